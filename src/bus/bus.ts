@@ -1,0 +1,75 @@
+/**
+ * The bus that events travel on, shaped by what Apache Pulsar gives: delivery at least once, order per key while
+ * nothing fails, acknowledgement of single messages, receipts that can stay unknown, and consumers that are cut
+ * off and go on for a while without knowing. Adapters pass the contract suite in `test/contract/bus.ts`.
+ */
+export interface Bus {
+  /** What was published survives the end of this process. */
+  readonly durable: boolean;
+  /** Opens a producer on a topic. */
+  createProducer(signal: AbortSignal, topic: string): Promise<Producer>;
+  /** Joins a subscription; messages of one key go to one of its consumers at a time. */
+  subscribe(signal: AbortSignal, options: SubscribeOptions): Promise<Consumer>;
+  close(): Promise<void>;
+}
+
+/** Publishes to one topic. */
+export interface Producer {
+  /**
+   * Resolves once the bus has the message as durably as it can. Messages of one producer with one key are stored
+   * in the order of the calls. Rejects with {@link PublishRefusedError} when the message is surely not stored, and
+   * with {@link PublishUnknownError} when it may or may not be.
+   */
+  publish(signal: AbortSignal, message: OutgoingMessage): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A message to be published. */
+export interface OutgoingMessage {
+  /** Messages of one key keep their order. */
+  readonly key: string;
+  readonly payload: Uint8Array;
+  /** For people who inspect topics; code trusts the payload only. */
+  readonly properties?: Readonly<Record<string, string>>;
+}
+
+/** How to join a subscription. */
+export interface SubscribeOptions {
+  readonly topic: string;
+  readonly subscription: string;
+  /** Most messages that may be delivered to this consumer and not yet acknowledged. */
+  readonly maxUnacknowledged: number;
+}
+
+/** One member of a subscription. */
+export interface Consumer {
+  /**
+   * Deliveries until `signal` aborts. Throws `RetryableError` when the bus cuts the consumer off: what it has not
+   * acknowledged is delivered again, perhaps to another consumer while this one still works on it.
+   */
+  deliveries(signal: AbortSignal): AsyncIterable<Delivery>;
+  close(): Promise<void>;
+}
+
+/** One delivery of a message. */
+export interface Delivery {
+  readonly key: string;
+  readonly payload: Uint8Array;
+  readonly properties: Readonly<Record<string, string>>;
+  /** Deliveries of this message before this one, as far as the bus knows. */
+  readonly redeliveryCount: number;
+  /** Where the message stands in its topic; opaque. */
+  readonly position: string;
+  /** Acknowledges this message. Once it is acknowledged it is not delivered again, unless the acknowledgement is lost. */
+  acknowledge(): Promise<void>;
+}
+
+/** The bus has surely not stored the message. */
+export class PublishRefusedError extends Error {
+  override readonly name = "PublishRefusedError";
+}
+
+/** The bus may or may not have stored the message. */
+export class PublishUnknownError extends Error {
+  override readonly name = "PublishUnknownError";
+}

@@ -1,0 +1,119 @@
+/** Limits of a {@link BoundedQueue}. At least one item always fits, whatever its size. */
+export interface QueueLimits {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * A queue of one consumer, limited in items and in bytes.
+ *
+ * What happens on overflow is the caller's choice of method: {@link offer} refuses, {@link push} waits.
+ * After {@link close} the items left are still taken; then the iteration ends, or throws the close's reason.
+ */
+export class BoundedQueue<T> {
+  readonly #limits: QueueLimits;
+  readonly #sizeOf: (item: T) => number;
+  #items: T[] = [];
+  #bytes = 0;
+  #closed: { readonly error?: unknown } | undefined;
+  #takers: PromiseWithResolvers<void> | undefined;
+  #room: PromiseWithResolvers<void> | undefined;
+
+  constructor(limits: QueueLimits, sizeOf: (item: T) => number) {
+    this.#limits = limits;
+    this.#sizeOf = sizeOf;
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Adds the item, or returns false because there is no room for it or the queue is closed. */
+  offer(item: T): boolean {
+    const bytes = this.#sizeOf(item);
+    if (this.#closed !== undefined || !this.#fits(bytes)) {
+      return false;
+    }
+    this.#items.push(item);
+    this.#bytes += bytes;
+    this.#takers?.resolve();
+    this.#takers = undefined;
+    return true;
+  }
+
+  /** Adds the item as soon as there is room. */
+  async push(signal: AbortSignal, item: T): Promise<void> {
+    while (!this.offer(item)) {
+      signal.throwIfAborted();
+      if (this.#closed !== undefined) {
+        throw this.#closed.error ?? new Error("queue is closed");
+      }
+      this.#room ??= Promise.withResolvers<void>();
+      await waitFor(signal, this.#room.promise);
+    }
+  }
+
+  /** Ends the queue; with an error, the consumer sees it after the items left. */
+  close(error?: unknown): void {
+    this.#closed ??= error === undefined ? {} : { error };
+    this.#takers?.resolve();
+    this.#takers = undefined;
+    this.#room?.resolve();
+    this.#room = undefined;
+  }
+
+  /** Takes items as they come, until the queue is closed and empty or `signal` aborts. */
+  async *take(signal: AbortSignal): AsyncGenerator<T, void, undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      const item = this.#shift();
+      if (item !== undefined) {
+        yield item.value;
+        continue;
+      }
+      if (this.#closed !== undefined) {
+        if (this.#closed.error !== undefined) {
+          throw this.#closed.error;
+        }
+        return;
+      }
+      this.#takers ??= Promise.withResolvers<void>();
+      await waitFor(signal, this.#takers.promise);
+    }
+  }
+
+  #fits(bytes: number): boolean {
+    if (this.#items.length === 0) {
+      return true;
+    }
+    return this.#items.length < this.#limits.maxItems && this.#bytes + bytes <= this.#limits.maxBytes;
+  }
+
+  #shift(): { readonly value: T } | undefined {
+    if (this.#items.length === 0) {
+      return undefined;
+    }
+    const value = this.#items.shift() as T;
+    this.#bytes -= this.#sizeOf(value);
+    this.#room?.resolve();
+    this.#room = undefined;
+    return { value };
+  }
+}
+
+/** Waits for the promise, or rejects with the signal's reason as soon as `signal` aborts. */
+export async function waitFor<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

@@ -1,0 +1,31 @@
+/** Randomness as the programs see it: identities and jitter, never secrets. */
+export interface Random {
+  /** A number in [0, 1). */
+  float(): number;
+  /** A UUID, version 4 (RFC 9562). */
+  uuid(): string;
+}
+
+/**
+ * A repeatable source: the same seed gives the same sequence.
+ *
+ * splitmix32 for its state, which passes PractRand far beyond what jitter and identities of a simulation need.
+ */
+export function createSeededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = (): number => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad);
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97);
+    return (z ^ (z >>> 15)) >>> 0;
+  };
+  return {
+    float: () => next() / 0x1_0000_0000,
+    uuid() {
+      const hex = Array.from({ length: 4 }, () => next().toString(16).padStart(8, "0")).join("");
+      const variant = "89ab"[Number.parseInt(hex.charAt(16), 16) & 3];
+      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20)}`;
+    },
+  };
+}
