@@ -1,0 +1,117 @@
+import { canonicalNumber } from "./canonical-number.ts";
+import { UncanonicalError } from "./uncanonical-error.ts";
+
+/** Deeper nesting is refused: recursion has to end before the stack does, here and in Postgres. */
+const MAX_DEPTH = 1_000;
+
+/**
+ * A number in value position that a double may not hold: 16 digits or more, a fraction, or an exponent. It may also
+ * match inside a string, which costs time only; it never misses a number, since each follows the beginning of the
+ * text or one of `: [ ,`, and is followed by one of `, } ]`, white space or the end.
+ */
+const INEXACT_NUMBER = /(?:^|[:[,])\s*-?(?:\d{16,}|\d+\.\d|\d+[eE])[\d.eE+-]*(?:[\s,}\]]|$)/;
+
+/** A string that `JSON.stringify` would have to change: it has a quote, a backslash, a control character or a surrogate. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const NEEDS_ESCAPES = /[\u0000-\u001f"\\\ud800-\udfff]/;
+
+/** A raw JSON number, as `JSON.rawJSON` makes it. */
+interface RawNumber {
+  readonly rawJSON: string;
+}
+
+/** The parts of ECMAScript's "JSON.parse source text access" that TypeScript's library does not declare. */
+interface SourceTextJson {
+  parse(
+    text: string,
+    reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+  ): unknown;
+  rawJSON(text: string): RawNumber;
+  isRawJSON(value: unknown): value is RawNumber;
+}
+
+const sourceTextJson = JSON as unknown as SourceTextJson;
+
+/**
+ * Parses JSON without losing a digit: a number that a double may not hold becomes a `JSON.rawJSON` object, which
+ * {@link canonicalize} and `JSON.stringify` write as it was.
+ *
+ * Most texts have small integers only, and cost no more than `JSON.parse`. Throws `SyntaxError` for what is not JSON.
+ */
+export function parseExact(text: string): unknown {
+  if (!INEXACT_NUMBER.test(text)) {
+    return JSON.parse(text);
+  }
+  try {
+    return sourceTextJson.parse(text, (_key, value, { source }) =>
+      typeof value === "number" && source !== undefined && !/^-?\d{1,15}$/.test(source)
+        ? sourceTextJson.rawJSON(source)
+        : value,
+    );
+  } catch (cause) {
+    if (cause instanceof RangeError) {
+      throw new UncanonicalError("nested too deep to be parsed", { cause });
+    }
+    throw cause;
+  }
+}
+
+/**
+ * The canonical text of a JSON value from {@link parseExact}: keys sorted by UTF-16 code units, no white space, strings
+ * as `JSON.stringify` writes them, numbers as {@link canonicalNumber} does. Two texts of the same value, one of them
+ * given back by Postgres's `jsonb`, have the same canonical text.
+ *
+ * An own serialiser, since it is twice as fast as the canonical-JSON packages (30 us for a pod of 5 KB), and they know
+ * neither exact numbers nor this form of them. Throws {@link UncanonicalError} for what JSON cannot say, for numbers
+ * out of range, and for nesting deeper than 1,000.
+ */
+export function canonicalize(value: unknown): string {
+  return serialize(value, 0);
+}
+
+function serialize(value: unknown, depth: number): string {
+  switch (typeof value) {
+    case "string":
+      return quote(value);
+    case "number":
+      return Number.isSafeInteger(value) ? String(value) : canonicalNumber(String(value));
+    case "boolean":
+      return value ? "true" : "false";
+    case "object":
+      break;
+    default:
+      throw new UncanonicalError(`JSON has no ${typeof value}`);
+  }
+  if (value === null) {
+    return "null";
+  }
+  if (sourceTextJson.isRawJSON(value)) {
+    return canonicalNumber(value.rawJSON);
+  }
+  if (depth === MAX_DEPTH) {
+    throw new UncanonicalError(`nested deeper than ${MAX_DEPTH} levels`);
+  }
+  return Array.isArray(value)
+    ? serializeArray(value, depth + 1)
+    : serializeObject(value as Record<string, unknown>, depth + 1);
+}
+
+function serializeArray(items: readonly unknown[], depth: number): string {
+  let text = "[";
+  for (let i = 0; i < items.length; i++) {
+    text += i === 0 ? serialize(items[i], depth) : `,${serialize(items[i], depth)}`;
+  }
+  return `${text}]`;
+}
+
+function serializeObject(object: Record<string, unknown>, depth: number): string {
+  let text = "{";
+  for (const key of Object.keys(object).sort()) {
+    text += `${text === "{" ? "" : ","}${quote(key)}:${serialize(object[key], depth)}`;
+  }
+  return `${text}}`;
+}
+
+function quote(text: string): string {
+  return NEEDS_ESCAPES.test(text) ? JSON.stringify(text) : `"${text}"`;
+}

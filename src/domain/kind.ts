@@ -1,0 +1,23 @@
+import { create } from "@bufbuild/protobuf";
+import { type ResourceKind, ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+
+/**
+ * Identity of a kind, "group/resource", "/pods" for the core group. The version is no part of it: every version of
+ * a resource serves the same objects.
+ */
+export function kindKey({ group, resource }: Pick<ResourceKind, "group" | "resource">): string {
+  return `${group}/${resource}`;
+}
+
+/** The kind as people write it: "apps/v1/deployments", "v1/pods" for the core group. */
+export function formatKind({ group, version, resource }: ResourceKind): string {
+  return group === "" ? `${version}/${resource}` : `${group}/${version}/${resource}`;
+}
+
+/** The kind that a text such as "apps/v1/deployments", "v1/pods" or "/v1/pods" names, or undefined. */
+export function parseKind(text: string): ResourceKind | undefined {
+  const parts = text.split("/");
+  const [group, version, resource] = parts.length === 2 ? ["", ...parts] : parts;
+  const named = group !== undefined && !!version && !!resource && parts.length <= 3;
+  return named ? create(ResourceKindSchema, { group, version, resource }) : undefined;
+}

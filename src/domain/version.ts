@@ -1,0 +1,20 @@
+const DECIMAL = /^(?:0|[1-9]\d{0,38})$/;
+const LIMIT = 1n << 128n;
+
+/**
+ * A resource version as a number, where it is one: a decimal integer of up to 128 bits without leading zeros
+ * (KEP-5504). Versions of one (group, resource) compare as such numbers. Undefined for any other: a kind that has such
+ * versions cannot be ordered by them.
+ */
+export function parseVersion(text: string): bigint | undefined {
+  if (!DECIMAL.test(text)) {
+    return undefined;
+  }
+  const version = BigInt(text);
+  return version < LIMIT ? version : undefined;
+}
+
+/** The greater of two versions. */
+export function maxVersion(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

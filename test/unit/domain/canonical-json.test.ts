@@ -1,0 +1,67 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
+import { canonicalNumber } from "../../../src/domain/canonical-number.ts";
+import { UncanonicalError } from "../../../src/domain/uncanonical-error.ts";
+
+interface Vector {
+  readonly name: string;
+  readonly text: string;
+  readonly canonical: string;
+  /** Whether Postgres's `jsonb` can hold it; it can unless this is false. */
+  readonly storable?: boolean;
+}
+
+const vectors = JSON.parse(
+  readFileSync(new URL("canonical-json.vectors.json", import.meta.url), "utf8"),
+) as readonly Vector[];
+
+describe("canonical JSON", () => {
+  it.each(vectors)("$name", ({ text, canonical }) => {
+    expect(canonicalize(parseExact(text))).toBe(canonical);
+    expect(canonicalize(parseExact(canonical))).toBe(canonical);
+  });
+
+  it("keeps what JSON.parse keeps, and is idempotent", () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const text = canonicalize(parseExact(JSON.stringify(value)));
+        expect(canonicalize(parseExact(text))).toBe(text);
+        // -0 is 0, and a double prints otherwise; as values they are the same.
+        expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  it("prints a number in one way, however it was written", () => {
+    const decimal = fc.tuple(fc.bigInt(-(10n ** 30n), 10n ** 30n), fc.integer({ min: -40, max: 40 }));
+    fc.assert(
+      fc.property(decimal, fc.integer({ min: 0, max: 20 }), ([digits, exponent], zeros) => {
+        const padded = `${digits}${"0".repeat(zeros)}e${exponent - zeros}`;
+        expect(canonicalNumber(padded)).toBe(canonicalNumber(`${digits}e${exponent}`));
+        expect(canonicalNumber(padded)).toMatch(/^-?(0|[1-9]\d*)(\.\d*[1-9])?$/);
+        expect(Number(canonicalNumber(padded))).toBeCloseTo(Number(padded), 5);
+      }),
+    );
+  });
+
+  it.each(["1e131073", "1e-16384", "1e999999999999", "-1e-999999999999"])("refuses %s", (source) => {
+    expect(() => canonicalize(parseExact(`[${source}]`))).toThrow(UncanonicalError);
+  });
+
+  it("refuses deep nesting instead of running out of stack", () => {
+    for (const number of ["1", "1.5"]) {
+      for (const depth of [1_001, 50_000]) {
+        const text = "[".repeat(depth) + number + "]".repeat(depth);
+        expect(() => canonicalize(parseExact(text))).toThrow(UncanonicalError);
+      }
+      const text = "[".repeat(1_000) + number + "]".repeat(1_000);
+      expect(canonicalize(parseExact(text))).toBe(text);
+    }
+  });
+
+  it.each([undefined, Number.NaN, Number.POSITIVE_INFINITY, () => 1, 1n])("refuses %s", (value) => {
+    expect(() => canonicalize([value])).toThrow(UncanonicalError);
+  });
+});
