@@ -1,0 +1,106 @@
+import type { KubeTransport } from "./kube.ts";
+import { KubeRefusedError, MalformedAnswerError, reasonOf } from "./kube-error.ts";
+import { isRecord } from "./kube-object.ts";
+import { getJson } from "./read-answer.ts";
+
+/** A resource that the API server serves, in one of its versions. */
+export interface DiscoveredResource {
+  readonly group: string;
+  readonly version: string;
+  /** Plural name; never a subresource. */
+  readonly resource: string;
+  readonly namespaced: boolean;
+  readonly verbs: readonly string[];
+}
+
+/** A version of a group that is served, but does not answer. */
+export interface UnansweredGroup {
+  readonly group: string;
+  readonly version: string;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/**
+ * What the API server serves. Complete only when `unanswered` is empty: a group that answers 503, as the one of an aggregated API
+ * that is down, may hold anything.
+ */
+export interface Discovery {
+  /** For each group its versions, the server's preferred one first, then in the server's order. */
+  readonly resources: readonly DiscoveredResource[];
+  readonly unanswered: readonly UnansweredGroup[];
+}
+
+interface GroupVersion {
+  readonly group: string;
+  readonly version: string;
+}
+
+/**
+ * Asks what the API server serves. Throws when the groups themselves cannot be had; a group's version that does not answer is
+ * reported, never left out.
+ */
+export async function discover(signal: AbortSignal, transport: KubeTransport): Promise<Discovery> {
+  const resources: DiscoveredResource[] = [];
+  const unanswered: UnansweredGroup[] = [];
+  const groups = toGroupVersions(await getJson(signal, transport, { path: "/apis" }));
+  for (const groupVersion of [{ group: "", version: "v1" }, ...groups]) {
+    try {
+      resources.push(...(await getResources(signal, transport, groupVersion)));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isGone(error, groupVersion)) {
+        unanswered.push({ ...groupVersion, reason: reasonOf(error), message: String(error) });
+      }
+    }
+  }
+  return { resources, unanswered };
+}
+
+/** A group removed between the two requests. The core group is always there. */
+function isGone(error: unknown, { group }: GroupVersion): boolean {
+  return group !== "" && error instanceof KubeRefusedError && error.status === 404;
+}
+
+async function getResources(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  { group, version }: GroupVersion,
+): Promise<DiscoveredResource[]> {
+  const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+  const answer = await getJson(signal, transport, { path });
+  const entries = isRecord(answer) ? answer["resources"] : undefined;
+  if (!Array.isArray(entries)) {
+    throw new MalformedAnswerError(`GET ${path}: expected a list with resources`);
+  }
+  return entries.flatMap((entry: unknown) => {
+    const { name, namespaced, verbs } = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
+    if (typeof name !== "string" || name.includes("/")) {
+      return [];
+    }
+    const known = Array.isArray(verbs) ? verbs.filter((verb) => typeof verb === "string") : [];
+    return [{ group, version, resource: name, namespaced: namespaced === true, verbs: known }];
+  });
+}
+
+function toGroupVersions(answer: unknown): GroupVersion[] {
+  const groups = isRecord(answer) ? answer["groups"] : undefined;
+  if (!Array.isArray(groups)) {
+    throw new MalformedAnswerError("GET /apis: expected a list with groups");
+  }
+  return groups.flatMap((entry: unknown) => {
+    const { name, versions, preferredVersion } = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
+    if (typeof name !== "string" || !Array.isArray(versions)) {
+      throw new MalformedAnswerError("GET /apis: a group without name or versions");
+    }
+    const preferred = versionOf(preferredVersion);
+    const served = versions.map(versionOf).filter((version) => version !== undefined);
+    const ordered = new Set(preferred === undefined ? served : [preferred, ...served]);
+    return [...ordered].map((version) => ({ group: name, version }));
+  });
+}
+
+function versionOf(entry: unknown): string | undefined {
+  const version = isRecord(entry) ? entry["version"] : undefined;
+  return typeof version === "string" ? version : undefined;
+}

@@ -1,0 +1,26 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { parseExact } from "../domain/canonical-json.ts";
+import type { ObjectKey } from "../domain/object-key.ts";
+import type { KubeTransport } from "./kube.ts";
+import { KubeRefusedError } from "./kube-error.ts";
+import { type KubeObject, toKubeObject } from "./kube-object.ts";
+import { getJson } from "./read-answer.ts";
+import { resourcePath } from "./resource-path.ts";
+
+/** Gets one object, each number exact; undefined when there is none (404). Any other failure throws. */
+export async function getObject(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  kind: ResourceKind,
+  { namespace, name }: ObjectKey,
+): Promise<KubeObject | undefined> {
+  const path = resourcePath(kind, namespace, name);
+  try {
+    return toKubeObject(await getJson(signal, transport, { path }, parseExact), `GET ${path}`);
+  } catch (error) {
+    if (error instanceof KubeRefusedError && error.status === 404) {
+      return undefined;
+    }
+    throw error;
+  }
+}

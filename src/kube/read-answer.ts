@@ -1,0 +1,76 @@
+import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
+import { MalformedAnswerError, toKubeError } from "./kube-error.ts";
+import { isRecord } from "./kube-object.ts";
+
+/** Of an error's body, no more than this is read. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Sends a request and gives its body as text; throws `KubeRefusedError` or `KubeUnavailableError` for a status other than 200. */
+export async function getText(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  request: KubeRequest,
+): Promise<string> {
+  const response = await transport.get(signal, request);
+  await assertOk(request, response);
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of response.body) {
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** {@link getText}, parsed by `parse`; a body that is not JSON throws `MalformedAnswerError`. */
+export async function getJson(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  request: KubeRequest,
+  parse: (text: string) => unknown = JSON.parse,
+): Promise<unknown> {
+  const text = await getText(signal, transport, request);
+  return parseAnswer(text, describeRequest(request), parse);
+}
+
+/** Parses a part of an answer; throws `MalformedAnswerError` for what is not JSON. */
+export function parseAnswer(text: string, what: string, parse: (text: string) => unknown): unknown {
+  try {
+    return parse(text);
+  } catch (cause) {
+    if (cause instanceof SyntaxError) {
+      throw new MalformedAnswerError(`${what}: the answer is not JSON, or was cut off`, { cause });
+    }
+    throw cause;
+  }
+}
+
+/** Throws for a status other than 200, with the message of the `Status` that the server sent along. */
+export async function assertOk(request: KubeRequest, response: KubeResponse): Promise<void> {
+  if (response.status !== 200) {
+    const message = await readStatusMessage(response.body);
+    throw toKubeError(describeRequest(request), response.status, message, response.retryAfterMs);
+  }
+}
+
+/** A request as a person reads it. */
+export function describeRequest({ path, query }: KubeRequest): string {
+  return `GET ${path}${query?.["watch"] === undefined ? "" : " (watch)"}`;
+}
+
+async function readStatusMessage(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes <= MAX_ERROR_BYTES) {
+      chunks.push(chunk);
+    }
+  }
+  const text = Buffer.concat(chunks).toString("utf8");
+  try {
+    const status: unknown = JSON.parse(text);
+    return isRecord(status) && typeof status["message"] === "string" ? status["message"].slice(0, 500) : "";
+  } catch {
+    // Proxies answer in HTML; the status says enough.
+    return "";
+  }
+}

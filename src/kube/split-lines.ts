@@ -1,0 +1,40 @@
+import { MalformedAnswerError } from "./kube-error.ts";
+
+const NEWLINE = 0x0a;
+
+/**
+ * Cuts a stream of bytes at newlines, whatever its chunks are, and gives each line as text without its newline.
+ *
+ * Throws {@link MalformedAnswerError} for a line longer than `maxBytes`, and when the stream ends inside a line: half an
+ * object is none.
+ */
+export async function* splitLines(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<string, void, undefined> {
+  let parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      parts.push(chunk.subarray(start, end));
+      start = end + 1;
+      const line = Buffer.concat(parts).toString("utf8");
+      parts = [];
+      bytes = 0;
+      if (line.trim() !== "") {
+        yield line;
+      }
+    }
+    if (start < chunk.length) {
+      parts.push(chunk.subarray(start));
+      bytes += chunk.length - start;
+      if (bytes > maxBytes) {
+        throw new MalformedAnswerError(`a line is longer than ${maxBytes} bytes`);
+      }
+    }
+  }
+  if (bytes > 0) {
+    throw new MalformedAnswerError(`the stream ended inside a line, after ${bytes} bytes of it`);
+  }
+}

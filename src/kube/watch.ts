@@ -1,0 +1,97 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { parseExact } from "../domain/canonical-json.ts";
+import type { KubeTransport } from "./kube.ts";
+import { MalformedAnswerError, toKubeError, WatchExpiredError } from "./kube-error.ts";
+import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
+import { assertOk, describeRequest, parseAnswer } from "./read-answer.ts";
+import { resourcePath } from "./resource-path.ts";
+import { splitLines } from "./split-lines.ts";
+
+/** What to watch. */
+export interface WatchOptions {
+  readonly kind: ResourceKind;
+  /** One namespace; unset watches all. */
+  readonly namespace?: string;
+  /** The changes after this version. */
+  readonly resourceVersion: string;
+  /** The server ends the watch after this time. */
+  readonly timeoutSeconds: number;
+}
+
+/** What a watch says. ERROR events are thrown. */
+export type WatchEvent =
+  | { readonly kind: "put"; readonly object: KubeObject }
+  /** The object's version is that of its deletion. */
+  | { readonly kind: "delete"; readonly object: KubeObject }
+  /** All changes up to this version were sent. Says nothing about any object. */
+  | { readonly kind: "bookmark"; readonly version: string };
+
+/** etcd stores 1.5 MiB; aggregated APIs may have more. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Watches a kind: its events in the order of their versions, until the server ends the watch.
+ *
+ * Throws {@link WatchExpiredError} when the version is too old, told by a status or by an ERROR event, and `KubeRefusedError`,
+ * `KubeUnavailableError` or `MalformedAnswerError` for any other failure. Its caller has to abort the signal to be sure that the
+ * request ends.
+ */
+export async function* watchEvents(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  { kind, namespace, resourceVersion, timeoutSeconds }: WatchOptions,
+): AsyncGenerator<WatchEvent, void, undefined> {
+  const request = {
+    path: resourcePath(kind, namespace),
+    query: {
+      watch: "true",
+      resourceVersion,
+      allowWatchBookmarks: "true",
+      timeoutSeconds: String(timeoutSeconds),
+    },
+  };
+  const what = describeRequest(request);
+  const response = await transport.get(signal, request);
+  if (response.status === 410) {
+    throw new WatchExpiredError(`${what}: version ${resourceVersion} is too old`);
+  }
+  await assertOk(request, response);
+  for await (const line of splitLines(response.body, MAX_LINE_BYTES)) {
+    yield toEvent(parseAnswer(line, what, parseExact), what);
+  }
+}
+
+function toEvent(event: unknown, what: string): WatchEvent {
+  const { type, object } = (isRecord(event) ? event : {}) as { type?: unknown; object?: unknown };
+  switch (type) {
+    case "ADDED":
+    case "MODIFIED":
+      return { kind: "put", object: toKubeObject(object, what) };
+    case "DELETED":
+      return { kind: "delete", object: toKubeObject(object, what) };
+    case "BOOKMARK":
+      return { kind: "bookmark", version: versionOfBookmark(object, what) };
+    case "ERROR":
+      throw toWatchError(object, what);
+    default:
+      throw new MalformedAnswerError(`${what}: an event of type ${JSON.stringify(type)}`);
+  }
+}
+
+/** A bookmark's object has nothing but its version. */
+function versionOfBookmark(object: unknown, what: string): string {
+  const metadata = isRecord(object) ? object["metadata"] : undefined;
+  if (!isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
+    throw new MalformedAnswerError(`${what}: a bookmark without metadata.resourceVersion`);
+  }
+  return metadata["resourceVersion"];
+}
+
+function toWatchError(object: unknown, what: string): Error {
+  const { code, message } = (isRecord(object) ? object : {}) as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? message.slice(0, 500) : "";
+  if (code === 410) {
+    return new WatchExpiredError(`${what}: ${text}`);
+  }
+  return toKubeError(what, typeof code === "number" ? code : 500, text);
+}
