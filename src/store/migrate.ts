@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { findPackageJSON } from "node:module";
+import { dirname, join } from "node:path";
 import pg from "pg";
 import { TerminalError } from "../lib/errors.ts";
 
@@ -108,9 +108,11 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
   }
 }
 
-/** The folder stands at the package's root, two levels up from the sources and three from `dist`. */
+/** The folder stands at the package's root, for the sources as for what is built from them. */
 function findMigrations(): string {
-  const here = fileURLToPath(new URL(".", import.meta.url));
-  const levels = here.includes(join("dist", "src")) ? "../../.." : "../..";
-  return join(here, levels, "prisma", "migrations");
+  const manifest = findPackageJSON(import.meta.url);
+  if (manifest === undefined) {
+    throw new TerminalError(`no package.json above ${import.meta.url}: the installation is incomplete`);
+  }
+  return join(dirname(manifest), "prisma", "migrations");
 }

@@ -1,0 +1,70 @@
+import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
+
+/** What an SQLSTATE (or its class of two characters) means for who sent the statement. */
+type Meaning = "retry" | "poison";
+
+/**
+ * SQLSTATEs that are not simply wrong statements. Everything else is a fault of ours or of the schema's and
+ * terminal. Codes: PostgreSQL documentation, appendix A.
+ */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  "08": "retry", // connection exceptions
+  "53": "retry", // out of disk, memory or connections: others may free some
+  "40001": "retry", // serialization failure
+  "40P01": "retry", // deadlock detected
+  "55P03": "retry", // lock not available
+  "55006": "retry", // object in use, such as a template database
+  "57P01": "retry", // admin shutdown
+  "57P02": "retry", // crash shutdown
+  "57P03": "retry", // cannot connect now: starting or stopping
+  "57014": "retry", // canceled, by a statement timeout
+  "25006": "retry", // read-only transaction: connected to what was the primary
+  "25P03": "retry", // idle in transaction timeout
+  "22": "poison", // data exceptions: \u0000 in jsonb (22P05), invalid JSON, UTF-8, numbers out of range
+  "23514": "poison", // check violation
+  "54": "poison", // program limits: too large for jsonb, nested too deeply
+};
+
+/** Errors of Node and the driver that mean "no connection"; the driver gives some of them a text only. */
+const NO_CONNECTION =
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT|EHOSTUNREACH|EAI_AGAIN|ENOTFOUND|Connection terminated|timeout exceeded when trying to connect|not queryable|connection error/i;
+
+/** The database cannot hold what the statement says: the same statement fails the same way each time. */
+export class PoisonError extends TerminalError {
+  override readonly name = "PoisonError";
+}
+
+/** Translates an error of the driver, or of Prisma over it, into one of ours. */
+export function toStoreError(cause: unknown): Error {
+  if (cause instanceof TerminalError || cause instanceof RetryableError) {
+    return cause;
+  }
+  const message = toMessage(cause);
+  const code = sqlStateOf(cause);
+  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? MEANINGS[code.slice(0, 2)]);
+  if (meaning === "poison") {
+    return new PoisonError(`Postgres cannot store this: ${message} (SQLSTATE ${code})`, { cause });
+  }
+  if (meaning === "retry" || NO_CONNECTION.test(`${code ?? ""} ${message}`)) {
+    return new RetryableError(`Postgres is not available: ${message}`, { cause });
+  }
+  return new TerminalError(`Postgres refused a statement: ${message}${code ? ` (SQLSTATE ${code})` : ""}`, {
+    cause,
+  });
+}
+
+/** The driver has the code on the error; Prisma has the driver's error below `meta` or `cause`. */
+function sqlStateOf(error: unknown, depth = 0): string | undefined {
+  if (typeof error !== "object" || error === null || depth > 4) {
+    return undefined;
+  }
+  const { code, originalCode, cause, meta, driverAdapterError } = error as Readonly<Record<string, unknown>>;
+  for (const candidate of [originalCode, code]) {
+    if (typeof candidate === "string" && !/^P\d{4}$/.test(candidate)) {
+      return candidate;
+    }
+  }
+  return (
+    sqlStateOf(driverAdapterError, depth + 1) ?? sqlStateOf(meta, depth + 1) ?? sqlStateOf(cause, depth + 1)
+  );
+}

@@ -1,0 +1,64 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ClientBase } from "pg";
+import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type ReconciliationRequest,
+  ReconciliationRequestSchema,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ConflictError, TerminalError } from "../../lib/errors.ts";
+import { INITIATOR } from "../run-store.ts";
+import type { SessionKey } from "../session-store.ts";
+
+/** A run to be added. */
+export interface NewRun {
+  readonly id: string;
+  readonly trigger: ReconciliationTrigger;
+  readonly now: Date;
+  readonly deadlineMs: number;
+}
+
+/** Adds a run in the state REQUESTED. Throws `ConflictError` while another run of the cluster is active. */
+export async function addRun(
+  client: ClientBase,
+  { account, cluster, epoch }: SessionKey,
+  { id, trigger, now, deadlineMs }: NewRun,
+): Promise<ReconciliationRequest> {
+  const { rowCount } = await client.query(ADD_RUN, [
+    account,
+    cluster,
+    id,
+    INITIATOR,
+    nameOf(trigger),
+    epoch,
+    now,
+    new Date(now.getTime() + deadlineMs),
+  ]);
+  if (rowCount === 0) {
+    throw new ConflictError(`another run of cluster "${cluster}" is active; wait for its end and try again`);
+  }
+  return create(ReconciliationRequestSchema, {
+    initiator: INITIATOR,
+    time: timestampFromDate(now),
+    runId: id,
+    trigger,
+  });
+}
+
+function nameOf(trigger: ReconciliationTrigger): string {
+  switch (trigger) {
+    case ReconciliationTrigger.INTERVAL:
+      return "INTERVAL";
+    case ReconciliationTrigger.CONNECT:
+      return "CONNECT";
+    case ReconciliationTrigger.MANUAL:
+      return "MANUAL";
+    default:
+      throw new TerminalError(`unknown trigger ${trigger} of a run`);
+  }
+}
+
+const ADD_RUN = `
+INSERT INTO reconciliation_run (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at)
+VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, $7, $8)
+ON CONFLICT (account, cluster) WHERE ended_at IS NULL DO NOTHING`;

@@ -1,0 +1,30 @@
+import type { ClientBase, Pool } from "pg";
+import type { ClusterKey } from "../database.ts";
+import type { Answer } from "../ingest-store.ts";
+
+/** Adds to the bytes of inventory that a run has sent to the agent. */
+export async function addInventoryBytes(
+  pool: Pool,
+  { position, request }: Answer,
+  bytes: number,
+): Promise<void> {
+  await pool.query(
+    `UPDATE reconciliation_run SET inventory_bytes = inventory_bytes + $4
+     WHERE account = $1 AND cluster = $2 AND id = $3`,
+    [position.account, position.cluster, request.runId, bytes],
+  );
+}
+
+/** Adds to the bytes of Puts and Deletes that a run has brought. */
+export async function addRepairBytes(
+  client: ClientBase,
+  { account, cluster }: ClusterKey,
+  runId: string,
+  bytes: number,
+): Promise<void> {
+  await client.query(
+    `UPDATE reconciliation_run SET repair_bytes = repair_bytes + $4
+     WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL`,
+    [account, cluster, runId, bytes],
+  );
+}

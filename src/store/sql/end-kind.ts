@@ -1,0 +1,141 @@
+import type { ClientBase } from "pg";
+import type { Failure, KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { StreamPosition } from "../ingest-store.ts";
+import { endRunWhenComplete } from "./end-run.ts";
+import type { Progress } from "./record-progress.ts";
+
+type Reason = Pick<Failure, "reason" | "message">;
+
+/**
+ * Ends one kind of a run, and the run with the last of its kinds. When nothing of the comparison's range of
+ * sequences was lost or refused, the kind's floor moves to the list's version, tombstones at or below it are
+ * purged, and the kind is verified as of the time at which the run was asked for. Otherwise the kind failed.
+ *
+ * Ignored when the run has ended, belongs to another session, or had the kind ended before.
+ */
+export async function endKind(
+  client: ClientBase,
+  position: StreamPosition,
+  progress: Progress,
+  end: KindReconciled,
+  now: Date,
+): Promise<void> {
+  const { account, cluster, epoch } = position;
+  const { kind, runId } = end;
+  if (kind === undefined) {
+    return;
+  }
+  const { rows } = await client.query<{ started_at: Date }>(FIND_PENDING, [
+    account,
+    cluster,
+    runId,
+    kind.group,
+    kind.resource,
+    epoch,
+  ]);
+  const [run] = rows;
+  if (run === undefined) {
+    return;
+  }
+  const failure =
+    end.failure ?? failureOf(progress, end) ?? (await verify(client, position, kind, end, run.started_at));
+  await client.query(END_KIND, [
+    account,
+    cluster,
+    runId,
+    kind.group,
+    kind.resource,
+    now,
+    end.listed,
+    end.equal,
+    end.put,
+    end.deleted,
+    failure?.reason ?? null,
+    failure?.message ?? null,
+  ]);
+  await endRunWhenComplete(client, position, runId, now);
+}
+
+/** Why the range from the comparison's first sequence to its end proves nothing, if it does not. */
+function failureOf(
+  { gapSequence, refusedSequence }: Progress,
+  { firstSequence }: KindReconciled,
+): Reason | undefined {
+  if (gapSequence > firstSequence) {
+    return {
+      reason: "SequenceGap",
+      message: `something between sequences ${firstSequence} and ${gapSequence} was lost on the way`,
+    };
+  }
+  if (refusedSequence >= firstSequence) {
+    return {
+      reason: "Refused",
+      message: `something of sequence ${refusedSequence} could not be applied; quarantined objects tell why`,
+    };
+  }
+  return undefined;
+}
+
+async function verify(
+  client: ClientBase,
+  { account, cluster, epoch, sequence }: StreamPosition,
+  kind: ResourceKind,
+  end: KindReconciled,
+  askedAt: Date,
+): Promise<Reason | undefined> {
+  const byPosition = end.listVersion === "";
+  const { rowCount } = await client.query(VERIFY, [
+    account,
+    cluster,
+    kind.group,
+    kind.resource,
+    byPosition ? epoch : (end.incarnation ?? null),
+    byPosition ? String(sequence) : end.listVersion,
+    askedAt,
+    epoch,
+  ]);
+  if (rowCount === 0) {
+    return {
+      reason: "OutOfScope",
+      message: "the kind left the scope, or its versions went back, during the run",
+    };
+  }
+  await client.query(PURGE_TOMBSTONES, [account, cluster, kind.group, kind.resource]);
+  return undefined;
+}
+
+const FIND_PENDING = `
+SELECT r.started_at
+FROM reconciliation_run r
+JOIN reconciliation_kind k ON k.account = r.account AND k.cluster = r.cluster AND k.run_id = r.id
+WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.epoch = $6 AND r.ended_at IS NULL
+  AND k.api_group = $4 AND k.resource = $5 AND k.ended_at IS NULL`;
+
+const END_KIND = `
+UPDATE reconciliation_kind SET
+  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, failure_reason = $11, failure_message = $12
+WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
+
+// Floors, marks and verified times only grow; all start again with a new incarnation. A floor above the mark is
+// corrupt and counts as 0.
+const VERIFY = `
+UPDATE kind_state k SET
+  incarnation = v.inc,
+  floor = CASE WHEN v.inc = k.incarnation AND k.floor <= k.high_water_mark THEN greatest(k.floor, v.version) ELSE v.version END,
+  high_water_mark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_water_mark, v.version) ELSE v.version END,
+  verified_at = greatest(k.verified_at, $7)
+FROM (
+  SELECT COALESCE($5::bigint, CASE WHEN $8::bigint >= incarnation THEN incarnation ELSE 0 END) AS inc,
+         $6::numeric AS version
+  FROM kind_state WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+) v
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4 AND v.inc >= k.incarnation`;
+
+const PURGE_TOMBSTONES = `
+DELETE FROM kubernetes_object o USING kind_state k
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
+  AND o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
+  AND o.state = 'absent'
+  AND ((o.incarnation, o.observed_version) <= (k.incarnation, k.floor)
+       OR (o.incarnation, o.observed_version) > (k.incarnation, k.high_water_mark))`;

@@ -1,0 +1,79 @@
+import type { ClientBase } from "pg";
+import type { SessionRequest } from "../session-store.ts";
+
+/** What opening a session came to. */
+export interface SessionOpening {
+  readonly epoch: bigint;
+  /** Uid that the name is bound to. When it is not the request's, nothing was opened. */
+  readonly boundUid: string;
+  /** The agent's process of the session before. */
+  readonly lastInstanceId: string | undefined;
+  readonly lastReplyTopic: string | undefined;
+}
+
+/**
+ * Takes the next epoch of the cluster and checks its uid, in one statement. The epoch is at least the time in
+ * milliseconds, so that it does not go back when the database is restored from a backup.
+ */
+export async function openSession(
+  client: ClientBase,
+  request: SessionRequest,
+  now: Date,
+): Promise<SessionOpening> {
+  const { account, cluster, clusterUid } = request;
+  const last = await client.query<{ instance_id: string; reply_topic: string }>(LAST_SESSION, [
+    account,
+    cluster,
+  ]);
+  const { rows } = await client.query<{ epoch: string; uid: string }>(NEXT_EPOCH, [
+    account,
+    cluster,
+    clusterUid,
+    now.getTime(),
+    now,
+  ]);
+  const [row] = rows;
+  const opening = {
+    epoch: BigInt(row?.epoch ?? 0),
+    boundUid: row?.uid ?? "",
+    lastInstanceId: last.rows[0]?.instance_id,
+    lastReplyTopic: last.rows[0]?.reply_topic,
+  };
+  if (opening.boundUid !== clusterUid) {
+    return opening;
+  }
+  const key = [account, cluster, opening.epoch];
+  await client.query(CLOSE_OLDER, [...key, now]);
+  await client.query(SUPERSEDE_RUN, [account, cluster, now]);
+  await client.query(ADD_SESSION, [
+    ...key,
+    request.instanceId,
+    request.agentVersion,
+    request.replyTopic,
+    now,
+  ]);
+  return opening;
+}
+
+const LAST_SESSION = `
+SELECT instance_id, reply_topic FROM agent_session
+WHERE account = $1 AND cluster = $2 ORDER BY epoch DESC LIMIT 1`;
+
+const NEXT_EPOCH = `
+INSERT INTO cluster AS c (account, name, uid, epoch, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (account, name) DO UPDATE SET
+  epoch = CASE WHEN c.uid = EXCLUDED.uid THEN greatest(c.epoch + 1, EXCLUDED.epoch) ELSE c.epoch END
+RETURNING epoch, uid`;
+
+const CLOSE_OLDER = `
+UPDATE agent_session SET closed_at = $4
+WHERE account = $1 AND cluster = $2 AND epoch < $3 AND closed_at IS NULL`;
+
+const SUPERSEDE_RUN = `
+UPDATE reconciliation_run SET
+  state = 'SUPERSEDED', ended_at = $3, error_reason = 'NewSession', error_message = 'a new session of the cluster was opened'
+WHERE account = $1 AND cluster = $2 AND ended_at IS NULL`;
+
+const ADD_SESSION = `
+INSERT INTO agent_session (account, cluster, epoch, instance_id, agent_version, reply_topic, opened_at, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`;

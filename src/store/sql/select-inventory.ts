@@ -1,0 +1,71 @@
+import type { Pool } from "pg";
+import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ClusterKey } from "../database.ts";
+
+/** What Postgres believes of one object. */
+export interface InventoryRow {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resource_version: string;
+  /** Null when the row is not to be trusted. */
+  readonly checksum: Buffer | null;
+  readonly form: string;
+  /** The initiator manages the object itself. */
+  readonly managed: boolean;
+}
+
+/** A part of a kind's inventory, in key order. */
+export interface InventoryPage {
+  readonly incarnation: bigint;
+  readonly highWaterMark: string;
+  readonly rows: readonly InventoryRow[];
+}
+
+/**
+ * Reads the rows behind the key `after`. `IS NOT DISTINCT FROM`, because a row that nobody manages has NULL there
+ * and `=` would drop it. A row above the kind's mark was edited, whatever its checksum says.
+ */
+export async function selectInventory(
+  pool: Pool,
+  { account, cluster }: ClusterKey,
+  { group, resource }: ResourceKind,
+  initiator: string,
+  after: { readonly namespace: string; readonly name: string },
+  limit: number,
+): Promise<InventoryPage> {
+  const [kinds, objects] = await Promise.all([
+    pool.query<{ incarnation: string; mark: string }>(SELECT_KIND, [account, cluster, group, resource]),
+    pool.query<InventoryRow>(SELECT_ROWS, [
+      account,
+      cluster,
+      group,
+      resource,
+      initiator,
+      after.namespace,
+      after.name,
+      limit,
+    ]),
+  ]);
+  const [kind] = kinds.rows;
+  return {
+    incarnation: BigInt(kind?.incarnation ?? 0),
+    highWaterMark: kind?.mark ?? "0",
+    rows: objects.rows,
+  };
+}
+
+const SELECT_KIND = `
+SELECT incarnation, high_water_mark AS mark FROM kind_state
+WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
+
+const SELECT_ROWS = `
+SELECT o.namespace, o.name, o.uid, o.resource_version, o.form,
+       CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_water_mark) THEN o.checksum END AS checksum,
+       o.managed_by IS NOT DISTINCT FROM $5 AS managed
+FROM kubernetes_object o
+JOIN kind_state k ON k.account = o.account AND k.cluster = o.cluster AND k.api_group = o.api_group AND k.resource = o.resource
+WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
+  AND (o.namespace, o.name) > ($6, $7) AND o.state <> 'absent'
+ORDER BY o.namespace, o.name
+LIMIT $8`;
