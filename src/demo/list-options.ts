@@ -1,0 +1,106 @@
+import { badRequest, invalidListOptions, type OptionCause } from "./api-status.ts";
+
+/** Query options of a list or a watch, validated. */
+export interface ListOptions {
+  readonly watch: boolean;
+  /** 0 is no limit. */
+  readonly limit: number;
+  readonly continueToken: string | undefined;
+  /** `undefined` asks for the newest, 0 for any. */
+  readonly resourceVersion: bigint | undefined;
+  readonly match: "Exact" | "NotOlderThan" | undefined;
+  readonly allowWatchBookmarks: boolean;
+  readonly timeoutSeconds: number | undefined;
+}
+
+/**
+ * Validates the query as `ValidateListOptions` of `k8s.io/apimachinery` does. Selectors and streaming lists
+ * (`sendInitialEvents`) are not simulated, and refused rather than ignored.
+ */
+export function parseListOptions(query: URLSearchParams): ListOptions {
+  const watch = isTrue(query.get("watch"));
+  const match = query.get("resourceVersionMatch") || undefined;
+  const resourceVersion = parseResourceVersion(query.get("resourceVersion"));
+  const continueToken = query.get("continue") || undefined;
+  for (const selector of ["labelSelector", "fieldSelector"]) {
+    if (query.get(selector)) {
+      throw badRequest(`${selector} is not simulated`);
+    }
+  }
+  const causes: OptionCause[] = [];
+  if (query.get("sendInitialEvents")) {
+    const forbidden = watch ? "watch unless the WatchList feature gate is enabled" : "list";
+    causes.push(forbid("sendInitialEvents", `sendInitialEvents is forbidden for ${forbidden}`));
+  }
+  if (match !== undefined) {
+    causes.push(...validateMatch(match, watch, resourceVersion, continueToken));
+  }
+  if (causes.length > 0) {
+    throw invalidListOptions(causes);
+  }
+  return {
+    watch,
+    limit: parseCount("limit", query.get("limit")) ?? 0,
+    continueToken,
+    resourceVersion,
+    match: match as ListOptions["match"],
+    allowWatchBookmarks: isTrue(query.get("allowWatchBookmarks")),
+    timeoutSeconds: parseCount("timeoutSeconds", query.get("timeoutSeconds")),
+  };
+}
+
+/** Parses `resourceVersion`; answers 400 to what is no version. */
+export function parseResourceVersion(text: string | null): bigint | undefined {
+  if (text === null || text === "") {
+    return undefined;
+  }
+  if (!/^\d+$/.test(text)) {
+    throw badRequest(`invalid resource version: ${JSON.stringify(text)}`);
+  }
+  return BigInt(text);
+}
+
+function validateMatch(
+  match: string,
+  watch: boolean,
+  resourceVersion: bigint | undefined,
+  continueToken: string | undefined,
+): OptionCause[] {
+  const field = "resourceVersionMatch";
+  if (watch) {
+    return [forbid(field, `${field} is forbidden for watch unless sendInitialEvents is provided`)];
+  }
+  const causes: OptionCause[] = [];
+  if (resourceVersion === undefined) {
+    causes.push(forbid(field, `${field} is forbidden unless resourceVersion is provided`));
+  }
+  if (continueToken !== undefined) {
+    causes.push(forbid(field, `${field} is forbidden when continue is provided`));
+  }
+  if (match !== "Exact" && match !== "NotOlderThan") {
+    const message = `Unsupported value: ${JSON.stringify(match)}: supported values: "Exact", "NotOlderThan", ""`;
+    causes.push({ field, reason: "FieldValueNotSupported", message });
+  }
+  if (match === "Exact" && resourceVersion === 0n) {
+    causes.push(forbid(field, `${field} "exact" is forbidden for resourceVersion "0"`));
+  }
+  return causes;
+}
+
+function forbid(field: string, message: string): OptionCause {
+  return { field, reason: "FieldValueForbidden", message: `Forbidden: ${message}` };
+}
+
+function isTrue(value: string | null): boolean {
+  return value === "1" || value === "true";
+}
+
+function parseCount(name: string, value: string | null): number | undefined {
+  if (value === null || value === "") {
+    return undefined;
+  }
+  if (!/^\d{1,9}$/.test(value)) {
+    throw badRequest(`invalid ${name}: ${JSON.stringify(value)}`);
+  }
+  return Number(value);
+}

@@ -1,0 +1,83 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Clock, type Deadline, DeadlineError } from "../../src/lib/clock.ts";
+
+interface Timer {
+  readonly at: number;
+  fire(): void;
+}
+
+/**
+ * A clock that stands still until it is told to go on, so that a test of an hour takes no time and nothing sleeps
+ * and hopes.
+ */
+export class ManualClock implements Clock {
+  readonly #startMs: number;
+  readonly #timers = new Set<Timer>();
+  #elapsedMs = 0;
+
+  /** Begins at `start`, 2026-01-01T00:00:00Z unless given. */
+  constructor(start = new Date("2026-01-01T00:00:00Z")) {
+    this.#startMs = start.getTime();
+  }
+
+  /** Sleeps and deadlines that are not over; 0 after a test that has cleaned up. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  now(): Date {
+    return new Date(this.#startMs + this.#elapsedMs);
+  }
+
+  monotonic(): number {
+    return this.#elapsedMs;
+  }
+
+  async sleep(signal: AbortSignal, ms: number): Promise<void> {
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const remove = this.#schedule(ms, resolve);
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await promise;
+    } finally {
+      remove();
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  deadline(signal: AbortSignal, ms: number): Deadline {
+    const controller = new AbortController();
+    const remove = this.#schedule(ms, () => controller.abort(new DeadlineError(ms)));
+    return { signal: AbortSignal.any([signal, controller.signal]), [Symbol.dispose]: remove };
+  }
+
+  /**
+   * Moves time on, timer by timer in the order of their times (then of their making). What a timer sets off has
+   * gone as far as it can without time or I/O before the next one fires.
+   */
+  async advance(ms: number): Promise<void> {
+    const target = this.#elapsedMs + ms;
+    await nextTurn();
+    for (;;) {
+      const next = [...this.#timers].sort((a, b) => a.at - b.at)[0];
+      if (next === undefined || next.at > target) {
+        break;
+      }
+      this.#timers.delete(next);
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.at);
+      next.fire();
+      await nextTurn();
+    }
+    this.#elapsedMs = target;
+  }
+
+  #schedule(ms: number, fire: () => void): () => void {
+    const timer: Timer = { at: this.#elapsedMs + Math.max(0, ms), fire };
+    this.#timers.add(timer);
+    return () => {
+      this.#timers.delete(timer);
+    };
+  }
+}
