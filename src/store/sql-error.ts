@@ -18,6 +18,12 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "57P02": "retry", // crash shutdown
   "57P03": "retry", // cannot connect now: starting or stopping
   "57014": "retry", // canceled, by a statement timeout
+  "28": "retry", // invalid authorization: until somebody mends it, nothing of the stream must be given up
+  "3D000": "retry", // the database does not exist yet
+  "3F000": "retry", // the schema does not exist yet
+  "42501": "retry", // insufficient privilege
+  "42P01": "retry", // undefined table: migrations were not applied yet
+  "42703": "retry", // undefined column: likewise
   "25006": "retry", // read-only transaction: connected to what was the primary
   "25P03": "retry", // idle in transaction timeout
   "22": "poison", // data exceptions: \u0000 in jsonb (22P05), invalid JSON, UTF-8, numbers out of range

@@ -1,0 +1,228 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  type Bus,
+  type Consumer,
+  type Delivery,
+  PublishRefusedError,
+  PublishUnknownError,
+} from "../../src/bus/bus.ts";
+import { toDeadLetter } from "../../src/bus/dead-letter.ts";
+import { RetryableError } from "../../src/lib/errors.ts";
+
+/** An adapter under test, and the faults that only it knows how to bring about. */
+export interface BusHarness {
+  readonly bus: Bus;
+  /** Cuts off the subscription's consumers, without their leave. */
+  cutOff(topic: string, subscription: string): Promise<void>;
+  /** Makes the next publish fail: refused, or stored but without a receipt. */
+  failNextPublish(how: "refuse" | "storeUnknown"): void;
+  close(): Promise<void>;
+}
+
+/** What every adapter of the bus port guarantees. */
+export function describeBus(name: string, createHarness: () => Promise<BusHarness>): void {
+  describe(`bus contract: ${name}`, () => {
+    let harness: BusHarness;
+    let signal: AbortSignal;
+    let controller: AbortController;
+    let topics = 0;
+
+    beforeEach(async () => {
+      controller = new AbortController();
+      signal = controller.signal;
+      harness = await createHarness();
+    });
+    afterEach(async () => {
+      controller.abort();
+      await harness.close();
+    });
+
+    const newTopic = (): string => `topic-${process.pid}-${++topics}`;
+    const subscribe = (topic: string, maxUnacknowledged = 100): Promise<Consumer> =>
+      harness.bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged });
+    const publish = async (topic: string, messages: readonly [string, string][]): Promise<void> => {
+      const producer = await harness.bus.createProducer(signal, topic);
+      for (const [key, text] of messages) {
+        await producer.publish(signal, { key, payload: encode(text) });
+      }
+      await producer.close();
+    };
+    const take = async (consumer: Consumer, count: number): Promise<Delivery[]> => {
+      const deliveries: Delivery[] = [];
+      for await (const delivery of consumer.deliveries(signal)) {
+        deliveries.push(delivery);
+        if (deliveries.length === count) {
+          break;
+        }
+      }
+      return deliveries;
+    };
+
+    it("delivers key, payload and properties as they were published", async () => {
+      const topic = newTopic();
+      const consumer = await subscribe(topic);
+      const producer = await harness.bus.createProducer(signal, topic);
+      const payload = Uint8Array.from({ length: 256 }, (_, index) => index);
+      await producer.publish(signal, { key: '["a","ü"]', payload, properties: { body: "batch", x: "ü" } });
+      const [delivery] = await take(consumer, 1);
+      expect(delivery?.key).toBe('["a","ü"]');
+      expect(delivery && new Uint8Array(delivery.payload)).toEqual(payload);
+      expect(delivery?.properties).toMatchObject({ body: "batch", x: "ü" });
+      expect(delivery?.redeliveryCount).toBe(0);
+    });
+
+    it("delivers the messages of a key in the order of the publish calls, also of those not awaited", async () => {
+      const topic = newTopic();
+      const consumer = await subscribe(topic, 1000);
+      const producer = await harness.bus.createProducer(signal, topic);
+      const texts = Array.from({ length: 200 }, (_, index) => String(index));
+      await Promise.all(texts.map((text) => producer.publish(signal, { key: "k", payload: encode(text) })));
+      expect((await take(consumer, 200)).map(decode)).toEqual(texts);
+    });
+
+    it("holds back deliveries beyond the unacknowledged limit, and acknowledges single messages", async () => {
+      const topic = newTopic();
+      const consumer = await subscribe(topic, 2);
+      await publish(topic, [
+        ["k", "1"],
+        ["k", "2"],
+        ["k", "3"],
+      ]);
+      const iterator = consumer.deliveries(signal)[Symbol.asyncIterator]();
+      const first = await iterator.next();
+      const second = await iterator.next();
+      let third: string | undefined;
+      const pending = iterator.next().then(({ value }) => {
+        third = decode(value);
+      });
+      expect([decode(first.value), decode(second.value), third]).toEqual(["1", "2", undefined]);
+      await second.value.acknowledge();
+      await pending;
+      expect(third).toBe("3");
+    });
+
+    it("delivers again what a consumer that left had not acknowledged, and counts it", async () => {
+      const topic = newTopic();
+      const first = await subscribe(topic);
+      await publish(topic, [
+        ["k", "1"],
+        ["k", "2"],
+        ["k", "3"],
+      ]);
+      const [one] = await take(first, 2);
+      await one?.acknowledge();
+      await first.close();
+      const second = await subscribe(topic);
+      const deliveries = await take(second, 2);
+      expect(deliveries.map(decode)).toEqual(["2", "3"]);
+      expect(deliveries[0]?.redeliveryCount).toBeGreaterThanOrEqual(1);
+    });
+
+    it("gives a key to one consumer at a time", async () => {
+      const topic = newTopic();
+      const consumers = [await subscribe(topic), await subscribe(topic)];
+      const keys = ["a", "b", "c", "d", "e", "f"];
+      const owners = new Map<string, Set<number>>();
+      const seen: Record<string, string[]> = {};
+      const all = Promise.withResolvers<void>();
+      let left = keys.length * 10;
+      const reading = consumers.map(async (consumer, index) => {
+        const held: Delivery[] = [];
+        for await (const delivery of consumer.deliveries(signal)) {
+          held.push(delivery);
+          owners.set(delivery.key, (owners.get(delivery.key) ?? new Set()).add(index));
+          seen[delivery.key] = [...(seen[delivery.key] ?? []), decode(delivery)];
+          left -= 1;
+          if (left === 0) {
+            all.resolve();
+          }
+        }
+      });
+      const messages = Array.from({ length: 10 }, (_, round) =>
+        keys.map((key) => [key, String(round)] as [string, string]),
+      );
+      await publish(topic, messages.flat());
+      await all.promise;
+      controller.abort();
+      await Promise.allSettled(reading);
+      for (const key of keys) {
+        expect(owners.get(key)?.size, `consumers of ${key}`).toBe(1);
+        expect(seen[key]).toEqual(Array.from({ length: 10 }, (_, round) => String(round)));
+      }
+    });
+
+    it("cuts a consumer off with a retryable error, and delivers what it held to another while it goes on", async () => {
+      const topic = newTopic();
+      const first = await subscribe(topic);
+      await publish(topic, [
+        ["k", "1"],
+        ["k", "2"],
+      ]);
+      const iterator = first.deliveries(signal)[Symbol.asyncIterator]();
+      const held: Delivery = (await iterator.next()).value;
+      await harness.cutOff(topic, "s");
+      const second = await subscribe(topic);
+      const again = await take(second, 2);
+      expect(again.map(decode)).toEqual(["1", "2"]);
+      // The one that was cut off does not know yet: its acknowledgement must do no harm.
+      await held.acknowledge();
+      await expect(
+        (async () => {
+          for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
+            await next.value.acknowledge();
+          }
+        })(),
+      ).rejects.toThrow(RetryableError);
+    });
+
+    it("tells a publish that surely failed from one whose receipt is unknown", async () => {
+      const topic = newTopic();
+      const consumer = await subscribe(topic);
+      const producer = await harness.bus.createProducer(signal, topic);
+      harness.failNextPublish("refuse");
+      await expect(producer.publish(signal, { key: "k", payload: encode("refused") })).rejects.toThrow(
+        PublishRefusedError,
+      );
+      harness.failNextPublish("storeUnknown");
+      await expect(producer.publish(signal, { key: "k", payload: encode("unknown") })).rejects.toThrow(
+        PublishUnknownError,
+      );
+      await producer.publish(signal, { key: "k", payload: encode("stored") });
+      const texts = (await take(consumer, 2)).map(decode);
+      expect(texts).toEqual(["unknown", "stored"]);
+    });
+
+    it("carries a dead letter with its reason, source and redelivery count", async () => {
+      const topic = newTopic();
+      const deadLetters = newTopic();
+      const consumer = await subscribe(topic);
+      const dead = await subscribe(deadLetters);
+      await publish(topic, [["k", "bad"]]);
+      const [delivery] = await take(consumer, 1);
+      const producer = await harness.bus.createProducer(signal, deadLetters);
+      await producer.publish(signal, toDeadLetter(delivery as Delivery, "cannot be stored"));
+      const [letter] = await take(dead, 1);
+      expect(letter && decode(letter)).toBe("bad");
+      expect(letter?.properties).toMatchObject({
+        "dead-letter-reason": "cannot be stored",
+        "source-position": delivery?.position,
+        "redelivery-count": "0",
+      });
+    });
+
+    it("ends deliveries with the signal's reason", async () => {
+      const consumer = await subscribe(newTopic());
+      const next = consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+      controller.abort(new Error("stop"));
+      await expect(next).rejects.toThrow("stop");
+    });
+  });
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function decode(delivery: Delivery): string {
+  return new TextDecoder().decode(delivery.payload);
+}
