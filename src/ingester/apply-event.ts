@@ -1,0 +1,46 @@
+import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import { TerminalError } from "../lib/errors.ts";
+import type { QuarantinedItem } from "../store/ingest-store.ts";
+import { type AnswerDependencies, answerRequest } from "./answer-request.ts";
+import { toPosition } from "./event-position.ts";
+
+/**
+ * Applies one event and returns what of it could not be stored. When it returns, what the event says is committed.
+ * An event may be applied any number of times to the same result.
+ *
+ * Throws `TerminalError` for an event that can never be applied, and `RetryableError` for one that can later.
+ */
+export async function applyEvent(
+  signal: AbortSignal,
+  dependencies: AnswerDependencies,
+  event: Event,
+): Promise<readonly QuarantinedItem[]> {
+  const { store } = dependencies;
+  const position = toPosition(event);
+  const { body } = event;
+  switch (body.case) {
+    case "batch":
+      assertDefault(body.value);
+      return (await store.applyBatch(signal, position, body.value)).quarantined;
+    case "scopeDeclared":
+      await store.applyScope(signal, position, body.value);
+      return [];
+    case "kindReconciled":
+      await store.applyKindReconciled(signal, position, body.value);
+      return [];
+    case "reconciliationRequest":
+      await answerRequest(signal, dependencies, event, body.value);
+      return [];
+    case undefined:
+      throw new TerminalError("an event has no body that this version knows");
+    default:
+      throw new TerminalError(`unknown event ${String(body satisfies never)}`);
+  }
+}
+
+function assertDefault({ type }: Batch): void {
+  if (type !== BatchType.DEFAULT) {
+    throw new TerminalError(`the ingester applies batches of type DEFAULT, found type ${type}`);
+  }
+}

@@ -1,0 +1,63 @@
+import { createBackoff } from "../lib/backoff.ts";
+import type { Clock } from "../lib/clock.ts";
+import { toMessage } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import { toDisposition } from "./disposition.ts";
+
+/** How an attempt, repeated as long as that may help, came out. */
+export type Outcome<T> =
+  | { readonly kind: "done"; readonly value: T }
+  /** It can never succeed. */
+  | { readonly kind: "failed"; readonly reason: string }
+  /** The signal aborted first. */
+  | { readonly kind: "stopped" };
+
+/** What waiting between attempts needs. */
+export interface RetryDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Repeats an attempt, with jittered backoff, for as long as its failure is one that passes. */
+export async function retryInPlace<T>(
+  signal: AbortSignal,
+  { clock, random, log }: RetryDependencies,
+  attempt: () => Promise<T>,
+): Promise<Outcome<T>> {
+  const backoff = createBackoff(random, { initialMs: 100, maxMs: 10_000 });
+  for (;;) {
+    try {
+      return { kind: "done", value: await attempt() };
+    } catch (error) {
+      const disposition = toDisposition(signal, error);
+      switch (disposition.kind) {
+        case "stop":
+          return { kind: "stopped" };
+        case "deadLetter":
+          return { kind: "failed", reason: disposition.reason };
+        case "retry":
+          log.warn("waiting to try again", { error: toMessage(error) });
+          break;
+        default:
+          disposition satisfies never;
+      }
+      if (!(await sleep(signal, clock, Math.max(backoff.nextMs(), disposition.afterMs ?? 0)))) {
+        return { kind: "stopped" };
+      }
+    }
+  }
+}
+
+async function sleep(signal: AbortSignal, clock: Clock, ms: number): Promise<boolean> {
+  try {
+    await clock.sleep(signal, ms);
+    return true;
+  } catch (error) {
+    if (signal.aborted) {
+      return false;
+    }
+    throw error;
+  }
+}
