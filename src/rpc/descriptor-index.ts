@@ -20,11 +20,14 @@ export interface DescriptorIndex {
   extensionsOf(message: string): readonly DescExtension[] | undefined;
 }
 
-/** Indexes the files of the services and all that they import, directly or not. */
-export function createDescriptorIndex(services: readonly DescService[]): DescriptorIndex {
+/** Indexes the files of the services, the other files, and all that they import, directly or not. */
+export function createDescriptorIndex(
+  services: readonly DescService[],
+  others: readonly DescFile[],
+): DescriptorIndex {
   const files = new Map<string, DescFile>();
-  for (const service of services) {
-    for (const file of withImports(service.file)) {
+  for (const root of [...services.map(({ file }) => file), ...others]) {
+    for (const file of withImports(root)) {
       files.set(file.proto.name, file);
     }
   }

@@ -1,4 +1,4 @@
-import { createServer as createHttp1Server, type IncomingMessage } from "node:http";
+import { createServer as createHttp1Server, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../lib/clock.ts";
@@ -30,8 +30,15 @@ export function createHttpConnections(clock: Clock, handler: NodeHandler): HttpC
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const draining = new AbortController();
+  const http1Responses = new Set<ServerResponse>();
   const http1 = createHttp1Server((request, response) => {
-    response.once("close", () => endWhenDraining(draining.signal, request));
+    http1Responses.add(response);
+    response.once("close", () => {
+      http1Responses.delete(response);
+      if (draining.signal.aborted) {
+        request.socket.destroySoon();
+      }
+    });
     handler(request, response);
   });
   // The timers of headersTimeout and requestTimeout start with this event, which a server that never listens has not.
@@ -65,6 +72,10 @@ export function createHttpConnections(clock: Clock, handler: NodeHandler): HttpC
       for (const session of sessions) {
         session.close();
       }
+      for (const response of http1Responses) {
+        // Tells the client, where the headers are not yet sent, so that it does not use the connection again.
+        response.shouldKeepAlive = false;
+      }
       http1.closeIdleConnections();
     },
     destroy() {
@@ -78,10 +89,4 @@ export function createHttpConnections(clock: Clock, handler: NodeHandler): HttpC
       }
     },
   };
-}
-
-function endWhenDraining(draining: AbortSignal, request: IncomingMessage): void {
-  if (draining.aborted) {
-    request.socket.destroySoon();
-  }
 }

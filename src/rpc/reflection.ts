@@ -2,13 +2,13 @@ import {
   create,
   type DescFile,
   type DescMessage,
-  type DescService,
   fromBinary,
   type MessageInitShape,
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
 import { Code, type ConnectRouter } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "../../gen/proto/google/rpc/error_details_pb.ts";
 import {
   ServerReflection,
   type ServerReflectionRequest,
@@ -24,11 +24,13 @@ import {
 import { createDescriptorIndex, type DescriptorIndex, toFileBytes, withImports } from "./descriptor-index.ts";
 
 /**
- * Registers gRPC server reflection, v1 and v1alpha, for these services and itself, so that grpcurl and others can
- * call them without the .proto files.
+ * Registers gRPC server reflection, v1 and v1alpha, for the services registered so far and itself, so that grpcurl and
+ * others can call them, and read the details of errors, without the .proto files.
  */
-export function registerReflection(router: ConnectRouter, services: readonly DescService[]): void {
-  const index = createDescriptorIndex([...services, ServerReflection, ServerReflectionAlpha]);
+export function registerReflection(router: ConnectRouter): void {
+  const services = new Set(router.handlers.map(({ service }) => service));
+  services.add(ServerReflection).add(ServerReflectionAlpha);
+  const index = createDescriptorIndex([...services], [file_google_rpc_error_details]);
   router.service(ServerReflection, {
     serverReflectionInfo: (requests) => answerEach(index, requests),
   });

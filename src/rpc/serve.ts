@@ -10,6 +10,7 @@ import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createHttpConnections } from "./http-connections.ts";
 import { listen, toAuthority } from "./listen.ts";
 import { createNodeHandler } from "./node-handler.ts";
+import { registerReflection } from "./reflection.ts";
 import { createValidationInterceptor } from "./validation.ts";
 
 /** What to serve, and where. */
@@ -18,7 +19,7 @@ export interface ServeOptions {
   readonly host: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
-  /** Registers the services. */
+  /** Registers the services; reflection is added for all of them. */
   readonly routes: (router: ConnectRouter) => void;
   readonly authenticator: Authenticator;
   readonly clock: Clock;
@@ -96,5 +97,6 @@ function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRoute
     ],
   });
   options.routes(router);
+  registerReflection(router);
   return router;
 }

@@ -1,12 +1,15 @@
 import { createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/anonymous-authenticator.ts";
 import { createHealth } from "../../../src/rpc/health.ts";
-import { registerReflection } from "../../../src/rpc/reflection.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/serve.ts";
 
 /** What the services of {@link serveForTest} do. */
@@ -30,7 +33,6 @@ export async function serveForTest(implementations: Implementations, options: Pa
       router.service(FleetService, implementations.fleet ?? {});
       router.service(SyncService, implementations.sync ?? {});
       health.register(router);
-      registerReflection(router, [FleetService, SyncService]);
     },
     ...options,
   });
@@ -40,7 +42,11 @@ export async function serveForTest(implementations: Implementations, options: Pa
 /** Every way to call that the port promises. */
 export function transportsTo(baseUrl: string): Readonly<Record<string, Transport>> {
   return {
-    "Connect, JSON, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+    "Connect, JSON, HTTP/1.1": createConnectTransport({
+      baseUrl,
+      httpVersion: "1.1",
+      useBinaryFormat: false,
+    }),
     "Connect, binary, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1" }),
     "Connect, JSON, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
     "Connect, binary, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2" }),
