@@ -1,0 +1,129 @@
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { cacheDirectory } from "./cache-directory.ts";
+import type { Missing } from "./postgres-binaries.ts";
+
+/** Programs of a Kubernetes control plane. */
+export interface ControlPlaneBinaries {
+  readonly etcd: string;
+  readonly kubeApiserver: string;
+}
+
+const moduleFiles = ["go.mod", "go.sum", "tools.go"];
+const moduleDirectory = fileURLToPath(new URL("control-plane/", import.meta.url));
+
+/** Whether the programs are built, or can be: needs nothing but the cache or Go. Cheap. */
+export function findControlPlaneBinaries(): ControlPlaneBinaries | Missing {
+  const binaries = toBinaries(buildDirectory());
+  if (existsSync(binaries.kubeApiserver) || spawnSync("go", ["version"]).status === 0) {
+    return binaries;
+  }
+  return {
+    missing:
+      "no kube-apiserver: it is built from Go modules, and there is no go on the PATH; install Go 1.24 or newer",
+  };
+}
+
+/**
+ * Builds kube-apiserver and etcd from the modules that `control-plane/go.mod` pins, unless they are in the cache:
+ * once per machine, in about five minutes. Two that want to build at once take turns.
+ */
+export async function buildControlPlane(): Promise<ControlPlaneBinaries> {
+  const directory = buildDirectory();
+  const binaries = toBinaries(directory);
+  if (existsSync(directory)) {
+    return binaries;
+  }
+  const release = await lock(`${directory}.lock`);
+  try {
+    if (!existsSync(directory)) {
+      process.stderr.write("building kube-apiserver and etcd for the tests, once: about five minutes\n");
+      await build(directory);
+    }
+    return binaries;
+  } finally {
+    release();
+  }
+}
+
+/** What is built is a function of these two files. */
+function buildDirectory(): string {
+  const hash = createHash("sha256");
+  for (const file of ["go.mod", "go.sum"]) {
+    hash.update(readFileSync(join(moduleDirectory, file)));
+  }
+  return join(cacheDirectory(), `control-plane-${hash.digest("hex").slice(0, 16)}`);
+}
+
+function toBinaries(directory: string): ControlPlaneBinaries {
+  // Go names a program after its directory, and etcd's is called server.
+  return { etcd: join(directory, "server"), kubeApiserver: join(directory, "kube-apiserver") };
+}
+
+/** Builds in a directory beside, which becomes the wanted one when it is complete: nobody sees half of it. */
+async function build(directory: string): Promise<void> {
+  const work = mkdtempSync(`${directory}.building-`);
+  try {
+    for (const file of moduleFiles) {
+      cpSync(join(moduleDirectory, file), join(work, "module", file));
+    }
+    const packages = ["k8s.io/kubernetes/cmd/kube-apiserver", "go.etcd.io/etcd/server/v3"];
+    const output = join(work, "bin");
+    const args = ["build", "-trimpath", "-ldflags=-s -w", "-o", `${output}/`, ...packages];
+    const go = spawn("go", args, {
+      cwd: join(work, "module"),
+      env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
+      stdio: ["ignore", "inherit", "inherit"],
+    });
+    const [code] = await once(go, "exit");
+    if (code !== 0) {
+      throw new Error(`go build of the control plane ended with ${code}; its output is above`);
+    }
+    renameSync(output, directory);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** Takes a lock file, which names its holder; one whose holder has died is taken over. */
+async function lock(path: string): Promise<() => void> {
+  for (;;) {
+    try {
+      writeFileSync(path, String(process.pid), { flag: "wx" });
+      return () => rmSync(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+        throw error;
+      }
+    }
+    if (!isAlive(readHolder(path))) {
+      rmSync(path, { force: true });
+    } else {
+      await sleep(500);
+    }
+  }
+}
+
+function readHolder(path: string): number | undefined {
+  try {
+    return Number(readFileSync(path, "utf8")) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number | undefined): boolean {
+  if (pid === undefined) {
+    return false;
+  }
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

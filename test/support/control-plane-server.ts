@@ -1,0 +1,150 @@
+import { generateKeyPairSync, randomBytes } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { buildControlPlane, findControlPlaneBinaries } from "./control-plane-binaries.ts";
+import { freePort } from "./free-port.ts";
+import type { Reaper } from "./reaper.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
+
+/** A kube-apiserver over an etcd of its own, as JSON between processes: without its methods. */
+export interface ControlPlaneAddress {
+  /** Such as `https://127.0.0.1:40123`. */
+  readonly serverUrl: string;
+  /** Path of the server's certificate, which is its own authority. */
+  readonly caPath: string;
+  /** Token of a member of system:masters. */
+  readonly token: string;
+  /** Token of the user `restricted`, who may do nothing until a test binds a role to it. */
+  readonly restrictedToken: string;
+  /** Path of a kubeconfig with the contexts `admin` (the current one) and `restricted`. */
+  readonly kubeconfigPath: string;
+  /** Where etcd listens, for backups and compaction. */
+  readonly etcdUrl: string;
+}
+
+/** A running control plane. No scheduler or controller runs: pods stay pending, deleted namespaces stay. */
+export interface ControlPlane extends ControlPlaneAddress {
+  /** Stops and starts both programs; objects, ports and certificates stay. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Whether a control plane can be started here. Cheap. */
+export const findControlPlane = findControlPlaneBinaries;
+
+/** Builds what is not built yet, and starts a control plane that is empty but for what the server makes itself. */
+export async function startControlPlane(_found: object, reaper: Reaper): Promise<ControlPlane> {
+  const { etcd, kubeApiserver } = await buildControlPlane();
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-"));
+  const leftover = { kind: "dir", path: directory } as const;
+  reaper.add(leftover);
+  const etcdUrl = `http://127.0.0.1:${await freePort()}`;
+  const peerUrl = `http://127.0.0.1:${await freePort()}`;
+  const port = await freePort();
+  const address = writeAccess(directory, port, etcdUrl);
+  const start = async (): Promise<ServerProcess[]> => {
+    const store = await startServerProcess({
+      command: etcd,
+      args: [
+        `--data-dir=${join(directory, "etcd")}`,
+        "--unsafe-no-fsync",
+        `--listen-client-urls=${etcdUrl}`,
+        `--advertise-client-urls=${etcdUrl}`,
+        `--listen-peer-urls=${peerUrl}`,
+        `--initial-advertise-peer-urls=${peerUrl}`,
+        `--initial-cluster=default=${peerUrl}`,
+      ],
+      reaper,
+      isReady: async () => (await fetch(`${etcdUrl}/health`)).ok,
+    });
+    try {
+      const api = await startServerProcess({
+        command: kubeApiserver,
+        args: apiserverArgs(directory, port, etcdUrl),
+        reaper,
+        isReady: () => isReady(address),
+      });
+      return [api, store];
+    } catch (error) {
+      await store.stop();
+      throw error;
+    }
+  };
+  let running = await start();
+  const stopAll = async (): Promise<void> => {
+    for (const server of running) {
+      await server.stop();
+    }
+  };
+  return {
+    ...address,
+    async restart() {
+      await stopAll();
+      running = await start();
+    },
+    async stop() {
+      await stopAll();
+      rmSync(directory, { recursive: true, force: true });
+      reaper.remove(leftover);
+    },
+  };
+}
+
+function writeAccess(directory: string, port: number, etcdUrl: string): ControlPlaneAddress {
+  const token = randomBytes(16).toString("hex");
+  const restrictedToken = randomBytes(16).toString("hex");
+  const serverUrl = `https://127.0.0.1:${port}`;
+  const caPath = join(directory, "certs", "apiserver.crt");
+  const kubeconfigPath = join(directory, "kubeconfig.json");
+  mkdirSync(join(directory, "certs"));
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  writeFileSync(join(directory, "sa.key"), privateKey.export({ type: "pkcs8", format: "pem" }), {
+    mode: 0o600,
+  });
+  const tokens = [`${token},admin,admin,"system:masters"`, `${restrictedToken},restricted,restricted,""`];
+  writeFileSync(join(directory, "tokens.csv"), `${tokens.join("\n")}\n`, { mode: 0o600 });
+  const users = { admin: token, restricted: restrictedToken };
+  const kubeconfig = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "test", cluster: { server: serverUrl, "certificate-authority": caPath } }],
+    users: Object.entries(users).map(([name, value]) => ({ name, user: { token: value } })),
+    contexts: Object.keys(users).map((name) => ({ name, context: { cluster: "test", user: name } })),
+    "current-context": "admin",
+  };
+  writeFileSync(kubeconfigPath, JSON.stringify(kubeconfig, undefined, 2), { mode: 0o600 });
+  return { serverUrl, caPath, token, restrictedToken, kubeconfigPath, etcdUrl };
+}
+
+function apiserverArgs(directory: string, port: number, etcdUrl: string): string[] {
+  const key = join(directory, "sa.key");
+  return [
+    `--etcd-servers=${etcdUrl}`,
+    "--bind-address=127.0.0.1",
+    `--secure-port=${port}`,
+    `--cert-dir=${join(directory, "certs")}`,
+    "--service-account-issuer=https://kubernetes.default.svc",
+    `--service-account-key-file=${key}`,
+    `--service-account-signing-key-file=${key}`,
+    `--token-auth-file=${join(directory, "tokens.csv")}`,
+    "--authorization-mode=RBAC",
+    "--service-cluster-ip-range=10.0.0.0/24",
+    "--disable-admission-plugins=ServiceAccount",
+  ];
+}
+
+/** Ready and complete: /readyz is ok before the namespaces that every cluster has are there. */
+async function isReady({ serverUrl, caPath, token }: ControlPlaneAddress): Promise<boolean> {
+  const ask = async (path: string): Promise<number | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const options = { ca: readFileSync(caPath), headers: { authorization: `Bearer ${token}` }, agent: false };
+    get(`${serverUrl}${path}`, options, (response) => {
+      text(response).then(() => resolve(response.statusCode), reject);
+    }).once("error", reject);
+    return promise;
+  };
+  return (await ask("/readyz")) === 200 && (await ask("/api/v1/namespaces/kube-system")) === 200;
+}

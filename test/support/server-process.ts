@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Leftover, Reaper } from "./reaper.ts";
+
+/** How to start a server. */
+export interface ServerProcessOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly reaper: Reaper;
+  /** Whether it serves; asked until it says so or the server ends. */
+  readonly isReady: () => Promise<boolean>;
+  /** Signal that stops it well; SIGTERM unless set. */
+  readonly stopSignal?: NodeJS.Signals;
+  /** Whom it runs as; this process's user unless set. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+}
+
+/** A server that runs until it is stopped. */
+export interface ServerProcess {
+  /** Stops it and waits for its end; kills it when that takes longer than 10 s. */
+  stop(): Promise<void>;
+}
+
+const startTimeoutMs = 60_000;
+const stopTimeoutMs = 10_000;
+const lastOutputBytes = 4_000;
+
+/** Starts a server and waits until it is ready. Throws, with its last output, when it ends or takes over a minute. */
+export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
+  const { command, args, reaper, isReady, stopSignal = "SIGTERM", user } = options;
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...user });
+  const output = keepLastOutput(child);
+  await once(child, "spawn");
+  const leftover: Leftover = { kind: "pid", pid: Number(child.pid) };
+  reaper.add(leftover);
+  const exited = once(child, "exit").then(() => reaper.remove(leftover));
+  const stop = async (): Promise<void> => {
+    child.kill(stopSignal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), stopTimeoutMs);
+    await exited;
+    clearTimeout(timer);
+  };
+  const deadline = performance.now() + startTimeoutMs;
+  while (!(await isReady().catch(() => false))) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
+      await stop();
+      throw new Error(`${command} did not become ready; its last output:\n${output()}`);
+    }
+    await sleep(50);
+  }
+  return { stop };
+}
+
+function keepLastOutput(child: ChildProcess): () => string {
+  let kept = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (chunk: string) => {
+      kept = (kept + chunk).slice(-lastOutputBytes);
+    });
+  }
+  return () => kept;
+}
