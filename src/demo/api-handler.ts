@@ -1,5 +1,11 @@
 import { negotiate, type Representation } from "./accept.ts";
-import { ApiStatusError, methodNotAllowed, objectNotFound, tooLargeResourceVersion } from "./api-status.ts";
+import {
+  ApiStatusError,
+  methodNotAllowed,
+  objectNotFound,
+  resourceNotFound,
+  tooLargeResourceVersion,
+} from "./api-status.ts";
 import {
   createCoreVersionsBody,
   createGroupBody,
@@ -78,6 +84,8 @@ function answerRoute(cluster: SimulatedCluster, request: ApiRequest, route: Rout
       return json(200, createGroupBody(route.group, cluster.kinds()));
     case "resources":
       return json(200, createResourcesBody(route.group, route.version, cluster.kinds()));
+    case "unknown-resource":
+      throw resourceNotFound();
     case "collection":
       return answerCollection(cluster, request, route);
     case "object":

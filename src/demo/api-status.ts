@@ -51,8 +51,8 @@ export class ApiStatusError extends Error {
   }
 }
 
-/** 404 for a path that nothing is served at. */
-export function pathNotFound(): ApiStatusError {
+/** 404 for a resource that is not served. */
+export function resourceNotFound(): ApiStatusError {
   return new ApiStatusError({
     code: 404,
     reason: "NotFound",

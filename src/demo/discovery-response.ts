@@ -1,7 +1,13 @@
-import { pathNotFound } from "./api-status.ts";
 import { type ServedKind, toApiVersion } from "./kinds.ts";
 
-const verbs = ["get", "list", "watch"];
+const readVerbs = ["get", "list", "watch"];
+
+/** What a real server names beside its objects and nobody can list; a client has to leave it out. */
+const unlisted = new Map([
+  ["v1/Pod", ["pods/log", "pods/status"]],
+  ["v1/Namespace", ["namespaces/status"]],
+  ["apps/v1/Deployment", ["deployments/scale", "deployments/status"]],
+]);
 
 /** Body of `/api`. */
 export function createCoreVersionsBody(): object {
@@ -18,32 +24,22 @@ export function createGroupsBody(kinds: readonly ServedKind[]): object {
   };
 }
 
-/** Body of `/apis/GROUP`; answers 404 to a group that is not served. */
+/** Body of `/apis/GROUP`, which is served. */
 export function createGroupBody(group: string, kinds: readonly ServedKind[]): object {
-  if (!kinds.some((kind) => kind.group === group)) {
-    throw pathNotFound();
-  }
   return { kind: "APIGroup", apiVersion: "v1", ...toGroup(group, kinds) };
 }
 
-/** Body of `/api/v1` and `/apis/GROUP/VERSION`; answers 404 to a version that is not served. */
+/** Body of `/api/v1` and `/apis/GROUP/VERSION`, which is served. */
 export function createResourcesBody(group: string, version: string, kinds: readonly ServedKind[]): object {
   const served = kinds.filter((kind) => kind.group === group && kind.version === version);
-  if (served.length === 0) {
-    throw pathNotFound();
-  }
   return {
     kind: "APIResourceList",
     apiVersion: "v1",
     groupVersion: toApiVersion({ group, version }),
-    resources: served.map((kind) => ({
-      name: kind.resource,
-      singularName: kind.singular,
-      namespaced: kind.namespaced,
-      kind: kind.kind,
-      verbs,
-      ...(kind.shortNames.length > 0 ? { shortNames: kind.shortNames } : {}),
-    })),
+    resources: [
+      ...(group === "" ? [toUnlisted("bindings", "Binding", true, ["create"])] : []),
+      ...served.flatMap((kind) => [toResource(kind), ...toSubresources(kind)]),
+    ],
   };
 }
 
@@ -60,6 +56,20 @@ export function createVersionBody(): object {
     compiler: "",
     platform: "",
   };
+}
+
+function toResource({ resource, singular, namespaced, kind, shortNames }: ServedKind): object {
+  const optional = shortNames.length > 0 ? { shortNames } : {};
+  return { name: resource, singularName: singular, namespaced, kind, verbs: readVerbs, ...optional };
+}
+
+function toSubresources(kind: ServedKind): object[] {
+  const names = unlisted.get(`${toApiVersion(kind)}/${kind.kind}`) ?? [];
+  return names.map((name) => toUnlisted(name, kind.kind, kind.namespaced, ["get"]));
+}
+
+function toUnlisted(name: string, kind: string, namespaced: boolean, verbs: readonly string[]): object {
+  return { name, singularName: "", namespaced, kind, verbs };
 }
 
 function toGroup(name: string, kinds: readonly ServedKind[]): object {

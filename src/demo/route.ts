@@ -8,6 +8,7 @@ export type Route =
   | { readonly kind: "groups" }
   | { readonly kind: "group"; readonly group: string }
   | { readonly kind: "resources"; readonly group: string; readonly version: string }
+  | { readonly kind: "unknown-resource" }
   | { readonly kind: "collection"; readonly served: ServedKind; readonly namespace: string | undefined }
   | {
       readonly kind: "object";
@@ -18,7 +19,10 @@ export type Route =
 
 const healthPaths = new Set(["readyz", "livez", "healthz"]);
 
-/** Resolves a path against the served kinds; `undefined` when nothing is there. */
+/**
+ * Resolves a path against the served kinds. `undefined` when no group and version of the path is served: the real
+ * server answers that in plain text, and an unknown resource of one that is served with a Status.
+ */
 export function parseRoute(path: string, kinds: readonly ServedKind[]): Route | undefined {
   const segments = decodeSegments(path);
   const [root, ...rest] = segments ?? [];
@@ -37,6 +41,9 @@ export function parseRoute(path: string, kinds: readonly ServedKind[]): Route | 
     if (group === undefined) {
       return { kind: "groups" };
     }
+    if (!kinds.some((kind) => kind.group === group)) {
+      return undefined;
+    }
     return version === undefined ? { kind: "group", group } : parseBelowVersion(group, version, below, kinds);
   }
   return undefined;
@@ -48,6 +55,9 @@ function parseBelowVersion(
   segments: readonly string[],
   kinds: readonly ServedKind[],
 ): Route | undefined {
+  if (!kinds.some((kind) => kind.group === group && kind.version === version)) {
+    return undefined;
+  }
   const find = (resource: string | undefined, namespaced: boolean): ServedKind | undefined =>
     kinds.find(
       (kind) =>
@@ -75,9 +85,9 @@ function toRoute(
   namespace: string | undefined,
   name: string | undefined,
   more: readonly string[],
-): Route | undefined {
+): Route {
   if (served === undefined || more.length > 0) {
-    return undefined;
+    return { kind: "unknown-resource" };
   }
   return name === undefined
     ? { kind: "collection", served, namespace }

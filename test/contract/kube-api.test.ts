@@ -1,0 +1,23 @@
+import { describe } from "vitest";
+import { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../src/demo/simulated-transport.ts";
+import { createSeededRandom } from "../../src/lib/random.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { itIsAKubeApi, type KubeApiFixture } from "./kube-api.ts";
+
+describe("the simulated cluster is a Kubernetes API", () => {
+  const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSeededRandom(1) });
+  const fixture: KubeApiFixture = {
+    transport: createSimulatedTransport(cluster),
+    createConfigMap: async (namespace, name, value) => {
+      cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: { value } });
+    },
+    updateConfigMap: async (namespace, name, value) => {
+      cluster.update("/configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
+    },
+    deleteConfigMap: async (namespace, name) => {
+      cluster.delete("/configmaps", namespace, name);
+    },
+  };
+  itIsAKubeApi(() => fixture);
+});
