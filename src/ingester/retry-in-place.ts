@@ -3,6 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
+import { sleepUnlessAborted } from "../lib/supervise.ts";
 import { toDisposition } from "./disposition.ts";
 
 /** How an attempt, repeated as long as that may help, came out. */
@@ -43,21 +44,7 @@ export async function retryInPlace<T>(
         default:
           disposition satisfies never;
       }
-      if (!(await sleep(signal, clock, Math.max(backoff.nextMs(), disposition.afterMs ?? 0)))) {
-        return { kind: "stopped" };
-      }
+      await sleepUnlessAborted(signal, clock, Math.max(backoff.nextMs(), disposition.afterMs ?? 0));
     }
-  }
-}
-
-async function sleep(signal: AbortSignal, clock: Clock, ms: number): Promise<boolean> {
-  try {
-    await clock.sleep(signal, ms);
-    return true;
-  } catch (error) {
-    if (signal.aborted) {
-      return false;
-    }
-    throw error;
   }
 }

@@ -14,11 +14,10 @@ export function createPgRunStore(database: Database, clock: Clock, random: Rando
       signal.throwIfAborted();
       return await database.transaction({ account, cluster }, async (client) => {
         const now = clock.now();
-        const { rows } = await client.query<{ epoch: string; connected: boolean | null }>(FIND_SESSION, [
-          account,
-          cluster,
-          new Date(now.getTime() - SESSION_TIMEOUT_MS),
-        ]);
+        const { rows } = await client.query<{ epoch: string; uid: string; connected: boolean | null }>(
+          FIND_SESSION,
+          [account, cluster, new Date(now.getTime() - SESSION_TIMEOUT_MS)],
+        );
         const [row] = rows;
         if (row === undefined) {
           throw new NotFoundError(`no cluster "${cluster}"`);
@@ -28,7 +27,7 @@ export function createPgRunStore(database: Database, clock: Clock, random: Rando
         }
         const session = { account, cluster, epoch: BigInt(row.epoch) };
         const request = await addRun(client, session, { id: random.uuid(), trigger, now, deadlineMs });
-        return { session, request };
+        return { session, clusterUid: row.uid, request };
       });
     },
 
@@ -71,7 +70,7 @@ export function createPgRunStore(database: Database, clock: Clock, random: Rando
 }
 
 const FIND_SESSION = `
-SELECT c.epoch, s.closed_at IS NULL AND s.seen_at > $3 AS connected
+SELECT c.epoch, c.uid, s.closed_at IS NULL AND s.seen_at > $3 AS connected
 FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
 WHERE c.account = $1 AND c.name = $2`;

@@ -13,8 +13,12 @@ export interface RunRequest {
 /** A run that was made, and the session that it belongs to. */
 export interface RequestedRun {
   readonly session: SessionKey;
+  readonly clusterUid: string;
   readonly request: ReconciliationRequest;
 }
+
+/** Why a run failed. */
+export type RunFailure = Pick<Failure, "reason" | "message">;
 
 /** Reconciliation runs. Methods throw `RetryableError` while the database cannot be reached. */
 export interface RunStore {
@@ -24,7 +28,7 @@ export interface RunStore {
    */
   createRun(signal: AbortSignal, run: RunRequest): Promise<RequestedRun>;
   /** Ends the run as FAILED, unless it has ended. */
-  failRun(signal: AbortSignal, session: SessionKey, runId: string, failure: Failure): Promise<void>;
+  failRun(signal: AbortSignal, session: SessionKey, runId: string, failure: RunFailure): Promise<void>;
   /** Those of the sessions whose last run began more than `intervalMs` ago and that have none active. */
   listDue(signal: AbortSignal, sessions: readonly SessionKey[], intervalMs: number): Promise<SessionKey[]>;
   /** Ends as EXPIRED the runs whose deadline has passed; several that sweep at once share them. */

@@ -1,0 +1,88 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { Bus } from "../bus/bus.ts";
+import { replyTopic, TOPICS } from "../bus/topics.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import { sleepUnlessAborted, supervise } from "../lib/supervise.ts";
+import type { RequestedRun, RunStore } from "../store/run-store.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import { routeAnswers } from "./answer-router.ts";
+import { requestRun } from "./request-run.ts";
+import { scheduleRuns } from "./run-scheduler.ts";
+import { SessionRegistry } from "./session-registry.ts";
+import { createSyncService } from "./sync-service.ts";
+
+/** What a backend is made of. */
+export interface BackendOptions {
+  readonly bus: Bus;
+  readonly sessions: SessionStore;
+  readonly runs: RunStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Time between the beginnings of two runs of a cluster, in milliseconds. */
+  readonly intervalMs: number;
+  /** How long a run may take, in milliseconds. */
+  readonly runDeadlineMs: number;
+  /** How long ended runs, their findings and closed sessions are kept, in milliseconds. */
+  readonly retentionMs: number;
+}
+
+/** Holds agents' sessions, puts what they say on the bus, and asks for runs. */
+export interface Backend {
+  /** Registers `SyncService`. */
+  routes(router: ConnectRouter): void;
+  /** Schedules runs and routes answers until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Asks for a run by hand. Throws as {@link RunStore.createRun} does. */
+  startRun(signal: AbortSignal, account: string, cluster: string): Promise<RequestedRun>;
+  /** Asks every agent to come back later, and waits until they have left, for at most `timeoutMs`. */
+  drain(signal: AbortSignal, timeoutMs: number): Promise<void>;
+}
+
+/** Agents come back spread over this time after a drain, in milliseconds. */
+const DRAIN_SPREAD_MS = 2_000;
+
+/** Makes a backend. It serves agents once its routes are on a port, and answers them while {@link Backend.run} runs. */
+export async function createBackend(signal: AbortSignal, options: BackendOptions): Promise<Backend> {
+  const { bus, random, clock, runDeadlineMs } = options;
+  const registry = new SessionRegistry();
+  const own = replyTopic(random.uuid());
+  const producer = await bus.createProducer(signal, TOPICS.events);
+  const shared = { ...options, registry, producer, replyTopic: own };
+  return {
+    routes: (router) => {
+      router.service(SyncService, createSyncService(shared));
+    },
+
+    async run(runSignal) {
+      const log = options.log;
+      await Promise.all([
+        supervise(runSignal, { clock, random, log, name: "answer router" }, (s) => routeAnswers(s, shared)),
+        supervise(runSignal, { clock, random, log, name: "run scheduler" }, (s) => scheduleRuns(s, shared)),
+      ]);
+      await producer.close();
+    },
+
+    startRun: (callSignal, account, cluster) =>
+      requestRun(callSignal, shared, {
+        account,
+        cluster,
+        trigger: ReconciliationTrigger.MANUAL,
+        deadlineMs: runDeadlineMs,
+      }),
+
+    async drain(drainSignal, timeoutMs) {
+      using deadline = clock.deadline(drainSignal, timeoutMs);
+      for (const session of registry.list()) {
+        session.outbox.drain(Math.ceil(random.float() * DRAIN_SPREAD_MS));
+      }
+      while (registry.list().length > 0 && !deadline.signal.aborted) {
+        await sleepUnlessAborted(deadline.signal, clock, 20);
+      }
+    },
+  };
+}

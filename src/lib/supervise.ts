@@ -1,0 +1,54 @@
+import { createBackoff } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import { toMessage } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { Random } from "./random.ts";
+
+/** What starting a part again needs. */
+export interface SuperviseOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Name of the part in the log. */
+  readonly name: string;
+}
+
+/** A run that lasted this long is taken to have been well, so that the backoff starts again. */
+const HEALTHY_MS = 60_000;
+
+/**
+ * Runs a long-lived part until `signal` aborts, and starts it again with jittered backoff whenever it ends or
+ * rejects before.
+ */
+export async function supervise(
+  signal: AbortSignal,
+  { clock, random, log, name }: SuperviseOptions,
+  run: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const backoff = createBackoff(random, { initialMs: 250, maxMs: 30_000 });
+  while (!signal.aborted) {
+    const started = clock.monotonic();
+    try {
+      await run(signal);
+    } catch (error) {
+      if (!signal.aborted) {
+        log.warn(`${name} is started again`, { error: toMessage(error) });
+      }
+    }
+    if (clock.monotonic() - started > HEALTHY_MS) {
+      backoff.reset();
+    }
+    await sleepUnlessAborted(signal, clock, backoff.nextMs());
+  }
+}
+
+/** Sleeps, and returns early when `signal` aborts. */
+export async function sleepUnlessAborted(signal: AbortSignal, clock: Clock, ms: number): Promise<void> {
+  try {
+    await clock.sleep(signal, ms);
+  } catch (error) {
+    if (!signal.aborted) {
+      throw error;
+    }
+  }
+}
