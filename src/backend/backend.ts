@@ -2,7 +2,8 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus } from "../bus/bus.ts";
-import { replyTopic, TOPICS } from "../bus/topics.ts";
+import { ensureSubscription } from "../bus/ensure-subscription.ts";
+import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from "../bus/topics.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
@@ -51,6 +52,9 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
   const { bus, random, clock, runDeadlineMs } = options;
   const registry = new SessionRegistry();
   const own = replyTopic(random.uuid());
+  // Nothing may be acknowledged to an agent that no ingester will see, or asked that no backend will hear answered.
+  await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
+  await ensureSubscription(signal, bus, own, BACKEND_SUBSCRIPTION);
   const producer = await bus.createProducer(signal, TOPICS.events);
   const shared = { ...options, registry, producer, replyTopic: own };
   return {
