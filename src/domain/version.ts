@@ -18,3 +18,8 @@ export function parseVersion(text: string): bigint | undefined {
 export function maxVersion(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
+
+/** The smaller of two versions. */
+export function minVersion(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
+}
