@@ -41,6 +41,11 @@ export class KindSnapshot {
     return this.versioned ? version : "";
   }
 
+  /** The namespaces that were listed; "" is all. */
+  get namespaces(): readonly string[] {
+    return [...this.#versions.keys()];
+  }
+
   /** Whether one of its lists would have the objects of this namespace. */
   covers(namespace: string): boolean {
     return this.#versions.has(namespace) || this.#versions.has("");

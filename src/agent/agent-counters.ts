@@ -1,0 +1,32 @@
+/** What the agent has done since it began, for tests and metrics. */
+export interface AgentCounters {
+  /** Sessions that the backend welcomed. */
+  sessions: number;
+  /** Lists that finished, metadata only. */
+  lists: number;
+  /** Watches that were begun. */
+  watches: number;
+  /** Events that watches delivered, bookmarks included. */
+  events: number;
+  /** Objects that have no canonical form and could not be sent. */
+  uncanonical: number;
+  /** Kinds whose comparison ended well, and badly. */
+  comparisonsSucceeded: number;
+  comparisonsFailed: number;
+  /** Last number that the backend acknowledged in the present session. */
+  acknowledged: bigint;
+}
+
+/** Counters at zero. */
+export function createAgentCounters(): AgentCounters {
+  return {
+    sessions: 0,
+    lists: 0,
+    watches: 0,
+    events: 0,
+    uncanonical: 0,
+    comparisonsSucceeded: 0,
+    comparisonsFailed: 0,
+    acknowledged: 0n,
+  };
+}

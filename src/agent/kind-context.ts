@@ -1,0 +1,24 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { KubeTransport } from "../kube/kube.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import type { AgentTuning } from "./agent-config.ts";
+import type { AgentCounters } from "./agent-counters.ts";
+import type { KindTimeline } from "./kind-timeline.ts";
+
+/** What the parts that read one kind share. */
+export interface KindContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly kube: KubeTransport;
+  readonly config: AgentTuning;
+  readonly counters: AgentCounters;
+  readonly kind: ResourceKind;
+  readonly timeline: KindTimeline;
+  /** Uid of the cluster that this process reads. */
+  readonly clusterUid: string;
+  /** Epoch of the latest session. */
+  epoch(): bigint;
+}

@@ -1,0 +1,160 @@
+import type { KindScope } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { formatKind } from "../domain/kind.ts";
+import { minVersion, parseVersion } from "../domain/version.ts";
+import { assertSameCluster, ClusterChangedError } from "../kube/cluster-uid.ts";
+import { reasonOf } from "../kube/kube-error.ts";
+import { createBackoff } from "../lib/backoff.ts";
+import { waitFor } from "../lib/bounded-queue.ts";
+import { DeadlineError } from "../lib/clock.ts";
+import { TerminalError } from "../lib/errors.ts";
+import type { ChangeSink } from "./change.ts";
+import type { KindContext } from "./kind-context.ts";
+import type { KindSnapshot } from "./kind-snapshot.ts";
+import { listSnapshot } from "./list-snapshot.ts";
+import { NamespaceWatcher } from "./namespace-watcher.ts";
+import { PackedIndex } from "./packed-index.ts";
+
+/** How a reflector begins. */
+export interface ReflectorOptions {
+  readonly scope: KindScope;
+  /** Whether the server can watch the kind; else it is only listed. */
+  readonly watchable: boolean;
+  /** Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a session. */
+  readonly sendAll: boolean;
+}
+
+/** How a snapshot may be had. */
+export interface SnapshotOptions {
+  /** Take the first list, if it was not taken before, instead of a new one. */
+  readonly reuseInitial: boolean;
+}
+
+/**
+ * Follows one kind: a first list, metadata only, and from its version a watch, in each namespace that is read. What the watches say goes to
+ * the sink; the first list does not, because a run compares it.
+ *
+ * A kind whose versions do not compare, or that cannot be watched, is only listed, when a run asks for it. Failures of any sort
+ * (403, 404, 503, a list cut off) are tried again and never mean that objects are absent.
+ */
+export class Reflector {
+  readonly #context: KindContext;
+  readonly #options: ReflectorOptions;
+  readonly #sink: ChangeSink;
+  readonly #index = new PackedIndex();
+  readonly #started = Promise.withResolvers<void>();
+  #initial: KindSnapshot | undefined;
+  #watchers: readonly NamespaceWatcher[] = [];
+  #progress = Promise.withResolvers<void>();
+
+  constructor(context: KindContext, sink: ChangeSink, options: ReflectorOptions) {
+    this.#context = context;
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  get context(): KindContext {
+    return this.#context;
+  }
+
+  /** What is known of the kind's objects. */
+  get index(): PackedIndex {
+    return this.#index;
+  }
+
+  /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  async run(signal: AbortSignal): Promise<void> {
+    const first = await this.#listFirst(signal);
+    if (!first.versioned || !this.#options.watchable) {
+      await waitFor(signal, Promise.withResolvers<never>().promise);
+    }
+    const watch = { index: this.#index, sink: this.#sink, onProgress: () => this.#reportProgress() };
+    this.#watchers = first.namespaces.map((namespace) => {
+      const from = parseVersion(first.versionFor(namespace)) ?? 0n;
+      return new NamespaceWatcher(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
+    });
+    // One that fails for good ends all.
+    const together = new AbortController();
+    const each = AbortSignal.any([signal, together.signal]);
+    const runs = this.#watchers.map(async (watcher) => {
+      try {
+        await watcher.run(each);
+      } finally {
+        together.abort(signal.reason);
+      }
+    });
+    const failures = (await Promise.allSettled(runs)).filter((result) => result.status === "rejected");
+    signal.throwIfAborted();
+    throw failures.find(({ reason }) => reason instanceof ClusterChangedError)?.reason ?? failures[0]?.reason;
+  }
+
+  /** A finished list of the kind, linearizable. Throws what the API server's refusal says. */
+  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<KindSnapshot> {
+    // The first list need not have succeeded: then a new one tells why.
+    await waitFor(signal, this.#started.promise);
+    const initial = this.#initial;
+    this.#initial = undefined;
+    return reuseInitial && initial !== undefined ? initial : await this.#list(signal);
+  }
+
+  /** Waits until the watch has delivered everything up to a version, but no longer than `ms`. */
+  async settle(signal: AbortSignal, version: bigint, ms: number): Promise<void> {
+    using deadline = this.#context.clock.deadline(signal, ms);
+    try {
+      while (this.#watchers.length > 0 && this.#delivered() < version) {
+        await waitFor(deadline.signal, this.#progress.promise);
+      }
+    } catch (error) {
+      if (signal.aborted || !(error instanceof DeadlineError)) {
+        throw error;
+      }
+    }
+  }
+
+  async #listFirst(signal: AbortSignal): Promise<KindSnapshot> {
+    const { config, random, clock, log, kind } = this.#context;
+    const backoff = createBackoff(random, config.backoff);
+    for (;;) {
+      try {
+        const snapshot = await this.#list(signal);
+        if (!this.#options.sendAll) {
+          this.#fillIndex(snapshot);
+        }
+        this.#initial = snapshot;
+        return snapshot;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof ClusterChangedError) {
+          throw error;
+        }
+        const level = error instanceof TerminalError ? "warn" : "info";
+        log[level]("cannot list", { kind: formatKind(kind), reason: reasonOf(error), error });
+      } finally {
+        this.#started.resolve();
+      }
+      await clock.sleep(signal, backoff.nextMs());
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<KindSnapshot> {
+    const { kube, clusterUid } = this.#context;
+    await assertSameCluster(signal, kube, clusterUid);
+    const { namespaces } = this.#options.scope;
+    return await listSnapshot(signal, this.#context, namespaces.length === 0 ? [""] : namespaces);
+  }
+
+  #fillIndex(snapshot: KindSnapshot): void {
+    for (let at = 0; at < snapshot.size; at++) {
+      this.#index.set(snapshot.keyAt(at), snapshot.at(at));
+    }
+  }
+
+  /** What each of the watches has delivered. */
+  #delivered(): bigint {
+    return this.#watchers.map(({ delivered }) => delivered).reduce(minVersion);
+  }
+
+  #reportProgress(): void {
+    this.#progress.resolve();
+    this.#progress = Promise.withResolvers<void>();
+  }
+}
