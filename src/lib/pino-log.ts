@@ -1,11 +1,6 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import type { Log } from "./log.ts";
-
-/** The levels of a log, from the most talkative on. */
-export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
-
-/** Lines below this level are not written. */
-export type LogLevel = (typeof logLevels)[number];
+import type { LogLevel } from "./log-level.ts";
 
 /** Where and how much to log. */
 export interface PinoLogOptions {

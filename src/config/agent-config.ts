@@ -1,0 +1,65 @@
+import * as z from "zod/mini";
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { LogLevel } from "../lib/log-level.ts";
+import { required, withDefault } from "./field.ts";
+import { kindList, kindSelection } from "./kind-list.ts";
+import { defineProgram } from "./program.ts";
+import { sharedFields } from "./shared-fields.ts";
+import { list, text } from "./value-type.ts";
+
+/** What `evenkeel agent` runs with. */
+export interface AgentConfig {
+  /** URL of the server. */
+  readonly server: string;
+  /** Name of the cluster, unique in the account. */
+  readonly cluster: string;
+  /** Kinds to read; "all" is all that the cluster can list and watch. */
+  readonly kinds: "all" | readonly ResourceKind[];
+  /** Kinds not to read, by group and resource: the version is not looked at. */
+  readonly excludes: readonly ResourceKind[];
+  /** Namespaces to read; empty is all. */
+  readonly namespaces: readonly string[];
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Kinds that are not read unless somebody asks for it: Secrets, because their contents had better not be copied;
+ * Events and Leases, because they change all the time and tell nothing that lasts.
+ */
+export const defaultExcludes = [
+  "v1/secrets",
+  "v1/events",
+  "events.k8s.io/v1/events",
+  "coordination.k8s.io/v1/leases",
+] as const;
+
+const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+const clusterName = {
+  ...text("name", "a DNS subdomain such as prod-1"),
+  schema: z.string().check(z.regex(subdomain)),
+};
+const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
+const { server, kubeconfig, context, logLevel } = sharedFields;
+
+/** Keys of {@link AgentConfig}. */
+export const agentProgram = defineProgram(
+  {
+    server,
+    cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
+    kinds: withDefault<"all" | readonly ResourceKind[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
+    excludes: withDefault<readonly ResourceKind[]>(
+      kindList,
+      defaultExcludes,
+      "Kinds not to read, whatever the version",
+    ),
+    namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
+    kubeconfig,
+    context,
+    logLevel,
+  },
+  (values): AgentConfig => values,
+);

@@ -1,0 +1,57 @@
+import type { LogLevel } from "../lib/log-level.ts";
+import { optional, withDefault } from "./field.ts";
+import { defineProgram } from "./program.ts";
+import { duration } from "./quantity.ts";
+import { sharedFields } from "./shared-fields.ts";
+import { postgresUrl, text, toggle } from "./value-type.ts";
+
+/** What `evenkeel dev` runs with: everything in one process. */
+export interface DevConfig {
+  /** A loopback address. */
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** A Postgres database; unset runs an embedded one in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly dataDir: string;
+  /** Reads this kubeconfig's cluster; unset, together with `context`, simulates one. */
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Objects of the simulated cluster change by themselves. */
+  readonly churn: boolean;
+  /** Rows are made wrong on purpose, so that runs have something to repair. */
+  readonly drift: boolean;
+  readonly reconcileIntervalMs: number;
+  readonly runDeadlineMs: number;
+  readonly logLevel: LogLevel;
+}
+
+const { host, port, runDeadline, logLevel, context, kubeconfig } = sharedFields;
+
+/** Keys of {@link DevConfig}. */
+export const devProgram = defineProgram(
+  {
+    host,
+    port,
+    databaseUrl: optional<string>(postgresUrl, "A Postgres database; unset: an embedded one", {
+      secret: true,
+    }),
+    dataDir: withDefault<string>(text("path", "a path"), ".evenkeel", "Folder of the embedded database"),
+    kubeconfig: { ...kubeconfig, description: "Read this kubeconfig's cluster; unset: simulate one" },
+    context,
+    churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
+    drift: withDefault<boolean>(toggle, true, "Make rows wrong now and then, to see them repaired"),
+    reconcileInterval: withDefault<number>(
+      duration,
+      "10s",
+      "Time between the reconciliation runs of a cluster",
+    ),
+    runDeadline,
+    logLevel,
+  },
+  ({ reconcileInterval, runDeadline, ...values }): DevConfig => ({
+    ...values,
+    reconcileIntervalMs: reconcileInterval,
+    runDeadlineMs: runDeadline,
+  }),
+);

@@ -1,0 +1,57 @@
+import type { ValueType } from "./value-type.ts";
+
+/** One key of a program's configuration. */
+export interface Field<T> {
+  readonly type: ValueType<NonNullable<T>>;
+  /** For `--help`: begins with a capital, ends without a full stop. */
+  readonly description: string;
+  /** The value when nobody gives one, as a file would have it. */
+  readonly fallback?: unknown;
+  /** Nobody needs to give it, and it has no default. */
+  readonly optional?: true;
+  /** Is never printed. */
+  readonly secret?: true;
+}
+
+/** The keys of a program's configuration. */
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+/** The values of these keys. */
+export type ValuesOf<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
+
+/** A key that somebody has to give. */
+export function required<T>(
+  type: ValueType<T & {}>,
+  description: string,
+  extra?: { secret: true },
+): Field<T> {
+  return { type, description, ...extra };
+}
+
+/** A key that need not be given. */
+export function optional<T>(
+  type: ValueType<T & {}>,
+  description: string,
+  extra?: { secret: true },
+): Field<T | undefined> {
+  return { type, description, optional: true, ...extra };
+}
+
+/** A key with a default, written as in a file. */
+export function withDefault<T>(type: ValueType<T & {}>, fallback: unknown, description: string): Field<T> {
+  return { type, description, fallback };
+}
+
+/** The environment variable of a key: `databaseUrl` is `EVENKEEL_DATABASE_URL`. */
+export function toVariable(key: string): string {
+  return `EVENKEEL_${toWords(key).join("_").toUpperCase()}`;
+}
+
+/** The flag of a key: `databaseUrl` is `--database-url`. */
+export function toFlag(key: string): string {
+  return `--${toWords(key).join("-")}`;
+}
+
+function toWords(key: string): string[] {
+  return key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}

@@ -1,0 +1,100 @@
+import { ConfigError } from "../lib/errors.ts";
+import { readConfigFile } from "./config-file.ts";
+import { isServiceLink } from "./environment.ts";
+import { type Field, type Fields, toFlag, toVariable, type ValuesOf } from "./field.ts";
+
+/** Where configuration comes from. */
+export interface ConfigSources {
+  /** Flags by key, as given: `config` names the file. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  /** The environment of the process. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A value and where it was found. */
+interface Found {
+  readonly value: unknown;
+  /** For people: "flag --port". */
+  readonly origin: string;
+}
+
+/**
+ * The values of a program's keys: from flags, else the environment, else the file, else the default.
+ *
+ * @param knownKeys keys of all programs, because they share one environment: a variable of none of them is refused.
+ * @throws ConfigError that lists everything that is wrong, each with its key, where it stands, what was expected and
+ * what was found.
+ */
+export function loadConfig<F extends Fields>(
+  fields: F,
+  knownKeys: readonly string[],
+  { flags, environment }: ConfigSources,
+): ValuesOf<F> {
+  const path = flags["config"] ?? environment["EVENKEEL_CONFIG"];
+  const file = typeof path === "string" ? readConfigFile(path) : {};
+  const problems = [
+    ...unknownVariables(environment, knownKeys),
+    ...unknownKeys(file, fields, `file ${path}`),
+  ];
+  const values: Record<string, unknown> = {};
+  for (const [key, field] of Object.entries(fields)) {
+    const found = findValue(key, field, { flags, environment, file, path: String(path) });
+    if (found !== undefined) {
+      const result = field.type.schema.safeParse(found.value);
+      values[key] = result.data;
+      problems.push(...(result.success ? [] : [toProblem(key, field, found)]));
+    } else if (field.optional === true) {
+      values[key] = undefined;
+    } else {
+      problems.push(`${key}: is not set: give ${toFlag(key)}, ${toVariable(key)} or a file with it`);
+    }
+  }
+  if (problems.length > 0) {
+    throw new ConfigError(["the configuration is not valid:", ...problems].join("\n  "));
+  }
+  // Every key has been checked by its own schema.
+  return values as ValuesOf<F>;
+}
+
+function findValue(
+  key: string,
+  { type, fallback }: Field<unknown>,
+  {
+    flags,
+    environment,
+    file,
+    path,
+  }: ConfigSources & { file: Readonly<Record<string, unknown>>; path: string },
+): Found | undefined {
+  const fromText = (value: unknown): unknown => (typeof value === "string" ? type.fromText(value) : value);
+  if (flags[key] !== undefined) {
+    return { value: fromText(flags[key]), origin: `flag ${toFlag(key)}` };
+  }
+  const variable = environment[toVariable(key)];
+  if (variable !== undefined && !isServiceLink(toVariable(key), variable)) {
+    return { value: fromText(variable), origin: `environment ${toVariable(key)}` };
+  }
+  if (Object.hasOwn(file, key)) {
+    return { value: file[key], origin: `file ${path}` };
+  }
+  return fallback === undefined ? undefined : { value: fallback, origin: "default" };
+}
+
+function unknownVariables(environment: ConfigSources["environment"], knownKeys: readonly string[]): string[] {
+  const known = new Set(["config", ...knownKeys].map(toVariable));
+  return Object.entries(environment)
+    .filter(([name, value = ""]) => name.startsWith("EVENKEEL_") && !isServiceLink(name, value))
+    .filter(([name]) => !known.has(name))
+    .map(([name]) => `${name} (environment): no such variable is known`);
+}
+
+function unknownKeys(file: Readonly<Record<string, unknown>>, fields: Fields, origin: string): string[] {
+  return Object.keys(file)
+    .filter((key) => !Object.hasOwn(fields, key))
+    .map((key) => `${key} (${origin}): no such key is known: expected ${Object.keys(fields).join(", ")}`);
+}
+
+function toProblem(key: string, { type, secret }: Field<unknown>, { value, origin }: Found): string {
+  const found = secret ? "" : `, found ${JSON.stringify(value)}`;
+  return `${key} (${origin}): expected ${type.expected}${found}`;
+}
