@@ -1,8 +1,7 @@
 import * as z from "zod/mini";
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { LogLevel } from "../lib/log-level.ts";
 import { required, withDefault } from "./field.ts";
-import { kindList, kindSelection } from "./kind-list.ts";
+import { kindExclusion, kindSelection } from "./kind-list.ts";
 import { defineProgram } from "./program.ts";
 import { sharedFields } from "./shared-fields.ts";
 import { list, text } from "./value-type.ts";
@@ -13,10 +12,10 @@ export interface AgentConfig {
   readonly server: string;
   /** Name of the cluster, unique in the account. */
   readonly cluster: string;
-  /** Kinds to read; "all" is all that the cluster can list and watch. */
-  readonly kinds: "all" | readonly ResourceKind[];
-  /** Kinds not to read, by group and resource: the version is not looked at. */
-  readonly excludes: readonly ResourceKind[];
+  /** Kinds to read as "group/version/resource" ("v1/pods" for the core group), or "*" alone. */
+  readonly kinds: readonly string[];
+  /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
+  readonly excludes: readonly string[];
   /** Namespaces to read; empty is all. */
   readonly namespaces: readonly string[];
   readonly kubeconfig: string | undefined;
@@ -50,12 +49,8 @@ export const agentProgram = defineProgram(
   {
     server,
     cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
-    kinds: withDefault<"all" | readonly ResourceKind[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
-    excludes: withDefault<readonly ResourceKind[]>(
-      kindList,
-      defaultExcludes,
-      "Kinds not to read, whatever the version",
-    ),
+    kinds: withDefault<readonly string[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
+    excludes: withDefault<readonly string[]>(kindExclusion, defaultExcludes, "Kinds left out of *"),
     namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
     kubeconfig,
     context,

@@ -8,7 +8,6 @@ import { devProgram } from "../../../src/config/dev-config.ts";
 import { migrateProgram } from "../../../src/config/migrate-config.ts";
 import { resolveConfig } from "../../../src/config/resolve-config.ts";
 import { serverProgram } from "../../../src/config/server-config.ts";
-import { formatKind } from "../../../src/domain/kind.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-config-"));
@@ -46,13 +45,13 @@ describe("defaults", () => {
     expect(config).toEqual({
       server: "http://127.0.0.1:7070",
       cluster: "c1",
-      kinds: "all",
+      kinds: ["*"],
       namespaces: [],
       kubeconfig: undefined,
       context: undefined,
       logLevel: "info",
     });
-    expect(excludes.map(formatKind)).toContain("v1/secrets");
+    expect(excludes).toContain("v1/secrets");
   });
 
   test("of dev, client and migrate", () => {
@@ -85,9 +84,10 @@ test("a flag stands above the environment, that above the file, that above the d
 
 test("lists and switches", () => {
   const kinds = agent({ EVENKEEL_KINDS: "apps/v1/deployments, v1/pods", EVENKEEL_EXCLUDES: "" });
-  expect(kinds.kinds !== "all" && kinds.kinds.map(formatKind)).toEqual(["apps/v1/deployments", "v1/pods"]);
+  expect(kinds.kinds).toEqual(["apps/v1/deployments", "v1/pods"]);
   expect(kinds.excludes).toEqual([]);
-  expect(agent({ EVENKEEL_KINDS: "*" }).kinds).toBe("all");
+  expect(agent({ EVENKEEL_EXCLUDES: "apps/*,v1/pods" }).excludes).toEqual(["apps/*", "v1/pods"]);
+  expect(agent({ EVENKEEL_KINDS: "*" }).kinds).toEqual(["*"]);
   const environment = { EVENKEEL_DRIFT: "false" };
   expect(resolveConfig(devProgram, { flags: { churn: false }, environment })).toMatchObject({
     churn: false,
@@ -137,6 +137,12 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     ["cluster's name", () => agent({ EVENKEEL_CLUSTER: "A_b" }), "a DNS subdomain such as prod-1, found"],
     ["kind", () => agent({ EVENKEEL_KINDS: "pods" }), '"*", or a list of kinds'],
     ["resource in two versions", () => agent({ EVENKEEL_KINDS: "a/v1/b,a/v2/b" }), "each resource once"],
+    ["no kinds", () => agent({ EVENKEEL_KINDS: "" }), '"*", or a list of kinds'],
+    [
+      "exclude",
+      () => agent({ EVENKEEL_EXCLUDES: "*" }),
+      "a list of kinds (apps/v1/deployments, v1/pods) and groups",
+    ],
     ["star among kinds", () => agent({ EVENKEEL_KINDS: "*,v1/pods" }), '"*", or a list of kinds'],
     ["url", () => agent({ EVENKEEL_SERVER: "localhost:7070" }), "a URL such as http://127.0.0.1:7070, found"],
   ])("%s", (_, resolve, message) => {
