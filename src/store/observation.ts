@@ -1,6 +1,6 @@
-import { hash } from "node:crypto";
 import type { Batch, BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ObjectRef } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { checksumOf, sameChecksum } from "../domain/checksum.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { StreamPosition } from "./ingest-store.ts";
 
@@ -82,7 +82,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         form: put.form || defaults.form,
         quarantineReason: null,
       };
-      return hash("sha256", put.content, "buffer").equals(put.checksum)
+      return sameChecksum(checksumOf(put.content), put.checksum)
         ? present
         : toQuarantined(present, "the checksum is not that of the content");
     }

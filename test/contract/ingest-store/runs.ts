@@ -1,0 +1,335 @@
+import { describe, expect, it } from "vitest";
+import { ConflictError, NotFoundError, TerminalError } from "../../../src/lib/errors.ts";
+import { batch, CONFIG_MAPS, kind, PODS, put, remove } from "../../support/store/messages.ts";
+import type { World } from "../../support/store/world.ts";
+import { openWorlds } from "./open-worlds.ts";
+
+/** Runs: what is answered, what ends them, and what does not. */
+export function describeRuns(database: { readonly url: string }): void {
+  const openWorld = openWorlds(database);
+
+  describe("an inventory", () => {
+    it("covers every kind of the scope, those without rows included", async () => {
+      const world = await openWorld();
+      const { inventories } = await world.beginRun();
+      expect(
+        inventories.map(({ kind, chunk, objects }) => [
+          kind?.resource,
+          chunk?.after,
+          chunk?.last,
+          objects.length,
+        ]),
+      ).toEqual([
+        ["configmaps", "", true, 0],
+        ["pods", "", true, 0],
+      ]);
+    });
+
+    it("is in key order, by bytes of namespace and then of name, in chunks that tile the key space", async () => {
+      const world = await openWorld();
+      const keys = Array.from({ length: 1500 }, (_, index) => `${index % 3 === 0 ? "a-b" : "a"}/n${index}`);
+      for (let index = 0; index < keys.length; index += 500) {
+        await world.apply(...keys.slice(index, index + 500).map((key) => put(key, { observed: 10 })));
+      }
+      const { inventories } = await world.beginRun();
+      const chunks = inventories.filter(({ kind }) => kind?.resource === "pods");
+      expect(chunks.map(({ chunk }) => chunk?.last)).toEqual([false, true]);
+      expect(chunks[0]?.chunk?.after).toBe("");
+      expect(chunks[1]?.chunk?.after).toBe(chunks[0]?.chunk?.through);
+      const listed = chunks.flatMap(({ objects }) =>
+        objects.map(({ ref }) => [ref?.namespace ?? "", ref?.name ?? ""] as const),
+      );
+      const sorted = [...listed].sort(
+        ([a, b], [c, d]) =>
+          Buffer.compare(Buffer.from(a), Buffer.from(c)) || Buffer.compare(Buffer.from(b), Buffer.from(d)),
+      );
+      expect(listed).toEqual(sorted);
+      expect(listed).toHaveLength(1500);
+      const last = chunks[0]?.objects.at(-1)?.ref;
+      expect(chunks[0]?.chunk?.through).toBe(`${last?.namespace}/${last?.name}`);
+    });
+
+    it("leaves out tombstones, and names what the initiator manages itself as managed", async () => {
+      const world = await openWorld();
+      await world.apply(
+        put("a/gone", { observed: 10 }),
+        put("a/mine", { observed: 10 }),
+        put("a/other", { observed: 10 }),
+        put("a/x", { observed: 10 }),
+      );
+      await world.apply(remove("a/gone", 11));
+      await world.sql(
+        "UPDATE kubernetes_object SET managed_by = 'evenkeel/backend' WHERE cluster = $1 AND name = 'mine'",
+      );
+      await world.sql(
+        "UPDATE kubernetes_object SET managed_by = 'somebody' WHERE cluster = $1 AND name = 'other'",
+      );
+      const { inventories } = await world.beginRun();
+      const pods = inventories.find(({ kind }) => kind?.resource === "pods");
+      expect(pods?.objects.map(({ ref }) => ref?.name)).toEqual(["other", "x"]);
+      expect(pods?.chunk?.managed.map(({ name }) => name)).toEqual(["mine"]);
+      expect(pods?.chunk?.highWaterMark).toBe("11");
+    });
+
+    it.each([
+      ["content", `content = '{"at":"edited"}'`],
+      ["content together with a checksum", `content = '{"at":"edited"}', checksum = sha256('x')`],
+      ["resource version", "resource_version = '1'"],
+      ["observed version, up", "observed_version = 99999"],
+      ["observed version, down", "observed_version = 1"],
+      ["uid", "uid = 'other'"],
+      ["form", "form = 'other'"],
+    ])("does not vouch for a row whose %s was edited by hand (R27)", async (_what, edit) => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }), put("a/y", { observed: 10 }));
+      await world.sql(`UPDATE kubernetes_object SET ${edit} WHERE cluster = $1 AND name = 'x'`);
+      const { inventories } = await world.beginRun();
+      const objects = inventories.find(({ kind }) => kind?.resource === "pods")?.objects ?? [];
+      expect(objects.map(({ ref, checksum }) => [ref?.name, checksum.length])).toEqual([
+        ["x", 0],
+        ["y", 32],
+      ]);
+    });
+
+    it("does not vouch for a row above the kind's mark even when its checksum was kept (R27)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.sql("UPDATE kind_state SET high_water_mark = 5 WHERE cluster = $1");
+      const { inventories } = await world.beginRun();
+      expect(inventories.find(({ kind }) => kind?.resource === "pods")?.objects[0]?.checksum).toHaveLength(0);
+    });
+
+    it("still covers a kind whose state somebody deleted", async () => {
+      const world = await openWorld();
+      await world.sql("DELETE FROM kind_state WHERE cluster = $1");
+      const { inventories } = await world.beginRun();
+      expect(inventories.map(({ kind }) => kind?.resource)).toEqual(["configmaps", "pods"]);
+    });
+  });
+
+  describe("a run", () => {
+    it("succeeds with its last kind, moves floors, and verifies as of the time it was asked for", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      expect(await run(world)).toMatchObject({ state: "COMPARING" });
+      await world.endKind(request.runId, CONFIG_MAPS, 51, world.sequence + 1n);
+      expect(await run(world)).toMatchObject({ state: "SUCCEEDED", error_reason: null });
+      const kinds = await world.sql(
+        `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked
+         FROM kind_state k JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 ORDER BY 1`,
+      );
+      expect(kinds).toEqual([
+        { resource: "configmaps", floor: "51", as_asked: true },
+        { resource: "pods", floor: "50", as_asked: true },
+      ]);
+    });
+
+    it("does not verify a kind when something of its range was lost (R28)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      const first = world.sequence + 1n;
+      world.next();
+      await world.endKind(request.runId, PODS, 50, first);
+      await world.endKind(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
+      expect(await run(world)).toMatchObject({ state: "PARTIAL" });
+      expect(await kindOf(world, "pods")).toMatchObject({
+        failure_reason: "SequenceGap",
+        floor: "0",
+        verified: false,
+      });
+      expect(await kindOf(world, "configmaps")).toMatchObject({
+        failure_reason: null,
+        floor: "50",
+        verified: true,
+      });
+    });
+
+    it("does not verify a kind when something of its range was refused (R28)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      const first = world.sequence + 1n;
+      await world.apply(put("a/x", { observed: 10, content: '{"text":"\\u0000"}' }));
+      await world.endKind(request.runId, PODS, 50, first);
+      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: "Refused", verified: false });
+    });
+
+    it("does not take a gap behind the kind's range for one inside it", async () => {
+      const world = await openWorld();
+      world.next();
+      await world.apply(put("a/x", { observed: 10 }));
+      const { request } = await world.beginRun();
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
+    });
+
+    it("counts as findings only rows that its repairs changed (R1)", async () => {
+      const world = await openWorld();
+      await world.apply(
+        put("a/changed", { observed: 10 }),
+        put("a/ghost", { observed: 10 }),
+        put("a/same", { observed: 10 }),
+      );
+      const { request } = await world.beginRun();
+      // In flight: the watch's own message comes in front of the run's repair.
+      await world.apply(put("a/flying", { observed: 60 }));
+      const repairs = [
+        put("a/changed", { observed: 70, version: "65" }),
+        put("a/flying", { observed: 70, version: "60" }),
+        remove("a/ghost", 70),
+        remove("a/nothing", 70),
+        put("a/missing", { observed: 70, version: "20" }),
+        put("a/same", { observed: 70, version: "10" }),
+      ];
+      await world.store.applyBatch(world.signal, world.next(), batch(repairs, PODS, request.runId));
+      expect(
+        await world.sql("SELECT name, type FROM reconciliation_finding WHERE cluster = $1 ORDER BY name"),
+      ).toEqual([
+        { name: "changed", type: "CHANGED" },
+        { name: "ghost", type: "GHOST" },
+        { name: "missing", type: "MISSING" },
+      ]);
+    });
+
+    it("excludes a second one of its cluster (R12)", async () => {
+      const world = await openWorld();
+      await world.beginRun();
+      await expect(world.beginRun()).rejects.toThrow(ConflictError);
+    });
+
+    it("ignores what comes after its end (R12)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      await world.endKind(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
+      await world.endKind(request.runId, PODS, 90, world.sequence + 1n);
+      expect(await kindOf(world, "pods")).toMatchObject({ floor: "50" });
+      expect(await world.answer(request)).toEqual([]);
+    });
+
+    it("answers a request that is delivered again as a new attempt, without the kinds that are done (R33)", async () => {
+      const world = await openWorld();
+      const { request, inventories } = await world.beginRun();
+      expect(inventories.map(({ chunk }) => chunk?.attempt)).toEqual([1, 1]);
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      const again = await world.answer(request);
+      expect(again.map(({ kind, chunk }) => [kind?.resource, chunk?.attempt])).toEqual([["configmaps", 2]]);
+    });
+
+    it("is superseded by a new session, and what the old one says of it is ignored (R34)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      const late = world.next();
+      await world.connect("agent-2");
+      await world.endKind(request.runId, PODS, 50, late.sequence, late);
+      expect(await run(world)).toMatchObject({ state: "SUPERSEDED" });
+      expect(await kindOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+    });
+
+    it("expires at its deadline", async () => {
+      const world = await openWorld();
+      await world.beginRun();
+      await world.sql(
+        "UPDATE reconciliation_run SET deadline_at = now() - interval '1 second' WHERE cluster = $1",
+      );
+      expect(await world.runs.expireRuns(world.signal)).toBe(1);
+      expect(await run(world)).toMatchObject({ state: "EXPIRED" });
+      await world.beginRun();
+    });
+
+    it("is refused for a cluster that is unknown or not connected", async () => {
+      const world = await openWorld();
+      const request = { account: "acme", cluster: "nowhere", trigger: 3, deadlineMs: 1000 } as const;
+      await expect(world.runs.createRun(world.signal, request)).rejects.toThrow(NotFoundError);
+      await world.sessions.closeSession(world.signal, world.at(0n));
+      await expect(
+        world.runs.createRun(world.signal, { ...request, cluster: world.cluster }),
+      ).rejects.toThrow(/not connected/);
+    });
+  });
+
+  describe("the scope", () => {
+    it("drops what left it without tombstones, and takes it up again below the old floor (R30)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
+      const { request } = await world.beginRun();
+      await world.endKind(request.runId, PODS, 100, world.sequence + 1n);
+      await world.declare([CONFIG_MAPS]);
+      expect(await world.rows()).toEqual([]);
+      const refused = await world.apply(put("a/x", { observed: 110 }));
+      expect(refused.applied).toBe(0);
+      await world.declare();
+      await world.apply(put("a/x", { observed: 50 }));
+      expect(await world.row("a/x")).toMatchObject({ state: "present", observed: "50" });
+    });
+
+    it("drops the namespaces that left it, and refuses Puts of others (R30)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
+      await world.declare([PODS, CONFIG_MAPS], ["b"]);
+      expect((await world.rows()).map(({ key }) => key)).toEqual(["b/y"]);
+      await world.apply(put("a/x", { observed: 20 }), put("b/z", { observed: 20 }));
+      expect((await world.rows()).map(({ key }) => key)).toEqual(["b/y", "b/z"]);
+    });
+
+    it("keeps the rows of a kind that is read in another version (R31)", async () => {
+      const world = await openWorld();
+      const beta = kind("apps", "v1beta1", "deployments");
+      await world.declare([beta]);
+      await world.store.applyBatch(world.signal, world.next(), batch([put("a/x", { observed: 10 })], beta));
+      await world.declare([kind("apps", "v1", "deployments")]);
+      expect((await world.rows("deployments")).map(({ key }) => key)).toEqual(["a/x"]);
+    });
+
+    it("of an older session is ignored (R34)", async () => {
+      const world = await openWorld();
+      const late = world.next();
+      await world.connect("agent-2");
+      await world.declare();
+      await world.apply(put("a/x", { observed: 10 }));
+      const current = world.epoch;
+      world.epoch = late.epoch;
+      await world.declare([CONFIG_MAPS]);
+      world.epoch = current;
+      expect(await world.rows()).toHaveLength(1);
+    });
+  });
+
+  describe("a session", () => {
+    it("asks for a run when the agent's process is a new one, and only then", async () => {
+      const world = await openWorld();
+      expect(await world.connect("agent-1")).toBeUndefined();
+      expect(await world.connect("agent-2")).toMatchObject({ initiator: "evenkeel/backend" });
+    });
+
+    it("has a higher epoch than the one before, and not below the time", async () => {
+      const world = await openWorld();
+      const before = world.epoch;
+      await world.connect();
+      expect(world.epoch).toBeGreaterThan(before);
+      expect(world.epoch).toBeGreaterThanOrEqual(BigInt(Date.now() - 60_000));
+    });
+
+    it("is refused for another cluster of the same name, and leaves the open one alone", async () => {
+      const world = await openWorld();
+      await expect(world.connect("agent-2", "another-uid")).rejects.toThrow(TerminalError);
+      const open = await world.sql("SELECT 1 FROM agent_session WHERE cluster = $1 AND closed_at IS NULL");
+      expect(open).toHaveLength(1);
+    });
+  });
+}
+
+async function run(world: World) {
+  const [row] = await world.sql(
+    "SELECT * FROM reconciliation_run WHERE cluster = $1 AND trigger = 'MANUAL' ORDER BY started_at DESC LIMIT 1",
+  );
+  return row;
+}
+
+async function kindOf(world: World, resource: string) {
+  const rows = await world.sql<{ resource: string }>(
+    `SELECT s.resource, s.floor::text, s.verified_at IS NOT NULL AS verified, k.failure_reason
+     FROM kind_state s LEFT JOIN reconciliation_kind k USING (account, cluster, api_group, resource) WHERE cluster = $1`,
+  );
+  return rows.find((row) => row.resource === resource);
+}

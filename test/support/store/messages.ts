@@ -1,0 +1,80 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Batch,
+  type BatchItem,
+  BatchItemSchema,
+  BatchSchema,
+  BatchType,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  DeleteObjectSchema,
+  DeleteReason,
+  PutObjectSchema,
+} from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import {
+  ObjectRefSchema,
+  type ResourceKind,
+  ResourceKindSchema,
+} from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { checksumOf } from "../../../src/domain/checksum.ts";
+
+/** Kinds that tests speak of. */
+export const PODS = kind("", "v1", "pods");
+export const CONFIG_MAPS = kind("", "v1", "configmaps");
+
+/** A kind by its parts. */
+export function kind(group: string, version: string, resource: string): ResourceKind {
+  return create(ResourceKindSchema, { group, version, resource });
+}
+
+/** What a Put says. */
+export interface PutInit {
+  readonly observed?: number | string;
+  readonly uid?: string;
+  readonly version?: string;
+  /** Canonical JSON; default an object with the text `value`. */
+  readonly content?: string;
+  readonly checksum?: Uint8Array;
+}
+
+/** "namespace/name" was so. */
+export function put(key: string, init: PutInit = {}): BatchItem {
+  const content = new TextEncoder().encode(init.content ?? `{"at":"${init.version ?? init.observed ?? ""}"}`);
+  const value = create(PutObjectSchema, {
+    ref: ref(key),
+    uid: init.uid ?? `uid-${key}`,
+    resourceVersion: init.version ?? String(init.observed ?? "1"),
+    observedVersion: init.observed === undefined ? "" : String(init.observed),
+    content,
+    checksum: init.checksum ?? checksumOf(content),
+    form: "f1",
+  });
+  return create(BatchItemSchema, { message: { case: "putObject", value } });
+}
+
+/** "namespace/name" was absent. */
+export function remove(key: string, observed?: number | string): BatchItem {
+  const value = create(DeleteObjectSchema, {
+    ref: ref(key),
+    observedVersion: observed === undefined ? "" : String(observed),
+    reason: DeleteReason.OBSERVED,
+  });
+  return create(BatchItemSchema, { message: { case: "deleteObject", value } });
+}
+
+/** A DEFAULT batch. */
+export function batch(items: readonly BatchItem[], of = PODS, runId?: string, incarnation?: bigint): Batch {
+  return create(BatchSchema, {
+    kind: of,
+    type: BatchType.DEFAULT,
+    items: [...items],
+    ...(runId !== undefined && { chunk: { runId, attempt: 1 } }),
+    ...(incarnation !== undefined && { incarnation }),
+  });
+}
+
+/** An object by "namespace/name". */
+export function ref(key: string) {
+  const [namespace = "", name = ""] = key.split("/");
+  return create(ObjectRefSchema, { namespace, name });
+}

@@ -1,0 +1,168 @@
+import { create } from "@bufbuild/protobuf";
+import { type BatchItem, ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type KindInventory,
+  KindReconciledSchema,
+  type ReconciliationRequest,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { KindScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { Clock } from "../../../src/lib/clock.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { createDatabase, type Database } from "../../../src/store/database.ts";
+import type { BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+import { createPgIngestStore } from "../../../src/store/pg-ingest-store.ts";
+import { createPgRunStore } from "../../../src/store/pg-run-store.ts";
+import { createPgSessionStore } from "../../../src/store/pg-session-store.ts";
+import type { RunStore } from "../../../src/store/run-store.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
+import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
+
+/** A row as tests look at it. */
+export interface Row {
+  readonly key: string;
+  readonly state: string;
+  readonly observed: string;
+  readonly version: string;
+  readonly content: string | null;
+  readonly trusted: boolean;
+}
+
+/** One cluster in a database, spoken of as its agent, its backend and a person with psql would. */
+export class World implements AsyncDisposable {
+  readonly signal = new AbortController().signal;
+  readonly database: Database;
+  readonly store: IngestStore;
+  readonly sessions: SessionStore;
+  readonly runs: RunStore;
+  readonly cluster: string;
+  epoch = 0n;
+  sequence = 0n;
+  #generation = 0n;
+
+  constructor(url: string, cluster: string, clock: Clock = createSystemClock()) {
+    this.database = createDatabase({ url, maxConnections: 4 });
+    const random = createSystemRandom();
+    this.store = createPgIngestStore(this.database, clock);
+    this.sessions = createPgSessionStore(this.database, clock, random);
+    this.runs = createPgRunStore(this.database, clock, random);
+    this.cluster = cluster;
+  }
+
+  /** Opens a session, the first message of which is numbered 1. */
+  async connect(instanceId = "agent-1", clusterUid = "uid-1"): Promise<ReconciliationRequest | undefined> {
+    const opened = await this.sessions.openSession(this.signal, {
+      account: "acme",
+      cluster: this.cluster,
+      clusterUid,
+      instanceId,
+      agentVersion: "test",
+      replyTopic: "replies-1",
+      volatileBus: false,
+      runDeadlineMs: 60_000,
+    });
+    this.epoch = opened.epoch;
+    this.sequence = 0n;
+    this.#generation = 0n;
+    return opened.connectRun;
+  }
+
+  /** The position of the next message. */
+  next(): StreamPosition {
+    this.sequence += 1n;
+    return this.at(this.sequence);
+  }
+
+  at(sequence: bigint): StreamPosition {
+    return { account: "acme", cluster: this.cluster, epoch: this.epoch, sequence };
+  }
+
+  async declare(
+    kinds: readonly ResourceKind[] = [PODS, CONFIG_MAPS],
+    namespaces: readonly string[] = [],
+  ): Promise<void> {
+    this.#generation += 1n;
+    const scope = create(ScopeDeclaredSchema, {
+      generation: this.#generation,
+      kinds: kinds.map((kind) => create(KindScopeSchema, { kind, namespaces: [...namespaces] })),
+    });
+    await this.store.applyScope(this.signal, this.next(), scope);
+  }
+
+  async apply(...items: BatchItem[]): Promise<BatchOutcome> {
+    return await this.store.applyBatch(this.signal, this.next(), batch(items));
+  }
+
+  /** A run by hand, up to its answer. */
+  async beginRun(): Promise<{
+    readonly request: ReconciliationRequest;
+    readonly inventories: KindInventory[];
+  }> {
+    const { request } = await this.runs.createRun(this.signal, {
+      account: "acme",
+      cluster: this.cluster,
+      trigger: ReconciliationTrigger.MANUAL,
+      deadlineMs: 60_000,
+    });
+    return { request, inventories: await this.answer(request) };
+  }
+
+  /** What Postgres answers to the request: all chunks of all kinds. */
+  async answer(request: ReconciliationRequest): Promise<KindInventory[]> {
+    const answer = await this.store.beginAnswer(this.signal, this.at(0n), request);
+    const inventories: KindInventory[] = [];
+    for (const kind of answer?.kinds ?? []) {
+      for await (const inventory of this.store.readInventory(
+        this.signal,
+        answer as NonNullable<typeof answer>,
+        kind,
+      )) {
+        inventories.push(inventory);
+      }
+    }
+    return inventories;
+  }
+
+  /** The agent's end of a kind. */
+  async endKind(
+    runId: string,
+    kind: ResourceKind,
+    listVersion: number | string,
+    firstSequence: bigint,
+    position = this.next(),
+  ): Promise<void> {
+    const end = create(KindReconciledSchema, {
+      runId,
+      attempt: 1,
+      kind,
+      listVersion: String(listVersion),
+      firstSequence,
+    });
+    await this.store.applyKindReconciled(this.signal, position, end);
+  }
+
+  async rows(resource = "pods"): Promise<Row[]> {
+    const { rows } = await this.database.pool.query<Row>(
+      `SELECT namespace || '/' || name AS key, state, observed_version AS observed, resource_version AS version,
+              content::text AS content, checksum IS NOT NULL AS trusted
+       FROM kubernetes_object WHERE account = 'acme' AND cluster = $1 AND resource = $2 ORDER BY namespace, name`,
+      [this.cluster, resource],
+    );
+    return rows;
+  }
+
+  async row(key: string): Promise<Row | undefined> {
+    return (await this.rows()).find((row) => row.key === key);
+  }
+
+  /** SQL as a person would type it. `$1` is the cluster. */
+  async sql<T extends object = Record<string, unknown>>(text: string): Promise<T[]> {
+    const { rows } = await this.database.pool.query(text, [this.cluster]);
+    return rows as T[];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.database[Symbol.asyncDispose]();
+  }
+}
