@@ -258,8 +258,8 @@ export function widgetObject(namespace: string, name: string, weightKg: number):
     metadata: { namespace, name },
     spec: {
       serial: exactNumber("9007199254740993"),
-      maxCount: exactNumber("18446744073709551615"),
-      tolerance: exactNumber("0.0000001"),
+      maxCount: exactNumber("9223372036854775807"),
+      tolerance: exactNumber("1e-7"),
       weightKg,
       label: "Größe „M“ – 適合",
     },

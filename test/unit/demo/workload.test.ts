@@ -63,6 +63,6 @@ describe("the demo's workload", () => {
       path: "/apis/example.com/v1/widgets",
     });
     const text = Buffer.concat(await Array.fromAsync(response.body)).toString();
-    expect(text).toContain('"serial":9007199254740993,"maxCount":18446744073709551615,"tolerance":0.0000001');
+    expect(text).toContain('"serial":9007199254740993,"maxCount":9223372036854775807,"tolerance":1e-7');
   });
 });
