@@ -1,0 +1,31 @@
+import { type Command, Option } from "commander";
+import { clientProgram } from "../config/client-config.ts";
+import type { CliContext } from "./cli-context.ts";
+import { addConfigOptions, configOf } from "./config-options.ts";
+import { createFleetClient, type FleetClient } from "./fleet-client.ts";
+import type { OutputFormat } from "./format-message.ts";
+
+/** What an action of a client command works with. */
+export interface ClientCall {
+  readonly client: FleetClient;
+  readonly format: OutputFormat;
+}
+
+/** Gives a command that asks a server its flags: `--server`, `--config` and `--output`. */
+export function addClientOptions(command: Command): Command {
+  const formats: OutputFormat[] = ["table", "json", "yaml"];
+  const output = new Option(
+    "-o, --output <format>",
+    "How to print; json and yaml as Protobuf's JSON mapping",
+  );
+  command.addOption(output.choices(formats).default("table"));
+  return addConfigOptions(command, clientProgram);
+}
+
+/** The client and the format that a command's flags ask for. */
+export async function toClientCall(command: Command, context: CliContext): Promise<ClientCall> {
+  const { server } = configOf(clientProgram, command, context);
+  // `choices` has refused everything else.
+  const { output } = command.opts<{ output: OutputFormat }>();
+  return { client: await createFleetClient(server), format: output };
+}

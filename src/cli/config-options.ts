@@ -1,0 +1,42 @@
+import { type Command, Option } from "commander";
+import { type Field, type Fields, toFlag, toVariable } from "../config/field.ts";
+import type { Program } from "../config/program.ts";
+import { resolveConfig } from "../config/resolve-config.ts";
+import type { CliContext } from "./cli-context.ts";
+
+/** Gives a command a flag for every key of a program's configuration, and `--config`. */
+export function addConfigOptions(command: Command, { fields }: { readonly fields: Fields }): Command {
+  command.addOption(new Option("--config <path>", "YAML file with these keys (EVENKEEL_CONFIG)"));
+  for (const [key, field] of Object.entries(fields)) {
+    const { placeholder } = field.type;
+    if (placeholder === undefined) {
+      command.addOption(new Option(toFlag(key), describe(key, field)));
+      command.addOption(new Option(toFlag(key).replace("--", "--no-"), "Switch it off"));
+    } else {
+      command.addOption(new Option(`${toFlag(key)} <${placeholder}>`, describe(key, field)));
+    }
+  }
+  return command;
+}
+
+/**
+ * The program's configuration from the command's flags, the environment and the file.
+ *
+ * @throws ConfigError that lists everything that is wrong.
+ */
+export function configOf<F extends Fields, Config>(
+  program: Program<F, Config>,
+  command: Command,
+  { environment }: CliContext,
+): Config {
+  return resolveConfig(program, { flags: command.opts(), environment });
+}
+
+function describe(key: string, { description, fallback, optional }: Field<unknown>): string {
+  const presence = optional ? "" : fallback === undefined ? ", required" : `, default ${toText(fallback)}`;
+  return `${description} (${toVariable(key)}${presence})`;
+}
+
+function toText(fallback: unknown): string {
+  return Array.isArray(fallback) ? fallback.join(",") || "none" : String(fallback);
+}

@@ -1,0 +1,54 @@
+import { Command } from "commander";
+import { createAgentCommand } from "./agent.ts";
+import type { CliContext } from "./cli-context.ts";
+import { createClusterCommand } from "./cluster.ts";
+import { createClustersCommand } from "./clusters.ts";
+import { createDevCommand } from "./dev.ts";
+import { createMigrateCommand } from "./migrate.ts";
+import { createObjectCommand } from "./object.ts";
+import { createObjectsCommand } from "./objects.ts";
+import { createReconcileCommand } from "./reconcile.ts";
+import { createRunCommand } from "./run.ts";
+import { createRunsCommand } from "./runs.ts";
+import { createServerCommand } from "./server.ts";
+
+const description =
+  "A central copy of many Kubernetes clusters' objects in Postgres, kept true by reconciliation.";
+
+const examples = `
+Examples:
+  $ evenkeel dev                  everything on this machine, with a simulated cluster
+  $ evenkeel clusters             what is connected, and since when it is verified
+  $ evenkeel reconcile demo       compare now, and show what was wrong
+
+Every flag has a variable of the environment, named in its help, and a key in the file that --config names.
+`;
+
+/** The command line. Errors of its use are thrown as commander's `CommanderError`. */
+export function createCli(context: CliContext, version: string): Command {
+  const cli = new Command("evenkeel")
+    .description(description)
+    .version(version)
+    .addHelpText("after", examples);
+  const commands = [
+    createDevCommand(context),
+    createServerCommand(context),
+    createAgentCommand(context),
+    createMigrateCommand(context),
+    createClustersCommand(context),
+    createClusterCommand(context),
+    createObjectsCommand(context),
+    createObjectCommand(context),
+    createRunsCommand(context),
+    createRunCommand(context),
+    createReconcileCommand(context),
+  ];
+  for (const command of [cli, ...commands]) {
+    command.exitOverride().showHelpAfterError("See --help.");
+    command.configureOutput({ writeOut: context.print, writeErr: context.tell });
+  }
+  for (const command of commands) {
+    cli.addCommand(command);
+  }
+  return cli;
+}

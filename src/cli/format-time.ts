@@ -1,0 +1,37 @@
+import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+
+const units = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "m"],
+  [1000, "s"],
+] as const;
+
+/** How long ago a time was, such as "3s ago"; empty for one that is not set. */
+export function formatAgo(now: Date, time: Timestamp | undefined): string {
+  return time === undefined ? "" : `${formatDuration(now.getTime() - timestampMs(time))} ago`;
+}
+
+/** The time from one to another, such as "1.2s"; empty when one of them is not set. */
+export function formatBetween(from: Timestamp | undefined, to: Timestamp | undefined): string {
+  if (from === undefined || to === undefined) {
+    return "";
+  }
+  const ms = Math.max(0, timestampMs(to) - timestampMs(from));
+  return ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : formatDuration(ms);
+}
+
+/** Two units at most: "3s", "5m10s", "2h5m", "3d4h". Clocks differ, so what lies ahead is "0s". */
+function formatDuration(ms: number): string {
+  const first = units.findIndex(([size]) => ms >= size);
+  if (first === -1) {
+    return "0s";
+  }
+  let rest = ms;
+  const parts = units.slice(first, first + 2).map(([size, name]) => {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    return count === 0 ? "" : `${count}${name}`;
+  });
+  return parts.join("");
+}

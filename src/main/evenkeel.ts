@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { runCli } from "../cli/run-cli.ts";
+import { readEnvironment } from "../config/environment.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+
+const signalNumbers = { SIGINT: 2, SIGTERM: 15 };
+
+/** Aborts at the first signal; the second one ends the process at once, whatever still waits. */
+function listenForSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, number] of Object.entries(signalNumbers)) {
+    process.on(name, () => {
+      if (controller.signal.aborted) {
+        process.exit(128 + number);
+      }
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+function readVersion(): string {
+  const manifest = findPackageJSON(import.meta.url);
+  const { version }: { version?: string } = manifest ? JSON.parse(readFileSync(manifest, "utf8")) : {};
+  return version ?? "unknown";
+}
+
+// A reader that has seen enough, such as head, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") {
+    throw error;
+  }
+});
+
+process.exitCode = await runCli(
+  {
+    signal: listenForSignals(),
+    clock: createSystemClock(),
+    environment: readEnvironment(),
+    print: (text) => process.stdout.write(text),
+    tell: (text) => process.stderr.write(text),
+    // Loaded when they are called: a question to a server need not wait for a driver of Postgres.
+    programs: {
+      runServer: async (signal, config) => (await import("./server.ts")).runServer(signal, config),
+      runAgent: async (signal, config) => (await import("./agent.ts")).runAgent(signal, config),
+      runDev: async (signal, config) => (await import("./dev.ts")).runDev(signal, config),
+    },
+  },
+  readVersion(),
+  process.argv.slice(2),
+);
