@@ -33,11 +33,12 @@ export class KindTimeline {
 
   /** Takes note of what the ingester knows. An older incarnation than the present one says nothing. */
   learn(incarnation: bigint, highWaterMark: bigint): void {
-    if (this.#incarnation !== undefined && this.#incarnation > incarnation) {
-      return;
+    if (this.#incarnation === undefined || this.#incarnation === incarnation) {
+      this.#incarnation = incarnation;
+      this.observe(highWaterMark);
+    } else if (this.#incarnation < incarnation) {
+      this.restart(incarnation, highWaterMark);
     }
-    this.#incarnation = incarnation;
-    this.observe(highWaterMark);
   }
 
   /** Begins a new incarnation at a version. */

@@ -1,5 +1,6 @@
 import type { KindScope } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { formatKind } from "../domain/kind.ts";
+import { parseKey } from "../domain/object-key.ts";
 import { minVersion, parseVersion } from "../domain/version.ts";
 import { assertSameCluster, ClusterChangedError } from "../kube/cluster-uid.ts";
 import { reasonOf } from "../kube/kube-error.ts";
@@ -110,6 +111,28 @@ export class Reflector {
     }
   }
 
+  /** Takes a finished list into the index. What the watch has delivered since stays. */
+  merge(snapshot: KindSnapshot): void {
+    for (const text of this.#index.keys()) {
+      const namespace = parseKey(text)?.namespace ?? "";
+      if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
+        const listed = parseVersion(snapshot.versionFor(namespace));
+        const known = parseVersion(this.#index.get(text)?.version ?? "");
+        if (listed === undefined || known === undefined || known <= listed) {
+          this.#index.delete(text);
+        }
+      }
+    }
+    for (let at = 0; at < snapshot.size; at++) {
+      const key = snapshot.keyAt(at);
+      const listed = snapshot.at(at);
+      const known = this.#index.get(key);
+      if (known === undefined || isOlder(known.version, listed.version)) {
+        this.#index.set(key, listed);
+      }
+    }
+  }
+
   async #listFirst(signal: AbortSignal): Promise<KindSnapshot> {
     const { config, random, clock, log, kind } = this.#context;
     const backoff = createBackoff(random, config.backoff);
@@ -157,4 +180,9 @@ export class Reflector {
     this.#progress.resolve();
     this.#progress = Promise.withResolvers<void>();
   }
+}
+
+function isOlder(known: string, listed: string): boolean {
+  const [a, b] = [parseVersion(known), parseVersion(listed)];
+  return a === undefined || b === undefined ? known !== listed : a < b;
 }

@@ -1,0 +1,184 @@
+import { create } from "@bufbuild/protobuf";
+import { BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { getClusterUid } from "../kube/cluster-uid.ts";
+import { withDeadlines } from "../kube/deadline-transport.ts";
+import { discover } from "../kube/discovery.ts";
+import type { KubeTransport } from "../kube/kube.ts";
+import { createBackoff } from "../lib/backoff.ts";
+import type { Clock } from "../lib/clock.ts";
+import { RetryableError } from "../lib/errors.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import type { AgentConfig } from "./agent-config.ts";
+import { type AgentCounters, createAgentCounters } from "./agent-counters.ts";
+import { ReconciliationWorker } from "./batch-handlers/reconciliation.ts";
+import { handlerFor } from "./batch-handlers/registry.ts";
+import { selectKinds } from "./kind-selection.ts";
+import type { OpenSync } from "./open-sync.ts";
+import { Reflectors } from "./reflectors.ts";
+import { RunFailure } from "./run-failure.ts";
+import { ScopeFollower } from "./scope-follower.ts";
+import { Uplink } from "./uplink.ts";
+
+/** What an agent is made of. */
+export interface AgentOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly kube: KubeTransport;
+  readonly openSync: OpenSync;
+  readonly config: AgentConfig;
+}
+
+/** Reads one cluster and delivers what it sees. */
+export interface Agent {
+  /** What it has done so far. */
+  readonly counters: Readonly<AgentCounters>;
+  /**
+   * Runs until `signal` aborts; then it delivers what is pending, for at most `flushMs`, and resolves. Rejects with `ConfigError` for a bad
+   * configuration, and with `TerminalError` when the backend refuses the agent for good or the API server turns into another cluster's. Once.
+   */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
+
+/** Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it connects. */
+export function createAgent(options: AgentOptions): Agent {
+  const counters = createAgentCounters();
+  return { counters, run: (signal) => runAgent(signal, options, counters) };
+}
+
+async function runAgent(stop: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<void> {
+  // A name that is none is found before anything is asked for.
+  selectKinds({ resources: [], unanswered: [] }, options.config);
+  // The reading parts end first; the uplink delivers what they left.
+  const reading = new AbortController();
+  const signal = AbortSignal.any([stop, reading.signal]);
+  try {
+    const parts = await connect(signal, options, counters);
+    const { uplink, worker, reflectors } = parts;
+    const tasks = [
+      uplink.run(signal),
+      worker.run(signal),
+      reflectors.watch(signal),
+      followScope(signal, options, parts),
+    ];
+    try {
+      await Promise.all(tasks);
+    } finally {
+      reading.abort(new Error("the agent stops"));
+      await reflectors.stop();
+      await Promise.allSettled(tasks);
+    }
+  } catch (error) {
+    if (!stop.aborted) {
+      throw error;
+    }
+  }
+}
+
+interface Parts {
+  readonly kube: KubeTransport;
+  readonly uplink: Uplink;
+  readonly worker: ReconciliationWorker;
+  readonly reflectors: Reflectors;
+}
+
+async function connect(signal: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<Parts> {
+  const { clock, random, log, openSync, config } = options;
+  const { tuning } = config;
+  const kube = withDeadlines(options.kube, clock, REQUEST_DEADLINES);
+  const clusterUid = await retry(signal, options, "the cluster's uid", () => getClusterUid(signal, kube));
+  const hello = create(HelloSchema, {
+    cluster: config.cluster,
+    clusterUid,
+    instanceId: random.uuid(),
+    agentVersion: config.agentVersion,
+  });
+  const worker = new ReconciliationWorker({ log, counters, reflectorOf: (kind) => reflectors.get(kind) });
+  const handlers = { [BatchType.RECONCILIATION]: worker.handle.bind(worker) };
+  const uplink = new Uplink({
+    clock,
+    random,
+    log,
+    openSync,
+    hello,
+    tuning,
+    counters,
+    onBatch(session, batch) {
+      try {
+        handlerFor(handlers, batch.type)(session, batch);
+      } catch (error) {
+        worker.refuse(session, batch, error);
+      }
+    },
+    onOverflow(session, batch) {
+      worker.refuse(
+        session,
+        batch,
+        new RunFailure("Overflow", "batches came faster than they could be taken"),
+      );
+    },
+  });
+  const context = {
+    clock,
+    random,
+    log,
+    kube,
+    config: tuning,
+    counters,
+    clusterUid,
+    epoch: () => uplink.epoch,
+  };
+  const reflectors = new Reflectors(context, uplink.outbox);
+  return { kube, uplink, worker, reflectors };
+}
+
+/** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
+async function followScope(signal: AbortSignal, options: AgentOptions, parts: Parts): Promise<never> {
+  const { clock, config } = options;
+  const { kube, uplink, reflectors } = parts;
+  const scope = new ScopeFollower(kube);
+  await uplink.welcomed(signal);
+  for (let isFirst = true; ; isFirst = false) {
+    const changed = await retry(signal, options, "what the cluster serves", async () => {
+      const discovery = await discover(signal, kube);
+      const { kinds, undecided } = selectKinds(discovery, config);
+      const [unanswered] = undecided;
+      // Later a group that does not answer keeps its kinds; at first nobody knows which it has.
+      if (isFirst && unanswered !== undefined) {
+        const group = `${unanswered.group}/${unanswered.version}`;
+        throw new RetryableError(
+          `${group} does not answer (${unanswered.message}); wait, or exclude "${unanswered.group}/*"`,
+        );
+      }
+      return await scope.follow(signal, discovery, kinds);
+    });
+    if (changed || isFirst) {
+      uplink.outbox.declareScope(scope.kinds.map((kind) => kind.scope));
+      await reflectors.follow(signal, scope.kinds, { sendAll: !isFirst });
+    }
+    await clock.sleep(signal, config.tuning.discoveryMs);
+  }
+}
+
+async function retry<T>(
+  signal: AbortSignal,
+  { clock, random, log, config }: AgentOptions,
+  what: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const backoff = createBackoff(random, config.tuning.backoff);
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      log.warn(`cannot read ${what}`, { error });
+      const retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
+      await clock.sleep(signal, Math.max(retryAfterMs, backoff.nextMs()));
+    }
+  }
+}
