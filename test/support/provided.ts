@@ -1,3 +1,5 @@
+import { get, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import { inject } from "vitest";
 import type { Provisions } from "./provisioner.ts";
 
@@ -12,11 +14,16 @@ export function provisions(): Provisions {
   return inject("provisions");
 }
 
-/** Asks the run for a server, which may have to be started first. */
+/**
+ * Asks the run for a server, which may have to be started, or even built, first. Not by `fetch`, which gives up
+ * after five minutes.
+ */
 export async function provision<T>(path: "/postgres" | "/control-plane"): Promise<T> {
-  const response = await fetch(`${provisions().url}${path}`);
-  const body = await response.text();
-  if (!response.ok) {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  get(`${provisions().url}${path}`, { agent: false }, resolve).once("error", reject);
+  const response = await promise;
+  const body = await text(response);
+  if (response.statusCode !== 200) {
     throw new Error(body);
   }
   return JSON.parse(body) as T;

@@ -1,4 +1,4 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestCase } from "vitest/node";
 
 /**
  * Names the tests that were skipped, so that a machine without Postgres or Go does not pass for one that tested
@@ -7,7 +7,7 @@ import type { Reporter, TestModule } from "vitest/node";
 export function createSkipReporter(): Reporter {
   return {
     onTestRunEnd(modules) {
-      const skipped = modules.flatMap(findSkipped);
+      const skipped = modules.flatMap((module) => [...module.children.allTests("skipped")]);
       if (skipped.length === 0) {
         return;
       }
@@ -15,9 +15,10 @@ export function createSkipReporter(): Reporter {
       const verdict = isFailure
         ? "which fails the run, since CI is set"
         : "with CI set that would be a failure";
-      process.stderr.write(
-        `\n${skipped.length} tests skipped, ${verdict}:\n${[...new Set(skipped)].join("\n")}\n`,
+      const lines = Object.entries(Object.groupBy(skipped, toOrigin)).map(
+        ([origin, tests]) => `  ${tests?.length} of ${origin}`,
       );
+      process.stderr.write(`\n${skipped.length} tests skipped, ${verdict}:\n${lines.join("\n")}\n`);
       if (isFailure) {
         process.exitCode = 1;
       }
@@ -25,8 +26,8 @@ export function createSkipReporter(): Reporter {
   };
 }
 
-function findSkipped(module: TestModule): string[] {
-  return [...module.children.allTests("skipped")].map(
-    (test) => `  ${module.relativeModuleId}: ${test.fullName}`,
-  );
+/** The file and the outermost suite, whose name says why it is skipped. */
+function toOrigin(test: TestCase): string {
+  const [suite = ""] = test.fullName.split(" > ");
+  return `${test.module.relativeModuleId}: ${suite}`;
 }
