@@ -45,7 +45,6 @@ export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => v
     stopPod(cluster, before);
   };
   const end = (): void => {
-    while (stopPod(cluster, before)) {}
     cluster.delete("apps/replicasets", app.namespace, before.metadata.name);
   };
   return [begin, ...Array.from({ length: app.replicas }, () => replace), end];
@@ -91,16 +90,14 @@ export function startPod(
   }));
 }
 
-/** Ends one pod of its owner; false when there is none left. */
-function stopPod(cluster: SimulatedCluster, owner: KubeObject): boolean {
+/** Ends one pod of its owner, if it has any. */
+function stopPod(cluster: SimulatedCluster, owner: KubeObject): void {
   const pod = cluster
     .list("/pods")
     .find(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid));
-  if (pod === undefined) {
-    return false;
+  if (pod !== undefined) {
+    cluster.delete("/pods", pod.metadata.namespace ?? "", pod.metadata.name);
   }
-  cluster.delete("/pods", pod.metadata.namespace ?? "", pod.metadata.name);
-  return true;
 }
 
 /** The container of some pod was started again. */

@@ -108,6 +108,14 @@ describeWithPostgres("the drift injector", (database) => {
     ).toBeUndefined();
   });
 
+  it("leaves ghosts alone: breaking one would be no drift", async () => {
+    await fill();
+    await client.query("UPDATE kubernetes_object SET name = 'ghost-of-' || name");
+    expect(
+      await createDriftInjector({ cluster, databaseUrl: database.url, target }).inject(),
+    ).toBeUndefined();
+  });
+
   it("runs until it is stopped, and tells of each", async () => {
     await fill();
     const told = Promise.withResolvers<InjectedDrift>();

@@ -93,12 +93,33 @@ describe("watches of the simulated cluster", () => {
     put("x");
     put("x");
     cluster.compact();
-    const watch = await open({ resourceVersion: "1" });
+    const watch = await open({ resourceVersion: "1", allowWatchBookmarks: "true" });
     await watch.ended;
     expect(watch.events).toMatchObject([
       { type: "ERROR", object: { code: 410, reason: "Expired", message: "too old resource version: 1 (3)" } },
     ]);
     expect(clock.pending).toBe(0);
+  });
+
+  it("send what happens before they are first read once", async () => {
+    const controller = new AbortController();
+    const query = { watch: "1", resourceVersion: "1", timeoutSeconds: "10" };
+    const transport = createSimulatedTransport(cluster);
+    const { body } = await transport.get(controller.signal, { path: "/api/v1/configmaps", query });
+    put("x");
+    const lines = Array.fromAsync(body);
+    await clock.advance(10_000);
+    expect(await lines).toHaveLength(1);
+  });
+
+  it("from the future begin when the cluster has got there", async () => {
+    const watch = await open({ resourceVersion: "3", timeoutSeconds: "10" });
+    for (const name of ["before", "at", "after"]) {
+      put(name);
+    }
+    await clock.advance(10_000);
+    await watch.ended;
+    expect(watch.names()).toEqual(["after"]);
   });
 
   it("go on unharmed when what they have passed is compacted", async () => {
