@@ -1,7 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { createSkipReporter } from "./test/support/skip-reporter.ts";
 
-// biome-ignore lint/style/noDefaultExport: where vitest looks for its configuration
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { cacheDirectory } from "./cache-directory.ts";
-import type { Missing } from "./postgres-binaries.ts";
+import type { Missing } from "./missing.ts";
 
 /** Programs of a Kubernetes control plane. */
 export interface ControlPlaneBinaries {

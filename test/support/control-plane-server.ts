@@ -4,7 +4,7 @@ import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { buildControlPlane, findControlPlaneBinaries } from "./control-plane-binaries.ts";
+import { buildControlPlane } from "./control-plane-binaries.ts";
 import { freePort } from "./free-port.ts";
 import type { Reaper } from "./reaper.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
@@ -32,11 +32,8 @@ export interface ControlPlane extends ControlPlaneAddress {
   stop(): Promise<void>;
 }
 
-/** Whether a control plane can be started here. Cheap. */
-export const findControlPlane = findControlPlaneBinaries;
-
 /** Builds what is not built yet, and starts a control plane that is empty but for what the server makes itself. */
-export async function startControlPlane(_found: object, reaper: Reaper): Promise<ControlPlane> {
+export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
   const { etcd, kubeApiserver } = await buildControlPlane();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-"));
   const leftover = { kind: "dir", path: directory } as const;

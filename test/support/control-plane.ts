@@ -1,10 +1,7 @@
 import { beforeAll, describe } from "vitest";
-import {
-  type ControlPlane,
-  type ControlPlaneAddress,
-  findControlPlane,
-  startControlPlane,
-} from "./control-plane-server.ts";
+import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
+import { type ControlPlane, type ControlPlaneAddress, startControlPlane } from "./control-plane-server.ts";
+import { found } from "./missing.ts";
 import { provision, provisions } from "./provided.ts";
 import { createReaper } from "./reaper.ts";
 
@@ -41,12 +38,9 @@ export function describeWithKube(
 
 /** A control plane of one's own, for tests that restart it or need it empty. Costs some 3 s and 300 MB. */
 export async function createControlPlane(): Promise<ControlPlane & AsyncDisposable> {
-  const found = findControlPlane();
-  if ("missing" in found) {
-    throw new Error(found.missing);
-  }
+  found(findControlPlaneBinaries());
   const reaper = createReaper();
-  const controlPlane = await startControlPlane(found, reaper);
+  const controlPlane = await startControlPlane(reaper);
   return {
     ...controlPlane,
     async [Symbol.asyncDispose]() {

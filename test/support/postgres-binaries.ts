@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { Missing } from "./missing.ts";
 
 /** Where a Postgres server's programs are, and whom they can run as. */
 export interface PostgresBinaries {
@@ -9,11 +10,6 @@ export interface PostgresBinaries {
   readonly postgres: string;
   /** Set when this process is root, whom Postgres refuses. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
-}
-
-/** Why there is none, for people. */
-export interface Missing {
-  readonly missing: string;
 }
 
 const systemRoots = [

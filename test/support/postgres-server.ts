@@ -5,7 +5,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { migrate } from "../../src/store/migrate.ts";
 import { freePort } from "./free-port.ts";
-import { findPostgresBinaries, type Missing, type PostgresBinaries } from "./postgres-binaries.ts";
+import type { Missing } from "./missing.ts";
+import { findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
 import type { Reaper } from "./reaper.ts";
 import { startServerProcess } from "./server-process.ts";
 

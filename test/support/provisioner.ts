@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type ControlPlane, findControlPlane, startControlPlane } from "./control-plane-server.ts";
+import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
+import { type ControlPlane, startControlPlane } from "./control-plane-server.ts";
+import { found } from "./missing.ts";
 import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server.ts";
 import { createReaper } from "./reaper.ts";
 
@@ -26,12 +28,13 @@ export interface Provisioner extends AsyncDisposable {
  */
 export async function createProvisioner(): Promise<Provisioner> {
   const postgresSource = findPostgres();
-  const controlPlaneSource = findControlPlane();
+  const controlPlaneSource = findControlPlaneBinaries();
   const reaper = createReaper();
-  const postgres = lazily<PostgresServer>(async () => startPostgres(present(postgresSource), reaper));
-  const controlPlane = lazily<ControlPlane>(async () =>
-    startControlPlane(present(controlPlaneSource), reaper),
-  );
+  const postgres = lazily<PostgresServer>(async () => startPostgres(found(postgresSource), reaper));
+  const controlPlane = lazily<ControlPlane>(async () => {
+    found(controlPlaneSource);
+    return startControlPlane(reaper);
+  });
   const routes = new Map<string | undefined, () => Promise<unknown>>([
     ["/postgres", postgres.get],
     ["/control-plane", controlPlane.get],
@@ -70,11 +73,4 @@ function lazily<T extends { stop(): Promise<void> }>(
     },
     stop: async () => (await made)?.stop(),
   };
-}
-
-function present<T extends object>(source: T | { readonly missing: string }): T {
-  if ("missing" in source) {
-    throw new Error(source.missing);
-  }
-  return source;
 }
