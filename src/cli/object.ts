@@ -3,9 +3,9 @@ import {
   type Object$ as FleetObject,
   GetObjectResponseSchema,
 } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { parseExact } from "../domain/canonical-json.ts";
 import type { CliContext } from "./cli-context.ts";
 import { addClientOptions, toClientCall } from "./client-command.ts";
-import { formatJsonExactly } from "./format-json-exactly.ts";
 import { formatKindName, parseKindName } from "./format-kind-name.ts";
 import { formatMessage } from "./format-message.ts";
 import { formatProperties } from "./format-table.ts";
@@ -58,7 +58,9 @@ function formatObject(now: Date, object: FleetObject): string {
     ["Managed by", object.managedBy],
     ["Quarantined", object.quarantineReason],
   ]);
-  return object.content === "" ? properties : `${properties}\n${formatJsonExactly(object.content)}\n`;
+  return object.content === ""
+    ? properties
+    : `${properties}\n${JSON.stringify(parseExact(object.content), undefined, 2)}\n`;
 }
 
 function toChecksum({ checksum }: FleetObject): string {

@@ -1,0 +1,228 @@
+import { expect, test } from "vitest";
+import {
+  FindingType,
+  ObjectState,
+  ReconciliationState,
+} from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { InvalidArgumentError } from "../../src/lib/errors.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import type { Page, PageQuery, Position } from "../../src/store/fleet-store.ts";
+import { createPrismaFleetStore } from "../../src/store/prisma-fleet-store.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+import { batch, CONFIG_MAPS, kind, PODS, put, ref } from "../support/store/messages.ts";
+import { World } from "../support/store/world.ts";
+
+const { signal } = new AbortController();
+const account = "acme";
+const everything = { group: undefined, resource: undefined, namespace: undefined, includeContent: false };
+
+/** Every page of a list, in pages of `limit`. */
+async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Page<T>>): Promise<T[][]> {
+  const pages: T[][] = [];
+  let after: Position | undefined;
+  do {
+    const page = await list({ after, limit });
+    pages.push([...page.items]);
+    after = page.next;
+  } while (after !== undefined);
+  return pages;
+}
+
+describeWithPostgres("the fleet's store in Postgres", (database) => {
+  const open = (cluster: string) => {
+    const world = new World(database.url, cluster);
+    return { world, store: createPrismaFleetStore(world.database, createSystemClock()) };
+  };
+
+  test("a cluster with its session, its kinds and what is held of them", async () => {
+    const { world, store } = open("fleet-1");
+    await using _ = world;
+    await world.connect();
+    await world.declare();
+    await world.apply(put("a/one", { observed: 10 }), put("b/two", { observed: 12 }));
+
+    const cluster = await store.getCluster(signal, account, "fleet-1");
+    expect(cluster).toMatchObject({
+      name: "fleet-1",
+      uid: "uid-1",
+      connected: true,
+      objects: 2n,
+      quarantined: 0n,
+    });
+    expect(cluster?.session).toMatchObject({
+      epoch: world.epoch,
+      instanceId: "agent-1",
+      agentVersion: "test",
+    });
+    expect(cluster?.lastEventTime).toBeDefined();
+    expect(cluster?.verifiedTime).toBeUndefined();
+    expect(cluster?.kinds.map((each) => [each.kind?.resource, each.objects, each.highWaterMark])).toEqual([
+      ["configmaps", 0n, "0"],
+      ["pods", 2n, "12"],
+    ]);
+    expect(await store.getCluster(signal, "another", "fleet-1")).toBeUndefined();
+    expect(await store.getCluster(signal, account, "unknown")).toBeUndefined();
+  });
+
+  test("clusters page by page, by name, of the account only", async () => {
+    const { world, store } = open("fleet-2");
+    await using _ = world;
+    for (const name of ["page-3", "page-1", "page-2"]) {
+      await using other = new World(database.url, name);
+      await other.connect();
+    }
+    const pages = await allPages(2, (page) => store.listClusters(signal, account, page));
+    const names = pages.flat().map(({ name }) => name);
+    expect(names).toEqual([...new Set(names)].sort());
+    expect(names).toEqual(expect.arrayContaining(["page-1", "page-2", "page-3"]));
+    expect(pages.slice(0, -1).every((page) => page.length === 2)).toBe(true);
+    expect((await store.listClusters(signal, "another", { after: undefined, limit: 5 })).items).toEqual([]);
+  });
+
+  test("objects page by page in the order of bytes, filtered, without tombstones", async () => {
+    const { world, store } = open("fleet-3");
+    await using _ = world;
+    await world.connect();
+    await world.declare();
+    // "a-b" stands behind "a" as a namespace, but "a-b/x" in front of "a/x" as a text.
+    await world.apply(
+      put("a/x", { observed: 1 }),
+      put("a-b/x", { observed: 2 }),
+      put("a/y", { observed: 3 }),
+    );
+    await world.apply(put("/Zulu", { observed: 4 }), put("/alpha", { observed: 5 }));
+    await world.sql(
+      `UPDATE kubernetes_object SET state = 'absent', content = NULL WHERE cluster = $1 AND name = 'y'`,
+    );
+
+    const cluster = "fleet-3";
+    const pages = await allPages(2, (page) =>
+      store.listObjects(signal, account, { ...everything, cluster, ...page }),
+    );
+    const keys = pages.map((page) => page.map(({ ref }) => `${ref?.namespace}/${ref?.name}`));
+    expect(keys).toEqual([
+      ["/Zulu", "/alpha"],
+      ["a/x", "a-b/x"],
+    ]);
+    const first = { after: undefined, limit: 10, cluster };
+    const inNone = await store.listObjects(signal, account, { ...everything, ...first, namespace: "" });
+    expect(inNone.items.map(({ ref }) => ref?.name)).toEqual(["Zulu", "alpha"]);
+    const ofApps = await store.listObjects(signal, account, { ...everything, ...first, group: "apps" });
+    expect(ofApps.items).toEqual([]);
+    const ofPods = await store.listObjects(signal, account, {
+      ...everything,
+      ...first,
+      group: "",
+      resource: "pods",
+    });
+    expect(ofPods.items).toHaveLength(4);
+    expect(ofPods.items.map(({ content }) => content)).toEqual(["", "", "", ""]);
+  });
+
+  test("an object's content comes back with every digit, canonical", async () => {
+    const { world, store } = open("fleet-4");
+    await using _ = world;
+    await world.connect();
+    await world.declare();
+    const content = `{"a":{"long":9007199254740993,"small":0.1},"bb":[1,2],"z":"\u00e9"}`;
+    await world.apply(put("a/x", { observed: 7, version: "6", content }));
+    // Another version of the same resource names the same object.
+    const asked = { ...ref("a/x"), kind: kind("", "v2", "pods") };
+    const object = await store.getObject(signal, account, "fleet-4", asked);
+    expect(object).toMatchObject({
+      content,
+      resourceVersion: "6",
+      observedVersion: "7",
+      state: ObjectState.PRESENT,
+    });
+    expect(object?.ref?.kind?.version).toBe("v1");
+    expect(object?.checksum).toHaveLength(32);
+    const query = { ...everything, cluster: "fleet-4", includeContent: true, after: undefined, limit: 1 };
+    const { items } = await store.listObjects(signal, account, query);
+    expect(items[0]?.content).toBe(content);
+
+    await world.sql(`UPDATE kubernetes_object SET content = '{}' WHERE cluster = $1`);
+    expect((await store.getObject(signal, account, "fleet-4", asked))?.checksum).toHaveLength(0);
+    expect(await store.getObject(signal, "another", "fleet-4", asked)).toBeUndefined();
+  });
+
+  test("runs, their kinds, and what they repaired", async () => {
+    const { world, store } = open("fleet-5");
+    await using _ = world;
+    // A new process begins with a run.
+    const request = (await world.connect()) ?? expect.fail("connecting made no run");
+    await world.declare();
+    await world.apply(put("a/x", { observed: 1 }));
+    const query = { cluster: "fleet-5", endedSince: new Date(Date.now() - 60_000) };
+    expect((await store.getRun(signal, account, request.runId))?.state).toBe(ReconciliationState.REQUESTED);
+    await world.answer(request);
+    const open1 = await store.getRun(signal, account, request.runId);
+    expect(open1).toMatchObject({ cluster: "fleet-5", state: ReconciliationState.COMPARING, attempt: 1 });
+    expect(open1?.endTime).toBeUndefined();
+    expect(open1?.kinds.map(({ pending }) => pending)).toEqual([true, true]);
+    expect((await store.listOpenRuns(signal, account, query)).map(({ id }) => id)).toEqual([request.runId]);
+
+    const first = world.sequence + 1n;
+    const repairs = batch(
+      [put("a/new-1", { observed: 9 }), put("a/new-2", { observed: 9 })],
+      PODS,
+      request.runId,
+    );
+    await world.store.applyBatch(signal, world.next(), repairs);
+    await world.endKind(request.runId, PODS, 9, first);
+    await world.endKind(request.runId, CONFIG_MAPS, 9, first);
+    const run = await store.getRun(signal, account, request.runId);
+    expect(run?.state).toBe(ReconciliationState.SUCCEEDED);
+    expect(run?.error).toBeUndefined();
+    expect(run?.endTime).toBeDefined();
+    const pods = run?.kinds.find((each) => each.kind?.resource === "pods");
+    expect(pods?.pending).toBe(false);
+    expect(pods?.error).toBeUndefined();
+    expect(pods?.findings.map(({ type, count }) => [type, count])).toEqual([[FindingType.MISSING, 2n]]);
+    expect((await store.getCluster(signal, account, "fleet-5"))?.verifiedTime).toEqual(run?.startTime);
+
+    const pages = await allPages(1, (page) => store.listFindings(signal, account, request.runId, page));
+    expect(pages.flat().map(({ ref }) => ref?.name)).toEqual(["new-1", "new-2"]);
+    expect(
+      (await store.listFindings(signal, "another", request.runId, { after: undefined, limit: 9 })).items,
+    ).toEqual([]);
+    expect(await store.getRun(signal, "another", request.runId)).toBeUndefined();
+    expect((await store.listOpenRuns(signal, account, query)).map(({ id }) => id)).toEqual([request.runId]);
+    const later = { cluster: "fleet-5", endedSince: new Date(Date.now() + 60_000) };
+    expect(await store.listOpenRuns(signal, account, later)).toEqual([]);
+  });
+
+  test("runs page by page, the newest first, also those of the same time", async () => {
+    const { world, store } = open("fleet-6");
+    await using _ = world;
+    await world.connect();
+    await world.sql(`
+      INSERT INTO reconciliation_run
+        (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at, ended_at)
+      SELECT 'acme', $1, gen_random_uuid(), 'test', 'MANUAL', 'FAILED', 1, now() - i / 3 * interval '1 minute', now(), now()
+      FROM generate_series(1, 10) AS i`);
+    const pages = await allPages(3, (page) =>
+      store.listRuns(signal, account, { cluster: "fleet-6", ...page }),
+    );
+    const runs = pages.flat();
+    const ours = runs.filter(({ initiator }) => initiator === "test");
+    expect(new Set(ours.map(({ id }) => id)).size).toBe(10);
+    const times = runs.map(({ startTime }) => Number(startTime?.seconds));
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
+  });
+
+  test("a position of another list is refused", async () => {
+    const { world, store } = open("fleet-7");
+    await using _ = world;
+    const page = { after: ["one", "two", "three"], limit: 1 };
+    const lists = [
+      () => store.listClusters(signal, account, page),
+      () => store.listObjects(signal, account, { ...everything, cluster: "fleet-7", ...page }),
+      () => store.listRuns(signal, account, { cluster: undefined, ...page }),
+      () => store.listRuns(signal, account, { cluster: undefined, after: ["yesterday", "x"], limit: 1 }),
+    ];
+    for (const list of lists) {
+      await expect(list()).rejects.toThrow(InvalidArgumentError);
+    }
+  });
+});
