@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import { type Agent, createAgent } from "../../../src/agent/agent.ts";
+import { type AgentConfig, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/agent-config.ts";
+import { toContent } from "../../../src/agent/object-content.ts";
+import { SimulatedCluster } from "../../../src/demo/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../../src/demo/simulated-transport.ts";
+import { parseExact } from "../../../src/domain/canonical-json.ts";
+import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
+import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
+import type { KubeObject } from "../../../src/kube/kube-object.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { FakeBackend } from "./fake-backend.ts";
+
+/** Sees each request before the simulated API server does, and may answer in its place. */
+export type Intercept = (
+  request: KubeRequest,
+  go: () => Promise<KubeResponse>,
+) => Promise<KubeResponse> | KubeResponse;
+
+/** One agent between a simulated cluster and a backend in memory, on a clock that stands still. */
+export class AgentWorld implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly backend = new FakeBackend();
+  readonly cluster: SimulatedCluster;
+  readonly requests: string[] = [];
+  intercept: Intercept = (_request, go) => go();
+  agent: Agent;
+  #stop = new AbortController();
+  #running: Promise<void> = Promise.resolve();
+  #agents = 0;
+  readonly #config: AgentConfig;
+
+  constructor(config: Partial<AgentConfig> = {}, tuning: Partial<AgentTuning> = {}) {
+    this.cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
+    if (this.cluster.get("/namespaces", "", "kube-system") === undefined) {
+      this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
+    }
+    this.#config = {
+      cluster: "test",
+      kinds: ["v1/configmaps"],
+      excludedKinds: [],
+      namespaces: [],
+      agentVersion: "0",
+      ...config,
+      tuning: { ...DEFAULT_AGENT_TUNING, ...tuning },
+    };
+    this.agent = this.#create();
+  }
+
+  /** Starts a new agent, as a new process. */
+  async start(): Promise<void> {
+    this.agent = this.#create();
+    this.#stop = new AbortController();
+    this.#running = this.agent.run(this.#stop.signal);
+    this.#running.catch(() => {});
+    await this.settle();
+  }
+
+  /** Stops the agent and waits for it; rejects with what it rejected with. */
+  async stop(): Promise<void> {
+    this.#stop.abort(new Error("the test stops the agent"));
+    await this.clock.advance(10_000);
+    await this.#running;
+  }
+
+  /** What the agent ended with. */
+  get ended(): Promise<void> {
+    return this.#running;
+  }
+
+  /** Lets everything go on until it waits for time; then for a minute in small steps. */
+  async settle(ms = 100): Promise<void> {
+    for (let i = 0; i < 10; i++) {
+      await this.clock.advance(ms / 10);
+    }
+  }
+
+  configMap(name: string, value: string, namespace = "default"): void {
+    if (this.cluster.get("/configmaps", namespace, name) === undefined) {
+      this.cluster.create({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { namespace, name },
+        data: { value },
+      });
+    } else {
+      this.cluster.update("/configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
+    }
+  }
+
+  /** What the cluster has of a kind, in the form of `FakeBackend.contents`. */
+  truth(kind = "/configmaps"): Record<string, string> {
+    const entries = this.cluster.list(kind).map((value) => {
+      const object = parseExact(JSON.stringify(value)) as KubeObject;
+      const { namespace = "", name } = object.metadata;
+      return [formatKey({ namespace, name }), Buffer.from(toContent(object).content).toString()] as const;
+    });
+    return Object.fromEntries(entries.toSorted(([a], [b]) => compareKeys(a, b)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error("the test has ended"));
+    await this.clock.advance(10_000);
+    await this.#running.catch(() => {});
+  }
+
+  #create(): Agent {
+    const transport = createSimulatedTransport(this.cluster);
+    const kube: KubeTransport = {
+      get: async (signal, request) => {
+        this.requests.push(`${request.path}?${new URLSearchParams(request.query)}`);
+        return await this.intercept(request, () => transport.get(signal, request));
+      },
+    };
+    const seed = createHash("sha256")
+      .update(`agent ${++this.#agents}`)
+      .digest()
+      .readUInt32LE();
+    return createAgent({
+      clock: this.clock,
+      random: createSeededRandom(seed),
+      log: createSilentLog(),
+      kube,
+      openSync: this.backend.openSync,
+      config: this.#config,
+    });
+  }
+}
+
+/** An answer of the API server in place of the real one. */
+export function respond(status: number, body: unknown = {}): KubeResponse {
+  return {
+    status,
+    retryAfterMs: undefined,
+    body: (async function* () {
+      yield Buffer.from(JSON.stringify(body));
+    })(),
+  };
+}

@@ -1,0 +1,242 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type Batch,
+  type BatchItem,
+  BatchItemSchema,
+  BatchSchema,
+  BatchType,
+  ReconciliationTrigger,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type PutObject,
+  PutObjectSchema,
+  VerifyObjectSchema,
+} from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  AcknowledgementSchema,
+  type Hello,
+  type SyncRequest,
+  type SyncResponse,
+  SyncResponseSchema,
+  WelcomeSchema,
+} from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { OpenSync } from "../../../src/agent/open-sync.ts";
+import { kindKey, parseKind } from "../../../src/domain/kind.ts";
+import { compareKeys, formatKey, parseKey } from "../../../src/domain/object-key.ts";
+import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
+
+/** What was last observed of an object. */
+export interface Row {
+  readonly incarnation: bigint;
+  readonly observed: bigint;
+  /** Undefined in a tombstone. */
+  readonly put: PutObject | undefined;
+}
+
+/** How to ask for a comparison. */
+export interface AskOptions {
+  readonly trigger?: ReconciliationTrigger;
+  readonly attempt?: number;
+  /** Rows of each chunk; all in one unless set. */
+  readonly chunkSize?: number;
+  /** Which of the chunks are sent, by number; all unless set. */
+  readonly only?: readonly number[];
+  readonly runId?: string;
+  readonly managed?: readonly string[];
+  readonly highWaterMark?: bigint;
+}
+
+/**
+ * The backend, the bus, the ingester and Postgres as the agent sees them, in memory: applies each observation by the rule of the contract, acknowledges
+ * it, and sends inventories of what it holds.
+ */
+export class FakeBackend {
+  /** By kind, then by key. */
+  readonly rows = new Map<string, Map<string, Row>>();
+  readonly incarnations = new Map<string, bigint>();
+  readonly marks = new Map<string, bigint>();
+  readonly reconciled: KindReconciled[] = [];
+  readonly scopes: ScopeDeclared[] = [];
+  readonly hellos: Hello[] = [];
+  /** Numbered messages of the present session. */
+  received: SyncRequest[] = [];
+  holdAcknowledgements = false;
+  epoch = 0n;
+  #outbound = new BoundedQueue<SyncResponse>(
+    { maxItems: 100_000, maxBytes: Number.POSITIVE_INFINITY },
+    () => 0,
+  );
+  #runs = 0;
+
+  readonly openSync: OpenSync = (signal, requests) => this.#sync(signal, requests);
+
+  /** Ends the session. */
+  disconnect(error: Error = new RetryableError("cut off")): void {
+    this.#outbound.close(error);
+  }
+
+  /** Sends a message. */
+  send(message: SyncResponse["message"]): void {
+    this.#outbound.offer(create(SyncResponseSchema, { message }));
+  }
+
+  /** Sends what is held of a kind, to be compared; returns the run's id. */
+  ask(kindText: string, options: AskOptions = {}): string {
+    const kind = parseKind(kindText);
+    if (kind === undefined) {
+      throw new Error(`no kind: ${kindText}`);
+    }
+    const key = kindKey(kind);
+    const {
+      trigger = ReconciliationTrigger.INTERVAL,
+      attempt = 1,
+      chunkSize = 1_000_000,
+      managed = [],
+    } = options;
+    const runId = options.runId ?? `00000000-0000-4000-8000-${String(++this.#runs).padStart(12, "0")}`;
+    const held = [...(this.rows.get(key) ?? [])]
+      .filter(([k, { put }]) => put !== undefined && !managed.includes(k))
+      .toSorted(([a], [b]) => compareKeys(a, b));
+    const chunks = Math.max(1, Math.ceil(held.length / chunkSize));
+    for (let i = 0; i < chunks; i++) {
+      const part = held.slice(i * chunkSize, (i + 1) * chunkSize);
+      const batch = create(BatchSchema, {
+        kind,
+        type: BatchType.RECONCILIATION,
+        incarnation: this.incarnations.get(key) ?? 0n,
+        items: part.map(([, { put }]) => toVerify(put)),
+        chunk: {
+          runId,
+          attempt,
+          after: held[i * chunkSize - 1]?.[0] ?? "",
+          through: part.at(-1)?.[0] ?? "",
+          last: i === chunks - 1,
+          trigger,
+          highWaterMark: String(options.highWaterMark ?? this.marks.get(key) ?? 0n),
+          managed: managed.map((text) => create(ObjectRefSchema, parseKey(text) ?? {})),
+        },
+      });
+      if (options.only?.includes(i) ?? true) {
+        this.send({ case: "batch", value: batch });
+      }
+    }
+    return runId;
+  }
+
+  /** What is held of a kind, as content by key. */
+  contents(kind: string): Record<string, string> {
+    const rows = [...(this.rows.get(kind) ?? [])].toSorted(([a], [b]) => compareKeys(a, b));
+    return Object.fromEntries(
+      rows.flatMap(([key, { put }]) =>
+        put === undefined ? [] : [[key, Buffer.from(put.content).toString()]],
+      ),
+    );
+  }
+
+  async *#sync(signal: AbortSignal, requests: AsyncIterable<SyncRequest>): AsyncGenerator<SyncResponse> {
+    this.#outbound = new BoundedQueue({ maxItems: 100_000, maxBytes: Number.POSITIVE_INFINITY }, () => 0);
+    const outbound = this.#outbound;
+    this.received = [];
+    const reading = this.#read(requests, outbound);
+    try {
+      yield* outbound.take(signal);
+    } finally {
+      // The agent ends its requests only once it has seen the responses end.
+      outbound.close();
+      reading.catch(() => {});
+    }
+  }
+
+  async #read(requests: AsyncIterable<SyncRequest>, outbound: BoundedQueue<SyncResponse>): Promise<void> {
+    try {
+      for await (const request of requests) {
+        if (outbound !== this.#outbound) {
+          return;
+        }
+        this.#receive(request);
+      }
+      outbound.close();
+    } catch (error) {
+      outbound.close(error);
+    }
+  }
+
+  #receive(request: SyncRequest): void {
+    if (request.message.case === "hello") {
+      this.hellos.push(request.message.value);
+      this.send({
+        case: "welcome",
+        value: create(WelcomeSchema, { epoch: ++this.epoch }),
+      });
+      return;
+    }
+    this.received.push(request);
+    const { message } = request;
+    switch (message.case) {
+      case "scopeDeclared":
+        this.scopes.push(message.value);
+        break;
+      case "batch":
+        this.#apply(message.value);
+        break;
+      case "kindReconciled":
+        this.reconciled.push(message.value);
+        break;
+      default:
+        throw new Error(`unexpected ${message.case}`);
+    }
+    if (!this.holdAcknowledgements) {
+      this.acknowledge();
+    }
+  }
+
+  /** Acknowledges all that came. */
+  acknowledge(): void {
+    const sequence = this.received.at(-1)?.sequence ?? 0n;
+    this.send({ case: "acknowledgement", value: create(AcknowledgementSchema, { sequence }) });
+  }
+
+  #apply(batch: Batch): void {
+    const kind = batch.kind === undefined ? "" : kindKey(batch.kind);
+    const rows = this.rows.get(kind) ?? new Map<string, Row>();
+    this.rows.set(kind, rows);
+    const present = this.incarnations.get(kind) ?? 0n;
+    const incarnation = batch.incarnation ?? present;
+    if (incarnation > present) {
+      this.incarnations.set(kind, incarnation);
+      this.marks.set(kind, 0n);
+    }
+    for (const { message } of batch.items) {
+      if (message.case !== "putObject" && message.case !== "deleteObject") {
+        throw new Error(`unexpected ${message.case}`);
+      }
+      const key = formatKey(message.value.ref ?? { namespace: "", name: "" });
+      const observed = BigInt(message.value.observedVersion || batch.observedVersion || "0");
+      const row = rows.get(key);
+      const isNewer =
+        row === undefined ||
+        incarnation > row.incarnation ||
+        (incarnation === row.incarnation && observed >= row.observed);
+      if (isNewer) {
+        rows.set(key, {
+          incarnation,
+          observed,
+          put: message.case === "putObject" ? message.value : undefined,
+        });
+      }
+      this.marks.set(kind, observed > (this.marks.get(kind) ?? 0n) ? observed : (this.marks.get(kind) ?? 0n));
+    }
+  }
+}
+
+function toVerify(put: PutObject | undefined): BatchItem {
+  const { ref, uid, resourceVersion, checksum, form } = put ?? create(PutObjectSchema);
+  const value = create(VerifyObjectSchema, { uid, resourceVersion, checksum, form });
+  return create(BatchItemSchema, {
+    message: { case: "verifyObject", value: ref === undefined ? value : { ...value, ref } },
+  });
+}

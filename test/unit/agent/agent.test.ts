@@ -1,0 +1,237 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import {
+  BatchSchema,
+  type BatchType,
+  ReconciliationTrigger,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { DrainSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { AgentWorld } from "../../support/agent/agent-world.ts";
+
+const CONNECT = ReconciliationTrigger.CONNECT;
+
+describe("an agent", () => {
+  it("brings a fresh cluster over by the run on connect, with one list", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    world.configMap("b", "2");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.agent.counters).toMatchObject({ sessions: 1, lists: 1, comparisonsSucceeded: 1 });
+    const [reconciled] = world.backend.reconciled;
+    expect(reconciled).toMatchObject({
+      listed: 2n,
+      equal: 0n,
+      put: 2n,
+      deleted: 0n,
+      attempt: 1,
+      scopeGeneration: 1n,
+    });
+    expect(reconciled?.listVersion).toBe(String(world.cluster.store.revision));
+    expect(world.backend.received[0]?.message.case).toBe("scopeDeclared");
+  });
+
+  it("follows changes by watch, without another list", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    world.configMap("a", "2");
+    world.cluster.delete("/configmaps", "default", "b");
+    await world.settle();
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.agent.counters.lists).toBe(1);
+  });
+
+  it("R10: finds at the next start what happened while it was down, and sends nothing else", async () => {
+    await using world = new AgentWorld();
+    for (const name of ["a", "b", "c"]) {
+      world.configMap(name, "1");
+    }
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    await world.stop();
+    world.cluster.delete("/configmaps", "default", "a");
+    world.configMap("b", "2");
+    world.configMap("d", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 3n, equal: 1n, put: 2n, deleted: 1n });
+    expect(world.backend.hellos[0]?.instanceId).not.toBe(world.backend.hellos[1]?.instanceId);
+  });
+
+  it("R3: an object deleted and made again under its name ends as the new one, found by run or by watch", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    for (const down of [true, false]) {
+      if (down) {
+        await world.stop();
+      }
+      world.cluster.delete("/configmaps", "default", "a");
+      world.configMap("a", "again");
+      if (down) {
+        await world.start();
+        world.backend.ask("v1/configmaps", { trigger: CONNECT });
+      }
+      await world.settle(2_000);
+      expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    }
+  });
+
+  it("puts right what was changed and deleted by hand in Postgres", async () => {
+    await using world = new AgentWorld();
+    for (let i = 0; i < 200; i++) {
+      world.configMap(`c${i}`, "1");
+    }
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT, chunkSize: 7 });
+    await world.settle(2_000);
+    const rows = world.backend.rows.get("/configmaps");
+    const [first, second] = [...(rows?.entries() ?? [])];
+    rows?.delete(first?.[0] ?? "");
+    if (second?.[1].put !== undefined) {
+      second[1].put.checksum = new Uint8Array();
+      second[1].put.content = Buffer.from("{}");
+    }
+    world.backend.ask("v1/configmaps", { chunkSize: 7 });
+    await world.settle(2_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.reconciled.at(-1)).toMatchObject({
+      listed: 200n,
+      equal: 198n,
+      put: 2n,
+      deleted: 0n,
+    });
+    // A few differences are read one by one.
+    expect(world.requests.filter((path) => path.includes("configmaps/c"))).toHaveLength(2);
+  });
+
+  it("sends what was not acknowledged again, in order, after a reconnect", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.holdAcknowledgements = true;
+    world.configMap("a", "1");
+    await world.settle();
+    world.configMap("a", "2");
+    await world.settle();
+    world.backend.rows.clear();
+    world.backend.holdAcknowledgements = false;
+    world.backend.disconnect();
+    await world.settle(5_000);
+    expect(world.agent.counters.sessions).toBe(2);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.received.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
+    expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 1n]);
+  });
+
+  it("delivers what is pending before it stops", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.holdAcknowledgements = true;
+    world.configMap("a", "1");
+    await world.settle();
+    const stopped = world.stop();
+    world.backend.acknowledge();
+    await stopped;
+    expect(world.agent.counters.acknowledged).toBe(2n);
+    expect(world.clock.pending).toBe(0);
+  });
+
+  it("R32: acknowledgements get through while a comparison waits for room", async () => {
+    await using world = new AgentWorld(
+      {},
+      { maxPendingBytes: 2_000, batch: { maxItems: 2, maxBytes: 1_000 } },
+    );
+    for (let i = 0; i < 300; i++) {
+      world.configMap(`c${i}`, "x".repeat(400));
+    }
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+  });
+
+  it("refuses a batch of an unknown type by name", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    const value = create(BatchSchema, {
+      kind: { version: "v1", resource: "configmaps" },
+      type: 77 as BatchType,
+      chunk: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1, last: true },
+    });
+    world.backend.send({ case: "batch", value });
+    await world.settle();
+    expect(world.backend.reconciled[0]?.failure).toMatchObject({ reason: "UnsupportedBatchType" });
+    expect(world.backend.reconciled[0]?.failure?.message).toContain("77");
+  });
+
+  it("R40: ends when the API server turns into another cluster's, and says nothing of what that one lacks", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    const before = world.backend.contents("/configmaps");
+    world.cluster.delete("/namespaces", "", "kube-system");
+    world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
+    world.cluster.faults.loseNextWatchEvent("/configmaps");
+    world.cluster.delete("/configmaps", "default", "a");
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    await expect(world.ended).rejects.toThrow("expected the cluster with kube-system uid");
+    expect(world.backend.contents("/configmaps")).toEqual(before);
+    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("ClusterChanged");
+  });
+
+  it("takes Drain's delay before it comes back", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.send({ case: "drain", value: create(DrainSchema, { retryAfter: { seconds: 60n } }) });
+    await world.settle(59_000);
+    expect(world.agent.counters.sessions).toBe(1);
+    await world.settle(30_000);
+    expect(world.agent.counters.sessions).toBe(2);
+  });
+
+  it("keeps managed objects out of the comparison", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT, managed: ["default/b", "default/c"] });
+    await world.settle(2_000);
+    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a"]);
+  });
+
+  it("says which deletes a list found and which a watch saw", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    world.cluster.delete("/configmaps", "default", "a");
+    await world.settle();
+    world.cluster.faults.loseNextWatchEvent("/configmaps");
+    world.cluster.delete("/configmaps", "default", "b");
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    const reasons = world.backend.received.flatMap(({ message }) =>
+      message.case === "batch"
+        ? message.value.items.flatMap((item) =>
+            item.message.case === "deleteObject" ? [item.message.value.reason] : [],
+          )
+        : [],
+    );
+    expect(reasons).toEqual([DeleteReason.OBSERVED, DeleteReason.MISSING]);
+  });
+});
