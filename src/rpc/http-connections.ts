@@ -15,8 +15,17 @@ export interface HttpConnections {
   destroy(): void;
 }
 
-// How long a client may take for the 24 bytes that tell HTTP/2 from HTTP/1.1.
-const sniffTimeoutMs = 10_000;
+/** How long clients may take, in milliseconds. */
+export interface HttpTimeouts {
+  /** For the 24 bytes that tell HTTP/2 from HTTP/1.1; 10,000 unless set. */
+  readonly sniffMs: number;
+  /** For the headers of an HTTP/1.1 request; 60,000 unless set. */
+  readonly headersMs: number;
+  /** Between two looks for requests that are late; 30,000 unless set. */
+  readonly checkMs: number;
+}
+
+const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000 };
 // Calls at a time on one HTTP/2 connection; Node's own default is 2^32 - 1.
 const maxConcurrentStreams = 1000;
 
@@ -26,12 +35,17 @@ const maxConcurrentStreams = 1000;
  * Node's HTTP/2 server refuses HTTP/1.1 when there is no TLS to negotiate with. So two servers that never listen are
  * handed the connections, each those whose first bytes it understands.
  */
-export function createHttpConnections(clock: Clock, handler: NodeHandler): HttpConnections {
+export function createHttpConnections(
+  clock: Clock,
+  handler: NodeHandler,
+  { sniffMs, headersMs, checkMs }: HttpTimeouts = defaultTimeouts,
+): HttpConnections {
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const draining = new AbortController();
   const http1Responses = new Set<ServerResponse>();
-  const http1 = createHttp1Server((request, response) => {
+  const timeouts = { headersTimeout: headersMs, connectionsCheckingInterval: checkMs };
+  const http1 = createHttp1Server(timeouts, (request, response) => {
     http1Responses.add(response);
     response.once("close", () => {
       http1Responses.delete(response);
@@ -51,7 +65,7 @@ export function createHttpConnections(clock: Clock, handler: NodeHandler): HttpC
 
   const handOver = async (socket: Socket): Promise<void> => {
     try {
-      using deadline = clock.deadline(draining.signal, sniffTimeoutMs);
+      using deadline = clock.deadline(draining.signal, sniffMs);
       const version = await sniffHttpVersion(deadline.signal, socket);
       (version === "2" ? http2 : http1).emit("connection", socket);
     } catch {

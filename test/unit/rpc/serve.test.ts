@@ -9,7 +9,6 @@ import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts
 import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { waitFor } from "../../../src/lib/bounded-queue.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { identityOf } from "../../../src/rpc/identity.ts";
 import { grpcClient, serveForTest, transportsTo } from "./serve-for-test.ts";
 
@@ -191,17 +190,6 @@ describe("input that no client of ours sends", () => {
     await using server = await serveForTest({ fleet });
     await exchange(server.port, async (send) => send(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${"\xff".repeat(64)}`));
     await grpcClient(FleetService, server.url).getCluster({ name: "still there" });
-  });
-
-  test("a client that never finishes its preface is cut off", async () => {
-    const system = createSystemClock();
-    // The only deadline of ten seconds is the sniffer's.
-    const clock = {
-      ...system,
-      deadline: (signal: AbortSignal, ms: number) => system.deadline(signal, ms === 10_000 ? 50 : ms),
-    };
-    await using server = await serveForTest({ fleet }, { clock });
-    expect(await exchange(server.port, async (send) => send("PRI * HTT"))).toBe("");
   });
 });
 
