@@ -43,12 +43,15 @@ function load(config: KubeConfig, source: KubeConfigSource): void {
     case "in-cluster":
       config.loadFromCluster();
       return;
-    case "server":
+    case "server": {
+      // The library takes plain HTTP only when it is told that nothing is verified.
+      const isPlain = source.url.startsWith("http:");
       config.loadFromClusterAndUser(
-        { name: "server", server: source.url, skipTLSVerify: false },
+        { name: "server", server: source.url, skipTLSVerify: isPlain },
         { name: "anonymous" },
       );
       return;
+    }
     default:
       source satisfies never;
   }

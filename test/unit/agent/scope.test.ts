@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { formatKind } from "../../../src/domain/kind.ts";
+import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
+
+const DISCOVERY_MS = 5 * 60_000;
+
+function defineWidgets(world: AgentWorld): void {
+  world.cluster.create({
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "widgets.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names: { plural: "widgets", singular: "widget", kind: "Widget" },
+      versions: [{ name: "v1", served: true, storage: true }],
+    },
+  });
+  world.cluster.create({
+    apiVersion: "example.com/v1",
+    kind: "Widget",
+    metadata: { namespace: "default", name: "w" },
+  });
+}
+
+function scope(world: AgentWorld): string[] {
+  return (world.backend.scopes.at(-1)?.kinds ?? []).map(({ kind }) =>
+    kind === undefined ? "" : formatKind(kind),
+  );
+}
+
+describe("scope", () => {
+  it("takes a kind in when it appears, sends it whole, and lets it go only when it is surely gone", async () => {
+    await using world = new AgentWorld({ kinds: ["*"] });
+    await world.start();
+    expect(scope(world)).not.toContain("example.com/v1/widgets");
+    defineWidgets(world);
+    await world.settle(DISCOVERY_MS + 1_000);
+    expect(scope(world)).toContain("example.com/v1/widgets");
+    expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 2n]);
+    expect(world.backend.contents("example.com/widgets")).toEqual(world.truth("example.com/widgets"));
+
+    world.cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", "widgets.example.com");
+    await world.settle(DISCOVERY_MS + 1_000);
+    expect(scope(world)).toContain("example.com/v1/widgets");
+    await world.settle(DISCOVERY_MS + 1_000);
+    expect(scope(world)).not.toContain("example.com/v1/widgets");
+  });
+
+  it("R11: keeps the kinds of a group that does not answer", async () => {
+    await using world = new AgentWorld({ kinds: ["*"] });
+    await world.start();
+    const before = scope(world);
+    world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
+    await world.settle(4 * DISCOVERY_MS);
+    expect(scope(world)).toEqual(before);
+    expect(world.backend.scopes).toHaveLength(1);
+  });
+
+  it("R11: declares nothing at the start before each group has answered", async () => {
+    await using world = new AgentWorld({ kinds: ["*"] });
+    world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
+    await world.start();
+    await world.settle(120_000);
+    expect(world.backend.scopes).toEqual([]);
+    world.intercept = (_request, go) => go();
+    await world.settle(60_000);
+    expect(scope(world)).toContain("apps/v1/deployments");
+  });
+
+  it("reads namespaces apart, each delete bounded by its own list", async () => {
+    await using world = new AgentWorld({ namespaces: ["a", "b"] });
+    world.configMap("x", "1", "a");
+    world.configMap("x", "1", "b");
+    world.configMap("x", "1", "elsewhere");
+    await world.start();
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["a/x", "b/x"]);
+    world.configMap("y", "1", "b");
+    world.cluster.delete("/configmaps", "a", "x");
+    await world.settle();
+    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["b/x", "b/y"]);
+  });
+});

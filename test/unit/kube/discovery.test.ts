@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { discover } from "../../../src/kube/discovery.ts";
+import { type Answer, scriptedTransport } from "./answers.ts";
+
+const signal = new AbortController().signal;
+const json = (value: unknown): Answer => ({ text: JSON.stringify(value) });
+const groups = json({
+  groups: [
+    {
+      name: "apps",
+      versions: [{ version: "v1beta1" }, { version: "v1" }],
+      preferredVersion: { version: "v1" },
+    },
+  ],
+});
+const core = json({
+  resources: [
+    { name: "pods", namespaced: true, verbs: ["list", "watch"] },
+    { name: "pods/log", namespaced: true, verbs: ["get"] },
+  ],
+});
+const apps = json({ resources: [{ name: "deployments", namespaced: true, verbs: ["list", "watch"] }] });
+
+describe("discovery", () => {
+  it("gives resources without subresources, the preferred version first", async () => {
+    const { resources, unanswered } = await discover(signal, scriptedTransport([groups, core, apps, apps]));
+    expect(resources.map(({ group, version, resource }) => [group, version, resource])).toEqual([
+      ["", "v1", "pods"],
+      ["apps", "v1", "deployments"],
+      ["apps", "v1beta1", "deployments"],
+    ]);
+    expect(unanswered).toEqual([]);
+  });
+
+  it.each([503, 500, 403, 429])("R11: reports a group that answers %d; it is not gone", async (status) => {
+    const transport = scriptedTransport([groups, core, { status, text: "" }, apps]);
+    const { resources, unanswered } = await discover(signal, transport);
+    expect(unanswered).toMatchObject([{ group: "apps", version: "v1" }]);
+    expect(resources).toHaveLength(2);
+  });
+
+  it("R11: reports the core group whatever it answers", async () => {
+    const transport = scriptedTransport([groups, { status: 404, text: "" }, apps, apps]);
+    expect((await discover(signal, transport)).unanswered).toMatchObject([{ group: "", version: "v1" }]);
+  });
+
+  it("leaves out a group that was removed between two requests", async () => {
+    const transport = scriptedTransport([groups, core, apps, { status: 404, text: "" }]);
+    expect((await discover(signal, transport)).unanswered).toEqual([]);
+  });
+
+  it.each<Answer>([{ status: 503, text: "" }, json({}), { text: "<html>" }])(
+    "throws without groups",
+    async (answer) => {
+      await expect(discover(signal, scriptedTransport([answer]))).rejects.toThrow("/apis");
+    },
+  );
+});

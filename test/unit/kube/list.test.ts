@@ -1,0 +1,86 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { canonicalize } from "../../../src/domain/canonical-json.ts";
+import { ExpiredListError, KubeRefusedError, MalformedAnswerError } from "../../../src/kube/kube-error.ts";
+import type { KubeObject } from "../../../src/kube/kube-object.ts";
+import { type ListOptions, listPages } from "../../../src/kube/list.ts";
+import { type Answer, scriptedTransport } from "./answers.ts";
+
+const signal = new AbortController().signal;
+const kind = create(ResourceKindSchema, { version: "v1", resource: "pods" });
+
+function page(version: string, next: string, names: readonly string[]): Answer {
+  const items = names.map((name) => ({ metadata: { name, namespace: "a", uid: "u", resourceVersion: "1" } }));
+  const list = {
+    apiVersion: "v1",
+    kind: "PodList",
+    metadata: { resourceVersion: version, continue: next },
+    items,
+  };
+  return { text: JSON.stringify(list) };
+}
+
+async function listAll(answers: readonly Answer[], options: Partial<ListOptions> = {}) {
+  const transport = scriptedTransport(answers);
+  const items: KubeObject[] = [];
+  for await (const { items: some } of listPages(signal, transport, {
+    kind,
+    metadataOnly: true,
+    ...options,
+  })) {
+    items.push(...some);
+  }
+  return { items, requests: transport.requests };
+}
+
+describe("a list", () => {
+  it("goes from page to page, asks for no version, and for metadata only", async () => {
+    const { items, requests } = await listAll([page("9", "t", ["a", "b"]), page("9", "", ["c"])]);
+    expect(items.map(({ metadata }) => metadata.name)).toEqual(["a", "b", "c"]);
+    expect(requests.map(({ query }) => query)).toEqual([{ limit: "500" }, { limit: "500", continue: "t" }]);
+    expect(requests[0]?.accept).toContain("as=PartialObjectMetadataList");
+  });
+
+  it("gives its items the type that the API server leaves out, and keeps each number", async () => {
+    const text =
+      '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"x","uid":"u","resourceVersion":"1"},"n":9007199254740993}]}';
+    const { items } = await listAll([{ text }], { metadataOnly: false, namespace: "a" });
+    expect(canonicalize(items[0])).toBe(
+      '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","resourceVersion":"1","uid":"u"},"n":9007199254740993}',
+    );
+  });
+
+  it("R7: throws when the token expires in the middle", async () => {
+    await expect(listAll([page("9", "t", ["a"]), { status: 410, text: "{}" }])).rejects.toThrow(
+      ExpiredListError,
+    );
+  });
+
+  it("takes null items for none", async () => {
+    const { items } = await listAll([{ text: '{"metadata":{"resourceVersion":"5"},"items":null}' }]);
+    expect(items).toEqual([]);
+  });
+
+  it.each<[string, Answer[]]>([
+    ["a page of another version", [page("9", "t", ["a"]), page("10", "", ["b"])]],
+    ["a body that was cut off", [{ text: page("9", "", ["a"]).text.slice(0, -10) }]],
+    ["a list without items", [{ text: '{"metadata":{"resourceVersion":"5"}}' }]],
+    ["a list without version", [{ text: '{"metadata":{},"items":[]}' }]],
+    ["an item without name", [{ text: '{"metadata":{"resourceVersion":"5"},"items":[{}]}' }]],
+    ["an array", [{ text: "[]" }]],
+    ["nothing", [{ text: "" }]],
+  ])("R11: %s is no list", async (_name, answers) => {
+    await expect(listAll(answers)).rejects.toThrow(MalformedAnswerError);
+  });
+
+  it("R11: a refusal is no list, and says why", async () => {
+    const text = JSON.stringify({ kind: "Status", message: "pods is forbidden" });
+    const error = await listAll([{ status: 403, text }]).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(KubeRefusedError);
+    expect(error).toMatchObject({
+      reason: "Forbidden",
+      message: expect.stringContaining("pods is forbidden"),
+    });
+  });
+});
