@@ -57,10 +57,8 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
     clock,
     createNodeHandler(createRouter(closing.signal, options), log),
   );
-  // allowHalfOpen: a client may end its side after the request and still read the answer, as in Node's HTTP server.
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-    connections.accept(socket),
-  );
+  // No allowHalfOpen: a client that ends its side has gone, and a silent stream would never notice it otherwise.
+  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => connections.accept(socket));
   const port = await listen(signal, server, host, options.port);
 
   const closeOnce = async (): Promise<void> => {
