@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { observedVersionOf } from "../../../src/agent/batch-items.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;
@@ -169,6 +170,57 @@ describe("R11: what is not a finished list", () => {
   });
 });
 
+describe("what is in flight", () => {
+  it("R1: is no finding: the comparison waits a moment for what the watch is about to deliver", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    world.intercept = async ({ query }, go) => {
+      const response = await go();
+      return query?.["watch"] === undefined
+        ? response
+        : { ...response, body: delayed(world, response.body, 200) };
+    };
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    const sent = world.backend.received.length;
+    world.configMap("a", "2");
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    const batches = world.backend.received
+      .slice(sent)
+      .flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
+    expect(batches.map(({ chunk }) => chunk === undefined)).toEqual([true, false]);
+  });
+
+  it("is not sent again when the watch comes to what a new list has already shown", async () => {
+    await using world = await startedWith(["a"]);
+    world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
+    world.cluster.breakWatches();
+    await world.settle(1_000);
+    world.configMap("a", "2");
+    world.cluster.compact();
+    let reads = 0;
+    world.intercept = ({ path }, go) => {
+      if (path.endsWith("/configmaps/a") && ++reads === 1) {
+        world.configMap("a", "3");
+        world.configMap("a", "4");
+      }
+      return go();
+    };
+    const sent = world.backend.received.length;
+    await world.settle(60_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    const versions = world.backend.received
+      .slice(sent)
+      .flatMap(({ message }) =>
+        message.case === "batch" ? message.value.items.map((item) => BigInt(observedVersionOf(item))) : [],
+      );
+    expect(versions.length).toBeGreaterThan(0);
+    expect(new Set(versions).size).toBe(1);
+  });
+});
+
 describe("R16: an etcd restored from a backup", () => {
   it("makes a new incarnation while the agent is up, and converges", async () => {
     await using world = await startedWith(["a", "b"]);
@@ -279,5 +331,16 @@ async function* rewriteVersions(body: AsyncIterable<Uint8Array>): AsyncGenerator
         .toString()
         .replaceAll(/"resourceVersion":"(\d+)"/g, '"resourceVersion":"v-$1"'),
     );
+  }
+}
+
+async function* delayed(
+  world: AgentWorld,
+  body: AsyncIterable<Uint8Array>,
+  ms: number,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    await world.clock.sleep(new AbortController().signal, ms);
+    yield chunk;
   }
 }

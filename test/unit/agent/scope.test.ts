@@ -82,4 +82,18 @@ describe("scope", () => {
     await world.settle();
     expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["b/x", "b/y"]);
   });
+
+  it("R11: two complete discoveries have to lack a kind: one that could not ask does not count", async () => {
+    await using world = new AgentWorld({ kinds: ["*"] });
+    defineWidgets(world);
+    await world.start();
+    world.cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", "widgets.example.com");
+    world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
+    await world.settle(DISCOVERY_MS + 1_000);
+    world.intercept = (_request, go) => go();
+    await world.settle(DISCOVERY_MS);
+    expect(scope(world)).toContain("example.com/v1/widgets");
+    await world.settle(DISCOVERY_MS);
+    expect(scope(world)).not.toContain("example.com/v1/widgets");
+  });
 });
