@@ -11,9 +11,10 @@ export interface DevConfig {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** A Postgres database; unset runs an embedded one in `dataDir`. */
+  /** A Postgres database; unset runs an embedded one. */
   readonly databaseUrl: string | undefined;
-  readonly dataDir: string;
+  /** Keeps the embedded database; unset, it ends with the process. */
+  readonly dataDir: string | undefined;
   /** Reads this kubeconfig's cluster; unset, together with `context`, simulates one. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
@@ -36,7 +37,10 @@ export const devProgram = defineProgram(
     databaseUrl: optional<string>(postgresUrl, "A Postgres database; unset: an embedded one", {
       secret: true,
     }),
-    dataDir: withDefault<string>(text("path", "a path"), ".evenkeel", "Folder of the embedded database"),
+    dataDir: optional<string>(
+      text("path", "a path"),
+      "Folder that keeps the embedded database; unset: it ends with the process",
+    ),
     kubeconfig: { ...kubeconfig, description: "Read this kubeconfig's cluster; unset: simulate one" },
     context,
     churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
@@ -47,7 +51,8 @@ export const devProgram = defineProgram(
       "Time between the reconciliation runs of a cluster",
     ),
     runDeadline,
-    logLevel,
+    // The story is what people look at; what is worth their while besides it is a warning.
+    logLevel: { ...logLevel, fallback: "warn" },
   },
   ({ reconcileInterval, runDeadline, ...values }): DevConfig => ({
     ...values,

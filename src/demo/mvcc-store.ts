@@ -37,10 +37,15 @@ interface Version<T> {
 export class MvccStore<T> {
   readonly #versions = new Map<string, Map<string, Version<T>[]>>();
   #events: StoreEvent<T>[] = [];
-  #revision = 1;
+  #revision: number;
   #compactedRevision = 0;
 
-  /** Revision of the last write. An empty store is at 1, as etcd. */
+  /** An empty store is at revision 1, as etcd's, unless `revision` says otherwise. */
+  constructor(revision = 1) {
+    this.#revision = revision;
+  }
+
+  /** Revision of the last write. */
   get revision(): number {
     return this.#revision;
   }

@@ -22,6 +22,8 @@ export interface SimulatedClusterOptions {
   readonly random: Random;
   /** Events that a watch may be behind before it is cut off; 1000 unless set. */
   readonly maxWatchBacklog?: number;
+  /** Revision of the empty store; 1 unless set. */
+  readonly firstRevision?: number;
 }
 
 /** Objects in a {@link MvccStore}, written the way an API server does it, and what goes wrong with them. */
@@ -29,11 +31,12 @@ export class SimulatedCluster {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults = new Faults();
-  readonly store = new MvccStore<KubeObject>();
+  readonly store: MvccStore<KubeObject>;
   readonly #feed;
   readonly #lostRevisions = new Set<number>();
 
-  constructor({ clock, random, maxWatchBacklog = 1000 }: SimulatedClusterOptions) {
+  constructor({ clock, random, maxWatchBacklog = 1000, firstRevision }: SimulatedClusterOptions) {
+    this.store = new MvccStore(firstRevision);
     this.clock = clock;
     this.random = random;
     this.#feed = createWatchFeed({ maxItems: maxWatchBacklog });

@@ -73,16 +73,23 @@ export function tellRun(
   for (const key of open.flatMap((drift) => drift.objects.map(toKey))) {
     unexplained.delete(key);
   }
-  for (const finding of unexplained.values()) {
+  const others = [...unexplained.values()];
+  for (const finding of others.slice(0, maxOthers)) {
     lines.push(
       `${indent}repaired  ${nameAll([toObject(finding)])}: ${findings[finding.type] ?? "was wrong"}`,
     );
+  }
+  if (others.length > maxOthers) {
+    lines.push(`${indent}repaired  ${others.length - maxOthers} others: evenkeel run ${run.id}`);
   }
   if (run.state === ReconciliationState.SUCCEEDED && start !== undefined) {
     lines.push(`${indent}verified  the copy is what the cluster was at ${clockTime(start)}`);
   }
   return { lines, open: stillOpen };
 }
+
+/** Findings that nothing explains and that are told one by one. */
+const maxOthers = 5;
 
 const indent = " ".repeat(10);
 
@@ -110,7 +117,11 @@ function result({ kinds }: ReconciliationRun): string {
   const listed = kinds.reduce((sum, kind) => sum + kind.listed, 0n);
   const wrong = kinds.flatMap((kind) => kind.findings).reduce((sum, finding) => sum + finding.count, 0n);
   const compared = `${count(listed, "object")} in ${count(kinds.length, "kind")} compared`;
-  return wrong === 0n ? `${compared}, nothing was wrong` : `${compared}, ${count(wrong, "row")} set right`;
+  if (wrong > 0n) {
+    return `${compared}, ${count(wrong, "row")} set right`;
+  }
+  const put = kinds.reduce((sum, kind) => sum + kind.put, 0n);
+  return put > 0n ? `${compared}, ${put} copied` : `${compared}, nothing was wrong`;
 }
 
 function cost(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {

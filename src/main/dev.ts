@@ -1,7 +1,63 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { defaultExcludes } from "../config/agent-config.ts";
 import type { DevConfig } from "../config/dev-config.ts";
-import { TerminalError } from "../lib/errors.ts";
+import { createPinoLog } from "../lib/pino-log.ts";
+import { createDatabase } from "../store/database.ts";
+import { openEmbeddedPostgres } from "../store/embedded-postgres.ts";
+import { migrate } from "../store/migrate.ts";
+import { fromKubeconfig, runAgentOn } from "./agent.ts";
+import { readVersion } from "./read-version.ts";
+import { startSimulation } from "./simulation.ts";
+import { startServer } from "./start-server.ts";
+import { tellStory } from "./tell-story.ts";
 
-/** Runs `evenkeel dev` until `signal` aborts. */
-export async function runDev(_signal: AbortSignal, _config: DevConfig): Promise<void> {
-  throw new TerminalError("dev is not wired yet");
+/** Name of the cluster when nobody gives one. */
+const CLUSTER = "dev";
+
+/** Time that the agent has to deliver its last before the server stops, in milliseconds. */
+const AGENT_STOP_MS = 5_000;
+
+/**
+ * Runs `evenkeel dev` until `signal` aborts: server, agent, an embedded Postgres and a simulated cluster in this
+ * process, unless the configuration names real ones. Nothing is ever written to a real cluster, nor its rows broken.
+ */
+export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
+  const log = createPinoLog({ level: config.logLevel });
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const isReal = config.kubeconfig !== undefined || config.context !== undefined;
+  say(`Evenkeel ${readVersion()}`);
+
+  await using stack = new AsyncDisposableStack();
+  const databaseUrl =
+    config.databaseUrl ?? stack.use(await openEmbeddedPostgres({ dataDir: config.dataDir })).url;
+  await migrate(databaseUrl);
+  const database = stack.use(createDatabase({ url: databaseUrl }));
+  const parts = new AbortController();
+  const server = await startServer(parts.signal, { ...config, database, log });
+  stack.defer(() => server.ended);
+  stack.defer(() => parts.abort(new Error("stopped")));
+
+  const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, CLUSTER, log));
+  say(`  API       ${server.url}  (no authentication, loopback only)`);
+  say(`  Postgres  psql '${databaseUrl}'`);
+  say(`  cluster   ${simulation?.description ?? "the kubeconfig's, read only"}`);
+  say("  look      evenkeel clusters | objects | runs     stop with Ctrl-C");
+  say("");
+
+  const tasks = [
+    runAgentOn(
+      signal,
+      { server: server.url, cluster: CLUSTER, kinds: ["*"], excludes: defaultExcludes, namespaces: [] },
+      simulation?.source ?? fromKubeconfig(config),
+      log,
+    ),
+    tellStory(signal, database, simulation, say),
+    simulation?.run(signal),
+  ];
+  try {
+    await Promise.all(tasks);
+  } finally {
+    await Promise.race([Promise.allSettled(tasks), delay(AGENT_STOP_MS, undefined, { ref: false })]);
+  }
+  say("stopped");
 }

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
-import { findPackageJSON } from "node:module";
 import { runCli } from "../cli/run-cli.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
+import { readVersion } from "./read-version.ts";
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 };
 
@@ -19,12 +18,6 @@ function listenForSignals(): AbortSignal {
     });
   }
   return controller.signal;
-}
-
-function readVersion(): string {
-  const manifest = findPackageJSON(import.meta.url);
-  const { version }: { version?: string } = manifest ? JSON.parse(readFileSync(manifest, "utf8")) : {};
-  return version ?? "unknown";
 }
 
 // A reader that has seen enough, such as head, is no error.

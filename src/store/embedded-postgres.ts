@@ -4,6 +4,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { ConfigError } from "../lib/errors.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
+import { guardExtendedQueries } from "./extended-query-guard.ts";
 
 /** A Postgres inside this process. */
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -35,7 +36,12 @@ export async function openEmbeddedPostgres({
   }
   const db = await PGlite.create(dataDir === undefined ? {} : { dataDir });
   const chosen = port === 0 ? await freePort() : port;
-  const server = new PGLiteSocketServer({ db, host: "127.0.0.1", port: chosen, maxConnections: 100 });
+  const server = new PGLiteSocketServer({
+    db: guardExtendedQueries(db),
+    host: "127.0.0.1",
+    port: chosen,
+    maxConnections: 100,
+  });
   try {
     await server.start();
   } catch (cause) {

@@ -4,8 +4,7 @@ import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
 type Meaning = "retry" | "poison";
 
 /**
- * SQLSTATEs that are not simply wrong statements. Everything else is a fault of ours or of the schema's and
- * terminal. Codes: PostgreSQL documentation, appendix A.
+ * SQLSTATEs that are not simply wrong statements. Everything else is a fault of ours or of the schema's. Codes: PostgreSQL documentation, appendix A.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "08": "retry", // connection exceptions
@@ -40,6 +39,11 @@ export class PoisonError extends TerminalError {
   override readonly name = "PoisonError";
 }
 
+/** A statement of ours that is wrong, or a schema that is not ours: nothing that a caller could mend. */
+export class StatementError extends Error {
+  override readonly name = "StatementError";
+}
+
 /** Translates an error of the driver, or of Prisma over it, into one of ours. */
 export function toStoreError(cause: unknown): Error {
   if (cause instanceof TerminalError || cause instanceof RetryableError) {
@@ -54,7 +58,10 @@ export function toStoreError(cause: unknown): Error {
   if (meaning === "retry" || NO_CONNECTION.test(`${code ?? ""} ${message}`)) {
     return new RetryableError(`Postgres is not available: ${message}`, { cause });
   }
-  return new TerminalError(`Postgres refused a statement: ${message}${code ? ` (SQLSTATE ${code})` : ""}`, {
+  if (code === undefined) {
+    return cause instanceof Error ? cause : new Error(message);
+  }
+  return new StatementError(`Postgres refused a statement: ${message} (SQLSTATE ${code})`, {
     cause,
   });
 }

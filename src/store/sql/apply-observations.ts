@@ -12,7 +12,7 @@ export interface ObservationContext {
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
   readonly now: Date;
-  /** The run that the observations repair, if any: rows that they change become its findings. */
+  /** The run that the observations repair, if any: rows of a kind that was verified before, and that they change, become its findings. */
   readonly runId: string | undefined;
 }
 
@@ -33,6 +33,8 @@ export interface ObservationsOutcome {
  *   statement) is corrupt and counts as 0; a floor above it likewise.
  * - A newer incarnation starts with mark and floor at 0. An unset one takes the kind's own, unless that was found
  *   by a younger session: then the observation is from before versions went back.
+ *
+ * What a run brings of a kind that was never verified is its first copy, and no finding.
  *
  * The caller holds the cluster's lock, so what the common table expressions read is what is written to.
  */
@@ -68,7 +70,7 @@ export async function applyObservations(
 
 const APPLY = `
 WITH kind AS (
-  SELECT incarnation, high_water_mark AS mark, namespaces,
+  SELECT incarnation, high_water_mark AS mark, namespaces, verified_at,
          CASE WHEN floor > high_water_mark THEN 0 ELSE floor END AS floor,
          CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
   FROM kind_state
@@ -82,7 +84,7 @@ item AS (
     AS i(namespace, name, state, uid, resource_version, observed, content, checksum, form, reason)
 ),
 judged AS (
-  SELECT item.*, kind.inc,
+  SELECT item.*, kind.inc, kind.verified_at,
          o.state AS old_state, o.uid AS old_uid, o.resource_version AS old_resource_version,
          o.checksum AS old_checksum, o.form AS old_form,
          (o.incarnation, o.observed_version) > (kind.incarnation, kind.mark) AS corrupt
@@ -140,7 +142,7 @@ found AS (
          END,
          $8
   FROM judged JOIN written USING (namespace, name)
-  WHERE $9::uuid IS NOT NULL
+  WHERE $9::uuid IS NOT NULL AND verified_at IS NOT NULL
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
                 OR (old_state, old_uid, old_resource_version, old_checksum, old_form)

@@ -170,6 +170,7 @@ export function describeRuns(database: { readonly url: string }): void {
         put("a/ghost", { observed: 10 }),
         put("a/same", { observed: 10 }),
       );
+      await world.verifyAll(40);
       const { request } = await world.beginRun();
       // In flight: the watch's own message comes in front of the run's repair.
       await world.apply(put("a/flying", { observed: 60 }));
@@ -189,6 +190,17 @@ export function describeRuns(database: { readonly url: string }): void {
         { name: "ghost", type: "GHOST" },
         { name: "missing", type: "MISSING" },
       ]);
+    });
+
+    it("does not count the first copy of a kind as findings", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.store.applyBatch(
+        world.signal,
+        world.next(),
+        batch([put("a/x", { observed: 10 })], PODS, request.runId),
+      );
+      expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
     });
 
     it("excludes a second one of its cluster (R12)", async () => {

@@ -142,6 +142,14 @@ export class World implements AsyncDisposable {
     await this.store.applyKindReconciled(this.signal, position, end);
   }
 
+  /** A run that finds the default scope right at the list version. */
+  async verifyAll(listVersion: number): Promise<void> {
+    const { request } = await this.beginRun();
+    for (const kind of [PODS, CONFIG_MAPS]) {
+      await this.endKind(request.runId, kind, listVersion, this.sequence + 1n);
+    }
+  }
+
   async rows(resource = "pods"): Promise<Row[]> {
     const { rows } = await this.database.pool.query<Row>(
       `SELECT namespace || '/' || name AS key, state, observed_version AS observed, resource_version AS version,

@@ -1,0 +1,61 @@
+import type { DevConfig } from "../config/dev-config.ts";
+import { createApiServer } from "../demo/api-server.ts";
+import type { InjectedDrift } from "../demo/drift.ts";
+import { createDriftInjector } from "../demo/drift-injector.ts";
+import { toKindKey } from "../demo/kinds.ts";
+import { SimulatedCluster } from "../demo/simulated-cluster.ts";
+import { createWorkload } from "../demo/workload.ts";
+import type { KubeConfigSource } from "../kube/load-kube-config.ts";
+import type { Log } from "../lib/log.ts";
+import { createSeededRandom } from "../lib/random.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+
+/** A simulated cluster that is served, and what goes on in it. */
+export interface Simulation extends AsyncDisposable {
+  readonly source: KubeConfigSource;
+  /** For people: what it is and how to look at it. */
+  readonly description: string;
+  /** Drift that was injected and not yet told. */
+  readonly drifts: InjectedDrift[];
+  /** Changes objects and breaks rows, as configured, until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** The same cluster at every start, so that a kept database knows it again. */
+const SEED = 7;
+
+/** Account of callers that are not authenticated. */
+const ACCOUNT = "default";
+
+/** Starts the simulated cluster of `evenkeel dev`. */
+export async function startSimulation(
+  config: Pick<DevConfig, "churn" | "drift">,
+  databaseUrl: string,
+  name: string,
+  log: Log,
+): Promise<Simulation> {
+  const clock = createSystemClock();
+  const cluster = new SimulatedCluster({
+    clock,
+    random: createSeededRandom(SEED),
+    // Versions go on where an earlier process may have been: some writes a second are fewer than milliseconds.
+    firstRevision: clock.now().getTime(),
+  });
+  const workload = createWorkload({ cluster });
+  const api = await createApiServer(new AbortController().signal, { cluster, log });
+  const injector = createDriftInjector({ cluster, databaseUrl, target: { account: ACCOUNT, cluster: name } });
+  const drifts: InjectedDrift[] = [];
+  const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
+  return {
+    source: { kind: "server", url: api.url },
+    description: `simulated, ${count} objects: kubectl --server=${api.url} get pods -A`,
+    drifts,
+    async run(signal) {
+      await Promise.all([
+        config.churn ? workload.run(signal) : undefined,
+        config.drift ? injector.run(signal, (drift) => drifts.push(drift)) : undefined,
+      ]);
+    },
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,94 @@
+import { once } from "node:events";
+import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { createBackend } from "../backend/backend.ts";
+import { createFleetService } from "../backend/fleet-service.ts";
+import { createMemoryBus } from "../bus/memory-bus.ts";
+import { createIngester } from "../ingester/ingester.ts";
+import type { Log } from "../lib/log.ts";
+import { supervise } from "../lib/supervise.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+import { createSystemRandom } from "../lib/system-random.ts";
+import { createAnonymousAuthenticator } from "../rpc/anonymous-authenticator.ts";
+import { createHealth } from "../rpc/health.ts";
+import { type RpcServer, serve } from "../rpc/serve.ts";
+import type { Database } from "../store/database.ts";
+import { createPgIngestStore } from "../store/pg-ingest-store.ts";
+import { createPgRunStore } from "../store/pg-run-store.ts";
+import { createPgSessionStore } from "../store/pg-session-store.ts";
+import { createPrismaFleetStore } from "../store/prisma-fleet-store.ts";
+
+/** What the server roles need. */
+export interface ServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly database: Database;
+  readonly reconcileIntervalMs: number;
+  readonly runDeadlineMs: number;
+  readonly log: Log;
+}
+
+/** A server that is up. */
+export interface RunningServer {
+  readonly url: string;
+  /** Resolves once everything has ended, after `signal` has aborted. */
+  readonly ended: Promise<void>;
+}
+
+/** How long agents have to leave when the server stops, in milliseconds. */
+const DRAIN_TIMEOUT_MS = 3_000;
+
+/** How long ended runs, findings and closed sessions are kept: 7 days, in milliseconds. */
+const RETENTION_MS = 7 * 24 * 3_600_000;
+
+/** Starts backend and ingester in this process, over the memory bus. */
+export async function startServer(signal: AbortSignal, options: ServerOptions): Promise<RunningServer> {
+  const { database, log } = options;
+  const clock = createSystemClock();
+  const random = createSystemRandom();
+  const bus = createMemoryBus();
+  // Outlives the signal: agents are asked to leave while everything still works.
+  const running = new AbortController();
+  const backend = await createBackend(running.signal, {
+    ...options,
+    bus,
+    clock,
+    random,
+    sessions: createPgSessionStore(database, clock, random),
+    runs: createPgRunStore(database, clock, random),
+    intervalMs: options.reconcileIntervalMs,
+    retentionMs: RETENTION_MS,
+  });
+  const ingester = createIngester({ bus, store: createPgIngestStore(database, clock), clock, random, log });
+  const fleet = createFleetService({
+    store: createPrismaFleetStore(database, clock),
+    clock,
+    startRun: backend.startRun,
+  });
+  const rpc = await serve(running.signal, {
+    host: options.host,
+    port: options.port,
+    routes(router) {
+      backend.routes(router);
+      router.service(FleetService, fleet);
+      createHealth().register(router);
+    },
+    authenticator: createAnonymousAuthenticator(),
+    clock,
+    log,
+  });
+  const roles = Promise.all([
+    backend.run(running.signal),
+    supervise(running.signal, { clock, random, log, name: "ingester" }, (s) => ingester.run(s)),
+  ]);
+  const stop = async (rpcServer: RpcServer): Promise<void> => {
+    if (!signal.aborted) {
+      await once(signal, "abort");
+    }
+    await backend.drain(running.signal, DRAIN_TIMEOUT_MS);
+    await rpcServer.close();
+    running.abort(new Error("the server stops"));
+    await roles;
+    await bus.close();
+  };
+  return { url: rpc.url, ended: stop(rpc) };
+}

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Client } from "pg";
+import { describe, expect, it } from "vitest";
+import { openEmbeddedPostgres } from "../../../src/store/embedded-postgres.ts";
+
+describe("the embedded Postgres", () => {
+  it("keeps the queries of many clients apart", async () => {
+    await using postgres = await openEmbeddedPostgres();
+    const clients = await Promise.all(
+      Array.from({ length: 6 }, async () => {
+        const client = new Client({ connectionString: postgres.url });
+        await client.connect();
+        return client;
+      }),
+    );
+    // Large enough to come in several pieces, and each client with parameters of its own number.
+    const answers = await Promise.all(
+      clients.map(async (client, index) => {
+        const wrong: unknown[] = [];
+        for (let round = 0; round < 25; round += 1) {
+          const values = Array.from(
+            { length: index + 1 },
+            (_, n) => `${index}-${round}-${n}-${"x".repeat(30_000)}`,
+          );
+          const text = `SELECT ${values.map((_, n) => `$${n + 1}::text AS c${n}`).join(", ")}`;
+          const { rows } = await client.query({ text, values, rowMode: "array" });
+          if (JSON.stringify(rows) !== JSON.stringify([values])) {
+            wrong.push(rows);
+          }
+        }
+        return wrong.length;
+      }),
+    );
+    expect(answers).toEqual([0, 0, 0, 0, 0, 0]);
+    await Promise.all(clients.map((client) => client.end()));
+  });
+
+  it("goes on for others when a client leaves in the middle of a transaction", async () => {
+    await using postgres = await openEmbeddedPostgres();
+    const first = new Client({ connectionString: postgres.url });
+    await first.connect();
+    first.on("error", () => {});
+    await first.query("BEGIN");
+    await first.query("CREATE TABLE t (x int)");
+    const second = new Client({ connectionString: postgres.url });
+    // It waits from its first message on, since the other has not ended its transaction.
+    const waiting = second
+      .connect()
+      .then(() => second.query("SELECT count(*)::int AS tables FROM pg_class WHERE relname = 't'"));
+    (first as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    expect((await waiting).rows).toEqual([{ tables: 0 }]);
+    await second.end();
+  });
+
+  it("keeps what was committed in a data directory, which it has for itself", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "evenkeel-data-"));
+    try {
+      {
+        await using postgres = await openEmbeddedPostgres({ dataDir });
+        const client = new Client({ connectionString: postgres.url });
+        await client.connect();
+        await client.query("CREATE TABLE t AS SELECT 7 AS x");
+        await client.end();
+        // This process is alive, but the lock is its own.
+        const { lockDataDir } = await import("../../../src/store/data-dir-lock.ts");
+        expect(() => lockDataDir(dataDir)).not.toThrow();
+      }
+      await using postgres = await openEmbeddedPostgres({ dataDir });
+      const client = new Client({ connectionString: postgres.url });
+      await client.connect();
+      expect((await client.query("SELECT x FROM t")).rows).toEqual([{ x: 7 }]);
+      await client.end();
+    } finally {
+      rmSync(dataDir, { recursive: true });
+    }
+  });
+});
