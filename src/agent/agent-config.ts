@@ -13,7 +13,10 @@ export interface AgentConfig {
   readonly namespaces: readonly string[];
   /** Version of the program, for the backend. */
   readonly agentVersion: string;
-  /** How long {@link AgentTimes} and {@link AgentSizes} are; {@link DEFAULT_AGENT_TUNING} unless there is a reason. */
+  /**
+   * How long {@link AgentTimes} and {@link AgentSizes} are; {@link DEFAULT_AGENT_TUNING} unless there is a
+   * reason.
+   */
   readonly tuning: AgentTuning;
 }
 

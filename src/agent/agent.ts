@@ -36,15 +36,19 @@ export interface Agent {
   /** What it has done so far. */
   readonly counters: Readonly<AgentCounters>;
   /**
-   * Runs until `signal` aborts; then it delivers what is pending, for at most `flushMs`, and resolves. Rejects with `ConfigError` for a bad
-   * configuration, and with `TerminalError` when the backend refuses the agent for good or the API server turns into another cluster's. Once.
+   * Runs until `signal` aborts; then it delivers what is pending, for at most `flushMs`, and resolves.
+   * Rejects with `ConfigError` for a bad configuration, and with `TerminalError` when the backend refuses the
+   * agent for good or the API server turns into another cluster's. Once.
    */
   run(signal: AbortSignal): Promise<void>;
 }
 
 const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
 
-/** Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it connects. */
+/**
+ * Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it
+ * connects.
+ */
 export function createAgent(options: AgentOptions): Agent {
   const counters = createAgentCounters();
   return { counters, run: (signal) => runAgent(signal, options, counters) };

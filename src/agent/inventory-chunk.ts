@@ -4,7 +4,10 @@ import { BadInventoryError, type HeldObject } from "../reconcile/diff.ts";
 import type { KeyRange } from "../reconcile/key-ranges.ts";
 import { type Address, PackedRecords } from "./packed-records.ts";
 
-/** A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it waits. */
+/**
+ * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it
+ * waits.
+ */
 export interface InventoryChunk {
   readonly range: KeyRange;
   readonly incarnation: bigint;

@@ -21,11 +21,11 @@ import { RunFailure } from "./run-failure.ts";
 import type { Session } from "./session.ts";
 
 /**
- * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as it comes, and sends what makes
- * Postgres's copy true.
+ * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as
+ * it comes, and sends what makes Postgres's copy true.
  *
- * What is missing is a Delete at the list's version. What differs is read, and is a Put. The comparison counts only when the parts tile the whole
- * key space; a part that does not come in time ends it.
+ * What is missing is a Delete at the list's version. What differs is read, and is a Put. The comparison
+ * counts only when the parts tile the whole key space; a part that does not come in time ends it.
  */
 export class KindComparison {
   readonly #reflector: Reflector;
@@ -114,8 +114,8 @@ export class KindComparison {
   }
 
   /**
-   * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the mark may come from this very
-   * watch, or tell that versions went back. A new list finds out.
+   * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the
+   * mark may come from this very watch, or tell that versions went back. A new list finds out.
    */
   async #list(signal: AbortSignal, { incarnation, highWaterMark }: InventoryChunk): Promise<KindSnapshot> {
     const { timeline } = this.#reflector.context;

@@ -25,15 +25,18 @@ export interface SelectedKind {
 /** What is read. */
 export interface KindSelection {
   readonly kinds: readonly SelectedKind[];
-  /** Groups that do not answer and may have kinds that would be read: nothing may be concluded from their absence. */
+  /**
+   * Groups that do not answer and may have kinds that would be read: nothing may be concluded from their
+   * absence.
+   */
   readonly undecided: readonly UnansweredGroup[];
 }
 
 const ALL = "*";
 
 /**
- * Left out of "*": what changes all the time and is derived from other objects, and secrets, which are read only when they are named. By group and
- * resource, or group alone.
+ * Left out of "*": what changes all the time and is derived from other objects, and secrets, which are read
+ * only when they are named. By group and resource, or group alone.
  */
 const EXCLUDED_BY_DEFAULT: ReadonlySet<string> = new Set([
   "/secrets",
@@ -51,9 +54,9 @@ const EXCLUDED_BY_DEFAULT: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Chooses what to read of what the server serves: kinds named, in the version named, and for "*" all that can be listed and watched, in the
- * server's preferred version. Throws `ConfigError` for a name that is none, and for two versions of one resource: all versions serve the same
- * objects.
+ * Chooses what to read of what the server serves: kinds named, in the version named, and for "*" all that can
+ * be listed and watched, in the server's preferred version. Throws `ConfigError` for a name that is none, and
+ * for two versions of one resource: all versions serve the same objects.
  */
 export function selectKinds(discovery: Discovery, config: KindConfig): KindSelection {
   const named = parseNamed(config.kinds);

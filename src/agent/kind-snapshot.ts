@@ -3,8 +3,8 @@ import { minVersion, parseVersion } from "../domain/version.ts";
 import { type Address, type PackedObject, PackedRecords } from "./packed-records.ts";
 
 /**
- * A finished list of a kind, metadata only: its objects in the order of their keys, and the version of the list. A kind that is
- * read in several namespaces has a list, and a version, for each.
+ * A finished list of a kind, metadata only: its objects in the order of their keys, and the version of the
+ * list. A kind that is read in several namespaces has a list, and a version, for each.
  */
 export class KindSnapshot {
   readonly #records: PackedRecords;
@@ -27,7 +27,10 @@ export class KindSnapshot {
     return this.#versions.values().every((version) => parseVersion(version) !== undefined);
   }
 
-  /** The lowest version of its lists: the whole kind was seen at least as new. Empty when versions do not compare. */
+  /**
+   * The lowest version of its lists: the whole kind was seen at least as new. Empty when versions do not
+   * compare.
+   */
   get floor(): string {
     const versions = [...this.#versions.values()]
       .map(parseVersion)
@@ -35,7 +38,9 @@ export class KindSnapshot {
     return this.versioned ? String(versions.reduce(minVersion)) : "";
   }
 
-  /** Version of the list that would have the objects of this namespace. Empty when versions do not compare. */
+  /**
+   * Version of the list that would have the objects of this namespace. Empty when versions do not compare.
+   */
   versionFor(namespace: string): string {
     const version = this.#versions.get(namespace) ?? this.#versions.get("") ?? "";
     return this.versioned ? version : "";

@@ -3,15 +3,19 @@ import { maxVersion } from "../domain/version.ts";
 /**
  * Where a kind's versions stand: the highest one observed, and the incarnation that they belong to.
  *
- * Versions only grow, until an etcd is restored from a backup. Then they begin again below the mark, and a watch from the old version is
- * accepted and stays silent. A new incarnation ends what was begun in the old one.
+ * Versions only grow, until an etcd is restored from a backup. Then they begin again below the mark, and a
+ * watch from the old version is accepted and stays silent. A new incarnation ends what was begun in the old
+ * one.
  */
 export class KindTimeline {
   #incarnation: bigint | undefined;
   #highWaterMark = 0n;
   #current = new AbortController();
 
-  /** Epoch of the session that found the versions to have gone back, 0 if none did; undefined until the ingester has told. */
+  /**
+   * Epoch of the session that found the versions to have gone back, 0 if none did; undefined until the
+   * ingester has told.
+   */
   get incarnation(): bigint | undefined {
     return this.#incarnation;
   }

@@ -8,9 +8,10 @@ import { type KindSnapshot, KindSnapshotBuilder } from "./kind-snapshot.ts";
 /**
  * Lists a kind in these namespaces ("" is all), linearizably, metadata only.
  *
- * A list below the kind's high-water mark is refused, because an API server that lags may have given it. It is taken again after a short delay,
- * and again it can only be that low when the versions themselves went back (an etcd restored from a backup): then a new
- * incarnation begins. The mark is taken before the request, since the watch goes on meanwhile.
+ * A list below the kind's high-water mark is refused, because an API server that lags may have given it. It
+ * is taken again after a short delay, and again it can only be that low when the versions themselves went
+ * back (an etcd restored from a backup): then a new incarnation begins. The mark is taken before the request,
+ * since the watch goes on meanwhile.
  */
 export async function listSnapshot(
   signal: AbortSignal,

@@ -18,8 +18,8 @@ export interface Cut {
 }
 
 /**
- * Live changes between two markers: of each object the newest one, at the place of its oldest, so that an object that changes all
- * the time is sent all the same. Kinds take turns.
+ * Live changes between two markers: of each object the newest one, at the place of its oldest, so that an
+ * object that changes all the time is sent all the same. Kinds take turns.
  */
 export class LiveSegment {
   readonly kind = "live";
@@ -46,7 +46,10 @@ export class LiveSegment {
     this.#bytes += sizeOfItem(change.item) - (present === undefined ? 0 : sizeOfItem(present.item));
   }
 
-  /** Takes the changes of the kind whose turn it is, as many as fit; none when the first one is larger than `room`. */
+  /**
+   * Takes the changes of the kind whose turn it is, as many as fit; none when the first one is larger than
+   * `room`.
+   */
   cut({ maxItems, maxBytes }: BatchLimits, room: number): Cut | undefined {
     for (const [kind, changes] of this.#kinds) {
       const [first] = changes.values();

@@ -1,28 +1,22 @@
 import { DeleteReason } from "../../gen/proto/evenkeel/v1/object_pb.ts";
 import { formatKind } from "../domain/kind.ts";
-import { formatKey, type ObjectKey, parseKey } from "../domain/object-key.ts";
-import { UncanonicalError } from "../domain/uncanonical-error.ts";
+import { parseKey } from "../domain/object-key.ts";
 import { maxVersion, parseVersion } from "../domain/version.ts";
 import { assertSameCluster, ClusterChangedError } from "../kube/cluster-uid.ts";
 import { ExpiredError, MalformedAnswerError, reasonOf } from "../kube/kube-error.ts";
-import type { KubeObject } from "../kube/kube-object.ts";
 import { currentVersion } from "../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../kube/watch.ts";
 import { type Backoff, createBackoff } from "../lib/backoff.ts";
 import { RetryableError } from "../lib/errors.ts";
-import { deleteItem, putItem } from "./batch-items.ts";
-import type { ChangeSink } from "./change.ts";
+import { type IndexWriter, keyOf } from "./index-writer.ts";
 import type { KindContext } from "./kind-context.ts";
 import type { KindSnapshot } from "./kind-snapshot.ts";
 import { listSnapshot } from "./list-snapshot.ts";
-import { toContent } from "./object-content.ts";
-import type { PackedIndex } from "./packed-index.ts";
 import { readContents } from "./read-contents.ts";
 
 /** What the watchers of a kind share. */
 export interface WatchTarget {
-  readonly index: PackedIndex;
-  readonly sink: ChangeSink;
+  readonly writer: IndexWriter;
   /** Called after each event that was taken. */
   onProgress(): void;
 }
@@ -33,9 +27,10 @@ const LONG_WATCH_MS = 60_000;
 /**
  * Watches a kind in one namespace ("" is all) from a version on, and keeps the index true.
  *
- * After a watch ended it goes on where that one stopped, once a probe has shown that versions did not go back. When that is too long ago (410), or
- * versions did go back, it lists again and sends the differences to the index: what is missing as Delete at the list's version, what
- * changed as Put. An event older than what is known of its object is skipped. A bookmark moves the place to go on from, and proves nothing.
+ * After a watch ended it goes on where that one stopped, once a probe has shown that versions did not go
+ * back. When that is too long ago (410), or versions did go back, it lists again and sends the differences to
+ * the index: what is missing as Delete at the list's version, what changed as Put. An event older than what
+ * is known of its object is skipped. A bookmark moves the place to go on from, and proves nothing.
  */
 export class NamespaceWatcher {
   readonly #context: KindContext;
@@ -133,9 +128,9 @@ export class NamespaceWatcher {
       );
     }
     if (event.kind === "put") {
-      await this.#put(signal, event.object, version);
+      await this.#target.writer.put(signal, event.object, version);
     } else if (event.kind === "delete") {
-      await this.#delete(
+      await this.#target.writer.delete(
         signal,
         keyOf(event.object),
         event.object.metadata.uid,
@@ -146,51 +141,6 @@ export class NamespaceWatcher {
     timeline.observe(version);
     this.#resume = maxVersion(this.#resume ?? 0n, version);
     this.#delivered = maxVersion(this.#delivered, version);
-  }
-
-  async #put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
-    const { index } = this.#target;
-    const key = formatKey(keyOf(object));
-    const { uid, resourceVersion: version } = object.metadata;
-    if (this.#knowsNewer(key, parseVersion(version) ?? observed)) {
-      return;
-    }
-    try {
-      const content = toContent(object);
-      await this.#send(signal, putItem(object, content, String(observed)));
-      index.set(key, { uid, version, checksum: content.checksum });
-    } catch (error) {
-      if (!(error instanceof UncanonicalError)) {
-        throw error;
-      }
-      this.#reportUncanonical(key, error);
-      index.set(key, { uid, version, checksum: undefined });
-    }
-  }
-
-  async #delete(
-    signal: AbortSignal,
-    key: ObjectKey,
-    uid: string,
-    observed: bigint,
-    reason: DeleteReason,
-  ): Promise<void> {
-    const text = formatKey(key);
-    if (!this.#knowsNewer(text, observed)) {
-      await this.#send(signal, deleteItem(key, uid, String(observed), reason));
-      this.#target.index.delete(text);
-    }
-  }
-
-  /** Whether the index knows the object at a later version: then the event is an old one, seen again. */
-  #knowsNewer(key: string, version: bigint): boolean {
-    const known = this.#target.index.get(key);
-    return known !== undefined && (parseVersion(known.version) ?? 0n) > version;
-  }
-
-  async #send(signal: AbortSignal, item: ReturnType<typeof putItem>): Promise<void> {
-    const { kind, timeline } = this.#context;
-    await this.#target.sink.offer(signal, { kind, incarnation: timeline.incarnation, item });
   }
 
   /** Lists, sends what differs from the index, and gives the version to watch from. */
@@ -210,14 +160,17 @@ export class NamespaceWatcher {
     return from;
   }
 
-  /** Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is forgotten. */
+  /**
+   * Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is
+   * forgotten.
+   */
   async #deleteMissing(
     signal: AbortSignal,
     snapshot: KindSnapshot,
     at: bigint,
     sameEra: boolean,
   ): Promise<void> {
-    const { index } = this.#target;
+    const { index } = this.#target.writer;
     for (const text of index.keys()) {
       const key = parseKey(text);
       if (key === undefined || !snapshot.covers(key.namespace)) {
@@ -228,7 +181,7 @@ export class NamespaceWatcher {
         index.delete(text);
       }
       if (snapshot.find(text) === undefined) {
-        await this.#delete(signal, key, uid, at, DeleteReason.MISSING);
+        await this.#target.writer.delete(signal, key, uid, at, DeleteReason.MISSING);
       }
     }
   }
@@ -238,7 +191,7 @@ export class NamespaceWatcher {
     let count = 0;
     for (let at = 0; at < snapshot.size; at++) {
       const listed = snapshot.at(at);
-      const known = this.#target.index.get(snapshot.keyAt(at));
+      const known = this.#target.writer.index.get(snapshot.keyAt(at));
       if (known?.uid !== listed.uid || known.version !== listed.version) {
         wanted[at] = 1;
         count++;
@@ -249,7 +202,7 @@ export class NamespaceWatcher {
       wanted,
       count,
     })) {
-      await this.#put(signal, object, parseVersion(observedVersion) ?? 0n);
+      await this.#target.writer.put(signal, object, parseVersion(observedVersion) ?? 0n);
     }
   }
 
@@ -266,14 +219,4 @@ export class NamespaceWatcher {
     });
     return error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
   }
-
-  #reportUncanonical(key: string, error: UncanonicalError): void {
-    const { log, kind, counters } = this.#context;
-    counters.uncanonical++;
-    log.error("an object cannot be sent", { kind: formatKind(kind), key, error });
-  }
-}
-
-function keyOf({ metadata }: KubeObject): ObjectKey {
-  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }

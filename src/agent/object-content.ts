@@ -20,8 +20,8 @@ const MAX_CONTENT_BYTES = 4 * 1024 * 1024;
 export const CONTENT_FORM = formOf(DEFAULT_FORM_RULES);
 
 /**
- * Makes the content of an object. Throws {@link UncanonicalError} for an object that the contract cannot carry: it has no canonical
- * form, or more than 4 MiB.
+ * Makes the content of an object. Throws {@link UncanonicalError} for an object that the contract cannot
+ * carry: it has no canonical form, or more than 4 MiB.
  */
 export function toContent(object: KubeObject): ObjectContent {
   const { managedFields: _, ...metadata } = object.metadata;

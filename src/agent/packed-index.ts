@@ -9,8 +9,8 @@ const MIN_HOLES_BYTES = 64 * 1024;
 /**
  * What the agent knows of a kind's objects, by key ("namespace/name"): 12 MB for 100,000 objects.
  *
- * A hash table with open addressing over {@link PackedRecords}. Growing and closing the holes that deletes leave are paid for by the
- * changes that made them necessary, so each change costs constant time on average.
+ * A hash table with open addressing over {@link PackedRecords}. Growing and closing the holes that deletes
+ * leave are paid for by the changes that made them necessary, so each change costs constant time on average.
  */
 export class PackedIndex {
   #records = new PackedRecords();
@@ -68,7 +68,10 @@ export class PackedIndex {
     return true;
   }
 
-  /** Keys, in no order. Changes during the iteration may or may not be seen, unless they delete the key at hand. */
+  /**
+   * Keys, in no order. Changes during the iteration may or may not be seen, unless they delete the key at
+   * hand.
+   */
   *keys(): Generator<string, void, undefined> {
     const [slots, records] = [this.#slots, this.#records];
     for (const entry of slots) {

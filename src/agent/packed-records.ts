@@ -23,10 +23,12 @@ const FLAG_UUID = 1;
 const FLAG_CHECKSUM = 2;
 
 /**
- * Records of objects in a few large buffers: 100 bytes each, where the same as plain JavaScript objects takes 1,000.
+ * Records of objects in a few large buffers: 100 bytes each, where the same as plain JavaScript objects takes
+ * 1,000.
  *
- * A record is: length of the key (2 bytes), of the uid, of the version, flags (1 byte each), then key, uid (16 bytes where it is a
- * UUID), version, checksum. Records are only added; who drops one leaves a hole until it copies what it still holds.
+ * A record is: length of the key (2 bytes), of the uid, of the version, flags (1 byte each), then key, uid
+ * (16 bytes where it is a UUID), version, checksum. Records are only added; who drops one leaves a hole until
+ * it copies what it still holds.
  */
 export class PackedRecords {
   readonly #slabs: Buffer[] = [];

@@ -26,10 +26,11 @@ export interface WantedObjects {
 const MIN_SHARE = 0.1;
 
 /**
- * Reads the contents of those objects of a snapshot that are wanted: each by itself when they are few, else by listing the kind.
+ * Reads the contents of those objects of a snapshot that are wanted: each by itself when they are few, else
+ * by listing the kind.
  *
- * An object read by itself is observed at the greater of the list's version and its own; one of a page at that list's version. One that is not
- * there any more is left out: nothing is said about it, the watch will.
+ * An object read by itself is observed at the greater of the list's version and its own; one of a page at
+ * that list's version. One that is not there any more is left out: nothing is said about it, the watch will.
  */
 export async function* readContents(
   signal: AbortSignal,

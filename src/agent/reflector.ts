@@ -9,6 +9,7 @@ import { waitFor } from "../lib/bounded-queue.ts";
 import { DeadlineError } from "../lib/clock.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { ChangeSink } from "./change.ts";
+import { IndexWriter } from "./index-writer.ts";
 import type { KindContext } from "./kind-context.ts";
 import type { KindSnapshot } from "./kind-snapshot.ts";
 import { listSnapshot } from "./list-snapshot.ts";
@@ -20,7 +21,10 @@ export interface ReflectorOptions {
   readonly scope: KindScope;
   /** Whether the server can watch the kind; else it is only listed. */
   readonly watchable: boolean;
-  /** Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a session. */
+  /**
+   * Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a
+   * session.
+   */
   readonly sendAll: boolean;
 }
 
@@ -31,11 +35,12 @@ export interface SnapshotOptions {
 }
 
 /**
- * Follows one kind: a first list, metadata only, and from its version a watch, in each namespace that is read. What the watches say goes to
- * the sink; the first list does not, because a run compares it.
+ * Follows one kind: a first list, metadata only, and from its version a watch, in each namespace that is
+ * read. What the watches say goes to the sink; the first list does not, because a run compares it.
  *
- * A kind whose versions do not compare, or that cannot be watched, is only listed, when a run asks for it. Failures of any sort
- * (403, 404, 503, a list cut off) are tried again and never mean that objects are absent.
+ * A kind whose versions do not compare, or that cannot be watched, is only listed, when a run asks for it.
+ * Failures of any sort (403, 404, 503, a list cut off) are tried again and never mean that objects are
+ * absent.
  */
 export class Reflector {
   readonly #context: KindContext;
@@ -68,7 +73,8 @@ export class Reflector {
     if (!first.versioned || !this.#options.watchable) {
       await waitFor(signal, Promise.withResolvers<never>().promise);
     }
-    const watch = { index: this.#index, sink: this.#sink, onProgress: () => this.#reportProgress() };
+    const writer = new IndexWriter(this.#context, this.#index, this.#sink);
+    const watch = { writer, onProgress: () => this.#reportProgress() };
     this.#watchers = first.namespaces.map((namespace) => {
       const from = parseVersion(first.versionFor(namespace)) ?? 0n;
       return new NamespaceWatcher(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);

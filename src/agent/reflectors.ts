@@ -48,7 +48,8 @@ export class Reflectors {
   }
 
   /**
-   * Starts and stops reflectors, so that these kinds are read. With `sendAll` a kind that joins is sent whole: nobody has asked for it.
+   * Starts and stops reflectors, so that these kinds are read. With `sendAll` a kind that joins is sent
+   * whole: nobody has asked for it.
    */
   async follow(
     signal: AbortSignal,

@@ -38,11 +38,12 @@ const INVENTORY_ITEM_BYTES = 400;
 const DEFAULT_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
 
 /**
- * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the delay, in milliseconds, that the backend asked
- * for; rejects with what ended the stream. After `stop` aborts it ends by itself, once all is acknowledged.
+ * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the delay, in
+ * milliseconds, that the backend asked for; rejects with what ended the stream. After `stop` aborts it ends
+ * by itself, once all is acknowledged.
  *
- * Acknowledgements are handled as they come, and batches go to a worker: the batches behind one that takes its time hold up no
- * acknowledgement, which that one may be waiting for.
+ * Acknowledgements are handled as they come, and batches go to a worker: the batches behind one that takes
+ * its time hold up no acknowledgement, which that one may be waiting for.
  */
 export async function runSession(
   signal: AbortSignal,

@@ -11,8 +11,9 @@ const CUSTOM_RESOURCES = kindOf("apiextensions.k8s.io", "customresourcedefinitio
 const API_SERVICES = kindOf("apiregistration.k8s.io", "apiservices");
 
 /**
- * Follows what is read from one discovery to the next. A kind that is read and is not served any more stays, until two complete discoveries in a row
- * lack it and what defined it is not there either (404): leaving the scope drops all that is held of a kind.
+ * Follows what is read from one discovery to the next. A kind that is read and is not served any more stays,
+ * until two complete discoveries in a row lack it and what defined it is not there either (404): leaving the
+ * scope drops all that is held of a kind.
  */
 export class ScopeFollower {
   readonly #kube: KubeTransport;

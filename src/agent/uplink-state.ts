@@ -27,19 +27,22 @@ const MARKER_BYTES = 256;
 /**
  * What the agent has to say to the backend, in order: a pure state machine without time or input and output.
  *
- * Pending are segments. Live changes go into the segment at the end, where only the newest change of each object is kept. A marker
- * (a scope, a batch that answers a run, the end of a kind's comparison) closes it. {@link next} numbers what is first.
+ * Pending are segments. Live changes go into the segment at the end, where only the newest change of each
+ * object is kept. A marker (a scope, a batch that answers a run, the end of a kind's comparison) closes it.
+ * {@link next} numbers what is first.
  *
  * Invariants, each held by the property test:
  *  U1. In a session numbers are 1, 2, 3, ... without gaps, and number 1 is ScopeDeclared of generation 1.
  *  U2. A numbered message never changes.
- *  U3. Nothing passes a marker: what was offered before it is numbered before it, unless a newer change of the same object, offered
- *      before it too, stands for it; what was offered after it is numbered after it.
+ *  U3. Nothing passes a marker: what was offered before it is numbered before it, unless a newer change of the
+ *      same object, offered before it too, stands for it; what was offered after it is numbered after it.
  *  U4. Every change offered is sent, or a newer one of the same object is, in the same session or a later one.
- *  U5. What is not acknowledged is sent again in the next session, before anything else but the scope, and in its order; but for
- *      scopes (the newest is declared first) and what answers a run (the new session supersedes the run).
- *  U6. A batch is of one kind, version and incarnation, has at most `maxItems` items, and at most `maxBytes` unless it has one item.
- *  U7. Nothing is numbered while more than `maxUnacknowledgedBytes` would be unacknowledged, unless nothing is.
+ *  U5. What is not acknowledged is sent again in the next session, before anything else but the scope, and in
+ *      its order; but for scopes (the newest is declared first) and what answers a run (the new session
+ *      supersedes the run).
+ *  U6. A batch is of one kind, version and incarnation, has at most `maxItems` items, and at most `maxBytes`
+ *      unless it has one item.
+ *  U7. Nothing is numbered that would make more than `maxUnacknowledgedBytes` unacknowledged, unless nothing is.
  *  U8. A change of a kind that the scope of the session does not have is dropped with the kind, not sent.
  */
 export class UplinkState {
@@ -105,7 +108,9 @@ export class UplinkState {
     this.#push({ case: "kindReconciled", value: message }, MARKER_BYTES);
   }
 
-  /** Declares what is read from now on: at once in this session, if one is open, and first in each later one. */
+  /**
+   * Declares what is read from now on: at once in this session, if one is open, and first in each later one.
+   */
   declareScope(kinds: readonly KindScope[]): void {
     this.#scope = kinds;
     if (this.#generation > 0n || this.#maxUnacknowledgedBytes > 0) {
@@ -135,7 +140,9 @@ export class UplinkState {
     }
   }
 
-  /** Numbers the next message; undefined when there is none, or none may be sent before an acknowledgement. */
+  /**
+   * Numbers the next message; undefined when there is none, or none may be sent before an acknowledgement.
+   */
   next(): SyncRequest | undefined {
     const segment = this.#segments[0];
     if (segment === undefined || this.#generation === 0n) {
@@ -158,7 +165,10 @@ export class UplinkState {
     return this.#number({ case: "batch", value: batch }, cut.bytes, segment.isEmpty);
   }
 
-  /** Takes an acknowledgement of everything up to `sequence`. Throws `RetryableError` for a number that was never given. */
+  /**
+   * Takes an acknowledgement of everything up to `sequence`. Throws `RetryableError` for a number that was
+   * never given.
+   */
   acknowledge(sequence: bigint): void {
     if (sequence >= this.#nextSequence) {
       throw new RetryableError(
@@ -170,7 +180,10 @@ export class UplinkState {
     this.#unacknowledgedBytes -= acknowledged.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Bytes that may be numbered now; without limit when nothing is unacknowledged, so that the largest object gets through. */
+  /**
+   * Bytes that may be numbered now; without limit when nothing is unacknowledged, so that the largest object
+   * gets through.
+   */
   get #room(): number {
     return this.#unacknowledged.length === 0
       ? Number.POSITIVE_INFINITY

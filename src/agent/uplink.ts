@@ -28,8 +28,9 @@ export interface UplinkOptions {
 }
 
 /**
- * Delivers what is in its outbox, over one session after the other. When one ends the next is opened after a backoff with full jitter, which
- * begins anew only after an acknowledgement, and not before the backend wants it.
+ * Delivers what is in its outbox, over one session after the other. When one ends the next is opened after a
+ * backoff with full jitter, which begins anew only after an acknowledgement, and not before the backend wants
+ * it.
  */
 export class Uplink {
   readonly outbox: Outbox;
@@ -54,8 +55,8 @@ export class Uplink {
   }
 
   /**
-   * Delivers until `signal` aborts, and then what is left, for at most `flushMs`. Rejects with `TerminalError` when the backend refuses this
-   * agent for good.
+   * Delivers until `signal` aborts, and then what is left, for at most `flushMs`. Rejects with
+   * `TerminalError` when the backend refuses this agent for good.
    */
   async run(signal: AbortSignal): Promise<void> {
     const flush = new AbortController();

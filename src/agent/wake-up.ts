@@ -1,6 +1,9 @@
 import { waitFor } from "../lib/bounded-queue.ts";
 
-/** Wakes those who wait for a change, each time there is one. Who waits has to look, then wait, without awaiting between. */
+/**
+ * Wakes those who wait for a change, each time there is one. Who waits has to look, then wait, without
+ * awaiting between.
+ */
 export class WakeUp {
   #next = Promise.withResolvers<void>();
 

@@ -5,13 +5,16 @@ import { UncanonicalError } from "./uncanonical-error.ts";
 const MAX_DEPTH = 1_000;
 
 /**
- * A number in value position that a double may not hold: 16 digits or more, a fraction, or an exponent. It may also
- * match inside a string, which costs time only; it never misses a number, since each follows the beginning of the
- * text or one of `: [ ,`, and is followed by one of `, } ]`, white space or the end.
+ * A number in value position that a double may not hold: 16 digits or more, a fraction, or an exponent. It
+ * may also match inside a string, which costs time only; it never misses a number, since each follows the
+ * beginning of the text or one of `: [ ,`, and is followed by one of `, } ]`, white space or the end.
  */
 const INEXACT_NUMBER = /(?:^|[:[,])\s*-?(?:\d{16,}|\d+\.\d|\d+[eE])[\d.eE+-]*(?:[\s,}\]]|$)/;
 
-/** A string that `JSON.stringify` would have to change: it has a quote, a backslash, a control character or a surrogate. */
+/**
+ * A string that `JSON.stringify` would have to change: it has a quote, a backslash, a control character or a
+ * surrogate.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const NEEDS_ESCAPES = /[\u0000-\u001f"\\\ud800-\udfff]/;
 
@@ -33,10 +36,11 @@ interface SourceTextJson {
 const sourceTextJson = JSON as unknown as SourceTextJson;
 
 /**
- * Parses JSON without losing a digit: a number that a double may not hold becomes a `JSON.rawJSON` object, which
- * {@link canonicalize} and `JSON.stringify` write as it was.
+ * Parses JSON without losing a digit: a number that a double may not hold becomes a `JSON.rawJSON` object,
+ * which {@link canonicalize} and `JSON.stringify` write as it was.
  *
- * Most texts have small integers only, and cost no more than `JSON.parse`. Throws `SyntaxError` for what is not JSON.
+ * Most texts have small integers only, and cost no more than `JSON.parse`. Throws `SyntaxError` for what is
+ * not JSON.
  */
 export function parseExact(text: string): unknown {
   if (!INEXACT_NUMBER.test(text)) {
@@ -57,13 +61,13 @@ export function parseExact(text: string): unknown {
 }
 
 /**
- * The canonical text of a JSON value from {@link parseExact}: keys sorted by UTF-16 code units, no white space, strings
- * as `JSON.stringify` writes them, numbers as {@link canonicalNumber} does. Two texts of the same value, one of them
- * given back by Postgres's `jsonb`, have the same canonical text.
+ * The canonical text of a JSON value from {@link parseExact}: keys sorted by UTF-16 code units, no white
+ * space, strings as `JSON.stringify` writes them, numbers as {@link canonicalNumber} does. Two texts of the
+ * same value, one of them given back by Postgres's `jsonb`, have the same canonical text.
  *
- * An own serialiser, since it is twice as fast as the canonical-JSON packages (30 us for a pod of 5 KB), and they know
- * neither exact numbers nor this form of them. Throws {@link UncanonicalError} for what JSON cannot say, for numbers
- * out of range, and for nesting deeper than 1,000.
+ * An own serialiser, since it is twice as fast as the canonical-JSON packages (30 us for a pod of 5 KB), and
+ * they know neither exact numbers nor this form of them. Throws {@link UncanonicalError} for what JSON cannot
+ * say, for numbers out of range, and for nesting deeper than 1,000.
  */
 export function canonicalize(value: unknown): string {
   return serialize(value, 0);

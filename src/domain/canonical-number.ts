@@ -7,10 +7,12 @@ const MAX_INTEGER_DIGITS = 131_072;
 const MAX_FRACTION_DIGITS = 16_383;
 
 /**
- * The canonical text of a JSON number: plain decimal digits, no exponent, no trailing zeros of a fraction, and no
- * negative zero. It is what `jsonb` can give back: RFC 8785 would print 1e21 as `1e+21`, `jsonb` prints 22 digits.
+ * The canonical text of a JSON number: plain decimal digits, no exponent, no trailing zeros of a fraction,
+ * and no negative zero. It is what `jsonb` can give back: RFC 8785 would print 1e21 as `1e+21`, `jsonb`
+ * prints 22 digits.
  *
- * Throws {@link UncanonicalError} for a number that `numeric` cannot hold, so that `1e999999999` costs nothing.
+ * Throws {@link UncanonicalError} for a number that `numeric` cannot hold, so that `1e999999999` costs
+ * nothing.
  */
 export function canonicalNumber(source: string): string {
   const match = NUMBER.exec(source);

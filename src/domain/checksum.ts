@@ -5,7 +5,9 @@ export function checksumOf(content: Uint8Array): Uint8Array {
   return hash("sha256", content, "buffer");
 }
 
-/** Whether two checksums are the same. An empty one equals nothing, not even another empty one: it is unknown. */
+/**
+ * Whether two checksums are the same. An empty one equals nothing, not even another empty one: it is unknown.
+ */
 export function sameChecksum(a: Uint8Array, b: Uint8Array): boolean {
   return a.length !== 0 && Buffer.compare(a, b) === 0;
 }

@@ -16,8 +16,8 @@ export interface FormRules {
 export const DEFAULT_FORM_RULES: FormRules = { stripped: ["metadata.managedFields"], redacted: [] };
 
 /**
- * A short name of the rules: content of another form compares as different, so that a changed setting or a new agent
- * converges. 16 hexadecimal digits; the order of the paths does not matter.
+ * A short name of the rules: content of another form compares as different, so that a changed setting or a
+ * new agent converges. 16 hexadecimal digits; the order of the paths does not matter.
  */
 export function formOf({ stripped, redacted }: FormRules): string {
   const rules = { rules: CANONICAL_RULES, stripped: stripped.toSorted(), redacted: redacted.toSorted() };

@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { type ResourceKind, ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /**
- * Identity of a kind, "group/resource", "/pods" for the core group. The version is no part of it: every version of
- * a resource serves the same objects.
+ * Identity of a kind, "group/resource", "/pods" for the core group. The version is no part of it: every
+ * version of a resource serves the same objects.
  */
 export function kindKey({ group, resource }: Pick<ResourceKind, "group" | "resource">): string {
   return `${group}/${resource}`;

@@ -22,7 +22,8 @@ export function parseKey(text: string): ObjectKey | undefined {
 
 /**
  * Compares two keys as text by the bytes of their namespaces, then of their names: the order of Postgres's
- * `ORDER BY namespace COLLATE "C", name COLLATE "C"`. Comparing the joined texts would put "a-b/x" before "a/x".
+ * `ORDER BY namespace COLLATE "C", name COLLATE "C"`. Comparing the joined texts would put "a-b/x" before
+ * "a/x".
  */
 export function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
@@ -50,8 +51,8 @@ export function compareKeyBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 /**
- * Where a UTF-16 code unit stands in the order of UTF-8 bytes. The slash ends the namespace, so it comes before all;
- * surrogates stand for code points above the Basic Multilingual Plane, so they come after all.
+ * Where a UTF-16 code unit stands in the order of UTF-8 bytes. The slash ends the namespace, so it comes
+ * before all; surrogates stand for code points above the Basic Multilingual Plane, so they come after all.
  */
 function rank(unit: number): number {
   if (unit === SLASH) {

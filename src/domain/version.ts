@@ -3,8 +3,8 @@ const LIMIT = 1n << 128n;
 
 /**
  * A resource version as a number, where it is one: a decimal integer of up to 128 bits without leading zeros
- * (KEP-5504). Versions of one (group, resource) compare as such numbers. Undefined for any other: a kind that has such
- * versions cannot be ordered by them.
+ * (KEP-5504). Versions of one (group, resource) compare as such numbers. Undefined for any other: a kind that
+ * has such versions cannot be ordered by them.
  */
 export function parseVersion(text: string): bigint | undefined {
   if (!DECIMAL.test(text)) {

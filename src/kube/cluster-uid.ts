@@ -12,7 +12,9 @@ export class ClusterChangedError extends TerminalError {
   readonly reason = "ClusterChanged";
 }
 
-/** The uid of the `kube-system` namespace: the identity of a cluster, since nothing can delete that namespace. */
+/**
+ * The uid of the `kube-system` namespace: the identity of a cluster, since nothing can delete that namespace.
+ */
 export async function getClusterUid(signal: AbortSignal, transport: KubeTransport): Promise<string> {
   const namespace = await getObject(signal, transport, NAMESPACES, { namespace: "", name: "kube-system" });
   if (namespace === undefined || namespace.metadata.uid === "") {
@@ -22,8 +24,8 @@ export async function getClusterUid(signal: AbortSignal, transport: KubeTranspor
 }
 
 /**
- * Throws {@link ClusterChangedError} when the requests reach another cluster than `uid`: a kubeconfig or a load balancer turned. What
- * another cluster lacks says nothing about this one.
+ * Throws {@link ClusterChangedError} when the requests reach another cluster than `uid`: a kubeconfig or a
+ * load balancer turned. What another cluster lacks says nothing about this one.
  */
 export async function assertSameCluster(
   signal: AbortSignal,

@@ -12,8 +12,8 @@ export interface RequestDeadlines {
 }
 
 /**
- * Bounds each request of a transport in time, so that a connection that died without a word holds nothing up. A request that
- * takes longer throws `RetryableError`.
+ * Bounds each request of a transport in time, so that a connection that died without a word holds nothing up.
+ * A request that takes longer throws `RetryableError`.
  */
 export function withDeadlines(
   transport: KubeTransport,

@@ -22,8 +22,8 @@ export interface UnansweredGroup {
 }
 
 /**
- * What the API server serves. Complete only when `unanswered` is empty: a group that answers 503, as the one of an aggregated API
- * that is down, may hold anything.
+ * What the API server serves. Complete only when `unanswered` is empty: a group that answers 503, as the one
+ * of an aggregated API that is down, may hold anything.
  */
 export interface Discovery {
   /** For each group its versions, the server's preferred one first, then in the server's order. */
@@ -37,8 +37,8 @@ interface GroupVersion {
 }
 
 /**
- * Asks what the API server serves. Throws when the groups themselves cannot be had; a group's version that does not answer is
- * reported, never left out.
+ * Asks what the API server serves. Throws when the groups themselves cannot be had; a group's version that
+ * does not answer is reported, never left out.
  */
 export async function discover(signal: AbortSignal, transport: KubeTransport): Promise<Discovery> {
   const resources: DiscoveredResource[] = [];

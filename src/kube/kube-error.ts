@@ -28,7 +28,10 @@ export class KubeUnavailableError extends RetryableError {
   }
 }
 
-/** What came is not what was asked for: a body cut off, a proxy's page, a field missing. Never taken for "empty". */
+/**
+ * What came is not what was asked for: a body cut off, a proxy's page, a field missing. Never taken for
+ * "empty".
+ */
 export class MalformedAnswerError extends RetryableError {
   override readonly name = "MalformedAnswerError";
   readonly reason = "MalformedAnswer";

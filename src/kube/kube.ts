@@ -4,8 +4,8 @@
  */
 export interface KubeTransport {
   /**
-   * Sends a GET request. Resolves with whatever status the server answers; rejects with `RetryableError` when no
-   * answer came, and with the signal's reason when it aborts, also in the middle of the body.
+   * Sends a GET request. Resolves with whatever status the server answers; rejects with `RetryableError` when
+   * no answer came, and with the signal's reason when it aborts, also in the middle of the body.
    */
   get(signal: AbortSignal, request: KubeRequest): Promise<KubeResponse>;
 }

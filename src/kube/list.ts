@@ -30,12 +30,13 @@ const DEFAULT_LIMIT = 500;
 const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /**
- * Lists a kind in pages, linearizably: no resourceVersion is asked for, so the list is at least as new as anything
- * that was observed before the call.
+ * Lists a kind in pages, linearizably: no resourceVersion is asked for, so the list is at least as new as
+ * anything that was observed before the call.
  *
- * The list is complete only when the iteration ends by itself. A page that cannot be had throws: 410 in the middle
- * {@link ExpiredListError}, a page of another version or without items {@link MalformedAnswerError}; what came before it
- * is then no list. Items carry `apiVersion` and `kind`, which the API server leaves out of the items of its own kinds.
+ * The list is complete only when the iteration ends by itself. A page that cannot be had throws: 410 in the
+ * middle {@link ExpiredListError}, a page of another version or without items {@link MalformedAnswerError};
+ * what came before it is then no list. Items carry `apiVersion` and `kind`, which the API server leaves out
+ * of the items of its own kinds.
  */
 export async function* listPages(
   signal: AbortSignal,

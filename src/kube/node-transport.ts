@@ -13,8 +13,8 @@ export interface NodeTransport extends KubeTransport {
 }
 
 /**
- * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS for each
- * request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
+ * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS
+ * for each request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
  */
 export function createNodeTransport(config: KubeConfig): NodeTransport {
   const cluster = config.getCurrentCluster();

@@ -5,7 +5,10 @@ import { isRecord } from "./kube-object.ts";
 /** Of an error's body, no more than this is read. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
-/** Sends a request and gives its body as text; throws `KubeRefusedError` or `KubeUnavailableError` for a status other than 200. */
+/**
+ * Sends a request and gives its body as text; throws `KubeRefusedError` or `KubeUnavailableError` for a
+ * status other than 200.
+ */
 export async function getText(
   signal: AbortSignal,
   transport: KubeTransport,

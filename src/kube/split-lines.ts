@@ -3,10 +3,11 @@ import { MalformedAnswerError } from "./kube-error.ts";
 const NEWLINE = 0x0a;
 
 /**
- * Cuts a stream of bytes at newlines, whatever its chunks are, and gives each line as text without its newline.
+ * Cuts a stream of bytes at newlines, whatever its chunks are, and gives each line as text without its
+ * newline.
  *
- * Throws {@link MalformedAnswerError} for a line longer than `maxBytes`, and when the stream ends inside a line: half an
- * object is none.
+ * Throws {@link MalformedAnswerError} for a line longer than `maxBytes`, and when the stream ends inside a
+ * line: half an object is none.
  */
 export async function* splitLines(
   body: AsyncIterable<Uint8Array>,

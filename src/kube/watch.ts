@@ -32,9 +32,9 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 /**
  * Watches a kind: its events in the order of their versions, until the server ends the watch.
  *
- * Throws {@link WatchExpiredError} when the version is too old, told by a status or by an ERROR event, and `KubeRefusedError`,
- * `KubeUnavailableError` or `MalformedAnswerError` for any other failure. Its caller has to abort the signal to be sure that the
- * request ends.
+ * Throws {@link WatchExpiredError} when the version is too old, told by a status or by an ERROR event, and
+ * `KubeRefusedError`, `KubeUnavailableError` or `MalformedAnswerError` for any other failure. Its caller has
+ * to abort the signal to be sure that the request ends.
  */
 export async function* watchEvents(
   signal: AbortSignal,

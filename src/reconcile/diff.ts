@@ -28,7 +28,9 @@ export interface DiffOptions {
   readonly managed: ReadonlySet<string>;
   /** Form that content has to have. */
   readonly form: string;
-  /** Whether the held versions belong to the listed ones' incarnation; else the same version proves nothing. */
+  /**
+   * Whether the held versions belong to the listed ones' incarnation; else the same version proves nothing.
+   */
   readonly sameIncarnation: boolean;
 }
 
@@ -49,8 +51,8 @@ export class BadInventoryError extends TerminalError {
 }
 
 /**
- * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys. Throws {@link BadInventoryError} when
- * the held objects are not in order.
+ * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys.
+ * Throws {@link BadInventoryError} when the held objects are not in order.
  */
 export function* diff(
   listed: Iterable<ListedObject>,

@@ -10,13 +10,17 @@ export interface KeyRange {
 }
 
 /**
- * Collects the ranges of one attempt at an inventory, in any order, and tells when they tile the whole key space. A range that came before is no
- * news; two that overlap never tile, and a gap is only closed by what fills it.
+ * Collects the ranges of one attempt at an inventory, in any order, and tells when they tile the whole key
+ * space. A range that came before is no news; two that overlap never tile, and a gap is only closed by what
+ * fills it.
  */
 export class KeyRanges {
   readonly #ranges = new Map<string, KeyRange>();
 
-  /** Takes a range; false when it came before. Throws {@link BadInventoryError} when it is empty, or contradicts one that came before. */
+  /**
+   * Takes a range; false when it came before. Throws {@link BadInventoryError} when it is empty, or
+   * contradicts one that came before.
+   */
   add(range: KeyRange): boolean {
     if (!range.last && compareKeys(range.after, range.through) >= 0) {
       throw new BadInventoryError(`an empty range of keys: (${range.after}, ${range.through}]`);

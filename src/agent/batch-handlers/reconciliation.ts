@@ -49,8 +49,8 @@ interface Attempt {
 /**
  * Answers runs: sorts the parts of inventories by kind, and compares one kind after the other.
  *
- * A higher attempt replaces all of a lower one, another run the one before, and a new session all. What comes late of one that was replaced is
- * ignored.
+ * A higher attempt replaces all of a lower one, another run the one before, and a new session all. What comes
+ * late of one that was replaced is ignored.
  */
 export class ReconciliationWorker {
   readonly #options: ReconciliationOptions;

@@ -11,7 +11,10 @@ export class UnsupportedBatchError extends TerminalError {
   readonly reason = "UnsupportedBatchType";
 }
 
-/** Picks the function for a type; throws {@link UnsupportedBatchError} with the type's name when there is none. */
+/**
+ * Picks the function for a type; throws {@link UnsupportedBatchError} with the type's name when there is
+ * none.
+ */
 export function handlerFor(handlers: BatchHandlers, type: BatchType): BatchHandler {
   const handler = handlers[type];
   if (handler === undefined) {

@@ -51,8 +51,8 @@ export interface AskOptions {
 }
 
 /**
- * The backend, the bus, the ingester and Postgres as the agent sees them, in memory: applies each observation by the rule of the contract, acknowledges
- * it, and sends inventories of what it holds.
+ * The backend, the bus, the ingester and Postgres as the agent sees them, in memory: applies each observation
+ * by the rule of the contract, acknowledges it, and sends inventories of what it holds.
  */
 export class FakeBackend {
   /** By kind, then by key. */

@@ -1,0 +1,89 @@
+import type { BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { DeleteReason } from "../../gen/proto/evenkeel/v1/object_pb.ts";
+import { formatKind } from "../domain/kind.ts";
+import { formatKey, type ObjectKey } from "../domain/object-key.ts";
+import { UncanonicalError } from "../domain/uncanonical-error.ts";
+import { parseVersion } from "../domain/version.ts";
+import type { KubeObject } from "../kube/kube-object.ts";
+import { deleteItem, putItem } from "./batch-items.ts";
+import type { ChangeSink } from "./change.ts";
+import type { KindContext } from "./kind-context.ts";
+import { type ObjectContent, toContent } from "./object-content.ts";
+import type { PackedIndex } from "./packed-index.ts";
+
+/**
+ * Sends observations of one kind, and keeps the index equal to what was sent.
+ *
+ * An observation older than what the index knows of its object is skipped: it is an old event, seen again after a list
+ * or a read has shown what came of it. The index changes only once the sink has taken the change, so what was not
+ * sent is found different again.
+ */
+export class IndexWriter {
+  readonly index: PackedIndex;
+  readonly #context: KindContext;
+  readonly #sink: ChangeSink;
+
+  constructor(context: KindContext, index: PackedIndex, sink: ChangeSink) {
+    this.#context = context;
+    this.index = index;
+    this.#sink = sink;
+  }
+
+  /** "The object was this" at version `observed`. An object that has no canonical form is reported and counted. */
+  async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
+    const key = formatKey(keyOf(object));
+    const { uid, resourceVersion: version } = object.metadata;
+    if (this.#knowsNewer(key, parseVersion(version) ?? observed)) {
+      return;
+    }
+    const content = this.#contentOf(object, key);
+    if (content !== undefined) {
+      await this.#send(signal, putItem(object, content, String(observed)));
+    }
+    this.index.set(key, { uid, version, checksum: content?.checksum });
+  }
+
+  /** "The object was absent" at version `observed`. */
+  async delete(
+    signal: AbortSignal,
+    key: ObjectKey,
+    uid: string,
+    observed: bigint,
+    reason: DeleteReason,
+  ): Promise<void> {
+    const text = formatKey(key);
+    if (!this.#knowsNewer(text, observed)) {
+      await this.#send(signal, deleteItem(key, uid, String(observed), reason));
+      this.index.delete(text);
+    }
+  }
+
+  #knowsNewer(key: string, version: bigint): boolean {
+    const known = this.index.get(key);
+    return known !== undefined && (parseVersion(known.version) ?? 0n) > version;
+  }
+
+  #contentOf(object: KubeObject, key: string): ObjectContent | undefined {
+    try {
+      return toContent(object);
+    } catch (error) {
+      if (!(error instanceof UncanonicalError)) {
+        throw error;
+      }
+      const { log, kind, counters } = this.#context;
+      counters.uncanonical++;
+      log.error("an object cannot be sent", { kind: formatKind(kind), key, error });
+      return undefined;
+    }
+  }
+
+  async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
+    const { kind, timeline } = this.#context;
+    await this.#sink.offer(signal, { kind, incarnation: timeline.incarnation, item });
+  }
+}
+
+/** Key of an object. */
+export function keyOf({ metadata }: KubeObject): ObjectKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
+}
