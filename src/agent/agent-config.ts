@@ -42,7 +42,7 @@ export interface AgentTuning {
   readonly maxSingleReads: number;
   /** Bytes that wait to be numbered before the watches have to wait. */
   readonly maxPendingBytes: number;
-  /** Bytes of inventories that wait to be compared, of one kind. */
+  /** Bytes of inventories that may wait to be compared, of all kinds; an object takes about 110. */
   readonly maxInventoryBytes: number;
   readonly batch: BatchLimits;
 }
@@ -59,6 +59,6 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   watchMs: 5 * 60_000,
   maxSingleReads: 50,
   maxPendingBytes: 8 * 1024 * 1024,
-  maxInventoryBytes: 32 * 1024 * 1024,
+  maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };

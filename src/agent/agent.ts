@@ -101,7 +101,12 @@ async function connect(signal: AbortSignal, options: AgentOptions, counters: Age
     instanceId: random.uuid(),
     agentVersion: config.agentVersion,
   });
-  const worker = new ReconciliationWorker({ log, counters, reflectorOf: (kind) => reflectors.get(kind) });
+  const worker = new ReconciliationWorker({
+    log,
+    counters,
+    maxInventoryBytes: tuning.maxInventoryBytes,
+    reflectorOf: (kind) => reflectors.get(kind),
+  });
   const handlers = { [BatchType.RECONCILIATION]: worker.handle.bind(worker) };
   const uplink = new Uplink({
     clock,

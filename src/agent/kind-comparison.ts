@@ -20,6 +20,8 @@ import { RunBatches } from "./run-batches.ts";
 import { RunFailure } from "./run-failure.ts";
 import type { Session } from "./session.ts";
 
+const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
+
 /**
  * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as
  * it comes, and sends what makes Postgres's copy true.
@@ -30,7 +32,7 @@ import type { Session } from "./session.ts";
 export class KindComparison {
   readonly #reflector: Reflector;
   readonly #session: Session;
-  readonly #chunks: BoundedQueue<InventoryChunk>;
+  readonly #chunks = new BoundedQueue<InventoryChunk>(UNBOUNDED, ({ bytes }) => bytes);
   readonly #ranges = new KeyRanges();
   readonly #batches: RunBatches;
   readonly #run: Pick<RunChunk, "runId" | "attempt" | "trigger">;
@@ -42,18 +44,16 @@ export class KindComparison {
     this.#session = session;
     this.#run = { runId, attempt, trigger };
     this.#batches = new RunBatches(reflector.context, session, { runId, attempt });
-    const maxBytes = reflector.context.config.maxInventoryBytes;
-    this.#chunks = new BoundedQueue<InventoryChunk>(
-      { maxItems: Number.POSITIVE_INFINITY, maxBytes },
-      ({ bytes }) => bytes,
-    );
   }
 
-  /** Takes a part of the inventory. When there is no room the comparison fails. */
+  /** Bytes of the parts that wait to be compared. */
+  get waitingBytes(): number {
+    return this.#chunks.bytes;
+  }
+
+  /** Takes a part of the inventory. Its caller bounds what waits. */
   offer(chunk: InventoryChunk): void {
-    if (!this.#chunks.offer(chunk)) {
-      this.fail(new RunFailure("Overflow", "the inventory came faster than it could be compared"));
-    }
+    this.#chunks.offer(chunk);
   }
 
   /** Makes the comparison fail once it has compared what came before. */

@@ -9,7 +9,7 @@ import { kindKey } from "../../domain/kind.ts";
 import { ClusterChangedError } from "../../kube/cluster-uid.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AgentCounters } from "../agent-counters.ts";
-import { packInventory } from "../inventory-chunk.ts";
+import { type InventoryChunk, packInventory } from "../inventory-chunk.ts";
 import { KindComparison } from "../kind-comparison.ts";
 import type { Reflector } from "../reflector.ts";
 import { RunFailure, toFailure } from "../run-failure.ts";
@@ -20,6 +20,8 @@ import { WakeUp } from "../wake-up.ts";
 export interface ReconciliationOptions {
   readonly log: Log;
   readonly counters: AgentCounters;
+  /** Bytes of inventories that may wait to be compared. */
+  readonly maxInventoryBytes: number;
   /** The reflector of a kind that is read, by its key. */
   readonly reflectorOf: (kind: string) => Reflector | undefined;
 }
@@ -31,6 +33,7 @@ type ComparisonEnd = Pick<KindReconciled, "runId" | "attempt"> & { readonly kind
 interface Job {
   readonly kind: string;
   readonly end: ComparisonEnd;
+  readonly attempt: Attempt;
   readonly session: Session;
   /** Aborts when the session ends, and when another run or attempt takes its place. */
   readonly signal: AbortSignal;
@@ -43,7 +46,8 @@ interface Attempt {
   readonly attempt: number;
   readonly session: Session;
   readonly replaced: AbortController;
-  readonly jobs: Map<string, Job | "failed">;
+  /** By kind; "done" once its comparison has ended: what comes late is ignored. */
+  readonly jobs: Map<string, Job | "done">;
 }
 
 /**
@@ -74,11 +78,11 @@ export class ReconciliationWorker {
     const attempt = this.#attemptOf(session, chunk);
     const kind = kindKey(resource);
     const job = attempt && (attempt.jobs.get(kind) ?? this.#startJob(attempt, resource, batch, chunk));
-    if (job === undefined || job === "failed") {
+    if (job === undefined || job === "done") {
       return;
     }
     try {
-      job.comparison.offer(packInventory(batch, chunk));
+      this.#offer(job, packInventory(batch, chunk));
     } catch (error) {
       job.comparison.fail(error instanceof Error ? error : new Error(String(error)));
     }
@@ -128,26 +132,36 @@ export class ReconciliationWorker {
     return this.#current;
   }
 
-  #startJob(attempt: Attempt, resource: ResourceKind, batch: Batch, chunk: RunChunk): Job | "failed" {
+  #startJob(attempt: Attempt, resource: ResourceKind, batch: Batch, chunk: RunChunk): Job | "done" {
     const { session } = attempt;
     const kind = kindKey(resource);
     const reflector = this.#options.reflectorOf(kind);
     if (reflector === undefined) {
-      attempt.jobs.set(kind, "failed");
+      attempt.jobs.set(kind, "done");
       this.refuse(session, batch, new RunFailure("NotInScope", `${kind} is not read by this agent`));
-      return "failed";
+      return "done";
     }
     const signal = AbortSignal.any([session.signal, attempt.replaced.signal]);
     const comparison = new KindComparison(reflector, session, chunk);
     const end = { runId: chunk.runId, attempt: chunk.attempt, kind: resource };
-    const job = { kind, end, session, signal, comparison };
+    const job = { kind, end, attempt, session, signal, comparison };
     attempt.jobs.set(kind, job);
     this.#queue.push(job);
     this.#work.wake();
     return job;
   }
 
-  async #runJob(stop: AbortSignal, { kind, end, session, signal, comparison }: Job): Promise<void> {
+  /** What waits to be compared is bounded over all kinds: the backend sends inventories faster than lists come. */
+  #offer({ attempt, comparison }: Job, chunk: InventoryChunk): void {
+    const jobs = [...attempt.jobs.values()].filter((job) => job !== "done");
+    const waiting = jobs.reduce((sum, job) => sum + job.comparison.waitingBytes, 0);
+    if (waiting > 0 && waiting + chunk.bytes > this.#options.maxInventoryBytes) {
+      throw new RunFailure("Overflow", "inventories came faster than they could be compared");
+    }
+    comparison.offer(chunk);
+  }
+
+  async #runJob(stop: AbortSignal, { kind, end, attempt, session, signal, comparison }: Job): Promise<void> {
     const { log, counters } = this.#options;
     const firstSequence = session.nextSequence;
     const either = AbortSignal.any([stop, signal]);
@@ -168,6 +182,8 @@ export class ReconciliationWorker {
       if (error instanceof ClusterChangedError) {
         throw error;
       }
+    } finally {
+      attempt.jobs.set(kind, "done");
     }
   }
 }

@@ -234,4 +234,35 @@ describe("an agent", () => {
     );
     expect(reasons).toEqual([DeleteReason.OBSERVED, DeleteReason.MISSING]);
   });
+
+  it("bounds the inventories that wait, and says so", async () => {
+    await using world = new AgentWorld({}, { maxInventoryBytes: 1_000 });
+    for (let i = 0; i < 100; i++) {
+      world.configMap(`c${i}`, "1");
+    }
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    world.backend.ask("v1/configmaps", { chunkSize: 5 });
+    await world.settle(70_000);
+    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Overflow");
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+  });
+
+  it("drops a comparison with its session, and takes the next one", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    world.backend.ask("v1/configmaps", { chunkSize: 1, only: [0] });
+    await world.settle(100);
+    world.backend.disconnect();
+    await world.settle(5_000);
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    expect(world.backend.reconciled).toHaveLength(2);
+    expect(world.backend.reconciled[1]).toMatchObject({ equal: 2n, firstSequence: 2n });
+  });
 });
