@@ -1,6 +1,7 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
-import type { KubeTransport } from "./kube.ts";
+import { toMessage } from "../lib/errors.ts";
+import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { MalformedAnswerError, toKubeError, WatchExpiredError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { assertOk, describeRequest, parseAnswer } from "./read-answer.ts";
@@ -52,12 +53,17 @@ export async function* watchEvents(
   };
   const what = describeRequest(request);
   const response = await transport.get(signal, request);
-  if (response.status === 410) {
-    throw new WatchExpiredError(`${what}: version ${resourceVersion} is too old`);
-  }
-  await assertOk(request, response);
+  await assertAccepted(request, response);
   for await (const line of splitLines(response.body, MAX_LINE_BYTES)) {
     yield toEvent(parseAnswer(line, what, parseExact), what);
+  }
+}
+
+async function assertAccepted(request: KubeRequest, response: KubeResponse): Promise<void> {
+  try {
+    await assertOk(request, response);
+  } catch (error) {
+    throw response.status === 410 ? new WatchExpiredError(toMessage(error), { cause: error }) : error;
   }
 }
 

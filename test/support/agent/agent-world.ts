@@ -70,7 +70,7 @@ export class AgentWorld implements AsyncDisposable {
     return this.#running;
   }
 
-  /** Lets everything go on until it waits for time; then for a minute in small steps. */
+  /** Lets time go on, and everything that waits for it. */
   async settle(ms = 100): Promise<void> {
     for (let i = 0; i < 10; i++) {
       await this.clock.advance(ms / 10);
@@ -104,6 +104,11 @@ export class AgentWorld implements AsyncDisposable {
     this.#stop.abort(new Error("the test has ended"));
     await this.clock.advance(10_000);
     await this.#running.catch(() => {});
+    if (this.clock.pending > 0 || this.cluster.watches > 0) {
+      throw new Error(
+        `the agent left ${this.clock.pending} timers and ${this.cluster.watches} watches behind`,
+      );
+    }
   }
 
   #create(): Agent {

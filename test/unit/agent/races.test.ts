@@ -274,7 +274,12 @@ describe("R17: versions that do not compare", () => {
     world.configMap("a", "1");
     world.intercept = async ({ path }, go) => {
       const response = await go();
-      return path.includes("/configmaps") ? { ...response, body: rewriteVersions(response.body) } : response;
+      return path.includes("/configmaps")
+        ? {
+            ...response,
+            body: rewrite(response.body, /"resourceVersion":"(\d+)"/g, '"resourceVersion":"v-$1"'),
+          }
+        : response;
     };
     await world.start();
     world.backend.ask("v1/configmaps", { trigger: CONNECT });
@@ -286,6 +291,28 @@ describe("R17: versions that do not compare", () => {
     world.backend.ask("v1/configmaps");
     await world.settle(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 1n, put: 0n });
+  });
+});
+
+describe("an object that has no canonical form", () => {
+  it("is reported by watch and run, and holds up no other", async () => {
+    await using world = await startedWith(["a"]);
+    world.intercept = async (_request, go) => {
+      const response = await go();
+      return { ...response, body: rewrite(response.body, /"value":"monster"/g, '"value":1e999999') };
+    };
+    world.cluster.breakWatches();
+    await world.settle(1_000);
+    world.configMap("bad", "monster");
+    world.configMap("good", "1");
+    await world.settle();
+    expect(world.agent.counters.uncanonical).toBe(1);
+    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a", "default/good"]);
+    world.backend.rows.get("/configmaps")?.delete("default/good");
+    world.backend.ask("v1/configmaps");
+    await world.settle(2_000);
+    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Uncanonical");
+    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a", "default/good"]);
   });
 });
 
@@ -324,13 +351,13 @@ describe("R33: an inventory in parts", () => {
   });
 });
 
-async function* rewriteVersions(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* rewrite(
+  body: AsyncIterable<Uint8Array>,
+  pattern: RegExp,
+  replacement: string,
+): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) {
-    yield Buffer.from(
-      Buffer.from(chunk)
-        .toString()
-        .replaceAll(/"resourceVersion":"(\d+)"/g, '"resourceVersion":"v-$1"'),
-    );
+    yield Buffer.from(Buffer.from(chunk).toString().replaceAll(pattern, replacement));
   }
 }
 
