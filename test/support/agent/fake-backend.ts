@@ -65,6 +65,7 @@ export class FakeBackend {
   /** Numbered messages of the present session. */
   received: SyncRequest[] = [];
   holdAcknowledgements = false;
+  maxUnacknowledgedBytes = 16n * 1024n * 1024n;
   epoch = 0n;
   #outbound = new BoundedQueue<SyncResponse>(
     { maxItems: 100_000, maxBytes: Number.POSITIVE_INFINITY },
@@ -168,9 +169,13 @@ export class FakeBackend {
   #receive(request: SyncRequest): void {
     if (request.message.case === "hello") {
       this.hellos.push(request.message.value);
+      const limits = {
+        maxMessageBytes: 6 * 1024 * 1024,
+        maxUnacknowledgedBytes: this.maxUnacknowledgedBytes,
+      };
       this.send({
         case: "welcome",
-        value: create(WelcomeSchema, { epoch: ++this.epoch }),
+        value: create(WelcomeSchema, { epoch: ++this.epoch, limits }),
       });
       return;
     }

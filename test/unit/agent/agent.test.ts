@@ -146,18 +146,26 @@ describe("an agent", () => {
     expect(world.clock.pending).toBe(0);
   });
 
-  it("R32: acknowledgements get through while a comparison waits for room", async () => {
-    await using world = new AgentWorld(
-      {},
-      { maxPendingBytes: 2_000, batch: { maxItems: 2, maxBytes: 1_000 } },
-    );
-    for (let i = 0; i < 300; i++) {
-      world.configMap(`c${i}`, "x".repeat(400));
+  it("R32: acknowledgements get through while comparisons wait for room", async () => {
+    const tight = { maxPendingBytes: 500, batch: { maxItems: 2, maxBytes: 1_000 } };
+    await using world = new AgentWorld({}, tight);
+    world.backend.maxUnacknowledgedBytes = 500n;
+    const names = Array.from({ length: 100 }, (_, i) => `c${i}`);
+    for (const name of names) {
+      world.configMap(name, "1");
     }
     await world.start();
     world.backend.ask("v1/configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    await world.settle(5_000);
+    await world.stop();
+    for (const name of names) {
+      world.cluster.delete("/configmaps", "default", name);
+    }
+    await world.start();
+    world.backend.ask("v1/configmaps", { trigger: CONNECT, chunkSize: 3 });
+    await world.settle(5_000);
+    expect(world.backend.reconciled.at(-1)).toMatchObject({ deleted: 100n });
+    expect(world.backend.contents("/configmaps")).toEqual({});
   });
 
   it("refuses a batch of an unknown type by name", async () => {
