@@ -88,6 +88,7 @@ async function receiveWelcome(
   { clock, welcomeMs }: SessionOptions,
   responses: AsyncIterator<SyncResponse>,
 ): Promise<Welcome> {
+  signal.throwIfAborted();
   using deadline = clock.deadline(signal, welcomeMs);
   try {
     const { value, done } = await waitFor(deadline.signal, responses.next());
@@ -133,6 +134,8 @@ async function receive(
   { outbox, onAcknowledged, onOverflow }: SessionOptions,
 ): Promise<number> {
   for (;;) {
+    // Before, not after: a read that nobody waits for would reject unhandled.
+    session.signal.throwIfAborted();
     const { value, done } = await waitFor(session.signal, responses.next());
     if (done === true) {
       return 0;
