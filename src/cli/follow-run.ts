@@ -22,8 +22,11 @@ export async function* followRun(
       return;
     }
     using deadline = clock.deadline(signal, lookAgainMs);
+    // Leaving the loop does not end the call, and a call that goes on keeps the process alive.
+    const left = new AbortController();
+    const call = { signal: AbortSignal.any([deadline.signal, left.signal]) };
     try {
-      for await (const { run: changed } of client.watchReconciliationRuns({ cluster }, deadline)) {
+      for await (const { run: changed } of client.watchReconciliationRuns({ cluster }, call)) {
         if (changed?.id !== id) {
           continue;
         }
@@ -37,6 +40,8 @@ export async function* followRun(
       if (ConnectError.from(error).code !== Code.Canceled || !deadline.signal.aborted) {
         throw error;
       }
+    } finally {
+      left.abort();
     }
   }
 }
