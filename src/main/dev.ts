@@ -9,7 +9,7 @@ import { fromKubeconfig, runAgentOn } from "./agent.ts";
 import { readVersion } from "./read-version.ts";
 import { startSimulation } from "./simulation.ts";
 import { startServer } from "./start-server.ts";
-import { tellStory } from "./tell-story.ts";
+import { createStoryteller } from "./storyteller.ts";
 
 /** Name of the cluster when nobody gives one. */
 const CLUSTER = "dev";
@@ -39,25 +39,36 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
 
   const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, CLUSTER, log));
   say(`  API       ${server.url}  (no authentication, loopback only)`);
-  say(`  Postgres  psql '${databaseUrl}'`);
+  say(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
   say(`  cluster   ${simulation?.description ?? "the kubeconfig's, read only"}`);
-  say("  look      evenkeel clusters | objects | runs     stop with Ctrl-C");
+  say(`  look      evenkeel clusters | objects ${CLUSTER} | runs | reconcile ${CLUSTER}; stop with Ctrl-C`);
   say("");
 
+  const story = createStoryteller(database, say);
+  const failed = new AbortController();
+  const running = AbortSignal.any([signal, failed.signal]);
   const tasks = [
     runAgentOn(
-      signal,
+      running,
       { server: server.url, cluster: CLUSTER, kinds: ["*"], excludes: defaultExcludes, namespaces: [] },
       simulation?.source ?? fromKubeconfig(config),
       log,
     ),
-    tellStory(signal, database, simulation, say),
-    simulation?.run(signal),
+    story.run(running),
+    simulation?.run(running, story.drift),
   ];
   try {
     await Promise.all(tasks);
   } finally {
+    failed.abort(new Error("stopped"));
     await Promise.race([Promise.allSettled(tasks), delay(AGENT_STOP_MS, undefined, { ref: false })]);
   }
   say("stopped");
+}
+
+/** The URL as it may be shown. */
+function withoutPassword(url: string): string {
+  const shown = new URL(url);
+  shown.password = "";
+  return shown.href;
 }

@@ -15,10 +15,8 @@ export interface Simulation extends AsyncDisposable {
   readonly source: KubeConfigSource;
   /** For people: what it is and how to look at it. */
   readonly description: string;
-  /** Drift that was injected and not yet told. */
-  readonly drifts: InjectedDrift[];
   /** Changes objects and breaks rows, as configured, until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void>;
+  run(signal: AbortSignal, onDrift: (drift: InjectedDrift) => void): Promise<void>;
 }
 
 /** The same cluster at every start, so that a kept database knows it again. */
@@ -44,16 +42,14 @@ export async function startSimulation(
   const workload = createWorkload({ cluster });
   const api = await createApiServer(new AbortController().signal, { cluster, log });
   const injector = createDriftInjector({ cluster, databaseUrl, target: { account: ACCOUNT, cluster: name } });
-  const drifts: InjectedDrift[] = [];
   const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
   return {
     source: { kind: "server", url: api.url },
     description: `simulated, ${count} objects: kubectl --server=${api.url} get pods -A`,
-    drifts,
-    async run(signal) {
+    async run(signal, onDrift) {
       await Promise.all([
         config.churn ? workload.run(signal) : undefined,
-        config.drift ? injector.run(signal, (drift) => drifts.push(drift)) : undefined,
+        config.drift ? injector.run(signal, onDrift) : undefined,
       ]);
     },
     [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),

@@ -1,0 +1,47 @@
+import { watchRuns } from "../backend/watch-runs.ts";
+import type { InjectedDrift } from "../demo/drift.ts";
+import { tellDrift, tellRun } from "../demo/story.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+import type { Database } from "../store/database.ts";
+import { createPrismaFleetStore } from "../store/prisma-fleet-store.ts";
+
+/** Tells people what is broken and what runs make of it. */
+export interface Storyteller {
+  /** Tells of drift, and remembers it until a run has found it. */
+  drift(drift: InjectedDrift): void;
+  /** Tells of each run that ends, until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Account of callers that are not authenticated. */
+const ACCOUNT = "default";
+
+/** Makes a storyteller over the runs in a database. */
+export function createStoryteller(database: Database, say: (line: string) => void): Storyteller {
+  const clock = createSystemClock();
+  const store = createPrismaFleetStore(database, clock);
+  let open: readonly InjectedDrift[] = [];
+  return {
+    drift(drift) {
+      say(tellDrift(drift));
+      open = [...open, drift];
+    },
+    async run(signal) {
+      try {
+        for await (const run of watchRuns(signal, store, clock, { account: ACCOUNT, cluster: undefined })) {
+          if (run.endTime !== undefined) {
+            const page = { limit: 1000, after: undefined };
+            const { items } = await store.listFindings(signal, ACCOUNT, run.id, page);
+            const told = tellRun(open, run, items);
+            told.lines.forEach(say);
+            open = told.open;
+          }
+        }
+      } catch (error) {
+        if (!signal.aborted) {
+          throw error;
+        }
+      }
+    },
+  };
+}
