@@ -37,6 +37,8 @@ export class KindComparison {
   readonly #batches: RunBatches;
   readonly #run: Pick<RunChunk, "runId" | "attempt" | "trigger">;
   readonly #counts = { equal: 0n, put: 0n, deleted: 0n };
+  /** What is held and the list lacks. */
+  readonly #missing: { readonly key: string; readonly uid: string }[] = [];
 
   constructor(reflector: Reflector, session: Session, chunk: RunChunk) {
     const { runId, attempt, trigger } = chunk;
@@ -71,13 +73,14 @@ export class KindComparison {
     const wanted = new Uint8Array(snapshot.size);
     for (let chunk = first; ; chunk = await this.#nextChunk(signal)) {
       if (this.#ranges.add(chunk.range)) {
-        await this.#compare(signal, snapshot, chunk, wanted);
+        this.#compare(snapshot, chunk, wanted);
       }
       if (this.#ranges.isTiled) {
         break;
       }
     }
     await this.#settle(signal, snapshot, wanted);
+    await this.#deleteMissing(signal, snapshot);
     await this.#putDifferences(signal, snapshot, wanted);
     await this.#batches.flush(signal);
     this.#reflector.merge(snapshot);
@@ -126,12 +129,7 @@ export class KindComparison {
     return await this.#reflector.snapshot(signal, { reuseInitial });
   }
 
-  async #compare(
-    signal: AbortSignal,
-    snapshot: KindSnapshot,
-    chunk: InventoryChunk,
-    wanted: Uint8Array,
-  ): Promise<void> {
+  #compare(snapshot: KindSnapshot, chunk: InventoryChunk, wanted: Uint8Array): void {
     const { timeline } = this.#reflector.context;
     const { after, through, last } = chunk.range;
     const from = snapshot.after(after);
@@ -148,7 +146,7 @@ export class KindComparison {
           wanted[from + finding.at] = 1;
           break;
         case "missing":
-          await this.#delete(signal, snapshot, finding.held.key, finding.held.uid);
+          this.#missing.push({ key: finding.held.key, uid: finding.held.uid });
           break;
         default:
           finding satisfies never;
@@ -166,13 +164,15 @@ export class KindComparison {
     }
   }
 
-  async #delete(signal: AbortSignal, snapshot: KindSnapshot, key: string, uid: string): Promise<void> {
-    const objectKey = parseKey(key);
-    // A namespace that is not read was not listed: its objects are not missing.
-    if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
-      const at = snapshot.versionFor(objectKey.namespace);
-      await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.MISSING));
-      this.#counts.deleted++;
+  async #deleteMissing(signal: AbortSignal, snapshot: KindSnapshot): Promise<void> {
+    for (const { key, uid } of this.#missing) {
+      const objectKey = parseKey(key);
+      // A namespace that is not read was not listed: its objects are not missing.
+      if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
+        const at = snapshot.versionFor(objectKey.namespace);
+        await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.MISSING));
+        this.#counts.deleted++;
+      }
     }
   }
 
@@ -182,7 +182,8 @@ export class KindComparison {
     for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
       newest = maxVersion(newest, parseVersion(snapshot.at(at).version) ?? 0n);
     }
-    await this.#reflector.settle(signal, newest, this.#reflector.context.config.settleMs);
+    const gone = this.#missing.map(({ key }) => key);
+    await this.#reflector.settle(signal, newest, gone, this.#reflector.context.config.settleMs);
   }
 
   async #putDifferences(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {

@@ -103,11 +103,16 @@ export class Reflector {
     return reuseInitial && initial !== undefined ? initial : await this.#list(signal);
   }
 
-  /** Waits until the watch has delivered everything up to a version, but no longer than `ms`. */
-  async settle(signal: AbortSignal, version: bigint, ms: number): Promise<void> {
+  /**
+   * Waits until the watch has delivered everything up to a version and the end of objects that a list lacks, but
+   * no longer than `ms`.
+   */
+  async settle(signal: AbortSignal, version: bigint, gone: readonly string[], ms: number): Promise<void> {
     using deadline = this.#context.clock.deadline(signal, ms);
+    const isBehind = (): boolean =>
+      this.#delivered() < version || gone.some((key) => this.#index.get(key) !== undefined);
     try {
-      while (this.#watchers.length > 0 && this.#delivered() < version) {
+      while (this.#watchers.length > 0 && isBehind()) {
         await waitFor(deadline.signal, this.#progress.promise);
       }
     } catch (error) {
