@@ -171,27 +171,33 @@ describe("R11: what is not a finished list", () => {
 });
 
 describe("what is in flight", () => {
-  it("R1: is no finding: the comparison waits a moment for what the watch is about to deliver", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    world.intercept = async ({ query }, go) => {
-      const response = await go();
-      return query?.["watch"] === undefined
-        ? response
-        : { ...response, body: delayed(world, response.body, 200) };
-    };
-    await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
-    const sent = world.backend.received.length;
-    world.configMap("a", "2");
-    world.backend.ask("v1/configmaps");
-    await world.settle(2_000);
-    const batches = world.backend.received
-      .slice(sent)
-      .flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
-    expect(batches.map(({ chunk }) => chunk === undefined)).toEqual([true, false]);
-  });
+  it.each([
+    ["a change", (world: AgentWorld) => world.configMap("a", "2")],
+    ["a deletion", (world: AgentWorld) => world.cluster.delete("/configmaps", "default", "a")],
+  ])(
+    "R1: %s is no finding: the comparison waits a moment for what the watch is about to deliver",
+    async (_name, happen) => {
+      await using world = new AgentWorld();
+      world.configMap("a", "1");
+      world.intercept = async ({ query }, go) => {
+        const response = await go();
+        return query?.["watch"] === undefined
+          ? response
+          : { ...response, body: delayed(world, response.body, 200) };
+      };
+      await world.start();
+      world.backend.ask("v1/configmaps", { trigger: CONNECT });
+      await world.settle(2_000);
+      const sent = world.backend.received.length;
+      happen(world);
+      world.backend.ask("v1/configmaps");
+      await world.settle(2_000);
+      const batches = world.backend.received
+        .slice(sent)
+        .flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
+      expect(batches.map(({ chunk }) => chunk === undefined)).toEqual([true, false]);
+    },
+  );
 
   it("is not sent again when the watch comes to what a new list has already shown", async () => {
     await using world = await startedWith(["a"]);
