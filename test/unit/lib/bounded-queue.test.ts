@@ -1,0 +1,158 @@
+import { getEventListeners } from "node:events";
+import { describe, expect, it } from "vitest";
+import { BoundedQueue, waitFor } from "../../../src/lib/bounded-queue.ts";
+
+const { signal } = new AbortController();
+
+function queueOf(limits = { maxItems: 3, maxBytes: 10 }): BoundedQueue<string> {
+  return new BoundedQueue(limits, (item) => item.length);
+}
+
+async function take(queue: BoundedQueue<string>, count: number): Promise<string[]> {
+  const items: string[] = [];
+  for await (const item of queue.take(signal)) {
+    items.push(item);
+    if (items.length === count) {
+      break;
+    }
+  }
+  return items;
+}
+
+describe("a bounded queue", () => {
+  it("gives items in the order in which they came", async () => {
+    const queue = queueOf();
+    queue.offer("a");
+    queue.offer("b");
+    expect(await take(queue, 2)).toEqual(["a", "b"]);
+    expect([queue.length, queue.bytes]).toEqual([0, 0]);
+  });
+
+  it("refuses what is over its items or its bytes", () => {
+    const queue = queueOf();
+    expect(["a", "b", "c", "d"].map((item) => queue.offer(item))).toEqual([true, true, true, false]);
+    const heavy = queueOf();
+    expect(["123456", "12345", "1234"].map((item) => heavy.offer(item))).toEqual([true, false, true]);
+    expect(heavy.bytes).toBe(10);
+  });
+
+  it("takes one item of any size when it is empty", () => {
+    const queue = queueOf();
+    expect(queue.offer("longer than all that fits")).toBe(true);
+    expect(queue.offer("")).toBe(false);
+  });
+
+  it("lets who pushes wait for room", async () => {
+    const queue = queueOf({ maxItems: 1, maxBytes: 10 });
+    queue.offer("a");
+    const pushed = queue.push(signal, "b");
+    expect(await take(queue, 2)).toEqual(["a", "b"]);
+    await pushed;
+  });
+
+  it("gives no item twice and loses none when several push at once", async () => {
+    const queue = queueOf({ maxItems: 1, maxBytes: 10 });
+    const pushing = ["a", "b", "c", "d", "e"].map((item) => queue.push(signal, item));
+    expect((await take(queue, 5)).sort()).toEqual(["a", "b", "c", "d", "e"]);
+    await Promise.all(pushing);
+  });
+
+  it("stops waiting for room when the signal aborts, and has not taken the item", async () => {
+    const queue = queueOf({ maxItems: 1, maxBytes: 10 });
+    queue.offer("a");
+    const impatient = new AbortController();
+    const pushed = queue.push(impatient.signal, "b");
+    impatient.abort(new Error("enough"));
+    await expect(pushed).rejects.toThrow("enough");
+    expect(queue.length).toBe(1);
+  });
+
+  it("wakes who waits for an item", async () => {
+    const queue = queueOf();
+    const taken = take(queue, 1);
+    queue.offer("a");
+    expect(await taken).toEqual(["a"]);
+  });
+
+  it("gives what is left after its close, then ends", async () => {
+    const queue = queueOf();
+    queue.offer("a");
+    queue.close();
+    expect(queue.offer("b")).toBe(false);
+    expect(await take(queue, 9)).toEqual(["a"]);
+  });
+
+  it("gives what is left after its close with an error, then throws it", async () => {
+    const queue = queueOf();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const item of queue.take(signal)) {
+        seen.push(item);
+      }
+    })();
+    queue.offer("a");
+    queue.close(new Error("broken"));
+    queue.close(new Error("again"));
+    await expect(reading).rejects.toThrow("broken");
+    expect(seen).toEqual(["a"]);
+  });
+
+  it("rejects pushes that wait when it is closed", async () => {
+    const queue = queueOf({ maxItems: 1, maxBytes: 10 });
+    queue.offer("a");
+    const [one, other] = [queue.push(signal, "b"), queue.push(signal, "c")];
+    queue.close(new Error("broken"));
+    await expect(one).rejects.toThrow("broken");
+    await expect(other).rejects.toThrow("broken");
+    const closed = queueOf();
+    closed.close();
+    await expect(closed.push(signal, "a")).rejects.toThrow("closed");
+  });
+
+  it("ends its iteration with the signal's reason, with items left", async () => {
+    const queue = queueOf();
+    const stop = new AbortController();
+    queue.offer("a");
+    queue.offer("b");
+    const items = queue.take(stop.signal);
+    await items.next();
+    stop.abort(new Error("stop"));
+    await expect(items.next()).rejects.toThrow("stop");
+    expect(queue.length).toBe(1);
+  });
+});
+
+describe("waitFor", () => {
+  it("gives what the promise gives, and leaves no listener behind", async () => {
+    const controller = new AbortController();
+    expect(await waitFor(controller.signal, Promise.resolve("x"))).toBe("x");
+    await expect(waitFor(controller.signal, Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+  });
+
+  it("stops waiting when the signal aborts", async () => {
+    const controller = new AbortController();
+    const waiting = waitFor(controller.signal, Promise.withResolvers<never>().promise);
+    controller.abort(new Error("stop"));
+    await expect(waiting).rejects.toThrow("stop");
+    await expect(waitFor(controller.signal, Promise.resolve("x"))).rejects.toThrow("stop");
+  });
+
+  it("leaves no rejection unhandled that comes after the abort", async () => {
+    const unhandled: unknown[] = [];
+    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", onUnhandled);
+    try {
+      const controller = new AbortController();
+      const late = Promise.withResolvers<never>();
+      const waiting = waitFor(controller.signal, late.promise);
+      controller.abort(new Error("stop"));
+      await expect(waiting).rejects.toThrow("stop");
+      late.reject(new Error("late"));
+      await new Promise(setImmediate);
+      expect(unhandled).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", onUnhandled);
+    }
+  });
+});

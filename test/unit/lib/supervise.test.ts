@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { sleepUnlessAborted, supervise } from "../../../src/lib/supervise.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+
+function startSupervised(run: (signal: AbortSignal, clock: ManualClock) => Promise<void>) {
+  const clock = new ManualClock();
+  const stop = new AbortController();
+  const options = { clock, random: createSeededRandom(1), log: createSilentLog(), name: "part" };
+  return { clock, stop, ended: supervise(stop.signal, options, (signal) => run(signal, clock)) };
+}
+
+describe("supervise", () => {
+  it("starts a part again that rejects or ends, each time after a longer delay at most", async () => {
+    const starts: number[] = [];
+    const { clock, stop, ended } = startSupervised(async (_, { monotonic }) => {
+      starts.push(monotonic.call(clock));
+      if (starts.length % 2 === 0) {
+        throw new Error("broken");
+      }
+    });
+    await clock.advance(600_000);
+    expect(starts.length).toBeGreaterThan(20);
+    const delays = starts.slice(1).map((start, index) => start - (starts[index] ?? 0));
+    expect(delays[0]).toBeLessThanOrEqual(250);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(30_000);
+    expect(Math.max(...delays)).toBeGreaterThan(5_000);
+    stop.abort();
+    await ended;
+    expect(clock.pending).toBe(0);
+  });
+
+  it("begins with short delays again after a run that lasted", async () => {
+    const starts: number[] = [];
+    const { clock, stop, ended } = startSupervised(async (signal) => {
+      starts.push(clock.monotonic());
+      await (starts.length === 30 ? clock.sleep(signal, 120_000) : Promise.reject(new Error("broken")));
+    });
+    while (starts.length < 31) {
+      await clock.advance(10_000);
+    }
+    expect((starts[30] ?? 0) - (starts[29] ?? 0) - 120_000).toBeLessThanOrEqual(250);
+    stop.abort();
+    await ended;
+  });
+
+  it("resolves when the signal aborts, whatever the part makes of it", async () => {
+    const { stop, ended } = startSupervised(async (signal) => {
+      await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("late"))));
+    });
+    stop.abort();
+    await ended;
+  });
+});
+
+describe("sleepUnlessAborted", () => {
+  it("returns early at an abort, and passes on any other error", async () => {
+    const clock = new ManualClock();
+    const stop = new AbortController();
+    const sleeping = sleepUnlessAborted(stop.signal, clock, 1000);
+    stop.abort();
+    await sleeping;
+    const broken = {
+      ...clock,
+      sleep: () => Promise.reject(new Error("broken clock")),
+    } as unknown as ManualClock;
+    await expect(sleepUnlessAborted(new AbortController().signal, broken, 1)).rejects.toThrow("broken clock");
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { DeadlineError } from "../../../src/lib/clock.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+
+const clock = createSystemClock();
+const { signal } = new AbortController();
+
+describe("the machine's clock", () => {
+  it("sleeps as long as it was told", async () => {
+    const before = clock.monotonic();
+    await clock.sleep(signal, 20);
+    expect(clock.monotonic() - before).toBeGreaterThanOrEqual(19);
+  });
+
+  it("wakes with the signal's reason", async () => {
+    const stop = new AbortController();
+    const sleeping = clock.sleep(stop.signal, 60_000);
+    const reason = new Error("stop");
+    stop.abort(reason);
+    await expect(sleeping).rejects.toBe(reason);
+    await expect(clock.sleep(stop.signal, 0)).rejects.toBe(reason);
+  });
+
+  it("aborts at a deadline, or earlier with the caller's signal", async () => {
+    using deadline = clock.deadline(signal, 1);
+    await new Promise((resolve) => deadline.signal.addEventListener("abort", resolve));
+    expect(deadline.signal.reason).toBeInstanceOf(DeadlineError);
+    const stop = new AbortController();
+    using long = clock.deadline(stop.signal, 60_000);
+    stop.abort(new Error("stop"));
+    expect(long.signal.reason).toMatchObject({ message: "stop" });
+  });
+
+  it("does not abort after its deadline was disposed", async () => {
+    const deadline = clock.deadline(signal, 1);
+    deadline[Symbol.dispose]();
+    await clock.sleep(signal, 20);
+    expect(deadline.signal.aborted).toBe(false);
+  });
+});
