@@ -37,7 +37,8 @@ export const defaultExcludes = [
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-const clusterName = {
+/** Name of a cluster, as the contract has it. */
+export const clusterName = {
   ...text("name", "a DNS subdomain such as prod-1"),
   schema: z.string().check(z.regex(subdomain)),
 };

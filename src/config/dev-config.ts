@@ -1,4 +1,5 @@
 import type { LogLevel } from "../lib/log-level.ts";
+import { clusterName } from "./agent-config.ts";
 import { optional, withDefault } from "./field.ts";
 import { defineProgram } from "./program.ts";
 import { duration } from "./quantity.ts";
@@ -18,6 +19,8 @@ export interface DevConfig {
   /** Reads this kubeconfig's cluster; unset, together with `context`, simulates one. */
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** Name of the cluster, unique in the database. */
+  readonly cluster: string;
   /** Objects of the simulated cluster change by themselves. */
   readonly churn: boolean;
   /** Rows are made wrong on purpose, so that runs have something to repair. */
@@ -43,6 +46,7 @@ export const devProgram = defineProgram(
     ),
     kubeconfig: { ...kubeconfig, description: "Read this kubeconfig's cluster; unset: simulate one" },
     context,
+    cluster: withDefault<string>(clusterName, "dev", "Name of the cluster, unique in the database"),
     churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
     drift: withDefault<boolean>(toggle, true, "Make rows wrong now and then, to see them repaired"),
     reconcileInterval: withDefault<number>(

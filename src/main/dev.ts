@@ -11,9 +11,6 @@ import { startSimulation } from "./simulation.ts";
 import { startServer } from "./start-server.ts";
 import { createStoryteller } from "./storyteller.ts";
 
-/** Name of the cluster when nobody gives one. */
-const CLUSTER = "dev";
-
 /** Time that the agent has to deliver its last before the server stops, in milliseconds. */
 const AGENT_STOP_MS = 5_000;
 
@@ -24,6 +21,7 @@ const AGENT_STOP_MS = 5_000;
 export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
   const log = createPinoLog({ level: config.logLevel });
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const { cluster } = config;
   const isReal = config.kubeconfig !== undefined || config.context !== undefined;
   say(`Evenkeel ${readVersion()}`);
 
@@ -37,11 +35,11 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   stack.defer(() => server.ended);
   stack.defer(() => parts.abort(new Error("stopped")));
 
-  const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, CLUSTER, log));
+  const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, log));
   say(`  API       ${server.url}  (no authentication, loopback only)`);
   say(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
   say(`  cluster   ${simulation?.description ?? "the kubeconfig's, read only"}`);
-  say(`  look      evenkeel clusters | objects ${CLUSTER} | runs | reconcile ${CLUSTER}; stop with Ctrl-C`);
+  say(`  look      evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
   say("");
 
   const story = createStoryteller(database, say);
@@ -50,7 +48,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const tasks = [
     runAgentOn(
       running,
-      { server: server.url, cluster: CLUSTER, kinds: ["*"], excludes: defaultExcludes, namespaces: [] },
+      { server: server.url, cluster, kinds: ["*"], excludes: defaultExcludes, namespaces: [] },
       simulation?.source ?? fromKubeconfig(config),
       log,
     ),

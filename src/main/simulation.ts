@@ -27,9 +27,8 @@ const ACCOUNT = "default";
 
 /** Starts the simulated cluster of `evenkeel dev`. */
 export async function startSimulation(
-  config: Pick<DevConfig, "churn" | "drift">,
+  config: Pick<DevConfig, "cluster" | "churn" | "drift">,
   databaseUrl: string,
-  name: string,
   log: Log,
 ): Promise<Simulation> {
   const clock = createSystemClock();
@@ -41,7 +40,11 @@ export async function startSimulation(
   });
   const workload = createWorkload({ cluster });
   const api = await createApiServer(new AbortController().signal, { cluster, log });
-  const injector = createDriftInjector({ cluster, databaseUrl, target: { account: ACCOUNT, cluster: name } });
+  const injector = createDriftInjector({
+    cluster,
+    databaseUrl,
+    target: { account: ACCOUNT, cluster: config.cluster },
+  });
   const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
   return {
     source: { kind: "server", url: api.url },

@@ -59,7 +59,7 @@ describe("defaults", () => {
     expect(resolveConfig(devProgram, none)).toMatchObject({
       port: 7070,
       databaseUrl: undefined,
-      dataDir: ".evenkeel",
+      dataDir: undefined,
       churn: true,
       drift: true,
       reconcileIntervalMs: 10_000,
