@@ -1,0 +1,49 @@
+import type { RequestedRun, RunFailure, RunRequest, RunStore } from "../../../src/store/run-store.ts";
+import type { SessionKey } from "../../../src/store/session-store.ts";
+import { requestOf } from "./session-for-test.ts";
+
+/** Runs in memory, as far as those who ask for them can tell. A test replaces what it wants to go wrong. */
+export class RecordingRunStore implements RunStore {
+  readonly created: RunRequest[] = [];
+  readonly failed: { readonly runId: string; readonly reason: string }[] = [];
+  /** Clusters that are due at each look, by name. */
+  due: (sessions: readonly SessionKey[]) => readonly SessionKey[] = () => [];
+  onCreate: (run: RunRequest) => void = () => {};
+  expirations = 0;
+  purges: number[] = [];
+  intervals: number[] = [];
+
+  async createRun(_signal: AbortSignal, run: RunRequest): Promise<RequestedRun> {
+    this.onCreate(run);
+    this.created.push(run);
+    const { account, cluster } = run;
+    return { session: { account, cluster, epoch: 7n }, clusterUid: `uid-${cluster}`, request: requestOf() };
+  }
+
+  async failRun(
+    _signal: AbortSignal,
+    _session: SessionKey,
+    runId: string,
+    { reason }: RunFailure,
+  ): Promise<void> {
+    this.failed.push({ runId, reason });
+  }
+
+  async listDue(
+    _signal: AbortSignal,
+    sessions: readonly SessionKey[],
+    intervalMs: number,
+  ): Promise<SessionKey[]> {
+    this.intervals.push(intervalMs);
+    return [...this.due(sessions)];
+  }
+
+  async expireRuns(): Promise<number> {
+    this.expirations += 1;
+    return 0;
+  }
+
+  async purge(_signal: AbortSignal, retentionMs: number): Promise<void> {
+    this.purges.push(retentionMs);
+  }
+}

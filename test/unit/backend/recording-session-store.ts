@@ -1,0 +1,39 @@
+import { TerminalError } from "../../../src/lib/errors.ts";
+import type {
+  OpenedSession,
+  SessionKey,
+  SessionRequest,
+  SessionStore,
+} from "../../../src/store/session-store.ts";
+import { requestOf } from "./session-for-test.ts";
+
+/** Sessions in memory: epochs from 1, a uid that binds the name, a run for each new process. */
+export class RecordingSessionStore implements SessionStore {
+  readonly opened: SessionRequest[] = [];
+  readonly closed: SessionKey[] = [];
+  readonly kept: SessionKey[][] = [];
+  /** Sessions that another backend has replaced. */
+  replaced: readonly SessionKey[] = [];
+  #lastEpoch = 0n;
+
+  async openSession(_signal: AbortSignal, request: SessionRequest): Promise<OpenedSession> {
+    const last = this.opened.findLast(({ cluster }) => cluster === request.cluster);
+    if (last !== undefined && last.clusterUid !== request.clusterUid) {
+      throw new TerminalError(`cluster "${request.cluster}" is bound to kube-system uid ${last.clusterUid}`);
+    }
+    this.opened.push(request);
+    this.#lastEpoch += 1n;
+    const { account, cluster } = request;
+    const connectRun = last?.instanceId === request.instanceId ? undefined : requestOf();
+    return { account, cluster, epoch: this.#lastEpoch, connectRun };
+  }
+
+  async closeSession(_signal: AbortSignal, { account, cluster, epoch }: SessionKey): Promise<void> {
+    this.closed.push({ account, cluster, epoch });
+  }
+
+  async keepSessions(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]> {
+    this.kept.push([...sessions]);
+    return sessions.filter(({ epoch }) => this.replaced.some((key) => key.epoch === epoch));
+  }
+}
