@@ -65,7 +65,7 @@ export class IndexWriter {
 
   #contentOf(object: KubeObject, key: string): ObjectContent | undefined {
     try {
-      return toContent(object);
+      return toContent(object, this.#context.form);
     } catch (error) {
       if (!(error instanceof UncanonicalError)) {
         throw error;

@@ -13,7 +13,7 @@ import { KeyRanges } from "../reconcile/key-ranges.ts";
 import { deleteItem, putItem } from "./batch-items.ts";
 import type { InventoryChunk } from "./inventory-chunk.ts";
 import type { KindSnapshot } from "./kind-snapshot.ts";
-import { CONTENT_FORM, toContent } from "./object-content.ts";
+import { toContent } from "./object-content.ts";
 import { readContents } from "./read-contents.ts";
 import type { Reflector } from "./reflector.ts";
 import { RunBatches } from "./run-batches.ts";
@@ -135,7 +135,7 @@ export class KindComparison {
     const from = snapshot.after(after);
     const to = last ? snapshot.size : snapshot.after(through);
     const sameIncarnation = (timeline.incarnation ?? chunk.incarnation) === chunk.incarnation;
-    const options = { managed: chunk.managed, form: CONTENT_FORM, sameIncarnation };
+    const options = { managed: chunk.managed, form: this.#reflector.context.form, sameIncarnation };
     for (const finding of diff(this.#listed(snapshot, from, to), chunk.held(), options)) {
       switch (finding.kind) {
         case "equal":
@@ -196,7 +196,7 @@ export class KindComparison {
       count,
     })) {
       try {
-        await this.#batches.add(signal, putItem(object, toContent(object), observedVersion));
+        await this.#batches.add(signal, putItem(object, toContent(object, context.form), observedVersion));
         this.#counts.put++;
       } catch (error) {
         if (!(error instanceof UncanonicalError)) {

@@ -16,6 +16,8 @@ export interface KindContext {
   readonly config: AgentTuning;
   readonly counters: AgentCounters;
   readonly kind: ResourceKind;
+  /** Form of the kind's contents. */
+  readonly form: string;
   readonly timeline: KindTimeline;
   /** Uid of the cluster that this process reads. */
   readonly clusterUid: string;

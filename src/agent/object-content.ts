@@ -1,3 +1,4 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../domain/canonical-json.ts";
 import { checksumOf } from "../domain/checksum.ts";
 import { DEFAULT_FORM_RULES, formOf } from "../domain/form.ts";
@@ -16,14 +17,19 @@ export interface ObjectContent {
 /** The contract's limit on PutObject.content. */
 const MAX_CONTENT_BYTES = 4 * 1024 * 1024;
 
-/** Form of the content that {@link toContent} makes. */
-export const CONTENT_FORM = formOf(DEFAULT_FORM_RULES);
+/**
+ * Form of the contents of a kind. Its API version is part of it: a kind that is read in another version from now on has other
+ * contents at the same versions of its objects.
+ */
+export function contentFormOf({ group, version }: Pick<ResourceKind, "group" | "version">): string {
+  return formOf({ ...DEFAULT_FORM_RULES, apiVersion: group === "" ? version : `${group}/${version}` });
+}
 
 /**
- * Makes the content of an object. Throws {@link UncanonicalError} for an object that the contract cannot
+ * Makes the content of an object, of the form of its kind. Throws {@link UncanonicalError} for an object that the contract cannot
  * carry: it has no canonical form, or more than 4 MiB.
  */
-export function toContent(object: KubeObject): ObjectContent {
+export function toContent(object: KubeObject, form: string): ObjectContent {
   const { managedFields: _, ...metadata } = object.metadata;
   const content = Buffer.from(canonicalize({ ...object, metadata }));
   if (content.length > MAX_CONTENT_BYTES) {
@@ -31,5 +37,5 @@ export function toContent(object: KubeObject): ObjectContent {
       `content of ${content.length} bytes; at most ${MAX_CONTENT_BYTES} are allowed`,
     );
   }
-  return { content, checksum: checksumOf(content), form: CONTENT_FORM };
+  return { content, checksum: checksumOf(content), form };
 }

@@ -5,6 +5,7 @@ import type { ChangeSink } from "./change.ts";
 import type { KindContext } from "./kind-context.ts";
 import type { SelectedKind } from "./kind-selection.ts";
 import { KindTimeline } from "./kind-timeline.ts";
+import { contentFormOf } from "./object-content.ts";
 import { Reflector } from "./reflector.ts";
 import { keyOf, sameKind } from "./scope-follower.ts";
 import { WakeUp } from "./wake-up.ts";
@@ -17,7 +18,7 @@ interface Running {
 }
 
 /** What all reflectors share. */
-export type SharedContext = Omit<KindContext, "kind" | "timeline">;
+export type SharedContext = Omit<KindContext, "kind" | "form" | "timeline">;
 
 /** The reflectors of the kinds that are read. */
 export class Reflectors {
@@ -91,11 +92,15 @@ export class Reflectors {
     const timeline = this.#timelines.get(key) ?? new KindTimeline();
     this.#timelines.set(key, timeline);
     const { scope, watchable } = selected;
-    const reflector = new Reflector({ ...this.#context, kind, timeline }, this.#sink, {
-      scope,
-      watchable,
-      sendAll,
-    });
+    const reflector = new Reflector(
+      { ...this.#context, kind, form: contentFormOf(kind), timeline },
+      this.#sink,
+      {
+        scope,
+        watchable,
+        sendAll,
+      },
+    );
     const stop = new AbortController();
     const ended = this.#run(AbortSignal.any([signal, stop.signal]), reflector);
     return { kind: selected, reflector, stop, ended };

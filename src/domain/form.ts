@@ -10,6 +10,8 @@ export interface FormRules {
   readonly stripped: readonly string[];
   /** Paths of fields whose values are replaced. */
   readonly redacted: readonly string[];
+  /** `apiVersion` in which the objects are read, where it matters. */
+  readonly apiVersion?: string;
 }
 
 /** The rules without redaction. */
@@ -19,7 +21,12 @@ export const DEFAULT_FORM_RULES: FormRules = { stripped: ["metadata.managedField
  * A short name of the rules: content of another form compares as different, so that a changed setting or a
  * new agent converges. 16 hexadecimal digits; the order of the paths does not matter.
  */
-export function formOf({ stripped, redacted }: FormRules): string {
-  const rules = { rules: CANONICAL_RULES, stripped: stripped.toSorted(), redacted: redacted.toSorted() };
+export function formOf({ stripped, redacted, apiVersion = "" }: FormRules): string {
+  const rules = {
+    rules: CANONICAL_RULES,
+    stripped: stripped.toSorted(),
+    redacted: redacted.toSorted(),
+    apiVersion,
+  };
   return hash("sha256", canonicalize(rules)).slice(0, 16);
 }

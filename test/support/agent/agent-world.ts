@@ -95,7 +95,7 @@ export class AgentWorld implements AsyncDisposable {
     const entries = this.cluster.list(kind).map((value) => {
       const object = parseExact(JSON.stringify(value)) as KubeObject;
       const { namespace = "", name } = object.metadata;
-      return [formatKey({ namespace, name }), Buffer.from(toContent(object).content).toString()] as const;
+      return [formatKey({ namespace, name }), Buffer.from(toContent(object, "").content).toString()] as const;
     });
     return Object.fromEntries(entries.toSorted(([a], [b]) => compareKeys(a, b)));
   }
