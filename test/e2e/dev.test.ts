@@ -1,0 +1,124 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { findDifferences } from "../support/e2e/copy.ts";
+import { type Dev, devCluster, openDevKube, startDev } from "../support/e2e/dev.ts";
+import { callFleet, countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
+import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { waitFor } from "../support/e2e/wait-for.ts";
+
+/** How the story tells each kind of drift. */
+const drifts = [
+  "changed in the cluster, and no watch was told",
+  "edited by hand in Postgres, its version kept",
+  "deleted by hand from Postgres",
+  "inserted by hand into Postgres; the cluster has no such object",
+  "claimed to be newer than the cluster will ever be",
+  "deleted by hand from Postgres, the whole kind",
+];
+
+describe("evenkeel dev", () => {
+  let programs: Programs;
+  let restless: Dev;
+  let idle: Dev;
+  beforeAll(async () => {
+    programs = createPrograms();
+    // Both at once: what they do takes its time, and little work.
+    [restless, idle] = await Promise.all([
+      startDev(programs, "--reconcile-interval", "2s"),
+      startDev(programs, "--reconcile-interval", "1s", "--no-churn", "--no-drift"),
+    ]);
+  });
+  afterAll(async () => {
+    await programs[Symbol.asyncDispose]();
+  });
+
+  it("finds nothing where nothing changes", { timeout: 40_000 }, async () => {
+    const runs = await waitFor(
+      "four runs",
+      async () => {
+        const succeeded = await listSucceededRuns(idle.apiUrl, devCluster);
+        expect(succeeded.length).toBeGreaterThanOrEqual(4);
+        return succeeded;
+      },
+      { timeoutMs: 30_000 },
+    );
+    const later = runs.toReversed().slice(1);
+    expect(later.map(countFindings)).toEqual(later.map(() => 0));
+    expect(later.flatMap(({ kinds }) => kinds.map(({ put, deleted }) => put + deleted))).not.toContain(1n);
+    expect(later[0]?.kinds.every(({ listed, equal }) => listed === equal)).toBe(true);
+    using kube = openDevKube(idle);
+    const { databaseUrl } = idle;
+    expect(await findDifferences({ databaseUrl, cluster: devCluster, kube })).toEqual([]);
+  });
+
+  it("shows a run that repaired drift, within a minute", { timeout: 70_000 }, async () => {
+    const repaired = await waitFor(
+      "a run that repaired drift",
+      async () => {
+        const found = (await listSucceededRuns(restless.apiUrl, devCluster)).find(
+          (run) => countFindings(run) > 0,
+        );
+        expect(found).toBeDefined();
+        return found;
+      },
+      { timeoutMs: 60_000 },
+    );
+    const request = { runId: repaired?.id ?? "" };
+    const { findings } = await callFleet(
+      restless.apiUrl,
+      FleetService.method.listReconciliationFindings,
+      request,
+    );
+    expect(findings.length).toBeGreaterThan(0);
+  });
+
+  it("lets anybody read the rows", async () => {
+    const client = new pg.Client({ connectionString: restless.databaseUrl });
+    await client.connect();
+    try {
+      const { rows } = await client.query(
+        "SELECT content->>'kind' AS kind FROM kubernetes_object WHERE resource = 'deployments' AND name = 'shop-api'",
+      );
+      expect(rows).toEqual([{ kind: "Deployment" }]);
+    } finally {
+      await client.end();
+    }
+  });
+
+  it("finds and repairs every kind of drift within two runs", { timeout: 110_000 }, async () => {
+    await waitFor(
+      "the repair of each drift",
+      () => {
+        for (const drift of drifts) {
+          expect(runsUntilRepair(restless.story(), drift), drift).toBeGreaterThan(0);
+        }
+      },
+      { timeoutMs: 100_000, intervalMs: 250 },
+    );
+    const story = restless.story();
+    expect(Math.max(...drifts.map((drift) => runsUntilRepair(story, drift))), story.join("\n")).toBeLessThan(
+      3,
+    );
+    expect(restless.program.stderr()).toBe("");
+  });
+
+  it.each(["SIGINT", "SIGTERM"] as const)("stops well at %s", async (signal) => {
+    const { program } = signal === "SIGINT" ? restless : idle;
+    expect(await program.end(signal)).toEqual({ code: 0, signal: null });
+    expect(program.stdout()).toMatch(/\nstopped\n$/);
+  });
+});
+
+/** How many runs ended from when a drift was first told until its repair was; 0 while one of them is not told. */
+function runsUntilRepair(story: readonly string[], drift: string): number {
+  const broken = story.findIndex((line) => line.includes("  broke  ") && line.endsWith(drift));
+  const afterwards = story.slice(broken + 1);
+  const repaired = afterwards.findIndex(
+    (line) => line.includes(" repaired ") && line.includes(`${drift} (after `),
+  );
+  if (broken === -1 || repaired === -1) {
+    return 0;
+  }
+  return afterwards.slice(0, repaired).filter((line) => /^\S+ {2}run /.test(line)).length;
+}

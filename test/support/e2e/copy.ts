@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import pg from "pg";
+import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
+import type { KubeTransport } from "../../../src/kube/kube.ts";
+import { listPages } from "../../../src/kube/list.ts";
+
+/** Whose rows, against what. */
+export interface CopyOf {
+  readonly databaseUrl: string;
+  readonly cluster: string;
+  /** The cluster's API, asked without the agent. */
+  readonly kube: KubeTransport;
+  /** Only this namespace; unset compares all, and needs a cluster where nothing else goes on. */
+  readonly namespace?: string;
+}
+
+interface Row {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly state: string;
+  readonly resource_version: string;
+  readonly content: string | null;
+  readonly checksum: Buffer | null;
+}
+
+interface ReadKind {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+}
+
+/**
+ * Compares the rows of a cluster with its objects, canonical byte for canonical byte, over every kind that is read:
+ * "kind namespace/name: what is wrong" for each that differs. Each checksum has to be that of the content, too.
+ */
+export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
+  const client = new pg.Client({ connectionString: of.databaseUrl });
+  await client.connect();
+  try {
+    const kinds = await readKinds(client, of.cluster);
+    if (kinds.length === 0) {
+      return ["no kind is read"];
+    }
+    const rows = new Map((await readRows(client, of)).map((row) => [toKey(row), row]));
+    const objects = new Map<string, string>();
+    for (const kind of kinds) {
+      for await (const [key, content] of readObjects(of, kind)) {
+        objects.set(key, content);
+      }
+    }
+    const keys = [...new Set([...rows.keys(), ...objects.keys()])].toSorted();
+    return keys.flatMap((key) => {
+      const wrong = compare(rows.get(key), objects.get(key));
+      return wrong === undefined ? [] : [`${key}: ${wrong}`];
+    });
+  } finally {
+    await client.end();
+  }
+}
+
+/** The difference of one object, or `undefined`. */
+function compare(row: Row | undefined, object: string | undefined): string | undefined {
+  if (row === undefined) {
+    return "has no row";
+  }
+  if (object === undefined) {
+    return `a row of ${row.resource_version}, and no object`;
+  }
+  if (row.content === null) {
+    return `is ${row.state}`;
+  }
+  const content = canonicalize(parseExact(row.content));
+  if (content !== object) {
+    return `expected ${object}, found ${content}`;
+  }
+  const checksum = createHash("sha256").update(content).digest();
+  return row.checksum?.equals(checksum) ? undefined : "the checksum is not that of the content";
+}
+
+async function readKinds(client: pg.Client, cluster: string): Promise<ReadKind[]> {
+  const { rows } = await client.query<ReadKind>(
+    `SELECT api_group AS "group", version, resource FROM kind_state WHERE cluster = $1 ORDER BY 1, 3`,
+    [cluster],
+  );
+  return rows;
+}
+
+async function readRows(client: pg.Client, { cluster, namespace }: CopyOf): Promise<Row[]> {
+  const { rows } = await client.query<Row>(
+    `SELECT api_group || '/' || resource AS kind, namespace, name, state, resource_version, content::text, checksum
+     FROM kubernetes_object
+     WHERE cluster = $1 AND state <> 'absent' AND ($2::text IS NULL OR namespace = $2)`,
+    [cluster, namespace],
+  );
+  return rows;
+}
+
+async function* readObjects({ kube, namespace }: CopyOf, kind: ReadKind): AsyncGenerator<[string, string]> {
+  const pages = listPages(AbortSignal.timeout(30_000), kube, {
+    kind: { $typeName: "evenkeel.v1.ResourceKind", ...kind },
+    metadataOnly: false,
+  });
+  for await (const { items } of pages) {
+    for (const item of items) {
+      const { managedFields: _, ...metadata } = item.metadata;
+      const key = toKey({
+        kind: `${kind.group}/${kind.resource}`,
+        namespace: metadata.namespace ?? "",
+        name: metadata.name,
+      });
+      if (namespace === undefined || metadata.namespace === namespace) {
+        yield [key, canonicalize({ ...item, metadata })];
+      }
+    }
+  }
+}
+
+function toKey({ kind, namespace, name }: Pick<Row, "kind" | "namespace" | "name">): string {
+  return `${kind} ${namespace}/${name}`;
+}

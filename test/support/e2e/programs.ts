@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { createReaper } from "../reaper.ts";
+
+/** How a process ended. */
+export interface ProgramEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** `evenkeel ...` as a process of its own. */
+export interface Program {
+  readonly pid: number;
+  /** Everything that it has printed so far. */
+  readonly stdout: () => string;
+  /** Everything that it has logged so far. */
+  readonly stderr: () => string;
+  readonly ended: Promise<ProgramEnd>;
+  /** Sends a signal and waits for the end; a program that has ended is left alone. */
+  end(signal: NodeJS.Signals): Promise<ProgramEnd>;
+}
+
+/** What a command left behind. */
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The processes of a test file. Disposing it kills those that still run, by their ids. */
+export interface Programs extends AsyncDisposable {
+  start(...args: readonly string[]): Program;
+  /** Starts a command and waits for its end. */
+  run(...args: readonly string[]): Promise<CommandResult>;
+}
+
+const entry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
+
+/** A command that takes longer than this is killed, in milliseconds. */
+const commandTimeoutMs = 30_000;
+
+/** Creates an empty set of processes. They see no `EVENKEEL_*` of this one. */
+export function createPrograms(): Programs {
+  const reaper = createReaper();
+  const running = new Set<Program>();
+  const start = (...args: readonly string[]): Program => {
+    const program = startProgram(args);
+    const leftover = { kind: "pid", pid: program.pid } as const;
+    running.add(program);
+    reaper.add(leftover);
+    void program.ended.then(() => {
+      running.delete(program);
+      reaper.remove(leftover);
+    });
+    return program;
+  };
+  return {
+    start,
+    async run(...args) {
+      const program = start(...args);
+      const timer = setTimeout(() => program.end("SIGKILL"), commandTimeoutMs);
+      const { code } = await program.ended;
+      clearTimeout(timer);
+      return { code, stdout: program.stdout(), stderr: program.stderr() };
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...running].map((program) => program.end("SIGKILL")));
+      await reaper[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function startProgram(args: readonly string[]): Program {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_")),
+  );
+  const child = spawn(process.execPath, [entry, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  const { pid } = child;
+  if (pid === undefined) {
+    throw new Error(`${process.execPath} cannot be started`);
+  }
+  const kept = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const) {
+    child[name].setEncoding("utf8").on("data", (chunk: string) => {
+      kept[name] += chunk;
+    });
+  }
+  // Its output is complete only when the streams have closed, too.
+  const ended = once(child, "close").then(([code, signal]): ProgramEnd => ({ code, signal }));
+  return {
+    pid,
+    stdout: () => kept.stdout,
+    stderr: () => kept.stderr,
+    ended,
+    async end(signal) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill(signal);
+      }
+      return await ended;
+    },
+  };
+}
