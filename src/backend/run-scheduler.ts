@@ -38,12 +38,16 @@ const PURGE_EVERY_TICKS = 600;
  */
 export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOptions): Promise<void> {
   const { clock, log } = options;
+  let lastError: string | undefined;
   for (let tick = 0; !signal.aborted; tick += 1) {
     try {
       await look(signal, options, tick);
+      lastError = undefined;
     } catch (error) {
-      if (!signal.aborted) {
-        log.warn("runs could not be scheduled", { error: toMessage(error) });
+      // A database that stays away is told once, not every second.
+      if (!signal.aborted && toMessage(error) !== lastError) {
+        lastError = toMessage(error);
+        log.warn("runs cannot be scheduled", { error: lastError });
       }
     }
     await sleepUnlessAborted(signal, clock, TICK_MS);

@@ -4,6 +4,7 @@ import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import pg from "pg";
 import { TerminalError } from "../lib/errors.ts";
+import { toStoreError } from "./sql-error.ts";
 
 /** One folder of `prisma/migrations`. */
 export interface Migration {
@@ -33,6 +34,29 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
       await apply(client, migration);
     }
     return pending.map((migration) => migration.name);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Names of the migrations that the database lacks. Throws `RetryableError` while it cannot be reached, and
+ * `TerminalError` when it is newer than this version.
+ */
+export async function listPendingMigrations(
+  databaseUrl: string,
+  migrations = readMigrations(),
+): Promise<string[]> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ exists: boolean }>(
+      `SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS exists`,
+    );
+    const applied = rows[0]?.exists === true ? await readApplied(client, migrations) : new Set<string>();
+    return migrations.map(({ name }) => name).filter((name) => !applied.has(name));
+  } catch (cause) {
+    throw toStoreError(cause);
   } finally {
     await client.end();
   }
