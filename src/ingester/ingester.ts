@@ -3,6 +3,7 @@ import { decodeEvent } from "../bus/codec.ts";
 import { toDeadLetter } from "../bus/dead-letter.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
 import type { Clock } from "../lib/clock.ts";
+import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import type { IngestStore, QuarantinedItem } from "../store/ingest-store.ts";
@@ -81,16 +82,28 @@ async function settle(
   }
   const reason = applied.kind === "failed" ? applied.reason : quarantineReason(applied.value);
   if (reason !== undefined) {
-    const kept = await retryInPlace(signal, retry, async () => {
-      const producer = await producers.get(signal, TOPICS.deadLetter);
-      await producer.publish(signal, toDeadLetter(delivery, reason));
-    });
+    const kept = await retryInPlace(signal, retry, () => keep(signal, producers, delivery, reason));
     if (kept.kind !== "done") {
       return;
     }
     retry.log.error("message kept as a dead letter", { reason });
   }
   await retryInPlace(signal, retry, () => delivery.acknowledge());
+}
+
+/** Keeps a dead letter. Whatever goes wrong passes once somebody mends it: given up here, the message would be lost. */
+async function keep(
+  signal: AbortSignal,
+  producers: Producers,
+  delivery: Delivery,
+  reason: string,
+): Promise<void> {
+  try {
+    const producer = await producers.get(signal, TOPICS.deadLetter);
+    await producer.publish(signal, toDeadLetter(delivery, reason));
+  } catch (cause) {
+    throw new RetryableError(`the dead letter was not taken: ${toMessage(cause)}`, { cause });
+  }
 }
 
 function quarantineReason(items: readonly QuarantinedItem[]): string | undefined {

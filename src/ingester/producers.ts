@@ -23,7 +23,10 @@ export function createProducers(bus: Bus): Producers {
         await closeOldest(producers);
         return producer;
       } catch (error) {
-        producers.delete(topic);
+        // Another caller may have opened one since.
+        if (producers.get(topic) === opening) {
+          producers.delete(topic);
+        }
         throw error;
       }
     },

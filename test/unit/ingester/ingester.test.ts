@@ -1,0 +1,267 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import { KindReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { Delivery, Producer } from "../../../src/bus/bus.ts";
+import { encodeEvent } from "../../../src/bus/codec.ts";
+import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/bus/memory-bus.ts";
+import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
+import { createIngester } from "../../../src/ingester/ingester.ts";
+import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { ScriptedIngestStore } from "./scripted-ingest-store.ts";
+
+const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
+const END: Event["body"] = { case: "kindReconciled", value: create(KindReconciledSchema) };
+
+function batchOf(type: BatchType = BatchType.DEFAULT): Event["body"] {
+  return { case: "batch", value: create(BatchSchema, { type }) };
+}
+
+describe("an ingester", () => {
+  let clock: ManualClock;
+  let bus: MemoryBus;
+  let store: ScriptedIngestStore;
+  let stop: AbortController;
+  let producer: Producer;
+  let running: Promise<void>;
+  let fateOf: (topic: string) => PublishFate;
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    fateOf = () => "store";
+    bus = createMemoryBus({ fateOf: (topic) => fateOf(topic) });
+    store = new ScriptedIngestStore();
+    stop = new AbortController();
+    producer = await bus.createProducer(stop.signal, TOPICS.events);
+    await (await subscribe(TOPICS.events, INGESTER_SUBSCRIPTION)).close();
+    running = Promise.resolve();
+  });
+  afterEach(async () => {
+    stop.abort();
+    await running;
+    expect(clock.pending).toBe(0);
+    await bus.close();
+  });
+
+  const subscribe = (topic: string, subscription: string) =>
+    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000 });
+  const start = (): void => {
+    const random = createSeededRandom(1);
+    running = createIngester({ bus, store, clock, random, log: createSilentLog() }).run(stop.signal);
+    running.catch(() => {});
+  };
+  const publish = async (cluster: string, sequence: bigint, body: Event["body"]): Promise<void> => {
+    const identity = { account: "acme", cluster, clusterUid: "uid", epoch: 7n };
+    await producer.publish(stop.signal, encodeEvent(identity, sequence, clock.now(), body));
+  };
+  const settle = (): Promise<void> => clock.advance(0);
+  /** What another consumer would be given: all that is not acknowledged, once this ingester has left. */
+  const leftOver = async (): Promise<Delivery[]> => {
+    stop.abort();
+    await running;
+    stop = new AbortController();
+    return await drain(TOPICS.events, INGESTER_SUBSCRIPTION);
+  };
+  const drain = async (topic: string, subscription: string): Promise<Delivery[]> => {
+    const consumer = await subscribe(topic, subscription);
+    const enough = new AbortController();
+    const found: Delivery[] = [];
+    const reading = (async () => {
+      for await (const delivery of consumer.deliveries(enough.signal)) {
+        found.push(delivery);
+      }
+    })();
+    await clock.advance(0);
+    enough.abort(new Error("enough"));
+    await expect(reading).rejects.toThrow("enough");
+    await consumer.close();
+    return found;
+  };
+  const deadLetters = () => drain(TOPICS.deadLetter, "test");
+
+  it("applies each event in its way, in the cluster's order, and acknowledges it", async () => {
+    start();
+    await publish("c1", 1n, SCOPE);
+    await publish("c1", 2n, batchOf());
+    await publish("c1", 3n, END);
+    await settle();
+    expect(store.applied).toEqual(["c1 1 scope", "c1 2 batch", "c1 3 reconciled"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("acknowledges only after the store has committed (R19)", async () => {
+    const commit = Promise.withResolvers<void>();
+    store.onApply = () => commit.promise;
+    start();
+    await publish("c1", 1n, batchOf());
+    await settle();
+    const leaving = leftOver();
+    commit.reject(new TerminalError("the test ends"));
+    const left = await leaving;
+    expect(left).toHaveLength(1);
+    expect(left[0]?.redeliveryCount).toBe(1);
+  });
+
+  it("holds a cluster whose store is gone, with backoff and in order, and lets another go on", async () => {
+    let isGone = true;
+    const attempts: number[] = [];
+    store.onApply = ({ cluster, sequence }) => {
+      if (cluster === "c1" && isGone) {
+        attempts.push(Number(sequence));
+        throw new RetryableError("Postgres is not available");
+      }
+    };
+    start();
+    for (const sequence of [1n, 2n, 3n]) {
+      await publish("c1", sequence, batchOf());
+      await publish("c2", sequence, batchOf());
+    }
+    await clock.advance(60_000);
+    expect(store.applied).toEqual(["c2 1 batch", "c2 2 batch", "c2 3 batch"]);
+    expect(new Set(attempts)).toEqual(new Set([1]));
+    expect(attempts.length).toBeGreaterThan(5);
+    expect(attempts.length).toBeLessThan(50);
+    isGone = false;
+    await clock.advance(10_000);
+    expect(store.applied.slice(3)).toEqual(["c1 1 batch", "c1 2 batch", "c1 3 batch"]);
+    expect(await leftOver()).toEqual([]);
+    expect(await deadLetters()).toEqual([]);
+  });
+
+  it("keeps what can never be applied as a dead letter with the reason, then acknowledges and goes on", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.onApply = ({ sequence }) => {
+      if (sequence === 1n) {
+        throw new TerminalError("an item of a batch names no object");
+      }
+    };
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await publish("c1", 3n, batchOf(BatchType.RECONCILIATION));
+    await publish("c1", 4n, { case: undefined });
+    await settle();
+    const letters = await deadLetters();
+    expect(
+      letters.map(({ key, properties }) => [key, properties["sequence"], properties["dead-letter-reason"]]),
+    ).toEqual([
+      ['["acme","c1"]', "1", "an item of a batch names no object"],
+      ['["acme","c1"]', "3", "the ingester applies batches of type DEFAULT, found type 2"],
+      ['["acme","c1"]', "4", "an event has no body that this version knows"],
+    ]);
+    expect(store.applied).toEqual(["c1 2 batch"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("keeps a payload that is no event, as it came", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    start();
+    const payload = Uint8Array.from([255, 255, 1]);
+    await producer.publish(stop.signal, { key: "k", payload });
+    await settle();
+    const [letter] = await deadLetters();
+    expect(letter?.payload).toEqual(payload);
+    expect(letter?.properties["dead-letter-reason"]).toBe("not an evenkeel.v1.Event (3 bytes)");
+  });
+
+  it("keeps the message of quarantined items too, and names the first", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.outcome = () => ({
+      applied: 3,
+      quarantined: [
+        { namespace: "a", name: "x", reason: "22P05" },
+        { namespace: "a", name: "y", reason: "22P05" },
+      ],
+    });
+    start();
+    await publish("c1", 1n, batchOf());
+    await settle();
+    expect((await deadLetters()).map(({ properties }) => properties["dead-letter-reason"])).toEqual([
+      "2 of its objects cannot be stored, first a/x: 22P05",
+    ]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it.each(["refuse", "storeUnknown", "loseUnknown"] as const)(
+    "does not acknowledge before the dead letter is kept: %s",
+    async (fate) => {
+      await (await subscribe(TOPICS.deadLetter, "test")).close();
+      let failures = 3;
+      fateOf = (topic) => (topic === TOPICS.deadLetter && failures-- > 0 ? fate : "store");
+      store.onApply = () => {
+        throw new TerminalError("never");
+      };
+      start();
+      await publish("c1", 1n, batchOf());
+      await clock.advance(30_000);
+      expect((await deadLetters()).length).toBe(fate === "storeUnknown" ? 4 : 1);
+      expect(await leftOver()).toEqual([]);
+    },
+  );
+
+  it("waits for the dead-letter topic, whatever is wrong with it, and drops nothing", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    const createProducer = bus.createProducer.bind(bus);
+    let failures = 3;
+    bus.createProducer = (signal, topic) =>
+      failures-- > 0 ? Promise.reject(new TerminalError("not authorized")) : createProducer(signal, topic);
+    store.onApply = ({ sequence }) => {
+      if (sequence === 1n) {
+        throw new TerminalError("never");
+      }
+    };
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await settle();
+    expect(store.applied).toEqual([]);
+    await clock.advance(30_000);
+    expect(await deadLetters()).toHaveLength(1);
+    expect(store.applied).toEqual(["c1 2 batch"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("rejects when the bus cuts it off, and applies in order what is delivered again", async () => {
+    const gate = Promise.withResolvers<void>();
+    store.onApply = ({ sequence }) => (sequence === 2n ? gate.promise : undefined);
+    start();
+    for (const sequence of [1n, 2n, 3n, 4n]) {
+      await publish("c1", sequence, batchOf());
+    }
+    await settle();
+    bus.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
+    const rejected = expect(running).rejects.toThrow(RetryableError);
+    gate.resolve();
+    await rejected;
+    // The one in the store's hands was committed, and its acknowledgement lost; behind it nothing was begun.
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
+    start();
+    await settle();
+    expect(store.applied.slice(2)).toEqual(["c1 2 batch", "c1 3 batch", "c1 4 batch"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("stops in good order: it waits for what the store has in hands, and begins nothing more", async () => {
+    const gate = Promise.withResolvers<void>();
+    store.onApply = () => gate.promise;
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await settle();
+    let isEnded = false;
+    const ending = running.then(() => {
+      isEnded = true;
+    });
+    stop.abort();
+    await settle();
+    expect(isEnded).toBe(false);
+    gate.resolve();
+    await ending;
+    expect(store.applied).toEqual(["c1 1 batch"]);
+  });
+});

@@ -1,0 +1,65 @@
+import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type {
+  KindInventory,
+  ReconciliationRequest,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { Answer, BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+
+/** A store that writes down what it was asked for; a test replaces what it wants to be answered. */
+export class ScriptedIngestStore implements IngestStore {
+  /** "cluster sequence what" of each call that came to its end. */
+  readonly applied: string[] = [];
+  /** Called at the beginning of each write; may wait or throw. */
+  onApply: (position: StreamPosition, attempt: number) => Promise<void> | void = () => {};
+  outcome: (batch: Batch) => BatchOutcome = ({ items }) => ({ applied: items.length, quarantined: [] });
+  kinds: readonly ResourceKind[] = [];
+  inventory: (answer: Answer, kind: ResourceKind) => Iterable<KindInventory> = () => [];
+  isAnswered = true;
+  readonly inventoryBytes: number[] = [];
+  #attempts = new Map<string, number>();
+  #answers = 0;
+
+  async applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome> {
+    signal.throwIfAborted();
+    await this.#write(position, "batch");
+    return this.outcome(batch);
+  }
+
+  async applyScope(signal: AbortSignal, position: StreamPosition): Promise<void> {
+    signal.throwIfAborted();
+    await this.#write(position, "scope");
+  }
+
+  async applyKindReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
+    signal.throwIfAborted();
+    await this.#write(position, "reconciled");
+  }
+
+  async beginAnswer(
+    _signal: AbortSignal,
+    position: StreamPosition,
+    request: ReconciliationRequest,
+  ): Promise<Answer | undefined> {
+    this.#answers += 1;
+    const attempt = this.#answers;
+    const { kinds } = this;
+    return this.isAnswered ? { position, request, attempt, replyTopic: "replies-test", kinds } : undefined;
+  }
+
+  async *readInventory(_signal: AbortSignal, answer: Answer, kind: ResourceKind) {
+    yield* this.inventory(answer, kind);
+  }
+
+  async recordInventoryBytes(_signal: AbortSignal, _answer: Answer, bytes: number): Promise<void> {
+    this.inventoryBytes.push(bytes);
+  }
+
+  async #write(position: StreamPosition, what: string): Promise<void> {
+    const line = `${position.cluster} ${position.sequence} ${what}`;
+    const attempt = (this.#attempts.get(line) ?? 0) + 1;
+    this.#attempts.set(line, attempt);
+    await this.onApply(position, attempt);
+    this.applied.push(line);
+  }
+}
