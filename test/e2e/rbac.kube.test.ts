@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ReconciliationState } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { describeWithKube } from "../support/control-plane.ts";
+import { listRuns } from "../support/e2e/fleet-api.ts";
+import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { createHandOnRows } from "../support/e2e/rows.ts";
+import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
+import { waitFor } from "../support/e2e/wait-for.ts";
+import { createKubeClient, type KubeClient } from "../support/kube-client.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+
+const cluster = "e2e-rbac";
+const namespace = "e2e-rbac";
+const configMaps = `/api/v1/namespaces/${namespace}/configmaps`;
+const roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
+
+describeWithKube("an agent whose rights come and go", (controlPlane) => {
+  let programs: Programs;
+  let database: TestDatabase;
+  let client: KubeClient;
+  let fleet: ServerAndAgent;
+  const rows = createHandOnRows(() => database.url, cluster);
+  const copied = async (): Promise<unknown[]> =>
+    Promise.all(["kept", "deleted"].map((name) => rows.valueOf(namespace, name)));
+  const toName = (resource: string): string => `${cluster}-${resource}`;
+  const allow = (resource: string): Promise<unknown> =>
+    client.send("POST", bindings, {
+      metadata: { name: toName(resource) },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: toName(resource) },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: "restricted" }],
+    });
+  const forbid = (resource: string): Promise<unknown> =>
+    client.send("DELETE", `${bindings}/${toName(resource)}`);
+
+  beforeAll(async () => {
+    programs = createPrograms();
+    database = await createTestDatabase();
+    client = createKubeClient(controlPlane());
+    await client.send("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
+    for (const name of ["kept", "deleted"]) {
+      await client.send("POST", configMaps, { metadata: { name }, data: { value: "1" } });
+    }
+    for (const resource of ["configmaps", "namespaces"]) {
+      const rules = [{ apiGroups: [""], resources: [resource], verbs: ["get", "list", "watch"] }];
+      await client.send("POST", roles, { metadata: { name: toName(resource) }, rules });
+      await allow(resource);
+    }
+    const { kubeconfigPath } = controlPlane();
+    const agentArgs = ["--context", "restricted", "--kinds", "v1/configmaps,v1/namespaces"];
+    const begun = new Date();
+    const { url: databaseUrl } = database;
+    fleet = await startServerAndAgent({ programs, databaseUrl, cluster, kubeconfigPath, agentArgs });
+    await fleet.connected(begun);
+  });
+  afterAll(async () => {
+    await programs[Symbol.asyncDispose]();
+    await database[Symbol.asyncDispose]();
+  });
+
+  it("takes no 403 for absence, neither in a run nor when it starts", { timeout: 60_000 }, async () => {
+    expect(await copied()).toEqual(["1", "1"]);
+    await forbid("configmaps");
+    const refused = await fleet.ask("reconcile", cluster);
+    expect(refused.code, refused.stderr).toBe(1);
+    expect(refused.stdout).toContain("403");
+    expect(await copied()).toEqual(["1", "1"]);
+
+    await fleet.agent.end("SIGTERM");
+    await client.send("DELETE", `${configMaps}/deleted`);
+    fleet.startAgent();
+    await waitFor("the run on connect to be refused", async () => {
+      const [newest] = await listRuns(fleet.serverUrl, cluster);
+      expect(newest?.trigger).toBe(ReconciliationTrigger.CONNECT);
+      expect(newest?.state).toBe(ReconciliationState.PARTIAL);
+      expect(newest?.kinds.flatMap(({ error }) => error?.message ?? [])).toEqual([
+        expect.stringContaining("403"),
+      ]);
+    });
+    expect(await copied()).toEqual(["1", "1"]);
+
+    await forbid("namespaces");
+    await fleet.agent.end("SIGTERM");
+    const blind = fleet.startAgent();
+    await waitFor("the agent to be refused", () => expect(blind.stderr()).toContain("403"));
+    expect(await copied()).toEqual(["1", "1"]);
+
+    const begun = new Date();
+    await allow("namespaces");
+    await allow("configmaps");
+    await fleet.connected(begun);
+    expect(await copied()).toEqual(["1", undefined]);
+  });
+});

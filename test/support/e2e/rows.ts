@@ -1,0 +1,34 @@
+import pg from "pg";
+
+/** Rows of one cluster as somebody with `psql` reads and breaks them, past the ingester and its rule. */
+export interface HandOnRows {
+  /** Runs a statement; `$1` is the name of the cluster, and texts are the parameters after it. */
+  sql(statement: string, ...parameters: readonly string[]): Promise<readonly Record<string, unknown>[]>;
+  /** `data.value` of a ConfigMap's row, or `undefined` where there is none. */
+  valueOf(namespace: string, name: string): Promise<unknown>;
+}
+
+/** Reaches the rows by a connection for each statement, so that none outlives a test. */
+export function createHandOnRows(databaseUrl: () => string, cluster: string): HandOnRows {
+  const sql: HandOnRows["sql"] = async (statement, ...parameters) => {
+    const client = new pg.Client({ connectionString: databaseUrl() });
+    await client.connect();
+    try {
+      return (await client.query(statement, [cluster, ...parameters])).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  return {
+    sql,
+    async valueOf(namespace, name) {
+      const [row] = await sql(
+        `SELECT content #>> '{data,value}' AS value FROM kubernetes_object WHERE cluster = $1
+         AND resource = 'configmaps' AND state = 'present' AND namespace = $2 AND name = $3`,
+        namespace,
+        name,
+      );
+      return row?.["value"];
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { fromJson } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { expect } from "vitest";
+import {
+  FleetService,
+  GetReconciliationRunResponseSchema,
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { freePort } from "../free-port.ts";
+import { callFleet, countFindings } from "./fleet-api.ts";
+import type { CommandResult, Program, Programs } from "./programs.ts";
+import { waitFor } from "./wait-for.ts";
+
+/** Where a server and an agent of it work. */
+export interface ServerAndAgentOptions {
+  readonly programs: Programs;
+  readonly databaseUrl: string;
+  /** Name of the cluster. */
+  readonly cluster: string;
+  readonly kubeconfigPath: string;
+  /** More flags of the agent. */
+  readonly agentArgs?: readonly string[];
+  /** More flags of the server; runs by interval are an hour apart unless they say otherwise. */
+  readonly serverArgs?: readonly string[];
+}
+
+/** `evenkeel server` and `evenkeel agent` as two processes, which come back on the same port and as the same cluster. */
+export interface ServerAndAgent {
+  readonly serverUrl: string;
+  /** Starts what does not run. */
+  startServer(): Program;
+  startAgent(...args: readonly string[]): Program;
+  /** The processes of now. */
+  readonly server: Program;
+  readonly agent: Program;
+  /** A command that asks the server, such as `reconcile`. */
+  ask(...args: readonly string[]): Promise<CommandResult>;
+  /** Runs `evenkeel reconcile` and returns how many rows it set right; throws unless every kind was verified. */
+  reconcile(): Promise<number>;
+  /** Waits until an agent that has connected after `since` has been compared, and all of it verified. */
+  connected(since: Date): Promise<void>;
+}
+
+/** Starts both. */
+export async function startServerAndAgent(options: ServerAndAgentOptions): Promise<ServerAndAgent> {
+  const { programs, databaseUrl, cluster, kubeconfigPath, agentArgs = [], serverArgs = [] } = options;
+  const port = String(await freePort());
+  const serverUrl = `http://127.0.0.1:${port}`;
+  const startServer = (): Program => {
+    const interval = ["--reconcile-interval", "1h"];
+    return programs.start(
+      "server",
+      "--port",
+      port,
+      "--database-url",
+      databaseUrl,
+      ...interval,
+      ...serverArgs,
+    );
+  };
+  const startAgent = (...args: readonly string[]): Program => {
+    const from = ["--server", serverUrl, "--cluster", cluster, "--kubeconfig", kubeconfigPath];
+    return programs.start("agent", ...from, ...agentArgs, ...args);
+  };
+  let server = startServer();
+  let agent = startAgent();
+  const ask = (...args: readonly string[]): Promise<CommandResult> =>
+    programs.run(...args, "--server", serverUrl);
+  return {
+    serverUrl,
+    get server() {
+      return server;
+    },
+    get agent() {
+      return agent;
+    },
+    startServer() {
+      server = startServer();
+      return server;
+    },
+    startAgent(...args) {
+      agent = startAgent(...args);
+      return agent;
+    },
+    ask,
+    async reconcile() {
+      const { code, stdout, stderr } = await ask("reconcile", cluster, "--output", "json");
+      expect(code, `${stderr}\n${stdout}\n${agent.stderr().slice(-2_000)}`).toBe(0);
+      const { run } = fromJson(GetReconciliationRunResponseSchema, JSON.parse(stdout));
+      return run === undefined ? 0 : countFindings(run);
+    },
+    async connected(since) {
+      await waitFor(
+        "the run of the agent that connects",
+        async () => {
+          const { method } = FleetService;
+          const { cluster: found } = await callFleet(serverUrl, method.getCluster, { name: cluster });
+          const opened = toTime(found?.session?.openTime);
+          const seen = `${server.stderr().slice(-2_000)}\n${agent.stderr().slice(-2_000)}`;
+          expect(opened, seen).toBeGreaterThanOrEqual(since.getTime());
+          expect(toTime(found?.verifiedTime), seen).toBeGreaterThanOrEqual(opened);
+        },
+        { timeoutMs: 30_000 },
+      );
+    },
+  };
+}
+
+function toTime(timestamp: Timestamp | undefined): number {
+  return timestamp === undefined ? 0 : timestampDate(timestamp).getTime();
+}

@@ -1,0 +1,50 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createApiServer } from "../../../src/demo/api-server.ts";
+import { SimulatedCluster } from "../../../src/demo/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../../src/demo/simulated-transport.ts";
+import { createWorkload, type Workload } from "../../../src/demo/workload.ts";
+import type { KubeTransport } from "../../../src/kube/kube.ts";
+import type { Random } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+
+/** A simulated cluster of the test's, served to agents that are processes. */
+export interface SimulatedKube extends AsyncDisposable {
+  readonly cluster: SimulatedCluster;
+  readonly workload: Workload;
+  /** The same cluster without a socket. */
+  readonly transport: KubeTransport;
+  readonly kubeconfigPath: string;
+}
+
+/** Fills a cluster and serves it. Nothing changes before the workload is told to. */
+export async function createSimulatedKube(random: Random): Promise<SimulatedKube> {
+  const cluster = new SimulatedCluster({ clock: createSystemClock(), random });
+  const workload = createWorkload({ cluster, changeIntervalMs: 20 });
+  const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
+  const kubeconfigPath = join(tmpdir(), `evenkeel-kubeconfig-${random.uuid()}.json`);
+  writeFileSync(kubeconfigPath, JSON.stringify(toKubeconfig(api.url)), { mode: 0o600 });
+  return {
+    cluster,
+    workload,
+    transport: createSimulatedTransport(cluster),
+    kubeconfigPath,
+    async [Symbol.asyncDispose]() {
+      await api[Symbol.asyncDispose]();
+      rmSync(kubeconfigPath, { force: true });
+    },
+  };
+}
+
+function toKubeconfig(server: string): object {
+  return {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "test", cluster: { server, "insecure-skip-tls-verify": true } }],
+    users: [{ name: "test", user: {} }],
+    contexts: [{ name: "test", context: { cluster: "test", user: "test" } }],
+    "current-context": "test",
+  };
+}
