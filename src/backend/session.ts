@@ -5,6 +5,7 @@ import type { Producer } from "../bus/bus.ts";
 import { type EventIdentity, encodeEvent } from "../bus/codec.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../lib/errors.ts";
+import { assertObservations } from "./assert-observations.ts";
 import { Outbox } from "./outbox.ts";
 import { PublishWindow } from "./publish-window.ts";
 
@@ -52,6 +53,9 @@ export class Session {
     const expected = this.#lastSequence + 1n;
     if (sequence !== expected) {
       throw invalid("sequence", `expected ${expected}, the number after the last one, found ${sequence}`);
+    }
+    if (message.case === "batch") {
+      assertObservations(this.identity.epoch, message.value);
     }
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message));

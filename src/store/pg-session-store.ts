@@ -61,11 +61,14 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
 
 /**
  * A new process holds nothing of what the one before had not delivered; and with a bus that forgets, neither does
- * a new backend.
+ * a new backend. A run on connect that ended with its session is still owed.
  */
-function needsRun(request: SessionRequest, { lastInstanceId, lastReplyTopic }: SessionOpening): boolean {
+function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
+  const { lastInstanceId, lastReplyTopic, supersededConnect } = opening;
   return (
-    lastInstanceId !== request.instanceId || (request.volatileBus && lastReplyTopic !== request.replyTopic)
+    supersededConnect ||
+    lastInstanceId !== request.instanceId ||
+    (request.volatileBus && lastReplyTopic !== request.replyTopic)
   );
 }
 

@@ -9,6 +9,8 @@ export interface SessionOpening {
   /** The agent's process of the session before. */
   readonly lastInstanceId: string | undefined;
   readonly lastReplyTopic: string | undefined;
+  /** A run on connect that this session has taken the place of: what it was asked for is still to be done. */
+  readonly supersededConnect: boolean;
 }
 
 /**
@@ -38,13 +40,14 @@ export async function openSession(
     boundUid: row?.uid ?? "",
     lastInstanceId: last.rows[0]?.instance_id,
     lastReplyTopic: last.rows[0]?.reply_topic,
+    supersededConnect: false,
   };
   if (opening.boundUid !== clusterUid) {
     return opening;
   }
   const key = [account, cluster, opening.epoch];
   await client.query(CLOSE_OLDER, [...key, now]);
-  await client.query(SUPERSEDE_RUN, [account, cluster, now]);
+  const superseded = await client.query<{ trigger: string }>(SUPERSEDE_RUN, [account, cluster, now]);
   await client.query(ADD_SESSION, [
     ...key,
     request.instanceId,
@@ -52,7 +55,7 @@ export async function openSession(
     request.replyTopic,
     now,
   ]);
-  return opening;
+  return { ...opening, supersededConnect: superseded.rows[0]?.trigger === "CONNECT" };
 }
 
 const LAST_SESSION = `
@@ -72,7 +75,8 @@ WHERE account = $1 AND cluster = $2 AND epoch < $3 AND closed_at IS NULL`;
 const SUPERSEDE_RUN = `
 UPDATE reconciliation_run SET
   state = 'SUPERSEDED', ended_at = $3, error_reason = 'NewSession', error_message = 'a new session of the cluster was opened'
-WHERE account = $1 AND cluster = $2 AND ended_at IS NULL`;
+WHERE account = $1 AND cluster = $2 AND ended_at IS NULL
+RETURNING trigger`;
 
 const ADD_SESSION = `
 INSERT INTO agent_session (account, cluster, epoch, instance_id, agent_version, reply_topic, opened_at, seen_at)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ConflictError, NotFoundError, TerminalError } from "../../../src/lib/errors.ts";
 import { batch, CONFIG_MAPS, kind, PODS, put, remove } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
@@ -312,6 +313,14 @@ export function describeRuns(database: { readonly url: string }): void {
       const world = await openWorld();
       expect(await world.connect("agent-1")).toBeUndefined();
       expect(await world.connect("agent-2")).toMatchObject({ initiator: "evenkeel/backend" });
+    });
+
+    it("asks again for the run on connect that its predecessor did not live to see", async () => {
+      const world = await openWorld();
+      const first = await world.connect("agent-2");
+      const second = await world.connect("agent-2");
+      expect(second?.runId).not.toBe(first?.runId);
+      expect(second).toMatchObject({ trigger: ReconciliationTrigger.CONNECT });
     });
 
     it("has a higher epoch than the one before, and not below the time", async () => {
