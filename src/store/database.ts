@@ -36,8 +36,10 @@ export function createDatabase({ url, maxConnections = 10 }: DatabaseOptions): D
     connectionTimeoutMillis: 10_000,
     application_name: "evenkeel",
   });
-  // An idle connection that breaks is replaced by the pool; without a listener the event would end the process.
+  // A connection that breaks is replaced by the pool, and its query rejects; without listeners these events, of idle
+  // connections and of those in use, would end the process.
   pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     prisma,
@@ -68,7 +70,8 @@ async function runTransaction<T>(
   let broken: Error | undefined;
   try {
     await client.query(
-      `BEGIN; SET LOCAL evenkeel.writer = 'ingester'; SELECT pg_advisory_xact_lock(${lockKeyOf(cluster)})`,
+      // Whatever the database prefers: a snapshot from before the lock would show what the one before has changed since.
+      `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL evenkeel.writer = 'ingester'; SELECT pg_advisory_xact_lock(${lockKeyOf(cluster)})`,
     );
     const result = await work(client);
     await client.query("COMMIT");

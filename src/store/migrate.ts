@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { TerminalError } from "../lib/errors.ts";
+import { TerminalError, toMessage } from "../lib/errors.ts";
 import { toStoreError } from "./sql-error.ts";
 
 /** One folder of `prisma/migrations`. */
@@ -23,7 +23,7 @@ export interface Migration {
  * run at once take turns by an advisory lock; each migration is one transaction with its own record.
  */
 export async function migrate(databaseUrl: string, migrations = readMigrations()): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = createClient(databaseUrl);
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
@@ -47,7 +47,7 @@ export async function listPendingMigrations(
   databaseUrl: string,
   migrations = readMigrations(),
 ): Promise<string[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
+  const client = createClient(databaseUrl);
   try {
     await client.connect();
     const { rows } = await client.query<{ exists: boolean }>(
@@ -60,6 +60,13 @@ export async function listPendingMigrations(
   } finally {
     await client.end();
   }
+}
+
+function createClient(connectionString: string): pg.Client {
+  const client = new pg.Client({ connectionString });
+  // The query under way rejects; without a listener the event would end the process.
+  client.on("error", () => {});
+  return client;
 }
 
 /** The migrations that come with this version, in order. */
@@ -127,8 +134,14 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     );
     await client.query("COMMIT");
   } catch (cause) {
-    await client.query("ROLLBACK");
-    throw new TerminalError(`migration ${migration.name} failed and left nothing behind`, { cause });
+    // A connection that is gone has rolled back already.
+    await client.query("ROLLBACK").catch(() => {});
+    throw new TerminalError(
+      `migration ${migration.name} failed and left nothing behind: ${toMessage(cause)}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

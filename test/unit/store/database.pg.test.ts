@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { ConflictError, RetryableError } from "../../../src/lib/errors.ts";
+import { createDatabase, type Database } from "../../../src/store/database.ts";
+import { PoisonError } from "../../../src/store/sql-error.ts";
+import { describeWithPostgres } from "../../support/postgres.ts";
+
+const CLUSTER = { account: "acme", cluster: "c1" };
+
+describeWithPostgres("a database", (provided) => {
+  let database: Database;
+  let other: Database;
+
+  beforeEach(() => {
+    database = createDatabase({ url: provided.url, maxConnections: 2 });
+    other = createDatabase({ url: provided.url, maxConnections: 2 });
+  });
+  afterEach(async () => {
+    await database[Symbol.asyncDispose]();
+    await other[Symbol.asyncDispose]();
+  });
+
+  /** Resolves once a transaction of somebody waits for an advisory lock. */
+  const someoneWaits = async (): Promise<"waits"> => {
+    for (;;) {
+      const { rowCount } = await database.pool.query(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+      );
+      if (rowCount === 1) {
+        return "waits";
+      }
+    }
+  };
+
+  it("lets one transaction of a cluster at a time in, across programs, and other clusters pass (R21, R38)", async () => {
+    const gate = Promise.withResolvers<void>();
+    const order: string[] = [];
+    const first = database.transaction(CLUSTER, async () => {
+      await gate.promise;
+      order.push("first");
+    });
+    const second = other.transaction(CLUSTER, async () => void order.push("second"));
+    expect(await Promise.race([second, someoneWaits()])).toBe("waits");
+    await other.transaction({ account: "acme", cluster: "c2" }, async () => void order.push("c2"));
+    gate.resolve();
+    await Promise.all([first, second]);
+    expect(order).toEqual(["c2", "first", "second"]);
+  });
+
+  it("reads nothing before it has the lock, whatever isolation the database prefers", async () => {
+    await database.pool.query("CREATE TABLE turn (value int)");
+    await database.pool.query("INSERT INTO turn VALUES (0)");
+    const name = new URL(provided.url).pathname.slice(1);
+    await database.pool.query(`ALTER DATABASE ${name} SET default_transaction_isolation = 'repeatable read'`);
+    try {
+      await using strict = createDatabase({ url: provided.url });
+      const gate = Promise.withResolvers<void>();
+      const first = strict.transaction(CLUSTER, async (client) => {
+        await gate.promise;
+        await client.query("UPDATE turn SET value = 1");
+      });
+      const second = strict.transaction(CLUSTER, async (client) => {
+        const { rows } = await client.query<{ value: number }>("SELECT value FROM turn");
+        return rows[0]?.value;
+      });
+      await someoneWaits();
+      gate.resolve();
+      await first;
+      expect(await second).toBe(1);
+    } finally {
+      await database.pool.query(`ALTER DATABASE ${name} RESET default_transaction_isolation`);
+    }
+  });
+
+  it("leaves nothing behind when the work throws, and throws that error itself", async () => {
+    await database.pool.query("CREATE TABLE left_behind (id int)");
+    const reason = new ConflictError("another run is active");
+    const failed = database.transaction(CLUSTER, async (client) => {
+      await client.query("INSERT INTO left_behind VALUES (1)");
+      throw reason;
+    });
+    await expect(failed).rejects.toBe(reason);
+    expect((await database.pool.query("SELECT * FROM left_behind")).rowCount).toBe(0);
+  });
+
+  it("translates what Postgres refuses, and the connection is used again", async () => {
+    for (let attempt = 0; attempt < 5; attempt += 1) {
+      const failed = database.transaction(CLUSTER, (client) =>
+        client.query(`SELECT '{"a":"\\u0000"}'::jsonb`),
+      );
+      await expect(failed).rejects.toThrow(PoisonError);
+    }
+    expect(database.pool.totalCount).toBe(1);
+  });
+
+  it("survives a connection that dies in the middle of a transaction, and passes it on as something that passes", async () => {
+    const failed = database.transaction(CLUSTER, async (client) => {
+      const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+      await other.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
+      // The news comes while no query is under way.
+      await new Promise((resolve) => client.once("end", resolve));
+      await client.query("SELECT 1");
+    });
+    await expect(failed).rejects.toThrow(RetryableError);
+    await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
+  });
+});
