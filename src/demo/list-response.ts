@@ -5,7 +5,7 @@ import { type ServedKind, toApiVersion, toKindKey } from "./kinds.ts";
 import type { KubeObject } from "./kube-object.ts";
 import { represent, toKubeObject } from "./kube-object-json.ts";
 import type { ListOptions } from "./list-options.ts";
-import { CompactedError, compareKeys, type MvccStore, type StoreEntry } from "./mvcc-store.ts";
+import { CompactedError, type MvccStore, type StoreEntry } from "./mvcc-store.ts";
 
 /** What to list. */
 export interface ListQuery {
@@ -74,10 +74,8 @@ function readPage(store: MvccStore<KubeObject>, { served, options, newestRevisio
     }
     const { revision, startKey } = parseContinueToken(options.continueToken);
     const at = revision < 0 ? newestRevision : revision;
-    const entries = readAt(store, prefix, at, () =>
-      expired(tokenTooOld, toContinueToken({ revision: -1, startKey })),
-    );
-    return { revision: at, entries: entries.filter(({ key }) => compareKeys(key, startKey) >= 0) };
+    const onCompacted = () => expired(tokenTooOld, toContinueToken({ revision: -1, startKey }));
+    return { revision: at, entries: readAt(store, prefix, at, onCompacted, startKey) };
   }
   const asked = options.resourceVersion;
   if (asked !== undefined && asked > BigInt(newestRevision)) {
@@ -94,9 +92,10 @@ function readAt(
   prefix: string,
   revision: number,
   onCompacted: () => Error,
+  startKey?: string,
 ): StoreEntry<KubeObject>[] {
   try {
-    return store.list(prefix, revision);
+    return store.list(prefix, revision, startKey);
   } catch (error) {
     throw error instanceof CompactedError ? onCompacted() : error;
   }

@@ -36,6 +36,8 @@ interface Version<T> {
  */
 export class MvccStore<T> {
   readonly #versions = new Map<string, Map<string, Version<T>[]>>();
+  /** Keys of a prefix in their order, until one is added or forgotten: a list in pages sorts once. */
+  readonly #sortedKeys = new Map<string, readonly string[]>();
   #events: StoreEvent<T>[] = [];
   #revision: number;
   #compactedRevision = 0;
@@ -73,20 +75,23 @@ export class MvccStore<T> {
   }
 
   /**
-   * Every key of the prefix at a revision, in the order of keys.
+   * Every key of the prefix at a revision, in the order of keys, from `startKey` on.
    *
    * Throws {@link CompactedError} and {@link FutureRevisionError}.
    */
-  list(prefix: string, revision = this.#revision): StoreEntry<T>[] {
+  list(prefix: string, revision = this.#revision, startKey = ""): StoreEntry<T>[] {
     this.#assertReadable(revision);
+    const versions = this.#versions.get(prefix);
+    const keys = this.#keysOf(prefix);
     const entries: StoreEntry<T>[] = [];
-    for (const [key, versions] of this.#versions.get(prefix) ?? []) {
-      const entry = entryAt(key, versions, revision);
+    for (let at = lowerBound(keys, startKey); at < keys.length; at++) {
+      const key = keys[at] ?? "";
+      const entry = entryAt(key, versions?.get(key) ?? [], revision);
       if (entry !== undefined) {
         entries.push(entry);
       }
     }
-    return entries.sort((a, b) => compareKeys(a.key, b.key));
+    return entries;
   }
 
   /** Writes to the prefix after a revision, which may be in the future. Throws {@link CompactedError}. */
@@ -113,6 +118,7 @@ export class MvccStore<T> {
         }
       }
     }
+    this.#sortedKeys.clear();
   }
 
   /** Goes back to a revision, as an etcd restored from a backup does: the numbers after it are given out again. */
@@ -128,6 +134,7 @@ export class MvccStore<T> {
         }
       }
     }
+    this.#sortedKeys.clear();
   }
 
   #versionsOf(prefix: string, key: string): Version<T>[] {
@@ -140,8 +147,16 @@ export class MvccStore<T> {
     if (versions === undefined) {
       versions = [];
       keys.set(key, versions);
+      this.#sortedKeys.delete(prefix);
     }
     return versions;
+  }
+
+  #keysOf(prefix: string): readonly string[] {
+    const sorted =
+      this.#sortedKeys.get(prefix) ?? [...(this.#versions.get(prefix)?.keys() ?? [])].sort(compareKeys);
+    this.#sortedKeys.set(prefix, sorted);
+    return sorted;
   }
 
   #assertReadable(revision: number): void {
@@ -163,6 +178,20 @@ function entryAt<T>(
   return version?.value === undefined
     ? undefined
     : { key, value: version.value, modRevision: version.revision };
+}
+
+/** First position whose key is not before `key`. */
+function lowerBound(keys: readonly string[], key: string): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareKeys(keys[middle] ?? "", key) < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
 }
 
 /** Order of two keys by their UTF-8 bytes, which JavaScript's own order of UTF-16 units is not above U+FFFF. */
