@@ -30,7 +30,10 @@ export interface ReflectorOptions {
 
 /** How a snapshot may be had. */
 export interface SnapshotOptions {
-  /** Take the first list, if it was not taken before, instead of a new one. */
+  /**
+   * Take the first list instead of a new one, if it was not taken before and was begun in this session: a run on
+   * connect is asked for before Welcome, and what it verifies is true as of then.
+   */
   readonly reuseInitial: boolean;
 }
 
@@ -48,7 +51,8 @@ export class Reflector {
   readonly #sink: ChangeSink;
   readonly #index = new PackedIndex();
   readonly #started = Promise.withResolvers<void>();
-  #initial: KindSnapshot | undefined;
+  /** The first list, and the session in which it was begun. */
+  #initial: { readonly snapshot: KindSnapshot; readonly epoch: bigint } | undefined;
   #watchers: readonly NamespaceWatcher[] = [];
   #progress = Promise.withResolvers<void>();
 
@@ -100,7 +104,9 @@ export class Reflector {
     await waitFor(signal, this.#started.promise);
     const initial = this.#initial;
     this.#initial = undefined;
-    return reuseInitial && initial !== undefined ? initial : await this.#list(signal);
+    return reuseInitial && initial?.epoch === this.#context.epoch()
+      ? initial.snapshot
+      : await this.#list(signal);
   }
 
   /**
@@ -149,11 +155,12 @@ export class Reflector {
     const backoff = createBackoff(random, config.backoff);
     for (;;) {
       try {
+        const epoch = this.#context.epoch();
         const snapshot = await this.#list(signal);
         if (!this.#options.sendAll) {
           this.#fillIndex(snapshot);
         }
-        this.#initial = snapshot;
+        this.#initial = { snapshot, epoch };
         return snapshot;
       } catch (error) {
         signal.throwIfAborted();

@@ -34,6 +34,18 @@ describe("an agent", () => {
     expect(world.backend.received[0]?.message.case).toBe("scopeDeclared");
   });
 
+  it("lists anew for the run on connect of a later session: that was asked for after the first list", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    await world.start();
+    world.backend.disconnect();
+    await world.settle(60_000);
+    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    await world.settle(2_000);
+    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.agent.counters).toMatchObject({ sessions: 2, lists: 2, comparisonsSucceeded: 1 });
+  });
+
   it("follows changes by watch, without another list", async () => {
     await using world = new AgentWorld();
     await world.start();
