@@ -1,0 +1,58 @@
+import { insertRaw } from "../support/insert-raw.ts";
+import { queryRows } from "../support/query-rows.ts";
+import { waitForRun } from "../support/runs.ts";
+import { quantile } from "../support/statistics.ts";
+import type { World } from "../support/world.ts";
+
+const OBJECTS = 10_000;
+const CONTENT_BYTES = 3_500;
+const REPEATS = 3;
+
+/**
+ * The first copy of a cluster: from the agent's session to the end of its first run, which has listed, sent, written
+ * and verified every object. Beside it the same rows written by nothing but `INSERT ... SELECT FROM unnest`.
+ */
+export async function initialSync(world: World): Promise<void> {
+  await using api = await world.startApi();
+  await api.fill(OBJECTS, CONTENT_BYTES);
+  const raw: number[] = [];
+  const synced: number[] = [];
+  for (let repeat = 0; repeat < REPEATS; repeat++) {
+    raw.push(await measureRaw(world));
+    synced.push(await measureSync(world, api.url));
+  }
+  const [rawRate, syncRate] = [quantile(raw, 0.5), quantile(synced, 0.5)];
+  console.log(
+    `  raw insert, one connection: ${format(rawRate)} objects/s (of ${raw.map(format).join(", ")})`,
+  );
+  console.log(
+    `  end to end:                 ${format(syncRate)} objects/s (of ${synced.map(format).join(", ")})`,
+  );
+  console.log(`  ratio: ${(syncRate / rawRate).toFixed(2)}`);
+}
+
+async function measureRaw(world: World): Promise<number> {
+  const durationMs = await insertRaw(await world.createDatabase(), OBJECTS, CONTENT_BYTES);
+  return (OBJECTS * 1000) / durationMs;
+}
+
+async function measureSync(world: World, apiUrl: string): Promise<number> {
+  const databaseUrl = await world.createDatabase();
+  const server = await world.startServer(databaseUrl);
+  const agent = world.startAgent(server.url, apiUrl);
+  const { durationMs } = await waitForRun(databaseUrl, 1, agent);
+  const [row] = await queryRows<{ count: number }>(
+    databaseUrl,
+    "SELECT count(*)::int FROM kubernetes_object",
+  );
+  if (row?.count !== OBJECTS) {
+    throw new Error(`${row?.count} rows of ${OBJECTS} objects`);
+  }
+  await agent.end("SIGTERM");
+  await server.program.end("SIGTERM");
+  return (OBJECTS * 1000) / durationMs;
+}
+
+function format(rate: number): string {
+  return Math.round(rate).toLocaleString("en");
+}

@@ -1,0 +1,30 @@
+import { cpus } from "node:os";
+import { agentMemory } from "./benchmarks/agent-memory.ts";
+import { changeLatency } from "./benchmarks/change-latency.ts";
+import { initialSync } from "./benchmarks/initial-sync.ts";
+import { inventory } from "./benchmarks/inventory.ts";
+import { metadataList } from "./benchmarks/metadata-list.ts";
+import { createWorld } from "./support/world.ts";
+
+const benchmarks = new Map([
+  ["initial-sync", initialSync],
+  ["change-latency", changeLatency],
+  ["agent-memory", agentMemory],
+  ["metadata-list", metadataList],
+  ["inventory", inventory],
+]);
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !benchmarks.has(name));
+if (unknown.length > 0) {
+  throw new Error(`no benchmark ${unknown.join(", ")}; there are ${[...benchmarks.keys()].join(", ")}`);
+}
+await using world = await createWorld();
+const cores = `${cpus().length} cores (${cpus()[0]?.model.trim()})`;
+console.log(`${cores}, Node ${process.version}, Postgres ${world.postgresVersion}`);
+for (const [name, run] of benchmarks) {
+  if (names.length === 0 || names.includes(name)) {
+    console.log(`\n${name}`);
+    await run(world);
+  }
+}

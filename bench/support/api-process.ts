@@ -1,0 +1,57 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { createApiServer } from "../../src/demo/api-server.ts";
+import { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
+import { namespaceObject } from "../../src/demo/workload-objects.ts";
+import { createSeededRandom } from "../../src/lib/random.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import type { ApiOrder, ApiReport } from "./api-messages.ts";
+import { createPod } from "./create-pod.ts";
+
+// A process of its own: what it costs to simulate the API must not count as the agent's.
+const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSeededRandom(1) });
+cluster.create(namespaceObject("kube-system"));
+const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
+
+process.on("message", async (order: ApiOrder) => {
+  switch (order.kind) {
+    case "fill":
+      for (let index = 0; index < order.count; index++) {
+        cluster.create(createPod(index, order.contentBytes));
+      }
+      report({ kind: "filled" });
+      break;
+    case "change":
+      await changePods(order.count, order.everyMs);
+      break;
+    default:
+      order satisfies never;
+  }
+});
+process.on("disconnect", () => process.exit());
+report({ kind: "listening", url: api.url });
+
+/** Changes one pod after the other, and reports each change with the time at which it was made. */
+async function changePods(count: number, everyMs: number): Promise<void> {
+  const pods = cluster.list("/pods");
+  const start = performance.now();
+  for (let index = 0; index < count; index++) {
+    const pod = pods[index % pods.length];
+    await sleep(Math.max(0, start + index * everyMs - performance.now()));
+    const at = String(process.hrtime.bigint());
+    const { metadata } = cluster.update(
+      "/pods",
+      pod?.metadata.namespace ?? "",
+      pod?.metadata.name ?? "",
+      (old) => ({
+        ...old,
+        status: { phase: "Running", restarts: index },
+      }),
+    );
+    report({ kind: "changed", version: metadata.resourceVersion ?? "", at });
+  }
+}
+
+function report(message: ApiReport): void {
+  process.send?.(message);
+}

@@ -1,0 +1,16 @@
+import { readFileSync } from "node:fs";
+
+/** Memory of a process. */
+export interface ProcessMemory {
+  readonly residentBytes: number;
+  /** The most that was ever resident. */
+  readonly peakBytes: number;
+}
+
+/** Reads `/proc/PID/status`; Linux alone has it. */
+export function readProcessMemory(pid: number): ProcessMemory {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const bytesOf = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
+  return { residentBytes: bytesOf("VmRSS"), peakBytes: bytesOf("VmHWM") };
+}
