@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { afterAll } from "vitest";
+import { afterEach } from "vitest";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { World } from "../../support/store/world.ts";
 
-/** Opens worlds of their own cluster each, with a first session and the default scope, and closes them at the end. */
+/** Opens worlds of their own cluster each, with a first session and the default scope, and closes them after each test. */
 export function openWorlds(database: { readonly url: string }): (clock?: Clock) => Promise<World> {
   const worlds: World[] = [];
-  afterAll(async () => {
-    await Promise.all(worlds.map((world) => world[Symbol.asyncDispose]()));
+  afterEach(async () => {
+    await Promise.all(worlds.splice(0).map((world) => world[Symbol.asyncDispose]()));
   });
   return async (clock) => {
     const world = new World(database.url, `cluster-${randomUUID()}`, clock);

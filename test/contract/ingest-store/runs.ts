@@ -220,6 +220,25 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.answer(request)).toEqual([]);
     });
 
+    it("keeps the first end of a kind while others are pending (R12)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      await world.endKind(request.runId, PODS, 90, world.sequence + 1n);
+      expect(await kindOf(world, "pods")).toMatchObject({ floor: "50", failure_reason: null });
+    });
+
+    it("ignores what comes after its deadline (R12)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.sql("UPDATE reconciliation_run SET deadline_at = now() WHERE cluster = $1");
+      await world.runs.expireRuns(world.signal);
+      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      expect(await kindOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+      expect(await world.answer(request)).toEqual([]);
+      expect(await run(world)).toMatchObject({ state: "EXPIRED" });
+    });
+
     it("answers a request that is delivered again as a new attempt, without the kinds that are done (R33)", async () => {
       const world = await openWorld();
       const { request, inventories } = await world.beginRun();
@@ -283,6 +302,16 @@ export function describeRuns(database: { readonly url: string }): void {
       expect((await world.rows()).map(({ key }) => key)).toEqual(["b/y"]);
       await world.apply(put("a/x", { observed: 20 }), put("b/z", { observed: 20 }));
       expect((await world.rows()).map(({ key }) => key)).toEqual(["b/y", "b/z"]);
+    });
+
+    it("takes up again below the old floor what left it by namespace (R30)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
+      await world.verifyAll(100);
+      await world.declare([PODS, CONFIG_MAPS], ["b"]);
+      await world.declare([PODS, CONFIG_MAPS]);
+      await world.apply(put("a/x", { observed: 50 }));
+      expect(await world.row("a/x")).toMatchObject({ state: "present", observed: "50" });
     });
 
     it("keeps the rows of a kind that is read in another version (R31)", async () => {

@@ -1,0 +1,241 @@
+import type { Mutant } from "./mutant.ts";
+
+const RACES = ["test/unit/agent/races.test.ts"];
+const AGENT = ["test/unit/agent/agent.test.ts"];
+const UPLINK = ["test/unit/agent/uplink-state.test.ts"];
+const DIFF = ["test/unit/reconcile/diff.test.ts"];
+const COMPARISON = "src/agent/kind-comparison.ts";
+const WATCHER = "src/agent/namespace-watcher.ts";
+const LIST = "src/kube/list.ts";
+const SESSION = "src/agent/run-session.ts";
+
+/** Protections in the agent. */
+export const agentMutants: readonly Mutant[] = [
+  {
+    race: "R1",
+    file: COMPARISON,
+    find: "    await this.#settle(signal, snapshot, wanted);\n",
+    replace: "",
+    tests: RACES,
+    only: "R1:",
+  },
+  {
+    race: "R2",
+    file: COMPARISON,
+    find: "const at = snapshot.versionFor(objectKey.namespace);",
+    replace: 'const at = "999999999";',
+    tests: [...RACES, ...AGENT, "test/unit/agent/scope.test.ts"],
+    only: "R2|each delete bounded",
+  },
+  {
+    race: "R3",
+    file: "src/reconcile/diff.ts",
+    find: "    listed.uid === held.uid &&\n",
+    replace: "",
+    tests: DIFF,
+    only: "R3",
+  },
+  {
+    race: "R6",
+    file: "src/agent/list-snapshot.ts",
+    find: "if (!isBelow(snapshot, mark)) {",
+    replace: "if (mark >= 0n) {",
+    tests: RACES,
+    only: "R6",
+  },
+  {
+    race: "R7",
+    file: LIST,
+    find: "const page = await getPage(signal, transport, request, metadataOnly);",
+    replace:
+      'const page = await getPage(signal, transport, request, metadataOnly).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "" };\n    });',
+    tests: ["test/unit/kube/list.test.ts"],
+    only: "R7",
+  },
+  {
+    race: "R7",
+    file: LIST,
+    find: "const page = await getPage(signal, transport, request, metadataOnly);",
+    replace:
+      'const page = await getPage(signal, transport, request, metadataOnly).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "" };\n    });',
+    tests: RACES,
+    only: "R7",
+  },
+  {
+    race: "R8",
+    file: WATCHER,
+    find: "resourceVersion: String(from),",
+    replace: "resourceVersion: String(from + 1n),",
+    tests: RACES,
+    only: "R8",
+  },
+  {
+    race: "R8",
+    file: WATCHER,
+    find: "if (error instanceof ExpiredError || this.#era.aborted) {",
+    replace: "if (this.#era.aborted) {",
+    tests: RACES,
+    only: "R8",
+  },
+  {
+    race: "R9",
+    file: WATCHER,
+    find: "    timeline.observe(version);\n",
+    replace:
+      '    timeline.observe(version);\n    if (event.kind === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
+    tests: RACES,
+    only: "R9",
+  },
+  {
+    race: "R9",
+    file: WATCHER,
+    find: "    this.#resume = maxVersion(this.#resume ?? 0n, version);\n",
+    replace:
+      '    if (event.kind !== "bookmark") {\n      this.#resume = maxVersion(this.#resume ?? 0n, version);\n    }\n',
+    tests: RACES,
+    only: "R9",
+  },
+  {
+    race: "R10",
+    file: COMPARISON,
+    find: "          this.#missing.push({ key: finding.held.key, uid: finding.held.uid });\n",
+    replace: "",
+    tests: AGENT,
+    only: "R10",
+  },
+  {
+    race: "R11",
+    file: LIST,
+    find: "if (error instanceof KubeUnavailableError && error.status === 410) {",
+    replace:
+      'if ((error as { status?: number }).status === 403) {\n      return { version: "999999", items: [], next: "" };\n    }\n    if (error instanceof KubeUnavailableError && error.status === 410) {',
+    tests: RACES,
+    only: "R11.*403",
+  },
+  {
+    race: "R11",
+    file: LIST,
+    find: 'const items = answer["items"] === null ? [] : answer["items"];',
+    replace: 'const items = answer["items"] ?? [];',
+    tests: ["test/unit/kube/list.test.ts"],
+    only: "R11",
+  },
+  {
+    race: "R11",
+    file: "src/agent/scope-follower.ts",
+    find: "this.#lacking = discovery.unanswered.length === 0 ? lacking : new Set();",
+    replace: "this.#lacking = lacking;",
+    tests: ["test/unit/agent/scope.test.ts"],
+    only: "R11",
+  },
+  {
+    race: "R12",
+    file: "src/agent/batch-handlers/reconciliation.ts",
+    find: "this.#replacedRuns.has(runId) || ",
+    replace: "",
+    tests: ["test/unit/agent/runs.test.ts"],
+  },
+  {
+    race: "R17",
+    file: "src/agent/reflector.ts",
+    find: "if (!first.versioned || ",
+    replace: "if (",
+    tests: RACES,
+    only: "R17",
+  },
+  {
+    race: "R20",
+    file: "src/agent/live-segment.ts",
+    find: "if (present !== undefined && isOlder(change, present)) {",
+    replace: "if (present !== undefined && change === present) {",
+    tests: UPLINK,
+    only: "older observation",
+  },
+  {
+    race: "R20",
+    file: "src/agent/uplink-state.ts",
+    find: "const last = this.#segments.at(-1);",
+    replace: 'const last = this.#segments.findLast((segment) => segment.kind === "live");',
+    tests: UPLINK,
+    only: "R20",
+  },
+  {
+    race: "R20",
+    file: "src/agent/live-segment.ts",
+    find: "const present = changes.get(key);",
+    replace: "const present = changes.get(key);\n    if (present !== undefined) {\n      return;\n    }",
+    tests: UPLINK,
+    only: "R20",
+  },
+  {
+    race: "R25",
+    file: LIST,
+    find: "metadataOnly ? JSON.parse : parseExact",
+    replace: "JSON.parse",
+    tests: ["test/unit/kube/list.test.ts"],
+    only: "keeps each number",
+  },
+  {
+    race: "R25",
+    file: "src/domain/canonical-json.ts",
+    find: "Object.keys(object).sort()",
+    replace: "Object.keys(object)",
+    tests: ["test/unit/domain/canonical-json.test.ts"],
+  },
+  {
+    race: "R25",
+    file: "src/domain/canonical-json.ts",
+    find: "return canonicalNumber(value.rawJSON);",
+    replace: "return String(Number(value.rawJSON));",
+    tests: ["test/unit/domain/canonical-json.test.ts"],
+  },
+  {
+    race: "R27",
+    file: "src/reconcile/diff.ts",
+    find: "    held.checksum.length !== 0 &&\n",
+    replace: "",
+    tests: DIFF,
+  },
+  {
+    race: "R31",
+    file: "src/domain/kind.ts",
+    find: '{ group, resource }: Pick<ResourceKind, "group" | "resource">): string {\n',
+    replace:
+      '{ group, resource, version = "" }: Partial<ResourceKind>): string {\n  if (version !== "") {\n    return [group, version, resource].join("/");\n  }\n',
+    tests: UPLINK,
+    only: "R31",
+  },
+  {
+    race: "R32",
+    file: SESSION,
+    find: "        if (!inbound.offer(message.value)) {",
+    replace:
+      "        while (!outbox.state.isDrained) {\n          await new Promise(setImmediate);\n        }\n        if (!inbound.offer(message.value)) {",
+    tests: AGENT,
+    only: "R32",
+  },
+  {
+    race: "R33",
+    file: COMPARISON,
+    find: "if (this.#ranges.isTiled) {",
+    replace: "if (chunk.range.last) {",
+    tests: RACES,
+    only: "R33",
+  },
+  {
+    race: "R33",
+    file: "src/agent/batch-handlers/reconciliation.ts",
+    find: "attempt < current.attempt",
+    replace: "attempt < 0",
+    tests: RACES,
+    only: "R33",
+  },
+  {
+    race: "R33",
+    file: "src/reconcile/key-ranges.ts",
+    find: "return count === this.#ranges.size;",
+    replace: "return true;",
+    tests: DIFF,
+    only: "R33",
+  },
+];

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Mutant } from "./mutant.ts";
+import { mutants } from "./mutants.ts";
+
+/*
+ * Takes protections away one by one, in a copy of the tree, and tells which ones the tests notice.
+ *
+ *   node test/mutants/run.ts [R5 R12 ...]
+ *
+ * Fails when a mutant survives, when its text is not found exactly once, or when its tests fail without it too.
+ */
+
+const root = resolve(import.meta.dirname, "../..");
+const NOT_COPIED: ReadonlySet<string> = new Set(["node_modules", ".git", "dist"]);
+/** A mutant may well make a test wait for ever. */
+const TIMEOUT_MS = 90_000;
+
+const races = new Set(process.argv.slice(2));
+const chosen = mutants.filter(({ race }) => races.size === 0 || races.has(race));
+const copy = mkdtempSync(join(tmpdir(), "evenkeel-mutants-"));
+try {
+  process.exitCode = (await runAll()) ? 0 : 1;
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+
+async function runAll(): Promise<boolean> {
+  for (const mutant of chosen) {
+    assertFoundOnce(mutant);
+  }
+  cpSync(root, copy, {
+    recursive: true,
+    filter: (source) => !NOT_COPIED.has(source.slice(root.length + 1)),
+  });
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
+  if (!(await passes(files, undefined, 10 * TIMEOUT_MS))) {
+    console.error("the tests fail without any mutant");
+    return false;
+  }
+  let survivors = 0;
+  for (const mutant of chosen) {
+    const started = performance.now();
+    const isKilled = await kills(mutant);
+    survivors += isKilled ? 0 : 1;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const { race, file, find } = mutant;
+    const line = find.trim().split("\n", 1)[0]?.slice(0, 70);
+    console.log(
+      `${race.padEnd(4)} ${isKilled ? "killed  " : "SURVIVED"} ${seconds.padStart(5)} s  ${file}: ${line}`,
+    );
+  }
+  console.log(`${chosen.length - survivors} of ${chosen.length} mutants killed`);
+  return survivors === 0;
+}
+
+function assertFoundOnce({ race, file, find }: Mutant): void {
+  const count = readFileSync(join(root, file), "utf8").split(find).length - 1;
+  if (count !== 1) {
+    throw new Error(`${race}: expected this once in ${file}, found it ${count} times:\n${find}`);
+  }
+}
+
+async function kills({ file, find, replace, tests, only }: Mutant): Promise<boolean> {
+  const path = join(copy, file);
+  const original = readFileSync(path, "utf8");
+  writeFileSync(
+    path,
+    original.replace(find, () => replace),
+  );
+  try {
+    return !(await passes(tests, only, TIMEOUT_MS));
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+/** Whether the tests pass; tests that take longer than `timeoutMs` do not. */
+async function passes(
+  files: readonly string[],
+  only: string | undefined,
+  timeoutMs: number,
+): Promise<boolean> {
+  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const args = [vitest, "run", "--bail=1", ...(only === undefined ? [] : ["-t", only]), ...files];
+  const child = spawn(process.execPath, args, {
+    cwd: copy,
+    stdio: only === undefined && files.length > 1 ? ["ignore", "inherit", "inherit"] : "ignore",
+    signal: AbortSignal.timeout(timeoutMs),
+    killSignal: "SIGTERM",
+  });
+  child.on("error", () => {});
+  const [code] = await once(child, "exit");
+  return code === 0;
+}
