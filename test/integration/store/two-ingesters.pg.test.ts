@@ -1,0 +1,107 @@
+import { create } from "@bufbuild/protobuf";
+import pg from "pg";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { KindReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createDatabase, type Database } from "../../../src/store/database.ts";
+import type { IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+import { createPgIngestStore } from "../../../src/store/pg-ingest-store.ts";
+import { describeWithPostgres } from "../../support/postgres.ts";
+import { withSeed } from "../../support/seeded.ts";
+import { batch, CONFIG_MAPS, PODS, put, remove } from "../../support/store/messages.ts";
+import { World } from "../../support/store/world.ts";
+
+describeWithPostgres("two ingesters that both believe they own a cluster", (provided) => {
+  let world: World;
+  let other: { readonly database: Database; readonly store: IngestStore };
+  let observer: pg.Client;
+
+  beforeEach(async () => {
+    world = new World(provided.url, `cluster-${crypto.randomUUID()}`);
+    await world.connect();
+    await world.sql("DELETE FROM reconciliation_run WHERE cluster = $1");
+    await world.declare();
+    const database = createDatabase({ url: provided.url, maxConnections: 2 });
+    other = { database, store: createPgIngestStore(database, createSystemClock()) };
+    observer = new pg.Client({ connectionString: provided.url });
+    await observer.connect();
+  });
+  afterEach(async () => {
+    await observer.end();
+    await other.database[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  /** Resolves once this many connections to the database wait for a lock of some kind. */
+  const waiting = async (count: number): Promise<void> => {
+    for (;;) {
+      const { rowCount } = await world.database.pool.query(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+      );
+      if ((rowCount ?? 0) >= count) {
+        return;
+      }
+    }
+  };
+
+  it("do no harm: a stale Put does not come in while the other purges its tombstone (R38, R39)", async () => {
+    await world.apply(put("a/x", { observed: 10 }));
+    await world.apply(remove("a/x", 20));
+    const { request } = await world.beginRun();
+    await world.endKind(request.runId, CONFIG_MAPS, 30, world.sequence + 1n);
+    // Holds the purging transaction open behind its purge: it ends the run last of all.
+    await observer.query("BEGIN");
+    await observer.query("SELECT 1 FROM reconciliation_run WHERE id = $1 FOR UPDATE", [request.runId]);
+    const purging = world.endKind(request.runId, PODS, 30, world.sequence + 1n);
+    await waiting(1);
+    const stale = other.store.applyBatch(world.signal, world.next(), batch([put("a/x", { observed: 15 })]));
+    await waiting(2);
+    await observer.query("COMMIT");
+    await Promise.all([purging, stale]);
+    expect(await world.rows()).toEqual([]);
+  });
+
+  it("end where one alone would: the same stream, applied by both at once (R38)", async () => {
+    await withSeed("end where one alone would", async (random) => {
+      const truth = new Map<string, string>();
+      const stream: { readonly position: StreamPosition; readonly what: Batch | undefined }[] = [];
+      const { request } = await world.beginRun();
+      for (let version = 10; version < 90; version += 1) {
+        const key = `a/${Math.floor(random.float() * 6)}`;
+        const isGone = random.float() < 0.4;
+        if (isGone) {
+          truth.delete(key);
+        } else {
+          truth.set(key, String(version));
+        }
+        const item = isGone ? remove(key, version) : put(key, { observed: version });
+        stream.push({ position: world.next(), what: batch([item]) });
+        if (version === 50) {
+          stream.push({ position: world.next(), what: undefined });
+        }
+      }
+      const apply = async (store: IngestStore): Promise<void> => {
+        for (const { position, what } of stream) {
+          if (what === undefined) {
+            const end = create(KindReconciledSchema, {
+              runId: request.runId,
+              attempt: 1,
+              kind: PODS,
+              listVersion: "50",
+              firstSequence: 1n,
+            });
+            await store.applyKindReconciled(world.signal, position, end);
+          } else {
+            await store.applyBatch(world.signal, position, what);
+          }
+        }
+      };
+      await Promise.all([apply(world.store), apply(other.store)]);
+      const present = (await world.rows()).filter(({ state }) => state === "present");
+      expect(new Map(present.map(({ key, version }) => [key, version]))).toEqual(truth);
+      const [session] = await world.sql("SELECT * FROM agent_session WHERE cluster = $1");
+      expect(session).toMatchObject({ applied_sequence: String(world.sequence), gap_sequence: "0" });
+    });
+  });
+});
