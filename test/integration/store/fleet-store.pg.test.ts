@@ -3,14 +3,14 @@ import {
   FindingType,
   ObjectState,
   ReconciliationState,
-} from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { InvalidArgumentError } from "../../src/lib/errors.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
-import type { Page, PageQuery, Position } from "../../src/store/fleet-store.ts";
-import { createPrismaFleetStore } from "../../src/store/prisma-fleet-store.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
-import { batch, CONFIG_MAPS, kind, PODS, put, ref } from "../support/store/messages.ts";
-import { World } from "../support/store/world.ts";
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { InvalidArgumentError } from "../../../src/lib/errors.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
+import { createPrismaFleetStore } from "../../../src/store/prisma-fleet-store.ts";
+import { describeWithPostgres } from "../../support/postgres.ts";
+import { batch, CONFIG_MAPS, kind, PODS, put, ref } from "../../support/store/messages.ts";
+import { World } from "../../support/store/world.ts";
 
 const { signal } = new AbortController();
 const account = "acme";
@@ -153,6 +153,8 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const request = (await world.connect()) ?? expect.fail("connecting made no run");
     await world.declare();
     await world.apply(put("a/x", { observed: 1 }));
+    // What a run brings of a kind that was verified before is a finding.
+    await world.sql("UPDATE kind_state SET verified_at = now() - interval '1 minute' WHERE cluster = $1");
     const query = { cluster: "fleet-5", endedSince: new Date(Date.now() - 60_000) };
     expect((await store.getRun(signal, account, request.runId))?.state).toBe(ReconciliationState.REQUESTED);
     await world.answer(request);

@@ -1,0 +1,301 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type Backend, createBackend } from "../../src/backend/backend.ts";
+import { createMemoryBus, type MemoryBus, type PublishFate } from "../../src/bus/memory-bus.ts";
+import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/bus/topics.ts";
+import { createIngester } from "../../src/ingester/ingester.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { supervise } from "../../src/lib/supervise.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../src/lib/system-random.ts";
+import { createAnonymousAuthenticator } from "../../src/rpc/anonymous-authenticator.ts";
+import { type RpcServer, serve } from "../../src/rpc/serve.ts";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { createPgIngestStore } from "../../src/store/pg-ingest-store.ts";
+import { createPgRunStore } from "../../src/store/pg-run-store.ts";
+import { createPgSessionStore } from "../../src/store/pg-session-store.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+import { type Said, ScriptedAgent } from "../support/scripted-agent.ts";
+import { batch, CONFIG_MAPS, PODS, put, remove } from "../support/store/messages.ts";
+
+const SCOPE: Said = {
+  case: "scopeDeclared",
+  value: { generation: 1n, kinds: [{ kind: PODS }, { kind: CONFIG_MAPS }] },
+};
+
+/** What a list at this version would have the agent say. */
+function say(...items: Parameters<typeof batch>[0]): Said {
+  return { case: "batch", value: batch(items) };
+}
+
+describeWithPostgres("from the agent's stream to the rows", (provided) => {
+  let stop: AbortController;
+  let database: Database;
+  let bus: MemoryBus;
+  let backend: Backend;
+  let server: RpcServer;
+  let roles: Promise<unknown>;
+  let agents: ScriptedAgent[];
+  let cluster: string;
+  let fateOf: (topic: string) => PublishFate;
+
+  beforeEach(async () => {
+    stop = new AbortController();
+    const { signal } = stop;
+    const [clock, random, log] = [createSystemClock(), createSystemRandom(), createSilentLog()];
+    cluster = `cluster-${random.uuid()}`;
+    agents = [];
+    fateOf = () => "store";
+    bus = createMemoryBus({ fateOf: (topic) => fateOf(topic) });
+    database = createDatabase({ url: provided.url });
+    backend = await createBackend(signal, {
+      bus,
+      clock,
+      random,
+      log,
+      sessions: createPgSessionStore(database, clock, random),
+      runs: createPgRunStore(database, clock, random),
+      intervalMs: 3_600_000,
+      runDeadlineMs: 60_000,
+      retentionMs: 3_600_000,
+    });
+    const ingester = createIngester({ bus, store: createPgIngestStore(database, clock), clock, random, log });
+    server = await serve(signal, {
+      host: "127.0.0.1",
+      port: 0,
+      routes: (router) => backend.routes(router),
+      authenticator: createAnonymousAuthenticator(),
+      clock,
+      log,
+    });
+    roles = Promise.all([
+      backend.run(signal),
+      supervise(signal, { clock, random, log, name: "ingester" }, (s) => ingester.run(s)),
+    ]);
+  });
+  afterEach(async () => {
+    await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+    stop.abort(new Error("the test ends"));
+    await roles;
+    await server.close();
+    await bus.close();
+    await database[Symbol.asyncDispose]();
+  });
+
+  const connect = async (instanceId = "agent-1"): Promise<ScriptedAgent> => {
+    const agent = new ScriptedAgent(server.url);
+    agents.push(agent);
+    await agent.open({ cluster, instanceId });
+    agent.say(SCOPE);
+    return agent;
+  };
+  const query = async <T extends object>(text: string): Promise<T[]> =>
+    (await database.pool.query(text, [cluster])).rows as T[];
+  /** Looks again until what is found is this; vitest's own time limit ends it. */
+  const become = async (look: () => Promise<unknown>, expected: unknown): Promise<void> => {
+    await expect.poll(look, { timeout: 15_000, interval: 10 }).toEqual(expected);
+  };
+  const rows = async (): Promise<Record<string, string>> => {
+    const found = await query<{ key: string; version: string }>(
+      `SELECT namespace || '/' || name AS key, resource_version AS version FROM kubernetes_object
+       WHERE cluster = $1 AND state = 'present' ORDER BY 1`,
+    );
+    return Object.fromEntries(found.map(({ key, version }) => [key, version]));
+  };
+  const runStates = async (): Promise<string[]> =>
+    (
+      await query<{ state: string }>(
+        "SELECT state FROM reconciliation_run WHERE cluster = $1 ORDER BY started_at",
+      )
+    ).map(({ state }) => state);
+  /** The session's next chunk of an inventory. */
+  const inventory = async (agent: ScriptedAgent): Promise<Batch> => {
+    for (;;) {
+      const { message } = await agent.next();
+      if (message.case === "batch" && message.value.type === BatchType.RECONCILIATION) {
+        return message.value;
+      }
+    }
+  };
+  const inventories = async (agent: ScriptedAgent): Promise<Batch[]> => {
+    const chunks = [await inventory(agent), await inventory(agent)];
+    expect(chunks.map(({ kind, chunk }) => [kind?.resource, chunk?.last])).toEqual([
+      ["configmaps", true],
+      ["pods", true],
+    ]);
+    return chunks;
+  };
+  const end = (chunk: Batch, listVersion: string, firstSequence: bigint): Said => ({
+    case: "kindReconciled",
+    value: create(KindReconciledSchema, {
+      runId: chunk.chunk?.runId ?? "",
+      attempt: chunk.chunk?.attempt ?? 0,
+      kind: chunk.kind as ResourceKind,
+      listVersion,
+      firstSequence,
+    }),
+  });
+  /** Answers a run with nothing to repair. */
+  const agree = async (agent: ScriptedAgent, listVersion: string): Promise<void> => {
+    for (const chunk of await inventories(agent)) {
+      agent.say(end(chunk, listVersion, agent.sequence + 1n));
+    }
+  };
+
+  it("a run goes from its request over the comparison to its verdict, with findings that were repaired", async () => {
+    const agent = await connect();
+    agent.say(say(put("a/x", { observed: 10 }), put("a/ghost", { observed: 11 })));
+    await agree(agent, "20");
+    await become(runStates, ["SUCCEEDED"]);
+    await query("UPDATE kubernetes_object SET content = '{}' WHERE cluster = $1 AND name = 'x'");
+
+    await backend.startRun(stop.signal, "default", cluster);
+    const [configMaps, pods] = (await inventories(agent)) as [Batch, Batch];
+    expect(await runStates()).toEqual(["SUCCEEDED", "COMPARING"]);
+    expect(
+      pods.items.map(({ message }) =>
+        message.case === "verifyObject" ? [message.value.ref?.name, message.value.checksum.length] : [],
+      ),
+    ).toEqual([
+      ["ghost", 32],
+      ["x", 0],
+    ]);
+    const first = agent.sequence + 1n;
+    const repairs = [
+      put("a/x", { observed: 30, version: "10" }),
+      remove("a/ghost", 30),
+      put("a/new", { observed: 30, version: "25" }),
+    ];
+    agent.say({ case: "batch", value: batch(repairs, PODS, pods.chunk?.runId) });
+    agent.say(end(pods, "30", first));
+    agent.say(end(configMaps, "30", agent.sequence + 1n));
+    await become(runStates, ["SUCCEEDED", "SUCCEEDED"]);
+    expect(await rows()).toEqual({ "a/new": "25", "a/x": "10" });
+    expect(
+      await query("SELECT name, type FROM reconciliation_finding WHERE cluster = $1 ORDER BY name"),
+    ).toEqual([
+      { name: "ghost", type: "GHOST" },
+      { name: "new", type: "MISSING" },
+      { name: "x", type: "CHANGED" },
+    ]);
+    const kinds = await query(
+      `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked FROM kind_state k
+       JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 AND trigger = 'MANUAL' ORDER BY 1`,
+    );
+    expect(kinds).toEqual([
+      { resource: "configmaps", floor: "30", as_asked: true },
+      { resource: "pods", floor: "30", as_asked: true },
+    ]);
+  });
+
+  it("the rows are right and the verdict stands when the consumer is cut off again and again in mid-stream (R38)", async () => {
+    const agent = await connect();
+    await agree(agent, "1");
+    await become(runStates, ["SUCCEEDED"]);
+    const truth: Record<string, string> = {};
+    for (let version = 10; version < 160; version += 1) {
+      const key = `a/${version % 7}`;
+      if (version % 5 === 0) {
+        delete truth[key];
+        agent.say(say(remove(key, version)));
+      } else {
+        truth[key] = String(version);
+        agent.say(say(put(key, { observed: version })));
+      }
+      if (version % 30 === 0) {
+        await agent.acknowledged();
+        bus.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
+      }
+    }
+    await backend.startRun(stop.signal, "default", cluster);
+    await agree(agent, "200");
+    bus.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
+    await become(runStates, ["SUCCEEDED", "SUCCEEDED"]);
+    expect(await rows()).toEqual(truth);
+    expect(
+      await query(
+        "SELECT gap_sequence, applied_sequence = $2::bigint AS whole FROM agent_session WHERE cluster = $1".replace(
+          "$2::bigint",
+          `${agent.sequence}`,
+        ),
+      ),
+    ).toEqual([{ gap_sequence: "0", whole: true }]);
+  });
+
+  it.each(["refuse", "storeUnknown", "loseUnknown"] as const)(
+    "a publish without receipt ends the session, and what is sent again comes out once: %s (R18, R29)",
+    async (fate) => {
+      const agent = await connect();
+      await agree(agent, "1");
+      await become(runStates, ["SUCCEEDED"]);
+      let isNext = true;
+      fateOf = (topic) => {
+        const mine = topic === TOPICS.events && isNext ? fate : "store";
+        isNext = isNext && mine === "store";
+        return mine;
+      };
+      const said = [
+        say(put("a/x", { observed: 10 })),
+        say(remove("a/x", 11)),
+        say(put("a/y", { observed: 12 })),
+      ];
+      for (const message of said) {
+        agent.say(message);
+      }
+      await expect(agent.acknowledged()).rejects.toMatchObject({
+        rawMessage: /the bus has not taken a message/,
+      });
+
+      const again = await connect();
+      for (const message of said) {
+        again.say(message);
+      }
+      await again.acknowledged();
+      await become(rows, { "a/y": "12" });
+      await backend.startRun(stop.signal, "default", cluster);
+      await agree(again, "20");
+      await become(runStates, ["SUCCEEDED", "SUCCEEDED"]);
+    },
+  );
+
+  it("a run across something that was lost does not verify, and says why; the next one does (R24, R28)", async () => {
+    const agent = await connect();
+    await agree(agent, "1");
+    await become(runStates, ["SUCCEEDED"]);
+    await backend.startRun(stop.signal, "default", cluster);
+    const [configMaps, pods] = (await inventories(agent)) as [Batch, Batch];
+    const first = agent.sequence + 1n;
+    // The ingester can never apply this: it ends as a dead letter, and leaves a gap.
+    agent.say(say(put("a/x", { observed: 10 }), put("a/y")));
+    agent.say(end(pods, "30", first));
+    agent.say(end(configMaps, "30", agent.sequence + 1n));
+    await become(runStates, ["SUCCEEDED", "PARTIAL"]);
+    expect(
+      await query(
+        `SELECT resource, failure_reason FROM reconciliation_kind JOIN reconciliation_run r USING (account, cluster)
+         WHERE cluster = $1 AND run_id = r.id AND trigger = 'MANUAL' ORDER BY 1`,
+      ),
+    ).toEqual([
+      { resource: "configmaps", failure_reason: null },
+      { resource: "pods", failure_reason: "SequenceGap" },
+    ]);
+    await backend.startRun(stop.signal, "default", cluster);
+    await agree(agent, "40");
+    await become(runStates, ["SUCCEEDED", "PARTIAL", "SUCCEEDED"]);
+  });
+
+  it("a new session supersedes the run of the one before, and its late end changes nothing (R34)", async () => {
+    const agent = await connect();
+    const [, pods] = (await inventories(agent)) as [Batch, Batch];
+    const newer = await connect("agent-2");
+    agent.say(end(pods, "30", agent.sequence + 1n));
+    await agree(newer, "20");
+    await become(runStates, ["SUPERSEDED", "SUCCEEDED"]);
+    expect(await query("SELECT DISTINCT floor::text FROM kind_state WHERE cluster = $1")).toEqual([
+      { floor: "20" },
+    ]);
+  });
+});
