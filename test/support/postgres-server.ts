@@ -8,7 +8,7 @@ import { freePort } from "./free-port.ts";
 import type { Missing } from "./missing.ts";
 import { findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
 import type { Reaper } from "./reaper.ts";
-import { startServerProcess } from "./server-process.ts";
+import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** A Postgres server for one test run. */
 export interface PostgresServer {
@@ -16,6 +16,15 @@ export interface PostgresServer {
   readonly adminUrl: string;
   /** Name of a database with all migrations, to be copied. */
   readonly template: string;
+  stop(): Promise<void>;
+}
+
+/** A Postgres server of a test's own. */
+export interface OwnPostgres {
+  /** A user who may create databases, in a database that is there at once. */
+  readonly url: string;
+  /** Stops it, and starts it again with the same rows on the same port. */
+  restart(whileDown: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -31,7 +40,8 @@ export function findPostgres(): PostgresSource | Missing {
 /** Starts Postgres where no URL is given, and makes the template database. */
 export async function startPostgres(source: PostgresSource, reaper: Reaper): Promise<PostgresServer> {
   const template = `evenkeel_template_${process.pid}`;
-  const server = "url" in source ? { url: source.url, stop: async () => {} } : await startOwn(source, reaper);
+  const server =
+    "url" in source ? { url: source.url, stop: async () => {} } : await startOwnPostgres(source, reaper);
   await query(server.url, `DROP DATABASE IF EXISTS ${template}`, `CREATE DATABASE ${template}`);
   await migrate(withDatabase(server.url, template));
   return {
@@ -64,10 +74,11 @@ export async function query(url: string, ...statements: readonly string[]): Prom
   }
 }
 
-async function startOwn(
+/** Makes a Postgres server without databases of ours, and starts it. */
+export async function startOwnPostgres(
   { initdb, postgres, user }: PostgresBinaries,
   reaper: Reaper,
-): Promise<{ readonly url: string; stop(): Promise<void> }> {
+): Promise<OwnPostgres> {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-postgres-"));
   const leftover = { kind: "dir", path: directory } as const;
   reaper.add(leftover);
@@ -82,16 +93,23 @@ async function startOwn(
   }
   const port = await freePort();
   const url = `postgres://evenkeel@127.0.0.1:${port}/postgres`;
-  const server = await startServerProcess({
-    command: postgres,
-    args: ["-D", cluster, "-p", String(port), ...settings(directory)],
-    reaper,
-    isReady: () => query(url, "SELECT 1").then(() => true),
-    stopSignal: "SIGINT",
-    ...(user === undefined ? {} : { user }),
-  });
+  const start = (): Promise<ServerProcess> =>
+    startServerProcess({
+      command: postgres,
+      args: ["-D", cluster, "-p", String(port), ...settings(directory)],
+      reaper,
+      isReady: () => query(url, "SELECT 1").then(() => true),
+      stopSignal: "SIGINT",
+      ...(user === undefined ? {} : { user }),
+    });
+  let server = await start();
   return {
     url,
+    async restart(whileDown) {
+      await server.stop();
+      await whileDown();
+      server = await start();
+    },
     async stop() {
       await server.stop();
       rmSync(directory, { recursive: true, force: true });

@@ -18,10 +18,20 @@ interface Row {
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
+  readonly version: string;
   readonly state: string;
+  readonly uid: string;
   readonly resource_version: string;
   readonly content: string | null;
   readonly checksum: Buffer | null;
+}
+
+/** What a row should say. */
+interface Expected {
+  readonly version: string;
+  readonly uid: string | undefined;
+  readonly resource_version: string | undefined;
+  readonly content: string;
 }
 
 interface ReadKind {
@@ -43,10 +53,10 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
       return ["no kind is read"];
     }
     const rows = new Map((await readRows(client, of)).map((row) => [toKey(row), row]));
-    const objects = new Map<string, string>();
+    const objects = new Map<string, Expected>();
     for (const kind of kinds) {
-      for await (const [key, content] of readObjects(of, kind)) {
-        objects.set(key, content);
+      for await (const [key, object] of readObjects(of, kind)) {
+        objects.set(key, object);
       }
     }
     const keys = [...new Set([...rows.keys(), ...objects.keys()])].toSorted();
@@ -60,7 +70,7 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
 }
 
 /** The difference of one object, or `undefined`. */
-function compare(row: Row | undefined, object: string | undefined): string | undefined {
+function compare(row: Row | undefined, object: Expected | undefined): string | undefined {
   if (row === undefined) {
     return "has no row";
   }
@@ -71,8 +81,13 @@ function compare(row: Row | undefined, object: string | undefined): string | und
     return `is ${row.state}`;
   }
   const content = canonicalize(parseExact(row.content));
-  if (content !== object) {
-    return `expected ${object}, found ${content}`;
+  if (content !== object.content) {
+    return `expected ${object.content}, found ${content}`;
+  }
+  for (const column of ["version", "uid", "resource_version"] as const) {
+    if (row[column] !== object[column]) {
+      return `expected the ${column} ${object[column]}, found ${row[column]}`;
+    }
   }
   const checksum = createHash("sha256").update(content).digest();
   return row.checksum?.equals(checksum) ? undefined : "the checksum is not that of the content";
@@ -88,7 +103,8 @@ async function readKinds(client: pg.Client, cluster: string): Promise<ReadKind[]
 
 async function readRows(client: pg.Client, { cluster, namespace }: CopyOf): Promise<Row[]> {
   const { rows } = await client.query<Row>(
-    `SELECT api_group || '/' || resource AS kind, namespace, name, state, resource_version, content::text, checksum
+    `SELECT api_group || '/' || resource AS kind, namespace, name, version, state, uid,
+       resource_version, content::text, checksum
      FROM kubernetes_object
      WHERE cluster = $1 AND state <> 'absent' AND ($2::text IS NULL OR namespace = $2)`,
     [cluster, namespace],
@@ -96,7 +112,7 @@ async function readRows(client: pg.Client, { cluster, namespace }: CopyOf): Prom
   return rows;
 }
 
-async function* readObjects({ kube, namespace }: CopyOf, kind: ReadKind): AsyncGenerator<[string, string]> {
+async function* readObjects({ kube, namespace }: CopyOf, kind: ReadKind): AsyncGenerator<[string, Expected]> {
   const pages = listPages(AbortSignal.timeout(30_000), kube, {
     kind: { $typeName: "evenkeel.v1.ResourceKind", ...kind },
     metadataOnly: false,
@@ -110,7 +126,9 @@ async function* readObjects({ kube, namespace }: CopyOf, kind: ReadKind): AsyncG
         name: metadata.name,
       });
       if (namespace === undefined || metadata.namespace === namespace) {
-        yield [key, canonicalize({ ...item, metadata })];
+        const { uid, resourceVersion } = metadata;
+        const content = canonicalize({ ...item, metadata });
+        yield [key, { version: kind.version, uid, resource_version: resourceVersion, content }];
       }
     }
   }

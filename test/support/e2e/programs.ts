@@ -16,6 +16,7 @@ export interface Program {
   readonly stdout: () => string;
   /** Everything that it has logged so far. */
   readonly stderr: () => string;
+  readonly isRunning: () => boolean;
   readonly ended: Promise<ProgramEnd>;
   /** Sends a signal and waits for the end; a program that has ended is left alone. */
   end(signal: NodeJS.Signals): Promise<ProgramEnd>;
@@ -88,13 +89,15 @@ function startProgram(args: readonly string[]): Program {
   }
   // Its output is complete only when the streams have closed, too.
   const ended = once(child, "close").then(([code, signal]): ProgramEnd => ({ code, signal }));
+  const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   return {
     pid,
+    isRunning,
     stdout: () => kept.stdout,
     stderr: () => kept.stderr,
     ended,
     async end(signal) {
-      if (child.exitCode === null && child.signalCode === null) {
+      if (isRunning()) {
         child.kill(signal);
       }
       return await ended;

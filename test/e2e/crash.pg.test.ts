@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import { findDifferences } from "../support/e2e/copy.ts";
+import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
+import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
+import { waitFor } from "../support/e2e/wait-for.ts";
+import { describeWithOwnPostgres } from "../support/own-postgres.ts";
+import { withSeed } from "../support/seeded.ts";
+
+const cluster = "e2e-crash";
+
+describeWithOwnPostgres("server and agent under churn", (postgres) => {
+  let programs: Programs;
+  let kube: SimulatedKube;
+  let fleet: ServerAndAgent;
+
+  const isTrue = async (): Promise<void> => {
+    const of = { databaseUrl: postgres().url, cluster, kube: kube.transport };
+    expect(await findDifferences(of), fleet.agent.stderr().slice(-2_000)).toEqual([]);
+  };
+  /** Changes objects, some fifty a second, for as long as `body` takes. */
+  const whileChurning = async (body: () => Promise<void>): Promise<void> => {
+    const stop = new AbortController();
+    const churn = kube.workload.run(stop.signal);
+    try {
+      await body();
+    } finally {
+      stop.abort();
+      await churn;
+    }
+  };
+
+  beforeAll(async () => {
+    programs = createPrograms();
+    kube = await createSimulatedKube(createSeededRandom(1));
+    const { kubeconfigPath } = kube;
+    const begun = new Date();
+    fleet = await startServerAndAgent({ programs, databaseUrl: postgres().url, cluster, kubeconfigPath });
+    await fleet.connected(begun);
+  });
+  afterAll(async () => {
+    await programs[Symbol.asyncDispose]();
+    await kube[Symbol.asyncDispose]();
+  });
+
+  it("wait while Postgres is away, and lose nothing", { timeout: 60_000 }, async () => {
+    await whileChurning(async () => {
+      await sleep(500);
+      await postgres().restart(() => sleep(2_000));
+      await sleep(500);
+    });
+    // No run is due: what was changed meanwhile has been kept, and is delivered.
+    await waitFor("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
+    expect(await fleet.reconcile()).toBe(0);
+    expect([fleet.server.isRunning(), fleet.agent.isRunning()]).toEqual([true, true]);
+  });
+
+  it("come back from being killed, again and again", { timeout: 90_000 }, async () => {
+    await withSeed("come back from being killed, again and again", async (random) => {
+      await whileChurning(async () => {
+        for (let round = 0; round < 5; round += 1) {
+          await killAndRestart(random, fleet);
+        }
+      });
+      await waitFor("the copy to be true", isTrue, { timeoutMs: 30_000, intervalMs: 200 });
+      await fleet.connected(new Date(0));
+      expect(await fleet.reconcile()).toBe(0);
+    });
+  });
+});
+
+/** Kills one of the two or both, at any moment, and starts them again in any order. */
+async function killAndRestart(random: Random, fleet: ServerAndAgent): Promise<void> {
+  const server = { end: () => fleet.server.end("SIGKILL"), start: () => fleet.startServer() };
+  const agent = { end: () => fleet.agent.end("SIGKILL"), start: () => fleet.startAgent() };
+  const victims = [[server], [agent], [server, agent], [agent, server]];
+  const parts = victims[Math.floor(random.float() * victims.length)] ?? [];
+  await Promise.all(parts.map((part) => part.end()));
+  await sleep(random.float() * 500);
+  for (const part of parts) {
+    part.start();
+    await sleep(random.float() * 1_500);
+  }
+}
