@@ -32,12 +32,15 @@ describeWithPostgres("a database", (provided) => {
   };
 
   it("lets one transaction of a cluster at a time in, across programs, and other clusters pass (R21, R38)", async () => {
+    const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
     const order: string[] = [];
     const first = database.transaction(CLUSTER, async () => {
+      begun.resolve();
       await gate.promise;
       order.push("first");
     });
+    await begun.promise;
     const second = other.transaction(CLUSTER, async () => void order.push("second"));
     expect(await Promise.race([second, someoneWaits()])).toBe("waits");
     await other.transaction({ account: "acme", cluster: "c2" }, async () => void order.push("c2"));
@@ -53,11 +56,14 @@ describeWithPostgres("a database", (provided) => {
     await database.pool.query(`ALTER DATABASE ${name} SET default_transaction_isolation = 'repeatable read'`);
     try {
       await using strict = createDatabase({ url: provided.url });
+      const begun = Promise.withResolvers<void>();
       const gate = Promise.withResolvers<void>();
       const first = strict.transaction(CLUSTER, async (client) => {
+        begun.resolve();
         await gate.promise;
         await client.query("UPDATE turn SET value = 1");
       });
+      await begun.promise;
       const second = strict.transaction(CLUSTER, async (client) => {
         const { rows } = await client.query<{ value: number }>("SELECT value FROM turn");
         return rows[0]?.value;
