@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { RetryableError, TerminalError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
+import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { AgentTuning } from "./agent-config.ts";
 import type { AgentCounters } from "./agent-counters.ts";
 import type { OpenSync } from "./open-sync.ts";
@@ -99,14 +100,14 @@ export class Uplink {
         log.info("session ended", { error });
       }
       // All agents are asked to wait the same time: the jitter keeps them apart.
-      await pause(clock, stop, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());
+      await sleepUnlessAborted(stop, clock, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());
     }
   }
 
   async #abortAfterFlush(signal: AbortSignal, flush: AbortController): Promise<void> {
     const { clock, tuning } = this.#options;
     await aborted(AbortSignal.any([signal, flush.signal]));
-    await pause(clock, flush.signal, tuning.flushMs);
+    await sleepUnlessAborted(flush.signal, clock, tuning.flushMs);
     flush.abort(signal.reason);
   }
 }
@@ -116,16 +117,5 @@ async function aborted(signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", () => resolve(), { once: true });
   if (!signal.aborted) {
     await promise;
-  }
-}
-
-/** Sleeps, and ends early without an error when the signal aborts. */
-async function pause(clock: Clock, signal: AbortSignal, ms: number): Promise<void> {
-  try {
-    await clock.sleep(signal, ms);
-  } catch (error) {
-    if (!signal.aborted) {
-      throw error;
-    }
   }
 }

@@ -7,7 +7,8 @@ import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from 
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { sleepUnlessAborted, supervise } from "../lib/supervise.ts";
+import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
+import { supervise } from "../lib/supervise.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { routeAnswers } from "./answer-router.ts";

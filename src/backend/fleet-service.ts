@@ -44,7 +44,7 @@ export function createFleetService(options: FleetServiceOptions): ServiceImpl<ty
     (await store.getRun(context.signal, accountOf(context), id)) ?? notFound(`no reconciliation run ${id}`);
 
   const getCluster = async (context: HandlerContext, name: string) =>
-    (await store.getCluster(context.signal, accountOf(context), name)) ?? notFound(`no cluster ${name}`);
+    (await store.getCluster(context.signal, accountOf(context), name)) ?? notFound(`no cluster "${name}"`);
 
   return {
     async listClusters(request, context) {

@@ -2,7 +2,7 @@ import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ConflictError, TerminalError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { sleepUnlessAborted } from "../lib/supervise.ts";
+import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { SessionKey, SessionStore } from "../store/session-store.ts";
 import { pickFair } from "./pick-fair.ts";
 import { type RequestRunDependencies, requestRun } from "./request-run.ts";

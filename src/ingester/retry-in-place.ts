@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import { sleepUnlessAborted } from "../lib/supervise.ts";
+import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import { toDisposition } from "./disposition.ts";
 
 /** How an attempt, repeated as long as that may help, came out. */

@@ -3,6 +3,7 @@ import type { Clock } from "./clock.ts";
 import { toMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type { Random } from "./random.ts";
+import { sleepUnlessAborted } from "./sleep-unless-aborted.ts";
 
 /** What starting a part again needs. */
 export interface SuperviseOptions {
@@ -39,16 +40,5 @@ export async function supervise(
       backoff.reset();
     }
     await sleepUnlessAborted(signal, clock, backoff.nextMs());
-  }
-}
-
-/** Sleeps, and returns early when `signal` aborts. */
-export async function sleepUnlessAborted(signal: AbortSignal, clock: Clock, ms: number): Promise<void> {
-  try {
-    await clock.sleep(signal, ms);
-  } catch (error) {
-    if (!signal.aborted) {
-      throw error;
-    }
   }
 }

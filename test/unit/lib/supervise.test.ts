@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
-import { sleepUnlessAborted, supervise } from "../../../src/lib/supervise.ts";
+import { sleepUnlessAborted } from "../../../src/lib/sleep-unless-aborted.ts";
+import { supervise } from "../../../src/lib/supervise.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 function startSupervised(run: (signal: AbortSignal, clock: ManualClock) => Promise<void>) {
