@@ -25,6 +25,8 @@ export interface DevConfig {
   readonly churn: boolean;
   /** Rows are made wrong on purpose, so that runs have something to repair. */
   readonly drift: boolean;
+  /** Average time between two of them. */
+  readonly driftIntervalMs: number;
   readonly reconcileIntervalMs: number;
   readonly runDeadlineMs: number;
   readonly logLevel: LogLevel;
@@ -49,6 +51,7 @@ export const devProgram = defineProgram(
     cluster: withDefault<string>(clusterName, "dev", "Name of the cluster, unique in the database"),
     churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
     drift: withDefault<boolean>(toggle, true, "Make rows wrong now and then, to see them repaired"),
+    driftInterval: withDefault<number>(duration, "5s", "Average time between rows made wrong"),
     reconcileInterval: withDefault<number>(
       duration,
       "10s",
@@ -58,8 +61,9 @@ export const devProgram = defineProgram(
     // The story is what people look at; what is worth their while besides it is a warning.
     logLevel: { ...logLevel, fallback: "warn" },
   },
-  ({ reconcileInterval, runDeadline, ...values }): DevConfig => ({
+  ({ driftInterval, reconcileInterval, runDeadline, ...values }): DevConfig => ({
     ...values,
+    driftIntervalMs: driftInterval,
     reconcileIntervalMs: reconcileInterval,
     runDeadlineMs: runDeadline,
   }),

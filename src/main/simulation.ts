@@ -27,7 +27,7 @@ const ACCOUNT = "default";
 
 /** Starts the simulated cluster of `evenkeel dev`. */
 export async function startSimulation(
-  config: Pick<DevConfig, "cluster" | "churn" | "drift">,
+  config: Pick<DevConfig, "cluster" | "churn" | "drift" | "driftIntervalMs">,
   databaseUrl: string,
   log: Log,
 ): Promise<Simulation> {
@@ -44,6 +44,7 @@ export async function startSimulation(
     cluster,
     databaseUrl,
     target: { account: ACCOUNT, cluster: config.cluster },
+    intervalMs: config.driftIntervalMs,
   });
   const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
   return {

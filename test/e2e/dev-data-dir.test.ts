@@ -28,7 +28,7 @@ describe("evenkeel dev with a data directory", () => {
       for (let crash = 0; crash < 3; crash += 1) {
         const { program } = await startDev(programs, "--data-dir", dataDir, "--reconcile-interval", "1s");
         // While it fills the copy, in a run, or between two.
-        await sleep(random.float() * 4_000);
+        await sleep(random.float() * 3_000);
         await program.end("SIGKILL");
       }
       const args = ["--data-dir", dataDir, "--reconcile-interval", "1s", "--no-churn", "--no-drift"];

@@ -25,7 +25,7 @@ describe("evenkeel dev", () => {
     programs = createPrograms();
     // Both at once: what they do takes its time, and little work.
     [restless, idle] = await Promise.all([
-      startDev(programs, "--reconcile-interval", "2s"),
+      startDev(programs, "--reconcile-interval", "1s", "--drift-interval", "2s"),
       startDev(programs, "--reconcile-interval", "1s", "--no-churn", "--no-drift"),
     ]);
   });

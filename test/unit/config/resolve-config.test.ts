@@ -62,6 +62,7 @@ describe("defaults", () => {
       dataDir: undefined,
       churn: true,
       drift: true,
+      driftIntervalMs: 5_000,
       reconcileIntervalMs: 10_000,
     });
     expect(resolveConfig(clientProgram, none)).toEqual({ server: "http://127.0.0.1:7070" });
