@@ -103,9 +103,9 @@ describe("pages", () => {
 
 describe("what is not there is NOT_FOUND, by name", () => {
   test.each<[string, (client: Awaited<ReturnType<typeof serveFleet>>["client"]) => Promise<unknown>]>([
-    ["no cluster c9", (client) => client.getCluster({ name: "c9" })],
-    ["no cluster c9", (client) => client.listObjects({ cluster: "c9" })],
-    ["no cluster c9", (client) => client.listReconciliationRuns({ cluster: "c9" })],
+    ['no cluster "c9"', (client) => client.getCluster({ name: "c9" })],
+    ['no cluster "c9"', (client) => client.listObjects({ cluster: "c9" })],
+    ['no cluster "c9"', (client) => client.listReconciliationRuns({ cluster: "c9" })],
     [
       "no pods a/x in cluster c1",
       (client) => client.getObject({ cluster: "c1", ref: { kind, namespace: "a", name: "x" } }),

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { parse } from "yaml";
+import { createSeededRandom } from "../../src/lib/random.ts";
+import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
+import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+
+const cluster = "e2e-cli";
+
+describeWithPostgres("the command line as people call it", (database) => {
+  let programs: Programs;
+  let kube: SimulatedKube;
+  let fleet: ServerAndAgent;
+  beforeAll(async () => {
+    programs = createPrograms();
+    kube = await createSimulatedKube(createSeededRandom(3));
+    const { kubeconfigPath } = kube;
+    const begun = new Date();
+    fleet = await startServerAndAgent({ programs, databaseUrl: database.url, cluster, kubeconfigPath });
+    await fleet.connected(begun);
+  });
+  afterAll(async () => {
+    await programs[Symbol.asyncDispose]();
+    await kube[Symbol.asyncDispose]();
+  });
+
+  it("shows clusters, objects and runs, as tables, JSON and YAML", { timeout: 40_000 }, async () => {
+    const [clusters, objects, runs] = await Promise.all([
+      fleet.ask("clusters", "--output", "json"),
+      fleet.ask("objects", cluster, "--kind", "deployments.apps", "--content", "--output", "yaml"),
+      fleet.ask("runs", cluster, "--output", "json"),
+    ]);
+    expect([clusters, objects, runs].map(({ code, stderr }) => [code, stderr])).toEqual([
+      [0, ""],
+      [0, ""],
+      [0, ""],
+    ]);
+    expect(JSON.parse(clusters.stdout)).toMatchObject({ clusters: [{ name: cluster, connected: true }] });
+    const [deployment] = parse(objects.stdout).objects;
+    expect(JSON.parse(deployment.content)).toMatchObject({ apiVersion: "apps/v1", kind: "Deployment" });
+    const [first] = JSON.parse(runs.stdout).runs;
+    expect(first).toMatchObject({ state: "RECONCILIATION_STATE_SUCCEEDED", cluster });
+
+    const [run, table] = await Promise.all([
+      fleet.ask("run", first.id, "--output", "yaml"),
+      fleet.ask("clusters"),
+    ]);
+    expect(parse(run.stdout)).toMatchObject({ run: { id: first.id } });
+    expect(table.stdout).toMatch(new RegExp(`^NAME +CONNECTED .*\\n${cluster} +yes `));
+  });
+
+  it("exits with 1 and names a cluster that is not there, and with 2 when it is asked wrongly", async () => {
+    const [reconcile, objects, wrong] = await Promise.all([
+      fleet.ask("reconcile", "nowhere"),
+      fleet.ask("objects", "nowhere"),
+      fleet.ask("clusters", "--output", "xml"),
+    ]);
+    expect(reconcile).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining('"nowhere"') });
+    expect(objects).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining('"nowhere"') });
+    expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("xml") });
+  });
+
+  it("says what to do when no server answers", async () => {
+    const { code, stderr } = await programs.run("clusters", "--server", "http://127.0.0.1:1");
+    expect(code).toBe(1);
+    expect(stderr).toContain("no server answers at http://127.0.0.1:1");
+  });
+});
