@@ -17,6 +17,8 @@ export interface MemoryBusOptions {
 export interface MemoryBus extends Bus {
   /** Cuts off every consumer of the subscription, as a broker does that moves a topic. */
   cutOff(topic: string, subscription: string): void;
+  /** Resolves once everything on the topic has been acknowledged: what the bus holds ends with the process. */
+  emptied(signal: AbortSignal, topic: string): Promise<void>;
 }
 
 /**
@@ -69,6 +71,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
         .subscription(subscription)
         .cutOff(new RetryableError(`the consumer was cut off from ${topic}`));
     },
+
+    emptied: (signal, topic) => topicOf(topic).emptied(AbortSignal.any([signal, closed.signal])),
 
     async close() {
       closed.abort(new RetryableError("the bus is closed"));

@@ -52,6 +52,13 @@ export class MemoryTopic {
     }
   }
 
+  /** Resolves once every message has been acknowledged by all that have to. */
+  async emptied(signal: AbortSignal): Promise<void> {
+    while (this.#owing.size > 0) {
+      await waitFor(signal, this.#room.promise);
+    }
+  }
+
   close(): void {
     for (const subscription of this.#subscriptions.values()) {
       subscription.close();

@@ -2,8 +2,10 @@ import { once } from "node:events";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet-service.ts";
-import { createMemoryBus } from "../bus/memory-bus.ts";
+import { createMemoryBus, type MemoryBus } from "../bus/memory-bus.ts";
+import { TOPICS } from "../bus/topics.ts";
 import { createIngester } from "../ingester/ingester.ts";
+import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { supervise } from "../lib/supervise.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
@@ -36,6 +38,9 @@ export interface RunningServer {
 
 /** How long agents have to leave when the server stops, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
+
+/** How long the ingester has to apply what the bus still holds, in milliseconds. */
+const FINISH_TIMEOUT_MS = 10_000;
 
 /** How long ended runs, findings and closed sessions are kept: 7 days, in milliseconds. */
 const RETENTION_MS = 7 * 24 * 3_600_000;
@@ -86,9 +91,22 @@ export async function startServer(signal: AbortSignal, options: ServerOptions): 
     }
     await backend.drain(running.signal, DRAIN_TIMEOUT_MS);
     await rpcServer.close();
+    await finish(running.signal, bus, options.log);
     running.abort(new Error("the server stops"));
     await roles;
     await bus.close();
   };
   return { url: rpc.url, ended: stop(rpc) };
+}
+
+/** Lets the ingester apply what agents were told to be safe: it would end with the process. */
+async function finish(signal: AbortSignal, bus: MemoryBus, log: Log): Promise<void> {
+  using deadline = createSystemClock().deadline(signal, FINISH_TIMEOUT_MS);
+  try {
+    await bus.emptied(deadline.signal, TOPICS.events);
+  } catch (error) {
+    log.warn("stopping before everything was applied; a run at the next connect finds what is missing", {
+      error: toMessage(error),
+    });
+  }
 }

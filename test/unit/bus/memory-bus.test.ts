@@ -61,4 +61,28 @@ describe("memory bus", () => {
     expect((await deliveries.next()).value?.payload.byteLength).toBe(3);
     await bus.close();
   });
+
+  it("tells when everything on a topic was acknowledged", async () => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const bus = createMemoryBus();
+    await bus.emptied(signal, "t");
+    const consumer = await bus.subscribe(signal, { topic: "t", subscription: "s", maxUnacknowledged: 10 });
+    const producer = await bus.createProducer(signal, "t");
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
+    let isEmpty = false;
+    const emptied = bus.emptied(signal, "t").then(() => {
+      isEmpty = true;
+    });
+    const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+    await new Promise(setImmediate);
+    expect(isEmpty).toBe(false);
+    await value?.acknowledge();
+    await emptied;
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
+    const given = bus.emptied(signal, "t");
+    stop.abort(new Error("enough"));
+    await expect(given).rejects.toThrow("enough");
+    await bus.close();
+  });
 });

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { startServer } from "../../src/main/start-server.ts";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+import { ScriptedAgent } from "../support/scripted-agent.ts";
+import { batch, PODS, put } from "../support/store/messages.ts";
+
+describeWithPostgres("a server that stops", (provided) => {
+  let database: Database;
+
+  beforeEach(() => {
+    database = createDatabase({ url: provided.url });
+  });
+  afterEach(() => database[Symbol.asyncDispose]());
+
+  it("applies first what it has acknowledged (R19)", async () => {
+    const stop = new AbortController();
+    const server = await startServer(stop.signal, {
+      host: "127.0.0.1",
+      port: 0,
+      database,
+      reconcileIntervalMs: 3_600_000,
+      runDeadlineMs: 60_000,
+      log: createSilentLog(),
+    });
+    const agent = new ScriptedAgent(server.url);
+    await agent.open();
+    agent.say({ case: "scopeDeclared", value: { generation: 1n, kinds: [{ kind: PODS }] } });
+    for (let version = 1; version <= 200; version += 1) {
+      agent.say({ case: "batch", value: batch([put(`a/x${version}`, { observed: version })]) });
+    }
+    await agent.acknowledged();
+    stop.abort();
+    // The agent leaves, as it was asked to.
+    for (let isLeft = false; !isLeft; ) {
+      isLeft = (await agent.next()).message.case === "drain";
+    }
+    agent.end();
+    await expect(agent.next()).rejects.toThrow("the session has ended");
+    await server.ended;
+    await agent[Symbol.asyncDispose]();
+    const { rowCount } = await database.pool.query("SELECT 1 FROM kubernetes_object WHERE cluster = 'c1'");
+    expect(rowCount).toBe(200);
+  });
+});
