@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheDirectory } from "../cache-directory.ts";
 import { createReaper } from "../reaper.ts";
 
 /** How a process ended. */
@@ -73,9 +75,9 @@ export function createPrograms(): Programs {
 }
 
 function startProgram(args: readonly string[]): Program {
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_")),
-  );
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
+  // Each process would compile the same sources again, which takes longer than most of what it does here.
+  const env = { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled") };
   const child = spawn(process.execPath, [entry, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const { pid } = child;
   if (pid === undefined) {
