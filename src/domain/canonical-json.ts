@@ -110,10 +110,21 @@ function serializeArray(items: readonly unknown[], depth: number): string {
 
 function serializeObject(object: Record<string, unknown>, depth: number): string {
   let text = "{";
-  for (const key of Object.keys(object).sort()) {
+  for (const key of sortedKeys(object)) {
     text += `${text === "{" ? "" : ","}${quote(key)}:${serialize(object[key], depth)}`;
   }
   return `${text}}`;
+}
+
+/** An API server writes most objects with their keys in order, and finding that out costs a fraction of sorting. */
+function sortedKeys(object: Record<string, unknown>): readonly string[] {
+  const keys = Object.keys(object);
+  for (let i = 1; i < keys.length; i++) {
+    if ((keys[i - 1] as string) > (keys[i] as string)) {
+      return keys.sort();
+    }
+  }
+  return keys;
 }
 
 function quote(text: string): string {
