@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
@@ -55,6 +56,23 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     await waitFor("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
     expect(await fleet.reconcile()).toBe(0);
     expect([fleet.server.isRunning(), fleet.agent.isRunning()]).toEqual([true, true]);
+  });
+
+  it("find what a killed server had taken, and not written", { timeout: 60_000 }, async () => {
+    const { pid } = fleet.agent;
+    const blocker = new pg.Client({ connectionString: postgres().url });
+    await blocker.connect();
+    try {
+      await blocker.query("BEGIN; LOCK TABLE kubernetes_object IN EXCLUSIVE MODE");
+      await whileChurning(() => sleep(1_000));
+      await fleet.server.end("SIGKILL");
+    } finally {
+      await blocker.end();
+    }
+    fleet.startServer();
+    // The agent's process is the same, and everything that it sent was acknowledged.
+    await waitFor("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
+    expect([fleet.agent.pid, fleet.agent.isRunning()]).toEqual([pid, true]);
   });
 
   it("come back from being killed, again and again", { timeout: 90_000 }, async () => {
