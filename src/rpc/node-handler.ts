@@ -1,3 +1,6 @@
+import { constants, Http2ServerResponse } from "node:http2";
+// biome-ignore lint/style/noRestrictedImports: this is Node's own server, which no simulation runs.
+import { setImmediate } from "node:timers";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
@@ -43,7 +46,22 @@ async function answer(
     refuse(response, 400, "the request's host is missing or malformed\n");
     return;
   }
-  await universalResponseToNodeResponse(await handler(universalRequest), response);
+  const universalResponse = await handler(universalRequest);
+  closeAfterResponse(response);
+  await universalResponseToNodeResponse(universalResponse, response);
+}
+
+/**
+ * Closes the stream of a call that has ended before its request did: the client need send nothing more (RFC 9113,
+ * 8.1). Otherwise the stream of each session that is ended with an error stays open for as long as its connection
+ * lives, until the connection has no room for another.
+ */
+function closeAfterResponse(response: NodeResponse): void {
+  if (response instanceof Http2ServerResponse) {
+    const { stream } = response;
+    // A turn later, because a close drops trailers that are not yet sent.
+    stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+  }
 }
 
 function toUniversalRequest(request: NodeRequest, response: NodeResponse) {
