@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const RACES = ["test/unit/agent/races.test.ts"];
 const AGENT = ["test/unit/agent/agent.test.ts"];
+const RUNS = ["test/unit/agent/runs.test.ts"];
 const UPLINK = ["test/unit/agent/uplink-state.test.ts"];
 const DIFF = ["test/unit/reconcile/diff.test.ts"];
 const COMPARISON = "src/agent/kind-comparison.ts";
@@ -24,8 +25,8 @@ export const agentMutants: readonly Mutant[] = [
     file: COMPARISON,
     find: "const at = snapshot.versionFor(objectKey.namespace);",
     replace: 'const at = "999999999";',
-    tests: [...RACES, ...AGENT, "test/unit/agent/scope.test.ts"],
-    only: "R2|each delete bounded",
+    tests: RUNS,
+    only: "R2\\)",
   },
   {
     race: "R3",
@@ -133,7 +134,8 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/agent/batch-handlers/reconciliation.ts",
     find: "this.#replacedRuns.has(runId) || ",
     replace: "",
-    tests: ["test/unit/agent/runs.test.ts"],
+    tests: RUNS,
+    only: "R12",
   },
   {
     race: "R17",
@@ -211,7 +213,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "        if (!inbound.offer(message.value)) {",
     replace:
       "        while (!outbox.state.isDrained) {\n          await new Promise(setImmediate);\n        }\n        if (!inbound.offer(message.value)) {",
-    tests: AGENT,
+    tests: RUNS,
     only: "R32",
   },
   {

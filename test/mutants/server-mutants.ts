@@ -27,8 +27,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "R18",
     file: "src/bus/memory-subscription.ts",
-    find: "if (member.unacknowledged.delete(entry)) {",
-    replace: "if (member.unacknowledged.delete(entry) || member.error !== undefined) {",
+    find: "[...member.unacknowledged, ...this.#waiting].sort(",
+    replace: "[...this.#waiting].sort(",
     tests: ["test/unit/bus/memory-bus.test.ts"],
     only: "cuts a consumer off",
   },
