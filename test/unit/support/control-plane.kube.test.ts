@@ -11,16 +11,18 @@ describeWithKube("a control plane for tests", (controlPlane) => {
     const { restrictedToken } = controlPlane();
     const admin = createKubeClient(controlPlane());
     const restricted = createKubeClient({ ...controlPlane(), token: restrictedToken });
+    // All files share the control plane: this resource is bound by no other.
+    const secrets = { path: "/api/v1/namespaces/default/secrets" };
     const role = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/";
-    expect((await restricted.get(signal, { path })).status).toBe(403);
-    const rules = [{ apiGroups: [""], resources: ["configmaps"], verbs: ["list"] }];
+    expect((await restricted.get(signal, secrets)).status).toBe(403);
+    const rules = [{ apiGroups: [""], resources: ["secrets"], verbs: ["list"] }];
     await admin.send("POST", `${role}roles`, { metadata: { name: "reader" }, rules });
     await admin.send("POST", `${role}rolebindings`, {
       metadata: { name: "reader" },
       subjects: [{ kind: "User", name: "restricted", apiGroup: "rbac.authorization.k8s.io" }],
       roleRef: { kind: "Role", name: "reader", apiGroup: "rbac.authorization.k8s.io" },
     });
-    await expect.poll(async () => (await restricted.get(signal, { path })).status).toBe(200);
+    await expect.poll(async () => (await restricted.get(signal, secrets)).status).toBe(200);
   });
 
   it("has a kubeconfig that names it", () => {
