@@ -26,6 +26,9 @@ export interface SyncServiceOptions {
 /** What agents have to keep to: a message holds the largest object (4 MiB) and its names with room to spare. */
 const LIMITS = { maxMessageBytes: 6 * 1024 * 1024, maxUnacknowledgedBytes: 16n * 1024n * 1024n };
 
+/** Time that an agent has for its first message, in milliseconds; a silent one would hold its stream for ever. */
+const HELLO_TIMEOUT_MS = 15_000;
+
 /** Time to write down that a session has ended, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -69,7 +72,8 @@ async function open(
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
 ): Promise<{ readonly hello: Hello; readonly session: Session }> {
-  const hello = await readHello(signal, requests);
+  using deadline = clock.deadline(signal, HELLO_TIMEOUT_MS);
+  const hello = await readHello(deadline.signal, requests);
   const { account, cluster } = identityOf(context.values);
   if (cluster !== undefined && cluster !== hello.cluster) {
     throw new ConnectError(

@@ -6,8 +6,10 @@ import { BadRequestSchema } from "../../../gen/proto/google/rpc/error_details_pb
 import { SessionRegistry } from "../../../src/backend/session-registry.ts";
 import { createSyncService } from "../../../src/backend/sync-service.ts";
 import { createMemoryBus } from "../../../src/bus/memory-bus.ts";
+import type { Clock } from "../../../src/lib/clock.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { type Said, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { serveForTest } from "../rpc/serve-for-test.ts";
 import { ControlledProducer, turn } from "./controlled-producer.ts";
@@ -30,7 +32,7 @@ function batch(name = "x"): Said {
 }
 
 /** The service behind the whole of the port, over a bus whose receipts the test gives. */
-async function serveSync() {
+async function serveSync(clock: Clock = createSystemClock()) {
   const registry = new SessionRegistry();
   const sessions = new RecordingSessionStore();
   const producer = new ControlledProducer();
@@ -40,7 +42,7 @@ async function serveSync() {
     producer,
     bus: createMemoryBus(),
     replyTopic: "replies-test",
-    clock: createSystemClock(),
+    clock,
     log: createSilentLog(),
     runDeadlineMs: 1000,
   });
@@ -183,6 +185,17 @@ describe("SyncService", { timeout: 10_000 }, () => {
     const error = await endOf(agent);
     expect(error.code).toBe(Code.InvalidArgument);
     expect(fieldsOf(error)).toEqual([field]);
+    expect(service.sessions.opened).toEqual([]);
+  });
+
+  it("gives up on an agent that says nothing", async () => {
+    const clock = new ManualClock();
+    await using service = await serveSync(clock);
+    const agent = service.connect();
+    const ended = endOf(agent);
+    await until(() => clock.pending > 0);
+    await clock.advance(15_000);
+    expect((await ended).code).toBe(Code.DeadlineExceeded);
     expect(service.sessions.opened).toEqual([]);
   });
 
