@@ -30,14 +30,16 @@ interface Version<T> {
   readonly value: T | undefined;
 }
 
+type SortedKey<T> = readonly [key: string, versions: readonly Version<T>[]];
+
 /**
  * A store of every revision, as etcd is one: each write gets the next number of one counter for all keys, the past
  * can be read until it is compacted. Keys stand under a prefix (a kind) and are ordered by their UTF-8 bytes.
  */
 export class MvccStore<T> {
   readonly #versions = new Map<string, Map<string, Version<T>[]>>();
-  /** Keys of a prefix in their order, until one is added or forgotten: a list in pages sorts once. */
-  readonly #sortedKeys = new Map<string, readonly string[]>();
+  /** Versions in the order of their keys, until a key is added or forgotten: a list in pages sorts once. */
+  readonly #sorted = new Map<string, readonly SortedKey<T>[]>();
   #events: StoreEvent<T>[] = [];
   #revision: number;
   #compactedRevision = 0;
@@ -81,12 +83,10 @@ export class MvccStore<T> {
    */
   list(prefix: string, revision = this.#revision, startKey = ""): StoreEntry<T>[] {
     this.#assertReadable(revision);
-    const versions = this.#versions.get(prefix);
-    const keys = this.#keysOf(prefix);
+    const sorted = this.#sortedOf(prefix);
     const entries: StoreEntry<T>[] = [];
-    for (let at = lowerBound(keys, startKey); at < keys.length; at++) {
-      const key = keys[at] ?? "";
-      const entry = entryAt(key, versions?.get(key) ?? [], revision);
+    for (const [key, versions] of sorted.slice(lowerBound(sorted, startKey))) {
+      const entry = entryAt(key, versions, revision);
       if (entry !== undefined) {
         entries.push(entry);
       }
@@ -118,7 +118,7 @@ export class MvccStore<T> {
         }
       }
     }
-    this.#sortedKeys.clear();
+    this.#sorted.clear();
   }
 
   /** Goes back to a revision, as an etcd restored from a backup does: the numbers after it are given out again. */
@@ -134,7 +134,7 @@ export class MvccStore<T> {
         }
       }
     }
-    this.#sortedKeys.clear();
+    this.#sorted.clear();
   }
 
   #versionsOf(prefix: string, key: string): Version<T>[] {
@@ -147,15 +147,16 @@ export class MvccStore<T> {
     if (versions === undefined) {
       versions = [];
       keys.set(key, versions);
-      this.#sortedKeys.delete(prefix);
+      this.#sorted.delete(prefix);
     }
     return versions;
   }
 
-  #keysOf(prefix: string): readonly string[] {
+  #sortedOf(prefix: string): readonly SortedKey<T>[] {
     const sorted =
-      this.#sortedKeys.get(prefix) ?? [...(this.#versions.get(prefix)?.keys() ?? [])].sort(compareKeys);
-    this.#sortedKeys.set(prefix, sorted);
+      this.#sorted.get(prefix) ??
+      [...(this.#versions.get(prefix) ?? [])].sort(([a], [b]) => compareKeys(a, b));
+    this.#sorted.set(prefix, sorted);
     return sorted;
   }
 
@@ -174,18 +175,22 @@ function entryAt<T>(
   versions: readonly Version<T>[],
   revision: number,
 ): StoreEntry<T> | undefined {
-  const version = versions.findLast((candidate) => candidate.revision <= revision);
+  const newest = versions.at(-1);
+  const version =
+    newest !== undefined && newest.revision <= revision
+      ? newest
+      : versions.findLast((candidate) => candidate.revision <= revision);
   return version?.value === undefined
     ? undefined
     : { key, value: version.value, modRevision: version.revision };
 }
 
 /** First position whose key is not before `key`. */
-function lowerBound(keys: readonly string[], key: string): number {
-  let [low, high] = [0, keys.length];
+function lowerBound<T>(sorted: readonly SortedKey<T>[], key: string): number {
+  let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeys(keys[middle] ?? "", key) < 0) {
+    if (compareKeys(sorted[middle]?.[0] ?? "", key) < 0) {
       low = middle + 1;
     } else {
       high = middle;
