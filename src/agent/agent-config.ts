@@ -58,7 +58,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   welcomeMs: 15_000,
   watchMs: 5 * 60_000,
   maxSingleReads: 50,
-  maxPendingBytes: 8 * 1024 * 1024,
+  maxPendingBytes: 2 * 1024 * 1024,
   maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };

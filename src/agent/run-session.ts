@@ -35,7 +35,7 @@ export interface SessionOptions {
 const INBOUND_LIMITS = { maxItems: 256, maxBytes: 16 * 1024 * 1024 };
 /** An object of an inventory in memory, about. */
 const INVENTORY_ITEM_BYTES = 400;
-const DEFAULT_UNACKNOWLEDGED_BYTES = 8 * 1024 * 1024;
+const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
 
 /**
  * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the delay, in

@@ -13,7 +13,7 @@ export interface ListOptions {
   readonly namespace?: string;
   /** Only `metadata` of each object, where the server can do that. */
   readonly metadataOnly: boolean;
-  /** Most objects of a page; 500 unless set. */
+  /** Most objects of a page; 250 unless set. */
   readonly limit?: number;
 }
 
@@ -24,7 +24,8 @@ export interface ListPage {
   readonly items: readonly KubeObject[];
 }
 
-const DEFAULT_LIMIT = 500;
+/** A page is in memory as a whole, as text and as objects: 250 pods are some 5 MB. */
+const DEFAULT_LIMIT = 250;
 
 /** A server that cannot cut objects down to their metadata sends them whole. */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";

@@ -8,6 +8,7 @@ import { createPinoLog } from "../lib/pino-log.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { createSystemRandom } from "../lib/system-random.ts";
 import { createSyncClient } from "../rpc/sync-client.ts";
+import { limitGarbage } from "./limit-garbage.ts";
 import { readVersion } from "./read-version.ts";
 
 /** What an agent reads, and where it delivers it. */
@@ -15,6 +16,7 @@ export type AgentSettings = Pick<AgentConfig, "server" | "cluster" | "kinds" | "
 
 /** Runs `evenkeel agent` until `signal` aborts. */
 export async function runAgent(signal: AbortSignal, config: AgentConfig): Promise<void> {
+  using _ = limitGarbage();
   const log = createPinoLog({ level: config.logLevel });
   await runAgentOn(signal, config, fromKubeconfig(config), log);
 }

@@ -38,7 +38,7 @@ describe("a list", () => {
   it("goes from page to page, asks for no version, and for metadata only", async () => {
     const { items, requests } = await listAll([page("9", "t", ["a", "b"]), page("9", "", ["c"])]);
     expect(items.map(({ metadata }) => metadata.name)).toEqual(["a", "b", "c"]);
-    expect(requests.map(({ query }) => query)).toEqual([{ limit: "500" }, { limit: "500", continue: "t" }]);
+    expect(requests.map(({ query }) => query)).toEqual([{ limit: "250" }, { limit: "250", continue: "t" }]);
     expect(requests[0]?.accept).toContain("as=PartialObjectMetadataList");
   });
 
