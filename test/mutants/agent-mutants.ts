@@ -180,8 +180,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R25",
     file: "src/domain/canonical-json.ts",
-    find: "Object.keys(object).sort()",
-    replace: "Object.keys(object)",
+    find: "return keys.sort();",
+    replace: "return keys;",
     tests: ["test/unit/domain/canonical-json.test.ts"],
   },
   {

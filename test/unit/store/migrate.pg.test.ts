@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { TerminalError } from "../../../src/lib/errors.ts";
@@ -32,6 +35,16 @@ describeWithPostgres("migrations", (database) => {
     );
     return rows.map(({ name }) => name);
   };
+
+  it("are applied once by two processes at once", async () => {
+    const program = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
+    const results = await Promise.all(
+      [1, 2].map(() => promisify(execFile)(process.execPath, [program, "migrate", "--database-url", url])),
+    );
+    const applied = results.map(({ stdout }) => stdout.includes("applied"));
+    expect(applied.sort()).toEqual([false, true]);
+    expect(await tables()).toContain("kubernetes_object");
+  });
 
   it("are applied in order, once", async () => {
     expect(await migrate(url, [FIRST])).toEqual(["1_first"]);
