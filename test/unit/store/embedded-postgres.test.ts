@@ -1,6 +1,8 @@
+import { type EventEmitter, once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
 import { openEmbeddedPostgres } from "../../../src/store/embedded-postgres.ts";
@@ -35,6 +37,29 @@ describe("the embedded Postgres", () => {
     );
     expect(answers).toEqual([0, 0, 0, 0, 0, 0]);
     await Promise.all(clients.map((client) => client.end()));
+  });
+
+  it("lets nobody between the parts of an extended query", async () => {
+    await using postgres = await openEmbeddedPostgres();
+    const [first, second] = await Promise.all([connect(postgres.url), connect(postgres.url)]);
+    const { connection } = first as unknown as { connection: WireConnection };
+    // The client itself expects no answers to what it has not sent.
+    for (const event of ["parseComplete", "dataRow", "commandComplete", "readyForQuery", "errorMessage"]) {
+      connection.removeAllListeners(event);
+    }
+    connection.parse({ text: "SELECT $1::text AS value" });
+    connection.flush();
+    await once(connection, "parseComplete");
+    const others = second.query("SELECT $1::int + $2::int AS sum", [1, 2]);
+    // The other one has to wait. Where it has not, it takes the place of the statement well within this time.
+    await Promise.race([others, delay(300)]);
+    const answered = Promise.race([once(connection, "dataRow"), once(connection, "errorMessage")]);
+    connection.bind({ values: ["mine"] });
+    connection.execute({});
+    connection.sync();
+    expect((await answered)[0]).toMatchObject({ fields: ["mine"] });
+    expect((await others).rows).toEqual([{ sum: 3 }]);
+    await Promise.all([first.end(), second.end()]);
   });
 
   it("goes on for others when a client leaves in the middle of a transaction", async () => {
@@ -77,3 +102,18 @@ describe("the embedded Postgres", () => {
     }
   });
 });
+
+/** The driver's connection, message by message. */
+interface WireConnection extends EventEmitter {
+  parse(query: { readonly text: string }): void;
+  bind(options: { readonly values: readonly string[] }): void;
+  execute(options: object): void;
+  flush(): void;
+  sync(): void;
+}
+
+async function connect(url: string): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  return client;
+}
