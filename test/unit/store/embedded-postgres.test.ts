@@ -8,37 +8,6 @@ import { describe, expect, it } from "vitest";
 import { openEmbeddedPostgres } from "../../../src/store/embedded-postgres.ts";
 
 describe("the embedded Postgres", () => {
-  it("keeps the queries of many clients apart", async () => {
-    await using postgres = await openEmbeddedPostgres();
-    const clients = await Promise.all(
-      Array.from({ length: 6 }, async () => {
-        const client = new Client({ connectionString: postgres.url });
-        await client.connect();
-        return client;
-      }),
-    );
-    // Large enough to come in several pieces, and each client with parameters of its own number.
-    const answers = await Promise.all(
-      clients.map(async (client, index) => {
-        const wrong: unknown[] = [];
-        for (let round = 0; round < 25; round += 1) {
-          const values = Array.from(
-            { length: index + 1 },
-            (_, n) => `${index}-${round}-${n}-${"x".repeat(30_000)}`,
-          );
-          const text = `SELECT ${values.map((_, n) => `$${n + 1}::text AS c${n}`).join(", ")}`;
-          const { rows } = await client.query({ text, values, rowMode: "array" });
-          if (JSON.stringify(rows) !== JSON.stringify([values])) {
-            wrong.push(rows);
-          }
-        }
-        return wrong.length;
-      }),
-    );
-    expect(answers).toEqual([0, 0, 0, 0, 0, 0]);
-    await Promise.all(clients.map((client) => client.end()));
-  });
-
   it("lets nobody between the parts of an extended query", async () => {
     await using postgres = await openEmbeddedPostgres();
     const [first, second] = await Promise.all([connect(postgres.url), connect(postgres.url)]);
