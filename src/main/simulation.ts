@@ -9,6 +9,7 @@ import type { KubeConfigSource } from "../kube/load-kube-config.ts";
 import type { Log } from "../lib/log.ts";
 import { createSeededRandom } from "../lib/random.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/anonymous-authenticator.ts";
 
 /** A simulated cluster that is served, and what goes on in it. */
 export interface Simulation extends AsyncDisposable {
@@ -21,9 +22,6 @@ export interface Simulation extends AsyncDisposable {
 
 /** The same cluster at every start, so that a kept database knows it again. */
 const SEED = 7;
-
-/** Account of callers that are not authenticated. */
-const ACCOUNT = "default";
 
 /** Starts the simulated cluster of `evenkeel dev`. */
 export async function startSimulation(
@@ -43,7 +41,7 @@ export async function startSimulation(
   const injector = createDriftInjector({
     cluster,
     databaseUrl,
-    target: { account: ACCOUNT, cluster: config.cluster },
+    target: { account: ANONYMOUS_ACCOUNT, cluster: config.cluster },
     intervalMs: config.driftIntervalMs,
   });
   const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);

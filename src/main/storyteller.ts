@@ -2,6 +2,7 @@ import { watchRuns } from "../backend/watch-runs.ts";
 import type { InjectedDrift } from "../demo/drift.ts";
 import { tellDrift, tellRun } from "../demo/story.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/anonymous-authenticator.ts";
 import type { Database } from "../store/database.ts";
 import { createPrismaFleetStore } from "../store/prisma-fleet-store.ts";
 
@@ -12,9 +13,6 @@ export interface Storyteller {
   /** Tells of each run that ends, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
-
-/** Account of callers that are not authenticated. */
-const ACCOUNT = "default";
 
 /** Makes a storyteller over the runs in a database. */
 export function createStoryteller(database: Database, say: (line: string) => void): Storyteller {
@@ -28,10 +26,13 @@ export function createStoryteller(database: Database, say: (line: string) => voi
     },
     async run(signal) {
       try {
-        for await (const run of watchRuns(signal, store, clock, { account: ACCOUNT, cluster: undefined })) {
+        for await (const run of watchRuns(signal, store, clock, {
+          account: ANONYMOUS_ACCOUNT,
+          cluster: undefined,
+        })) {
           if (run.endTime !== undefined) {
             const page = { limit: 1000, after: undefined };
-            const { items } = await store.listFindings(signal, ACCOUNT, run.id, page);
+            const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);
             const told = tellRun(open, run, items);
             told.lines.forEach(say);
             open = told.open;

@@ -4,6 +4,7 @@ import { RunChunkSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { VerifyObjectSchema } from "../../gen/proto/evenkeel/v1/object_pb.ts";
 import { type KindInventory, KindInventorySchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ObjectRefSchema, type ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { formatKey } from "../domain/object-key.ts";
 import { translated } from "./database.ts";
 import type { Answer } from "./ingest-store.ts";
 import { type InventoryRow, selectInventory } from "./sql/select-inventory.ts";
@@ -38,7 +39,7 @@ export async function* readInventory(
       chunk: create(RunChunkSchema, {
         runId: request.runId,
         attempt,
-        after: formatKey(after),
+        after: after.name === "" ? "" : formatKey(after),
         through: last ? "" : formatKey(through),
         last,
         trigger: request.trigger,
@@ -62,9 +63,4 @@ function toVerifyObject(row: InventoryRow) {
 
 function toRef({ namespace, name }: Pick<InventoryRow, "namespace" | "name">) {
   return create(ObjectRefSchema, { namespace, name });
-}
-
-/** "namespace/name"; empty is the beginning of the key space. */
-function formatKey({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
-  return name === "" ? "" : `${namespace}/${name}`;
 }

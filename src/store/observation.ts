@@ -1,6 +1,7 @@
 import type { Batch, BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ObjectRef } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { checksumOf, sameChecksum } from "../domain/checksum.ts";
+import { compareKeys, formatKey } from "../domain/object-key.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { StreamPosition } from "./ingest-store.ts";
 
@@ -49,11 +50,11 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   const byKey = new Map<string, Observation>();
   for (const item of batch.items) {
     const observation = toObservation(item, defaults);
-    byKey.set(`${observation.namespace}/${observation.name}`, observation);
+    byKey.set(formatKey(observation), observation);
   }
   return {
     incarnation: ordered ? batch.incarnation : position.epoch,
-    observations: [...byKey.values()].sort(compareKeys),
+    observations: [...byKey].sort(([a], [b]) => compareKeys(a, b)).map(([, observation]) => observation),
   };
 }
 
@@ -119,12 +120,4 @@ function keyOf(ref: ObjectRef | undefined): { readonly namespace: string; readon
     throw new TerminalError("an item of a batch names no object");
   }
   return { namespace: ref.namespace, name: ref.name };
-}
-
-function compareKeys(a: Observation, b: Observation): number {
-  return compare(a.namespace, b.namespace) || compare(a.name, b.name);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
