@@ -6,6 +6,8 @@
 export interface Bus {
   /** What was published survives the end of this process. */
   readonly durable: boolean;
+  /** Largest payload of a message, in bytes. */
+  readonly maxMessageBytes: number;
   /** Opens a producer on a topic. */
   createProducer(signal: AbortSignal, topic: string): Promise<Producer>;
   /** Joins a subscription; messages of one key go to one of its consumers at a time. */
@@ -18,7 +20,7 @@ export interface Producer {
   /**
    * Resolves once the bus has the message as durably as it can. Messages of one producer with one key are stored
    * in the order of the calls. Rejects with {@link PublishRefusedError} when the message is surely not stored, and
-   * with {@link PublishUnknownError} when it may or may not be.
+   * with {@link PublishUnknownError} when it may or may not be. A payload above {@link Bus.maxMessageBytes} is refused.
    */
   publish(signal: AbortSignal, message: OutgoingMessage): Promise<void>;
   close(): Promise<void>;
@@ -72,4 +74,13 @@ export class PublishRefusedError extends Error {
 /** The bus may or may not have stored the message. */
 export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
+}
+
+/** Throws {@link PublishRefusedError} for a message that the bus cannot carry. */
+export function assertFits({ payload }: OutgoingMessage, maxMessageBytes: number): void {
+  if (payload.byteLength > maxMessageBytes) {
+    throw new PublishRefusedError(
+      `a message of ${payload.byteLength} bytes is above the bus's limit of ${maxMessageBytes}`,
+    );
+  }
 }

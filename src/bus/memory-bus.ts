@@ -1,5 +1,5 @@
 import { RetryableError } from "../lib/errors.ts";
-import { type Bus, PublishRefusedError, PublishUnknownError } from "./bus.ts";
+import { assertFits, type Bus, PublishRefusedError, PublishUnknownError } from "./bus.ts";
 import { MemoryTopic, type MemoryTopicLimits } from "./memory-topic.ts";
 
 /** What becomes of a publish, for tests: the last two leave the publisher without a receipt. */
@@ -9,6 +9,8 @@ export type PublishFate = "store" | "refuse" | "storeUnknown" | "loseUnknown";
 export interface MemoryBusOptions {
   /** Bounds of each topic; default 10,000 messages and 64 MiB. A publisher waits while its topic is full. */
   readonly limits?: MemoryTopicLimits;
+  /** Largest payload of a message, in bytes; default 5 MiB, as a broker of Pulsar has it. */
+  readonly maxMessageBytes?: number;
   /** Decides the fate of each publish; default `store`. */
   readonly fateOf?: (topic: string, key: string) => PublishFate;
 }
@@ -27,6 +29,7 @@ export interface MemoryBus extends Bus {
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   const limits = options.limits ?? { maxItems: 10_000, maxBytes: 64 * 1024 * 1024 };
+  const { maxMessageBytes = 5 * 1024 * 1024 } = options;
   const fateOf = options.fateOf ?? (() => "store" as const);
   const topics = new Map<string, MemoryTopic>();
   const closed = new AbortController();
@@ -40,12 +43,14 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
 
   return {
     durable: false,
+    maxMessageBytes,
 
     async createProducer(signal, topicName) {
       signal.throwIfAborted();
       const topic = topicOf(topicName);
       return {
         async publish(publishSignal, message) {
+          assertFits(message, maxMessageBytes);
           const fate = fateOf(topicName, message.key);
           if (fate === "refuse") {
             throw new PublishRefusedError(`topic ${topicName} refused the message`);

@@ -1,14 +1,17 @@
-/** Names of topics, below whatever tenant and namespace an adapter puts them in. */
+/** Names of topics as "namespace/topic", below whatever tenant an adapter puts them in. */
 export const TOPICS = {
   /** Everything that agents say, and requests for runs. Key: the cluster. */
-  events: "events",
+  events: "main/events",
   /** Messages that no ingester can apply, with the reason as a property. */
-  deadLetter: "dead-letter",
+  deadLetter: "main/dead-letter",
 } as const;
 
-/** The topic on which one backend reads answers to the runs of its sessions. */
+/**
+ * The topic on which one backend reads answers to the runs of its sessions. In a namespace of its own, where what
+ * nobody reads any more soon expires.
+ */
 export function replyTopic(backendId: string): string {
-  return `replies-${backendId}`;
+  return `replies/${backendId}`;
 }
 
 /** The subscription that ingesters share. */

@@ -37,7 +37,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       await harness.close();
     });
 
-    const newTopic = (): string => `topic-${process.pid}-${++topics}`;
+    const newTopic = (): string => `main/topic-${process.pid}-${++topics}`;
     const subscribe = (topic: string, maxUnacknowledged = 100): Promise<Consumer> =>
       harness.bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged });
     const publish = async (topic: string, messages: readonly [string, string][]): Promise<void> => {
@@ -190,6 +190,20 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       await producer.publish(signal, { key: "k", payload: encode("stored") });
       const texts = (await take(consumer, 2)).map(decode);
       expect(texts).toEqual(["unknown", "stored"]);
+    });
+
+    it("carries a payload as large as it says, and surely refuses a larger one", async () => {
+      const topic = newTopic();
+      const consumer = await subscribe(topic);
+      const producer = await harness.bus.createProducer(signal, topic);
+      const { maxMessageBytes } = harness.bus;
+      const tooLarge = producer.publish(signal, { key: "k", payload: new Uint8Array(maxMessageBytes + 1) });
+      await expect(tooLarge).rejects.toThrow(PublishRefusedError);
+      await expect(tooLarge).rejects.toThrow(`${maxMessageBytes + 1} bytes`);
+      const payload = new Uint8Array(maxMessageBytes).fill(7);
+      await producer.publish(signal, { key: "k", payload });
+      const [delivery] = await take(consumer, 1);
+      expect(delivery && Buffer.compare(delivery.payload, payload)).toBe(0);
     });
 
     it("carries a dead letter with its reason, source and redelivery count", async () => {

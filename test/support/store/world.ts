@@ -58,7 +58,7 @@ export class World implements AsyncDisposable {
       clusterUid,
       instanceId,
       agentVersion: "test",
-      replyTopic: "replies-1",
+      replyTopic: "replies/1",
       volatileBus: false,
       runDeadlineMs: 60_000,
     });

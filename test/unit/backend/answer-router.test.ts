@@ -14,7 +14,7 @@ import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { RecordingRunStore } from "./recording-run-store.ts";
 import { createSession, requestOf } from "./session-for-test.ts";
 
-const TOPIC = "replies-test";
+const TOPIC = "replies/test";
 const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
 const OTHER_RUN = "b4c8e6a2-55c1-4c0b-8d4b-5a0f8f6f2a11";
 

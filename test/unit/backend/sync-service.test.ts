@@ -41,7 +41,7 @@ async function serveSync(clock: Clock = createSystemClock()) {
     registry,
     producer,
     bus: createMemoryBus(),
-    replyTopic: "replies-test",
+    replyTopic: "replies/test",
     clock,
     log: createSilentLog(),
     runDeadlineMs: 1000,
@@ -104,7 +104,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
         account: "default",
         cluster: "c1",
         agentVersion: "1.2",
-        replyTopic: "replies-test",
+        replyTopic: "replies/test",
         volatileBus: true,
       },
     ]);

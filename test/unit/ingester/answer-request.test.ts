@@ -54,7 +54,7 @@ describe("an answer", () => {
     bus = createMemoryBus({ fateOf: () => fateOf() });
     store = new ScriptedIngestStore();
     replies = await bus.subscribe(signal, {
-      topic: "replies-test",
+      topic: "replies/test",
       subscription: "s",
       maxUnacknowledged: 1000,
     });

@@ -44,7 +44,7 @@ export class ScriptedIngestStore implements IngestStore {
     this.#answers += 1;
     const attempt = this.#answers;
     const { kinds } = this;
-    return this.isAnswered ? { position, request, attempt, replyTopic: "replies-test", kinds } : undefined;
+    return this.isAnswered ? { position, request, attempt, replyTopic: "replies/test", kinds } : undefined;
   }
 
   async *readInventory(_signal: AbortSignal, answer: Answer, kind: ResourceKind) {
