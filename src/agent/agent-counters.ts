@@ -8,8 +8,8 @@ export interface AgentCounters {
   watches: number;
   /** Events that watches delivered, bookmarks included. */
   events: number;
-  /** Objects that have no canonical form and could not be sent. */
-  uncanonical: number;
+  /** Objects whose content could not travel, each time that they were sent. */
+  quarantined: number;
   /** Kinds whose comparison ended well, and badly. */
   comparisonsSucceeded: number;
   comparisonsFailed: number;
@@ -24,7 +24,7 @@ export function createAgentCounters(): AgentCounters {
     lists: 0,
     watches: 0,
     events: 0,
-    uncanonical: 0,
+    quarantined: 0,
     comparisonsSucceeded: 0,
     comparisonsFailed: 0,
     acknowledged: 0n,

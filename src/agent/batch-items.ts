@@ -16,7 +16,7 @@ const OVERHEAD_BYTES = 160;
 /** "The object was this" at `observedVersion`, which is empty for a kind whose versions do not compare. */
 export function putItem(
   { metadata }: KubeObject,
-  { content, checksum, form }: ObjectContent,
+  content: ObjectContent,
   observedVersion: string,
 ): BatchItem {
   const { namespace = "", name, uid, resourceVersion } = metadata;
@@ -26,9 +26,7 @@ export function putItem(
     uid,
     resourceVersion,
     observedVersion,
-    content,
-    checksum,
-    form,
+    ...content,
   });
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }

@@ -1,15 +1,14 @@
 import type { BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { DeleteReason } from "../../gen/proto/evenkeel/v1/object_pb.ts";
-import { formatKind } from "../domain/kind.ts";
 import { formatKey, type ObjectKey } from "../domain/object-key.ts";
-import { UncanonicalError } from "../domain/uncanonical-error.ts";
 import { parseVersion } from "../domain/version.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
 import { deleteItem, putItem } from "./batch-items.ts";
 import type { ChangeSink } from "./change.ts";
 import type { KindContext } from "./kind-context.ts";
-import { type ObjectContent, toContent } from "./object-content.ts";
+import { toContent } from "./object-content.ts";
 import type { PackedIndex } from "./packed-index.ts";
+import { reportQuarantined } from "./report-quarantined.ts";
 
 /**
  * Sends observations of one kind, and keeps the index equal to what was sent.
@@ -29,18 +28,17 @@ export class IndexWriter {
     this.#sink = sink;
   }
 
-  /** "The object was this" at version `observed`. An object that has no canonical form is reported and counted. */
+  /** "The object was this" at version `observed`. */
   async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
     const key = formatKey(keyOf(object));
     const { uid, resourceVersion: version } = object.metadata;
     if (this.#knowsNewer(key, parseVersion(version) ?? observed)) {
       return;
     }
-    const content = this.#contentOf(object, key);
-    if (content !== undefined) {
-      await this.#send(signal, putItem(object, content, String(observed)));
-    }
-    this.index.set(key, { uid, version, checksum: content?.checksum });
+    const content = toContent(object, this.#context.form);
+    reportQuarantined(this.#context, key, content);
+    await this.#send(signal, putItem(object, content, String(observed)));
+    this.index.set(key, { uid, version, checksum: content.checksum });
   }
 
   /** "The object was absent" at version `observed`. */
@@ -61,20 +59,6 @@ export class IndexWriter {
   #knowsNewer(key: string, version: bigint): boolean {
     const known = this.index.get(key);
     return known !== undefined && (parseVersion(known.version) ?? 0n) > version;
-  }
-
-  #contentOf(object: KubeObject, key: string): ObjectContent | undefined {
-    try {
-      return toContent(object, this.#context.form);
-    } catch (error) {
-      if (!(error instanceof UncanonicalError)) {
-        throw error;
-      }
-      const { log, kind, counters } = this.#context;
-      counters.uncanonical++;
-      log.error("an object cannot be sent", { kind: formatKind(kind), key, error });
-      return undefined;
-    }
   }
 
   async #send(signal: AbortSignal, item: BatchItem): Promise<void> {

@@ -2,9 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { ReconciliationTrigger, type RunChunk } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../gen/proto/evenkeel/v1/object_pb.ts";
 import { type KindReconciled, KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { formatKind } from "../domain/kind.ts";
 import { parseKey } from "../domain/object-key.ts";
-import { UncanonicalError } from "../domain/uncanonical-error.ts";
 import { maxVersion, parseVersion } from "../domain/version.ts";
 import { BoundedQueue } from "../lib/bounded-queue.ts";
 import { DeadlineError } from "../lib/clock.ts";
@@ -16,6 +14,7 @@ import type { KindSnapshot } from "./kind-snapshot.ts";
 import { toContent } from "./object-content.ts";
 import { readContents } from "./read-contents.ts";
 import type { Reflector } from "./reflector.ts";
+import { reportQuarantined } from "./report-quarantined.ts";
 import { RunBatches } from "./run-batches.ts";
 import { RunFailure } from "./run-failure.ts";
 import type { Session } from "./session.ts";
@@ -189,28 +188,15 @@ export class KindComparison {
   async #putDifferences(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {
     const { context } = this.#reflector;
     const count = wanted.reduce((sum, one) => sum + one, 0);
-    let uncanonical: UncanonicalError | undefined;
     for await (const { key, object, observedVersion } of readContents(signal, context, {
       snapshot,
       wanted,
       count,
     })) {
-      try {
-        await this.#batches.add(signal, putItem(object, toContent(object, context.form), observedVersion));
-        this.#counts.put++;
-      } catch (error) {
-        if (!(error instanceof UncanonicalError)) {
-          throw error;
-        }
-        context.counters.uncanonical++;
-        context.log.error("an object cannot be sent", { kind: formatKind(context.kind), key, error });
-        uncanonical ??= error;
-      }
-    }
-    if (uncanonical !== undefined) {
-      // The others are repaired all the same, but the kind is not the same on both sides.
-      await this.#batches.flush(signal);
-      throw new RunFailure("Uncanonical", uncanonical.message);
+      const content = toContent(object, context.form);
+      reportQuarantined(context, key, content);
+      await this.#batches.add(signal, putItem(object, content, observedVersion));
+      this.#counts.put++;
     }
   }
 }

@@ -7,15 +7,20 @@ import type { KubeObject } from "../kube/kube-object.ts";
 
 /** What is kept of an object. */
 export interface ObjectContent {
-  /** Canonical JSON without `metadata.managedFields`, UTF-8. */
+  /** Canonical JSON without `metadata.managedFields`, UTF-8; empty when it cannot travel. */
   readonly content: Uint8Array;
-  /** SHA-256 of content. */
+  /** SHA-256 of the content, also of one that is too large to travel. */
   readonly checksum: Uint8Array;
   readonly form: string;
+  /** Why the content cannot travel, for people; empty when it does. */
+  readonly quarantineReason: string;
 }
 
 /** The contract's limit on PutObject.content. */
 const MAX_CONTENT_BYTES = 4 * 1024 * 1024;
+
+/** The contract's limit on PutObject.quarantine_reason. */
+const MAX_REASON_LENGTH = 1024;
 
 /**
  * Form of the contents of a kind. Its API version is part of it: a kind that is read in another version from now on has other
@@ -26,16 +31,31 @@ export function contentFormOf({ group, version }: Pick<ResourceKind, "group" | "
 }
 
 /**
- * Makes the content of an object, of the form of its kind. Throws {@link UncanonicalError} for an object that the contract cannot
- * carry: it has no canonical form, or more than 4 MiB.
+ * Makes the content of an object, of the form of its kind. An object that the contract cannot carry, because it has no
+ * canonical form or more than 4 MiB, has a reason instead: its row says so, and it is not sent again until it changes.
  */
 export function toContent(object: KubeObject, form: string): ObjectContent {
   const { managedFields: _, ...metadata } = object.metadata;
-  const content = Buffer.from(canonicalize({ ...object, metadata }));
-  if (content.length > MAX_CONTENT_BYTES) {
-    throw new UncanonicalError(
-      `content of ${content.length} bytes; at most ${MAX_CONTENT_BYTES} are allowed`,
-    );
+  try {
+    const content = Buffer.from(canonicalize({ ...object, metadata }));
+    const checksum = checksumOf(content);
+    return content.length > MAX_CONTENT_BYTES
+      ? withheld(
+          `content of ${content.length} bytes; at most ${MAX_CONTENT_BYTES} are allowed`,
+          checksum,
+          form,
+        )
+      : { content, checksum, form, quarantineReason: "" };
+  } catch (error) {
+    if (!(error instanceof UncanonicalError)) {
+      throw error;
+    }
+    // Without a canonical form there are no bytes to take the checksum of; the version stands for them.
+    const { uid, resourceVersion } = metadata;
+    return withheld(error.message, checksumOf(Buffer.from(JSON.stringify([uid, resourceVersion]))), form);
   }
-  return { content, checksum: checksumOf(content), form };
+}
+
+function withheld(reason: string, checksum: Uint8Array, form: string): ObjectContent {
+  return { content: new Uint8Array(), checksum, form, quarantineReason: reason.slice(0, MAX_REASON_LENGTH) };
 }

@@ -24,11 +24,12 @@ export async function requestRun(
   const { session, clusterUid, request } = requested;
   const body = { case: "reconciliationRequest", value: request } as const;
   try {
-    await producer.publish(signal, encodeEvent({ ...session, clusterUid }, 0n, clock.now(), body));
+    const message = encodeEvent({ ...session, clusterUid }, { sequence: 0n, time: clock.now(), body });
+    await producer.publish(signal, message);
   } catch (cause) {
-    const message = `the request did not reach the bus: ${toMessage(cause)}`;
-    await runs.failRun(signal, session, request.runId, { reason: "BusUnavailable", message });
-    throw new RetryableError(message, { cause });
+    const reason = `the request did not reach the bus: ${toMessage(cause)}`;
+    await runs.failRun(signal, session, request.runId, { reason: "BusUnavailable", message: reason });
+    throw new RetryableError(reason, { cause });
   }
   return requested;
 }

@@ -2,7 +2,8 @@ import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { ReconciliationRequest } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SyncRequest } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Producer } from "../bus/bus.ts";
-import { type EventIdentity, encodeEvent } from "../bus/codec.ts";
+import { type EventIdentity, encodeEventInParts } from "../bus/codec.ts";
+import type { PackLimits } from "../bus/pack-batch.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../lib/errors.ts";
 import { assertObservations } from "./assert-observations.ts";
@@ -15,6 +16,7 @@ export interface SessionOptions {
   /** Published behind the session's first scope. */
   readonly connectRun: ReconciliationRequest | undefined;
   readonly producer: Producer;
+  readonly limits: PackLimits;
   readonly clock: Clock;
 }
 
@@ -26,14 +28,16 @@ export class Session {
   readonly identity: EventIdentity;
   readonly outbox = new Outbox();
   readonly #clock: Clock;
+  readonly #limits: PackLimits;
   readonly #window: PublishWindow;
   #connectRun: ReconciliationRequest | undefined;
   #lastSequence = 0n;
 
-  constructor({ identity, connectRun, producer, clock }: SessionOptions) {
+  constructor({ identity, connectRun, producer, limits, clock }: SessionOptions) {
     this.identity = identity;
     this.#connectRun = connectRun;
     this.#clock = clock;
+    this.#limits = limits;
     this.#window = new PublishWindow(producer, {
       stored: (sequence) => this.outbox.acknowledge(sequence),
       failure: (error) => this.end(error),
@@ -73,8 +77,12 @@ export class Session {
   }
 
   async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"]): Promise<void> {
-    const message = encodeEvent(this.identity, sequence, this.#clock.now(), body);
-    await this.#window.publish(signal, sequence, message);
+    const content = { sequence, time: this.#clock.now(), body };
+    const messages = encodeEventInParts(this.identity, content, this.#limits);
+    for (const [index, message] of messages.entries()) {
+      // Receipts count as far as they reach without a gap, so the last part stands for all.
+      await this.#window.publish(signal, index === messages.length - 1 ? sequence : 0n, message);
+    }
   }
 }
 

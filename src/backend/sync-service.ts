@@ -92,7 +92,8 @@ async function open(
     runDeadlineMs,
   });
   const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
-  return { hello, session: new Session({ identity, connectRun, producer, clock }) };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  return { hello, session: new Session({ identity, connectRun, producer, limits, clock }) };
 }
 
 async function readHello(signal: AbortSignal, requests: AsyncIterator<SyncRequest>): Promise<Hello> {

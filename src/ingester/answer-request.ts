@@ -11,8 +11,8 @@ import type { IngestStore } from "../store/ingest-store.ts";
 import { toPosition } from "./event-position.ts";
 import type { Producers } from "./producers.ts";
 
-/** Objects in one message of an answer: about 200 KB of Protobuf. */
-const MAX_OBJECTS = 1000;
+/** Objects in one message of an answer: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
+const MAX_OBJECTS = 500;
 
 /** What answering needs. */
 export interface AnswerDependencies {
@@ -22,8 +22,8 @@ export interface AnswerDependencies {
 }
 
 /**
- * Answers a request with what Postgres believes of every kind of the cluster's scope, in messages of about a
- * thousand objects to the topic of the backend that holds the session. A request that is delivered again is
+ * Answers a request with what Postgres believes of every kind of the cluster's scope, in messages of about
+ * 500 objects to the topic of the backend that holds the session. A request that is delivered again is
  * answered again, as a new attempt, whose chunks replace those of the attempt before.
  */
 export async function answerRequest(
@@ -40,7 +40,8 @@ export async function answerRequest(
   let bytes = 0;
   const publish = async (kinds: readonly KindInventory[]): Promise<void> => {
     const value = create(ReconciliationRequestSchema, { ...request, kinds: [...kinds] });
-    const message = encodeEvent(event, 0n, clock.now(), { case: "reconciliationRequest", value });
+    const body = { case: "reconciliationRequest", value } as const;
+    const message = encodeEvent(event, { sequence: 0n, time: clock.now(), body });
     await producer.publish(signal, message);
     bytes += message.payload.byteLength;
   };

@@ -32,6 +32,8 @@ export async function applyEvent(
     case "reconciliationRequest":
       await answerRequest(signal, dependencies, event, body.value);
       return [];
+    case "compressedBatch":
+      throw new TerminalError("a compressed batch was not expanded");
     case undefined:
       throw new TerminalError("an event has no body that this version knows");
     default:

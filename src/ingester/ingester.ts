@@ -107,9 +107,10 @@ async function keep(
 }
 
 function quarantineReason(items: readonly QuarantinedItem[]): string | undefined {
-  const [first] = items;
+  const refused = items.filter(({ announced }) => !announced);
+  const [first] = refused;
   return (
     first &&
-    `${items.length} of its objects cannot be stored, first ${first.namespace}/${first.name}: ${first.reason}`
+    `${refused.length} of its objects cannot be stored, first ${first.namespace}/${first.name}: ${first.reason}`
   );
 }

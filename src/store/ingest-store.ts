@@ -14,6 +14,8 @@ export interface StreamPosition {
   readonly epoch: bigint;
   /** 0 for what the backend says itself. */
   readonly sequence: bigint;
+  /** Which part of the sequence this is, from 0; unset: all of it. */
+  readonly part?: { readonly index: number; readonly count: number };
 }
 
 /**
@@ -57,6 +59,8 @@ export interface QuarantinedItem {
   readonly namespace: string;
   readonly name: string;
   readonly reason: string;
+  /** It came without content, so there is nothing that a dead letter would keep. */
+  readonly announced: boolean;
 }
 
 /** One attempt at answering a request. */

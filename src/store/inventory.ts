@@ -9,8 +9,8 @@ import { translated } from "./database.ts";
 import type { Answer } from "./ingest-store.ts";
 import { type InventoryRow, selectInventory } from "./sql/select-inventory.ts";
 
-/** Rows in a chunk: about 200 KB of Protobuf. */
-const CHUNK_ROWS = 1000;
+/** Rows in a chunk: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
+const CHUNK_ROWS = 500;
 
 /**
  * What Postgres believes of a kind, in chunks that tile the key space. Each chunk is read by one query that goes

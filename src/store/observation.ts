@@ -18,6 +18,8 @@ export interface Observation {
   readonly checksum: Uint8Array | null;
   readonly form: string;
   readonly quarantineReason: string | null;
+  /** It came quarantined: there is no content that could be kept elsewhere. */
+  readonly announced?: boolean;
 }
 
 /** The observations of a batch, by key, and the incarnation that their versions belong to. */
@@ -83,6 +85,9 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         form: put.form || defaults.form,
         quarantineReason: null,
       };
+      if (put.quarantineReason !== "") {
+        return { ...toQuarantined(present, put.quarantineReason), announced: true };
+      }
       return sameChecksum(checksumOf(put.content), put.checksum)
         ? present
         : toQuarantined(present, "the checksum is not that of the content");

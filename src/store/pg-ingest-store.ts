@@ -165,6 +165,7 @@ async function applySplitting(
   }
 }
 
-function toQuarantinedItem({ namespace, name, quarantineReason }: Observation): QuarantinedItem[] {
-  return quarantineReason === null ? [] : [{ namespace, name, reason: quarantineReason }];
+function toQuarantinedItem(observation: Observation): QuarantinedItem[] {
+  const { namespace, name, quarantineReason: reason, announced = false } = observation;
+  return reason === null ? [] : [{ namespace, name, reason, announced }];
 }

@@ -100,6 +100,7 @@ export const AgentSessionScalarFieldEnum = {
   closedAt: 'closedAt',
   scope: 'scope',
   appliedSequence: 'appliedSequence',
+  missingParts: 'missingParts',
   gapSequence: 'gapSequence',
   refusedSequence: 'refusedSequence'
 } as const

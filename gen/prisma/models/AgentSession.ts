@@ -29,6 +29,7 @@ export type AggregateAgentSession = {
 export type AgentSessionAvgAggregateOutputType = {
   epoch: number | null
   appliedSequence: number | null
+  missingParts: number | null
   gapSequence: number | null
   refusedSequence: number | null
 }
@@ -36,6 +37,7 @@ export type AgentSessionAvgAggregateOutputType = {
 export type AgentSessionSumAggregateOutputType = {
   epoch: bigint | null
   appliedSequence: bigint | null
+  missingParts: number | null
   gapSequence: bigint | null
   refusedSequence: bigint | null
 }
@@ -52,6 +54,7 @@ export type AgentSessionMinAggregateOutputType = {
   closedAt: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint | null
+  missingParts: number | null
   gapSequence: bigint | null
   refusedSequence: bigint | null
 }
@@ -68,6 +71,7 @@ export type AgentSessionMaxAggregateOutputType = {
   closedAt: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint | null
+  missingParts: number | null
   gapSequence: bigint | null
   refusedSequence: bigint | null
 }
@@ -84,6 +88,7 @@ export type AgentSessionCountAggregateOutputType = {
   closedAt: number
   scope: number
   appliedSequence: number
+  missingParts: number
   gapSequence: number
   refusedSequence: number
   _all: number
@@ -93,6 +98,7 @@ export type AgentSessionCountAggregateOutputType = {
 export type AgentSessionAvgAggregateInputType = {
   epoch?: true
   appliedSequence?: true
+  missingParts?: true
   gapSequence?: true
   refusedSequence?: true
 }
@@ -100,6 +106,7 @@ export type AgentSessionAvgAggregateInputType = {
 export type AgentSessionSumAggregateInputType = {
   epoch?: true
   appliedSequence?: true
+  missingParts?: true
   gapSequence?: true
   refusedSequence?: true
 }
@@ -116,6 +123,7 @@ export type AgentSessionMinAggregateInputType = {
   closedAt?: true
   scope?: true
   appliedSequence?: true
+  missingParts?: true
   gapSequence?: true
   refusedSequence?: true
 }
@@ -132,6 +140,7 @@ export type AgentSessionMaxAggregateInputType = {
   closedAt?: true
   scope?: true
   appliedSequence?: true
+  missingParts?: true
   gapSequence?: true
   refusedSequence?: true
 }
@@ -148,6 +157,7 @@ export type AgentSessionCountAggregateInputType = {
   closedAt?: true
   scope?: true
   appliedSequence?: true
+  missingParts?: true
   gapSequence?: true
   refusedSequence?: true
   _all?: true
@@ -251,6 +261,7 @@ export type AgentSessionGroupByOutputType = {
   closedAt: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint
+  missingParts: number
   gapSequence: bigint
   refusedSequence: bigint
   _count: AgentSessionCountAggregateOutputType | null
@@ -290,6 +301,7 @@ export type AgentSessionWhereInput = {
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  missingParts?: Prisma.IntFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   refusedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
 }
@@ -306,6 +318,7 @@ export type AgentSessionOrderByWithRelationInput = {
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -326,6 +339,7 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  missingParts?: Prisma.IntFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   refusedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
 }, "account_cluster_epoch">
@@ -342,6 +356,7 @@ export type AgentSessionOrderByWithAggregationInput = {
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   _count?: Prisma.AgentSessionCountOrderByAggregateInput
@@ -366,6 +381,7 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
+  missingParts?: Prisma.IntWithAggregatesFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   refusedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
 }
@@ -382,6 +398,7 @@ export type AgentSessionCreateInput = {
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
+  missingParts?: number
   gapSequence?: bigint | number
   refusedSequence?: bigint | number
 }
@@ -398,6 +415,7 @@ export type AgentSessionUncheckedCreateInput = {
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
+  missingParts?: number
   gapSequence?: bigint | number
   refusedSequence?: bigint | number
 }
@@ -414,6 +432,7 @@ export type AgentSessionUpdateInput = {
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
@@ -430,6 +449,7 @@ export type AgentSessionUncheckedUpdateInput = {
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
@@ -446,6 +466,7 @@ export type AgentSessionCreateManyInput = {
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
+  missingParts?: number
   gapSequence?: bigint | number
   refusedSequence?: bigint | number
 }
@@ -462,6 +483,7 @@ export type AgentSessionUpdateManyMutationInput = {
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
@@ -478,6 +500,7 @@ export type AgentSessionUncheckedUpdateManyInput = {
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
@@ -500,6 +523,7 @@ export type AgentSessionCountOrderByAggregateInput = {
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -507,6 +531,7 @@ export type AgentSessionCountOrderByAggregateInput = {
 export type AgentSessionAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -523,6 +548,7 @@ export type AgentSessionMaxOrderByAggregateInput = {
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -539,6 +565,7 @@ export type AgentSessionMinOrderByAggregateInput = {
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -546,12 +573,21 @@ export type AgentSessionMinOrderByAggregateInput = {
 export type AgentSessionSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
+  missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
 
 export type NullableBytesFieldUpdateOperationsInput = {
   set?: runtime.Bytes | null
+}
+
+export type IntFieldUpdateOperationsInput = {
+  set?: number
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
 }
 
 
@@ -568,6 +604,7 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   closedAt?: boolean
   scope?: boolean
   appliedSequence?: boolean
+  missingParts?: boolean
   gapSequence?: boolean
   refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
@@ -584,6 +621,7 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   closedAt?: boolean
   scope?: boolean
   appliedSequence?: boolean
+  missingParts?: boolean
   gapSequence?: boolean
   refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
@@ -600,6 +638,7 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   closedAt?: boolean
   scope?: boolean
   appliedSequence?: boolean
+  missingParts?: boolean
   gapSequence?: boolean
   refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
@@ -616,11 +655,12 @@ export type AgentSessionSelectScalar = {
   closedAt?: boolean
   scope?: boolean
   appliedSequence?: boolean
+  missingParts?: boolean
   gapSequence?: boolean
   refusedSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -649,6 +689,10 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      */
     scope: runtime.Bytes | null
     appliedSequence: bigint
+    /**
+     * Parts of the last applied sequence that are still to come.
+     */
+    missingParts: number
     /**
      * Something in front of this sequence was lost; 0 when nothing was.
      */
@@ -1091,6 +1135,7 @@ export interface AgentSessionFieldRefs {
   readonly closedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly scope: Prisma.FieldRef<"AgentSession", 'Bytes'>
   readonly appliedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
+  readonly missingParts: Prisma.FieldRef<"AgentSession", 'Int'>
   readonly gapSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly refusedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
 }

@@ -18,7 +18,7 @@ export interface Progress {
  */
 export async function recordProgress(
   client: ClientBase,
-  { account, cluster, epoch, sequence }: StreamPosition,
+  { account, cluster, epoch, sequence, part = { index: 0, count: 1 } }: StreamPosition,
   { refused, now }: { readonly refused: boolean; readonly now: Date },
 ): Promise<Progress | undefined> {
   const { rows } = await client.query<{ applied: string; gap: string; refused: string }>(RECORD, [
@@ -28,6 +28,8 @@ export async function recordProgress(
     sequence,
     refused,
     now,
+    part.index,
+    part.count - 1 - part.index,
   ]);
   const [row] = rows;
   return (
@@ -51,12 +53,25 @@ export async function isCurrentSession(
   return rowCount === 1;
 }
 
+// A part that is lost belongs to the sequence of its siblings: the gap is in front of the next one. $7 is the part's
+// index, $8 how many are still to come.
 const RECORD = `
 WITH seen AS (
   UPDATE cluster SET last_event_at = $6 WHERE account = $1 AND name = $2
 )
 UPDATE agent_session SET
-  gap_sequence = CASE WHEN $4::bigint > applied_sequence + 1 THEN $4 ELSE gap_sequence END,
+  gap_sequence = CASE
+    WHEN $4::bigint > applied_sequence AND $7::int > 0 THEN $4 + 1
+    WHEN $4 = applied_sequence AND $8::int < missing_parts - 1 THEN $4 + 1
+    WHEN $4 > applied_sequence + 1 THEN $4
+    WHEN $4 > applied_sequence AND missing_parts > 0 THEN $4
+    ELSE gap_sequence
+  END,
+  missing_parts = CASE
+    WHEN $4 > applied_sequence THEN $8
+    WHEN $4 = applied_sequence THEN least(missing_parts, $8)
+    ELSE missing_parts
+  END,
   refused_sequence = CASE WHEN $5 THEN greatest(refused_sequence, $4) ELSE refused_sequence END,
   applied_sequence = greatest(applied_sequence, $4)
 WHERE account = $1 AND cluster = $2 AND epoch = $3

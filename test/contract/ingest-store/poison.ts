@@ -41,6 +41,21 @@ export function describePoison(database: { readonly url: string }): void {
       expect(verify?.checksum).toHaveLength(32);
     });
 
+    it("may come without content, with the reason", async () => {
+      const world = await openWorld();
+      const reason = "content of 9 MB; at most 4 MiB are allowed";
+      const outcome = await world.apply(
+        put("a/huge", { observed: 10, content: "", quarantineReason: reason }),
+        put("a/small", { observed: 10 }),
+      );
+      expect(outcome).toMatchObject({ applied: 2, quarantined: [{ name: "huge", reason, announced: true }] });
+      expect(await world.row("a/huge")).toMatchObject({ state: "quarantined", content: null });
+      const { inventories } = await world.beginRun();
+      const [verify] = inventories.find(({ kind }) => kind?.resource === "pods")?.objects ?? [];
+      expect(verify).toMatchObject({ resourceVersion: "10", form: "f1" });
+      expect(verify?.checksum).toHaveLength(32);
+    });
+
     it("is stored once it changes to something that can be", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, content: poison }));

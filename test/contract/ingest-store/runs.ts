@@ -28,13 +28,13 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("is in key order, by bytes of namespace and then of name, in chunks that tile the key space", async () => {
       const world = await openWorld();
-      const keys = Array.from({ length: 1500 }, (_, index) => `${index % 3 === 0 ? "a-b" : "a"}/n${index}`);
-      for (let index = 0; index < keys.length; index += 500) {
-        await world.apply(...keys.slice(index, index + 500).map((key) => put(key, { observed: 10 })));
+      const keys = Array.from({ length: 1200 }, (_, index) => `${index % 3 === 0 ? "a-b" : "a"}/n${index}`);
+      for (let index = 0; index < keys.length; index += 400) {
+        await world.apply(...keys.slice(index, index + 400).map((key) => put(key, { observed: 10 })));
       }
       const { inventories } = await world.beginRun();
       const chunks = inventories.filter(({ kind }) => kind?.resource === "pods");
-      expect(chunks.map(({ chunk }) => chunk?.last)).toEqual([false, true]);
+      expect(chunks.map(({ chunk }) => chunk?.last)).toEqual([false, false, true]);
       expect(chunks[0]?.chunk?.after).toBe("");
       expect(chunks[1]?.chunk?.after).toBe(chunks[0]?.chunk?.through);
       const listed = chunks.flatMap(({ objects }) =>
@@ -45,7 +45,7 @@ export function describeRuns(database: { readonly url: string }): void {
           Buffer.compare(Buffer.from(a), Buffer.from(c)) || Buffer.compare(Buffer.from(b), Buffer.from(d)),
       );
       expect(listed).toEqual(sorted);
-      expect(listed).toHaveLength(1500);
+      expect(listed).toHaveLength(1200);
       const last = chunks[0]?.objects.at(-1)?.ref;
       expect(chunks[0]?.chunk?.through).toBe(`${last?.namespace}/${last?.name}`);
     });
@@ -153,6 +153,49 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.apply(put("a/x", { observed: 10, content: '{"text":"\\u0000"}' }));
       await world.endKind(request.runId, PODS, 50, first);
       expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: "Refused", verified: false });
+    });
+
+    it.each([
+      [
+        "the first part",
+        [
+          [1, 3],
+          [2, 3],
+        ],
+      ],
+      [
+        "a part in between",
+        [
+          [0, 3],
+          [2, 3],
+        ],
+      ],
+      ["the last part", [[0, 2]]],
+    ] as const)(
+      "does not verify a kind when %s of a sequence of its range was lost (R28)",
+      async (_, parts) => {
+        const world = await openWorld();
+        const { request } = await world.beginRun();
+        const position = world.next();
+        for (const [index, count] of parts) {
+          const items = [put(`a/${index}`, { observed: 10 })];
+          await world.store.applyBatch(world.signal, { ...position, part: { index, count } }, batch(items));
+        }
+        await world.endKind(request.runId, PODS, 50, position.sequence);
+        expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: "SequenceGap", verified: false });
+      },
+    );
+
+    it("verifies a kind whose sequences came in parts, also more than once", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      const position = world.next();
+      for (const index of [0, 1, 0, 1, 2, 1]) {
+        const items = [put(`a/${index}`, { observed: 10 })];
+        await world.store.applyBatch(world.signal, { ...position, part: { index, count: 3 } }, batch(items));
+      }
+      await world.endKind(request.runId, PODS, 50, position.sequence);
+      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
     });
 
     it("does not take a gap behind the kind's range for one inside it", async () => {

@@ -35,6 +35,7 @@ export interface PutInit {
   /** Canonical JSON; default an object with the text `value`. */
   readonly content?: string;
   readonly checksum?: Uint8Array;
+  readonly quarantineReason?: string;
 }
 
 /** "namespace/name" was so. */
@@ -48,6 +49,7 @@ export function put(key: string, init: PutInit = {}): BatchItem {
     content,
     checksum: init.checksum ?? checksumOf(content),
     form: "f1",
+    quarantineReason: init.quarantineReason ?? "",
   });
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { contentFormOf, toContent } from "../../../src/agent/object-content.ts";
-import { UncanonicalError } from "../../../src/domain/uncanonical-error.ts";
 
 const metadata = { name: "x", uid: "u", resourceVersion: "7" };
 
@@ -25,7 +24,23 @@ describe("an object's content", () => {
     );
   });
 
-  it("is refused above 4 MiB, which is the contract's limit", () => {
-    expect(() => toContent({ metadata, data: "x".repeat(4 * 1024 * 1024) }, "f")).toThrow(UncanonicalError);
+  it("stays behind above 4 MiB, which is the contract's limit: its size and its checksum travel", () => {
+    const huge = (text: string) => toContent({ metadata, data: text.repeat(4 * 1024 * 1024) }, "f");
+    const { content, checksum, quarantineReason } = huge("x");
+    expect(content).toHaveLength(0);
+    expect(quarantineReason).toMatch(/^content of 41943\d\d bytes; at most 4194304 are allowed$/);
+    expect(checksum).toEqual(huge("x").checksum);
+    expect(checksum).not.toEqual(huge("y").checksum);
+  });
+
+  it("stays behind without a canonical form; another version has another checksum", () => {
+    const broken = (resourceVersion: string) =>
+      toContent({ metadata: { ...metadata, resourceVersion }, data: Number.NaN }, "f");
+    expect(broken("7")).toMatchObject({
+      content: new Uint8Array(),
+      quarantineReason: expect.stringMatching(/./),
+    });
+    expect(broken("7").checksum).toEqual(broken("7").checksum);
+    expect(broken("7").checksum).not.toEqual(broken("8").checksum);
   });
 });

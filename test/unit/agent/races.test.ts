@@ -301,7 +301,7 @@ describe("R17: versions that do not compare", () => {
 });
 
 describe("an object that has no canonical form", () => {
-  it("is reported by watch and run, and holds up no other", async () => {
+  it("is sent once without its content, and holds up no other (R37)", async () => {
     await using world = await startedWith(["a"]);
     world.intercept = async (_request, go) => {
       const response = await go();
@@ -312,13 +312,18 @@ describe("an object that has no canonical form", () => {
     world.configMap("bad", "monster");
     world.configMap("good", "1");
     await world.settle();
-    expect(world.agent.counters.uncanonical).toBe(1);
-    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a", "default/good"]);
-    world.backend.rows.get("/configmaps")?.delete("default/good");
+    expect(world.agent.counters.quarantined).toBe(1);
+    const rows = world.backend.rows.get("/configmaps");
+    expect(rows?.get("default/bad")?.put).toMatchObject({
+      quarantineReason: expect.stringMatching(/Infinity|number/),
+    });
+    rows?.delete("default/good");
     world.backend.ask("v1/configmaps");
     await world.settle(2_000);
-    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Uncanonical");
-    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a", "default/good"]);
+    const last = world.backend.reconciled.at(-1);
+    expect(last).toMatchObject({ put: 1n, equal: 2n });
+    expect(last?.failure).toBeUndefined();
+    expect(world.agent.counters.quarantined).toBe(1);
   });
 });
 

@@ -24,7 +24,12 @@ function kindOf(text: string): ResourceKind {
 
 function put(name: string, version: number, { kind = PODS, uid = "u", bytes = 2 } = {}): Change {
   const object = { metadata: { name, namespace: "a", uid, resourceVersion: String(version) } };
-  const content = { content: new Uint8Array(bytes), checksum: new Uint8Array(32), form: "f" };
+  const content = {
+    content: new Uint8Array(bytes),
+    checksum: new Uint8Array(32),
+    form: "f",
+    quarantineReason: "",
+  };
   return { kind, incarnation: undefined, item: putItem(object, content, String(version)) };
 }
 

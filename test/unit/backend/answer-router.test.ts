@@ -77,7 +77,11 @@ describe("the router of answers", () => {
     runId = RUN,
   ): Promise<void> => {
     const value = { ...requestOf(runId), kinds: [...kinds] };
-    const event = encodeEvent(identity, 0n, new Date(0), { case: "reconciliationRequest", value });
+    const event = encodeEvent(identity, {
+      sequence: 0n,
+      time: new Date(0),
+      body: { case: "reconciliationRequest", value },
+    });
     await producer.publish(stop.signal, event);
   };
   const next = async (session: Session): Promise<Batch> => {
@@ -142,7 +146,10 @@ describe("the router of answers", () => {
     await producer.publish(stop.signal, { key: "k", payload: new Uint8Array([255, 255]) });
     const { identity } = createSession();
     const scope = { case: "scopeDeclared" as const, value: { generation: 1n, kinds: [] } as never };
-    await producer.publish(stop.signal, encodeEvent(identity, 1n, new Date(0), scope));
+    await producer.publish(
+      stop.signal,
+      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: scope }),
+    );
     await settle();
   });
 

@@ -17,6 +17,7 @@ export interface SessionInit {
   readonly epoch?: bigint;
   readonly connectRun?: ReconciliationRequest;
   readonly producer?: Producer;
+  readonly maxMessageBytes?: number;
 }
 
 /** A session without an agent. */
@@ -26,6 +27,7 @@ export function createSession(init: SessionInit = {}): Session {
     identity: { account, cluster, clusterUid: `uid-${cluster}`, epoch },
     connectRun,
     producer: init.producer ?? new ControlledProducer(),
+    limits: { maxMessageBytes: init.maxMessageBytes ?? 1_000_000, compress: false },
     clock: new ManualClock(),
   });
 }

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { type SyncRequest, SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { PublishUnknownError } from "../../../src/bus/bus.ts";
 import { InvalidArgumentError, RetryableError } from "../../../src/lib/errors.ts";
+import { batch as messageBatch, PODS, put } from "../../support/store/messages.ts";
 import { ControlledProducer, turn } from "./controlled-producer.ts";
 import { createSession, requestOf } from "./session-for-test.ts";
 
@@ -42,6 +43,34 @@ describe("a session", () => {
       sequence: 1n,
     });
     expect(producer.publishes[0]?.message.key).toBe('["acme","c1"]');
+  });
+
+  it("sends what is above the bus's limit in parts, and acknowledges it with the last of their receipts", async () => {
+    const session = createSession({ producer, maxMessageBytes: 3_000 });
+    const text = `"${"x".repeat(1_500)}"`;
+    const items = ["a/1", "a/2", "a/3"].map((key) => put(key, { observed: 10, content: text }));
+    const value = { ...messageBatch(items), kind: PODS };
+    await session.accept(
+      signal,
+      create(SyncRequestSchema, { sequence: 1n, message: { case: "batch", value } }),
+    );
+    expect(producer.events.map(({ sequence, part, parts }) => [sequence, part, parts])).toEqual([
+      [1n, 0, 3],
+      [1n, 1, 3],
+      [1n, 2, 3],
+    ]);
+    const responses = session.outbox.take(signal);
+    await producer.receive(0);
+    await producer.receive(2);
+    let acknowledged: unknown;
+    const first = responses.next().then(({ value: response }) => {
+      acknowledged = response?.message;
+    });
+    await turn();
+    expect(acknowledged).toBeUndefined();
+    await producer.receive(1);
+    await first;
+    expect(acknowledged).toEqual({ case: "acknowledgement", value: { sequence: 1n } });
   });
 
   it.each([

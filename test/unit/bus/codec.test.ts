@@ -12,7 +12,11 @@ describe("the codec of events", () => {
   it("gives back what was put in, also the largest numbers", () => {
     const value = create(ScopeDeclaredSchema, { generation: 3n });
     const time = new Date("2026-01-01T00:00:00.123Z");
-    const { payload } = encodeEvent(identity, 12n, time, { case: "scopeDeclared", value });
+    const { payload } = encodeEvent(identity, {
+      sequence: 12n,
+      time,
+      body: { case: "scopeDeclared", value },
+    });
     expect(decodeEvent(payload)).toMatchObject({
       ...identity,
       sequence: 12n,
@@ -23,7 +27,11 @@ describe("the codec of events", () => {
 
   it("repeats for people, in properties, what the payload says", () => {
     const value = create(ScopeDeclaredSchema);
-    const { key, properties } = encodeEvent(identity, 12n, new Date(0), { case: "scopeDeclared", value });
+    const { key, properties } = encodeEvent(identity, {
+      sequence: 12n,
+      time: new Date(0),
+      body: { case: "scopeDeclared", value },
+    });
     expect(key).toBe('["acme","c1"]');
     expect(properties).toEqual({
       account: "acme",
@@ -38,7 +46,10 @@ describe("the codec of events", () => {
     ["bytes that are none", Uint8Array.from([255, 255, 255])],
     [
       "a message that was cut off",
-      encodeEvent(identity, 1n, new Date(0), { case: undefined }).payload.slice(0, 9),
+      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: { case: undefined } }).payload.slice(
+        0,
+        9,
+      ),
     ],
   ])("refuses %s for good", (_, payload) => {
     expect(() => decodeEvent(payload)).toThrow(TerminalError);

@@ -57,7 +57,7 @@ describe("an ingester", () => {
   };
   const publish = async (cluster: string, sequence: bigint, body: Event["body"]): Promise<void> => {
     const identity = { account: "acme", cluster, clusterUid: "uid", epoch: 7n };
-    await producer.publish(stop.signal, encodeEvent(identity, sequence, clock.now(), body));
+    await producer.publish(stop.signal, encodeEvent(identity, { sequence, time: clock.now(), body }));
   };
   const settle = (): Promise<void> => clock.advance(0);
   /** What another consumer would be given: all that is not acknowledged, once this ingester has left. */
@@ -166,7 +166,7 @@ describe("an ingester", () => {
     await settle();
     const [letter] = await deadLetters();
     expect(letter?.payload).toEqual(payload);
-    expect(letter?.properties["dead-letter-reason"]).toBe("not an evenkeel.v1.Event (3 bytes)");
+    expect(letter?.properties["dead-letter-reason"]).toMatch(/^not an evenkeel\.v1\.Event \(3 bytes\): /);
   });
 
   it("keeps the message of quarantined items too, and names the first", async () => {
@@ -174,8 +174,9 @@ describe("an ingester", () => {
     store.outcome = () => ({
       applied: 3,
       quarantined: [
-        { namespace: "a", name: "x", reason: "22P05" },
-        { namespace: "a", name: "y", reason: "22P05" },
+        { namespace: "a", name: "huge", reason: "5 MiB", announced: true },
+        { namespace: "a", name: "x", reason: "22P05", announced: false },
+        { namespace: "a", name: "y", reason: "22P05", announced: false },
       ],
     });
     start();
@@ -184,6 +185,19 @@ describe("an ingester", () => {
     expect((await deadLetters()).map(({ properties }) => properties["dead-letter-reason"])).toEqual([
       "2 of its objects cannot be stored, first a/x: 22P05",
     ]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("keeps no message of items that came without content: it would hold nothing more than their rows", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.outcome = () => ({
+      applied: 1,
+      quarantined: [{ namespace: "a", name: "huge", reason: "5 MiB", announced: true }],
+    });
+    start();
+    await publish("c1", 1n, batchOf());
+    await settle();
+    expect(await deadLetters()).toEqual([]);
     expect(await leftOver()).toEqual([]);
   });
 

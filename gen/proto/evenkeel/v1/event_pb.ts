@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/event.proto.
  */
 export const file_evenkeel_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEiugMKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSMAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIdCgx0cmFjZV9wYXJlbnQYByABKAlCB7pIBHICGEASIwoFYmF0Y2gYCCABKAsyEi5ldmVua2VlbC52MS5CYXRjaEgAEkQKFnJlY29uY2lsaWF0aW9uX3JlcXVlc3QYCSABKAsyIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJlcXVlc3RIABI2Cg9raW5kX3JlY29uY2lsZWQYCiABKAsyGy5ldmVua2VlbC52MS5LaW5kUmVjb25jaWxlZEgAEjQKDnNjb3BlX2RlY2xhcmVkGAsgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAQg0KBGJvZHkSBbpIAggBYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
+  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEikQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSMAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIdCgx0cmFjZV9wYXJlbnQYByABKAlCB7pIBHICGEASDAoEcGFydBgNIAEoDRINCgVwYXJ0cxgOIAEoDRIjCgViYXRjaBgIIAEoCzISLmV2ZW5rZWVsLnYxLkJhdGNoSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgJIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEjYKD2tpbmRfcmVjb25jaWxlZBgKIAEoCzIbLmV2ZW5rZWVsLnYxLktpbmRSZWNvbmNpbGVkSAASNAoOc2NvcGVfZGVjbGFyZWQYCyABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASOAoQY29tcHJlc3NlZF9iYXRjaBgMIAEoCzIcLmV2ZW5rZWVsLnYxLkNvbXByZXNzZWRCYXRjaEgAQg0KBGJvZHkSBbpIAggBIlAKD0NvbXByZXNzZWRCYXRjaBIVCgR6c3RkGAEgASgMQge6SAR6AhABEiYKEnVuY29tcHJlc3NlZF9ieXRlcxgCIAEoDUIKukgHKgUYgICAIGIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
 
 /**
  * Event is the envelope of everything on the bus. Its identity (account,
@@ -80,6 +80,21 @@ export type Event = Message<"evenkeel.v1.Event"> & {
   traceParent: string;
 
   /**
+   * Which part of its sequence this is, from 0. What an agent sends in one
+   * message travels in several when it is above the bus's limit.
+   *
+   * @generated from field: uint32 part = 13;
+   */
+  part: number;
+
+  /**
+   * How many parts the sequence has; 0 and 1 mean that this is all of it.
+   *
+   * @generated from field: uint32 parts = 14;
+   */
+  parts: number;
+
+  /**
    * What happened.
    *
    * @generated from oneof evenkeel.v1.Event.body
@@ -116,6 +131,14 @@ export type Event = Message<"evenkeel.v1.Event"> & {
      */
     value: ScopeDeclared;
     case: "scopeDeclared";
+  } | {
+    /**
+     * Observations of a kind, in fewer bytes.
+     *
+     * @generated from field: evenkeel.v1.CompressedBatch compressed_batch = 12;
+     */
+    value: CompressedBatch;
+    case: "compressedBatch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -125,4 +148,32 @@ export type Event = Message<"evenkeel.v1.Event"> & {
  */
 export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_event, 0);
+
+/**
+ * CompressedBatch is a Batch in fewer bytes.
+ *
+ * @generated from message evenkeel.v1.CompressedBatch
+ */
+export type CompressedBatch = Message<"evenkeel.v1.CompressedBatch"> & {
+  /**
+   * The Batch's bytes as one Zstandard frame (RFC 8878).
+   *
+   * @generated from field: bytes zstd = 1;
+   */
+  zstd: Uint8Array;
+
+  /**
+   * Bytes of the Batch, at most 64 MiB.
+   *
+   * @generated from field: uint32 uncompressed_bytes = 2;
+   */
+  uncompressedBytes: number;
+};
+
+/**
+ * Describes the message evenkeel.v1.CompressedBatch.
+ * Use `create(CompressedBatchSchema)` to create a new message.
+ */
+export const CompressedBatchSchema: GenMessage<CompressedBatch> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_event, 1);
 

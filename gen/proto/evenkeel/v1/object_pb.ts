@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/object.proto.
  */
 export const file_evenkeel_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxIvECCglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEh0KB2NvbnRlbnQYBSABKAxCDLpICXoHEAIYgICAAhIZCghjaGVja3N1bRgGIAEoDEIHukgEegJoIBIVCgRmb3JtGAcgASgJQge6SARyAhhAIrkCCgxEZWxldGVPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARKtAQoQb2JzZXJ2ZWRfdmVyc2lvbhgDIAEoCUKSAbpIjgG6AYoBCiZkZWxldGVfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEjUKBnJlYXNvbhgEIAEoDjIZLmV2ZW5rZWVsLnYxLkRlbGV0ZVJlYXNvbkIKukgHggEEEAEgACKFAgoMVmVyaWZ5T2JqZWN0EisKA3JlZhgBIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIGukgDyAEBEhUKA3VpZBgCIAEoCUIIukgFcgMYgAESIgoQcmVzb3VyY2VfdmVyc2lvbhgDIAEoCUIIukgFcgMYgAESdgoIY2hlY2tzdW0YBCABKAxCZLpIYboBXgoadmVyaWZ5X29iamVjdC5jaGVja3N1bS5sZW4SGW11c3QgYmUgZW1wdHkgb3IgMzIgYnl0ZXMaJXRoaXMuc2l6ZSgpID09IDAgfHwgdGhpcy5zaXplKCkgPT0gMzISFQoEZm9ybRgFIAEoCUIHukgEcgIYQCpkCgxEZWxldGVSZWFzb24SHQoZREVMRVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkRFTEVURV9SRUFTT05fT0JTRVJWRUQQARIZChVERUxFVEVfUkVBU09OX01JU1NJTkcQAmIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
+  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxIscECglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhsKB2NvbnRlbnQYBSABKAxCCrpIB3oFGICAgAISGQoIY2hlY2tzdW0YBiABKAxCB7pIBHoCaCASFQoEZm9ybRgHIAEoCUIHukgEcgIYQBIjChFxdWFyYW50aW5lX3JlYXNvbhgIIAEoCUIIukgFcgMYgAg6sAG6SKwBGqkBChxwdXRfb2JqZWN0LmNvbnRlbnQub3JfcmVhc29uEkttdXN0IGhhdmUgY29udGVudCBvZiBhdCBsZWFzdCAyIGJ5dGVzLCBvciBhIHF1YXJhbnRpbmVfcmVhc29uLCBhbmQgbm90IGJvdGgaPCh0aGlzLmNvbnRlbnQuc2l6ZSgpID49IDIpICE9ICh0aGlzLnF1YXJhbnRpbmVfcmVhc29uICE9ICcnKSK5AgoMRGVsZXRlT2JqZWN0EisKA3JlZhgBIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIGukgDyAEBEhUKA3VpZBgCIAEoCUIIukgFcgMYgAESrQEKEG9ic2VydmVkX3ZlcnNpb24YAyABKAlCkgG6SI4BugGKAQomZGVsZXRlX29iamVjdC5vYnNlcnZlZF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRI1CgZyZWFzb24YBCABKA4yGS5ldmVua2VlbC52MS5EZWxldGVSZWFzb25CCrpIB4IBBBABIAAihQIKDFZlcmlmeU9iamVjdBIrCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBARIVCgN1aWQYAiABKAlCCLpIBXIDGIABEiIKEHJlc291cmNlX3ZlcnNpb24YAyABKAlCCLpIBXIDGIABEnYKCGNoZWNrc3VtGAQgASgMQmS6SGG6AV4KGnZlcmlmeV9vYmplY3QuY2hlY2tzdW0ubGVuEhltdXN0IGJlIGVtcHR5IG9yIDMyIGJ5dGVzGiV0aGlzLnNpemUoKSA9PSAwIHx8IHRoaXMuc2l6ZSgpID09IDMyEhUKBGZvcm0YBSABKAlCB7pIBHICGEAqZAoMRGVsZXRlUmVhc29uEh0KGURFTEVURV9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZERUxFVEVfUkVBU09OX09CU0VSVkVEEAESGQoVREVMRVRFX1JFQVNPTl9NSVNTSU5HEAJiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_resource]);
 
 /**
  * PutObject is an observation: at observed_version of its kind, the object was
@@ -54,14 +54,14 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
 
   /**
    * Canonical JSON of the object without metadata.managedFields, UTF-8; at most
-   * 4 MiB.
+   * 4 MiB. Empty when quarantine_reason tells why.
    *
    * @generated from field: bytes content = 5;
    */
   content: Uint8Array;
 
   /**
-   * SHA-256 of content, 32 bytes.
+   * SHA-256 of content, 32 bytes; also of content that does not travel.
    *
    * @generated from field: bytes checksum = 6;
    */
@@ -74,6 +74,15 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
    * @generated from field: string form = 7;
    */
   form: string;
+
+  /**
+   * Why the object's content cannot travel, such as its size; empty when it
+   * does. Its row is quarantined with this reason, and it is not sent again until
+   * it changes.
+   *
+   * @generated from field: string quarantine_reason = 8;
+   */
+  quarantineReason: string;
 };
 
 /**
