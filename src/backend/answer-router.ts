@@ -29,7 +29,8 @@ export async function routeAnswers(signal: AbortSignal, options: AnswerRouterOpt
   const consumer = await bus.subscribe(signal, {
     topic: replyTopic,
     subscription: BACKEND_SUBSCRIPTION,
-    maxUnacknowledged: 100,
+    maxUnacknowledged: 16,
+    maxPrefetched: 16,
   });
   try {
     for await (const delivery of consumer.deliveries(signal)) {

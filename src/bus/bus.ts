@@ -41,6 +41,8 @@ export interface SubscribeOptions {
   readonly subscription: string;
   /** Most messages that may be delivered to this consumer and not yet acknowledged. */
   readonly maxUnacknowledged: number;
+  /** Most messages that may be in this process's memory before {@link Consumer.deliveries} has handed them out. */
+  readonly maxPrefetched: number;
 }
 
 /** One member of a subscription. */
@@ -53,7 +55,7 @@ export interface Consumer {
   close(): Promise<void>;
 }
 
-/** One delivery of a message. */
+/** One delivery of a message, as a plain object: who needs its parts only need not keep the payload. */
 export interface Delivery {
   readonly key: string;
   readonly payload: Uint8Array;

@@ -7,6 +7,11 @@ export async function ensureSubscription(
   topic: string,
   subscription: string,
 ): Promise<void> {
-  const consumer = await bus.subscribe(signal, { topic, subscription, maxUnacknowledged: 1 });
+  const consumer = await bus.subscribe(signal, {
+    topic,
+    subscription,
+    maxUnacknowledged: 1,
+    maxPrefetched: 1,
+  });
   await consumer.close();
 }

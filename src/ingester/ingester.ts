@@ -1,16 +1,18 @@
-import type { Bus, Delivery } from "../bus/bus.ts";
-import { decodeEvent } from "../bus/codec.ts";
-import { toDeadLetter } from "../bus/dead-letter.ts";
+import type { Bus } from "../bus/bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
+import { waitFor } from "../lib/bounded-queue.ts";
 import type { Clock } from "../lib/clock.ts";
-import { RetryableError, toMessage } from "../lib/errors.ts";
+import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
-import type { IngestStore, QuarantinedItem } from "../store/ingest-store.ts";
-import { applyEvent } from "./apply-event.ts";
+import type { Tracer } from "../lib/tracer.ts";
+import type { IngestStore } from "../store/ingest-store.ts";
+import { Hold, type HoldLimits } from "./hold.ts";
+import { createIngesterMetrics } from "./ingester-metrics.ts";
 import { createLanes } from "./lanes.ts";
-import { createProducers, type Producers } from "./producers.ts";
-import { retryInPlace } from "./retry-in-place.ts";
+import { createProducers } from "./producers.ts";
+import { settle } from "./settle.ts";
 
 /** What an ingester is made of. */
 export interface IngesterOptions {
@@ -19,8 +21,10 @@ export interface IngesterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** Most deliveries held and not yet acknowledged; default 256. */
-  readonly maxUnacknowledged?: number;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+  /** What may be held; default 256 deliveries, 32 of a cluster, and 64 MiB. */
+  readonly holdLimits?: HoldLimits;
 }
 
 /** Writes to Postgres what agents say. */
@@ -29,88 +33,69 @@ export interface Ingester {
   run(signal: AbortSignal): Promise<void>;
 }
 
+const HOLD_LIMITS: HoldLimits = { maxItems: 256, maxItemsPerKey: 32, maxBytes: 64 * 1024 * 1024 };
+
+/** How far a cluster that waits may fall behind in the ingester's window before others wait with it, in deliveries. */
+const MAX_UNACKNOWLEDGED = 4096;
+
+/** Deliveries that may be on their way from the bus; with {@link HOLD_LIMITS} it bounds what is in memory. */
+const MAX_PREFETCHED = 16;
+
 /**
  * Applies deliveries of the events topic, cluster by cluster in their order, different clusters side by side.
  *
  * A delivery is acknowledged only after its transaction has committed, so a crash delivers it again. While the
- * database is gone its cluster waits; nothing is given back to the bus, which would break the order.
+ * database is gone its cluster waits; nothing is given back to the bus, which would break the order. What is held is
+ * bounded ({@link Hold}).
  */
 export function createIngester(options: IngesterOptions): Ingester {
-  const { bus, maxUnacknowledged = 256 } = options;
+  const { bus, metrics, holdLimits = HOLD_LIMITS } = options;
+  let hold = new Hold(holdLimits);
+  const counted = createIngesterMetrics(metrics, () => hold);
   return {
     async run(signal) {
+      hold = new Hold(holdLimits);
       const consumer = await bus.subscribe(signal, {
         topic: TOPICS.events,
         subscription: INGESTER_SUBSCRIPTION,
-        maxUnacknowledged,
+        maxUnacknowledged: MAX_UNACKNOWLEDGED,
+        maxPrefetched: MAX_PREFETCHED,
       });
       const producers = createProducers(bus);
       const ended = new AbortController();
       const lanes = createLanes();
+      const working = AbortSignal.any([signal, ended.signal]);
       try {
-        const working = AbortSignal.any([signal, ended.signal]);
-        for await (const delivery of consumer.deliveries(signal)) {
-          lanes.add(delivery.key, () => settle(working, options, producers, delivery));
+        for await (const { payload, ...message } of consumer.deliveries(working)) {
+          const held = hold.add(message.key, payload);
+          lanes.add(message.key, async () => {
+            if (held.payload === undefined) {
+              ended.abort(
+                new RetryableError("a cluster goes on that was held up: its messages are read again"),
+              );
+            } else {
+              await settle(
+                working,
+                { ...options, producers, hold, counted },
+                { ...message, payload: held.payload },
+              );
+            }
+            held.release();
+          });
+          while (hold.isFull) {
+            await waitFor(working, hold.changed());
+          }
         }
       } catch (error) {
         if (!signal.aborted) {
           throw error;
         }
       } finally {
-        ended.abort();
+        ended.abort(new Error("the ingester has ended"));
         await lanes.idle();
         await producers.close();
         await consumer.close();
       }
     },
   };
-}
-
-/** Brings one delivery to its end: applied, or kept as a dead letter, and then acknowledged. */
-async function settle(
-  signal: AbortSignal,
-  { store, clock, random, log }: IngesterOptions,
-  producers: Producers,
-  delivery: Delivery,
-): Promise<void> {
-  const retry = { clock, random, log: log.with({ key: delivery.key, position: delivery.position }) };
-  const applied = await retryInPlace(signal, retry, () =>
-    applyEvent(signal, { store, producers, clock }, decodeEvent(delivery.payload)),
-  );
-  if (applied.kind === "stopped") {
-    return;
-  }
-  const reason = applied.kind === "failed" ? applied.reason : quarantineReason(applied.value);
-  if (reason !== undefined) {
-    const kept = await retryInPlace(signal, retry, () => keep(signal, producers, delivery, reason));
-    if (kept.kind !== "done") {
-      return;
-    }
-    retry.log.error("message kept as a dead letter", { reason });
-  }
-  await retryInPlace(signal, retry, () => delivery.acknowledge());
-}
-
-/** Keeps a dead letter. Whatever goes wrong passes once somebody mends it: given up here, the message would be lost. */
-async function keep(
-  signal: AbortSignal,
-  producers: Producers,
-  delivery: Delivery,
-  reason: string,
-): Promise<void> {
-  try {
-    const producer = await producers.get(signal, TOPICS.deadLetter);
-    await producer.publish(signal, toDeadLetter(delivery, reason));
-  } catch (cause) {
-    throw new RetryableError(`the dead letter was not taken: ${toMessage(cause)}`, { cause });
-  }
-}
-
-function quarantineReason(items: readonly QuarantinedItem[]): string | undefined {
-  const refused = items.filter(({ announced }) => !announced);
-  const [first] = refused;
-  return (
-    first &&
-    `${refused.length} of its objects cannot be stored, first ${first.namespace}/${first.name}: ${first.reason}`
-  );
 }

@@ -19,12 +19,14 @@ export interface RetryDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** An attempt has failed, and another one follows after a wait. */
+  readonly onWait: () => void;
 }
 
 /** Repeats an attempt, with jittered backoff, for as long as its failure is one that passes. */
 export async function retryInPlace<T>(
   signal: AbortSignal,
-  { clock, random, log }: RetryDependencies,
+  { clock, random, log, onWait }: RetryDependencies,
   attempt: () => Promise<T>,
 ): Promise<Outcome<T>> {
   const backoff = createBackoff(random, { initialMs: 100, maxMs: 10_000 });
@@ -39,6 +41,7 @@ export async function retryInPlace<T>(
         case "deadLetter":
           return { kind: "failed", reason: disposition.reason };
         case "retry":
+          onWait();
           log.warn("waiting to try again", { error: toMessage(error) });
           break;
         default:

@@ -7,9 +7,11 @@ import { TOPICS } from "../bus/topics.ts";
 import { createIngester } from "../ingester/ingester.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { noMetrics } from "../lib/metrics.ts";
 import { supervise } from "../lib/supervise.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { createSystemRandom } from "../lib/system-random.ts";
+import { noTracer } from "../lib/tracer.ts";
 import { createAnonymousAuthenticator } from "../rpc/anonymous-authenticator.ts";
 import { createHealth } from "../rpc/health.ts";
 import { type RpcServer, serve } from "../rpc/serve.ts";
@@ -63,7 +65,15 @@ export async function startServer(signal: AbortSignal, options: ServerOptions): 
     intervalMs: options.reconcileIntervalMs,
     retentionMs: RETENTION_MS,
   });
-  const ingester = createIngester({ bus, store: createPgIngestStore(database, clock), clock, random, log });
+  const ingester = createIngester({
+    bus,
+    store: createPgIngestStore(database, clock),
+    clock,
+    random,
+    log,
+    metrics: noMetrics,
+    tracer: noTracer,
+  });
   const fleet = createFleetService({
     store: createPrismaFleetStore(database, clock),
     clock,

@@ -39,7 +39,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
 
     const newTopic = (): string => `main/topic-${process.pid}-${++topics}`;
     const subscribe = (topic: string, maxUnacknowledged = 100): Promise<Consumer> =>
-      harness.bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged });
+      harness.bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged, maxPrefetched: 16 });
     const publish = async (topic: string, messages: readonly [string, string][]): Promise<void> => {
       const producer = await harness.bus.createProducer(signal, topic);
       for (const [key, text] of messages) {

@@ -8,10 +8,12 @@ import type { OutgoingMessage, Producer } from "../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishFate } from "../../src/bus/memory-bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/bus/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
+import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { supervise } from "../../src/lib/supervise.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
+import { noTracer } from "../../src/lib/tracer.ts";
 import { createAnonymousAuthenticator } from "../../src/rpc/anonymous-authenticator.ts";
 import { type RpcServer, serve } from "../../src/rpc/serve.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
@@ -73,7 +75,15 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       runDeadlineMs: 60_000,
       retentionMs: 3_600_000,
     });
-    const ingester = createIngester({ bus, store: createPgIngestStore(database, clock), clock, random, log });
+    const ingester = createIngester({
+      bus,
+      store: createPgIngestStore(database, clock),
+      clock,
+      random,
+      log,
+      metrics: noMetrics,
+      tracer: noTracer,
+    });
     server = await serve(signal, {
       host: "127.0.0.1",
       port: 0,

@@ -45,6 +45,7 @@ describe("the router of answers", () => {
       topic: TOPIC,
       subscription: BACKEND_SUBSCRIPTION,
       maxUnacknowledged: 1,
+      maxPrefetched: 1,
     });
     await consumer.close();
     routing = start();

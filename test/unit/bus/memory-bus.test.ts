@@ -25,7 +25,12 @@ describe("memory bus", () => {
   it("makes publishers wait while the topic is full, in their order", async () => {
     const { signal } = new AbortController();
     const bus = createMemoryBus({ limits: { maxItems: 100, maxBytes: 10 } });
-    const consumer = await bus.subscribe(signal, { topic: "t", subscription: "s", maxUnacknowledged: 10 });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
     const producer = await bus.createProducer(signal, "t");
     const stored: number[] = [];
     const publishing = [1, 2, 3].map(async (size) => {
@@ -47,7 +52,12 @@ describe("memory bus", () => {
   it("lets those behind a publisher that gave up go on", async () => {
     const { signal } = new AbortController();
     const bus = createMemoryBus({ limits: { maxItems: 1, maxBytes: 1000 } });
-    const consumer = await bus.subscribe(signal, { topic: "t", subscription: "s", maxUnacknowledged: 10 });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
     const producer = await bus.createProducer(signal, "t");
     await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
     const impatient = new AbortController();
@@ -67,7 +77,12 @@ describe("memory bus", () => {
     const { signal } = stop;
     const bus = createMemoryBus();
     await bus.emptied(signal, "t");
-    const consumer = await bus.subscribe(signal, { topic: "t", subscription: "s", maxUnacknowledged: 10 });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
     const producer = await bus.createProducer(signal, "t");
     await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
     let isEmpty = false;

@@ -57,6 +57,7 @@ describe("an answer", () => {
       topic: "replies/test",
       subscription: "s",
       maxUnacknowledged: 1000,
+      maxPrefetched: 16,
     });
   });
   afterEach(() => bus.close());
@@ -118,7 +119,7 @@ describe("an answer", () => {
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
     const fates: PublishFate[] = ["store", "storeUnknown"];
     fateOf = () => fates.shift() ?? "store";
-    const retry = { clock, random: createSeededRandom(1), log: createSilentLog() };
+    const retry = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
     const outcome = retryInPlace(signal, retry, answer);
     await clock.advance(1000);
     expect(await outcome).toMatchObject({ kind: "done" });

@@ -10,8 +10,10 @@ import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
 import { createIngester } from "../../../src/ingester/ingester.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
+import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ScriptedIngestStore } from "./scripted-ingest-store.ts";
 
@@ -49,10 +51,14 @@ describe("an ingester", () => {
   });
 
   const subscribe = (topic: string, subscription: string) =>
-    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000 });
+    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
   const start = (): void => {
     const random = createSeededRandom(1);
-    running = createIngester({ bus, store, clock, random, log: createSilentLog() }).run(stop.signal);
+    const [log, metrics, tracer] = [createSilentLog(), noMetrics, noTracer];
+    const holdLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
+    running = createIngester({ bus, store, clock, random, log, metrics, tracer, holdLimits }).run(
+      stop.signal,
+    );
     running.catch(() => {});
   };
   const publish = async (cluster: string, sequence: bigint, body: Event["body"]): Promise<void> => {
@@ -131,6 +137,55 @@ describe("an ingester", () => {
     expect(store.applied.slice(3)).toEqual(["c1 1 batch", "c1 2 batch", "c1 3 batch"]);
     expect(await leftOver()).toEqual([]);
     expect(await deadLetters()).toEqual([]);
+  });
+
+  it("does not let a cluster that waits fill its window, and reads again what it had to forget", async () => {
+    let isGone = true;
+    store.onApply = ({ cluster }) => {
+      if (cluster === "c1" && isGone) {
+        throw new RetryableError("somebody holds a lock");
+      }
+    };
+    start();
+    const count = 100n;
+    for (let sequence = 1n; sequence <= count; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    await publish("c2", 1n, batchOf());
+    await clock.advance(1_000);
+    expect(store.applied).toEqual(["c2 1 batch"]);
+    isGone = false;
+    await clock.advance(20_000);
+    await expect(running).rejects.toThrow(/read again/);
+    start();
+    await clock.advance(1_000);
+    const applied = store.applied.filter((line) => line.startsWith("c1"));
+    expect([...new Set(applied)]).toEqual(Array.from({ length: 100 }, (_, index) => `c1 ${index + 1} batch`));
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("takes no more than it may hold while it works", async () => {
+    const commits: PromiseWithResolvers<void>[] = [];
+    store.onApply = () => {
+      const commit = Promise.withResolvers<void>();
+      commits.push(commit);
+      return commit.promise;
+    };
+    start();
+    for (let cluster = 1; cluster <= 12; cluster++) {
+      await publish(`c${cluster}`, 1n, batchOf());
+    }
+    await settle();
+    expect(commits).toHaveLength(8);
+    commits[0]?.resolve();
+    await settle();
+    expect(commits).toHaveLength(9);
+    store.onApply = () => {};
+    for (const commit of commits) {
+      commit.resolve();
+    }
+    await settle();
+    expect(store.applied).toHaveLength(12);
   });
 
   it("keeps what can never be applied as a dead letter with the reason, then acknowledges and goes on", async () => {

@@ -8,7 +8,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 function retrying<T>(attempt: (clock: ManualClock, stop: AbortController) => Promise<T>) {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const dependencies = { clock, random: createSeededRandom(1), log: createSilentLog() };
+  const dependencies = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
   return { clock, stop, outcome: retryInPlace(stop.signal, dependencies, () => attempt(clock, stop)) };
 }
 
