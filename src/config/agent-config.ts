@@ -1,4 +1,5 @@
 import * as z from "zod/mini";
+import { isClusterName } from "../domain/cluster-name.ts";
 import type { LogLevel } from "../lib/log-level.ts";
 import { required, withDefault } from "./field.ts";
 import { kindExclusion, kindSelection } from "./kind-list.ts";
@@ -35,12 +36,11 @@ export const defaultExcludes = [
 ] as const;
 
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const subdomain = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Name of a cluster, as the contract has it. */
 export const clusterName = {
   ...text("name", "a DNS subdomain such as prod-1"),
-  schema: z.string().check(z.regex(subdomain)),
+  schema: z.string().check(z.refine(isClusterName)),
 };
 const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
 const { server, kubeconfig, context, logLevel } = sharedFields;

@@ -1,0 +1,7 @@
+/**
+ * Whether a text can name an account: 1 to 253 characters, as the contract has it, none of which is a control
+ * character or half of a surrogate pair, which Postgres could not hold.
+ */
+export function isAccountName(text: string): boolean {
+  return /^[^\p{Cc}\p{Cs}]{1,253}$/u.test(text);
+}
