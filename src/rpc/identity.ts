@@ -6,6 +6,10 @@ export interface Identity {
   readonly account: string;
   /** The one cluster that the caller may speak for; unset is any of the account. */
   readonly cluster?: string;
+  /** Who that is, for logs. */
+  readonly subject?: string;
+  /** From then on what proved the identity is taken no longer; unset is never. */
+  readonly expiresAt?: Date;
 }
 
 /** Where the authentication gate leaves the caller's identity. */

@@ -7,6 +7,7 @@ import type { Log } from "../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "./authenticator.ts";
 import { createDrainInterceptor } from "./drain.ts";
 import { createErrorMappingInterceptor } from "./error-mapping.ts";
+import { createExpiryInterceptor } from "./expiry.ts";
 import { createHttpConnections } from "./http-connections.ts";
 import { listen, toAuthority } from "./listen.ts";
 import { createNodeHandler } from "./node-handler.ts";
@@ -45,8 +46,8 @@ export interface RpcServer {
 /**
  * Serves Connect, gRPC and gRPC-Web on one port, over HTTP/1.1 and over HTTP/2 without TLS.
  *
- * Every call is authenticated before its body is read, its messages are validated, and what its handler throws is
- * translated, in all services alike. The server closes when `signal` aborts; await {@link RpcServer.close} for its end.
+ * Every call but those of Health is authenticated before its body is read, its messages are validated, what its
+ * handler throws is translated, and a stream ends when the caller's identity expires, in all services alike. The server closes when `signal` aborts; await {@link RpcServer.close} for its end.
  *
  * @throws ConfigError when the port cannot be listened on.
  */
@@ -82,7 +83,7 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
 }
 
 function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRouter {
-  const { authenticator, log, readMaxBytes = 8 * 1024 * 1024 } = options;
+  const { authenticator, clock, log, readMaxBytes = 8 * 1024 * 1024 } = options;
   const router = createConnectRouter({
     readMaxBytes,
     acceptCompression: [compressionGzip, compressionBrotli],
@@ -91,6 +92,7 @@ function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRoute
     interceptors: [
       createErrorMappingInterceptor(log),
       createDrainInterceptor(closing),
+      createExpiryInterceptor(clock),
       createValidationInterceptor(),
     ],
   });
