@@ -1,0 +1,47 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import type { Metrics } from "../lib/metrics.ts";
+
+/** Metrics that Prometheus reads. */
+export interface PrometheusMetrics {
+  readonly metrics: Metrics;
+  /** Answers a scrape, in Prometheus' text format. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+}
+
+/** Keeps metrics with OpenTelemetry, for Prometheus to read. */
+export function createPrometheusMetrics(service: string, version: string): PrometheusMetrics {
+  const exporter = new PrometheusExporter({
+    preventServerStart: true,
+    appendTimestamp: false,
+    withoutScopeInfo: true,
+  });
+  const provider = new MeterProvider({
+    resource: resourceFromAttributes({ "service.name": service, "service.version": version }),
+    readers: [exporter],
+  });
+  const meter = provider.getMeter("evenkeel");
+  return {
+    metrics: {
+      counter(name, description) {
+        const counter = meter.createCounter(name, { description });
+        // A counter that nothing has happened to is 0, and not missing: an alert on its rate needs that.
+        counter.add(0);
+        return { add: (count, labels) => counter.add(count, labels) };
+      },
+      histogram(name, description, buckets) {
+        const histogram = meter.createHistogram(name, {
+          description,
+          advice: { explicitBucketBoundaries: [...buckets] },
+        });
+        return { record: (value, labels) => histogram.record(value, labels) };
+      },
+      gauge(name, description, read) {
+        meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read()));
+      },
+    },
+    handle: (request, response) => exporter.getMetricsRequestHandler(request, response),
+  };
+}

@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { waitFor } from "../lib/bounded-queue.ts";
+import type { Clock } from "../lib/clock.ts";
+import { toMessage } from "../lib/errors.ts";
+import { listen, toAuthority } from "../rpc/listen.ts";
+
+/** Something that a program needs to be of use. */
+export interface ReadinessCheck {
+  /** What it is, for people: "database". */
+  readonly name: string;
+  /** Resolves when it can be used; rejects with the reason why not. */
+  check(signal: AbortSignal): Promise<void>;
+}
+
+/** What to serve, and where. */
+export interface ProbeOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly checks: readonly ReadinessCheck[];
+  /** Answers `/metrics`. */
+  readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly clock: Clock;
+}
+
+/** A port for those who watch a program. */
+export interface ProbeServer extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Kubernetes gives a probe one second unless told otherwise. */
+const CHECK_TIMEOUT_MS = 900;
+
+/**
+ * Serves `/livez` (the process answers), `/readyz` (all that it needs can be used; 503 names what cannot) and
+ * `/metrics` (Prometheus), as text, without authentication: nothing here tells of any account.
+ *
+ * @throws ConfigError when the port cannot be listened on.
+ */
+export async function serveProbes(signal: AbortSignal, options: ProbeOptions): Promise<ProbeServer> {
+  const server = createServer((request, response) => {
+    answer(options, request, response).catch((error: unknown) =>
+      respond(response, 500, `${toMessage(error)}\n`),
+    );
+  });
+  const port = await listen(signal, server, options.host, options.port);
+  return {
+    url: `http://${toAuthority(options.host, port)}`,
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(
+  options: ProbeOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [path] = (request.url ?? "").split("?");
+  switch (path) {
+    case "/livez":
+      return respond(response, 200, "ok\n");
+    case "/readyz": {
+      const results = await Promise.all(options.checks.map((check) => run(options.clock, check)));
+      const isReady = results.every(({ problem }) => problem === undefined);
+      const lines = results.map(({ name, problem }) =>
+        problem ? `[-] ${name}: ${problem}\n` : `[+] ${name}\n`,
+      );
+      return respond(response, isReady ? 200 : 503, lines.join(""));
+    }
+    case "/metrics":
+      return options.metrics(request, response);
+    default:
+      return respond(response, 404, "/livez, /readyz and /metrics are here\n");
+  }
+}
+
+async function run(
+  clock: Clock,
+  { name, check }: ReadinessCheck,
+): Promise<{ readonly name: string; readonly problem?: string }> {
+  using deadline = clock.deadline(new AbortController().signal, CHECK_TIMEOUT_MS);
+  try {
+    await waitFor(deadline.signal, check(deadline.signal));
+    return { name };
+  } catch (error) {
+    return { name, problem: toMessage(error) };
+  }
+}
+
+function respond(response: ServerResponse, status: number, body: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(body);
+}

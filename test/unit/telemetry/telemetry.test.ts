@@ -1,0 +1,115 @@
+import { InMemorySpanExporter } from "@opentelemetry/sdk-trace";
+import { afterEach, describe, expect, it } from "vitest";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createOtlpTracer } from "../../../src/telemetry/otlp-tracer.ts";
+import { createPrometheusMetrics } from "../../../src/telemetry/prometheus-metrics.ts";
+import { type ProbeServer, type ReadinessCheck, serveProbes } from "../../../src/telemetry/serve-probes.ts";
+
+const { signal } = new AbortController();
+
+describe("the probes' port", () => {
+  let server: ProbeServer | undefined;
+  afterEach(async () => server?.[Symbol.asyncDispose]());
+
+  const serve = async (checks: readonly ReadinessCheck[]) => {
+    const prometheus = createPrometheusMetrics("evenkeel-test", "1.2.3");
+    const clock = createSystemClock();
+    const metrics = prometheus.handle;
+    server = await serveProbes(signal, { host: "127.0.0.1", port: 0, checks, metrics, clock });
+    const get = async (path: string) => {
+      const response = await fetch(`${server?.url}${path}`);
+      return { status: response.status, text: await response.text() };
+    };
+    return { get, metrics: prometheus.metrics };
+  };
+  const fine: ReadinessCheck = { name: "database", check: async () => {} };
+
+  it("says that the process lives whatever it waits for, and that it is ready when it has all", async () => {
+    let isThere = false;
+    const bus: ReadinessCheck = {
+      name: "bus",
+      check: async () => {
+        if (!isThere) {
+          throw new Error("connection refused");
+        }
+      },
+    };
+    const { get } = await serve([fine, bus]);
+    expect(await get("/livez")).toEqual({ status: 200, text: "ok\n" });
+    expect(await get("/readyz")).toEqual({
+      status: 503,
+      text: "[+] database\n[-] bus: connection refused\n",
+    });
+    isThere = true;
+    expect(await get("/readyz?verbose")).toEqual({ status: 200, text: "[+] database\n[+] bus\n" });
+    expect((await get("/")).status).toBe(404);
+  });
+
+  it("does not wait longer than a probe does", async () => {
+    const { get } = await serve([{ name: "bus", check: () => new Promise(() => {}) }]);
+    expect(await get("/readyz")).toEqual({ status: 503, text: "[-] bus: deadline of 900 ms passed\n" });
+  });
+
+  it("gives metrics as Prometheus reads them, counters at 0 included", async () => {
+    const { get, metrics } = await serve([]);
+    metrics.counter("evenkeel_quiet_total", "Never");
+    metrics.counter("evenkeel_things_total", "Things").add(3, { kind: "a" });
+    metrics.gauge("evenkeel_level", "A level", () => 7);
+    metrics.histogram("evenkeel_wait_seconds", "A wait", [0.1, 1]).record(0.5);
+    const { status, text } = await get("/metrics");
+    expect(status).toBe(200);
+    const lines = text.split("\n");
+    expect(lines).toContain("# HELP evenkeel_things_total Things");
+    expect(lines).toContain("# TYPE evenkeel_things_total counter");
+    expect(lines).toContain('evenkeel_things_total{kind="a"} 3');
+    expect(lines).toContain("evenkeel_quiet_total 0");
+    expect(lines).toContain("evenkeel_level 7");
+    expect(lines).toContain('evenkeel_wait_seconds_bucket{le="0.1"} 0');
+    expect(lines).toContain('evenkeel_wait_seconds_bucket{le="1"} 1');
+    expect(text).toMatch(/target_info\{.*service_name="evenkeel-test".*service_version="1.2.3".*\} 1/);
+  });
+});
+
+describe("the tracer", () => {
+  const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+  it("goes on with a trace from elsewhere, and hands it further", async () => {
+    const exporter = new InMemorySpanExporter();
+    const kept: ReturnType<typeof exporter.getFinishedSpans> = [];
+    {
+      await using tracer = createOtlpTracer({ service: "t", version: "1", ratio: 0, exporter });
+      const first = tracer.start("publish", {
+        parent: `00-${TRACE}-00f067aa0ba902b7-01`,
+        attributes: { body: "batch" },
+      });
+      const second = tracer.start("apply", { parent: first.traceParent });
+      second.end(new Error("gone"));
+      first.end();
+      expect(first.traceParent).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`));
+      await tracer.flush();
+      kept.push(...exporter.getFinishedSpans());
+    }
+    expect(kept.map(({ name }) => name)).toEqual(["apply", "publish"]);
+    expect(kept[1]).toMatchObject({
+      attributes: { body: "batch" },
+      parentSpanContext: { spanId: "00f067aa0ba902b7" },
+    });
+    expect(kept[0]).toMatchObject({
+      status: { message: "gone" },
+      parentSpanContext: { spanId: kept[1]?.spanContext().spanId },
+    });
+  });
+
+  it("records the share of new traces that it was told, and says so to those who follow", async () => {
+    for (const [ratio, flags] of [
+      [0, "00"],
+      [1, "01"],
+    ] as const) {
+      const exporter = new InMemorySpanExporter();
+      await using tracer = createOtlpTracer({ service: "t", version: "1", ratio, exporter });
+      const span = tracer.start("observe", { parent: "no trace" });
+      span.end();
+      expect(span.traceParent).toMatch(new RegExp(`^00-[0-9a-f]{32}-[0-9a-f]{16}-${flags}$`));
+    }
+  });
+});
