@@ -1,10 +1,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { buildOnce } from "./build-once.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 import type { Missing } from "./missing.ts";
 
@@ -35,20 +36,11 @@ export function findControlPlaneBinaries(): ControlPlaneBinaries | Missing {
  */
 export async function buildControlPlane(): Promise<ControlPlaneBinaries> {
   const directory = buildDirectory();
-  const binaries = toBinaries(directory);
-  if (existsSync(directory)) {
-    return binaries;
-  }
-  const release = await lock(`${directory}.lock`);
-  try {
-    if (!existsSync(directory)) {
-      process.stderr.write("building kube-apiserver and etcd for the tests, once: about five minutes\n");
-      await build(directory);
-    }
-    return binaries;
-  } finally {
-    release();
-  }
+  await buildOnce(directory, async (unfinished) => {
+    process.stderr.write("building kube-apiserver and etcd for the tests, once: about five minutes\n");
+    await build(unfinished);
+  });
+  return toBinaries(directory);
 }
 
 /** What is built is a function of these two files. */
@@ -65,18 +57,16 @@ function toBinaries(directory: string): ControlPlaneBinaries {
   return { etcd: join(directory, "server"), kubeApiserver: join(directory, "kube-apiserver") };
 }
 
-/** Builds in a directory beside, which becomes the wanted one when it is complete: nobody sees half of it. */
 async function build(directory: string): Promise<void> {
-  const work = mkdtempSync(`${directory}.building-`);
+  const work = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-modules-"));
   try {
     for (const file of moduleFiles) {
-      cpSync(join(moduleDirectory, file), join(work, "module", file));
+      cpSync(join(moduleDirectory, file), join(work, file));
     }
     const packages = ["k8s.io/kubernetes/cmd/kube-apiserver", "go.etcd.io/etcd/server/v3"];
-    const output = join(work, "bin");
-    const args = ["build", "-trimpath", "-ldflags=-s -w", "-o", `${output}/`, ...packages];
+    const args = ["build", "-trimpath", "-ldflags=-s -w", "-o", `${directory}/`, ...packages];
     const go = spawn("go", args, {
-      cwd: join(work, "module"),
+      cwd: work,
       env: { ...process.env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly", GOWORK: "off" },
       stdio: ["ignore", "inherit", "inherit"],
     });
@@ -84,46 +74,7 @@ async function build(directory: string): Promise<void> {
     if (code !== 0) {
       throw new Error(`go build of the control plane ended with ${code}; its output is above`);
     }
-    renameSync(output, directory);
   } finally {
     rmSync(work, { recursive: true, force: true });
-  }
-}
-
-/** Takes a lock file, which names its holder; one whose holder has died is taken over. */
-async function lock(path: string): Promise<() => void> {
-  for (;;) {
-    try {
-      writeFileSync(path, String(process.pid), { flag: "wx" });
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw error;
-      }
-    }
-    if (!isAlive(readHolder(path))) {
-      rmSync(path, { force: true });
-    } else {
-      await sleep(500);
-    }
-  }
-}
-
-function readHolder(path: string): number | undefined {
-  try {
-    return Number(readFileSync(path, "utf8")) || undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isAlive(pid: number | undefined): boolean {
-  if (pid === undefined) {
-    return false;
-  }
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
   }
 }

@@ -18,7 +18,7 @@ export function provisions(): Provisions {
  * Asks the run for a server, which may have to be started, or even built, first. Not by `fetch`, which gives up
  * after five minutes.
  */
-export async function provision<T>(path: "/postgres" | "/control-plane"): Promise<T> {
+export async function provision<T>(path: "/postgres" | "/control-plane" | "/broker"): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   get(`${provisions().url}${path}`, { agent: false }, resolve).once("error", reject);
   const response = await promise;

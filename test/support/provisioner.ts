@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { findBrokerDistribution } from "./broker-distribution.ts";
+import { type Broker, startBroker } from "./broker-server.ts";
 import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
 import { type ControlPlane, startControlPlane } from "./control-plane-server.ts";
 import { found } from "./missing.ts";
@@ -15,6 +17,8 @@ export interface Provisions {
   readonly postgresMissing: string | undefined;
   /** Why there is no control plane here, for people; unset when there is. */
   readonly controlPlaneMissing: string | undefined;
+  /** Why there is no Pulsar broker here, for people; unset when there is. */
+  readonly brokerMissing: string | undefined;
 }
 
 /** Starts what the tests need, at most once per run and only when a test asks. */
@@ -24,20 +28,23 @@ export interface Provisioner extends AsyncDisposable {
 
 /**
  * Looks for what the tests need, and listens on the loopback interface for the test files' processes to ask for it:
- * `/postgres` and `/control-plane`.
+ * `/postgres`, `/control-plane` and `/broker`.
  */
 export async function createProvisioner(): Promise<Provisioner> {
   const postgresSource = findPostgres();
   const controlPlaneSource = findControlPlaneBinaries();
+  const distribution = findBrokerDistribution();
   const reaper = createReaper();
   const postgres = lazily<PostgresServer>(async () => startPostgres(found(postgresSource), reaper));
   const controlPlane = lazily<ControlPlane>(async () => {
     found(controlPlaneSource);
     return startControlPlane(reaper);
   });
+  const broker = lazily<Broker>(async () => startBroker({ distribution: found(distribution), reaper }));
   const routes = new Map<string | undefined, () => Promise<unknown>>([
     ["/postgres", postgres.get],
     ["/control-plane", controlPlane.get],
+    ["/broker", broker.get],
   ]);
   const server = createServer((request, response) => {
     const start = routes.get(request.url) ?? (() => Promise.reject(new Error(`nothing at ${request.url}`)));
@@ -51,11 +58,12 @@ export async function createProvisioner(): Promise<Provisioner> {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       postgresMissing: "missing" in postgresSource ? postgresSource.missing : undefined,
       controlPlaneMissing: "missing" in controlPlaneSource ? controlPlaneSource.missing : undefined,
+      brokerMissing: "missing" in distribution ? distribution.missing : undefined,
     },
     async [Symbol.asyncDispose]() {
       server.close();
       server.closeAllConnections();
-      await Promise.allSettled([postgres.stop(), controlPlane.stop()]);
+      await Promise.allSettled([postgres.stop(), controlPlane.stop(), broker.stop()]);
       await reaper[Symbol.asyncDispose]();
     },
   };

@@ -14,12 +14,16 @@ export interface ServerProcessOptions {
   readonly stopSignal?: NodeJS.Signals;
   /** Whom it runs as; this process's user unless set. */
   readonly user?: { readonly uid: number; readonly gid: number };
+  /** Its environment; this process's unless set. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A server that runs until it is stopped. */
 export interface ServerProcess {
   /** Stops it and waits for its end; kills it when that takes longer than 10 s. */
   stop(): Promise<void>;
+  /** Ends it without warning, and waits for its end. */
+  kill(): Promise<void>;
 }
 
 const startTimeoutMs = 60_000;
@@ -28,8 +32,12 @@ const lastOutputBytes = 4_000;
 
 /** Starts a server and waits until it is ready. Throws, with its last output, when it ends or takes over a minute. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { command, args, reaper, isReady, stopSignal = "SIGTERM", user } = options;
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...user });
+  const { command, args, reaper, isReady, stopSignal = "SIGTERM", user, env } = options;
+  const child = spawn(command, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    ...user,
+    ...(env === undefined ? {} : { env }),
+  });
   const output = keepLastOutput(child);
   await once(child, "spawn");
   const leftover: Leftover = { kind: "pid", pid: Number(child.pid) };
@@ -41,6 +49,10 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     await exited;
     clearTimeout(timer);
   };
+  const kill = async (): Promise<void> => {
+    child.kill("SIGKILL");
+    await exited;
+  };
   const deadline = performance.now() + startTimeoutMs;
   while (!(await isReady().catch(() => false))) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
@@ -49,7 +61,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     }
     await sleep(50);
   }
-  return { stop };
+  return { stop, kill };
 }
 
 function keepLastOutput(child: ChildProcess): () => string {

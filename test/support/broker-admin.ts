@@ -1,0 +1,48 @@
+/** What tests ask of a broker's admin API, `/admin/v2`. */
+export interface BrokerAdmin {
+  /** Whether it takes and gives back messages. Rejects while nobody listens. */
+  isHealthy(): Promise<boolean>;
+  /** Makes the tenant and its namespaces, unless they are there. */
+  createNamespaces(tenant: string, namespaces: readonly string[]): Promise<void>;
+  /** Sends a request, such as `PUT` of `namespaces/evenkeel/main`; throws unless it succeeds. Returns the body. */
+  send(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+}
+
+/** Asks the broker at `adminUrl`, without authentication. */
+export function createBrokerAdmin(adminUrl: string): BrokerAdmin {
+  const request = async (method: string, path: string, body?: unknown): Promise<Response> =>
+    fetch(`${adminUrl}/admin/v2/${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+    });
+  const create = async (path: string, body?: unknown): Promise<void> => {
+    const response = await request("PUT", path, body);
+    const text = await response.text();
+    const isThereAlready = response.status === 409;
+    if (!response.ok && !isThereAlready) {
+      throw new Error(`PUT ${path}: ${response.status} ${text}`);
+    }
+  };
+  return {
+    async isHealthy() {
+      const response = await request("GET", "brokers/health");
+      return (await response.text()) === "ok" && response.ok;
+    },
+    async createNamespaces(tenant, namespaces) {
+      await create(`tenants/${tenant}`, { allowedClusters: ["standalone"] });
+      for (const namespace of namespaces) {
+        await create(`namespaces/${tenant}/${namespace}`);
+      }
+    },
+    async send(method, path, body) {
+      const response = await request(method, path, body);
+      const text = await response.text();
+      if (!response.ok) {
+        throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      }
+      return text === "" ? undefined : JSON.parse(text);
+    },
+  };
+}

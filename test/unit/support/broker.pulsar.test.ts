@@ -1,0 +1,45 @@
+import { expect, it } from "vitest";
+import { describeWithBroker } from "../../support/broker.ts";
+import { createBrokerAdmin } from "../../support/broker-admin.ts";
+import { describeWithOwnBroker } from "../../support/own-broker.ts";
+
+describeWithBroker("the broker of the tests", (broker) => {
+  it("has the tenant's namespaces", async () => {
+    const { adminUrl, tenant } = broker();
+    const namespaces = await createBrokerAdmin(adminUrl).send("GET", `namespaces/${tenant}`);
+    expect(namespaces).toEqual([`${tenant}/main`, `${tenant}/replies`]);
+  });
+
+  it("listens on the loopback interface only, and not where a broker usually does", () => {
+    const { adminUrl, serviceUrl, webSocketUrl } = broker();
+    for (const url of [adminUrl, serviceUrl, webSocketUrl]) {
+      expect(url).toMatch(/^\w+:\/\/127\.0\.0\.1:\d+$/);
+      expect(url).not.toMatch(/:(6650|8080)$/);
+    }
+  });
+});
+
+describeWithOwnBroker("a broker of one's own", { webSocketSessionIdleTimeoutMillis: 12_345 }, (broker) => {
+  it.each(["stop", "kill"] as const)(
+    "has what it stored after %s and start",
+    { timeout: 90_000 },
+    async (how) => {
+      const { adminUrl, tenant } = broker();
+      const admin = createBrokerAdmin(adminUrl);
+      await admin.send("PUT", `persistent/${tenant}/main/kept-${how}`);
+      let whileDown: Promise<boolean> | undefined;
+      await broker().restart(how, async () => {
+        whileDown = admin.isHealthy().catch(() => false);
+        await whileDown;
+      });
+      expect(await whileDown).toBe(false);
+      const topics = await admin.send("GET", `persistent/${tenant}/main`);
+      expect(topics).toContain(`persistent://${tenant}/main/kept-${how}`);
+    },
+  );
+
+  it("has the settings that it was given", async () => {
+    const settings = await createBrokerAdmin(broker().adminUrl).send("GET", "brokers/configuration/runtime");
+    expect(settings).toMatchObject({ webSocketSessionIdleTimeoutMillis: "12345" });
+  });
+});
