@@ -59,6 +59,7 @@ export async function createWorld(): Promise<World> {
       const flags = ["--reconcile-interval", "1h", "--log-level", "warn"];
       const program = programs.start(
         "server",
+        "--insecure-no-auth",
         "--port",
         String(port),
         "--database-url",

@@ -6,6 +6,7 @@ import { addConfigOptions, configOf } from "./config-options.ts";
 const examples = `
 Examples:
   $ evenkeel agent --cluster prod-1
+  $ evenkeel agent --cluster prod-1 --server https://evenkeel.example --token-file /var/run/evenkeel/token
   $ evenkeel agent --cluster prod-1 --kinds v1/pods,apps/v1/deployments --namespaces shop
 `;
 

@@ -1,5 +1,7 @@
 import { type Command, Option } from "commander";
 import { clientProgram } from "../config/client-config.ts";
+import { isExposed } from "../config/is-exposed.ts";
+import { createTokenSource } from "../rpc/token-source.ts";
 import type { CliContext } from "./cli-context.ts";
 import { addConfigOptions, configOf } from "./config-options.ts";
 import { createFleetClient, type FleetClient } from "./fleet-client.ts";
@@ -11,7 +13,7 @@ export interface ClientCall {
   readonly format: OutputFormat;
 }
 
-/** Gives a command that asks a server its flags: `--server`, `--config` and `--output`. */
+/** Gives a command that asks a server its flags: `--server`, `--token-file`, `--config` and `--output`. */
 export function addClientOptions(command: Command): Command {
   const formats: OutputFormat[] = ["table", "json", "yaml"];
   const output = new Option(
@@ -24,8 +26,12 @@ export function addClientOptions(command: Command): Command {
 
 /** The client and the format that a command's flags ask for. */
 export async function toClientCall(command: Command, context: CliContext): Promise<ClientCall> {
-  const { server } = configOf(clientProgram, command, context);
+  const { server, token, tokenFile } = configOf(clientProgram, command, context);
+  const source = createTokenSource({ token, tokenFile });
+  if (source !== undefined && isExposed(server)) {
+    context.tell(`The token goes to ${server} without TLS: others may read it on the way.\n`);
+  }
   // `choices` has refused everything else.
   const { output } = command.opts<{ output: OutputFormat }>();
-  return { client: await createFleetClient(server), format: output };
+  return { client: await createFleetClient(server, source), format: output };
 }

@@ -1,14 +1,23 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 
+import { createTokenInterceptor } from "../rpc/token-interceptor.ts";
+import type { TokenSource } from "../rpc/token-source.ts";
+
 /** Calls FleetService. */
 export type FleetClient = Client<typeof FleetService>;
 
 /** A client of the server. Where no server answers, the error says what to do. */
-export async function createFleetClient(baseUrl: string): Promise<FleetClient> {
+export async function createFleetClient(
+  baseUrl: string,
+  token: TokenSource | undefined,
+): Promise<FleetClient> {
   // Loaded here, because it takes longer than all else together, and --help needs none of it.
   const { createConnectTransport } = await import("@connectrpc/connect-node");
-  const interceptors = [createReachInterceptor(baseUrl)];
+  const interceptors = [
+    createReachInterceptor(baseUrl),
+    ...(token === undefined ? [] : [createTokenInterceptor(token)]),
+  ];
   return createClient(FleetService, createConnectTransport({ baseUrl, httpVersion: "1.1", interceptors }));
 }
 

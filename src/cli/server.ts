@@ -5,7 +5,8 @@ import { addConfigOptions, configOf } from "./config-options.ts";
 
 const examples = `
 Examples:
-  $ evenkeel server --database-url postgres://evenkeel:secret@localhost/evenkeel
+  $ evenkeel server --database-url postgres://evenkeel:secret@localhost/evenkeel --insecure-no-auth
+  $ evenkeel server --host 0.0.0.0 --auth-public-keys /etc/evenkeel/tokens.pub
   $ evenkeel server --config server.yaml --port 7171
 `;
 

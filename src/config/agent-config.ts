@@ -5,10 +5,11 @@ import { required, withDefault } from "./field.ts";
 import { kindExclusion, kindSelection } from "./kind-list.ts";
 import { defineProgram } from "./program.ts";
 import { sharedFields } from "./shared-fields.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "./token-fields.ts";
 import { list, text } from "./value-type.ts";
 
 /** What `evenkeel agent` runs with. */
-export interface AgentConfig {
+export interface AgentConfig extends TokenConfig {
   /** URL of the server. */
   readonly server: string;
   /** Name of the cluster, unique in the account. */
@@ -49,6 +50,7 @@ const { server, kubeconfig, context, logLevel } = sharedFields;
 export const agentProgram = defineProgram(
   {
     server,
+    ...tokenFields,
     cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
     kinds: withDefault<readonly string[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
     excludes: withDefault<readonly string[]>(kindExclusion, defaultExcludes, "Kinds left out of *"),
@@ -57,5 +59,8 @@ export const agentProgram = defineProgram(
     context,
     logLevel,
   },
-  (values): AgentConfig => values,
+  (values): AgentConfig => {
+    assertOneToken(values);
+    return values;
+  },
 );

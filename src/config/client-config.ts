@@ -1,8 +1,9 @@
 import { defineProgram } from "./program.ts";
 import { sharedFields } from "./shared-fields.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "./token-fields.ts";
 
 /** What the commands that ask a server run with. */
-export interface ClientConfig {
+export interface ClientConfig extends TokenConfig {
   /** URL of the server. */
   readonly server: string;
 }
@@ -10,4 +11,7 @@ export interface ClientConfig {
 const { server } = sharedFields;
 
 /** Keys of {@link ClientConfig}. */
-export const clientProgram = defineProgram({ server }, (values): ClientConfig => values);
+export const clientProgram = defineProgram({ server, ...tokenFields }, (values): ClientConfig => {
+  assertOneToken(values);
+  return values;
+});

@@ -1,6 +1,7 @@
 import type { LogLevel } from "../lib/log-level.ts";
 import { clusterName } from "./agent-config.ts";
 import { optional, withDefault } from "./field.ts";
+import { loopbackHost } from "./loopback-host.ts";
 import { defineProgram } from "./program.ts";
 import { duration } from "./quantity.ts";
 import { sharedFields } from "./shared-fields.ts";
@@ -37,7 +38,7 @@ const { host, port, runDeadline, logLevel, context, kubeconfig } = sharedFields;
 /** Keys of {@link DevConfig}. */
 export const devProgram = defineProgram(
   {
-    host,
+    host: { ...host, type: loopbackHost },
     port,
     databaseUrl: optional<string>(postgresUrl, "A Postgres database; unset: an embedded one", {
       secret: true,

@@ -2,17 +2,15 @@ import { isIPv4 } from "node:net";
 import * as z from "zod/mini";
 import type { ValueType } from "./value-type.ts";
 
-/**
- * An address that only this machine reaches. Others are refused as long as nothing authenticates callers: whoever
- * reached the port could read every object and overwrite the copy of any cluster.
- */
+/** An address that only this machine reaches, for programs that take every caller. */
 export const loopbackHost: ValueType<string> = {
   schema: z.string().check(z.refine(isLoopback)),
-  expected: "a loopback address (127.0.0.1, ::1, localhost), because callers are not authenticated yet",
+  expected: "a loopback address (127.0.0.1, ::1, localhost), because callers are not authenticated",
   fromText: (value) => value,
   placeholder: "address",
 };
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches the address. */
+export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }

@@ -1,4 +1,5 @@
 import type { LogLevel } from "../lib/log-level.ts";
+import { type AuthConfig, authFields, toAuthConfig } from "./auth-fields.ts";
 import { withDefault } from "./field.ts";
 import { defineProgram } from "./program.ts";
 import { duration } from "./quantity.ts";
@@ -6,10 +7,10 @@ import { sharedFields } from "./shared-fields.ts";
 
 /** What `evenkeel server` runs with: backend and ingester in one process. */
 export interface ServerConfig {
-  /** A loopback address. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  readonly auth: AuthConfig;
   readonly databaseUrl: string;
   /** Time between the runs of a cluster. */
   readonly reconcileIntervalMs: number;
@@ -25,6 +26,7 @@ export const serverProgram = defineProgram(
   {
     host,
     port,
+    ...authFields,
     databaseUrl,
     reconcileInterval: withDefault<number>(
       duration,
@@ -34,8 +36,16 @@ export const serverProgram = defineProgram(
     runDeadline,
     logLevel,
   },
-  ({ reconcileInterval, runDeadline, ...values }): ServerConfig => ({
+  ({
+    authPublicKeys,
+    authAudience,
+    insecureNoAuth,
+    reconcileInterval,
+    runDeadline,
+    ...values
+  }): ServerConfig => ({
     ...values,
+    auth: toAuthConfig(values.host, { authPublicKeys, authAudience, insecureNoAuth }),
     reconcileIntervalMs: reconcileInterval,
     runDeadlineMs: runDeadline,
   }),

@@ -1,13 +1,12 @@
 import { type LogLevel, logLevels } from "../lib/log-level.ts";
 import { optional, required, withDefault } from "./field.ts";
-import { loopbackHost } from "./loopback-host.ts";
 import { duration } from "./quantity.ts";
 import { httpUrl, oneOf, port, postgresUrl, text } from "./value-type.ts";
 
 /** Keys that several programs have, with the same meaning in each. */
 export const sharedFields = {
   logLevel: withDefault<LogLevel>(oneOf(logLevels), "info", "Least level of the lines that are logged"),
-  host: withDefault<string>(loopbackHost, "127.0.0.1", "Address to listen on"),
+  host: withDefault<string>(text("address", "an address"), "127.0.0.1", "Address to listen on"),
   port: withDefault<number>(port, 7070, "Port to listen on; 0 takes a free one"),
   databaseUrl: required<string>(postgresUrl, "The Postgres database", { secret: true }),
   runDeadline: withDefault<number>(duration, "5m", "How long a reconciliation run may take"),

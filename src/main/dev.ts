@@ -31,7 +31,12 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   await migrate(databaseUrl);
   const database = stack.use(createDatabase({ url: databaseUrl }));
   const parts = new AbortController();
-  const server = await startServer(parts.signal, { ...config, database, log });
+  const server = await startServer(parts.signal, {
+    ...config,
+    auth: { kind: "none" },
+    database,
+    log,
+  });
   stack.defer(() => server.ended);
   stack.defer(() => parts.abort(new Error("stopped")));
 
@@ -48,7 +53,15 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const tasks = [
     runAgentOn(
       running,
-      { server: server.url, cluster, kinds: ["*"], excludes: defaultExcludes, namespaces: [] },
+      {
+        server: server.url,
+        cluster,
+        kinds: ["*"],
+        excludes: defaultExcludes,
+        namespaces: [],
+        token: undefined,
+        tokenFile: undefined,
+      },
       simulation?.source ?? fromKubeconfig(config),
       log,
     ),

@@ -12,7 +12,9 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   await assertMigrated(config.databaseUrl, log);
   await using database = createDatabase({ url: config.databaseUrl });
   const server = await startServer(signal, { ...config, database, log });
-  log.info("serving without authentication, on loopback only", { url: server.url });
+  log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
+    url: server.url,
+  });
   await server.ended;
   log.info("stopped");
 }

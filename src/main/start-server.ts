@@ -4,6 +4,7 @@ import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet-service.ts";
 import { createMemoryBus, type MemoryBus } from "../bus/memory-bus.ts";
 import { TOPICS } from "../bus/topics.ts";
+import type { AuthConfig } from "../config/auth-fields.ts";
 import { createIngester } from "../ingester/ingester.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -12,7 +13,6 @@ import { supervise } from "../lib/supervise.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { createSystemRandom } from "../lib/system-random.ts";
 import { noTracer } from "../lib/tracer.ts";
-import { createAnonymousAuthenticator } from "../rpc/anonymous-authenticator.ts";
 import { createHealth } from "../rpc/health.ts";
 import { type RpcServer, serve } from "../rpc/serve.ts";
 import type { Database } from "../store/database.ts";
@@ -20,11 +20,13 @@ import { createPgIngestStore } from "../store/pg-ingest-store.ts";
 import { createPgRunStore } from "../store/pg-run-store.ts";
 import { createPgSessionStore } from "../store/pg-session-store.ts";
 import { createPrismaFleetStore } from "../store/prisma-fleet-store.ts";
+import { createAuthenticator } from "./create-authenticator.ts";
 
 /** What the server roles need. */
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
+  readonly auth: AuthConfig;
   readonly database: Database;
   readonly reconcileIntervalMs: number;
   readonly runDeadlineMs: number;
@@ -52,6 +54,7 @@ export async function startServer(signal: AbortSignal, options: ServerOptions): 
   const { database, log } = options;
   const clock = createSystemClock();
   const random = createSystemRandom();
+  const authenticator = createAuthenticator(options.auth, { clock, log });
   const bus = createMemoryBus();
   // Outlives the signal: agents are asked to leave while everything still works.
   const running = new AbortController();
@@ -87,7 +90,7 @@ export async function startServer(signal: AbortSignal, options: ServerOptions): 
       router.service(FleetService, fleet);
       createHealth().register(router);
     },
-    authenticator: createAnonymousAuthenticator(),
+    authenticator,
     clock,
     log,
   });

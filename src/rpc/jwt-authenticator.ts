@@ -63,7 +63,9 @@ function toIdentity({ expiresAt, ...claims }: TokenClaims): Identity {
 function readBearerToken(headers: Headers): string {
   const header = headers.get("authorization");
   if (header === null) {
-    throw unauthenticated('the call carries no token: expected the header "authorization: Bearer TOKEN"');
+    throw unauthenticated(
+      'the call carries no token: expected the header "authorization: Bearer TOKEN" (of evenkeel itself: --token-file)',
+    );
   }
   const [, token] = /^Bearer +([\w.~+/=-]+)$/i.exec(header) ?? [];
   if (token === undefined) {

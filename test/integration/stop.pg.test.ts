@@ -19,6 +19,7 @@ describeWithPostgres("a server that stops", (provided) => {
     const server = await startServer(stop.signal, {
       host: "127.0.0.1",
       port: 0,
+      auth: { kind: "none" },
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 60_000,

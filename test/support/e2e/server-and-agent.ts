@@ -49,6 +49,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
     const interval = ["--reconcile-interval", "1h"];
     return programs.start(
       "server",
+      "--insecure-no-auth",
       "--port",
       port,
       "--database-url",

@@ -227,7 +227,18 @@ describe("reconcile", () => {
 
 describe("programs", () => {
   test.each([
-    ["server --port 1 --database-url postgres://h/d", { port: 1, databaseUrl: "postgres://h/d" }],
+    [
+      "server --port 1 --database-url postgres://h/d --insecure-no-auth",
+      { port: 1, databaseUrl: "postgres://h/d", auth: { kind: "none" } },
+    ],
+    [
+      "server --host 0.0.0.0 --database-url postgres://h/d --auth-public-keys a.pub,b.json",
+      {
+        host: "0.0.0.0",
+        auth: { kind: "tokens", publicKeyFiles: ["a.pub", "b.json"], audience: "evenkeel" },
+      },
+    ],
+    ["agent --cluster c1 --token-file /t", { token: undefined, tokenFile: "/t" }],
     ["agent --cluster c1 --kinds v1/pods,apps/v1/deployments", { kinds: ["v1/pods", "apps/v1/deployments"] }],
     ["dev --no-drift --reconcile-interval 30s", { drift: false, churn: true, reconcileIntervalMs: 30_000 }],
   ])("%s", async (args, config) => {
@@ -245,7 +256,8 @@ describe("wrong use", () => {
     ["object c1", 2, "missing required argument 'kind'"],
     ["clusters -o xml", 2, "Allowed choices are table, json, yaml"],
     ["runs --limit 0", 2, "Expected a whole number above 0"],
-    ["server --host 0.0.0.0 --database-url postgres://h/d", 2, "callers are not authenticated yet"],
+    ["server --database-url postgres://h/d", 2, "authPublicKeys: is not set: give the keys"],
+    ["dev --host 0.0.0.0", 2, "callers are not authenticated"],
     [
       "clusters --server http://127.0.0.1:1",
       1,
