@@ -9,9 +9,12 @@ import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
+import type { Tracer } from "../lib/tracer.ts";
 import type { AgentConfig } from "./agent-config.ts";
 import { type AgentCounters, createAgentCounters } from "./agent-counters.ts";
+import { registerAgentMetrics } from "./agent-metrics.ts";
 import { ReconciliationWorker } from "./batch-handlers/reconciliation.ts";
 import { handlerFor } from "./batch-handlers/registry.ts";
 import { selectKinds } from "./kind-selection.ts";
@@ -26,6 +29,8 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
   readonly kube: KubeTransport;
   readonly openSync: OpenSync;
   readonly config: AgentConfig;
@@ -51,6 +56,7 @@ const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
  */
 export function createAgent(options: AgentOptions): Agent {
   const counters = createAgentCounters();
+  registerAgentMetrics(options.metrics, counters);
   return { counters, run: (signal) => runAgent(signal, options, counters) };
 }
 
@@ -135,6 +141,7 @@ async function connect(signal: AbortSignal, options: AgentOptions, counters: Age
     clock,
     random,
     log,
+    tracer: options.tracer,
     kube,
     config: tuning,
     counters,

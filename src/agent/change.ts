@@ -7,6 +7,8 @@ export interface Change {
   /** Incarnation of the kind's versions when it was observed; undefined before the agent knows it. */
   readonly incarnation: bigint | undefined;
   readonly item: BatchItem;
+  /** W3C trace context of the watch event; empty when it is not traced. */
+  readonly traceParent: string;
 }
 
 /** Takes observations. */

@@ -1,5 +1,6 @@
 import type { BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { DeleteReason } from "../../gen/proto/evenkeel/v1/object_pb.ts";
+import { formatKind } from "../domain/kind.ts";
 import { formatKey, type ObjectKey } from "../domain/object-key.ts";
 import { parseVersion } from "../domain/version.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
@@ -62,8 +63,11 @@ export class IndexWriter {
   }
 
   async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
-    const { kind, timeline } = this.#context;
-    await this.#sink.offer(signal, { kind, incarnation: timeline.incarnation, item });
+    const { kind, timeline, tracer } = this.#context;
+    const span = tracer.start("observe", { attributes: { kind: formatKind(kind) } });
+    const { incarnation } = timeline;
+    await this.#sink.offer(signal, { kind, incarnation, item, traceParent: span.traceParent });
+    span.end();
   }
 }
 

@@ -3,6 +3,7 @@ import type { KubeTransport } from "../kube/kube.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
+import type { Tracer } from "../lib/tracer.ts";
 import type { AgentTuning } from "./agent-config.ts";
 import type { AgentCounters } from "./agent-counters.ts";
 import type { KindTimeline } from "./kind-timeline.ts";
@@ -12,6 +13,7 @@ export interface KindContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly tracer: Tracer;
   readonly kube: KubeTransport;
   readonly config: AgentTuning;
   readonly counters: AgentCounters;

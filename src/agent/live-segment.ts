@@ -15,6 +15,8 @@ export interface Cut {
   readonly first: Change;
   readonly items: BatchItem[];
   readonly bytes: number;
+  /** A batch can go on with one trace: that of its first change that is recorded. */
+  readonly traceParent: string;
 }
 
 /**
@@ -58,6 +60,7 @@ export class LiveSegment {
       }
       const items: BatchItem[] = [];
       let bytes = 0;
+      let traceParent = "";
       for (const [key, change] of changes) {
         const size = sizeOfItem(change.item);
         if (items.length === maxItems || (items.length > 0 && bytes + size > Math.min(maxBytes, room))) {
@@ -66,6 +69,7 @@ export class LiveSegment {
         // A batch stands for one incarnation, and is about one version of the kind.
         if (change.incarnation === first.incarnation && change.kind.version === first.kind.version) {
           items.push(change.item);
+          traceParent ||= isRecorded(change) ? change.traceParent : "";
           bytes += size;
           changes.delete(key);
         }
@@ -75,7 +79,7 @@ export class LiveSegment {
         this.#kinds.set(kind, changes);
       }
       this.#bytes -= bytes;
-      return { first, items, bytes };
+      return { first, items, bytes, traceParent: traceParent || first.traceParent };
     }
     return undefined;
   }
@@ -89,6 +93,11 @@ export class LiveSegment {
       }
     }
   }
+}
+
+/** Whether the trace context has the flag "sampled". */
+function isRecorded({ traceParent }: Change): boolean {
+  return traceParent.endsWith("1");
 }
 
 /** Whether a change was observed before another of the same object, although it came later. */

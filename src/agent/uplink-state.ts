@@ -14,6 +14,7 @@ interface MarkerSegment {
   readonly kind: "marker";
   readonly message: SyncRequest["message"];
   readonly bytes: number;
+  readonly traceParent: string;
 }
 
 interface Numbered {
@@ -121,7 +122,12 @@ export class UplinkState {
   /** Starts a session: numbers begin again, and what was not acknowledged is offered anew. */
   openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
     const again = this.#unacknowledged.map(
-      ({ request, bytes }): MarkerSegment => ({ kind: "marker", message: request.message, bytes }),
+      ({ request: { message, traceParent }, bytes }): MarkerSegment => ({
+        kind: "marker",
+        message,
+        bytes,
+        traceParent,
+      }),
     );
     const pending = [...again, ...this.#segments].filter(
       (segment) => segment.kind === "live" || !endsWithSession(segment),
@@ -149,7 +155,7 @@ export class UplinkState {
       return undefined;
     }
     if (segment.kind === "marker") {
-      return segment.bytes > this.#room ? undefined : this.#number(segment.message, segment.bytes, true);
+      return segment.bytes > this.#room ? undefined : this.#number(segment, true);
     }
     const cut = segment.cut(this.#batchLimits, this.#room);
     if (cut === undefined) {
@@ -162,7 +168,7 @@ export class UplinkState {
       items: cut.items,
       ...(incarnation === undefined ? {} : { incarnation }),
     });
-    return this.#number({ case: "batch", value: batch }, cut.bytes, segment.isEmpty);
+    return this.#number({ ...cut, message: { case: "batch", value: batch } }, segment.isEmpty);
   }
 
   /**
@@ -190,11 +196,11 @@ export class UplinkState {
       : this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes;
   }
 
-  #number(message: SyncRequest["message"], bytes: number, endsSegment: boolean): SyncRequest {
+  #number({ message, bytes, traceParent }: Omit<MarkerSegment, "kind">, endsSegment: boolean): SyncRequest {
     if (endsSegment) {
       this.#segments.shift();
     }
-    const request = create(SyncRequestSchema, { sequence: this.#nextSequence, message });
+    const request = create(SyncRequestSchema, { sequence: this.#nextSequence, message, traceParent });
     this.#nextSequence++;
     this.#pendingBytes -= bytes;
     this.#unacknowledgedBytes += bytes;
@@ -203,7 +209,7 @@ export class UplinkState {
   }
 
   #push(message: SyncRequest["message"], bytes: number): void {
-    this.#segments.push({ kind: "marker", message, bytes });
+    this.#segments.push({ kind: "marker", message, bytes, traceParent: "" });
     this.#pendingBytes += bytes;
   }
 

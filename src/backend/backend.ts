@@ -6,9 +6,11 @@ import { ensureSubscription } from "../bus/ensure-subscription.ts";
 import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from "../bus/topics.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import { supervise } from "../lib/supervise.ts";
+import type { Tracer } from "../lib/tracer.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { routeAnswers } from "./answer-router.ts";
@@ -25,6 +27,8 @@ export interface BackendOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
   /** Time between the beginnings of two runs of a cluster, in milliseconds. */
   readonly intervalMs: number;
   /** How long a run may take, in milliseconds. */
@@ -52,6 +56,11 @@ const DRAIN_SPREAD_MS = 2_000;
 export async function createBackend(signal: AbortSignal, options: BackendOptions): Promise<Backend> {
   const { bus, random, clock, runDeadlineMs } = options;
   const registry = new SessionRegistry();
+  options.metrics.gauge(
+    "evenkeel_backend_sessions",
+    "Agents that are connected to this backend",
+    () => registry.list().length,
+  );
   const own = replyTopic(random.uuid());
   // Nothing may be acknowledged to an agent that no ingester will see, or asked that no backend will hear answered.
   await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);

@@ -9,6 +9,7 @@ interface Entry {
   /** 0 for what the agent did not number. */
   readonly sequence: bigint;
   readonly bytes: number;
+  readonly settled: (error?: unknown) => void;
   stored: boolean;
 }
 
@@ -35,20 +36,28 @@ export class PublishWindow {
     this.#onFailure = on.failure;
   }
 
-  /** Hands the message to the bus as soon as the window has room; rejects once a publish has failed. */
-  async publish(signal: AbortSignal, sequence: bigint, message: OutgoingMessage): Promise<void> {
+  /**
+   * Hands the message to the bus as soon as the window has room; rejects once a publish has failed. What became of it
+   * is told to `settled`.
+   */
+  async publish(
+    signal: AbortSignal,
+    sequence: bigint,
+    message: OutgoingMessage,
+    settled: (error?: unknown) => void,
+  ): Promise<void> {
     const bytes = message.payload.byteLength;
     while (this.#entries.length > 0 && this.#bytes + bytes > MAX_IN_FLIGHT_BYTES) {
       this.#throwIfFailed();
       await waitFor(signal, this.#changed.promise);
     }
     this.#throwIfFailed();
-    const entry: Entry = { sequence, bytes, stored: false };
+    const entry: Entry = { sequence, bytes, settled, stored: false };
     this.#entries.push(entry);
     this.#bytes += bytes;
     this.#producer.publish(signal, message).then(
       () => this.#store(entry),
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => this.#fail(entry, error),
     );
   }
 
@@ -61,6 +70,7 @@ export class PublishWindow {
 
   #store(entry: Entry): void {
     entry.stored = true;
+    entry.settled();
     let last = 0n;
     for (let head = this.#entries[0]; head?.stored === true; head = this.#entries[0]) {
       this.#entries.shift();
@@ -73,7 +83,8 @@ export class PublishWindow {
     this.#wake();
   }
 
-  #fail(cause: unknown): void {
+  #fail(entry: Entry, cause: unknown): void {
+    entry.settled(cause);
     if (this.#failure === undefined) {
       this.#failure = new RetryableError(`the bus has not taken a message: ${toMessage(cause)}`, { cause });
       this.#onFailure(this.#failure);

@@ -6,6 +6,7 @@ import { type EventIdentity, encodeEventInParts } from "../bus/codec.ts";
 import type { PackLimits } from "../bus/pack-batch.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../lib/errors.ts";
+import type { Tracer } from "../lib/tracer.ts";
 import { assertObservations } from "./assert-observations.ts";
 import { Outbox } from "./outbox.ts";
 import { PublishWindow } from "./publish-window.ts";
@@ -18,6 +19,7 @@ export interface SessionOptions {
   readonly producer: Producer;
   readonly limits: PackLimits;
   readonly clock: Clock;
+  readonly tracer: Tracer;
 }
 
 /**
@@ -29,15 +31,17 @@ export class Session {
   readonly outbox = new Outbox();
   readonly #clock: Clock;
   readonly #limits: PackLimits;
+  readonly #tracer: Tracer;
   readonly #window: PublishWindow;
   #connectRun: ReconciliationRequest | undefined;
   #lastSequence = 0n;
 
-  constructor({ identity, connectRun, producer, limits, clock }: SessionOptions) {
+  constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
     this.#connectRun = connectRun;
     this.#clock = clock;
     this.#limits = limits;
+    this.#tracer = tracer;
     this.#window = new PublishWindow(producer, {
       stored: (sequence) => this.outbox.acknowledge(sequence),
       failure: (error) => this.end(error),
@@ -53,7 +57,7 @@ export class Session {
    * Puts a numbered message of the agent on the bus. Throws `InvalidArgumentError`, with nothing of the message
    * applied, when it is not the next one.
    */
-  async accept(signal: AbortSignal, { sequence, message }: SyncRequest): Promise<void> {
+  async accept(signal: AbortSignal, { sequence, message, traceParent }: SyncRequest): Promise<void> {
     const expected = this.#lastSequence + 1n;
     if (sequence !== expected) {
       throw invalid("sequence", `expected ${expected}, the number after the last one, found ${sequence}`);
@@ -62,7 +66,7 @@ export class Session {
       assertObservations(this.identity.epoch, message.value);
     }
     this.#lastSequence = sequence;
-    await this.#publish(signal, sequence, toBody(message));
+    await this.#publish(signal, sequence, toBody(message), traceParent);
     if (message.case === "scopeDeclared" && this.#connectRun !== undefined) {
       // The answer covers the declared scope, so the request stands behind it in the log.
       const value = this.#connectRun;
@@ -76,12 +80,18 @@ export class Session {
     await this.#window.flush(signal);
   }
 
-  async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"]): Promise<void> {
-    const content = { sequence, time: this.#clock.now(), body };
+  async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"], parent = ""): Promise<void> {
+    const span = this.#tracer.start("publish", { parent, attributes: { body: body.case ?? "" } });
+    const content = { sequence, time: this.#clock.now(), body, traceParent: span.traceParent };
     const messages = encodeEventInParts(this.identity, content, this.#limits);
     for (const [index, message] of messages.entries()) {
       // Receipts count as far as they reach without a gap, so the last part stands for all.
-      await this.#window.publish(signal, index === messages.length - 1 ? sequence : 0n, message);
+      const isLast = index === messages.length - 1;
+      await this.#window.publish(signal, isLast ? sequence : 0n, message, (error) => {
+        if (isLast || error !== undefined) {
+          span.end(error);
+        }
+      });
     }
   }
 }

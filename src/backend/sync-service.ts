@@ -5,6 +5,7 @@ import { waitFor } from "../lib/bounded-queue.ts";
 import type { Clock } from "../lib/clock.ts";
 import { InvalidArgumentError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import type { Tracer } from "../lib/tracer.ts";
 import { identityOf } from "../rpc/identity.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import type { Response } from "./outbox.ts";
@@ -21,6 +22,7 @@ export interface SyncServiceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly runDeadlineMs: number;
+  readonly tracer: Tracer;
 }
 
 /** What agents have to keep to: a message holds the largest object (4 MiB) and its names with room to spare. */
@@ -68,7 +70,7 @@ async function* sync(
 
 async function open(
   signal: AbortSignal,
-  { sessions, bus, producer, replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
+  { sessions, bus, producer, replyTopic, clock, runDeadlineMs, tracer }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
 ): Promise<{ readonly hello: Hello; readonly session: Session }> {
@@ -93,7 +95,7 @@ async function open(
   });
   const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
   const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
-  return { hello, session: new Session({ identity, connectRun, producer, limits, clock }) };
+  return { hello, session: new Session({ identity, connectRun, producer, limits, clock, tracer }) };
 }
 
 async function readHello(signal: AbortSignal, requests: AsyncIterator<SyncRequest>): Promise<Hello> {

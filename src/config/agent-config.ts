@@ -1,10 +1,10 @@
 import * as z from "zod/mini";
 import { isClusterName } from "../domain/cluster-name.ts";
-import type { LogLevel } from "../lib/log-level.ts";
 import { required, withDefault } from "./field.ts";
 import { kindExclusion, kindSelection } from "./kind-list.ts";
 import { defineProgram } from "./program.ts";
 import { sharedFields } from "./shared-fields.ts";
+import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "./telemetry-fields.ts";
 import { assertOneToken, type TokenConfig, tokenFields } from "./token-fields.ts";
 import { list, text } from "./value-type.ts";
 
@@ -22,7 +22,7 @@ export interface AgentConfig extends TokenConfig {
   readonly namespaces: readonly string[];
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
-  readonly logLevel: LogLevel;
+  readonly telemetry: TelemetryConfig;
 }
 
 /**
@@ -44,7 +44,7 @@ export const clusterName = {
   schema: z.string().check(z.refine(isClusterName)),
 };
 const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
-const { server, kubeconfig, context, logLevel } = sharedFields;
+const { server, kubeconfig, context } = sharedFields;
 
 /** Keys of {@link AgentConfig}. */
 export const agentProgram = defineProgram(
@@ -57,10 +57,11 @@ export const agentProgram = defineProgram(
     namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
     kubeconfig,
     context,
-    logLevel,
+    ...telemetryFields,
   },
-  (values): AgentConfig => {
+  ({ logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
     assertOneToken(values);
-    return values;
+    const telemetry = toTelemetryConfig({ logLevel, probePort, probeHost, traceUrl, traceRatio });
+    return { ...values, telemetry };
   },
 );

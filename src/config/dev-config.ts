@@ -33,7 +33,7 @@ export interface DevConfig {
   readonly logLevel: LogLevel;
 }
 
-const { host, port, runDeadline, logLevel, context, kubeconfig } = sharedFields;
+const { host, port, reconcileInterval, runDeadline, logLevel, context, kubeconfig } = sharedFields;
 
 /** Keys of {@link DevConfig}. */
 export const devProgram = defineProgram(
@@ -53,11 +53,7 @@ export const devProgram = defineProgram(
     churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
     drift: withDefault<boolean>(toggle, true, "Make rows wrong now and then, to see them repaired"),
     driftInterval: withDefault<number>(duration, "5s", "Average time between rows made wrong"),
-    reconcileInterval: withDefault<number>(
-      duration,
-      "10s",
-      "Time between the reconciliation runs of a cluster",
-    ),
+    reconcileInterval: { ...reconcileInterval, fallback: "10s" },
     runDeadline,
     // The story is what people look at; what is worth their while besides it is a warning.
     logLevel: { ...logLevel, fallback: "warn" },

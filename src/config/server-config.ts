@@ -1,9 +1,7 @@
-import type { LogLevel } from "../lib/log-level.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "./auth-fields.ts";
-import { withDefault } from "./field.ts";
 import { defineProgram } from "./program.ts";
-import { duration } from "./quantity.ts";
 import { sharedFields } from "./shared-fields.ts";
+import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "./telemetry-fields.ts";
 
 /** What `evenkeel server` runs with: backend and ingester in one process. */
 export interface ServerConfig {
@@ -16,10 +14,10 @@ export interface ServerConfig {
   readonly reconcileIntervalMs: number;
   /** A run that has not ended after this is EXPIRED. */
   readonly runDeadlineMs: number;
-  readonly logLevel: LogLevel;
+  readonly telemetry: TelemetryConfig;
 }
 
-const { host, port, databaseUrl, runDeadline, logLevel } = sharedFields;
+const { host, port, databaseUrl, reconcileInterval, runDeadline } = sharedFields;
 
 /** Keys of {@link ServerConfig}. */
 export const serverProgram = defineProgram(
@@ -28,25 +26,17 @@ export const serverProgram = defineProgram(
     port,
     ...authFields,
     databaseUrl,
-    reconcileInterval: withDefault<number>(
-      duration,
-      "10m",
-      "Time between the reconciliation runs of a cluster",
-    ),
-    runDeadline,
-    logLevel,
-  },
-  ({
-    authPublicKeys,
-    authAudience,
-    insecureNoAuth,
     reconcileInterval,
     runDeadline,
-    ...values
-  }): ServerConfig => ({
-    ...values,
-    auth: toAuthConfig(values.host, { authPublicKeys, authAudience, insecureNoAuth }),
-    reconcileIntervalMs: reconcileInterval,
-    runDeadlineMs: runDeadline,
+    ...telemetryFields,
+  },
+  (values): ServerConfig => ({
+    host: values.host,
+    port: values.port,
+    auth: toAuthConfig(values.host, values),
+    databaseUrl: values.databaseUrl,
+    reconcileIntervalMs: values.reconcileInterval,
+    runDeadlineMs: values.runDeadline,
+    telemetry: toTelemetryConfig(values),
   }),
 );

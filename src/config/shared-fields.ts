@@ -9,6 +9,11 @@ export const sharedFields = {
   host: withDefault<string>(text("address", "an address"), "127.0.0.1", "Address to listen on"),
   port: withDefault<number>(port, 7070, "Port to listen on; 0 takes a free one"),
   databaseUrl: required<string>(postgresUrl, "The Postgres database", { secret: true }),
+  reconcileInterval: withDefault<number>(
+    duration,
+    "10m",
+    "Time between the reconciliation runs of a cluster",
+  ),
   runDeadline: withDefault<number>(duration, "5m", "How long a reconciliation run may take"),
   server: withDefault<string>(httpUrl, "http://127.0.0.1:7070", "The server"),
   kubeconfig: optional<string>(

@@ -2,6 +2,8 @@
 export interface Metrics {
   /** A count that only grows; the name ends in `_total`. */
   counter(name: string, help: string): Counter;
+  /** A count that something else keeps, read whenever somebody looks. */
+  observedCounter(name: string, help: string, read: () => number): void;
   /** A distribution; the name ends in its unit, such as `_seconds`. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
   /** A value that goes up and down, read whenever somebody looks. */
@@ -24,6 +26,7 @@ export interface Histogram {
 /** Counts nothing. */
 export const noMetrics: Metrics = {
   counter: () => ({ add: () => {} }),
+  observedCounter: () => {},
   histogram: () => ({ record: () => {} }),
   gauge: () => {},
 };

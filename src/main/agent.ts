@@ -4,14 +4,11 @@ import type { AgentConfig } from "../config/agent-config.ts";
 import { isExposed } from "../config/is-exposed.ts";
 import { type KubeConfigSource, loadKubeConfig } from "../kube/load-kube-config.ts";
 import { createNodeTransport } from "../kube/node-transport.ts";
-import type { Log } from "../lib/log.ts";
-import { createPinoLog } from "../lib/pino-log.ts";
-import { createSystemClock } from "../lib/system-clock.ts";
-import { createSystemRandom } from "../lib/system-random.ts";
 import { createSyncClient } from "../rpc/sync-client.ts";
 import { createTokenSource } from "../rpc/token-source.ts";
 import { limitGarbage } from "./limit-garbage.ts";
 import { readVersion } from "./read-version.ts";
+import { configureRuntime, type Runtime } from "./runtime.ts";
 
 /** What an agent reads, and where it delivers it. */
 export type AgentSettings = Pick<
@@ -22,8 +19,9 @@ export type AgentSettings = Pick<
 /** Runs `evenkeel agent` until `signal` aborts. */
 export async function runAgent(signal: AbortSignal, config: AgentConfig): Promise<void> {
   using _ = limitGarbage();
-  const log = createPinoLog({ level: config.logLevel });
-  await runAgentOn(signal, config, fromKubeconfig(config), log);
+  await using runtime = await configureRuntime("evenkeel-agent", config.telemetry);
+  await runtime.serveProbes(signal, []);
+  await runAgentOn(signal, config, fromKubeconfig(config), runtime);
 }
 
 /** Runs an agent on the cluster of a kubeconfig until `signal` aborts. */
@@ -31,18 +29,16 @@ export async function runAgentOn(
   signal: AbortSignal,
   { server, cluster, kinds, excludes, namespaces, token, tokenFile }: AgentSettings,
   source: KubeConfigSource,
-  log: Log,
+  runtime: Runtime,
 ): Promise<void> {
   const tokenSource = createTokenSource({ token, tokenFile });
   if (tokenSource !== undefined && isExposed(server)) {
-    log.warn("the token goes over the network without TLS: others may read it", { server });
+    runtime.log.warn("the token goes over the network without TLS: others may read it", { server });
   }
   const kube = createNodeTransport(loadKubeConfig(source));
   try {
     await createAgent({
-      clock: createSystemClock(),
-      random: createSystemRandom(),
-      log,
+      ...runtime,
       kube,
       openSync: createSyncClient(server, tokenSource),
       config: {

@@ -7,6 +7,7 @@ import { openEmbeddedPostgres } from "../store/embedded-postgres.ts";
 import { migrate } from "../store/migrate.ts";
 import { fromKubeconfig, runAgentOn } from "./agent.ts";
 import { readVersion } from "./read-version.ts";
+import { createRuntime } from "./runtime.ts";
 import { startSimulation } from "./simulation.ts";
 import { startServer } from "./start-server.ts";
 import { createStoryteller } from "./storyteller.ts";
@@ -19,7 +20,8 @@ const AGENT_STOP_MS = 5_000;
  * process, unless the configuration names real ones. Nothing is ever written to a real cluster, nor its rows broken.
  */
 export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
-  const log = createPinoLog({ level: config.logLevel });
+  const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
+  const { log } = runtime;
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const { cluster } = config;
   const isReal = config.kubeconfig !== undefined || config.context !== undefined;
@@ -35,7 +37,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
     ...config,
     auth: { kind: "none" },
     database,
-    log,
+    runtime,
   });
   stack.defer(() => server.ended);
   stack.defer(() => parts.abort(new Error("stopped")));
@@ -63,7 +65,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
         tokenFile: undefined,
       },
       simulation?.source ?? fromKubeconfig(config),
-      log,
+      runtime,
     ),
     story.run(running),
     simulation?.run(running, story.drift),

@@ -31,6 +31,9 @@ export function createPrometheusMetrics(service: string, version: string): Prome
         counter.add(0);
         return { add: (count, labels) => counter.add(count, labels) };
       },
+      observedCounter(name, description, read) {
+        meter.createObservableCounter(name, { description }).addCallback((result) => result.observe(read()));
+      },
       histogram(name, description, buckets) {
         const histogram = meter.createHistogram(name, {
           description,

@@ -69,6 +69,8 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       clock,
       random,
       log,
+      metrics: noMetrics,
+      tracer: noTracer,
       sessions: createPgSessionStore(database, clock, random),
       runs: createPgRunStore(database, clock, random),
       intervalMs: 3_600_000,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/start-server.ts";
 import { createDatabase, type Database } from "../../src/store/database.ts";
 import { describeWithPostgres } from "../support/postgres.ts";
@@ -23,7 +24,7 @@ describeWithPostgres("a server that stops", (provided) => {
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 60_000,
-      log: createSilentLog(),
+      runtime: createRuntime(createSilentLog()),
     });
     const agent = new ScriptedAgent(server.url);
     await agent.open();

@@ -6,9 +6,11 @@ import { createAgent } from "../../../src/agent/agent.ts";
 import { DEFAULT_AGENT_TUNING } from "../../../src/agent/agent-config.ts";
 import { formatKind } from "../../../src/domain/kind.ts";
 import { createNodeTransport } from "../../../src/kube/node-transport.ts";
+import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
 import { FakeBackend } from "../../support/agent/fake-backend.ts";
 import { describeWithKube } from "../../support/control-plane.ts";
 import { createKubeClient, type KubeClient } from "../../support/kube-client.ts";
@@ -53,6 +55,8 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       clock: createSystemClock(),
       random: createSystemRandom(),
       log: createSilentLog(),
+      metrics: noMetrics,
+      tracer: noTracer,
       kube: transport,
       openSync: backend.openSync,
       config: {

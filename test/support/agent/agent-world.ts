@@ -8,8 +8,10 @@ import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
+import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { FakeBackend } from "./fake-backend.ts";
 
@@ -127,6 +129,8 @@ export class AgentWorld implements AsyncDisposable {
       clock: this.clock,
       random: createSeededRandom(seed),
       log: createSilentLog(),
+      metrics: noMetrics,
+      tracer: noTracer,
       kube,
       openSync: this.backend.openSync,
       config: this.#config,

@@ -30,12 +30,12 @@ function put(name: string, version: number, { kind = PODS, uid = "u", bytes = 2 
     form: "f",
     quarantineReason: "",
   };
-  return { kind, incarnation: undefined, item: putItem(object, content, String(version)) };
+  return { kind, incarnation: undefined, item: putItem(object, content, String(version)), traceParent: "" };
 }
 
 function gone(name: string, version: number, kind = PODS): Change {
   const item = deleteItem({ namespace: "a", name }, "u", String(version), DeleteReason.OBSERVED);
-  return { kind, incarnation: undefined, item };
+  return { kind, incarnation: undefined, item, traceParent: "" };
 }
 
 function openState(kinds = [PODS, NODES]): UplinkState {
@@ -342,5 +342,31 @@ describe("UplinkState against a model", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("the trace of a batch", () => {
+  const traced = (name: string, version: number, traceParent: string): Change => ({
+    ...put(name, version),
+    traceParent,
+  });
+  const [unrecorded, recorded] = ["00-aa-01-00", "00-bb-02-01"];
+
+  it("is that of its first change that is recorded, also in the next session", () => {
+    const state = openState();
+    state.next();
+    state.offer(traced("x", 1, unrecorded));
+    state.offer(traced("y", 2, recorded));
+    expect(state.next()?.traceParent).toBe(recorded);
+    state.openSession(SESSION);
+    state.next();
+    expect(state.next()?.traceParent).toBe(recorded);
+  });
+
+  it("goes on unrecorded when none is", () => {
+    const state = openState();
+    state.next();
+    state.offer(traced("x", 1, unrecorded));
+    expect(state.next()?.traceParent).toBe(unrecorded);
   });
 });

@@ -29,7 +29,7 @@ describe("a publish window", () => {
 
   const publish = async (...sequences: bigint[]): Promise<void> => {
     for (const sequence of sequences) {
-      await window.publish(signal, sequence, message());
+      await window.publish(signal, sequence, message(), () => {});
     }
   };
 
@@ -60,14 +60,14 @@ describe("a publish window", () => {
   });
 
   it("waits when too many bytes are on their way, and takes one message of any size", async () => {
-    await window.publish(signal, 1n, message(5 * MEBIBYTE));
-    const second = window.publish(signal, 2n, message(3 * MEBIBYTE));
+    await window.publish(signal, 1n, message(5 * MEBIBYTE), () => {});
+    const second = window.publish(signal, 2n, message(3 * MEBIBYTE), () => {});
     await turn();
     expect(producer.publishes).toHaveLength(1);
     await producer.receive(0);
     await second;
-    await window.publish(signal, 3n, message(MEBIBYTE));
-    const fourth = window.publish(signal, 4n, message(1));
+    await window.publish(signal, 3n, message(MEBIBYTE), () => {});
+    const fourth = window.publish(signal, 4n, message(1), () => {});
     await turn();
     expect(producer.publishes).toHaveLength(3);
     await producer.receive(1);
@@ -90,8 +90,8 @@ describe("a publish window", () => {
   });
 
   it("does not publish what waited for room when one before it fails (R29)", async () => {
-    await window.publish(signal, 1n, message(5 * MEBIBYTE));
-    const second = expect(window.publish(signal, 2n, message())).rejects.toThrow("no receipt");
+    await window.publish(signal, 1n, message(5 * MEBIBYTE), () => {});
+    const second = expect(window.publish(signal, 2n, message(), () => {})).rejects.toThrow("no receipt");
     await turn();
     await producer.fail(0, new PublishUnknownError("no receipt"));
     await second;
@@ -123,9 +123,9 @@ describe("a publish window", () => {
   });
 
   it("stops waiting for room when the signal aborts", async () => {
-    await window.publish(signal, 1n, message(5 * MEBIBYTE));
+    await window.publish(signal, 1n, message(5 * MEBIBYTE), () => {});
     const stop = new AbortController();
-    const second = window.publish(stop.signal, 2n, message());
+    const second = window.publish(stop.signal, 2n, message(), () => {});
     stop.abort(new Error("stop"));
     await expect(second).rejects.toThrow("stop");
   });

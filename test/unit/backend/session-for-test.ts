@@ -7,6 +7,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { Session } from "../../../src/backend/session.ts";
 import type { Producer } from "../../../src/bus/bus.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { ControlledProducer } from "./controlled-producer.ts";
 
@@ -27,6 +28,7 @@ export function createSession(init: SessionInit = {}): Session {
     identity: { account, cluster, clusterUid: `uid-${cluster}`, epoch },
     connectRun,
     producer: init.producer ?? new ControlledProducer(),
+    tracer: noTracer,
     limits: { maxMessageBytes: init.maxMessageBytes ?? 1_000_000, compress: false },
     clock: new ManualClock(),
   });

@@ -9,6 +9,7 @@ import { createMemoryBus } from "../../../src/bus/memory-bus.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { type Said, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { serveForTest } from "../rpc/serve-for-test.ts";
@@ -44,6 +45,7 @@ async function serveSync(clock: Clock = createSystemClock()) {
     replyTopic: "replies/test",
     clock,
     log: createSilentLog(),
+    tracer: noTracer,
     runDeadlineMs: 1000,
   });
   const server = await serveForTest({ sync });

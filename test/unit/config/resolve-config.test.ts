@@ -38,7 +38,7 @@ describe("defaults", () => {
       databaseUrl: database.EVENKEEL_DATABASE_URL,
       reconcileIntervalMs: 600_000,
       runDeadlineMs: 300_000,
-      logLevel: "info",
+      telemetry: { logLevel: "info", probes: undefined, traces: undefined },
     });
   });
 
@@ -53,7 +53,7 @@ describe("defaults", () => {
       namespaces: [],
       kubeconfig: undefined,
       context: undefined,
-      logLevel: "info",
+      telemetry: { logLevel: "info", probes: undefined, traces: undefined },
     });
     expect(excludes).toContain("v1/secrets");
   });
@@ -78,14 +78,34 @@ describe("defaults", () => {
   });
 });
 
+test("probes and traces are what was asked for", () => {
+  const { telemetry } = agent({
+    EVENKEEL_PROBE_PORT: "9090",
+    EVENKEEL_PROBE_HOST: "0.0.0.0",
+    EVENKEEL_TRACE_URL: "http://collector:4318/v1/traces",
+    EVENKEEL_TRACE_RATIO: "0.5",
+  });
+  expect(telemetry).toEqual({
+    logLevel: "info",
+    probes: { host: "0.0.0.0", port: 9090 },
+    traces: { url: "http://collector:4318/v1/traces", ratio: 0.5 },
+  });
+  expect(() => agent({ EVENKEEL_TRACE_RATIO: "1.5" })).toThrow(
+    "traceRatio (environment EVENKEEL_TRACE_RATIO): expected a number from 0 to 1",
+  );
+});
+
 test("a flag stands above the environment, that above the file, that above the default", () => {
   const config = fileWith("port: 1\nlogLevel: debug\nreconcileInterval: 1h30m");
   expect(server({}, { config })).toMatchObject({
     port: 1,
-    logLevel: "debug",
+    telemetry: { logLevel: "debug" },
     reconcileIntervalMs: 5_400_000,
   });
-  expect(server({ EVENKEEL_PORT: "2" }, { config })).toMatchObject({ port: 2, logLevel: "debug" });
+  expect(server({ EVENKEEL_PORT: "2" }, { config })).toMatchObject({
+    port: 2,
+    telemetry: { logLevel: "debug" },
+  });
   expect(server({ EVENKEEL_PORT: "2" }, { config, port: "3" })).toMatchObject({ port: 3 });
   expect(server({ EVENKEEL_CONFIG: config })).toMatchObject({ port: 1 });
   expect(serverFromFile("")).toMatchObject({ port: 7070 });

@@ -54,6 +54,7 @@ describe("the probes' port", () => {
     const { get, metrics } = await serve([]);
     metrics.counter("evenkeel_quiet_total", "Never");
     metrics.counter("evenkeel_things_total", "Things").add(3, { kind: "a" });
+    metrics.observedCounter("evenkeel_kept_total", "Kept elsewhere", () => 11);
     metrics.gauge("evenkeel_level", "A level", () => 7);
     metrics.histogram("evenkeel_wait_seconds", "A wait", [0.1, 1]).record(0.5);
     const { status, text } = await get("/metrics");
@@ -63,6 +64,7 @@ describe("the probes' port", () => {
     expect(lines).toContain("# TYPE evenkeel_things_total counter");
     expect(lines).toContain('evenkeel_things_total{kind="a"} 3');
     expect(lines).toContain("evenkeel_quiet_total 0");
+    expect(lines).toContain("evenkeel_kept_total 11");
     expect(lines).toContain("evenkeel_level 7");
     expect(lines).toContain('evenkeel_wait_seconds_bucket{le="0.1"} 0');
     expect(lines).toContain('evenkeel_wait_seconds_bucket{le="1"} 1');

@@ -1,0 +1,63 @@
+import type { TelemetryConfig } from "../config/telemetry-fields.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { type Metrics, noMetrics } from "../lib/metrics.ts";
+import { createPinoLog } from "../lib/pino-log.ts";
+import type { Random } from "../lib/random.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+import { createSystemRandom } from "../lib/system-random.ts";
+import { noTracer, type Tracer } from "../lib/tracer.ts";
+import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import { readVersion } from "./read-version.ts";
+
+/** What every program has of the outside world. */
+export interface Runtime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+}
+
+/** A runtime as it was configured. Disposing it closes its port, and sends the last traces. */
+export interface ConfiguredRuntime extends Runtime, AsyncDisposable {
+  /** Opens the port of the probes, if one is configured. */
+  serveProbes(signal: AbortSignal, checks: readonly ReadinessCheck[]): Promise<void>;
+}
+
+/** A runtime that nobody watches but by its log. */
+export function createRuntime(log: Log): Runtime {
+  const [clock, random] = [createSystemClock(), createSystemRandom()];
+  return { clock, random, log, metrics: noMetrics, tracer: noTracer };
+}
+
+/** The runtime of a program such as "evenkeel-backend". What is not configured is not loaded. */
+export async function configureRuntime(service: string, config: TelemetryConfig): Promise<ConfiguredRuntime> {
+  const stack = new AsyncDisposableStack();
+  const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
+  const version = readVersion();
+  const { clock, log } = runtime;
+  const { probes, traces } = config;
+  const prometheus =
+    probes && (await import("../telemetry/prometheus-metrics.ts")).createPrometheusMetrics(service, version);
+  let tracer = noTracer;
+  if (traces !== undefined) {
+    const { createOtlpExporter, createOtlpTracer } = await import("../telemetry/otlp-tracer.ts");
+    const exporter = createOtlpExporter(traces.url);
+    tracer = stack.use(createOtlpTracer({ service, version, ratio: traces.ratio, exporter }));
+  }
+  return {
+    ...runtime,
+    metrics: prometheus?.metrics ?? noMetrics,
+    tracer,
+    async serveProbes(signal, checks) {
+      if (prometheus !== undefined && probes !== undefined) {
+        const { serveProbes } = await import("../telemetry/serve-probes.ts");
+        const server = await serveProbes(signal, { ...probes, checks, metrics: prometheus.handle, clock });
+        stack.use(server);
+        log.info("probes and metrics", { url: server.url });
+      }
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
