@@ -13,6 +13,8 @@ export interface CliContext {
   readonly print: (text: string) => void;
   /** Writes to standard error: progress and hints. */
   readonly tell: (text: string) => void;
+  /** Reads standard input to its end. */
+  readonly readInput: () => Promise<string>;
   /** Sets what the process exits with when nothing else goes wrong; 0 unless set. */
   readonly setExitCode: (code: number) => void;
   readonly programs: Programs;

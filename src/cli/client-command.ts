@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { clientProgram } from "../config/client-config.ts";
 import { isExposed } from "../config/is-exposed.ts";
 import { createTokenSource } from "../rpc/token-source.ts";
@@ -6,6 +6,7 @@ import type { CliContext } from "./cli-context.ts";
 import { addConfigOptions, configOf } from "./config-options.ts";
 import { createFleetClient, type FleetClient } from "./fleet-client.ts";
 import type { OutputFormat } from "./format-message.ts";
+import { createOutputOption } from "./output-option.ts";
 
 /** What an action of a client command works with. */
 export interface ClientCall {
@@ -15,12 +16,7 @@ export interface ClientCall {
 
 /** Gives a command that asks a server its flags: `--server`, `--token-file`, `--config` and `--output`. */
 export function addClientOptions(command: Command): Command {
-  const formats: OutputFormat[] = ["table", "json", "yaml"];
-  const output = new Option(
-    "-o, --output <format>",
-    "How to print; json and yaml as Protobuf's JSON mapping",
-  );
-  command.addOption(output.choices(formats).default("table"));
+  command.addOption(createOutputOption("How to print; json and yaml as Protobuf's JSON mapping"));
   return addConfigOptions(command, clientProgram);
 }
 

@@ -11,6 +11,7 @@ import { createReconcileCommand } from "./reconcile.ts";
 import { createRunCommand } from "./run.ts";
 import { createRunsCommand } from "./runs.ts";
 import { createServerCommand } from "./server.ts";
+import { createTokenCommand } from "./token.ts";
 
 const description =
   "A central copy of many Kubernetes clusters' objects in Postgres, kept true by reconciliation.";
@@ -35,6 +36,7 @@ export function createCli(context: CliContext, version: string): Command {
     createServerCommand(context),
     createAgentCommand(context),
     createMigrateCommand(context),
+    createTokenCommand(context),
     createClustersCommand(context),
     createClusterCommand(context),
     createObjectsCommand(context),
@@ -43,12 +45,16 @@ export function createCli(context: CliContext, version: string): Command {
     createRunCommand(context),
     createReconcileCommand(context),
   ];
-  for (const command of [cli, ...commands]) {
-    command.exitOverride().showHelpAfterError("See --help.");
-    command.configureOutput({ writeOut: context.print, writeErr: context.tell });
-  }
   for (const command of commands) {
     cli.addCommand(command);
   }
+  for (const command of withSubcommands(cli)) {
+    command.exitOverride().showHelpAfterError("See --help.");
+    command.configureOutput({ writeOut: context.print, writeErr: context.tell });
+  }
   return cli;
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
 }

@@ -1,5 +1,5 @@
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
-import { stringify } from "yaml";
+import { formatJson } from "./format-json.ts";
 
 /** How results are printed: as a table for people, or exactly, for programs. */
 export type OutputFormat = "table" | "json" | "yaml";
@@ -10,6 +10,5 @@ export function formatMessage<Desc extends DescMessage>(
   message: MessageShape<Desc>,
   format: "json" | "yaml",
 ): string {
-  const json = toJson(schema, message);
-  return format === "json" ? `${JSON.stringify(json, undefined, 2)}\n` : stringify(json);
+  return formatJson(toJson(schema, message), format);
 }

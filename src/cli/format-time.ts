@@ -22,7 +22,7 @@ export function formatBetween(from: Timestamp | undefined, to: Timestamp | undef
 }
 
 /** Two units at most: "3s", "5m10s", "2h5m", "3d4h". Clocks differ, so what lies ahead is "0s". */
-function formatDuration(ms: number): string {
+export function formatDuration(ms: number): string {
   const first = units.findIndex(([size]) => ms >= size);
   if (first === -1) {
     return "0s";

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { text } from "node:stream/consumers";
 import { runCli } from "../cli/run-cli.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
@@ -34,6 +35,7 @@ process.exitCode = await runCli(
     environment: readEnvironment(),
     print: (text) => process.stdout.write(text),
     tell: (text) => process.stderr.write(text),
+    readInput: () => text(process.stdin),
     // Loaded when they are called: a question to a server need not wait for a driver of Postgres.
     programs: {
       runServer: async (signal, config) => (await import("./server.ts")).runServer(signal, config),

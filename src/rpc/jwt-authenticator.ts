@@ -3,11 +3,12 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Identity } from "./identity.ts";
+import { CLOCK_TOLERANCE_MS } from "./jwt/claim-rules.ts";
 import { InvalidTokenError } from "./jwt/invalid-token-error.ts";
 import { openKeyFile } from "./jwt/key-file.ts";
 import type { PublicKey } from "./jwt/public-keys.ts";
 import type { TokenClaims } from "./jwt/token-claims.ts";
-import { CLOCK_TOLERANCE_MS, verifyToken } from "./jwt/verify-token.ts";
+import { verifyToken } from "./jwt/verify-token.ts";
 
 /** What tokens are held against. */
 export interface JwtAuthenticatorOptions {

@@ -1,7 +1,10 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { type JWTHeaderParameters, type JWTPayload, SignJWT } from "jose";
+import { SignJWT } from "jose";
 import { type Algorithm, algorithmOf } from "../../src/rpc/jwt/algorithm.ts";
 import { keyIdOf } from "../../src/rpc/jwt/key-id.ts";
+
+/** What stands in a token, right or wrong. */
+type Parts = Readonly<Record<string, unknown>>;
 
 /** Somebody who makes tokens. */
 export interface TokenIssuer {
@@ -15,7 +18,7 @@ export interface TokenIssuer {
    * A token of account "shop" for the audience "evenkeel", good until the year 2100, unless the claims say otherwise.
    * Claims and parts of the header that are undefined are left out.
    */
-  issue(claims?: JWTPayload, header?: Partial<JWTHeaderParameters>): Promise<string>;
+  issue(claims?: Parts, header?: Parts): Promise<string>;
 }
 
 /** 2100-01-01T00:00:00Z, as a claim has it. */

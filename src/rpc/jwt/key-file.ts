@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
-import { ConfigError, toMessage } from "../../lib/errors.ts";
+import { statSync } from "node:fs";
+import { toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import { type PublicKey, parsePublicKeys } from "./public-keys.ts";
+import type { PublicKey } from "./public-keys.ts";
+import { readPublicKeys } from "./read-public-keys.ts";
 
 /** A file of public keys that may be replaced while it is in use. */
 export interface KeyFile {
@@ -14,7 +15,7 @@ export interface KeyFile {
 export function openKeyFile(path: string, log: Log): KeyFile {
   // Taken before the file is read: a change in between is found at the next look.
   let stamp = stampOf(path);
-  let keys = readKeys(path);
+  let keys = readPublicKeys(path);
   return {
     get keys() {
       return keys;
@@ -26,21 +27,13 @@ export function openKeyFile(path: string, log: Log): KeyFile {
       }
       stamp = now;
       try {
-        keys = readKeys(path);
+        keys = readPublicKeys(path);
         log.info("public keys were read again", { file: path, keys: keys.map(({ id }) => id) });
       } catch (error) {
         log.error("public keys cannot be read again; those read before stay", { error: toMessage(error) });
       }
     },
   };
-}
-
-function readKeys(path: string): readonly PublicKey[] {
-  try {
-    return parsePublicKeys(readFileSync(path, "utf8"));
-  } catch (cause) {
-    throw new ConfigError(`the public keys in ${path} cannot be read: ${toMessage(cause)}`, { cause });
-  }
 }
 
 /** Another one for another content; undefined for a file that cannot be looked at. */

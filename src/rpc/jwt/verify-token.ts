@@ -1,20 +1,11 @@
 import { errors, type JWTPayload, jwtVerify } from "jose";
 import { ALGORITHMS } from "./algorithm.ts";
+import { type Expectations, toClaimRules } from "./claim-rules.ts";
 import { decodeToken } from "./decode-token.ts";
 import { InvalidTokenError } from "./invalid-token-error.ts";
 import type { PublicKey } from "./public-keys.ts";
 import { type TokenClaims, toTokenClaims } from "./token-claims.ts";
 import { toInvalidTokenError } from "./translate-jose-error.ts";
-
-/** What a token is held against. */
-export interface VerifyTokenOptions {
-  /** Whom it has to be for (claim `aud`). */
-  readonly audience: string;
-  readonly now: Date;
-}
-
-/** By how much clocks may differ, in milliseconds: a token is taken so long before it is valid, and after. */
-export const CLOCK_TOLERANCE_MS = 30_000;
 
 /**
  * The claims of a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the audience.
@@ -27,10 +18,10 @@ export const CLOCK_TOLERANCE_MS = 30_000;
 export async function verifyToken(
   token: string,
   keys: readonly PublicKey[],
-  options: VerifyTokenOptions,
+  expectations: Expectations,
 ): Promise<TokenClaims> {
   for (const key of selectKeys(token, keys)) {
-    const payload = await verifyWith(key, token, options);
+    const payload = await verifyWith(key, token, expectations);
     if (payload !== undefined) {
       return toTokenClaims(payload);
     }
@@ -58,22 +49,17 @@ function selectKeys(token: string, keys: readonly PublicKey[]): readonly PublicK
 async function verifyWith(
   { key }: PublicKey,
   token: string,
-  { audience, now }: VerifyTokenOptions,
+  expectations: Expectations,
 ): Promise<JWTPayload | undefined> {
   try {
-    const { payload } = await jwtVerify(token, key, {
-      algorithms: [...ALGORITHMS],
-      audience,
-      currentDate: now,
-      clockTolerance: CLOCK_TOLERANCE_MS / 1000,
-      requiredClaims: ["exp"],
-    });
+    const rules = { algorithms: [...ALGORITHMS], ...toClaimRules(expectations) };
+    const { payload } = await jwtVerify(token, key, rules);
     return payload;
   } catch (error) {
     if (error instanceof errors.JWSSignatureVerificationFailed) {
       return undefined;
     }
-    throw toInvalidTokenError(error, audience);
+    throw toInvalidTokenError(error, expectations.audience);
   }
 }
 

@@ -7,41 +7,22 @@ import {
   ObjectState,
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { runCli } from "../../../src/cli/run-cli.ts";
 import { waitFor } from "../../../src/lib/bounded-queue.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { serveForTest } from "../rpc/serve-for-test.ts";
+import { runForTest } from "./run-for-test.ts";
 
 const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
 const kind = { group: "apps", version: "v1", resource: "deployments" };
 const ref = { kind, namespace: "shop", name: "web" };
 const ago = (ms: number) => timestampFromDate(new Date(Date.now() - ms));
 
-/** Runs a command line, and returns all that came out. */
+/** Runs a command line of words without blanks. */
 async function run(
   args: string,
   environment: Readonly<Record<string, string>> = {},
   signal = new AbortController().signal,
 ) {
-  const written = { out: "", err: "", calls: [] as unknown[] };
-  const call = async (_: AbortSignal, config: unknown) => void written.calls.push(config);
-  const code = await runCli(
-    {
-      signal,
-      clock: createSystemClock(),
-      environment,
-      print: (text) => {
-        written.out += text;
-      },
-      tell: (text) => {
-        written.err += text;
-      },
-      programs: { runServer: call, runAgent: call, runDev: call },
-    },
-    "1.2.3",
-    args.split(" ").filter(Boolean),
-  );
-  return { ...written, code };
+  return await runForTest(args.split(" ").filter(Boolean), { environment, signal });
 }
 
 async function withServer(

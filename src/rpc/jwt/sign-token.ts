@@ -1,0 +1,27 @@
+import { SignJWT } from "jose";
+import { toNumericDate } from "./numeric-date.ts";
+import type { PrivateKey } from "./private-key.ts";
+import type { TokenClaims } from "./token-claims.ts";
+
+/** What a token shall say. */
+export interface NewToken extends TokenClaims {
+  /** Whom it is for. */
+  readonly audience: string;
+  readonly issuedAt: Date;
+}
+
+/** Makes a token, a JWT in its compact form. */
+export async function signToken(
+  { id, algorithm, key }: PrivateKey,
+  { account, cluster, subject, audience, issuedAt, expiresAt }: NewToken,
+): Promise<string> {
+  const claims = {
+    account,
+    ...(cluster !== undefined && { cluster }),
+    ...(subject !== undefined && { sub: subject }),
+    aud: audience,
+    iat: toNumericDate(issuedAt),
+    exp: toNumericDate(expiresAt),
+  };
+  return await new SignJWT(claims).setProtectedHeader({ alg: algorithm, kid: id, typ: "JWT" }).sign(key);
+}

@@ -1,0 +1,46 @@
+import { runCli } from "../../../src/cli/run-cli.ts";
+import type { Clock } from "../../../src/lib/clock.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+
+/** What a command line is run with, besides its words. */
+export interface RunOptions {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  readonly clock?: Clock;
+  /** What standard input holds. */
+  readonly input?: string;
+}
+
+/** What came out of a command line. */
+export interface RunResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  /** Configurations of the long-lived programs that were called. */
+  readonly calls: readonly unknown[];
+}
+
+/** Runs a command line, and returns all that came out. */
+export async function runForTest(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { environment = {}, signal = new AbortController().signal, input = "" } = options;
+  const written = { out: "", err: "", calls: [] as unknown[] };
+  const call = async (_: AbortSignal, config: unknown) => void written.calls.push(config);
+  const code = await runCli(
+    {
+      signal,
+      clock: options.clock ?? createSystemClock(),
+      environment,
+      print: (text) => {
+        written.out += text;
+      },
+      tell: (text) => {
+        written.err += text;
+      },
+      readInput: () => Promise.resolve(input),
+      programs: { runServer: call, runAgent: call, runDev: call },
+    },
+    "1.2.3",
+    args,
+  );
+  return { ...written, code };
+}
