@@ -17,6 +17,7 @@ import { InvalidArgumentError, NotFoundError } from "../lib/errors.ts";
 import { identityOf } from "../rpc/identity.ts";
 import type { FleetStore } from "../store/fleet-store.ts";
 import { toPageQuery, toPageToken } from "./page-token.ts";
+import { restrictToCluster } from "./restrict-to-cluster.ts";
 import { watchRuns } from "./watch-runs.ts";
 
 /**
@@ -36,21 +37,39 @@ export interface FleetServiceOptions {
   readonly startRun: StartRun;
 }
 
-/** Answers questions about the clusters of the caller's account. Requests have been validated before. */
-export function createFleetService(options: FleetServiceOptions): ServiceImpl<typeof FleetService> {
-  const { store, clock, startRun } = options;
+/**
+ * Answers questions about the clusters of the caller's account: about all, or about the one that the caller may speak
+ * for. What is another's is not there, in every answer alike. Requests have been validated before.
+ */
+export function createFleetService({
+  store: everything,
+  clock,
+  startRun,
+}: FleetServiceOptions): ServiceImpl<typeof FleetService> {
+  /** Who calls, and what is there for them. */
+  const callerOf = ({ values }: HandlerContext) => {
+    const { account, cluster } = identityOf(values);
+    const store = cluster === undefined ? everything : restrictToCluster(everything, cluster);
+    return { account, store, ...(cluster !== undefined && { cluster }) };
+  };
 
-  const getRun = async (context: HandlerContext, id: string): Promise<ReconciliationRun> =>
-    (await store.getRun(context.signal, accountOf(context), id)) ?? notFound(`no reconciliation run ${id}`);
+  const getRun = async (context: HandlerContext, id: string): Promise<ReconciliationRun> => {
+    const { account, store } = callerOf(context);
+    return (await store.getRun(context.signal, account, id)) ?? notFound(`no reconciliation run ${id}`);
+  };
 
-  const getCluster = async (context: HandlerContext, name: string) =>
-    (await store.getCluster(context.signal, accountOf(context), name)) ?? notFound(`no cluster "${name}"`);
+  const getCluster = async (context: HandlerContext, name: string) => {
+    const { account, store } = callerOf(context);
+    return (await store.getCluster(context.signal, account, name)) ?? notFound(`no cluster "${name}"`);
+  };
 
   return {
     async listClusters(request, context) {
-      const query = toPageQuery(ListClustersRequestSchema, request);
-      const { items, next } = await store.listClusters(context.signal, accountOf(context), query);
-      return { clusters: [...items], nextPageToken: toPageToken(ListClustersRequestSchema, request, next) };
+      const caller = callerOf(context);
+      const query = toPageQuery(ListClustersRequestSchema, request, caller);
+      const { items, next } = await caller.store.listClusters(context.signal, caller.account, query);
+      const nextPageToken = toPageToken(ListClustersRequestSchema, request, caller, next);
+      return { clusters: [...items], nextPageToken };
     },
 
     async getCluster({ name }, context) {
@@ -58,31 +77,36 @@ export function createFleetService(options: FleetServiceOptions): ServiceImpl<ty
     },
 
     async listObjects(request, context) {
+      const caller = callerOf(context);
       const { cluster, group, namespace, includeContent } = request;
-      const page = toPageQuery(ListObjectsRequestSchema, request);
+      const page = toPageQuery(ListObjectsRequestSchema, request, caller);
       const resource = orUnset(request.resource);
       const query = { ...page, cluster, group, resource, namespace, includeContent };
-      const { items, next } = await store.listObjects(context.signal, accountOf(context), query);
+      const { items, next } = await caller.store.listObjects(context.signal, caller.account, query);
       if (items.length === 0) {
         await getCluster(context, cluster);
       }
-      return { objects: [...items], nextPageToken: toPageToken(ListObjectsRequestSchema, request, next) };
+      const nextPageToken = toPageToken(ListObjectsRequestSchema, request, caller, next);
+      return { objects: [...items], nextPageToken };
     },
 
     async getObject({ cluster, ref }, context) {
       assertKind(ref);
-      const object = await store.getObject(context.signal, accountOf(context), cluster, ref);
+      const { account, store } = callerOf(context);
+      const object = await store.getObject(context.signal, account, cluster, ref);
       return { object: object ?? notFound(`no ${nameOf(ref)} in cluster ${cluster}`) };
     },
 
     async listReconciliationRuns(request, context) {
-      const query = toPageQuery(ListReconciliationRunsRequestSchema, request);
+      const caller = callerOf(context);
+      const page = toPageQuery(ListReconciliationRunsRequestSchema, request, caller);
       const cluster = orUnset(request.cluster);
-      const { items, next } = await store.listRuns(context.signal, accountOf(context), { ...query, cluster });
+      const query = { ...page, cluster };
+      const { items, next } = await caller.store.listRuns(context.signal, caller.account, query);
       if (items.length === 0 && cluster !== undefined) {
         await getCluster(context, cluster);
       }
-      const nextPageToken = toPageToken(ListReconciliationRunsRequestSchema, request, next);
+      const nextPageToken = toPageToken(ListReconciliationRunsRequestSchema, request, caller, next);
       return { runs: [...items], nextPageToken };
     },
 
@@ -91,27 +115,29 @@ export function createFleetService(options: FleetServiceOptions): ServiceImpl<ty
     },
 
     async listReconciliationFindings(request, context) {
-      const query = toPageQuery(ListReconciliationFindingsRequestSchema, request);
-      const { items, next } = await store.listFindings(
-        context.signal,
-        accountOf(context),
-        request.runId,
-        query,
-      );
+      const caller = callerOf(context);
+      const { runId } = request;
+      const query = toPageQuery(ListReconciliationFindingsRequestSchema, request, caller);
+      const { items, next } = await caller.store.listFindings(context.signal, caller.account, runId, query);
       if (items.length === 0) {
-        await getRun(context, request.runId);
+        await getRun(context, runId);
       }
-      const nextPageToken = toPageToken(ListReconciliationFindingsRequestSchema, request, next);
+      const nextPageToken = toPageToken(ListReconciliationFindingsRequestSchema, request, caller, next);
       return { findings: [...items], nextPageToken };
     },
 
     async startReconciliation({ cluster }, context) {
-      const { request } = await startRun(context.signal, accountOf(context), cluster);
+      const caller = callerOf(context);
+      if (caller.cluster !== undefined && caller.cluster !== cluster) {
+        notFound(`no cluster "${cluster}"`);
+      }
+      const { request } = await startRun(context.signal, caller.account, cluster);
       return { run: toRequestedRun(cluster, request) };
     },
 
     async *watchReconciliationRuns(request, context) {
-      const query = { account: accountOf(context), cluster: orUnset(request.cluster) };
+      const { account, store } = callerOf(context);
+      const query = { account, cluster: orUnset(request.cluster) };
       for await (const run of watchRuns(context.signal, store, clock, query)) {
         yield { run };
       }
@@ -129,10 +155,6 @@ function toRequestedRun(cluster: string, { runId, initiator, trigger, time }: Re
     state,
     ...(time && { startTime: time }),
   });
-}
-
-function accountOf({ values }: HandlerContext): string {
-  return identityOf(values).account;
 }
 
 /** In these requests an empty text is one that is not set. */

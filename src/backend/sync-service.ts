@@ -49,14 +49,19 @@ async function* sync(
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const iterator = requests[Symbol.asyncIterator]();
   const { hello, session } = await open(signal, options, iterator, context);
-  const sessionLog = log.with({ cluster: hello.cluster, epoch: String(session.identity.epoch) });
+  const { account, cluster, epoch } = session.identity;
+  const { subject } = identityOf(context.values);
+  const sessionLog = log.with({
+    account,
+    cluster,
+    epoch: String(epoch),
+    ...(subject !== undefined && { subject }),
+  });
   sessionLog.info("session opened", { agent: hello.instanceId, version: hello.agentVersion });
   registry.add(session);
   const inbound = readAll(signal, iterator, session);
   try {
-    yield {
-      message: { case: "welcome", value: { epoch: session.identity.epoch, limits: LIMITS, features: [] } },
-    };
+    yield { message: { case: "welcome", value: { epoch, limits: LIMITS, features: [] } } };
     yield* session.outbox.take(signal);
     // The last word was Drain: what the agent had sent before it is still stored, and acknowledged by the next session.
     await session.flush(signal);

@@ -15,6 +15,7 @@ import { createFleetService, type StartRun } from "../../../src/backend/fleet-se
 import { watchRuns } from "../../../src/backend/watch-runs.ts";
 import { ConflictError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import type { Identity } from "../../../src/rpc/identity.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { grpcClient, serveForTest } from "../rpc/serve-for-test.ts";
 import { MemoryFleetStore } from "./memory-fleet-store.ts";
@@ -26,9 +27,11 @@ const kind = { group: "", version: "v1", resource: "pods" };
 async function serveFleet(
   store: MemoryFleetStore,
   startRun: StartRun = () => expect.fail("not to be called"),
+  identity: Identity = { account: "default" },
 ) {
   const fleet = createFleetService({ store, clock: createSystemClock(), startRun });
-  const server = await serveForTest({ fleet });
+  const authenticator = { authenticate: async () => identity };
+  const server = await serveForTest({ fleet }, { authenticator });
   return {
     client: grpcClient(FleetService, server.url),
     [Symbol.asyncDispose]: server.close,
@@ -98,6 +101,82 @@ describe("pages", () => {
     await expect(server.client.listClusters({ pageToken })).rejects.toMatchObject({
       code: Code.InvalidArgument,
     });
+  });
+});
+
+describe("callers who may speak for one cluster", () => {
+  const asOwner = (store: MemoryFleetStore, startRun?: StartRun) =>
+    serveFleet(store, startRun, { account: "default", cluster: "c1" });
+
+  test("see that one alone", async () => {
+    const store = storeWith(1);
+    store.addCluster("c2");
+    await using server = await asOwner(store);
+    const { clusters, nextPageToken } = await server.client.listClusters({ pageSize: 1 });
+    expect([clusters.map(({ name }) => name), nextPageToken]).toEqual([["c1"], ""]);
+    expect((await server.client.listObjects({ cluster: "c1" })).objects).toHaveLength(1);
+  });
+
+  test("are told of another of their account what they are told of none", async () => {
+    const store = storeWith(1);
+    store.addCluster("c2", { ref: { kind, namespace: "a", name: "o0" } });
+    store.setRun({ id, cluster: "c2", state: ReconciliationState.REQUESTED });
+    await using server = await asOwner(store);
+    const { client } = server;
+    const answersFor = (cluster: string, runId: string) =>
+      Promise.all(
+        [
+          client.getCluster({ name: cluster }),
+          client.listObjects({ cluster }),
+          client.getObject({ cluster, ref: { kind, namespace: "a", name: "o0" } }),
+          client.listReconciliationRuns({ cluster }),
+          client.startReconciliation({ cluster }),
+          client.getReconciliationRun({ id: runId }),
+          client.listReconciliationFindings({ runId }),
+        ].map((call) => call.catch((reason: unknown) => ConnectError.from(reason))),
+      );
+    const none = "11111111-1111-4111-8111-111111111111";
+    const [others, nones] = [await answersFor("c2", id), await answersFor("c9", none)];
+    for (const [index, answer] of others.entries()) {
+      const { code, rawMessage } = answer as ConnectError;
+      expect(code).toBe(Code.NotFound);
+      expect(rawMessage.replace("c2", "c9").replace(id, none)).toBe(
+        (nones[index] as ConnectError).rawMessage,
+      );
+    }
+    expect((await client.listReconciliationRuns({})).runs).toEqual([]);
+  });
+
+  test("watch its runs alone", async () => {
+    const store = storeWith(0);
+    store.setRun({ id: "other", cluster: "c2", state: ReconciliationState.REQUESTED });
+    store.setRun({ id, cluster: "c1", state: ReconciliationState.REQUESTED });
+    await using server = await asOwner(store);
+    const stop = new AbortController();
+    for await (const { run } of server.client.watchReconciliationRuns({}, stop)) {
+      expect(run?.id).toBe(id);
+      break;
+    }
+    stop.abort();
+  });
+
+  test("start its runs", async () => {
+    const request = create(ReconciliationRequestSchema, { runId: id });
+    await using server = await asOwner(storeWith(0), async () => ({ request }));
+    expect((await server.client.startReconciliation({ cluster: "c1" })).run?.id).toBe(id);
+  });
+});
+
+test.each<[string, Identity]>([
+  ["another account", { account: "other" }],
+  ["a caller who may see less", { account: "default", cluster: "c1" }],
+])("a page token is of no use to %s", async (_, identity) => {
+  await using owner = await serveFleet(storeWith(2));
+  const { nextPageToken: pageToken } = await owner.client.listObjects({ cluster: "c1", pageSize: 1 });
+  await using server = await serveFleet(storeWith(2), undefined, identity);
+  await expect(server.client.listObjects({ cluster: "c1", pageToken })).rejects.toMatchObject({
+    code: Code.InvalidArgument,
+    rawMessage: expect.stringMatching(/^page_token: belongs to another request/),
   });
 });
 

@@ -10,6 +10,7 @@ import type { Clock } from "../../../src/lib/clock.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
+import type { Identity } from "../../../src/rpc/identity.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { type Said, ScriptedAgent } from "../../support/scripted-agent.ts";
 import { serveForTest } from "../rpc/serve-for-test.ts";
@@ -33,7 +34,7 @@ function batch(name = "x"): Said {
 }
 
 /** The service behind the whole of the port, over a bus whose receipts the test gives. */
-async function serveSync(clock: Clock = createSystemClock()) {
+async function serveSync(clock: Clock = createSystemClock(), identity: Identity = { account: "default" }) {
   const registry = new SessionRegistry();
   const sessions = new RecordingSessionStore();
   const producer = new ControlledProducer();
@@ -48,7 +49,10 @@ async function serveSync(clock: Clock = createSystemClock()) {
     tracer: noTracer,
     runDeadlineMs: 1000,
   });
-  const server = await serveForTest({ sync });
+  const server = await serveForTest(
+    { sync },
+    { clock, authenticator: { authenticate: async () => identity } },
+  );
   const agents: ScriptedAgent[] = [];
   return {
     registry,
@@ -272,5 +276,43 @@ describe("SyncService", { timeout: 10_000 }, () => {
     const kind = { version: "v1", resource: "pods" };
     service.registry.list()[0]?.outbox.offer(create(BatchSchema, { kind, type: 2 }));
     expect((await agent.next()).message).toMatchObject({ case: "batch", value: { type: 2 } });
+  });
+
+  it("takes the account from the caller's identity, and any cluster of it", async () => {
+    await using service = await serveSync(createSystemClock(), { account: "shop" });
+    await service.connect().open({ cluster: "c1" });
+    await service.connect().open({ cluster: "c2" });
+    expect(service.sessions.opened.map(({ account, cluster }) => [account, cluster])).toEqual([
+      ["shop", "c1"],
+      ["shop", "c2"],
+    ]);
+  });
+
+  it("refuses a Hello of another cluster than the caller may speak for, before anything is opened", async () => {
+    await using service = await serveSync(createSystemClock(), { account: "shop", cluster: "c1" });
+    await expect(service.connect().open({ cluster: "c2" })).rejects.toMatchObject({
+      code: Code.PermissionDenied,
+      rawMessage: 'the caller may speak for cluster "c1" only, found "c2"',
+    });
+    expect(service.sessions.opened).toEqual([]);
+    await service.connect().open({ cluster: "c1" });
+    expect(service.sessions.opened).toMatchObject([{ account: "shop", cluster: "c1" }]);
+  });
+
+  it("ends the session with UNAUTHENTICATED when the caller's identity expires, and takes nothing more", async () => {
+    const clock = new ManualClock();
+    const expiresAt = new Date(clock.now().getTime() + 3_600_000);
+    await using service = await serveSync(clock, { account: "default", expiresAt });
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    await until(() => service.producer.publishes.length === 2);
+    const ended = endOf(agent);
+    await clock.advance(3_600_000);
+    expect(await ended).toMatchObject({ code: Code.Unauthenticated });
+    agent.say(batch());
+    await until(() => service.sessions.closed.length === 1);
+    expect(service.registry.list()).toEqual([]);
+    expect(service.producer.events.map(({ body }) => body.case)).not.toContain("batch");
   });
 });
