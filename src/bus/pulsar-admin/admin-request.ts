@@ -1,0 +1,15 @@
+/** A request to the admin API. */
+export interface AdminRequest {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Below `/admin/v2/`, such as `namespaces/evenkeel/main`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Sent as JSON; none when undefined. */
+  readonly body?: unknown;
+}
+
+/** Sends requests to the admin API. */
+export interface AdminTransport {
+  /** The answer's JSON; undefined when it has none. Throws what `admin-error.ts` makes of any other status. */
+  send(signal: AbortSignal, request: AdminRequest): Promise<unknown>;
+}
