@@ -12,6 +12,8 @@ export interface Bus {
   createProducer(signal: AbortSignal, topic: string): Promise<Producer>;
   /** Joins a subscription; messages of one key go to one of its consumers at a time. */
   subscribe(signal: AbortSignal, options: SubscribeOptions): Promise<Consumer>;
+  /** Resolves when the bus can be used now; throws `RetryableError` with the reason when not. For readiness. */
+  check(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -79,6 +79,10 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
 
     emptied: (signal, topic) => topicOf(topic).emptied(AbortSignal.any([signal, closed.signal])),
 
+    async check() {
+      closed.signal.throwIfAborted();
+    },
+
     async close() {
       closed.abort(new RetryableError("the bus is closed"));
       for (const topic of topics.values()) {

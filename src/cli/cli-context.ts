@@ -1,5 +1,7 @@
 import type { AgentConfig } from "../config/agent-config.ts";
+import type { BackendConfig } from "../config/backend-config.ts";
 import type { DevConfig } from "../config/dev-config.ts";
+import type { IngesterConfig } from "../config/ingester-config.ts";
 import type { ServerConfig } from "../config/server-config.ts";
 import type { Clock } from "../lib/clock.ts";
 
@@ -23,6 +25,8 @@ export interface CliContext {
 /** The long-lived programs. Each runs until its signal aborts, and is loaded only when it is called. */
 export interface Programs {
   runServer(signal: AbortSignal, config: ServerConfig): Promise<void>;
+  runBackend(signal: AbortSignal, config: BackendConfig): Promise<void>;
+  runIngester(signal: AbortSignal, config: IngesterConfig): Promise<void>;
   runAgent(signal: AbortSignal, config: AgentConfig): Promise<void>;
   runDev(signal: AbortSignal, config: DevConfig): Promise<void>;
 }

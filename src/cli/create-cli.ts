@@ -1,9 +1,11 @@
 import { Command } from "commander";
 import { createAgentCommand } from "./agent.ts";
+import { createBackendCommand } from "./backend.ts";
 import type { CliContext } from "./cli-context.ts";
 import { createClusterCommand } from "./cluster.ts";
 import { createClustersCommand } from "./clusters.ts";
 import { createDevCommand } from "./dev.ts";
+import { createIngesterCommand } from "./ingester.ts";
 import { createMigrateCommand } from "./migrate.ts";
 import { createObjectCommand } from "./object.ts";
 import { createObjectsCommand } from "./objects.ts";
@@ -34,6 +36,8 @@ export function createCli(context: CliContext, version: string): Command {
   const commands = [
     createDevCommand(context),
     createServerCommand(context),
+    createBackendCommand(context),
+    createIngesterCommand(context),
     createAgentCommand(context),
     createMigrateCommand(context),
     createTokenCommand(context),

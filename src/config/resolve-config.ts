@@ -1,13 +1,23 @@
 import { agentProgram } from "./agent-config.ts";
+import { backendProgram } from "./backend-config.ts";
 import { clientProgram } from "./client-config.ts";
 import { devProgram } from "./dev-config.ts";
 import type { Fields } from "./field.ts";
+import { ingesterProgram } from "./ingester-config.ts";
 import { type ConfigSources, loadConfig } from "./load-config.ts";
 import { migrateProgram } from "./migrate-config.ts";
 import type { Program } from "./program.ts";
 import { serverProgram } from "./server-config.ts";
 
-const programs = [agentProgram, clientProgram, devProgram, migrateProgram, serverProgram];
+const programs = [
+  agentProgram,
+  backendProgram,
+  clientProgram,
+  devProgram,
+  ingesterProgram,
+  migrateProgram,
+  serverProgram,
+];
 
 /**
  * The configuration of a program, from flags, environment and file.

@@ -39,6 +39,8 @@ process.exitCode = await runCli(
     // Loaded when they are called: a question to a server need not wait for a driver of Postgres.
     programs: {
       runServer: async (signal, config) => (await import("./server.ts")).runServer(signal, config),
+      runBackend: async (signal, config) => (await import("./backend.ts")).runBackend(signal, config),
+      runIngester: async (signal, config) => (await import("./ingester.ts")).runIngester(signal, config),
       runAgent: async (signal, config) => (await import("./agent.ts")).runAgent(signal, config),
       runDev: async (signal, config) => (await import("./dev.ts")).runDev(signal, config),
     },

@@ -4,6 +4,7 @@ import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet-service.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { AuthConfig } from "../config/auth-fields.ts";
+import { retry } from "../lib/retry.ts";
 import { createHealth } from "../rpc/health.ts";
 import { serve } from "../rpc/serve.ts";
 import type { Database } from "../store/database.ts";
@@ -39,7 +40,7 @@ const DRAIN_TIMEOUT_MS = 3_000;
 const RETENTION_MS = 7 * 24 * 3_600_000;
 
 /**
- * Starts a backend on its port. When `signal` aborts it takes no new agents, asks those it has to leave, and ends
+ * Starts a backend on its port, as soon as the bus can be reached. When `signal` aborts it takes no new agents, asks those it has to leave, and ends
  * once what they had sent is on the bus.
  */
 export async function startBackend(
@@ -51,15 +52,17 @@ export async function startBackend(
   const authenticator = createAuthenticator(options.auth, runtime);
   // Outlives the signal: agents are asked to leave while everything still works.
   const running = new AbortController();
-  const backend = await createBackend(running.signal, {
-    ...runtime,
-    bus,
-    sessions: createPgSessionStore(database, clock, random),
-    runs: createPgRunStore(database, clock, random),
-    intervalMs: options.reconcileIntervalMs,
-    runDeadlineMs: options.runDeadlineMs,
-    retentionMs: RETENTION_MS,
-  });
+  const backend = await retry(signal, { ...runtime, name: "joining the bus" }, () =>
+    createBackend(running.signal, {
+      ...runtime,
+      bus,
+      sessions: createPgSessionStore(database, clock, random),
+      runs: createPgRunStore(database, clock, random),
+      intervalMs: options.reconcileIntervalMs,
+      runDeadlineMs: options.runDeadlineMs,
+      retentionMs: RETENTION_MS,
+    }),
+  );
   const fleet = createFleetService({
     store: createPrismaFleetStore(database, clock),
     clock,

@@ -37,7 +37,7 @@ export async function runForTest(args: readonly string[], options: RunOptions = 
         written.err += text;
       },
       readInput: () => Promise.resolve(input),
-      programs: { runServer: call, runAgent: call, runDev: call },
+      programs: { runServer: call, runBackend: call, runIngester: call, runAgent: call, runDev: call },
     },
     "1.2.3",
     args,

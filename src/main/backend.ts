@@ -1,0 +1,26 @@
+import { openBus } from "../bus/open-bus.ts";
+import type { BackendConfig } from "../config/backend-config.ts";
+import { createDatabase } from "../store/database.ts";
+import { assertMigrated } from "./assert-migrated.ts";
+import { checkBus } from "./check-bus.ts";
+import { checkDatabase } from "./check-database.ts";
+import { configureRuntime } from "./runtime.ts";
+import { startBackend } from "./start-backend.ts";
+
+/** Runs `evenkeel backend` until `signal` aborts. A broker or a database that is away is waited for. */
+export async function runBackend(signal: AbortSignal, config: BackendConfig): Promise<void> {
+  await using runtime = await configureRuntime("evenkeel-backend", config.telemetry);
+  const { log } = runtime;
+  await assertMigrated(config.databaseUrl, log);
+  await using stack = new AsyncDisposableStack();
+  const database = stack.use(createDatabase({ url: config.databaseUrl }));
+  const bus = await openBus(config.bus, runtime);
+  stack.defer(() => bus.close());
+  await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus)]);
+  const backend = await startBackend(signal, { ...config, bus, database, runtime });
+  log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
+    url: backend.url,
+  });
+  await backend.ended;
+  log.info("stopped");
+}
