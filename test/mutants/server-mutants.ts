@@ -2,7 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const WINDOW = "src/backend/publish-window.ts";
 const WINDOW_TESTS = ["test/unit/backend/publish-window.test.ts"];
-const INGESTER = "src/ingester/ingester.ts";
+const SETTLE = "src/ingester/settle.ts";
 const INGESTER_TESTS = ["test/unit/ingester/ingester.test.ts"];
 
 /** Protections in the backend, the ingester and the bus. */
@@ -50,7 +50,7 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "R19",
-    file: INGESTER,
+    file: SETTLE,
     find: "  const applied = await retryInPlace(",
     replace: "  await delivery.acknowledge();\n  const applied = await retryInPlace(",
     tests: INGESTER_TESTS,
@@ -58,11 +58,43 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "R22",
-    file: INGESTER,
-    find: 'applied.kind === "failed" ? applied.reason : quarantineReason(applied.value)',
-    replace: 'applied.kind === "failed" ? applied.reason : undefined',
+    file: SETTLE,
+    find: "applied.value.filter(({ announced }) => !announced)",
+    replace: "applied.value.filter(() => false)",
     tests: INGESTER_TESTS,
     only: "quarantined",
+  },
+  {
+    race: "R37",
+    file: SETTLE,
+    find: "applied.value.filter(({ announced }) => !announced)",
+    replace: "applied.value",
+    tests: INGESTER_TESTS,
+    only: "without content",
+  },
+  {
+    race: "I7",
+    file: "src/ingester/hold.ts",
+    find: "Math.min(entries.size, this.#limits.maxItemsPerKey)",
+    replace: "entries.size",
+    tests: INGESTER_TESTS,
+    only: "fill its window",
+  },
+  {
+    race: "I7",
+    file: "src/ingester/ingester.ts",
+    find: "while (hold.isFull) {",
+    replace: "while (hold.isFull && hold.items < 0) {",
+    tests: INGESTER_TESTS,
+    only: "no more than it may hold",
+  },
+  {
+    race: "R19",
+    file: "src/backend/session.ts",
+    find: "isLast ? sequence : 0n, message",
+    replace: "sequence, message",
+    tests: ["test/unit/backend/session.test.ts"],
+    only: "in parts",
   },
   {
     race: "R22",
