@@ -1,0 +1,34 @@
+import { createPulsarWebSocketBus } from "../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { noMetrics } from "../../src/lib/metrics.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../src/lib/system-random.ts";
+import { describeWithBroker } from "../support/broker.ts";
+import { createWebSocketProxy } from "../support/websocket-proxy.ts";
+import { describeBus } from "./bus.ts";
+
+describeWithBroker("Pulsar's WebSocket API", (broker) => {
+  describeBus("pulsar-websocket", async () => {
+    const { webSocketUrl, tenant } = broker();
+    const proxy = await createWebSocketProxy(webSocketUrl);
+    const bus = createPulsarWebSocketBus(
+      { url: proxy.url, tenant },
+      {
+        clock: createSystemClock(),
+        random: createSystemRandom(),
+        log: createSilentLog(),
+        metrics: noMetrics,
+      },
+    );
+    return {
+      bus,
+      cutOff: async (topic, subscription) =>
+        proxy.cut(`/consumer/persistent/${tenant}/${topic}/${subscription}?`),
+      failNextPublish: (how) => proxy.failNextPublish(how === "refuse" ? "refuse" : "cutBeforeReceipt"),
+      async close() {
+        await bus.close();
+        await proxy[Symbol.asyncDispose]();
+      },
+    };
+  });
+});
