@@ -24,6 +24,9 @@ const ENVELOPE_BYTES = 1024;
 /** Most that an item takes besides its content, by the contract's limits on names, versions and reasons. */
 const ITEM_BYTES = 2048;
 
+/** Largest message that an object needs: the contract lets its content have 4 MiB. */
+export const LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024 + ENVELOPE_BYTES + ITEM_BYTES;
+
 /**
  * Cuts a batch into bodies of events that fit into the bus's messages: halved until each part fits. What one
  * object says stays in one part, the last of it. An object that does not fit alone loses its content and says so.

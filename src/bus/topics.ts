@@ -20,6 +20,9 @@ export const INGESTER_SUBSCRIPTION = "ingester";
 /** The subscription that a backend has on its own reply topic. */
 export const BACKEND_SUBSCRIPTION = "backend";
 
+/** The subscription that keeps dead letters until somebody has looked at them. */
+export const DEAD_LETTER_SUBSCRIPTION = "evenkeel";
+
 /** The bus key of a cluster. JSON, so that no two pairs of account and cluster have the same. */
 export function clusterKey(account: string, cluster: string): string {
   return JSON.stringify([account, cluster]);

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { createAdminCommand } from "./admin.ts";
 import { createAgentCommand } from "./agent.ts";
 import { createBackendCommand } from "./backend.ts";
 import type { CliContext } from "./cli-context.ts";
@@ -41,6 +42,7 @@ export function createCli(context: CliContext, version: string): Command {
     createAgentCommand(context),
     createMigrateCommand(context),
     createTokenCommand(context),
+    createAdminCommand(context),
     createClustersCommand(context),
     createClusterCommand(context),
     createObjectsCommand(context),

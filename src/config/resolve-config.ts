@@ -1,3 +1,4 @@
+import { adminTopicsProgram } from "./admin-topics-config.ts";
 import { agentProgram } from "./agent-config.ts";
 import { backendProgram } from "./backend-config.ts";
 import { clientProgram } from "./client-config.ts";
@@ -10,6 +11,7 @@ import type { Program } from "./program.ts";
 import { serverProgram } from "./server-config.ts";
 
 const programs = [
+  adminTopicsProgram,
   agentProgram,
   backendProgram,
   clientProgram,

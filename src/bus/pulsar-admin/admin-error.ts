@@ -22,21 +22,39 @@ const STATUS_RULES: Readonly<Record<number, StatusRule>> = {
   429: { toError: retryable },
 };
 
+/**
+ * How Pulsar says, with statuses that mean something else, that somebody changed the same thing at the same time: 500 when
+ * two write one piece of metadata, 412 when two make one subscription.
+ */
+const CONFLICT = /MetadataStoreException\$(BadVersion|AlreadyExists)Exception|Subscription Busy/;
+
 /** Translates an HTTP status other than 2xx; `what` names the request, `reason` is what the broker says. */
 export function toAdminError(what: string, status: number, reason: string): Error {
-  const { toError, advice } = STATUS_RULES[status] ?? { toError: status >= 500 ? retryable : terminal };
+  const rule = STATUS_RULES[CONFLICT.test(reason) ? 409 : status];
+  const { toError, advice } = rule ?? { toError: status >= 500 ? retryable : terminal };
   const text = [`${what}: ${status}`, reason, advice].filter(Boolean).join(": ");
   return toError(text);
 }
 
-/** The reason in an answer's body, which is JSON where Pulsar gives it and a page where its web server does. */
+/**
+ * The reason in an answer's body, on one line: JSON where Pulsar gives it, with a stack trace where it did not expect the
+ * failure; a page where its web server does, which says nothing.
+ */
 export function toReason(body: string): string {
+  const [reason = ""] = readReason(body).split("Stacktrace:");
+  return reason
+    .replace(/-+ An unexpected error occurred in the server -+/, "")
+    .replace(/\s+/g, " ")
+    .trim()
+    .slice(0, 500);
+}
+
+function readReason(body: string): string {
   try {
     const json: unknown = JSON.parse(body);
     const { reason } = (typeof json === "object" && json !== null ? json : {}) as { reason?: unknown };
     return typeof reason === "string" ? reason : "";
   } catch {
-    const text = body.trim();
-    return text.startsWith("<") ? "" : text.slice(0, 500);
+    return body.trimStart().startsWith("<") ? "" : body;
   }
 }

@@ -113,6 +113,22 @@ describe("the transport of the admin API", () => {
     await expect(sent).rejects.toThrow(found);
   });
 
+  it.each([
+    [
+      500,
+      "\n --- An unexpected error occurred in the server ---\n\nMessage: org.apache.pulsar.metadata.api.MetadataStoreException$BadVersionException: Version mismatch\n\nStacktrace:\n\nat java",
+      /: 500: Message: org\S+BadVersionException: Version mismatch$/,
+    ],
+    [412, "Failed for Subscription Busy: Failed to fence subscription", /fence subscription$/],
+  ])("finds that somebody came between in %d with another meaning", async (status, reason, message) => {
+    await using server = await serve((_, response) =>
+      response.writeHead(status).end(JSON.stringify({ reason })),
+    );
+    const sent = open(server.url).send(signal, get);
+    await expect(sent).rejects.toThrow(ConflictError);
+    await expect(sent).rejects.toThrow(message);
+  });
+
   it("leaves the page of a web server out of the message", async () => {
     await using server = await serve((_, response) => response.writeHead(404).end("<html>\n</html>"));
     await expect(open(server.url).send(signal, get)).rejects.toThrow(/: 404$/);

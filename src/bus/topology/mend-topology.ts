@@ -1,0 +1,58 @@
+import { ConflictError } from "../../lib/errors.ts";
+import type { PulsarAdmin } from "../pulsar-admin/pulsar-admin.ts";
+import { compareTopology } from "./compare-topology.ts";
+import type { Difference } from "./difference.ts";
+import { findTopology } from "./found-topology.ts";
+import type { Topology } from "./topology.ts";
+
+/** Whose tenant is to be made how. */
+export interface MendOptions {
+  readonly tenant: string;
+  readonly topology: Topology;
+  /** Whether to change something that is not as it is wanted. */
+  readonly mayChange: (difference: Difference) => boolean;
+}
+
+/** What was found, and what became of it. */
+export interface Mending {
+  /** Differences that there are no more. */
+  readonly mended: readonly Difference[];
+  /** Those that there still are. */
+  readonly left: readonly Difference[];
+  /** Whether the broker's limits could be seen, and so compared. */
+  readonly hasSeenLimits: boolean;
+}
+
+/** As often as somebody may come between before it is given up. */
+const MAX_ROUNDS = 5;
+
+/**
+ * Makes a tenant of Pulsar as it is wanted. Safe to repeat, also from two places at once: whoever finds that somebody else
+ * came between looks again at what there is.
+ */
+export async function mendTopology(
+  signal: AbortSignal,
+  admin: PulsarAdmin,
+  { tenant, topology, mayChange }: MendOptions,
+): Promise<Mending> {
+  const mended: Difference[] = [];
+  for (let round = 1; ; round++) {
+    const found = await findTopology(signal, admin, topology);
+    const left: Difference[] = [];
+    try {
+      for (const difference of compareTopology(tenant, topology, found)) {
+        if (typeof difference.remedy === "function" && mayChange(difference)) {
+          await difference.remedy(signal, admin);
+          mended.push(difference);
+        } else {
+          left.push(difference);
+        }
+      }
+      return { mended, left, hasSeenLimits: found.limits !== undefined };
+    } catch (error) {
+      if (!(error instanceof ConflictError) || round === MAX_ROUNDS) {
+        throw error;
+      }
+    }
+  }
+}

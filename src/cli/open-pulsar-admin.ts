@@ -1,0 +1,15 @@
+import type { PulsarAdmin } from "../bus/pulsar-admin/pulsar-admin.ts";
+import { toAdminUrl } from "../config/admin-url.ts";
+import type { BusConfig } from "../config/bus-fields.ts";
+import type { CliContext } from "./cli-context.ts";
+
+/** Administers the tenant that is configured. Asks nothing yet. */
+export async function openPulsarAdmin({ clock }: CliContext, bus: BusConfig): Promise<PulsarAdmin> {
+  const adminUrl = toAdminUrl(bus);
+  const { createNodeTransport } = await import("../bus/pulsar-admin/node-transport.ts");
+  const { createPulsarAdmin } = await import("../bus/pulsar-admin/create-pulsar-admin.ts");
+  const { createTokenReader } = await import("../bus/token-reader.ts");
+  const { trustCertsFile } = bus;
+  const endpoint = { adminUrl, trustCertsFile, readToken: createTokenReader(bus) };
+  return createPulsarAdmin(createNodeTransport(endpoint, clock), bus.tenant, clock);
+}

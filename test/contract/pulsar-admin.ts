@@ -1,0 +1,123 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { Policies, TopicPolicies } from "../../src/bus/pulsar-admin/policies.ts";
+import type { PulsarAdmin } from "../../src/bus/pulsar-admin/pulsar-admin.ts";
+import { ConflictError, NotFoundError } from "../../src/lib/errors.ts";
+
+/** An adapter of a tenant that does not exist yet, and what only others do to it. */
+export interface PulsarAdminHarness {
+  readonly admin: PulsarAdmin;
+  /** Publishes a message to a topic. */
+  publish(topic: string): Promise<void>;
+  /** Sets policies of a topic, and waits until they are in force. */
+  setTopicPolicies(topic: string, policies: TopicPolicies): Promise<void>;
+}
+
+/** What every adapter of the admin port guarantees. */
+export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): void {
+  describe("the contract of the admin port", () => {
+    const { signal } = new AbortController();
+    const topic = "main/dead-letter";
+    let harness: PulsarAdminHarness;
+    let admin: PulsarAdmin;
+
+    beforeEach(() => {
+      harness = createHarness();
+      admin = harness.admin;
+    });
+
+    const createMain = async (): Promise<void> => {
+      await admin.createTenant(signal);
+      await admin.createNamespace(signal, "main");
+    };
+
+    it("tells what is not there from what is", async () => {
+      expect(await admin.listNamespaces(signal)).toBeUndefined();
+      await admin.createTenant(signal);
+      expect(await admin.listNamespaces(signal)).toEqual([]);
+      await admin.createNamespace(signal, "main");
+      expect(await admin.listNamespaces(signal)).toEqual(["main"]);
+      expect(await admin.countPartitions(signal, "main/events")).toBeUndefined();
+      await admin.createTopic(signal, "main/events", 3);
+      await admin.createTopic(signal, topic, 0);
+      expect(await admin.countPartitions(signal, "main/events")).toBe(3);
+      expect(await admin.countPartitions(signal, topic)).toBe(0);
+    });
+
+    it("says of everything that is made twice that it is there", async () => {
+      await createMain();
+      await admin.createTopic(signal, "main/events", 2);
+      await admin.createSubscription(signal, "main/events", "ingester");
+      await expect(admin.createTenant(signal)).rejects.toThrow(ConflictError);
+      await expect(admin.createNamespace(signal, "main")).rejects.toThrow(ConflictError);
+      await expect(admin.createTopic(signal, "main/events", 4)).rejects.toThrow(ConflictError);
+      const again = admin.createSubscription(signal, "main/events", "ingester");
+      await expect(again).rejects.toThrow(ConflictError);
+      expect(await admin.listSubscriptions(signal, "main/events")).toEqual(["ingester"]);
+    });
+
+    it.each<Policies>([
+      {
+        messageTtlSeconds: 0,
+        backlogQuota: { limitBytes: 2 ** 32, policy: "producer_exception" },
+        retention: { minutes: 0, megabytes: 0 },
+        subscriptionExpirationMinutes: 0,
+        inactiveTopics: { kind: "kept" },
+        autoTopicCreation: { kind: "forbidden" },
+      },
+      {
+        messageTtlSeconds: 60,
+        backlogQuota: { limitBytes: 1000, policy: "consumer_backlog_eviction" },
+        retention: { minutes: -1, megabytes: -1 },
+        subscriptionExpirationMinutes: 5,
+        inactiveTopics: { kind: "deleted", afterSeconds: 60, mode: "delete_when_no_subscriptions" },
+        autoTopicCreation: { kind: "allowed", type: "non-partitioned" },
+      },
+    ])("reads the namespace's policies as they were set: %j", async (policies) => {
+      await createMain();
+      expect(await admin.readPolicies(signal, "main")).toEqual({});
+      const { messageTtlSeconds = 0, ...others } = policies;
+      await admin.setPolicies(signal, "main", { messageTtlSeconds });
+      expect(await admin.readPolicies(signal, "main")).toEqual({ messageTtlSeconds });
+      await admin.setPolicies(signal, "main", others);
+      expect(await admin.readPolicies(signal, "main")).toEqual(policies);
+    });
+
+    it("reads, sets and takes away a topic's own policies, apart from the namespace's", async () => {
+      await createMain();
+      await admin.setPolicies(signal, "main", { messageTtlSeconds: 5 });
+      await admin.createTopic(signal, topic, 0);
+      expect(await admin.readTopicPolicies(signal, topic)).toEqual({});
+      const backlogQuota = { limitBytes: 10, policy: "consumer_backlog_eviction" };
+      await harness.setTopicPolicies(topic, { backlogQuota });
+      await admin.setTopicMessageTtl(signal, topic, 60);
+      expect(await admin.readTopicPolicies(signal, topic)).toEqual({ messageTtlSeconds: 60, backlogQuota });
+      await admin.removeTopicPolicy(signal, topic, "backlogQuota");
+      expect(await admin.readTopicPolicies(signal, topic)).toEqual({ messageTtlSeconds: 60 });
+      await admin.removeTopicPolicy(signal, topic, "messageTtlSeconds");
+      expect(await admin.readTopicPolicies(signal, topic)).toEqual({});
+    });
+
+    it("counts what a subscription has not acknowledged, from the earliest message on", async () => {
+      await createMain();
+      await admin.createTopic(signal, topic, 0);
+      await admin.createSubscription(signal, topic, "before");
+      await harness.publish(topic);
+      await harness.publish(topic);
+      await admin.createSubscription(signal, topic, "after");
+      expect(await admin.countBacklog(signal, topic, "before")).toBe(2);
+      expect(await admin.countBacklog(signal, topic, "after")).toBe(2);
+      await expect(admin.countBacklog(signal, topic, "nobody")).rejects.toThrow(NotFoundError);
+    });
+
+    it("finds nothing in what is not there", async () => {
+      await admin.createTenant(signal);
+      await expect(admin.readPolicies(signal, "main")).rejects.toThrow(NotFoundError);
+      await expect(admin.setPolicies(signal, "main", { messageTtlSeconds: 0 })).rejects.toThrow(
+        NotFoundError,
+      );
+      await expect(admin.createTopic(signal, topic, 0)).rejects.toThrow(NotFoundError);
+      await expect(admin.listSubscriptions(signal, topic)).rejects.toThrow(NotFoundError);
+      await expect(admin.createSubscription(signal, topic, "s")).rejects.toThrow(NotFoundError);
+    });
+  });
+}
