@@ -6,7 +6,7 @@ import { addConfigOptions, configOf } from "./config-options.ts";
 const examples = `
 Examples:
   $ evenkeel backend --database-url postgres://evenkeel@db/evenkeel --bus-url ws://pulsar:8080 \\
-      --auth-public-keys tokens.pub --host 0.0.0.0
+      --auth-public-keys tokens.key.pub --host 0.0.0.0
   $ evenkeel backend --config backend.yaml --probe-port 9090
 `;
 
