@@ -20,10 +20,12 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly #responses: AsyncIterator<SyncResponse>;
   #sequence = 0n;
 
-  constructor(url: string) {
+  /** Connects; with a token, where somebody asks for one. */
+  constructor(url: string, token?: string) {
     const client = createClient(SyncService, createGrpcTransport({ baseUrl: url }));
     const requests = this.#requests.take(this.#stop.signal);
-    this.#responses = client.sync(requests, { signal: this.#stop.signal })[Symbol.asyncIterator]();
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    this.#responses = client.sync(requests, { signal: this.#stop.signal, headers })[Symbol.asyncIterator]();
   }
 
   /** Says Hello and gives the epoch of the Welcome. */

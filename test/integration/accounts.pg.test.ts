@@ -1,0 +1,298 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createRuntime } from "../../src/main/runtime.ts";
+import type { RunningBackend } from "../../src/main/start-backend.ts";
+import { startServer } from "../../src/main/start-server.ts";
+import { createTokenInterceptor } from "../../src/rpc/token-interceptor.ts";
+import { createDatabase, type Database } from "../../src/store/database.ts";
+import { waitFor } from "../support/e2e/wait-for.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+import { ScriptedAgent } from "../support/scripted-agent.ts";
+import { batch, PODS, put, remove } from "../support/store/messages.ts";
+import { createTokenIssuer } from "../support/token-issuer.ts";
+
+type Fleet = Client<typeof FleetService>;
+
+/** What a question is about. */
+interface Names {
+  readonly cluster: string;
+  /** Name of a Pod in the namespace "a". */
+  readonly pod: string;
+  readonly runId: string;
+}
+
+/** A question per method of the service: one that is added has to be asked here too. */
+const questions: Readonly<
+  Record<
+    Exclude<keyof typeof FleetService.method, "watchReconciliationRuns">,
+    (fleet: Fleet, names: Names) => Promise<object>
+  >
+> = {
+  listClusters: (fleet) => fleet.listClusters({}),
+  getCluster: (fleet, { cluster }) => fleet.getCluster({ name: cluster }),
+  listObjects: (fleet, { cluster }) => fleet.listObjects({ cluster, includeContent: true }),
+  getObject: (fleet, { cluster, pod }) =>
+    fleet.getObject({ cluster, ref: { kind: PODS, namespace: "a", name: pod } }),
+  listReconciliationRuns: (fleet, { cluster }) => fleet.listReconciliationRuns({ cluster }),
+  getReconciliationRun: (fleet, { runId }) => fleet.getReconciliationRun({ id: runId }),
+  listReconciliationFindings: (fleet, { runId }) => fleet.listReconciliationFindings({ runId }),
+  startReconciliation: (fleet, { cluster }) => fleet.startReconciliation({ cluster }),
+};
+
+const issuer = createTokenIssuer();
+
+describeWithPostgres("two accounts with clusters of the same names", (provided) => {
+  const folder = mkdtempSync(join(tmpdir(), "evenkeel-accounts-"));
+  const stop = new AbortController();
+  const agents = new Map<string, ScriptedAgent>();
+  let database: Database;
+  let server: RunningBackend;
+  let shop: Fleet;
+  let bank: Fleet;
+  /** Of the bank's. */
+  let ended: string;
+  let active: string;
+
+  const fleetOf = async (claims: Readonly<Record<string, unknown>>): Promise<Fleet> => {
+    const token = await issuer.issue(claims);
+    const interceptors = [createTokenInterceptor({ read: () => token, isRenewable: false })];
+    return createClient(FleetService, createGrpcTransport({ baseUrl: server.url, interceptors }));
+  };
+
+  /** An agent that has declared its scope, Pods, in the place of the cluster's last one. */
+  const connect = async (account: string, cluster: string): Promise<ScriptedAgent> => {
+    await agents.get(`${account} ${cluster}`)?.[Symbol.asyncDispose]();
+    const agent = new ScriptedAgent(server.url, await issuer.issue({ account }));
+    agents.set(`${account} ${cluster}`, agent);
+    await agent.open({ cluster, clusterUid: `uid of ${account}`, instanceId: `agent of ${account}` });
+    agent.say({ case: "scopeDeclared", value: { generation: 1n, kinds: [{ kind: PODS }] } });
+    return agent;
+  };
+
+  /** What the next run of the agent's cluster believes. */
+  const inventory = async (agent: ScriptedAgent): Promise<Batch> => {
+    for (;;) {
+      const { message } = await agent.next();
+      if (message.case === "batch" && message.value.type === BatchType.RECONCILIATION) {
+        return message.value;
+      }
+    }
+  };
+
+  const sayEnd = (agent: ScriptedAgent, runId: string, listVersion: string): void => {
+    const firstSequence = agent.sequence + 1n;
+    const value = create(KindReconciledSchema, { runId, attempt: 1, kind: PODS, listVersion, firstSequence });
+    agent.say({ case: "kindReconciled", value });
+  };
+
+  const runEnds = async (fleet: Fleet, id: string): Promise<void> => {
+    await waitFor("the end of the run", async () => {
+      const { run } = await fleet.getReconciliationRun({ id });
+      expect(run?.endTime).toBeDefined();
+    });
+  };
+
+  /** Connects a cluster with one Pod, and verifies it in a run, and in another that finds something. Gives that one's id. */
+  const live = async (account: string, fleet: Fleet, cluster: string, pod: string): Promise<string> => {
+    const agent = await connect(account, cluster);
+    const content = JSON.stringify({ owner: account });
+    agent.say({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
+    const first = await inventory(agent);
+    sayEnd(agent, first.chunk?.runId ?? "", "20");
+    await runEnds(fleet, first.chunk?.runId ?? "");
+    await fleet.startReconciliation({ cluster });
+    const runId = (await inventory(agent)).chunk?.runId ?? "";
+    agent.say({
+      case: "batch",
+      value: batch([put(`a/${pod}`, { observed: 30, content, version: "25" })], PODS, runId),
+    });
+    sayEnd(agent, runId, "30");
+    await runEnds(fleet, runId);
+    return runId;
+  };
+
+  /** Every row of the account, in all tables; without the time at which its sessions were last seen alive. */
+  const rowsOf = async (account: string): Promise<Readonly<Record<string, unknown[]>>> => {
+    const { rows: tables } = await database.pool.query<{ name: string }>(
+      "SELECT table_name AS name FROM information_schema.columns WHERE column_name = 'account' ORDER BY 1",
+    );
+    const entries = tables.map(async ({ name }) => {
+      const { rows } = await database.pool.query<{ row: unknown }>(
+        `SELECT to_jsonb(t) - 'seen_at' AS row FROM "${name}" t WHERE account = $1 ORDER BY 1`,
+        [account],
+      );
+      return [name, rows.map(({ row }) => row)] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  };
+
+  beforeAll(async () => {
+    const keyFile = join(folder, "tokens.pub");
+    writeFileSync(keyFile, issuer.publicPem);
+    database = createDatabase({ url: provided.url });
+    server = await startServer(stop.signal, {
+      host: "127.0.0.1",
+      port: 0,
+      auth: { kind: "tokens", publicKeyFiles: [keyFile], audience: "evenkeel" },
+      database,
+      reconcileIntervalMs: 3_600_000,
+      runDeadlineMs: 600_000,
+      runtime: createRuntime(createSilentLog()),
+    });
+    [shop, bank] = [await fleetOf({ account: "shop" }), await fleetOf({ account: "bank" })];
+    await live("shop", shop, "prod", "web");
+    ended = await live("bank", bank, "prod", "vault");
+    await live("bank", bank, "treasury", "vault");
+    active = (await bank.startReconciliation({ cluster: "prod" })).run?.id ?? "";
+  });
+  afterAll(async () => {
+    await Promise.all([...agents.values()].map((agent) => agent[Symbol.asyncDispose]()));
+    stop.abort(new Error("the test ends"));
+    await server?.ended;
+    await database?.[Symbol.asyncDispose]();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** What the question is answered with, as text: the response or the error, with the names of what was asked for hidden. */
+  const ask = async (method: keyof typeof questions, fleet: Fleet, names: Names): Promise<string> => {
+    const answer = await questions[method](fleet, names).catch((reason: unknown) =>
+      ConnectError.from(reason),
+    );
+    const text =
+      answer instanceof ConnectError
+        ? `${Code[answer.code]}: ${answer.rawMessage}`
+        : toJsonString(FleetService.method[method].output, answer as never);
+    return Object.values(names).reduce((hidden, name) => hidden.replaceAll(name, "..."), text);
+  };
+
+  describe.each(Object.keys(questions) as (keyof typeof questions)[])("%s", (method) => {
+    const nobodys = { cluster: "nowhere", pod: "nothing", runId: "11111111-1111-4111-8111-111111111111" };
+
+    it("says of what is another's what it says of what is nobody's", async () => {
+      const expected = await ask(method, shop, nobodys);
+      expect(expected).toMatch(method === "listClusters" ? /^\{/ : /^NotFound: no /);
+      for (const runId of [ended, active]) {
+        expect(await ask(method, shop, { cluster: "treasury", pod: "vault", runId })).toBe(expected);
+      }
+    });
+
+    it("answers to the owner", async () => {
+      const answer = await ask(method, bank, { cluster: "treasury", pod: "vault", runId: ended });
+      expect(answer).toMatch(/^\{/);
+    });
+  });
+
+  it("lists show nothing of the other, in any of their parts", async () => {
+    const names = {
+      cluster: "prod",
+      pod: "web",
+      runId: (await shop.listReconciliationRuns({})).runs[0]?.id ?? "",
+    };
+    const methods = Object.keys(questions) as (keyof typeof questions)[];
+    for (const method of methods.filter((each) => each !== "startReconciliation")) {
+      const answer = await questions[method](shop, names);
+      const text = toJsonString(FleetService.method[method].output, answer as never);
+      expect(text, method).not.toMatch(/bank|treasury|vault/);
+      expect(text, method).not.toContain(ended);
+      expect(text, method).not.toContain(active);
+    }
+    const { objects } = await shop.listObjects({ cluster: "prod", includeContent: true });
+    expect(objects.map(({ ref, content }) => [ref?.name, content])).toEqual([["web", '{"owner":"shop"}']]);
+  });
+
+  it("page tokens of the other are refused", async () => {
+    const { nextPageToken: pageToken } = await bank.listClusters({ pageSize: 1 });
+    expect(pageToken).not.toBe("");
+    await expect(shop.listClusters({ pageToken })).rejects.toMatchObject({ code: Code.InvalidArgument });
+    expect((await bank.listClusters({ pageToken })).clusters.map(({ name }) => name)).toEqual(["treasury"]);
+  });
+
+  it("a watch of runs begins with the own ones, though the other has one that is active", async () => {
+    await connect("shop", "watched");
+    const end = new AbortController();
+    for await (const { run } of shop.watchReconciliationRuns({}, end)) {
+      expect(run?.cluster).toBe("watched");
+      break;
+    }
+    end.abort();
+  });
+
+  it("a token of one cluster shows that one alone, and opens no session of another", async () => {
+    const treasurer = await fleetOf({ account: "bank", cluster: "treasury" });
+    expect((await treasurer.listClusters({})).clusters.map(({ name }) => name)).toEqual(["treasury"]);
+    const { runs } = await treasurer.listReconciliationRuns({});
+    expect(new Set(runs.map(({ cluster }) => cluster))).toEqual(new Set(["treasury"]));
+    await expect(treasurer.getReconciliationRun({ id: ended })).rejects.toMatchObject({
+      code: Code.NotFound,
+    });
+    await expect(treasurer.startReconciliation({ cluster: "prod" })).rejects.toMatchObject({
+      code: Code.NotFound,
+    });
+    await using intruder = new ScriptedAgent(
+      server.url,
+      await issuer.issue({ account: "bank", cluster: "treasury" }),
+    );
+    const hello = { cluster: "prod", clusterUid: "uid of bank", instanceId: "intruder" };
+    await expect(intruder.open(hello)).rejects.toMatchObject({ code: Code.PermissionDenied });
+  });
+
+  it("nothing that an agent says changes anything of the other", async () => {
+    const before = await rowsOf("bank");
+    expect(Object.entries(before).filter(([, rows]) => rows.length === 0)).toEqual([]);
+
+    // The other's clusters by name, one of which this account has not; its object, older, newer, and gone; its runs.
+    for (const cluster of ["prod", "treasury"]) {
+      const forger = await connect("shop", cluster);
+      for (const runId of [ended, active]) {
+        const items = [
+          put("a/vault", { observed: 1000, content: '{"owner":"forger"}' }),
+          remove("a/web", 1000),
+        ];
+        forger.say({ case: "batch", value: batch(items, PODS, runId) });
+        sayEnd(forger, runId, "2000");
+      }
+      forger.say({ case: "batch", value: batch([remove("a/vault", 3000)]) });
+      forger.say({ case: "scopeDeclared", value: { generation: 2n, kinds: [] } });
+      const last = forger.sequence;
+      await forger.acknowledged();
+      const applied = async () =>
+        (await shop.getCluster({ name: cluster })).cluster?.session?.appliedSequence;
+      await expect.poll(applied, { timeout: 10_000, interval: 10 }).toBe(last);
+    }
+    expect(await rowsOf("bank")).toEqual(before);
+    expect((await bank.getReconciliationRun({ id: active })).run?.endTime).toBeUndefined();
+  });
+
+  it("an account's clusters of the same name have uids, sessions and runs of their own", async () => {
+    const { cluster: ofBank } = await bank.getCluster({ name: "prod" });
+    expect(ofBank).toMatchObject({
+      uid: "uid of bank",
+      connected: true,
+      session: { instanceId: "agent of bank" },
+    });
+    const { cluster: ofShop } = await shop.getCluster({ name: "prod" });
+    expect(ofShop).toMatchObject({ uid: "uid of shop", session: { instanceId: "agent of shop" } });
+  });
+
+  it("whoever has no token, or one that has expired or is another's work, sees nothing at all", async () => {
+    const anonymous = createClient(FleetService, createGrpcTransport({ baseUrl: server.url }));
+    const tokens = [await issuer.issue({ exp: 1 }), await createTokenIssuer().issue()];
+    await using stranger = new ScriptedAgent(server.url);
+    const answers = await Promise.allSettled([
+      anonymous.listClusters({}),
+      ...tokens.map((token) => anonymous.listClusters({}, { headers: { authorization: `Bearer ${token}` } })),
+      stranger.open({ cluster: "prod" }),
+    ]);
+    const refused = { status: "rejected", reason: expect.objectContaining({ code: Code.Unauthenticated }) };
+    expect(answers).toEqual([refused, refused, refused, refused]);
+  });
+});
