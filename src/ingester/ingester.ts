@@ -12,7 +12,7 @@ import { Hold, type HoldLimits } from "./hold.ts";
 import { createIngesterMetrics } from "./ingester-metrics.ts";
 import { createLanes } from "./lanes.ts";
 import { createProducers } from "./producers.ts";
-import { settle } from "./settle.ts";
+import { type SettleDependencies, settle } from "./settle.ts";
 
 /** What an ingester is made of. */
 export interface IngesterOptions {
@@ -49,53 +49,57 @@ const MAX_PREFETCHED = 16;
  * bounded ({@link Hold}).
  */
 export function createIngester(options: IngesterOptions): Ingester {
-  const { bus, metrics, holdLimits = HOLD_LIMITS } = options;
+  const { holdLimits = HOLD_LIMITS } = options;
   let hold = new Hold(holdLimits);
-  const counted = createIngesterMetrics(metrics, () => hold);
+  const counted = createIngesterMetrics(options.metrics, () => hold);
   return {
     async run(signal) {
       hold = new Hold(holdLimits);
-      const consumer = await bus.subscribe(signal, {
-        topic: TOPICS.events,
-        subscription: INGESTER_SUBSCRIPTION,
-        maxUnacknowledged: MAX_UNACKNOWLEDGED,
-        maxPrefetched: MAX_PREFETCHED,
-      });
-      const producers = createProducers(bus);
-      const ended = new AbortController();
-      const lanes = createLanes();
-      const working = AbortSignal.any([signal, ended.signal]);
       try {
-        for await (const { payload, ...message } of consumer.deliveries(working)) {
-          const held = hold.add(message.key, payload);
-          lanes.add(message.key, async () => {
-            if (held.payload === undefined) {
-              ended.abort(
-                new RetryableError("a cluster goes on that was held up: its messages are read again"),
-              );
-            } else {
-              await settle(
-                working,
-                { ...options, producers, hold, counted },
-                { ...message, payload: held.payload },
-              );
-            }
-            held.release();
-          });
-          while (hold.isFull) {
-            await waitFor(working, hold.changed());
-          }
-        }
+        await ingest(signal, { ...options, hold, counted });
       } catch (error) {
         if (!signal.aborted) {
           throw error;
         }
-      } finally {
-        ended.abort(new Error("the ingester has ended"));
-        await lanes.idle();
-        await producers.close();
-        await consumer.close();
       }
     },
   };
+}
+
+async function ingest(
+  signal: AbortSignal,
+  options: IngesterOptions & Pick<SettleDependencies, "hold" | "counted">,
+): Promise<void> {
+  const { bus, hold } = options;
+  const consumer = await bus.subscribe(signal, {
+    topic: TOPICS.events,
+    subscription: INGESTER_SUBSCRIPTION,
+    maxUnacknowledged: MAX_UNACKNOWLEDGED,
+    maxPrefetched: MAX_PREFETCHED,
+  });
+  const producers = createProducers(bus);
+  const ended = new AbortController();
+  const lanes = createLanes();
+  const working = AbortSignal.any([signal, ended.signal]);
+  try {
+    for await (const { payload, ...message } of consumer.deliveries(working)) {
+      const held = hold.add(message.key, payload);
+      lanes.add(message.key, async () => {
+        if (held.payload === undefined) {
+          ended.abort(new RetryableError("a cluster goes on that was held up: its messages are read again"));
+        } else {
+          await settle(working, { ...options, producers }, { ...message, payload: held.payload });
+        }
+        held.release();
+      });
+      while (hold.isFull) {
+        await waitFor(working, hold.changed());
+      }
+    }
+  } finally {
+    ended.abort(new Error("the ingester has ended"));
+    await lanes.idle();
+    await producers.close();
+    await consumer.close();
+  }
 }

@@ -3,10 +3,13 @@ import pg from "pg";
 import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { listPages } from "../../../src/kube/list.ts";
+import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/anonymous-authenticator.ts";
 
 /** Whose rows, against what. */
 export interface CopyOf {
   readonly databaseUrl: string;
+  /** Default that of callers without a token. */
+  readonly account?: string;
   readonly cluster: string;
   /** The cluster's API, asked without the agent. */
   readonly kube: KubeTransport;
@@ -48,7 +51,7 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
   const client = new pg.Client({ connectionString: of.databaseUrl });
   await client.connect();
   try {
-    const kinds = await readKinds(client, of.cluster);
+    const kinds = await readKinds(client, of);
     if (kinds.length === 0) {
       return ["no kind is read"];
     }
@@ -93,21 +96,27 @@ function compare(row: Row | undefined, object: Expected | undefined): string | u
   return row.checksum?.equals(checksum) ? undefined : "the checksum is not that of the content";
 }
 
-async function readKinds(client: pg.Client, cluster: string): Promise<ReadKind[]> {
+async function readKinds(
+  client: pg.Client,
+  { account = ANONYMOUS_ACCOUNT, cluster }: CopyOf,
+): Promise<ReadKind[]> {
   const { rows } = await client.query<ReadKind>(
-    `SELECT api_group AS "group", version, resource FROM kind_state WHERE cluster = $1 ORDER BY 1, 3`,
-    [cluster],
+    `SELECT api_group AS "group", version, resource FROM kind_state WHERE account = $1 AND cluster = $2 ORDER BY 1, 3`,
+    [account, cluster],
   );
   return rows;
 }
 
-async function readRows(client: pg.Client, { cluster, namespace }: CopyOf): Promise<Row[]> {
+async function readRows(
+  client: pg.Client,
+  { account = ANONYMOUS_ACCOUNT, cluster, namespace }: CopyOf,
+): Promise<Row[]> {
   const { rows } = await client.query<Row>(
     `SELECT api_group || '/' || resource AS kind, namespace, name, version, state, uid,
        resource_version, content::text, checksum
      FROM kubernetes_object
-     WHERE cluster = $1 AND state <> 'absent' AND ($2::text IS NULL OR namespace = $2)`,
-    [cluster, namespace],
+     WHERE account = $1 AND cluster = $2 AND state <> 'absent' AND ($3::text IS NULL OR namespace = $3)`,
+    [account, cluster, namespace],
   );
   return rows;
 }

@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../free-port.ts";
+import { createTokenIssuer } from "../token-issuer.ts";
+import type { CommandResult, Program, ProgramEnd, Programs } from "./programs.ts";
+
+/** One cluster of a fleet: whose it is, and what its agent reads. */
+export interface Tenancy {
+  readonly account: string;
+  readonly cluster: string;
+  readonly kubeconfigPath: string;
+  /** More flags of the agent. */
+  readonly agentArgs?: readonly string[];
+}
+
+/** Where a fleet works. */
+export interface FleetOptions {
+  readonly programs: Programs;
+  readonly databaseUrl: string;
+  /** Where the broker is, as the flags of a program say it. */
+  readonly busArgs: readonly string[];
+  readonly clusters: readonly Tenancy[];
+  readonly backends: number;
+  readonly ingesters: number;
+}
+
+/** One process of a fleet, and what it comes back as. */
+export interface Member {
+  /** Such as "backend 2". */
+  readonly name: string;
+  /** The process of now. */
+  readonly program: Program;
+  /** Starts it again, as it was. */
+  start(): void;
+}
+
+/** Backends, ingesters and agents as processes, each cluster with a token of its account. */
+export interface Fleet extends Disposable {
+  readonly backends: readonly Member[];
+  readonly ingesters: readonly Member[];
+  readonly agents: readonly Member[];
+  /** A command of somebody of the account, such as `clusters`. */
+  ask(account: string, ...args: readonly string[]): Promise<CommandResult>;
+  /** Ends all in order, agents first, and tells how each ended. */
+  stop(): Promise<readonly ProgramEnd[]>;
+  /** The last lines that each has logged, for people. */
+  logs(): string;
+}
+
+/** Starts a fleet. Agents take turns with the backends. */
+export async function startFleet(options: FleetOptions): Promise<Fleet> {
+  const { programs, databaseUrl, busArgs, clusters } = options;
+  const directory = mkdtempSync(join(tmpdir(), "evenkeel-fleet-"));
+  const issuer = createTokenIssuer();
+  const keyPath = join(directory, "tokens.pub");
+  writeFileSync(keyPath, issuer.publicPem);
+  const tokenFile = async (account: string, cluster?: string): Promise<string> => {
+    const path = join(directory, `${account}-${cluster ?? "all"}.token`);
+    writeFileSync(path, await issuer.issue({ account, cluster }));
+    return path;
+  };
+  const member = (name: string, args: readonly string[]): Member => {
+    let program = programs.start(...args);
+    return {
+      name,
+      get program() {
+        return program;
+      },
+      start() {
+        program = programs.start(...args);
+      },
+    };
+  };
+  const ports = await Promise.all(Array.from({ length: options.backends }, () => freePort()));
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+  const shared = ["--database-url", databaseUrl, ...busArgs];
+  const backends = ports.map((port, index) =>
+    member(`backend ${index + 1}`, [
+      "backend",
+      ...["--port", String(port), "--auth-public-keys", keyPath],
+      ...["--reconcile-interval", "10s", "--run-deadline", "30s"],
+      ...shared,
+    ]),
+  );
+  const ingesters = Array.from({ length: options.ingesters }, (_, index) =>
+    member(`ingester ${index + 1}`, ["ingester", ...shared]),
+  );
+  const agents = await Promise.all(
+    clusters.map(async ({ account, cluster, kubeconfigPath, agentArgs = [] }, index) =>
+      member(`agent ${account}/${cluster}`, [
+        "agent",
+        ...["--server", urls[index % urls.length] ?? "", "--token-file", await tokenFile(account, cluster)],
+        ...["--cluster", cluster, "--kubeconfig", kubeconfigPath],
+        ...agentArgs,
+      ]),
+    ),
+  );
+  return {
+    backends,
+    ingesters,
+    agents,
+    async ask(account, ...args) {
+      return await programs.run(...args, "--server", urls[0] ?? "", "--token-file", await tokenFile(account));
+    },
+    async stop() {
+      const ends: ProgramEnd[] = [];
+      for (const group of [agents, backends, ingesters]) {
+        ends.push(...(await Promise.all(group.map(({ program }) => program.end("SIGTERM")))));
+      }
+      return ends;
+    },
+    logs: () =>
+      [...backends, ...ingesters, ...agents]
+        .map(({ name, program }) => `--- ${name}\n${program.stderr().slice(-1_500)}`)
+        .join("\n"),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
