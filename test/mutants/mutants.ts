@@ -1,7 +1,13 @@
 import { agentMutants } from "./agent-mutants.ts";
+import { identityMutants } from "./identity-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
 
 /** Every protection that is taken away once, to see that the tests notice. */
-export const mutants: readonly Mutant[] = [...storeMutants, ...serverMutants, ...agentMutants];
+export const mutants: readonly Mutant[] = [
+  ...storeMutants,
+  ...serverMutants,
+  ...agentMutants,
+  ...identityMutants,
+];

@@ -1,0 +1,120 @@
+import type { Mutant } from "./mutant.ts";
+
+const VERIFY_TESTS = ["test/unit/rpc/jwt/verify-token.test.ts"];
+const RESTRICT = "src/backend/restrict-to-cluster.ts";
+const RESTRICT_TESTS = ["test/unit/backend/restrict-to-cluster.test.ts"];
+const FLEET_TESTS = ["test/unit/backend/fleet-service.test.ts"];
+
+/** Protections of who is who, and of what is whose. */
+export const identityMutants: readonly Mutant[] = [
+  {
+    race: "AUTH",
+    file: "src/rpc/jwt/verify-token.ts",
+    find: "named.filter(({ algorithm }) => algorithm === alg)",
+    replace: "named",
+    tests: VERIFY_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/jwt/verify-token.ts",
+    find: "if (error instanceof errors.JWSSignatureVerificationFailed) {\n      return undefined;",
+    replace:
+      "if (error instanceof errors.JWSSignatureVerificationFailed) {\n      return decodeToken(token).claims;",
+    tests: VERIFY_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/jwt/claim-rules.ts",
+    find: "    audience,\n",
+    replace: "",
+    tests: VERIFY_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/jwt/claim-rules.ts",
+    find: "    currentDate: now,\n",
+    replace: "    currentDate: new Date(0),\n",
+    tests: VERIFY_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/jwt/public-keys.ts",
+    find: 'if (label !== "PUBLIC KEY") {',
+    replace: 'if (label === "") {',
+    tests: ["test/unit/rpc/jwt/public-keys.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/authenticator.ts",
+    find: "context.service.typeName === Health.typeName",
+    replace: 'context.service.typeName.startsWith("grpc.")',
+    tests: ["test/unit/rpc/authenticator.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/expiry.ts",
+    find: "if (!request.stream || expiresAt === undefined) {",
+    replace: "if (expiresAt !== undefined) {",
+    tests: ["test/unit/rpc/expiry.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/sync-client.ts",
+    find: "throw token?.isRenewable &&",
+    replace: "throw token === undefined &&",
+    tests: ["test/integration/agent/token-renewal.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/config/auth-fields.ts",
+    find: "if (!isLoopback(host)) {",
+    replace: 'if (host === "") {',
+    tests: ["test/unit/config/auth-fields.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/backend/sync-service.ts",
+    find: "if (cluster !== undefined && cluster !== hello.cluster) {",
+    replace: 'if (cluster === "") {',
+    tests: ["test/unit/backend/sync-service.test.ts"],
+    only: "may speak for",
+  },
+  {
+    race: "AUTH",
+    file: "src/backend/page-token.ts",
+    find: "[schema.typeName, account, cluster]",
+    replace: "[schema.typeName]",
+    tests: FLEET_TESTS,
+    only: "page token",
+  },
+  {
+    race: "AUTH",
+    file: "src/backend/fleet-service.ts",
+    find: "if (caller.cluster !== undefined && caller.cluster !== cluster) {",
+    replace: 'if (caller.cluster === "") {',
+    tests: FLEET_TESTS,
+    only: "may speak for",
+  },
+  {
+    race: "AUTH",
+    file: RESTRICT,
+    find: "run?.cluster === own ? run : undefined",
+    replace: "run",
+    tests: RESTRICT_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: RESTRICT,
+    find: "return cluster === undefined || cluster === own;",
+    replace: 'return cluster !== "";',
+    tests: RESTRICT_TESTS,
+  },
+  {
+    race: "AUTH",
+    file: "src/store/sql/count-run-bytes.ts",
+    find: "WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL",
+    replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $3 AND ended_at IS NULL",
+    tests: ["test/integration/accounts.pg.test.ts"],
+    only: "nothing that an agent says",
+  },
+];
