@@ -1,7 +1,7 @@
 import { toMessage } from "../../lib/errors.ts";
 import { PublishRefusedError, PublishUnknownError } from "../bus.ts";
+import type { Publish } from "../publish-queue.ts";
 import { ConnectionLostError } from "./connection-lost-error.ts";
-import type { Publish } from "./publish-queue.ts";
 
 /** Close code for a frame that is too large (RFC 6455, section 7.4.1). */
 const MESSAGE_TOO_BIG = 1009;

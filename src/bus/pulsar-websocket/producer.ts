@@ -10,6 +10,7 @@ import {
 } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { BusDependencies } from "../bus-settings.ts";
+import { type Publish, PublishQueue } from "../publish-queue.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
 import { assertFrameFits, toMaxFrameBytes } from "./frame-limit.ts";
@@ -17,7 +18,6 @@ import { parseReceipt, type Receipt, toPublishFrame } from "./frames.ts";
 import { HandshakeRefusedError } from "./handshake-refusal.ts";
 import { toLossError } from "./loss-error.ts";
 import { MalformedFrameError } from "./malformed-frame-error.ts";
-import { type Publish, PublishQueue } from "./publish-queue.ts";
 import { Reconnector } from "./reconnect.ts";
 import { isBlocked, toPublishError } from "./send-error.ts";
 

@@ -1,5 +1,5 @@
-import type { Clock } from "../../lib/clock.ts";
-import { type OutgoingMessage, PublishRefusedError } from "../bus.ts";
+import type { Clock } from "../lib/clock.ts";
+import { type OutgoingMessage, PublishRefusedError } from "./bus.ts";
 
 /** Bounds of what is on its way without a receipt. At least one message always is. */
 export interface WindowLimits {
