@@ -50,7 +50,11 @@ export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authen
       try {
         return toIdentity(await verifyToken(token, readKeys(), { audience, now: clock.now() }));
       } catch (error) {
-        throw error instanceof InvalidTokenError ? unauthenticated(error.message, error) : error;
+        if (!(error instanceof InvalidTokenError)) {
+          throw error;
+        }
+        log.debug("a token was refused", { reason: error.message });
+        throw unauthenticated(error.message, error);
       }
     },
   };

@@ -25,7 +25,8 @@ import { createDescriptorIndex, type DescriptorIndex, toFileBytes, withImports }
 
 /**
  * Registers gRPC server reflection, v1 and v1alpha, for the services registered so far and itself, so that grpcurl and
- * others can call them, and read the details of errors, without the .proto files.
+ * others can call them, and read the details of errors, without the .proto files. Its callers are authenticated like
+ * those of the services.
  */
 export function registerReflection(router: ConnectRouter): void {
   const services = new Set(router.handlers.map(({ service }) => service));

@@ -1225,8 +1225,12 @@ export const FindingTypeSchema: GenEnum<FindingType> = /*@__PURE__*/
  * Lists are paged as in AIP-158: page_size 0 is 100, the most is 1000; a
  * page_token belongs to the request that it came from.
  *
- * Errors: INVALID_ARGUMENT (a bad field, a page_token of another request),
- * NOT_FOUND (no such thing in this account), UNAVAILABLE (try again).
+ * A caller whose token is for one cluster sees that cluster alone.
+ *
+ * Errors: UNAUTHENTICATED (no token, a bad one, or one that has expired, also in
+ * the middle of a stream), INVALID_ARGUMENT (a bad field, a page_token of another
+ * request or caller), NOT_FOUND (no such thing for this caller), UNAVAILABLE (try
+ * again).
  *
  * @generated from service evenkeel.v1.FleetService
  */

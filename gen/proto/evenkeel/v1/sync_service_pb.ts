@@ -309,9 +309,11 @@ export const SyncService: GenService<{
    * backend acknowledges and asks for comparisons. The first message of each
    * side is Hello and Welcome.
    *
-   * Errors: INVALID_ARGUMENT (a bad field; nothing of that message was applied),
-   * FAILED_PRECONDITION (the cluster's uid is not the one that this name is
-   * bound to), ABORTED (a newer session of the same cluster took over),
+   * Errors: UNAUTHENTICATED (no token, a bad one, or one that has expired, also
+   * in mid-session: come back with a fresh one), PERMISSION_DENIED (the token is
+   * for another cluster), INVALID_ARGUMENT (a bad field; nothing of that message
+   * was applied), FAILED_PRECONDITION (the cluster's uid is not the one that this
+   * name is bound to), ABORTED (a newer session of the same cluster took over),
    * UNAVAILABLE (try again).
    *
    * @generated from rpc evenkeel.v1.SyncService.Sync
