@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -25,10 +26,13 @@ const passes = Number(process.env["EVENKEEL_TEST_PASSES"] ?? 1);
 
 describeWithKube("a fleet", (controlPlane) => {
   describeWithOwnPostgres("with Postgres", (postgres) => {
-    describeWithOwnBroker("and a broker", {}, (broker) => {
+    // Quotas are looked at once a minute unless a test cannot wait so long.
+    describeWithOwnBroker("and a broker", { backlogQuotaCheckIntervalInSeconds: 1 }, (broker) => {
       let programs: Programs;
       let kube: KubeClient;
       let fleet: Fleet;
+      /** What the programs said of themselves while there was no broker. */
+      let notReady: readonly Readiness[];
 
       const namespaceOf = ({ account, cluster }: (typeof clusters)[number]): string =>
         `${account}-${cluster}`;
@@ -43,21 +47,29 @@ describeWithKube("a fleet", (controlPlane) => {
         const { webSocketUrl, adminUrl } = broker();
         const topics = await programs.run(
           ...["admin", "topics", "--bus-url", webSocketUrl, "--bus-admin-url", adminUrl],
+          ...["--partitions", "4", "--backlog-quota", "1MiB"],
         );
         expect(topics.code, topics.stderr).toBe(0);
-        fleet = await startFleet({
-          programs,
-          databaseUrl: postgres().url,
-          busArgs: ["--bus-url", webSocketUrl],
-          backends: 2,
-          ingesters: 2,
-          clusters: clusters.map((one) => ({
-            ...one,
-            kubeconfigPath: controlPlane().kubeconfigPath,
-            agentArgs: ["--kinds", "v1/configmaps,v1/services", "--namespaces", namespaceOf(one)],
-          })),
+        await broker().restart("stop", async () => {
+          fleet = await startFleet({
+            programs,
+            databaseUrl: postgres().url,
+            busArgs: ["--bus-url", webSocketUrl],
+            backends: 2,
+            ingesters: 2,
+            clusters: clusters.map((one) => ({
+              ...one,
+              kubeconfigPath: controlPlane().kubeconfigPath,
+              agentArgs: ["--kinds", "v1/configmaps,v1/services", "--namespaces", namespaceOf(one)],
+            })),
+          });
+          notReady = await waitFor(
+            "the programs to say what they wait for",
+            () => Promise.all([...fleet.backends, ...fleet.ingesters].map(readiness)),
+            { timeoutMs: 30_000 },
+          );
         });
-      }, 120_000);
+      }, 180_000);
       afterAll(async () => {
         fleet?.[Symbol.dispose]();
         await programs[Symbol.asyncDispose]();
@@ -92,6 +104,72 @@ describeWithKube("a fleet", (controlPlane) => {
           await sleep(random.float() * 2_000);
         }
       };
+
+      it("waits for a broker that is not there yet, and says so", { timeout: 60_000 }, async () => {
+        for (const { status, text } of notReady) {
+          expect(status).toBe(503);
+          expect(text).toMatch(/\[\+\] database\n\[-\] bus: .*ECONNREFUSED/);
+        }
+        await waitFor("every copy to be true", isTrue, { timeoutMs: 40_000, intervalMs: 500 });
+        for (const member of [...fleet.backends, ...fleet.ingesters]) {
+          expect(await readiness(member)).toEqual({ status: 200, text: "[+] database\n[+] bus\n" });
+        }
+      });
+
+      it("shows an object that is larger than the broker takes, with its size", {
+        timeout: 60_000,
+      }, async () => {
+        const [one] = clusters;
+        const namespace = namespaceOf(one);
+        const path = `/api/v1/namespaces/${namespace}/configmaps`;
+        await kube.send("POST", path, {
+          apiVersion: "v1",
+          kind: "ConfigMap",
+          metadata: { name: "huge", namespace },
+          data: { noise: incompressible(1_000_000) },
+        });
+        const shown = await waitFor("the object to be quarantined", async () => {
+          const { stdout } = await fleet.ask(
+            ...["acme", "object", one.cluster, "configmaps", "huge", "--namespace", namespace],
+          );
+          const head = stdout.slice(0, 1_000);
+          expect(head).toMatch(/quarantined/i);
+          return head;
+        });
+        expect(shown).toMatch(
+          /content of 1\d{6} bytes makes a message of \d+ bytes; the bus takes at most 761856/,
+        );
+        await kube.send("DELETE", `${path}/huge`);
+        await waitFor("the copy to be true", isTrue);
+      });
+
+      it("keeps what nobody ingests on the broker, within a quota that refuses", {
+        timeout: 180_000,
+      }, async () => {
+        await Promise.all(fleet.ingesters.map(({ program }) => program.end("SIGTERM")));
+        const stop = new AbortController();
+        const churning = clusters.map((one, index) =>
+          churnConfigMaps(stop.signal, kube, namespaceOf(one), createSeededRandom(index), 200_000),
+        );
+        await waitFor(
+          "the broker to refuse",
+          async () => {
+            const refused = await Promise.all(fleet.backends.map(countRefused));
+            expect(refused.reduce((sum, count) => sum + count)).toBeGreaterThan(0);
+          },
+          { timeoutMs: 60_000, intervalMs: 200 },
+        );
+        await sleep(5_000);
+        stop.abort();
+        await Promise.all(churning);
+        for (const { name, program } of [...fleet.backends, ...fleet.agents]) {
+          expect(residentMebibytes(program.pid), name).toBeLessThan(400);
+        }
+        for (const { start } of fleet.ingesters) {
+          start();
+        }
+        await waitFor("every copy to be true", isTrue, { timeoutMs: 90_000, intervalMs: 500 });
+      });
 
       for (let pass = 1; pass <= passes; pass += 1) {
         it(`comes back from everything that fails, pass ${pass} of ${passes}`, {
@@ -131,6 +209,36 @@ describeWithKube("a fleet", (controlPlane) => {
     });
   });
 });
+
+interface Readiness {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function readiness({ probeUrl }: Member): Promise<Readiness> {
+  const response = await fetch(`${probeUrl}/readyz`, { headers: { connection: "close" } });
+  return { status: response.status, text: await response.text() };
+}
+
+/** Publishes that the broker has refused to a backend. */
+async function countRefused({ probeUrl }: Member): Promise<number> {
+  const response = await fetch(`${probeUrl}/metrics`, { headers: { connection: "close" } });
+  const line = /^evenkeel_bus_publish_failures_total\{.*outcome="refused".*\} (\d+)$/m;
+  return Number(line.exec(await response.text())?.[1] ?? 0);
+}
+
+function residentMebibytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
+}
+
+/** Text of 91 letters at random: compressed, it has four fifths of its length. */
+function incompressible(length: number): string {
+  const random = createSeededRandom(1);
+  const letters = Array.from({ length: 92 }, (_, index) => String.fromCharCode(35 + index)).filter(
+    (letter) => letter !== "\\",
+  );
+  return Array.from({ length }, () => letters[Math.floor(random.float() * letters.length)]).join("");
+}
 
 function shuffle<T>(items: readonly T[], random: Random): T[] {
   return items

@@ -2,6 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../src/lib/random.ts";
 import type { KubeClient } from "../kube-client.ts";
 
+/** Text that compresses a little, as manifests do not. */
+function toText(random: Random, length: number): string {
+  const letters = Array.from({ length: Math.min(length, 4_096) }, () => 97 + Math.floor(random.float() * 26));
+  return String.fromCharCode(...letters)
+    .repeat(Math.ceil(length / 4_096))
+    .slice(0, length);
+}
+
 /** Names that come and go. */
 const NAMES = 40;
 
@@ -14,6 +22,7 @@ export async function churnConfigMaps(
   kube: KubeClient,
   namespace: string,
   random: Random,
+  maxTextLength = 2_000,
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   const present = new Set<string>();
@@ -25,7 +34,10 @@ export async function churnConfigMaps(
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name, namespace },
-      data: { at: `${namespace} step ${step}`, text: "x".repeat(Math.floor(random.float() * 2_000)) },
+      data: {
+        at: `${namespace} step ${step}`,
+        text: toText(random, Math.floor(random.float() * maxTextLength)),
+      },
     };
     if (!present.has(name)) {
       await kube.send("POST", path, body);

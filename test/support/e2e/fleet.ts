@@ -31,6 +31,8 @@ export interface Member {
   readonly name: string;
   /** The process of now. */
   readonly program: Program;
+  /** Of its probes and metrics. */
+  readonly probeUrl: string;
   /** Starts it again, as it was. */
   start(): void;
 }
@@ -60,31 +62,38 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
     writeFileSync(path, await issuer.issue({ account, cluster }));
     return path;
   };
-  const member = (name: string, args: readonly string[]): Member => {
-    let program = programs.start(...args);
+  const member = async (name: string, args: readonly string[]): Promise<Member> => {
+    const probePort = await freePort();
+    const all = [...args, "--probe-port", String(probePort)];
+    let program = programs.start(...all);
     return {
       name,
+      probeUrl: `http://127.0.0.1:${probePort}`,
       get program() {
         return program;
       },
       start() {
-        program = programs.start(...args);
+        program = programs.start(...all);
       },
     };
   };
   const ports = await Promise.all(Array.from({ length: options.backends }, () => freePort()));
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   const shared = ["--database-url", databaseUrl, ...busArgs];
-  const backends = ports.map((port, index) =>
-    member(`backend ${index + 1}`, [
-      "backend",
-      ...["--port", String(port), "--auth-public-keys", keyPath],
-      ...["--reconcile-interval", "10s", "--run-deadline", "30s"],
-      ...shared,
-    ]),
+  const backends = await Promise.all(
+    ports.map((port, index) =>
+      member(`backend ${index + 1}`, [
+        "backend",
+        ...["--port", String(port), "--auth-public-keys", keyPath],
+        ...["--reconcile-interval", "10s", "--run-deadline", "30s"],
+        ...shared,
+      ]),
+    ),
   );
-  const ingesters = Array.from({ length: options.ingesters }, (_, index) =>
-    member(`ingester ${index + 1}`, ["ingester", ...shared]),
+  const ingesters = await Promise.all(
+    Array.from({ length: options.ingesters }, (_, index) =>
+      member(`ingester ${index + 1}`, ["ingester", ...shared]),
+    ),
   );
   const agents = await Promise.all(
     clusters.map(async ({ account, cluster, kubeconfigPath, agentArgs = [] }, index) =>
