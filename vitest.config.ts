@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { createNoteReporter } from "./test/support/note-reporter.ts";
 import { createSkipReporter } from "./test/support/skip-reporter.ts";
 
 // Forks, because native addons crash in threads.
@@ -8,7 +9,7 @@ export default defineConfig({
   test: {
     // Once for both projects: a project that inherits it would start servers of its own.
     globalSetup: "test/support/global-setup.ts",
-    reporters: ["default", createSkipReporter()],
+    reporters: ["default", createSkipReporter(), createNoteReporter()],
     teardownTimeout: 30_000,
     projects: [
       {

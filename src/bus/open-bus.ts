@@ -5,7 +5,7 @@ import type { BusDependencies, BusSettings } from "./bus-settings.ts";
 /**
  * Opens the bus that the URL's scheme names; an adapter is loaded when it is asked for. Connects to nothing yet.
  *
- * @throws ConfigError for a scheme that there is no adapter for.
+ * @throws ConfigError for a scheme that there is no adapter for, or one that cannot be loaded on this machine.
  */
 export async function openBus(settings: BusSettings, dependencies: BusDependencies): Promise<Bus> {
   const scheme = URL.parse(settings.url)?.protocol;
@@ -21,10 +21,11 @@ export async function openBus(settings: BusSettings, dependencies: BusDependenci
       return createPulsarWebSocketBus(settings, dependencies);
     }
     case "pulsar:":
-    case "pulsar+ssl:":
-      throw new ConfigError(
-        `this build has no adapter for ${scheme}//: use Pulsar's WebSocket API, ws:// or wss:// and its port`,
-      );
+    case "pulsar+ssl:": {
+      const { loadPulsarClient } = await import("./pulsar-native/load-pulsar-client.ts");
+      const { createPulsarNativeBus } = await import("./pulsar-native/create-pulsar-native-bus.ts");
+      return createPulsarNativeBus(settings, dependencies, await loadPulsarClient());
+    }
     default:
       throw new ConfigError(
         `the bus URL has the scheme ${JSON.stringify(scheme ?? "")}: expected memory:, ws:, wss:, pulsar: or pulsar+ssl:`,
