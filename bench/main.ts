@@ -1,9 +1,12 @@
 import { cpus } from "node:os";
 import { agentMemory } from "./benchmarks/agent-memory.ts";
 import { changeLatency } from "./benchmarks/change-latency.ts";
+import { flood } from "./benchmarks/flood.ts";
+import { ingestRate } from "./benchmarks/ingest-rate.ts";
 import { initialSync } from "./benchmarks/initial-sync.ts";
 import { inventory } from "./benchmarks/inventory.ts";
 import { metadataList } from "./benchmarks/metadata-list.ts";
+import { publishRate } from "./benchmarks/publish-rate.ts";
 import { createWorld } from "./support/world.ts";
 
 const benchmarks = new Map([
@@ -12,6 +15,9 @@ const benchmarks = new Map([
   ["agent-memory", agentMemory],
   ["metadata-list", metadataList],
   ["inventory", inventory],
+  ["publish-rate", publishRate],
+  ["ingest-rate", ingestRate],
+  ["flood", flood],
 ]);
 
 const names = process.argv.slice(2);

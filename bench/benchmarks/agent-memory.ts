@@ -30,7 +30,7 @@ async function measure(world: World, objects: number): Promise<ProcessMemory> {
   await sleep(SETTLE_MS);
   const memory = readProcessMemory(agent.pid);
   await agent.end("SIGTERM");
-  await server.program.end("SIGTERM");
+  await server.stop();
   return memory;
 }
 

@@ -10,10 +10,24 @@ const EVERY_MS = 20;
 
 /** From a change in the API to the commit of its row, which a trigger of this database tells by NOTIFY. */
 export async function changeLatency(world: World): Promise<void> {
+  const memory = await measure(world, world.startServer);
+  const broker = await measure(world, world.startBrokered);
+  console.log(`  ${CHANGES} changes, one every ${EVERY_MS} ms`);
+  for (const [bus, latencies] of [
+    ["memory", memory],
+    ["broker", broker],
+  ] as const) {
+    const format = (share: number): string => `${quantile(latencies, share).toFixed(1)} ms`;
+    console.log(`  over the ${bus} bus: p50 ${format(0.5)}, p99 ${format(0.99)}, max ${format(1)}`);
+  }
+  console.log(`  ratio of p50: ${(quantile(broker, 0.5) / quantile(memory, 0.5)).toFixed(1)}`);
+}
+
+async function measure(world: World, start: World["startServer"]): Promise<number[]> {
   await using api = await world.startApi();
   await api.fill(OBJECTS, CONTENT_BYTES);
   const databaseUrl = await world.createDatabase();
-  const server = await world.startServer(databaseUrl);
+  const server = await start(databaseUrl);
   const agent = world.startAgent(server.url, api.url);
   await waitForRun(databaseUrl, 1, agent);
   const seen = new Map<string, bigint>();
@@ -38,11 +52,8 @@ export async function changeLatency(world: World): Promise<void> {
   }
   await client.end();
   await agent.end("SIGTERM");
-  await server.program.end("SIGTERM");
-  const format = (share: number): string => `${quantile(latencies, share).toFixed(1)} ms`;
-  console.log(
-    `  ${CHANGES} changes, one every ${EVERY_MS} ms: p50 ${format(0.5)}, p99 ${format(0.99)}, max ${format(1)}`,
-  );
+  await server.stop();
+  return latencies;
 }
 
 const NOTIFY_OF_ROWS = `

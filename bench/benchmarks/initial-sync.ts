@@ -17,18 +17,29 @@ export async function initialSync(world: World): Promise<void> {
   await api.fill(OBJECTS, CONTENT_BYTES);
   const raw: number[] = [];
   const synced: number[] = [];
+  const brokered: number[] = [];
   for (let repeat = 0; repeat < REPEATS; repeat++) {
     raw.push(await measureRaw(world));
-    synced.push(await measureSync(world, api.url));
+    synced.push(await measureSync(world, api.url, world.startServer));
+    brokered.push(await measureSync(world, api.url, world.startBrokered));
   }
-  const [rawRate, syncRate] = [quantile(raw, 0.5), quantile(synced, 0.5)];
+  const [rawRate, syncRate, brokerRate] = [raw, synced, brokered].map((rates) => quantile(rates, 0.5)) as [
+    number,
+    number,
+    number,
+  ];
   console.log(
     `  raw insert, one connection: ${format(rawRate)} objects/s (of ${raw.map(format).join(", ")})`,
   );
   console.log(
-    `  end to end:                 ${format(syncRate)} objects/s (of ${synced.map(format).join(", ")})`,
+    `  end to end, memory bus:     ${format(syncRate)} objects/s (of ${synced.map(format).join(", ")})`,
   );
-  console.log(`  ratio: ${(syncRate / rawRate).toFixed(2)}`);
+  console.log(
+    `  end to end, broker:         ${format(brokerRate)} objects/s (of ${brokered.map(format).join(", ")})`,
+  );
+  console.log(
+    `  ratios: memory bus to raw ${(syncRate / rawRate).toFixed(2)}, broker to memory bus ${(brokerRate / syncRate).toFixed(2)}`,
+  );
 }
 
 async function measureRaw(world: World): Promise<number> {
@@ -36,9 +47,9 @@ async function measureRaw(world: World): Promise<number> {
   return (OBJECTS * 1000) / durationMs;
 }
 
-async function measureSync(world: World, apiUrl: string): Promise<number> {
+async function measureSync(world: World, apiUrl: string, start: World["startServer"]): Promise<number> {
   const databaseUrl = await world.createDatabase();
-  const server = await world.startServer(databaseUrl);
+  const server = await start(databaseUrl);
   const agent = world.startAgent(server.url, apiUrl);
   const { durationMs } = await waitForRun(databaseUrl, 1, agent);
   const [row] = await queryRows<{ count: number }>(
@@ -49,7 +60,7 @@ async function measureSync(world: World, apiUrl: string): Promise<number> {
     throw new Error(`${row?.count} rows of ${OBJECTS} objects`);
   }
   await agent.end("SIGTERM");
-  await server.program.end("SIGTERM");
+  await server.stop();
   return (OBJECTS * 1000) / durationMs;
 }
 

@@ -22,7 +22,7 @@ export async function inventory(world: World): Promise<void> {
     runs.push(await waitForRun(databaseUrl, count, agent));
   }
   await agent.end("SIGTERM");
-  await server.program.end("SIGTERM");
+  await server.stop();
   const ms = quantile(
     runs.map(({ durationMs }) => durationMs),
     0.5,

