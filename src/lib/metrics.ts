@@ -6,8 +6,8 @@ export interface Metrics {
   observedCounter(name: string, help: string, read: () => number): void;
   /** A distribution; the name ends in its unit, such as `_seconds`. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
-  /** A value that goes up and down, read whenever somebody looks. */
-  gauge(name: string, help: string, read: () => number): void;
+  /** A value that goes up and down, read whenever somebody looks; undefined while nobody knows it. */
+  gauge(name: string, help: string, read: () => number | undefined): void;
 }
 
 /** Tell apart what a metric counts. Few values each: never an object's name, never what another account may not see. */

@@ -6,6 +6,7 @@ import { checkBus } from "./check-bus.ts";
 import { checkDatabase } from "./check-database.ts";
 import { configureRuntime } from "./runtime.ts";
 import { startBackend } from "./start-backend.ts";
+import { watchConfiguredBroker } from "./watch-configured-broker.ts";
 
 /** Runs `evenkeel backend` until `signal` aborts. A broker or a database that is away is waited for. */
 export async function runBackend(signal: AbortSignal, config: BackendConfig): Promise<void> {
@@ -16,7 +17,11 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
   const database = stack.use(createDatabase({ url: config.databaseUrl }));
   const bus = await openBus(config.bus, runtime);
   stack.defer(() => bus.close());
-  await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus)]);
+  const watch = await watchConfiguredBroker(config.bus, bus, runtime);
+  const checks = [checkDatabase(database), checkBus(bus), ...(watch === undefined ? [] : [watch.limits])];
+  await runtime.serveProbes(signal, checks);
+  const watching = watch?.run(signal);
+  stack.defer(() => watching);
   const backend = await startBackend(signal, { ...config, bus, database, runtime });
   log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
     url: backend.url,

@@ -6,6 +6,7 @@ import { checkBus } from "./check-bus.ts";
 import { checkDatabase } from "./check-database.ts";
 import { configureRuntime } from "./runtime.ts";
 import { superviseIngester } from "./supervise-ingester.ts";
+import { watchConfiguredBroker } from "./watch-configured-broker.ts";
 
 /** Runs `evenkeel ingester` until `signal` aborts. A broker or a database that is away is waited for. */
 export async function runIngester(signal: AbortSignal, config: IngesterConfig): Promise<void> {
@@ -16,7 +17,11 @@ export async function runIngester(signal: AbortSignal, config: IngesterConfig): 
   const database = stack.use(createDatabase({ url: config.databaseUrl }));
   const bus = await openBus(config.bus, runtime);
   stack.defer(() => bus.close());
-  await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus)]);
+  const watch = await watchConfiguredBroker(config.bus, bus, runtime);
+  const checks = [checkDatabase(database), checkBus(bus), ...(watch === undefined ? [] : [watch.limits])];
+  await runtime.serveProbes(signal, checks);
+  const watching = watch?.run(signal);
+  stack.defer(() => watching);
   log.info("ingesting");
   await superviseIngester(signal, { bus, database, runtime });
   log.info("stopped");

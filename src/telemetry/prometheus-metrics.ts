@@ -42,7 +42,12 @@ export function createPrometheusMetrics(service: string, version: string): Prome
         return { record: (value, labels) => histogram.record(value, labels) };
       },
       gauge(name, description, read) {
-        meter.createObservableGauge(name, { description }).addCallback((result) => result.observe(read()));
+        meter.createObservableGauge(name, { description }).addCallback((result) => {
+          const value = read();
+          if (value !== undefined) {
+            result.observe(value);
+          }
+        });
       },
     },
     handle: (request, response) => exporter.getMetricsRequestHandler(request, response),

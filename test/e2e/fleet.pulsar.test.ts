@@ -54,7 +54,7 @@ describeWithKube("a fleet", (controlPlane) => {
           fleet = await startFleet({
             programs,
             databaseUrl: postgres().url,
-            busArgs: ["--bus-url", webSocketUrl],
+            busArgs: ["--bus-url", webSocketUrl, "--bus-admin-url", adminUrl],
             backends: 2,
             ingesters: 2,
             clusters: clusters.map((one) => ({
@@ -112,7 +112,10 @@ describeWithKube("a fleet", (controlPlane) => {
         }
         await waitFor("every copy to be true", isTrue, { timeoutMs: 40_000, intervalMs: 500 });
         for (const member of [...fleet.backends, ...fleet.ingesters]) {
-          expect(await readiness(member)).toEqual({ status: 200, text: "[+] database\n[+] bus\n" });
+          expect(await readiness(member)).toEqual({
+            status: 200,
+            text: "[+] database\n[+] bus\n[+] bus limits\n",
+          });
         }
       });
 

@@ -1,0 +1,95 @@
+import type { Bus } from "../bus/bus.ts";
+import type { BrokerLimits, PulsarAdmin } from "../bus/pulsar-admin/pulsar-admin.ts";
+import { toMaxFrameBytes } from "../bus/pulsar-websocket/frame-limit.ts";
+import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
+import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
+import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
+import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import type { Runtime } from "./runtime.ts";
+
+/** What a program learns of its broker by looking at it from the side. */
+export interface BrokerWatch {
+  /** Whether the broker takes messages as large as this program sends. */
+  readonly limits: ReadinessCheck;
+  /** Looks again and again until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** What the watch needs. */
+export interface BrokerWatchOptions {
+  readonly admin: PulsarAdmin;
+  readonly bus: Bus;
+  readonly isWebSocket: boolean;
+  readonly runtime: Runtime;
+}
+
+/** Time between two looks, in milliseconds. */
+const INTERVAL_MS = 15_000;
+
+/** Watches the backlogs, as metrics, and the broker's limits. What it cannot see it leaves out. */
+export function watchBroker({ admin, bus, isWebSocket, runtime }: BrokerWatchOptions): BrokerWatch {
+  const { clock, log, metrics } = runtime;
+  let events: number | undefined;
+  let deadLetters: number | undefined;
+  let problem: string | undefined;
+  metrics.gauge("evenkeel_bus_backlog_messages", "Events that no ingester has applied yet", () => events);
+  metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetters);
+
+  const look = async (signal: AbortSignal): Promise<void> => {
+    const partitions = await admin.countPartitions(signal, TOPICS.events);
+    if (partitions === undefined) {
+      throw new RetryableError(`there is no topic ${TOPICS.events}: run "evenkeel admin topics"`);
+    }
+    const topics = Array.from({ length: partitions }, (_, index) => `${TOPICS.events}-partition-${index}`);
+    const counts = await Promise.all(
+      topics.map((topic) => admin.countBacklog(signal, topic, INGESTER_SUBSCRIPTION)),
+    );
+    events = counts.reduce((sum, count) => sum + count, 0);
+    deadLetters = await admin.countBacklog(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    problem = compareLimits(await admin.readBrokerLimits(signal), bus.maxMessageBytes, isWebSocket);
+  };
+
+  return {
+    limits: {
+      name: "bus limits",
+      async check() {
+        if (problem !== undefined) {
+          throw new ConfigError(problem);
+        }
+      },
+    },
+    async run(signal) {
+      let lastError: string | undefined;
+      while (!signal.aborted) {
+        try {
+          await look(signal);
+          lastError = undefined;
+        } catch (error) {
+          // Told once: a token without the right to look will not get it by asking.
+          if (!signal.aborted && toMessage(error) !== lastError) {
+            lastError = toMessage(error);
+            log[error instanceof RetryableError ? "warn" : "info"]("the broker cannot be looked at", {
+              error: lastError,
+            });
+          }
+        }
+        await sleepUnlessAborted(signal, clock, INTERVAL_MS);
+      }
+    },
+  };
+}
+
+/** What is too small, if something is: messages would be refused that this program takes for small enough. */
+function compareLimits(
+  { maxMessageBytes, maxTextFrameBytes }: BrokerLimits,
+  sent: number,
+  isWebSocket: boolean,
+): string | undefined {
+  const frame = toMaxFrameBytes(sent);
+  if (maxMessageBytes < sent) {
+    return `the broker takes messages of ${maxMessageBytes} bytes (maxMessageSize), expected ${sent}: raise it, or lower --bus-max-message`;
+  }
+  return isWebSocket && maxTextFrameBytes < frame
+    ? `the broker takes frames of ${maxTextFrameBytes} bytes (webSocketMaxTextFrameSize), expected ${frame}: raise it, or lower --bus-max-message`
+    : undefined;
+}

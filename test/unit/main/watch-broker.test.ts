@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryBus } from "../../../src/bus/memory-bus.ts";
+import type { BrokerLimits } from "../../../src/bus/pulsar-admin/pulsar-admin.ts";
+import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
+import { type Metrics, noMetrics } from "../../../src/lib/metrics.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
+import { watchBroker } from "../../../src/main/watch-broker.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { createMemoryPulsarAdmin } from "../../support/memory-pulsar-admin.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const { signal } = new AbortController();
+
+async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
+  const gauges = new Map<string, () => number | undefined>();
+  const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
+  const admin = createMemoryPulsarAdmin(limits);
+  const clock = new ManualClock();
+  const runtime = { clock, random: createSeededRandom(1), log: createSilentLog(), metrics, tracer: noTracer };
+  const bus = createMemoryBus({ maxMessageBytes });
+  const stop = new AbortController();
+  const broker = watchBroker({ admin, bus, isWebSocket: true, runtime });
+  const running = broker.run(stop.signal);
+  const read = (): unknown[] =>
+    ["evenkeel_bus_backlog_messages", "evenkeel_bus_dead_letters"].map((name) => gauges.get(name)?.());
+  const end = async (): Promise<void> => {
+    stop.abort();
+    await clock.advance(0);
+    await running;
+    expect(clock.pending).toBe(0);
+  };
+  return { admin, broker, clock, read, end };
+}
+
+describe("watching the broker", () => {
+  it("counts what waits, over all partitions, as soon as it can be seen", async () => {
+    const { admin, clock, read, end } = await watch({
+      maxMessageBytes: 5 * MEBIBYTE,
+      maxTextFrameBytes: 8 * MEBIBYTE,
+    });
+    await clock.advance(1_000);
+    expect(read()).toEqual([undefined, undefined]);
+    await admin.createTenant(signal);
+    await admin.createNamespace(signal, "main");
+    await admin.createTopic(signal, TOPICS.events, 2);
+    await admin.createTopic(signal, TOPICS.deadLetter, 0);
+    await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    for (const partition of [0, 1]) {
+      const topic = `${TOPICS.events}-partition-${partition}`;
+      await admin.createTopic(signal, topic, 0);
+      await admin.createSubscription(signal, topic, INGESTER_SUBSCRIPTION);
+      admin.publish(topic);
+    }
+    admin.publish(TOPICS.deadLetter);
+    await clock.advance(15_000);
+    expect(read()).toEqual([2, 1]);
+    await end();
+  });
+
+  it.each([
+    [{ maxMessageBytes: MEBIBYTE, maxTextFrameBytes: 2 * MEBIBYTE }, undefined],
+    [{ maxMessageBytes: MEBIBYTE - 1, maxTextFrameBytes: 2 * MEBIBYTE }, /maxMessageSize.*expected 1048576/],
+    [
+      { maxMessageBytes: MEBIBYTE, maxTextFrameBytes: MEBIBYTE },
+      /webSocketMaxTextFrameSize.*expected 1430872/,
+    ],
+  ])("finds limits that are too small: %o", async (limits, problem) => {
+    const { admin, broker, clock, end } = await watch(limits);
+    await admin.createTenant(signal);
+    await admin.createNamespace(signal, "main");
+    await admin.createTopic(signal, TOPICS.events, 0);
+    await admin.createTopic(signal, TOPICS.deadLetter, 0);
+    await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    await clock.advance(15_000);
+    const checked = broker.limits.check(signal);
+    if (problem === undefined) {
+      await checked;
+    } else {
+      await expect(checked).rejects.toThrow(problem);
+    }
+    await end();
+  });
+});
