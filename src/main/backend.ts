@@ -22,7 +22,17 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
   await runtime.serveProbes(signal, checks);
   const watching = watch?.run(signal);
   stack.defer(() => watching);
-  const backend = await startBackend(signal, { ...config, bus, database, runtime });
+  const backend = await startBackend(signal, { ...config, bus, database, runtime }).catch(
+    (error: unknown) => {
+      if (!signal.aborted) {
+        throw error;
+      }
+    },
+  );
+  if (backend === undefined) {
+    log.info("stopped before the bus could be joined");
+    return;
+  }
   log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
     url: backend.url,
   });
