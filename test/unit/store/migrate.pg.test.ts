@@ -59,6 +59,17 @@ describeWithPostgres("migrations", (database) => {
     expect(await tables()).toContain("kubernetes_object");
   });
 
+  it("compress contents by lz4 where the server has it", async () => {
+    await migrate(url);
+    const { rowCount } = await client.query(
+      "SELECT 1 FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)",
+    );
+    const { rows } = await client.query(
+      "SELECT attcompression AS by FROM pg_attribute WHERE attrelid = 'kubernetes_object'::regclass AND attname = 'content'",
+    );
+    expect(rows).toEqual([{ by: rowCount === 0 ? "" : "l" }]);
+  });
+
   it("are recorded as Prisma does it", async () => {
     await migrate(url, [FIRST]);
     const { rows } = await client.query(`SELECT * FROM "_prisma_migrations"`);
