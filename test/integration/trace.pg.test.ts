@@ -1,0 +1,86 @@
+import { InMemorySpanExporter, type ReadableSpan } from "@opentelemetry/sdk-trace";
+import { expect, it } from "vitest";
+import { createSeededRandom } from "../../src/lib/random.ts";
+import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { runAgentOn } from "../../src/main/agent.ts";
+import { createRuntime } from "../../src/main/runtime.ts";
+import { startServer } from "../../src/main/start-server.ts";
+import { createDatabase } from "../../src/store/database.ts";
+import { createOtlpTracer } from "../../src/telemetry/otlp-tracer.ts";
+import { createSimulatedKube } from "../support/e2e/simulated-kube.ts";
+import { waitFor } from "../support/e2e/wait-for.ts";
+import { describeWithPostgres } from "../support/postgres.ts";
+
+describeWithPostgres("a trace", (provided) => {
+  it("leads from the watch event to the commit, through all three programs", async () => {
+    await using stack = new AsyncDisposableStack();
+    const exporters = { agent: new InMemorySpanExporter(), server: new InMemorySpanExporter() };
+    const [agentTracer, serverTracer] = (["agent", "server"] as const).map((service) => {
+      // The agent begins traces; the server goes on with them, and begins none.
+      const ratio = service === "agent" ? 1 : 0;
+      return stack.use(createOtlpTracer({ service, version: "1", ratio, exporter: exporters[service] }));
+    });
+    if (agentTracer === undefined || serverTracer === undefined) {
+      throw new Error("there is no tracer");
+    }
+    const kube = stack.use(await createSimulatedKube(createSeededRandom(1)));
+    const database = stack.use(createDatabase({ url: provided.url }));
+    const runtime = createRuntime(createSilentLog());
+    const stop = new AbortController();
+    const server = await startServer(stop.signal, {
+      host: "127.0.0.1",
+      port: 0,
+      auth: { kind: "none" },
+      database,
+      reconcileIntervalMs: 3_600_000,
+      runDeadlineMs: 60_000,
+      runtime: { ...runtime, tracer: serverTracer },
+    });
+    const agent = runAgentOn(
+      stop.signal,
+      {
+        server: server.url,
+        cluster: "traced",
+        kinds: ["v1/configmaps"],
+        excludes: [],
+        namespaces: [],
+        token: undefined,
+        tokenFile: undefined,
+      },
+      { kind: "kubeconfig", path: kube.kubeconfigPath },
+      { ...runtime, tracer: agentTracer },
+    );
+    const rowOf = async (name: string): Promise<void> => {
+      const { rowCount } = await database.pool.query(
+        "SELECT 1 FROM kubernetes_object WHERE cluster = 'traced' AND name = $1",
+        [name],
+      );
+      expect(rowCount).toBeGreaterThan(0);
+    };
+    const [listed] = kube.cluster.list("/configmaps");
+    await waitFor("the first copy", () => rowOf(listed?.metadata.name ?? ""));
+    kube.cluster.create({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { namespace: "default", name: "watched" },
+    });
+    await waitFor("the watched object", () => rowOf("watched"));
+    stop.abort();
+    await Promise.all([agent, server.ended]);
+    await Promise.all([agentTracer.flush(), serverTracer.flush()]);
+
+    const spans = [...exporters.agent.getFinishedSpans(), ...exporters.server.getFinishedSpans()];
+    const observed = spans.filter(({ name }) => name === "observe");
+    expect(observed.map(({ attributes }) => attributes["kind"])).toContain("v1/configmaps");
+    const chains = observed.map((span) => [span.name, ...namesAfter(spans, span)].join(" > "));
+    expect(chains).toContain("observe > publish > apply");
+    // Nothing else was recorded: what no agent traces is not traced.
+    expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(observed.length);
+  });
+});
+
+/** Names of the spans that this one led to, each by the one before. */
+function namesAfter(spans: readonly ReadableSpan[], span: ReadableSpan): string[] {
+  const next = spans.find(({ parentSpanContext }) => parentSpanContext?.spanId === span.spanContext().spanId);
+  return next === undefined ? [] : [next.name, ...namesAfter(spans, next)];
+}
