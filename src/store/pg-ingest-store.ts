@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
-import { type Batch, BatchSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Clock } from "../lib/clock.ts";
 import { TerminalError } from "../lib/errors.ts";
@@ -8,11 +8,11 @@ import { type Database, translated } from "./database.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "./ingest-store.ts";
 import { readInventory } from "./inventory.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
+import { addInventoryBytes } from "./sql/add-inventory-bytes.ts";
 import { addKinds } from "./sql/add-kinds.ts";
 import { applyObservations, type ObservationContext } from "./sql/apply-observations.ts";
 import { applyScope } from "./sql/apply-scope.ts";
 import { beginAttempt } from "./sql/begin-attempt.ts";
-import { addInventoryBytes, addRepairBytes } from "./sql/count-run-bytes.ts";
 import { endKind } from "./sql/end-kind.ts";
 import { isCurrentSession, recordProgress } from "./sql/record-progress.ts";
 import { PoisonError, toStoreError } from "./sql-error.ts";
@@ -109,10 +109,9 @@ async function applyBatch(
   const context = { ...position, ...kind, incarnation, now, runId: chunk?.runId };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
-    await recordProgress(client, position, { refused: outOfScope > 0 || quarantined.length > 0, now });
-    if (chunk !== undefined) {
-      await addRepairBytes(client, position, chunk.runId, toBinary(BatchSchema, batch).byteLength);
-    }
+    const refused = outOfScope > 0 || quarantined.length > 0;
+    const repair = chunk && { repair: { runId: chunk.runId, bytes: countBytes(observations) } };
+    await recordProgress(client, position, { refused, now, ...repair });
     return { applied, quarantined };
   });
 }
@@ -163,6 +162,14 @@ async function applySplitting(
       quarantined: [...left.quarantined, ...right.quarantined],
     };
   }
+}
+
+/** Bytes of names and contents: the rest of a message is little, and not worth another encoding. */
+function countBytes(observations: readonly Observation[]): number {
+  return observations.reduce(
+    (sum, { namespace, name, content }) => sum + namespace.length + name.length + (content?.byteLength ?? 0),
+    0,
+  );
 }
 
 function toQuarantinedItem(observation: Observation): QuarantinedItem[] {

@@ -111,9 +111,9 @@ export const identityMutants: readonly Mutant[] = [
   },
   {
     race: "AUTH",
-    file: "src/store/sql/count-run-bytes.ts",
-    find: "WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL",
-    replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $3 AND ended_at IS NULL",
+    file: "src/store/sql/record-progress.ts",
+    find: "WHERE account = $1 AND cluster = $2 AND id = $9::uuid AND ended_at IS NULL",
+    replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $9::uuid AND ended_at IS NULL",
     tests: ["test/integration/accounts.pg.test.ts"],
     only: "nothing that an agent says",
   },

@@ -10,6 +10,15 @@ export interface Progress {
   readonly refusedSequence: bigint;
 }
 
+/** What is recorded of a message that was applied. */
+export interface Applied {
+  /** Something of it could not be applied. */
+  readonly refused: boolean;
+  readonly now: Date;
+  /** The run that it answers, and the bytes of what it puts right. */
+  readonly repair?: { readonly runId: string; readonly bytes: number };
+}
+
 /**
  * Records that the message at this position was applied, and what was lost in front of it or refused of it.
  *
@@ -19,7 +28,7 @@ export interface Progress {
 export async function recordProgress(
   client: ClientBase,
   { account, cluster, epoch, sequence, part = { index: 0, count: 1 } }: StreamPosition,
-  { refused, now }: { readonly refused: boolean; readonly now: Date },
+  { refused, now, repair }: Applied,
 ): Promise<Progress | undefined> {
   const { rows } = await client.query<{ applied: string; gap: string; refused: string }>(RECORD, [
     account,
@@ -30,6 +39,8 @@ export async function recordProgress(
     now,
     part.index,
     part.count - 1 - part.index,
+    repair?.runId ?? null,
+    repair?.bytes ?? 0,
   ]);
   const [row] = rows;
   return (
@@ -58,6 +69,10 @@ export async function isCurrentSession(
 const RECORD = `
 WITH seen AS (
   UPDATE cluster SET last_event_at = $6 WHERE account = $1 AND name = $2
+),
+repaired AS (
+  UPDATE reconciliation_run SET repair_bytes = repair_bytes + $10
+  WHERE account = $1 AND cluster = $2 AND id = $9::uuid AND ended_at IS NULL
 )
 UPDATE agent_session SET
   gap_sequence = CASE

@@ -403,7 +403,7 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   inventoryBytes: bigint;
 
   /**
-   * Bytes of Put and Delete batches that answered, as Protobuf.
+   * Bytes of names and contents of the Puts and Deletes that answered.
    *
    * @generated from field: uint64 repair_bytes = 11;
    */
