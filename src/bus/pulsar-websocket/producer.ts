@@ -1,16 +1,11 @@
 import { Buffer } from "node:buffer";
 import { RetryableError, TerminalError, toMessage } from "../../lib/errors.ts";
 import { sleepUnlessAborted } from "../../lib/sleep-unless-aborted.ts";
-import {
-  assertFits,
-  type OutgoingMessage,
-  type Producer,
-  PublishRefusedError,
-  PublishUnknownError,
-} from "../bus.ts";
+import { assertFits, type OutgoingMessage, type Producer, PublishUnknownError } from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { BusDependencies } from "../bus-settings.ts";
 import { type Publish, PublishQueue } from "../publish-queue.ts";
+import { recordPublish } from "../record-publish.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
 import { assertFrameFits, toMaxFrameBytes } from "./frame-limit.ts";
@@ -67,19 +62,7 @@ export class WebSocketProducer implements Producer {
   }
 
   async publish(signal: AbortSignal, message: OutgoingMessage): Promise<void> {
-    const { topic, metrics, clock } = this.#options;
-    const calledMs = clock.monotonic();
-    try {
-      await this.#publish(signal, message);
-      metrics.stored(topic, (clock.monotonic() - calledMs) / 1000);
-    } catch (error) {
-      if (error instanceof PublishRefusedError) {
-        metrics.failed(topic, "refused");
-      } else if (error instanceof PublishUnknownError) {
-        metrics.failed(topic, "unknown");
-      }
-      throw error;
-    }
+    await recordPublish(this.#options, () => this.#publish(signal, message));
   }
 
   /** Throws `RetryableError` while there is no connection. */
@@ -189,7 +172,7 @@ export class WebSocketProducer implements Producer {
       publish.outcome.resolve();
       return;
     }
-    const wasSentWhileBlocked = this.#blockedSinceMs !== undefined && publish.sentMs >= this.#blockedSinceMs;
+    const wasSentWhileBlocked = this.#blockedSinceMs !== undefined && publish.sentMs > this.#blockedSinceMs;
     publish.outcome.reject(toPublishError(receipt, topic, wasSentWhileBlocked));
     if (isBlocked(receipt)) {
       this.#blockedSinceMs ??= clock.monotonic();
