@@ -6,6 +6,7 @@ import type { CliContext } from "./cli-context.ts";
 import { createClusterCommand } from "./cluster.ts";
 import { createClustersCommand } from "./clusters.ts";
 import { createDevCommand } from "./dev.ts";
+import { createDlqCommand } from "./dlq.ts";
 import { createIngesterCommand } from "./ingester.ts";
 import { createMigrateCommand } from "./migrate.ts";
 import { createObjectCommand } from "./object.ts";
@@ -43,6 +44,7 @@ export function createCli(context: CliContext, version: string): Command {
     createMigrateCommand(context),
     createTokenCommand(context),
     createAdminCommand(context),
+    createDlqCommand(context),
     createClustersCommand(context),
     createClusterCommand(context),
     createObjectsCommand(context),

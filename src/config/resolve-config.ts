@@ -3,6 +3,7 @@ import { agentProgram } from "./agent-config.ts";
 import { backendProgram } from "./backend-config.ts";
 import { clientProgram } from "./client-config.ts";
 import { devProgram } from "./dev-config.ts";
+import { dlqProgram } from "./dlq-config.ts";
 import type { Fields } from "./field.ts";
 import { ingesterProgram } from "./ingester-config.ts";
 import { type ConfigSources, loadConfig } from "./load-config.ts";
@@ -16,6 +17,7 @@ const programs = [
   backendProgram,
   clientProgram,
   devProgram,
+  dlqProgram,
   ingesterProgram,
   migrateProgram,
   serverProgram,
