@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { openBus } from "../../../src/bus/open-bus.ts";
+import { ConfigError } from "../../../src/lib/errors.ts";
+import { busDependencies } from "../../support/bus-dependencies.ts";
+
+it.each([
+  ["memory:", false],
+  ["ws://127.0.0.1:1", true],
+  ["wss://127.0.0.1:1", true],
+])("opens %s without a connection", async (url, durable) => {
+  const bus = await openBus({ url, tenant: "evenkeel", maxMessageBytes: 12_345 }, busDependencies);
+  expect(bus).toMatchObject({ durable, maxMessageBytes: 12_345 });
+  await bus.close();
+});
+
+it.each(["http://127.0.0.1:8080", "nonsense", ""])("refuses %j", async (url) => {
+  const opening = openBus({ url, tenant: "evenkeel" }, busDependencies);
+  await expect(opening).rejects.toThrow(ConfigError);
+  await expect(opening).rejects.toThrow("expected memory:, ws:, wss:, pulsar: or pulsar+ssl:");
+});
