@@ -1,7 +1,10 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { AdminRequest } from "../../../../src/bus/pulsar-admin/admin-request.ts";
 import { createNodeTransport } from "../../../../src/bus/pulsar-admin/node-transport.ts";
@@ -16,6 +19,7 @@ import { createSystemClock } from "../../../../src/lib/system-clock.ts";
 import { freePort } from "../../../support/free-port.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
+const certificate = fileURLToPath(new URL("../../../support/tls/loopback.cert.pem", import.meta.url));
 const { signal } = new AbortController();
 const get: AdminRequest = { method: "GET", path: "namespaces/evenkeel/main" };
 
@@ -162,6 +166,24 @@ describe("the transport of the admin API", () => {
     await clock.advance(30_000);
     await refused;
     expect(clock.pending).toBe(0);
+  });
+
+  it("trusts the authorities that it is told to, and no other", async () => {
+    const answer: RequestListener = (_, response) => response.end("1");
+    const server = createTlsServer(
+      {
+        cert: readFileSync(certificate, "utf8"),
+        key: readFileSync(new URL("../../../support/tls/loopback.key.pem", import.meta.url)),
+      },
+      answer,
+    ).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const adminUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const clock = createSystemClock();
+    const trusting = createNodeTransport({ adminUrl, trustCertsFile: certificate }, clock);
+    expect(await trusting.send(signal, get)).toBe(1);
+    await expect(open(adminUrl).send(signal, get)).rejects.toThrow("self-signed certificate");
+    server.close();
   });
 
   it("names the file of certificates that it cannot read", () => {
