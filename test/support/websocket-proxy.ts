@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 
 /** What may become of the next publish that comes by. */
@@ -17,8 +18,10 @@ export type PublishFault =
 export interface WebSocketProxy extends AsyncDisposable {
   /** Where it listens, such as `ws://127.0.0.1:40123`. */
   readonly url: string;
-  /** Connections that are open through it. */
+  /** Connections that are open through it, without those that are frozen. */
   readonly connections: number;
+  /** Frames that the broker has sent on the connections whose path contains the text, while they are open. */
+  countFromBroker(path: string): number;
   failNextPublish(fault: PublishFault): void;
   /** Ends the connections whose path contains the text, without a goodbye. */
   cut(path: string): void;
@@ -31,6 +34,8 @@ interface Pair {
   readonly near: WebSocket;
   readonly far: WebSocket;
   receiptFault: Exclude<PublishFault, "refuse"> | undefined;
+  fromBroker: number;
+  isFrozen: boolean;
 }
 
 const socketOptions = { perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 };
@@ -57,6 +62,7 @@ export async function createWebSocketProxy(brokerUrl: string): Promise<WebSocket
   const fromBroker = (pair: Pair, frame: string): void => {
     const fault = pair.receiptFault;
     pair.receiptFault = undefined;
+    pair.fromBroker += 1;
     if (fault === undefined) {
       pair.near.send(frame);
     } else if (fault === "cutBeforeReceipt") {
@@ -72,12 +78,22 @@ export async function createWebSocketProxy(brokerUrl: string): Promise<WebSocket
       ...(authorization === undefined ? {} : { headers: { authorization } }),
     });
     far.on("error", () => socket.destroy());
-    far.once("unexpected-response", (_, { statusCode = 500, statusMessage = "" }) => {
-      socket.end(`HTTP/1.1 ${statusCode} ${statusMessage}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+    far.once("unexpected-response", async (_, response) => {
+      const body = await text(response);
+      socket.end(
+        `HTTP/1.1 ${response.statusCode} No\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+      );
     });
     far.once("open", () => {
       upgrader.handleUpgrade(request, socket, head, (near) => {
-        const pair: Pair = { path: decodeURIComponent(path), near, far, receiptFault: undefined };
+        const pair: Pair = {
+          path: decodeURIComponent(path),
+          near,
+          far,
+          receiptFault: undefined,
+          fromBroker: 0,
+          isFrozen: false,
+        };
         pairs.add(pair);
         near.on("message", (data) => far.send(toBroker(pair, toText(data))));
         far.on("message", (data) => fromBroker(pair, toText(data)));
@@ -97,8 +113,9 @@ export async function createWebSocketProxy(brokerUrl: string): Promise<WebSocket
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get connections() {
-      return pairs.size;
+      return [...pairs].filter(({ isFrozen }) => !isFrozen).length;
     },
+    countFromBroker: (path) => matching(path).reduce((sum, { fromBroker: count }) => sum + count, 0),
     failNextPublish(fault) {
       nextFault = fault;
     },
@@ -108,9 +125,10 @@ export async function createWebSocketProxy(brokerUrl: string): Promise<WebSocket
       }
     },
     freeze(path) {
-      for (const { near, far } of matching(path)) {
-        near.pause();
-        far.pause();
+      for (const pair of matching(path)) {
+        pair.isFrozen = true;
+        pair.near.pause();
+        pair.far.pause();
       }
     },
     async [Symbol.asyncDispose]() {

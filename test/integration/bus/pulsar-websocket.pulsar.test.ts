@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
+import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
+import { describeWithBroker } from "../../support/broker.ts";
+import { createBrokerAdmin } from "../../support/broker-admin.ts";
+import { busDependencies } from "../../support/bus-dependencies.ts";
+import { waitFor } from "../../support/e2e/wait-for.ts";
+import { createFastClock } from "../../support/fast-clock.ts";
+import { createWebSocketProxy, type WebSocketProxy } from "../../support/websocket-proxy.ts";
+
+const MIB = 1024 * 1024;
+let topics = 0;
+
+describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
+  const { signal } = new AbortController();
+  let proxy: WebSocketProxy;
+  let bus: Bus;
+  let topic: string;
+
+  beforeEach(async () => {
+    const { webSocketUrl, tenant } = broker();
+    proxy = await createWebSocketProxy(webSocketUrl);
+    topic = `main/websocket-${process.pid}-${++topics}`;
+    // Half a minute without a receipt is over in one and a half seconds.
+    const dependencies = { ...busDependencies, clock: createFastClock(20) };
+    bus = createPulsarWebSocketBus({ url: proxy.url, tenant, maxMessageBytes: 7 * MIB }, dependencies);
+  });
+  afterEach(async () => {
+    await bus.close();
+    await waitFor("connections to be closed", () => expect(proxy.connections).toBe(0));
+    await proxy[Symbol.asyncDispose]();
+  });
+
+  const subscribe = (maxUnacknowledged = 100, maxPrefetched = 16): Promise<Consumer> =>
+    bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged, maxPrefetched });
+  const numbered = (number: number) => ({ key: `k${number % 5}`, payload: Buffer.from(String(number)) });
+  const read = async (
+    consumer: Consumer,
+    isEnough: (numbers: readonly number[]) => boolean,
+  ): Promise<number[]> => {
+    const numbers: number[] = [];
+    for await (const delivery of consumer.deliveries(signal)) {
+      numbers.push(Number(Buffer.from(delivery.payload).toString()));
+      await delivery.acknowledge();
+      if (isEnough(numbers)) {
+        break;
+      }
+    }
+    return numbers;
+  };
+
+  it("loses nothing and keeps the order of each key when the topic moves", async () => {
+    const { adminUrl, tenant } = broker();
+    const admin = createBrokerAdmin(adminUrl);
+    const [consumer, producer] = [await subscribe(), await bus.createProducer(signal, topic)];
+    const count = 600;
+    const reading = read(consumer, (numbers) => new Set(numbers).size === count);
+    for (let number = 0; number < count; number += 20) {
+      const batch = Array.from({ length: 20 }, (_, index) =>
+        producer.publish(signal, numbered(number + index)),
+      );
+      if (number % 200 === 100) {
+        await admin.send("PUT", `persistent/${tenant}/${topic}/unload`);
+      }
+      await Promise.all(batch);
+    }
+    const ofKeys = Map.groupBy(new Set(await reading), (number) => number % 5);
+    for (const numbers of ofKeys.values()) {
+      expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+    }
+  });
+
+  it("does not know of a publish whose receipt never comes, and goes on over another connection", async () => {
+    const [consumer, producer] = [await subscribe(), await bus.createProducer(signal, topic)];
+    proxy.failNextPublish("loseReceipt");
+    await expect(producer.publish(signal, numbered(1))).rejects.toThrow(PublishUnknownError);
+    await producer.publish(signal, numbered(2));
+    expect(await read(consumer, ({ length }) => length === 2)).toEqual([1, 2]);
+  });
+
+  it("finds a producer's connection that died in silence, and publishes over another one", async () => {
+    const producer = await bus.createProducer(signal, topic);
+    proxy.freeze("/producer/");
+    expect(proxy.connections).toBe(0);
+    await waitFor("another connection", () => expect(proxy.connections).toBe(1));
+    await producer.publish(signal, numbered(1));
+  });
+
+  it("finds a consumer's connection that died in silence", async () => {
+    const consumer = await subscribe();
+    proxy.freeze("/consumer/");
+    const reading = read(consumer, () => true);
+    await expect(reading).rejects.toThrow(RetryableError);
+    await expect(reading).rejects.toThrow("a ping was not answered");
+  });
+
+  it("has no more sent to it than it may hold", async () => {
+    const consumer = await subscribe(6, 3);
+    const producer = await bus.createProducer(signal, topic);
+    await Promise.all(Array.from({ length: 50 }, (_, number) => producer.publish(signal, numbered(number))));
+    const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+    const sent = (): number => proxy.countFromBroker("/consumer/");
+    const held = [(await deliveries.next()).value];
+    await waitFor("messages to be prefetched", () => expect(sent()).toBe(3));
+    for (let index = 1; index < 6; index++) {
+      held.push((await deliveries.next()).value);
+    }
+    await waitFor("the limit to be reached", () => expect(sent()).toBe(6));
+    await held[3]?.acknowledge();
+    await deliveries.next();
+    expect(sent()).toBe(7);
+  });
+
+  it("names the broker's limits when a message is above one of them, and goes on", async () => {
+    const producer = await bus.createProducer(signal, topic);
+    const aboveFrame = producer.publish(signal, { key: "k", payload: new Uint8Array(6.5 * MIB) });
+    await expect(aboveFrame).rejects.toThrow(PublishRefusedError);
+    await expect(aboveFrame).rejects.toThrow(`webSocketMaxTextFrameSize of ${8 * MIB}`);
+    const aboveMessage = producer.publish(signal, { key: "k", payload: new Uint8Array(5 * MIB + 1) });
+    await expect(aboveMessage).rejects.toThrow(PublishRefusedError);
+    await expect(aboveMessage).rejects.toThrow("exceeds 5242880 bytes");
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(4.9 * MIB) });
+  });
+
+  it("tells that a namespace is not there", async () => {
+    await expect(bus.createProducer(signal, "nowhere/topic")).rejects.toThrow("Namespace not found");
+    const options = { topic: "nowhere/topic", subscription: "s", maxUnacknowledged: 1, maxPrefetched: 1 };
+    await expect(bus.subscribe(signal, options)).rejects.toThrow("Namespace not found");
+  });
+});
