@@ -27,7 +27,7 @@ const passes = Number(process.env["EVENKEEL_TEST_PASSES"] ?? 1);
 describeWithKube("a fleet", (controlPlane) => {
   describeWithOwnPostgres("with Postgres", (postgres) => {
     // Quotas are looked at once a minute unless a test cannot wait so long.
-    describeWithOwnBroker("and a broker", { backlogQuotaCheckIntervalInSeconds: 1 }, (broker) => {
+    describeWithOwnBroker("and a broker", { settings: { backlogQuotaCheckIntervalInSeconds: 1 } }, (broker) => {
       let programs: Programs;
       let kube: KubeClient;
       let fleet: Fleet;

@@ -8,14 +8,15 @@ export interface BrokerAdmin {
   send(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
 }
 
-/** Asks the broker at `adminUrl`, without authentication. */
-export function createBrokerAdmin(adminUrl: string): BrokerAdmin {
+/** Asks the broker at `adminUrl`, with the token of a superuser where it wants one. */
+export function createBrokerAdmin(adminUrl: string, token?: string): BrokerAdmin {
+  const authorization: Record<string, string> =
+    token === undefined ? {} : { authorization: `Bearer ${token}` };
   const request = async (method: string, path: string, body?: unknown): Promise<Response> =>
     fetch(`${adminUrl}/admin/v2/${path}`, {
       method,
-      ...(body === undefined
-        ? {}
-        : { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      headers: { ...authorization, "content-type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
   const create = async (path: string, body?: unknown): Promise<void> => {
     const response = await request("PUT", path, body);

@@ -34,6 +34,8 @@ export interface BrokerOptions {
   readonly reaper: Reaper;
   /** Settings besides those that keep it on this machine. */
   readonly settings?: BrokerSettings;
+  /** Token of a superuser, for settings that ask everybody who they are. */
+  readonly adminToken?: string;
 }
 
 const tenant = "evenkeel";
@@ -50,7 +52,8 @@ const environment = {
  * Starts a broker of its own configuration, data and logs, on free ports of the loopback interface. Downloads Pulsar
  * first where nobody has yet.
  */
-export async function startBroker({ distribution, reaper, settings }: BrokerOptions): Promise<Broker> {
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { distribution, reaper, settings, adminToken } = options;
   await provideBroker(distribution);
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-broker-"));
   const leftover = { kind: "dir", path: directory } as const;
@@ -68,7 +71,7 @@ export async function startBroker({ distribution, reaper, settings }: BrokerOpti
     adminUrl: `http://127.0.0.1:${ports.web}`,
     tenant,
   };
-  const admin = createBrokerAdmin(address.adminUrl);
+  const admin = createBrokerAdmin(address.adminUrl, adminToken);
   const start = (): Promise<ServerProcess> =>
     startServerProcess({
       command: join(distribution.directory, "bin", "pulsar"),

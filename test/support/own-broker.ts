@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { findBrokerDistribution } from "./broker-distribution.ts";
-import { type Broker, startBroker } from "./broker-server.ts";
-import type { BrokerSettings } from "./broker-settings.ts";
+import { type Broker, type BrokerOptions, startBroker } from "./broker-server.ts";
 import { createReaper, type Reaper } from "./reaper.ts";
 
 /** Pulsar may have to be downloaded first, once per machine. */
@@ -13,7 +12,7 @@ const startTimeoutMs = 10 * 60_000;
  */
 export function describeWithOwnBroker(
   name: string,
-  settings: BrokerSettings,
+  options: Pick<BrokerOptions, "settings" | "adminToken">,
   body: (broker: () => Broker) => void,
 ): void {
   const distribution = findBrokerDistribution();
@@ -32,7 +31,7 @@ export function describeWithOwnBroker(
     let reaper: Reaper | undefined;
     beforeAll(async () => {
       reaper = createReaper();
-      broker = await startBroker({ distribution, reaper, settings });
+      broker = await startBroker({ ...options, distribution, reaper });
     }, startTimeoutMs);
     afterAll(async () => {
       await broker?.stop();

@@ -19,7 +19,9 @@ describeWithBroker("the broker of the tests", (broker) => {
   });
 });
 
-describeWithOwnBroker("a broker of one's own", { webSocketSessionIdleTimeoutMillis: 12_345 }, (broker) => {
+const settings = { webSocketSessionIdleTimeoutMillis: 12_345 };
+
+describeWithOwnBroker("a broker of one's own", { settings }, (broker) => {
   it.each(["stop", "kill"] as const)(
     "has what it stored after %s and start",
     { timeout: 90_000 },
