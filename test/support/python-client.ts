@@ -9,7 +9,7 @@ import type { Missing } from "./missing.ts";
 
 /** Pulsar's own client for Python, with classes generated from the contract. */
 export interface PythonClient {
-  /** Runs `test/support/python/client.py`; returns the last line that it prints. */
+  /** Runs `test/support/python/client.py`; returns the JSON that it prints, if it prints any. */
   run(...args: readonly string[]): Promise<string>;
 }
 
@@ -57,8 +57,8 @@ export async function createPythonClient(python: string, directory: string): Pro
       const { stdout } = await execute(python, [join(root, "test/support/python/client.py"), ...args], {
         env,
       });
-      // Pulsar's client logs on the same stream, before it.
-      return stdout.trimEnd().split("\n").at(-1) ?? "";
+      // Pulsar's client logs on the same stream.
+      return stdout.split("\n").find((line) => line.startsWith("{")) ?? "";
     },
   };
 }
