@@ -1,6 +1,8 @@
 import { openBus } from "../bus/open-bus.ts";
 import type { BackendConfig } from "../config/backend-config.ts";
+import { RetryableError } from "../lib/errors.ts";
 import { createDatabase } from "../store/database.ts";
+import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { assertMigrated } from "./assert-migrated.ts";
 import { checkBus } from "./check-bus.ts";
 import { checkDatabase } from "./check-database.ts";
@@ -18,7 +20,21 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
   const bus = await openBus(config.bus, runtime);
   stack.defer(() => bus.close());
   const watch = await watchConfiguredBroker(config.bus, bus, runtime);
-  const checks = [checkDatabase(database), checkBus(bus), ...(watch === undefined ? [] : [watch.limits])];
+  let isServing = false;
+  const serving: ReadinessCheck = {
+    name: "port",
+    async check() {
+      if (!isServing) {
+        throw new RetryableError("not open yet: the bus cannot be joined; the log says why");
+      }
+    },
+  };
+  const checks = [
+    checkDatabase(database),
+    checkBus(bus),
+    ...(watch === undefined ? [] : [watch.limits]),
+    serving,
+  ];
   await runtime.serveProbes(signal, checks);
   const watching = watch?.run(signal);
   stack.defer(() => watching);
@@ -33,6 +49,7 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
     log.info("stopped before the bus could be joined");
     return;
   }
+  isServing = true;
   log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
     url: backend.url,
   });

@@ -77,6 +77,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       command: join(distribution.directory, "bin", "pulsar"),
       args: standaloneArgs(directory, conf),
       reaper,
+      // What it has acknowledged is safe only once it has stopped by itself: its bookie syncs nothing to the disk.
+      stopTimeoutMs: 60_000,
       env: {
         ...process.env,
         ...environment,

@@ -12,6 +12,8 @@ export interface ServerProcessOptions {
   readonly isReady: () => Promise<boolean>;
   /** Signal that stops it well; SIGTERM unless set. */
   readonly stopSignal?: NodeJS.Signals;
+  /** How long it may take to stop before it is killed, in milliseconds; 10,000 unless set. */
+  readonly stopTimeoutMs?: number;
   /** Whom it runs as; this process's user unless set. */
   readonly user?: { readonly uid: number; readonly gid: number };
   /** Its environment; this process's unless set. */
@@ -20,19 +22,27 @@ export interface ServerProcessOptions {
 
 /** A server that runs until it is stopped. */
 export interface ServerProcess {
-  /** Stops it and waits for its end; kills it when that takes longer than 10 s. */
+  /** Stops it and waits for its end; kills it when that takes too long. */
   stop(): Promise<void>;
   /** Ends it without warning, and waits for its end. */
   kill(): Promise<void>;
 }
 
 const startTimeoutMs = 60_000;
-const stopTimeoutMs = 10_000;
 const lastOutputBytes = 4_000;
 
 /** Starts a server and waits until it is ready. Throws, with its last output, when it ends or takes over a minute. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { command, args, reaper, isReady, stopSignal = "SIGTERM", user, env } = options;
+  const {
+    command,
+    args,
+    reaper,
+    isReady,
+    stopSignal = "SIGTERM",
+    stopTimeoutMs = 10_000,
+    user,
+    env,
+  } = options;
   const child = spawn(command, args, {
     stdio: ["ignore", "pipe", "pipe"],
     ...user,
