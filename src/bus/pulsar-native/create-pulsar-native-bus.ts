@@ -36,7 +36,7 @@ export function createPulsarNativeBus(
 ): Bus {
   const { tenant, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
   const { clock, log } = dependencies;
-  const client = createClient(settings, log, pulsar);
+  const client = createClient(settings, dependencies, pulsar);
   const metrics = createBusMetrics(dependencies.metrics);
   const producers = new Set<NativeProducer>();
   const consumers = new Set<NativeConsumer>();
@@ -49,7 +49,7 @@ export function createPulsarNativeBus(
 
     async createProducer(signal, topic) {
       const opened = await open(AbortSignal.any([signal, closed.signal]), `producer of ${topic}`, () =>
-        client.createProducer({
+        client.get().createProducer({
           topic: toFullName(topic),
           sendTimeoutMs: SEND_TIMEOUT_MS,
           maxPendingMessages: MAX_MESSAGES_IN_FLIGHT,
@@ -74,7 +74,7 @@ export function createPulsarNativeBus(
       const what = `consumer of ${subscription} on ${topic}`;
       const prefetched = Math.min(maxPrefetched, maxUnacknowledged);
       const opened = await open(AbortSignal.any([signal, closed.signal]), what, () =>
-        client.subscribe({
+        client.get().subscribe({
           topic: toFullName(topic),
           subscription,
           subscriptionType: "KeyShared",
@@ -102,7 +102,7 @@ export function createPulsarNativeBus(
         producer.assertConnected();
       }
       try {
-        await waitFor(signal, client.getPartitionsForTopic(toFullName(TOPICS.events)));
+        await waitFor(signal, client.get().getPartitionsForTopic(toFullName(TOPICS.events)));
       } catch (error) {
         signal.throwIfAborted();
         if (!ANSWERS.has(toResult(error))) {

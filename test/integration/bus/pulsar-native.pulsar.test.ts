@@ -1,4 +1,7 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, expect, it } from "vitest";
 import type { Bus, Delivery } from "../../../src/bus/bus.ts";
 import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
@@ -85,6 +88,13 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
         expect(new Set(found).size, `partitions of ${key}`).toBe(1);
       }
       expect(new Set(deliveries.map(({ position }) => position.split(":")[2])).size).toBeGreaterThan(1);
+    });
+
+    it("lets a program end that has closed its bus, also one with a token", async () => {
+      const { serviceUrl, tenant } = broker();
+      const program = fileURLToPath(new URL("../../support/native-bus-process.ts", import.meta.url));
+      const args = [program, serviceUrl, tenant, await createTopic()];
+      await promisify(execFile)(process.execPath, args, { timeout: 5_000 });
     });
 
     it("acknowledges each message in its partition", async () => {

@@ -6,8 +6,10 @@ import { describe, expect, it } from "vitest";
 import { createClient } from "../../../../src/bus/pulsar-native/create-client.ts";
 import type { ClientConfig, PulsarClientPackage } from "../../../../src/bus/pulsar-native/pulsar-client.ts";
 import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../../src/lib/system-clock.ts";
 import { createMemoryPulsarClient } from "../../../support/memory-pulsar-client.ts";
 
+const outside = { clock: createSystemClock(), log: createSilentLog() };
 const settings = { url: "pulsar+ssl://broker:6651", tenant: "evenkeel" };
 
 function createRecordingPackage() {
@@ -33,7 +35,7 @@ function createRecordingPackage() {
 describe("createClient", () => {
   it("takes a certificate only of the host that it connects to", () => {
     const { pulsar, seen } = createRecordingPackage();
-    createClient({ ...settings, trustCertsFile: "/ca.pem" }, createSilentLog(), pulsar);
+    createClient({ ...settings, trustCertsFile: "/ca.pem" }, outside, pulsar);
     expect(seen.config).toMatchObject({
       serviceUrl: "pulsar+ssl://broker:6651",
       tlsValidateHostname: true,
@@ -46,7 +48,7 @@ describe("createClient", () => {
     const directory = await mkdtemp(join(tmpdir(), "evenkeel-token-"));
     const tokenFile = join(directory, "token");
     const { pulsar, seen } = createRecordingPackage();
-    createClient({ ...settings, tokenFile }, createSilentLog(), pulsar);
+    createClient({ ...settings, tokenFile }, outside, pulsar);
     expect(seen.token?.()).toBe("");
     writeFileSync(tokenFile, "first\n");
     expect(seen.token?.()).toBe("first");
@@ -54,5 +56,24 @@ describe("createClient", () => {
     expect(seen.token?.()).toBe("second");
     rmSync(directory, { recursive: true });
     expect(seen.token?.()).toBe("second");
+  });
+
+  it("keeps nothing of it after it is closed", async () => {
+    const pulsar = createMemoryPulsarClient();
+    const collected = Promise.withResolvers<string>();
+    const registry = new FinalizationRegistry<string>(collected.resolve);
+    class Watched extends pulsar.AuthenticationToken {
+      constructor(options: { readonly token: () => string }) {
+        super(options);
+        registry.register(this, "gone");
+      }
+    }
+    const client = createClient({ ...settings, token: "t" }, outside, {
+      ...pulsar,
+      AuthenticationToken: Watched,
+    });
+    await client.close();
+    expect(await collected.promise).toBe("gone");
+    expect(() => client.get()).toThrow("closed");
   });
 });
