@@ -1,7 +1,13 @@
 import { Buffer } from "node:buffer";
 import { RetryableError, TerminalError, toMessage } from "../../lib/errors.ts";
 import { sleepUnlessAborted } from "../../lib/sleep-unless-aborted.ts";
-import { assertFits, type OutgoingMessage, type Producer, PublishUnknownError } from "../bus.ts";
+import {
+  assertFits,
+  type OutgoingMessage,
+  type Producer,
+  PublishRefusedError,
+  PublishUnknownError,
+} from "../bus.ts";
 import type { BusMetrics } from "../bus-metrics.ts";
 import type { BusDependencies } from "../bus-settings.ts";
 import { type Publish, PublishQueue } from "../publish-queue.ts";
@@ -14,7 +20,7 @@ import { HandshakeRefusedError } from "./handshake-refusal.ts";
 import { toLossError } from "./loss-error.ts";
 import { MalformedFrameError } from "./malformed-frame-error.ts";
 import { Reconnector } from "./reconnect.ts";
-import { isBlocked, toPublishError } from "./send-error.ts";
+import { toPublishError } from "./send-error.ts";
 
 /** What a producer is made of. */
 export interface ProducerOptions extends Omit<BusDependencies, "metrics"> {
@@ -42,7 +48,7 @@ const CHECK_INTERVAL_MS = 1_000;
  * What had been sent when it was lost is unknown, and is not sent again; what had not goes over the next connection,
  * in its order. So a message can be stored although one before it was not: whoever may not have gaps stops at the
  * first failure, as the backend's publish window does. A receipt that does not come in time counts as a connection
- * that is lost. What cannot be sent in time, or finds the topic closed to it, is refused.
+ * that is lost. What cannot be sent in time is refused, and at once while the broker has said that it will not have it.
  */
 export class WebSocketProducer implements Producer {
   readonly #options: ProducerOptions;
@@ -52,8 +58,8 @@ export class WebSocketProducer implements Producer {
   #connection: Connection | undefined;
   /** While there is no connection: since when, and why. */
   #lost = { sinceMs: 0, reason: "" };
-  /** Since when the broker is known to send the topic's producers away. */
-  #blockedSinceMs: number | undefined;
+  /** Why the broker will not have the topic's producers, if it has said so. */
+  #keptOutBecause: string | undefined;
 
   constructor(first: Connection, options: ProducerOptions) {
     this.#options = options;
@@ -85,6 +91,9 @@ export class WebSocketProducer implements Producer {
     signal.throwIfAborted();
     this.#closed.signal.throwIfAborted();
     assertFits(message, this.#options.maxMessageBytes);
+    if (this.#keptOutBecause !== undefined) {
+      throw new PublishRefusedError(this.#keptOutBecause);
+    }
     const publish = this.#queue.add(message);
     const onAbort = (): void => this.#queue.giveUp(publish, signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -120,7 +129,7 @@ export class WebSocketProducer implements Producer {
   /** Publishes over the connection until it is lost; returns why. */
   async #serve(connection: Connection): Promise<unknown> {
     this.#connection = connection;
-    this.#blockedSinceMs = undefined;
+    this.#keptOutBecause = undefined;
     this.#pump();
     try {
       for await (const text of connection.texts()) {
@@ -161,21 +170,21 @@ export class WebSocketProducer implements Producer {
   }
 
   #settle(receipt: Receipt): void {
-    const { topic, clock } = this.#options;
+    const { topic } = this.#options;
     const publish = receipt.context === undefined ? undefined : this.#queue.settle(receipt.context);
     if (publish === undefined) {
       const found = receipt.kind === "failed" ? `one of no publish: ${receipt.reason}` : "one of no publish";
       throw new MalformedFrameError("a receipt", found);
     }
     if (receipt.kind === "stored") {
-      this.#blockedSinceMs = undefined;
       publish.outcome.resolve();
       return;
     }
-    const wasSentWhileBlocked = this.#blockedSinceMs !== undefined && publish.sentMs > this.#blockedSinceMs;
-    publish.outcome.reject(toPublishError(receipt, topic, wasSentWhileBlocked));
-    if (isBlocked(receipt)) {
-      this.#blockedSinceMs ??= clock.monotonic();
+    const { error, isEnd } = toPublishError(receipt, topic);
+    publish.outcome.reject(error);
+    if (isEnd) {
+      this.#keepOut(receipt.reason);
+      throw error;
     }
   }
 
@@ -188,8 +197,13 @@ export class WebSocketProducer implements Producer {
     const isPassing =
       error instanceof HandshakeRefusedError ? error.isPassing : !(error instanceof TerminalError);
     if (!isPassing) {
-      this.#queue.refuseWaiting(`not sent to ${topic}: ${reason}`);
+      this.#keepOut(reason);
     }
+  }
+
+  #keepOut(reason: string): void {
+    this.#keptOutBecause = `not sent to ${this.#options.topic}: ${reason}`;
+    this.#queue.refuseWaiting(this.#keptOutBecause);
   }
 
   async #watchTimes(): Promise<void> {

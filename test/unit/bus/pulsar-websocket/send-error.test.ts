@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isBlocked, toPublishError } from "../../../../src/bus/pulsar-websocket/send-error.ts";
+import { toPublishError } from "../../../../src/bus/pulsar-websocket/send-error.ts";
 
 const exception = (name: string): string =>
   `org.apache.pulsar.client.api.PulsarClientException$${name}: because`;
@@ -16,20 +16,20 @@ it.each([
   [8, exception("NotConnectedException"), "unknown"],
   [8, exception("SomethingNewException"), "unknown"],
   [8, "no exception at all", "unknown"],
+  [8, exception("ProducerBlockedQuotaExceededException"), "unknown"],
   [99, "a code from the future", "unknown"],
 ])("takes send-error:%i, %s, for %s", (code, reason, outcome) => {
-  const error = toPublishError({ kind: "failed", code, reason }, "main/events", true);
+  const { error } = toPublishError({ kind: "failed", code, reason }, "main/events");
   expect(error.name).toBe(outcome === "refused" ? "PublishRefusedError" : "PublishUnknownError");
   expect(error.message).toContain(reason);
 });
 
-it("knows of a topic that is closed to producers only what was sent after that to be not stored", () => {
-  const receipt = {
-    kind: "failed",
-    code: 8,
-    reason: exception("ProducerBlockedQuotaExceededException"),
-  } as const;
-  expect(isBlocked(receipt)).toBe(true);
-  expect(toPublishError(receipt, "t", true).name).toBe("PublishRefusedError");
-  expect(toPublishError(receipt, "t", false).name).toBe("PublishUnknownError");
+it.each([
+  ["ProducerBlockedQuotaExceededException", true],
+  ["TopicTerminatedException", true],
+  ["AlreadyClosedException", true],
+  ["InvalidMessageException", false],
+  ["SomethingNewException", false],
+])("takes %s for the end of the producer behind the connection: %s", (name, isEnd) => {
+  expect(toPublishError({ kind: "failed", code: 8, reason: exception(name) }, "t")).toMatchObject({ isEnd });
 });

@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, expect, it } from "vitest";
+import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
+import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
+import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
+import { createBrokerAdmin } from "../../support/broker-admin.ts";
+import { busDependencies } from "../../support/bus-dependencies.ts";
+import { waitFor } from "../../support/e2e/wait-for.ts";
+import { createFastClock } from "../../support/fast-clock.ts";
+import { describeWithOwnBroker } from "../../support/own-broker.ts";
+import { createRecordingMetrics } from "../../support/recording-metrics.ts";
+
+const settings = { backlogQuotaCheckIntervalInSeconds: 1 };
+
+describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { settings }, (broker) => {
+  const { signal } = new AbortController();
+  const buses: Bus[] = [];
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.close()));
+  });
+
+  const open = (own: Partial<typeof busDependencies> = {}): Bus => {
+    const { webSocketUrl: url, tenant } = broker();
+    const bus = createPulsarWebSocketBus({ url, tenant }, { ...busDependencies, ...own });
+    buses.push(bus);
+    return bus;
+  };
+  const subscribe = (bus: Bus, topic: string): Promise<Consumer> =>
+    bus.subscribe(signal, { topic, subscription: "s", maxUnacknowledged: 100, maxPrefetched: 16 });
+  const numbered = (number: number) => ({ key: `k${number % 3}`, payload: Buffer.from(String(number)) });
+
+  it.each(["producer_exception", "producer_request_hold"])(
+    "refuses what a quota keeps out (%s), and goes on once there is room",
+    { timeout: 120_000 },
+    async (policy) => {
+      const { adminUrl, tenant } = broker();
+      const admin = createBrokerAdmin(adminUrl);
+      const namespace = policy.replaceAll("_", "-");
+      await admin.send("PUT", `namespaces/${tenant}/${namespace}`);
+      const quota = { limitSize: 100_000, limitTime: -1, policy };
+      const path = `namespaces/${tenant}/${namespace}/backlogQuota?backlogQuotaType=destination_storage`;
+      await admin.send("POST", path, quota);
+      const [bus, topic] = [open(), `${namespace}/topic`];
+      await ensureSubscription(signal, bus, topic, "s");
+      const producer = await bus.createProducer(signal, topic);
+      const publish = () => producer.publish(signal, { key: "k", payload: new Uint8Array(30_000) });
+      let refusal: unknown;
+      await waitFor(
+        "a refusal",
+        async () => {
+          refusal = await publish().catch((error: unknown) => error);
+          expect(refusal).toBeInstanceOf(PublishRefusedError);
+        },
+        { timeoutMs: 60_000 },
+      );
+      const consumer = await subscribe(bus, topic);
+      const draining = (async () => {
+        for await (const delivery of consumer.deliveries(signal)) {
+          await delivery.acknowledge();
+        }
+      })();
+      await waitFor("room", publish, { timeoutMs: 60_000 });
+      await consumer.close();
+      await draining;
+    },
+  );
+
+  it.each(["stop", "kill"] as const)(
+    "loses nothing that had a receipt over %s and start of the broker, and goes on by itself",
+    { timeout: 120_000 },
+    async (how) => {
+      const metrics = createRecordingMetrics();
+      const [bus, topic] = [open({ metrics, clock: createFastClock(10) }), `main/restart-${how}`];
+      await ensureSubscription(signal, bus, topic, "s");
+      const producer = await bus.createProducer(signal, topic);
+      const stop = new AbortController();
+      const confirmed: number[] = [];
+      const publishing = (async () => {
+        for (let number = 0; !stop.signal.aborted; number++) {
+          try {
+            await producer.publish(signal, numbered(number));
+            confirmed.push(number);
+          } catch (error) {
+            expect([PublishRefusedError, PublishUnknownError]).toContain((error as Error).constructor);
+          }
+          await sleep(1);
+        }
+      })();
+      const seen = new Set<number>();
+      const consuming = (async () => {
+        while (!stop.signal.aborted) {
+          const consumer = await subscribe(bus, topic).catch(() => sleep(100));
+          try {
+            for await (const delivery of consumer?.deliveries(stop.signal) ?? []) {
+              seen.add(Number(Buffer.from(delivery.payload).toString()));
+              await delivery.acknowledge();
+            }
+          } catch (error) {
+            expect(stop.signal.aborted || error instanceof RetryableError).toBe(true);
+          }
+          await consumer?.close();
+        }
+      })();
+      await waitFor("messages before", () => expect(seen.size).toBeGreaterThan(50));
+      await broker().restart(how, async () => {
+        await waitFor("the loss to be noticed", () =>
+          expect(bus.check(signal)).rejects.toThrow(RetryableError),
+        );
+      });
+      const before = confirmed.length;
+      await waitFor("receipts after", () => expect(confirmed.length).toBeGreaterThan(before + 50), {
+        timeoutMs: 30_000,
+      });
+      await bus.check(signal);
+      await waitFor(
+        "all that was confirmed",
+        () => expect(confirmed.filter((n) => !seen.has(n))).toEqual([]),
+        {
+          timeoutMs: 30_000,
+        },
+      );
+      stop.abort(new Error("enough"));
+      await Promise.all([publishing, consuming]);
+      expect(metrics.total("evenkeel_bus_reconnects_total")).toBeGreaterThan(0);
+      expect(metrics.total("evenkeel_bus_consumer_cut_offs_total")).toBeGreaterThan(0);
+      expect(metrics.read("evenkeel_bus_in_flight_messages")).toBe(0);
+    },
+  );
+});
