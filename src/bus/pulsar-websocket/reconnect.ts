@@ -43,6 +43,10 @@ export class Reconnector {
       }
       try {
         const connection = await dial(signal);
+        if (signal.aborted) {
+          await connection.close();
+          return undefined;
+        }
         this.#connectedMs = clock.monotonic();
         return connection;
       } catch (error) {

@@ -7,6 +7,7 @@ export class FakeConnection implements Connection {
   readonly sent: Readonly<Record<string, unknown>>[] = [];
   /** Why it was let go of, if it was. */
   dropReason: string | undefined;
+  isClosed = false;
   readonly #texts: string[] = [];
   #end: { readonly error?: Error } | undefined;
   #arrived = Promise.withResolvers<void>();
@@ -30,6 +31,7 @@ export class FakeConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
     this.#finish({});
   }
 

@@ -235,4 +235,16 @@ describe("a producer over WebSockets", () => {
     await expect(waiting).rejects.toThrow(PublishRefusedError);
     await expect(publish("k")).rejects.toThrow("the producer of main/events is closed");
   });
+
+  it("closes a connection that it gets after it was closed", async () => {
+    const late = Promise.withResolvers<Connection>();
+    dials.push(() => late.promise);
+    connection.lose();
+    await clock.advance(1_000);
+    const closing = producer.close();
+    const next = new FakeConnection();
+    late.resolve(next);
+    await closing;
+    expect(next.isClosed).toBe(true);
+  });
 });
