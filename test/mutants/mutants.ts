@@ -3,6 +3,7 @@ import { identityMutants } from "./identity-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
+import { websocketMutants } from "./websocket-mutants.ts";
 
 /** Every protection that is taken away once, to see that the tests notice. */
 export const mutants: readonly Mutant[] = [
@@ -10,4 +11,5 @@ export const mutants: readonly Mutant[] = [
   ...serverMutants,
   ...agentMutants,
   ...identityMutants,
+  ...websocketMutants,
 ];

@@ -1,0 +1,61 @@
+import type { Mutant } from "./mutant.ts";
+
+const folder = "src/bus/pulsar-websocket";
+const testsOf = (name: string): readonly string[] => [`test/unit/bus/pulsar-websocket/${name}.test.ts`];
+
+/** Protections in the adapter over Pulsar's WebSocket API. */
+export const websocketMutants: readonly Mutant[] = [
+  {
+    race: "R18",
+    file: `${folder}/consumer.ts`,
+    find: "if (this.#held.has(message.messageId)) {",
+    replace: "if (false) {",
+    tests: testsOf("consumer"),
+    only: "does not hand out twice",
+  },
+  {
+    race: "R19",
+    file: `${folder}/frames.ts`,
+    find: 'if (result === "ok" && typeof context === "string") {',
+    replace: 'if (typeof context === "string") {',
+    tests: testsOf("producer"),
+  },
+  {
+    race: "R29",
+    file: `${folder}/producer.ts`,
+    find: "      this.#queue.failInFlight((publish) => toLossError(loss, topic, publish));\n",
+    replace: "",
+    tests: testsOf("producer"),
+    only: "does not know what was on its way",
+  },
+  {
+    race: "R29",
+    file: `${folder}/producer.ts`,
+    find: "      if (nowMs - (this.#queue.oldestSentMs ?? nowMs) > RECEIPT_TIMEOUT_MS) {",
+    replace: "      if (false) {",
+    tests: testsOf("producer"),
+    only: "takes a receipt that does not come",
+  },
+  {
+    race: "R29",
+    file: `${folder}/send-error.ts`,
+    find: '  ProducerBlockedQuotaExceededException: { outcome: "unknown", isEnd: true },',
+    replace: '  ProducerBlockedQuotaExceededException: { outcome: "refused", isEnd: true },',
+    tests: testsOf("producer"),
+    only: "refuses at once while a quota keeps it out",
+  },
+  {
+    race: "R38",
+    file: `${folder}/consumer.ts`,
+    find: "      if (this.#cutOff !== undefined || this.#hasLeft) {",
+    replace: "      if (false) {",
+    tests: testsOf("consumer"),
+  },
+  {
+    race: "R38",
+    file: `${folder}/keep-alive.ts`,
+    find: "link.bytesRead === bytesRead",
+    replace: "false",
+    tests: testsOf("keep-alive"),
+  },
+];
