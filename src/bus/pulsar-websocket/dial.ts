@@ -19,6 +19,9 @@ export interface DialOptions {
 /** How long a TCP connection may take, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** How long one that is given up may take to be opened and closed, in milliseconds. */
+const LEAVE_TIMEOUT_MS = 5_000;
+
 /** How long the handshake may take, in milliseconds. With a topic above its quota the broker thinks for 45 s. */
 const HANDSHAKE_TIMEOUT_MS = 60_000;
 
@@ -49,6 +52,9 @@ export async function dial(
   try {
     await waitFor(deadline.signal, opened.promise);
   } catch (error) {
+    if (signal.aborted) {
+      await leave(webSocket, opened.promise, clock);
+    }
     await agent.destroy();
     signal.throwIfAborted();
     throw error instanceof DeadlineError
@@ -59,6 +65,23 @@ export async function dial(
     throw new RetryableError(`${what}: the WebSocket is open without a TCP socket below it`);
   }
   return new OpenConnection(what, clock, webSocket, handshake.socket);
+}
+
+/**
+ * Says goodbye to a connection that nobody wants any more, once it is open. Cut off in the middle of the handshake, the
+ * broker would keep the consumer that it has made for it, with messages that nobody ever acknowledges.
+ */
+async function leave(webSocket: WebSocket, opened: Promise<void>, clock: Clock): Promise<void> {
+  using deadline = clock.deadline(new AbortController().signal, LEAVE_TIMEOUT_MS);
+  const closed = Promise.withResolvers<void>();
+  webSocket.addEventListener("close", () => closed.resolve(), { once: true });
+  try {
+    await waitFor(deadline.signal, opened);
+    webSocket.close(1000);
+    await waitFor(deadline.signal, closed.promise);
+  } catch {
+    // It was refused, or takes too long: there is nothing to say goodbye to, or nobody who listens.
+  }
 }
 
 /** What makes connections, with the trust that was asked for. */

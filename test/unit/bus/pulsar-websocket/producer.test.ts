@@ -201,6 +201,14 @@ describe("a producer over WebSockets", () => {
     await expect(large).rejects.toThrow(/900000 bytes.*webSocketMaxTextFrameSize of 1048576/);
   });
 
+  it("points at a large frame when the connection is lost without a reason", async () => {
+    const [small, large] = [publish("k", 10), publish("k", 900_000)];
+    connection.lose(1006, "read ECONNRESET");
+    await expect(small).rejects.not.toThrow("webSocketMaxTextFrameSize");
+    await expect(large).rejects.toThrow(PublishUnknownError);
+    await expect(large).rejects.toThrow(/frame of 12\d+ bytes above the broker's webSocketMaxTextFrameSize/);
+  });
+
   it("refuses a message whose key and properties leave no room for its payload", async () => {
     const payload = new Uint8Array(MAX_MESSAGE_BYTES);
     const message = { key: "k", payload, properties: { long: "x".repeat(40_000) } };
