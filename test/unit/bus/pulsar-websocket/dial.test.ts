@@ -16,6 +16,8 @@ import {
   type ScriptedWebSocketServer,
 } from "../../../support/scripted-websocket-server.ts";
 
+// Self-signed, for 127.0.0.1, until 2126: openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes
+// -days 36500 -subj "/CN=tests on the loopback interface" -addext subjectAltName=IP:127.0.0.1
 const certificatePath = fileURLToPath(new URL("../../../support/tls/loopback.cert.pem", import.meta.url));
 const tls = {
   cert: readFileSync(certificatePath, "utf8"),
