@@ -8,7 +8,6 @@ import { openBus } from "../../src/bus/open-bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/bus/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
-import type { Random } from "../../src/lib/random.ts";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
@@ -25,10 +24,10 @@ import { withSeed } from "../support/seeded.ts";
 import { batch, PODS, put } from "../support/store/messages.ts";
 
 const CLUSTERS = 50;
-const BATCHES = 30;
+const ROUNDS = 5;
+const BATCHES = 8;
 const NAMES = 5;
 const INGESTERS = 4;
-const LEAVES = 4;
 
 describeWithPostgres("ingesters that share a topic", (provided) => {
   describeWithBroker("of a real broker", (broker) => {
@@ -73,92 +72,107 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       await database[Symbol.asyncDispose]();
     });
 
-    /** Publishes what an agent of each cluster might say; each number of a cluster is observed at its tenfold. */
-    const publishAll = async (): Promise<void> => {
+    /** A cluster whose agent says one batch after the other; each number is observed at its tenfold. */
+    const openCluster = async (cluster: string): Promise<{ say(batches: number): Promise<void> }> => {
       const sessions = createPgSessionStore(database, runtime.clock, runtime.random);
-      const names = Array.from({ length: CLUSTERS }, (_, index) => `c${index}`);
-      await Promise.all(
-        names.map(async (cluster) => {
-          const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
-          const { epoch } = await sessions.openSession(stop.signal, {
-            ...agent,
-            agentVersion: "test",
-            replyTopic: "replies/none",
-            volatileBus: false,
-            runDeadlineMs: 60_000,
-          });
-          const say = (sequence: number, body: Event["body"]): Promise<void> => {
-            const content = { sequence: BigInt(sequence), time: runtime.clock.now(), body };
-            return producer.publish(stop.signal, encodeEvent({ ...agent, epoch }, content));
-          };
-          const scope = create(ScopeDeclaredSchema, {
-            generation: 1n,
-            kinds: [create(KindScopeSchema, { kind: PODS })],
-          });
-          await say(1, { case: "scopeDeclared", value: scope });
-          for (let sequence = 2; sequence <= BATCHES + 1; sequence += 1) {
-            const items = [0, 1, 2].map((offset) =>
-              put(`a/${(sequence + offset) % NAMES}`, { observed: sequence * 10 }),
-            );
-            await say(sequence, { case: "batch", value: batch(items) });
+      const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
+      const { epoch } = await sessions.openSession(stop.signal, {
+        ...agent,
+        agentVersion: "test",
+        replyTopic: "replies/none",
+        volatileBus: false,
+        runDeadlineMs: 60_000,
+      });
+      let sequence = 0;
+      const publish = (body: Event["body"]): Promise<void> => {
+        sequence += 1;
+        const content = { sequence: BigInt(sequence), time: runtime.clock.now(), body };
+        return producer.publish(stop.signal, encodeEvent({ ...agent, epoch }, content));
+      };
+      const kinds = [create(KindScopeSchema, { kind: PODS })];
+      await publish({ case: "scopeDeclared", value: create(ScopeDeclaredSchema, { generation: 1n, kinds }) });
+      return {
+        async say(batches) {
+          for (let count = 0; count < batches; count += 1) {
+            const observed = (sequence + 1) * 10;
+            const items = [0, 1, 2].map((offset) => put(`a/${(sequence + offset) % NAMES}`, { observed }));
+            await publish({ case: "batch", value: batch(items) });
           }
-        }),
-      );
+        },
+      };
     };
 
-    /** An ingester that joins and leaves some times, and then stays; returns what it has applied. */
-    const comeAndGo = async (random: Random): Promise<number> => {
-      let applied = 0;
+    interface Member {
+      applied: number;
+      leave(): Promise<void>;
+    }
+
+    /** Starts an ingester. */
+    const join = (): Member => {
       const store = createPgIngestStore(database, runtime.clock);
       const counting: IngestStore = {
         ...store,
         async applyBatch(...args) {
           const outcome = await store.applyBatch(...args);
-          applied += outcome.applied;
+          member.applied += outcome.applied;
           return outcome;
         },
       };
-      for (let leaves = 0; !stop.signal.aborted; leaves += 1) {
-        const leave = new AbortController();
-        const ingester = createIngester({ ...runtime, bus, store: counting });
-        const running = ingester.run(AbortSignal.any([stop.signal, leave.signal]));
-        const stayMs = leaves < LEAVES ? 500 + random.float() * 2_000 : 600_000;
-        await runtime.clock.sleep(stop.signal, stayMs).catch(() => {});
-        leave.abort();
-        await running;
-        await runtime.clock.sleep(stop.signal, random.float() * 300).catch(() => {});
-      }
-      return applied;
+      const left = new AbortController();
+      const ingester = createIngester({ ...runtime, bus, store: counting });
+      const running = ingester.run(AbortSignal.any([stop.signal, left.signal]));
+      const member: Member = {
+        applied: 0,
+        async leave() {
+          left.abort();
+          await running;
+        },
+      };
+      return member;
     };
 
-    it("apply each cluster's events in their order, while they come and go", {
-      timeout: 240_000,
-    }, async () => {
-      await withSeed("apply each cluster's events in their order, while they come and go", async (random) => {
-        const working = Array.from({ length: INGESTERS }, () => comeAndGo(random));
-        await publishAll();
-        await waitFor(
-          "all to be applied",
-          async () => {
-            const { rows } = await database.pool.query(
-              "SELECT applied_sequence::int AS last FROM agent_session",
-            );
-            expect(rows).toEqual(Array.from({ length: CLUSTERS }, () => ({ last: BATCHES + 1 })));
-          },
-          { timeoutMs: 180_000, intervalMs: 200 },
+    const allApplied = async (last: number): Promise<void> => {
+      const { rows } = await database.pool.query("SELECT applied_sequence::int AS last FROM agent_session");
+      expect(rows).toEqual(Array.from({ length: CLUSTERS }, () => ({ last })));
+    };
+
+    // They leave between two rounds, when nothing is on its way: with messages that a consumer has not acknowledged when
+    // it leaves, Pulsar 4.0 may change the order, or keep them to itself for minutes (see docs/architecture.md).
+    it("let no version go back, while they come and go", { timeout: 180_000 }, async () => {
+      await withSeed("let no version go back, while they come and go", async (random) => {
+        const clusters = await Promise.all(
+          Array.from({ length: CLUSTERS }, (_, index) => openCluster(`c${index}`)),
         );
-        stop.abort();
-        const applied = await Promise.all(working);
-        expect(applied.filter((count) => count > 0)).toHaveLength(INGESTERS);
+        const members = Array.from({ length: INGESTERS - 1 }, join);
+        const gone: Member[] = [];
+        for (let round = 1; round <= ROUNDS; round += 1) {
+          const saying = Promise.all(clusters.map(({ say }) => say(BATCHES)));
+          // One more, in the middle of it.
+          members.push(join());
+          await saying;
+          await waitFor("the round to be applied", () => allApplied(1 + round * BATCHES), {
+            timeoutMs: 60_000,
+            intervalMs: 100,
+          });
+          const [leaving] = members.splice(Math.floor(random.float() * members.length), 1);
+          if (leaving !== undefined) {
+            await leaving.leave();
+            gone.push(leaving);
+          }
+        }
+        await Promise.all(members.map((member) => member.leave()));
+        expect([...members, ...gone].filter(({ applied }) => applied > 0).length).toBeGreaterThan(
+          INGESTERS - 1,
+        );
         const { rows: backwards } = await database.pool.query(`
           SELECT cluster, name, observed, before
           FROM (SELECT *, lag(observed) OVER (PARTITION BY cluster, name ORDER BY id) AS before FROM applied) log
           WHERE observed < before`);
         expect(backwards).toEqual([]);
         const { rows: last } = await database.pool.query(
-          "SELECT count(*)::int AS rows, min(observed_version)::int AS oldest FROM kubernetes_object",
+          "SELECT count(*)::int AS rows, max(observed_version)::int AS newest FROM kubernetes_object",
         );
-        expect(last).toEqual([{ rows: CLUSTERS * NAMES, oldest: (BATCHES - 1) * 10 }]);
+        expect(last).toEqual([{ rows: CLUSTERS * NAMES, newest: (1 + ROUNDS * BATCHES) * 10 }]);
       });
     });
   });
