@@ -53,7 +53,7 @@ describeWithKube("a fleet", (controlPlane) => {
             ...["--partitions", "4", "--backlog-quota", "1MiB"],
           );
           expect(topics.code, topics.stderr).toBe(0);
-          await broker().restart("stop", async () => {
+          await broker().restart(async () => {
             fleet = await startFleet({
               programs,
               databaseUrl: postgres().url,
@@ -100,7 +100,7 @@ describeWithKube("a fleet", (controlPlane) => {
             killed(any(fleet.ingesters)),
             killed(any(fleet.agents)),
             // Not killed: its one bookie syncs nothing to its disk, so that what it has acknowledged could be lost for good.
-            () => broker().restart("stop", () => sleep(random.float() * 2_000)),
+            () => broker().restart(() => sleep(random.float() * 2_000)),
             () => postgres().restart(() => sleep(random.float() * 2_000)),
           ];
           for (const fault of shuffle(faults, random)) {

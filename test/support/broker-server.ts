@@ -22,8 +22,11 @@ export interface BrokerAddress {
 
 /** A running broker, with its metadata and storage in the same process. */
 export interface Broker extends BrokerAddress {
-  /** Stops it, by a signal or without warning, and starts it again with what it stored on the same ports. */
-  restart(how: "stop" | "kill", whileDown?: () => Promise<void>): Promise<void>;
+  /**
+   * Stops it, and starts it again with what it stored on the same ports. In order: killed, its only bookie may have lost
+   * what was acknowledged, or not come back.
+   */
+  restart(whileDown?: () => Promise<void>): Promise<void>;
   /** Ends it, and removes all that it stored. */
   stop(): Promise<void>;
 }
@@ -92,8 +95,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await admin.createNamespaces(tenant, ["main", "replies"]);
   return {
     ...address,
-    async restart(how, whileDown = async () => {}) {
-      await running[how]();
+    async restart(whileDown = async () => {}) {
+      await running.stop();
       await whileDown();
       running = await start();
     },

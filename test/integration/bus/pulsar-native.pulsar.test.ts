@@ -137,7 +137,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
       const held: Delivery = (await deliveries.next()).value;
       const cutOff = expect(deliveries.next()).rejects.toThrow(RetryableError);
       let during: Promise<void> | undefined;
-      await broker().restart("kill", async () => {
+      await broker().restart(async () => {
         await cutOff;
         await expect(bus.check(AbortSignal.timeout(2000))).rejects.toThrow(Error);
         during = publishUntilStored(producer, { key: "k", payload: Uint8Array.of(2) });

@@ -66,65 +66,59 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
     },
   );
 
-  it.each(["stop", "kill"] as const)(
-    "loses nothing that had a receipt over %s and start of the broker, and goes on by itself",
-    { timeout: 120_000 },
-    async (how) => {
-      const metrics = createRecordingMetrics();
-      const [bus, topic] = [open({ metrics, clock: createFastClock(10) }), `main/restart-${how}`];
-      await ensureSubscription(signal, bus, topic, "s");
-      const producer = await bus.createProducer(signal, topic);
-      const stop = new AbortController();
-      const confirmed: number[] = [];
-      const publishing = (async () => {
-        for (let number = 0; !stop.signal.aborted; number++) {
-          try {
-            await producer.publish(signal, numbered(number));
-            confirmed.push(number);
-          } catch (error) {
-            expect([PublishRefusedError, PublishUnknownError]).toContain((error as Error).constructor);
-          }
-          await sleep(1);
+  it("loses nothing that had a receipt over stop and start of the broker, and goes on by itself", {
+    timeout: 120_000,
+  }, async () => {
+    const metrics = createRecordingMetrics();
+    const [bus, topic] = [open({ metrics, clock: createFastClock(10) }), "main/restart"];
+    await ensureSubscription(signal, bus, topic, "s");
+    const producer = await bus.createProducer(signal, topic);
+    const stop = new AbortController();
+    const confirmed: number[] = [];
+    const publishing = (async () => {
+      for (let number = 0; !stop.signal.aborted; number++) {
+        try {
+          await producer.publish(signal, numbered(number));
+          confirmed.push(number);
+        } catch (error) {
+          expect([PublishRefusedError, PublishUnknownError]).toContain((error as Error).constructor);
         }
-      })();
-      const seen = new Set<number>();
-      const consuming = (async () => {
-        while (!stop.signal.aborted) {
-          const consumer = await subscribe(bus, topic).catch(() => sleep(100));
-          try {
-            for await (const delivery of consumer?.deliveries(stop.signal) ?? []) {
-              seen.add(Number(Buffer.from(delivery.payload).toString()));
-              await delivery.acknowledge();
-            }
-          } catch (error) {
-            expect(stop.signal.aborted || error instanceof RetryableError).toBe(true);
+        await sleep(1);
+      }
+    })();
+    const seen = new Set<number>();
+    const consuming = (async () => {
+      while (!stop.signal.aborted) {
+        const consumer = await subscribe(bus, topic).catch(() => sleep(100));
+        try {
+          for await (const delivery of consumer?.deliveries(stop.signal) ?? []) {
+            seen.add(Number(Buffer.from(delivery.payload).toString()));
+            await delivery.acknowledge();
           }
-          await consumer?.close();
+        } catch (error) {
+          expect(stop.signal.aborted || error instanceof RetryableError).toBe(true);
         }
-      })();
-      await waitFor("messages before", () => expect(seen.size).toBeGreaterThan(50));
-      await broker().restart(how, async () => {
-        await waitFor("the loss to be noticed", () =>
-          expect(bus.check(signal)).rejects.toThrow(RetryableError),
-        );
-      });
-      const before = confirmed.length;
-      await waitFor("receipts after", () => expect(confirmed.length).toBeGreaterThan(before + 50), {
-        timeoutMs: 30_000,
-      });
-      await bus.check(signal);
-      await waitFor(
-        "all that was confirmed",
-        () => expect(confirmed.filter((n) => !seen.has(n))).toEqual([]),
-        {
-          timeoutMs: 30_000,
-        },
+        await consumer?.close();
+      }
+    })();
+    await waitFor("messages before", () => expect(seen.size).toBeGreaterThan(50));
+    await broker().restart(async () => {
+      await waitFor("the loss to be noticed", () =>
+        expect(bus.check(signal)).rejects.toThrow(RetryableError),
       );
-      stop.abort(new Error("enough"));
-      await Promise.all([publishing, consuming]);
-      expect(metrics.total("evenkeel_bus_reconnects_total")).toBeGreaterThan(0);
-      expect(metrics.total("evenkeel_bus_consumer_cut_offs_total")).toBeGreaterThan(0);
-      expect(metrics.read("evenkeel_bus_in_flight_messages")).toBe(0);
-    },
-  );
+    });
+    const before = confirmed.length;
+    await waitFor("receipts after", () => expect(confirmed.length).toBeGreaterThan(before + 50), {
+      timeoutMs: 30_000,
+    });
+    await bus.check(signal);
+    await waitFor("all that was confirmed", () => expect(confirmed.filter((n) => !seen.has(n))).toEqual([]), {
+      timeoutMs: 30_000,
+    });
+    stop.abort(new Error("enough"));
+    await Promise.all([publishing, consuming]);
+    expect(metrics.total("evenkeel_bus_reconnects_total")).toBeGreaterThan(0);
+    expect(metrics.total("evenkeel_bus_consumer_cut_offs_total")).toBeGreaterThan(0);
+    expect(metrics.read("evenkeel_bus_in_flight_messages")).toBe(0);
+  });
 });
