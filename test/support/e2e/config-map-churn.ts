@@ -2,9 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../src/lib/random.ts";
 import type { KubeClient } from "../kube-client.ts";
 
-/** Text that compresses a little, as manifests do not. */
+/** Text that compresses a little, as manifests do not. In capitals, so that no name of ours turns up in it by chance. */
 function toText(random: Random, length: number): string {
-  const letters = Array.from({ length: Math.min(length, 4_096) }, () => 97 + Math.floor(random.float() * 26));
+  const letters = Array.from({ length: Math.min(length, 4_096) }, () => 65 + Math.floor(random.float() * 26));
   return String.fromCharCode(...letters)
     .repeat(Math.ceil(length / 4_096))
     .slice(0, length);
