@@ -1,0 +1,59 @@
+import type { Bus } from "../bus/bus.ts";
+import { openBus } from "../bus/open-bus.ts";
+import type { BusConfig } from "../config/bus-fields.ts";
+import type { TelemetryConfig } from "../config/telemetry-fields.ts";
+import { createDatabase, type Database } from "../store/database.ts";
+import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import { assertMigrated } from "./assert-migrated.ts";
+import { checkBus } from "./check-bus.ts";
+import { checkDatabase } from "./check-database.ts";
+import { configureRuntime, type Runtime } from "./runtime.ts";
+import { watchConfiguredBroker } from "./watch-configured-broker.ts";
+
+/** What the programs over a broker share. */
+export interface BrokeredConfig {
+  readonly databaseUrl: string;
+  readonly bus: BusConfig;
+  readonly telemetry: TelemetryConfig;
+}
+
+/** What such a program works with. Disposing it closes all of it. */
+export interface Brokered extends AsyncDisposable {
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly bus: Bus;
+}
+
+/**
+ * Opens database, bus and probes of a program such as "evenkeel-backend", and watches its broker. Connects to nothing
+ * that has to be there: what is away is waited for by those who use it.
+ *
+ * @param checks what readiness needs besides.
+ */
+export async function openBrokered(
+  signal: AbortSignal,
+  service: string,
+  config: BrokeredConfig,
+  checks: readonly ReadinessCheck[] = [],
+): Promise<Brokered> {
+  await using opening = new AsyncDisposableStack();
+  const runtime = opening.use(await configureRuntime(service, config.telemetry));
+  await assertMigrated(config.databaseUrl, runtime.log);
+  const database = opening.use(createDatabase({ url: config.databaseUrl }));
+  const bus = await openBus(config.bus, runtime);
+  opening.defer(() => bus.close());
+  const watch = await watchConfiguredBroker(config.bus, bus, runtime);
+  const limits = watch === undefined ? [] : [watch.limits];
+  await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus), ...limits, ...checks]);
+  if (watch !== undefined) {
+    // It ends with the program, also when that fails before it is told to stop.
+    const ended = new AbortController();
+    const watching = watch.run(AbortSignal.any([signal, ended.signal]));
+    opening.defer(async () => {
+      ended.abort();
+      await watching;
+    });
+  }
+  const opened = opening.move();
+  return { runtime, database, bus, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
