@@ -61,8 +61,19 @@ export class PublishQueue {
     return publish;
   }
 
+  /** What becomes of a publish; when `signal` aborts first, its caller waits no more. */
+  async outcomeOf(signal: AbortSignal, publish: Publish): Promise<void> {
+    const onAbort = (): void => this.#giveUp(publish, signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      await publish.outcome.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
   /** Its caller waits no more. */
-  giveUp(publish: Publish, reason: unknown): void {
+  #giveUp(publish: Publish, reason: unknown): void {
     this.#waiting.delete(publish);
     publish.outcome.reject(reason);
   }
@@ -102,7 +113,7 @@ export class PublishQueue {
   refuseWaiting(reason: string, calledBeforeMs = Number.POSITIVE_INFINITY): void {
     for (const publish of [...this.#waiting]) {
       if (publish.calledMs < calledBeforeMs) {
-        this.giveUp(publish, new PublishRefusedError(reason));
+        this.#giveUp(publish, new PublishRefusedError(reason));
       }
     }
   }

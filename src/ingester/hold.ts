@@ -10,7 +10,6 @@ export interface HoldLimits {
 
 /** One delivery that is held. */
 export interface Held {
-  readonly key: string;
   /** Undefined once it was shed: only the bus has it now. */
   readonly payload: Uint8Array | undefined;
   /** The delivery has come to its end. */
@@ -65,11 +64,7 @@ export class Hold {
   add(key: string, payload: Uint8Array): Held {
     const lane = this.#lanes.get(key) ?? { entries: new Set(), isStuck: false };
     this.#lanes.set(key, lane);
-    const entry: Entry = {
-      key,
-      payload,
-      release: () => this.#release(key, lane, entry),
-    };
+    const entry: Entry = { payload, release: () => this.#release(key, lane, entry) };
     this.#count(lane, () => lane.entries.add(entry));
     this.#bytes += payload.byteLength;
     this.#shed();
@@ -97,6 +92,9 @@ export class Hold {
 
   /** Forgets payloads of keys that are stuck, from their ends, until there is room or nothing to forget. */
   #shed(): void {
+    if (this.#bytes < this.#limits.maxBytes) {
+      return;
+    }
     for (const lane of this.#lanes.values()) {
       if (lane.isStuck) {
         for (const entry of [...lane.entries].slice(this.#limits.maxItemsPerKey).reverse()) {

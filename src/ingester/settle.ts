@@ -1,3 +1,4 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { Delivery } from "../bus/bus.ts";
 import { decodeEvent } from "../bus/codec.ts";
@@ -42,10 +43,10 @@ export async function settle(
   const retry = { clock, random, log, onWait: () => hold.setStuck(key, true) };
   counted.delivered(redeliveryCount);
   const applied = await retryInPlace(signal, retry, () => apply(signal, dependencies, delivery));
-  const reason = applied.kind === "stopped" ? undefined : reasonToKeep(applied);
   if (applied.kind === "stopped") {
     return;
   }
+  const reason = reasonToKeep(applied);
   if (reason !== undefined) {
     const kept = await retryInPlace(signal, retry, () => keep(signal, dependencies, delivery, reason));
     if (kept.kind !== "done") {
@@ -116,7 +117,5 @@ function bodyOf({ body }: Event): string {
 
 /** Time from the backend's stamp to the commit; two machines' clocks, so it may be a little below 0. */
 function lagSeconds(clock: Clock, { time }: Event): number {
-  return time === undefined
-    ? 0
-    : Math.max(0, clock.now().getTime() / 1000 - Number(time.seconds) - time.nanos / 1e9);
+  return time === undefined ? 0 : Math.max(0, clock.now().getTime() - timestampMs(time)) / 1000;
 }

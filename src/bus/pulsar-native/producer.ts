@@ -68,14 +68,8 @@ export class NativeProducer implements Producer {
     this.#closed.signal.throwIfAborted();
     assertFits(message, this.#options.maxMessageBytes);
     const publish = this.#queue.add(message);
-    const onAbort = (): void => this.#queue.giveUp(publish, signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
     this.#pump();
-    try {
-      await publish.outcome.promise;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    await this.#queue.outcomeOf(signal, publish);
   }
 
   #pump(): void {

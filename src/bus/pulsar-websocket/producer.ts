@@ -95,14 +95,8 @@ export class WebSocketProducer implements Producer {
       throw new PublishRefusedError(this.#keptOutBecause);
     }
     const publish = this.#queue.add(message);
-    const onAbort = (): void => this.#queue.giveUp(publish, signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
     this.#pump();
-    try {
-      await publish.outcome.promise;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
+    await this.#queue.outcomeOf(signal, publish);
   }
 
   async #run(first: Connection): Promise<void> {
