@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { on, once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Reaper } from "../../test/support/reaper.ts";
+import type { Reaper } from "../../deploy/local/components/reaper.ts";
 import type { ApiOrder, ApiReport } from "./api-messages.ts";
 
 /** A simulated API server in a process of its own. */

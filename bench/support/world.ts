@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findBrokerDistribution } from "../../test/support/broker-distribution.ts";
-import { type Broker, startBroker } from "../../test/support/broker-server.ts";
+import { findBrokerDistribution } from "../../deploy/local/components/broker-distribution.ts";
+import { type Broker, startBroker } from "../../deploy/local/components/broker-server.ts";
+import { freePort } from "../../deploy/local/components/free-port.ts";
+import { found } from "../../deploy/local/components/missing.ts";
+import {
+  findPostgres,
+  query,
+  startPostgres,
+  withDatabase,
+} from "../../deploy/local/components/postgres-server.ts";
+import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
-import { freePort } from "../../test/support/free-port.ts";
-import { found } from "../../test/support/missing.ts";
-import { findPostgres, query, startPostgres, withDatabase } from "../../test/support/postgres-server.ts";
-import { createReaper } from "../../test/support/reaper.ts";
 import { queryRows } from "./query-rows.ts";
 import { type ApiProcess, startApiProcess } from "./start-api-process.ts";
 import { until } from "./until.ts";

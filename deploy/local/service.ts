@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { openSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Leftover, Reaper } from "../../test/support/reaper.ts";
+import type { Leftover, Reaper } from "./components/reaper.ts";
 
 /** A process of the stack, whose output goes to a file. */
 export interface Service {

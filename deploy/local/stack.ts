@@ -10,15 +10,15 @@ import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { migrate } from "../../src/store/migrate.ts";
-import { findBrokerDistribution } from "../../test/support/broker-distribution.ts";
-import { startBroker } from "../../test/support/broker-server.ts";
+import { findBrokerDistribution } from "./components/broker-distribution.ts";
+import { startBroker } from "./components/broker-server.ts";
 
-import { findControlPlaneBinaries } from "../../test/support/control-plane-binaries.ts";
-import { startControlPlane } from "../../test/support/control-plane-server.ts";
-import { found } from "../../test/support/missing.ts";
-import { findPostgresBinaries } from "../../test/support/postgres-binaries.ts";
-import { startOwnPostgres } from "../../test/support/postgres-server.ts";
-import { createReaper } from "../../test/support/reaper.ts";
+import { findControlPlaneBinaries } from "./components/control-plane-binaries.ts";
+import { startControlPlane } from "./components/control-plane-server.ts";
+import { found } from "./components/missing.ts";
+import { findPostgresBinaries } from "./components/postgres-binaries.ts";
+import { startOwnPostgres } from "./components/postgres-server.ts";
+import { createReaper } from "./components/reaper.ts";
 import { type Service, startService } from "./service.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -1,5 +1,5 @@
 import { beforeAll, describe } from "vitest";
-import type { BrokerAddress } from "./broker-server.ts";
+import type { BrokerAddress } from "../../deploy/local/components/broker-server.ts";
 import { provision, provisions } from "./provided.ts";
 
 /** Pulsar may have to be downloaded first, once per machine. */

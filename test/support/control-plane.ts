@@ -1,9 +1,13 @@
 import { beforeAll, describe } from "vitest";
-import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
-import { type ControlPlane, type ControlPlaneAddress, startControlPlane } from "./control-plane-server.ts";
-import { found } from "./missing.ts";
+import { findControlPlaneBinaries } from "../../deploy/local/components/control-plane-binaries.ts";
+import {
+  type ControlPlane,
+  type ControlPlaneAddress,
+  startControlPlane,
+} from "../../deploy/local/components/control-plane-server.ts";
+import { found } from "../../deploy/local/components/missing.ts";
+import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { provision, provisions } from "./provided.ts";
-import { createReaper } from "./reaper.ts";
 
 /** Building it may come first, once per machine. */
 const startTimeoutMs = 20 * 60_000;

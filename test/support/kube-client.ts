@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { text } from "node:stream/consumers";
+import type { ControlPlaneAddress } from "../../deploy/local/components/control-plane-server.ts";
 import type { KubeTransport } from "../../src/kube/kube.ts";
-import type { ControlPlaneAddress } from "./control-plane-server.ts";
 
 /** A plain client of a test's control plane, with full rights unless a token is given. */
 export interface KubeClient extends KubeTransport {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { findBrokerDistribution } from "./broker-distribution.ts";
-import { type Broker, type BrokerOptions, startBroker } from "./broker-server.ts";
-import { createReaper, type Reaper } from "./reaper.ts";
+import { findBrokerDistribution } from "../../deploy/local/components/broker-distribution.ts";
+import { type Broker, type BrokerOptions, startBroker } from "../../deploy/local/components/broker-server.ts";
+import { createReaper, type Reaper } from "../../deploy/local/components/reaper.ts";
 
 /** Pulsar may have to be downloaded first, once per machine. */
 const startTimeoutMs = 10 * 60_000;

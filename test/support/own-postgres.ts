@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { findPostgresBinaries } from "../../deploy/local/components/postgres-binaries.ts";
+import { type OwnPostgres, startOwnPostgres } from "../../deploy/local/components/postgres-server.ts";
+import { createReaper, type Reaper } from "../../deploy/local/components/reaper.ts";
 import { migrate } from "../../src/store/migrate.ts";
-import { findPostgresBinaries } from "./postgres-binaries.ts";
-import { type OwnPostgres, startOwnPostgres } from "./postgres-server.ts";
-import { createReaper, type Reaper } from "./reaper.ts";
 
 /**
  * `describe` for tests that stop and start Postgres: a server of their own, with all migrations. Where none can be

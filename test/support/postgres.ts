@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe } from "vitest";
-import { type PostgresServer, query, withDatabase } from "./postgres-server.ts";
+import { type PostgresServer, query, withDatabase } from "../../deploy/local/components/postgres-server.ts";
 import { provision, provisions } from "./provided.ts";
 
 /** A database with all migrations and no rows; dropped on disposal, whoever is still connected. */

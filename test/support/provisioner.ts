@@ -1,13 +1,17 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { findBrokerDistribution } from "./broker-distribution.ts";
-import { type Broker, startBroker } from "./broker-server.ts";
-import { findControlPlaneBinaries } from "./control-plane-binaries.ts";
-import { type ControlPlane, startControlPlane } from "./control-plane-server.ts";
-import { found } from "./missing.ts";
-import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server.ts";
-import { createReaper } from "./reaper.ts";
+import { findBrokerDistribution } from "../../deploy/local/components/broker-distribution.ts";
+import { type Broker, startBroker } from "../../deploy/local/components/broker-server.ts";
+import { findControlPlaneBinaries } from "../../deploy/local/components/control-plane-binaries.ts";
+import { type ControlPlane, startControlPlane } from "../../deploy/local/components/control-plane-server.ts";
+import { found } from "../../deploy/local/components/missing.ts";
+import {
+  findPostgres,
+  type PostgresServer,
+  startPostgres,
+} from "../../deploy/local/components/postgres-server.ts";
+import { createReaper } from "../../deploy/local/components/reaper.ts";
 
 /** What test files are told at the start of a run. */
 export interface Provisions {

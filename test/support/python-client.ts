@@ -3,9 +3,9 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { buildOnce } from "./build-once.ts";
-import { cacheDirectory } from "./cache-directory.ts";
-import type { Missing } from "./missing.ts";
+import { buildOnce } from "../../deploy/local/components/build-once.ts";
+import { cacheDirectory } from "../../deploy/local/components/cache-directory.ts";
+import type { Missing } from "../../deploy/local/components/missing.ts";
 
 /** Pulsar's own client for Python, with classes generated from the contract. */
 export interface PythonClient {

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
+import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { LARGEST_MESSAGE_BYTES } from "../../../src/bus/pack-batch.ts";
 import { describeWithBroker } from "../../support/broker.ts";
-import { createBrokerAdmin } from "../../support/broker-admin.ts";
 import { administer, newTenant } from "../../support/pulsar-tenant.ts";
 import { runForTest } from "../../unit/cli/run-for-test.ts";
 

@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
+import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
 import { describePulsarAdmin } from "../../contract/pulsar-admin.ts";
 import { describeWithBroker } from "../../support/broker.ts";
-import { createBrokerAdmin } from "../../support/broker-admin.ts";
 import { waitFor } from "../../support/e2e/wait-for.ts";
 import { administer, newTenant } from "../../support/pulsar-tenant.ts";
 

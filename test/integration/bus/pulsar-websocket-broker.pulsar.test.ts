@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
+import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
 import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
 import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { createBrokerAdmin } from "../../support/broker-admin.ts";
 import { busDependencies } from "../../support/bus-dependencies.ts";
 import { waitFor } from "../../support/e2e/wait-for.ts";
 import { createFastClock } from "../../support/fast-clock.ts";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
 import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 import { describeWithBroker } from "../../support/broker.ts";
-import { createBrokerAdmin } from "../../support/broker-admin.ts";
 import { busDependencies } from "../../support/bus-dependencies.ts";
 import { waitFor } from "../../support/e2e/wait-for.ts";
 import { createFastClock } from "../../support/fast-clock.ts";

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../../../deploy/local/components/free-port.ts";
 import { createTokenIssuer } from "../token-issuer.ts";
 import type { CommandResult, Program, ProgramEnd, Programs } from "./programs.ts";
 

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheDirectory } from "../cache-directory.ts";
-import { createReaper } from "../reaper.ts";
+import { cacheDirectory } from "../../../deploy/local/components/cache-directory.ts";
+import { createReaper } from "../../../deploy/local/components/reaper.ts";
 
 /** How a process ended. */
 export interface ProgramEnd {

@@ -1,11 +1,11 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { expect } from "vitest";
+import { freePort } from "../../../deploy/local/components/free-port.ts";
 import {
   FleetService,
   GetReconciliationRunResponseSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { freePort } from "../free-port.ts";
 import { callFleet, countFindings } from "./fleet-api.ts";
 import type { CommandResult, Program, Programs } from "./programs.ts";
 import { waitFor } from "./wait-for.ts";

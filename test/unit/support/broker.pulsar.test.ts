@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { describeWithBroker } from "../../support/broker.ts";
-import { createBrokerAdmin } from "../../support/broker-admin.ts";
 import { describeWithOwnBroker } from "../../support/own-broker.ts";
 
 describeWithBroker("the broker of the tests", (broker) => {

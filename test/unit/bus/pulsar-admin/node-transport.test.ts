@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { freePort } from "../../../../deploy/local/components/free-port.ts";
 import type { AdminRequest } from "../../../../src/bus/pulsar-admin/admin-request.ts";
 import { createNodeTransport } from "../../../../src/bus/pulsar-admin/node-transport.ts";
 import {
@@ -16,7 +17,6 @@ import {
   TerminalError,
 } from "../../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../../src/lib/system-clock.ts";
-import { freePort } from "../../../support/free-port.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 
 const certificate = fileURLToPath(new URL("../../../support/tls/loopback.cert.pem", import.meta.url));
