@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { clientProgram } from "../config/client-config.ts";
 import { isExposed } from "../config/is-exposed.ts";
-import { createTokenSource } from "../rpc/token-source.ts";
+import { createTokenSource } from "../lib/token-source.ts";
 import type { CliContext } from "./cli-context.ts";
 import { addConfigOptions, configOf } from "./config-options.ts";
 import { createFleetClient, type FleetClient } from "./fleet-client.ts";

@@ -1,8 +1,7 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-
+import type { TokenSource } from "../lib/token-source.ts";
 import { createTokenInterceptor } from "../rpc/token-interceptor.ts";
-import type { TokenSource } from "../rpc/token-source.ts";
 
 /** Calls FleetService. */
 export type FleetClient = Client<typeof FleetService>;

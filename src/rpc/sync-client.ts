@@ -6,9 +6,9 @@ import {
   SyncService,
 } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { RetryableError } from "../lib/errors.ts";
+import type { TokenSource } from "../lib/token-source.ts";
 import { fromConnectError } from "./from-connect-error.ts";
 import { createTokenInterceptor } from "./token-interceptor.ts";
-import type { TokenSource } from "./token-source.ts";
 
 /** Opens `SyncService.Sync` of one server. */
 export type SyncClient = (

@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import type { TokenSource } from "./token-source.ts";
+import type { TokenSource } from "../lib/token-source.ts";
 
 /** Sends the token of now with every call, as `authorization: Bearer TOKEN` (RFC 6750). */
 export function createTokenInterceptor(source: TokenSource): Interceptor {

@@ -1,8 +1,8 @@
 import type { Clock } from "../../lib/clock.ts";
 import { toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import { createTokenSource } from "../../lib/token-source.ts";
 import type { BusSettings } from "../bus-settings.ts";
-import { createTokenReader, type TokenReader } from "../token-reader.ts";
 import { collectGarbage } from "./collect-garbage.ts";
 import type { PulsarClient, PulsarClientPackage } from "./pulsar-client.ts";
 
@@ -34,7 +34,7 @@ export function createClient(
   pulsar.Client.setLogHandler((level, _file, _line, message) =>
     level >= ERROR ? log.error(message) : log.warn(message),
   );
-  const readToken = createTokenReader(settings);
+  const readToken = createTokenSource(settings)?.read;
   const authentication =
     readToken && new pulsar.AuthenticationToken({ token: withoutThrowing(readToken, log) });
   let client: PulsarClient | undefined = new pulsar.Client({
@@ -69,7 +69,7 @@ export function createClient(
 }
 
 /** Pulsar's client waits for ever for a token from a function that throws: the last one has to do then. */
-function withoutThrowing(readToken: TokenReader, log: Log): TokenReader {
+function withoutThrowing(readToken: () => string, log: Log): () => string {
   let token = "";
   return () => {
     try {

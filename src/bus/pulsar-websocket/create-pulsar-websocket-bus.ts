@@ -1,7 +1,7 @@
+import { createTokenSource } from "../../lib/token-source.ts";
 import type { Bus } from "../bus.ts";
 import { createBusMetrics } from "../bus-metrics.ts";
 import type { BusDependencies, BusSettings } from "../bus-settings.ts";
-import { createTokenReader } from "../token-reader.ts";
 import { WebSocketConsumer } from "./consumer.ts";
 import { dial } from "./dial.ts";
 import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
@@ -18,7 +18,7 @@ import { WebSocketProducer } from "./producer.ts";
 export function createPulsarWebSocketBus(settings: BusSettings, dependencies: BusDependencies): Bus {
   const { url, tenant, trustCertsFile, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
   const { clock, log, metrics } = dependencies;
-  const dialOptions = { clock, trustCertsFile, readToken: createTokenReader(settings) };
+  const dialOptions = { clock, trustCertsFile, readToken: createTokenSource(settings)?.read };
   const busMetrics = createBusMetrics(metrics);
   const producers = new Set<WebSocketProducer>();
   const consumers = new Set<WebSocketConsumer>();

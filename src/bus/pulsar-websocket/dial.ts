@@ -3,7 +3,6 @@ import { Agent, WebSocket } from "undici";
 import { waitFor } from "../../lib/bounded-queue.ts";
 import { type Clock, DeadlineError } from "../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
-import type { TokenReader } from "../token-reader.ts";
 import type { Connection } from "./connection.ts";
 import { Handshake } from "./handshake.ts";
 import { OpenConnection } from "./open-connection.ts";
@@ -11,7 +10,7 @@ import { OpenConnection } from "./open-connection.ts";
 /** How to connect to a broker. */
 export interface DialOptions {
   readonly clock: Clock;
-  readonly readToken: TokenReader | undefined;
+  readonly readToken: (() => string) | undefined;
   /** PEM of the authorities to trust; unset: those that Node does. */
   readonly trustCertsFile: string | undefined;
 }

@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { freePort } from "../../../../deploy/local/components/free-port.ts";
 import type { Connection } from "../../../../src/bus/pulsar-websocket/connection.ts";
 import { ConnectionLostError } from "../../../../src/bus/pulsar-websocket/connection-lost-error.ts";
 import { type DialOptions, dial } from "../../../../src/bus/pulsar-websocket/dial.ts";
-import { createTokenReader } from "../../../../src/bus/token-reader.ts";
 import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../../src/lib/system-clock.ts";
-import { freePort } from "../../../support/free-port.ts";
+import { createTokenSource } from "../../../../src/lib/token-source.ts";
 import {
   createScriptedWebSocketServer,
   type ScriptedWebSocketServer,
@@ -136,9 +136,9 @@ describe("a connection", () => {
   it("reads the token file again at each connect", async () => {
     const directory = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
     const tokenFile = join(directory, "token");
-    const readToken = createTokenReader({ tokenFile }) ?? (() => "");
+    const readToken = createTokenSource({ tokenFile })?.read;
     try {
-      await expect(open({ readToken })).rejects.toThrow(`the bus's token file ${tokenFile} cannot be read`);
+      await expect(open({ readToken })).rejects.toThrow(`the token file ${tokenFile} cannot be read`);
       for (const token of ["first", "second"]) {
         writeFileSync(tokenFile, `${token}\n`);
         await (await open({ readToken })).close();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { createTokenSource } from "../../../src/rpc/token-source.ts";
+import { createTokenSource } from "../../../src/lib/token-source.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
 const tokenFile = join(folder, "token");

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { RetryableError, toMessage } from "../lib/errors.ts";
+import { RetryableError, toMessage } from "./errors.ts";
 
 /** The token that calls go out with. */
 export interface TokenSource {
@@ -9,11 +9,14 @@ export interface TokenSource {
   readonly isRenewable: boolean;
 }
 
+/** RFC 6750, section 2.1: a JWT, or whatever else may stand behind "Bearer". */
+const BEARER_TOKEN = /^[\w.~+/-]+=*$/;
+
 /** Where a token is; none where nobody asks for one. */
 export interface TokenSourceOptions {
-  readonly token: string | undefined;
-  /** Read again for every call, because whoever renews the token replaces the file. */
-  readonly tokenFile: string | undefined;
+  readonly token?: string | undefined;
+  /** Read again each time, because whoever renews the token replaces the file. */
+  readonly tokenFile?: string | undefined;
 }
 
 /** The source of a token, or undefined when there is none. */
@@ -26,7 +29,7 @@ export function createTokenSource({ token, tokenFile }: TokenSourceOptions): Tok
 
 function readToken(path: string): string {
   const text = readText(path).trim();
-  if (!/^[\w.-]+$/.test(text)) {
+  if (!BEARER_TOKEN.test(text)) {
     throw new RetryableError(
       `the token file ${path} holds no token: expected one line with nothing but the token`,
     );
