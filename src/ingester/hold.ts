@@ -50,6 +50,11 @@ export class Hold {
     return [...this.#lanes.values()].filter(({ isStuck }) => isStuck).length;
   }
 
+  /** Whether something is held that waits for nothing. */
+  get isMoving(): boolean {
+    return [...this.#lanes.values()].some(({ isStuck }) => !isStuck);
+  }
+
   /** Whether nothing more should be taken for now. */
   get isFull(): boolean {
     return this.#counted >= this.#limits.maxItems || this.#bytes >= this.#limits.maxBytes;

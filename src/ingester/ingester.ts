@@ -29,7 +29,10 @@ export interface IngesterOptions {
 
 /** Writes to Postgres what agents say. */
 export interface Ingester {
-  /** Runs until `signal` aborts; rejects when it should be started again, as when the bus cuts it off. */
+  /**
+   * Runs until `signal` aborts; then it takes no more, but finishes what it holds, for at most 5 s and as long as that
+   * waits for nothing. Rejects when it should be started again, as when the bus cuts it off.
+   */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -40,6 +43,9 @@ const MAX_UNACKNOWLEDGED = 4096;
 
 /** Deliveries that may be on their way from the bus; with {@link HOLD_LIMITS} it bounds what is in memory. */
 const MAX_PREFETCHED = 16;
+
+/** Time to finish what is held when the ingester is told to stop, in milliseconds. */
+const FINISH_MS = 5_000;
 
 /**
  * Applies deliveries of the events topic, cluster by cluster in their order, different clusters side by side.
@@ -70,7 +76,7 @@ async function ingest(
   signal: AbortSignal,
   options: IngesterOptions & Pick<SettleDependencies, "hold" | "counted">,
 ): Promise<void> {
-  const { bus, hold } = options;
+  const { bus, hold, clock } = options;
   const consumer = await bus.subscribe(signal, {
     topic: TOPICS.events,
     subscription: INGESTER_SUBSCRIPTION,
@@ -80,26 +86,40 @@ async function ingest(
   const producers = createProducers(bus);
   const ended = new AbortController();
   const lanes = createLanes();
-  const working = AbortSignal.any([signal, ended.signal]);
+  const taking = AbortSignal.any([signal, ended.signal]);
   try {
-    for await (const { payload, ...message } of consumer.deliveries(working)) {
+    for await (const { payload, ...message } of consumer.deliveries(taking)) {
       const held = hold.add(message.key, payload);
       lanes.add(message.key, async () => {
         if (held.payload === undefined) {
           ended.abort(new RetryableError("a cluster goes on that was held up: its messages are read again"));
         } else {
-          await settle(working, { ...options, producers }, { ...message, payload: held.payload });
+          await settle(ended.signal, { ...options, producers }, { ...message, payload: held.payload });
         }
         held.release();
       });
       while (hold.isFull) {
-        await waitFor(working, hold.changed());
+        await waitFor(taking, hold.changed());
       }
     }
   } finally {
+    if (signal.aborted) {
+      await finish(ended.signal, hold, clock);
+    }
     ended.abort(new Error("the ingester has ended"));
     await lanes.idle();
     await producers.close();
     await consumer.close();
+  }
+}
+
+/**
+ * Waits until what is held was applied and acknowledged: what a consumer leaves behind is applied a second time, and
+ * some brokers lose its order. Whatever waits for something is left to the next consumer.
+ */
+async function finish(signal: AbortSignal, hold: Hold, clock: Clock): Promise<void> {
+  using deadline = clock.deadline(signal, FINISH_MS);
+  while (hold.isMoving && !deadline.signal.aborted) {
+    await waitFor(deadline.signal, hold.changed()).catch(() => {});
   }
 }

@@ -11,7 +11,7 @@ export interface BrokerDistribution {
   readonly directory: string;
 }
 
-const version = "4.0.6";
+const version = "4.0.8";
 const oldestJava = 17;
 
 /** Whether a broker can run here: needs Java, and the cache or Maven. Cheap. */

@@ -47,6 +47,18 @@ describe("what an ingester holds", () => {
     expect([hold.items, hold.bytes, hold.stuckKeys]).toEqual([6, 40, 1]);
   });
 
+  it("moves while a key holds something and waits for nothing", () => {
+    const hold = new Hold({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
+    expect(hold.isMoving).toBe(false);
+    hold.add("a", payload(1));
+    hold.setStuck("a", true);
+    expect(hold.isMoving).toBe(false);
+    const other = hold.add("b", payload(1));
+    expect(hold.isMoving).toBe(true);
+    other.release();
+    expect(hold.isMoving).toBe(false);
+  });
+
   it("wakes who waits for room", async () => {
     const hold = new Hold({ maxItems: 1, maxItemsPerKey: 1, maxBytes: 50 });
     const held = hold.add("a", payload(10));

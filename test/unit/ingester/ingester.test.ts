@@ -107,7 +107,8 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await settle();
     const leaving = leftOver();
-    commit.reject(new TerminalError("the test ends"));
+    await clock.advance(5_000);
+    commit.reject(new RetryableError("the connection was lost"));
     const left = await leaving;
     expect(left).toHaveLength(1);
     expect(left[0]?.redeliveryCount).toBe(1);
@@ -315,12 +316,13 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("stops in good order: it waits for what the store has in hands, and begins nothing more", async () => {
+  it("finishes what it holds when it is told to stop, and takes no more", async () => {
     const gate = Promise.withResolvers<void>();
     store.onApply = () => gate.promise;
     start();
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf());
+    await publish("c2", 1n, batchOf());
     await settle();
     let isEnded = false;
     const ending = running.then(() => {
@@ -329,8 +331,48 @@ describe("an ingester", () => {
     stop.abort();
     await settle();
     expect(isEnded).toBe(false);
+    stop = new AbortController();
+    await publish("c2", 2n, batchOf());
     gate.resolve();
+    await settle();
     await ending;
+    expect(store.applied.toSorted()).toEqual(["c1 1 batch", "c1 2 batch", "c2 1 batch"]);
+    expect((await leftOver()).map(({ redeliveryCount }) => redeliveryCount)).toEqual([0]);
+  });
+
+  it("leaves to the next one what still waits when it is told to stop", async () => {
+    store.onApply = ({ cluster }) => {
+      if (cluster === "c1") {
+        throw new RetryableError("somebody holds a lock");
+      }
+    };
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await publish("c2", 1n, batchOf());
+    await settle();
+    stop.abort();
+    await settle();
+    await running;
+    stop = new AbortController();
+    expect(store.applied).toEqual(["c2 1 batch"]);
+    expect(await leftOver()).toHaveLength(2);
+  });
+
+  it("gives up finishing after 5 s: it waits for what the store has in hands, and begins nothing more", async () => {
+    const gate = Promise.withResolvers<void>();
+    store.onApply = () => gate.promise;
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await settle();
+    stop.abort();
+    await clock.advance(5_000);
+    gate.resolve();
+    await settle();
+    await running;
+    stop = new AbortController();
     expect(store.applied).toEqual(["c1 1 batch"]);
+    expect(await leftOver()).toHaveLength(1);
   });
 });
