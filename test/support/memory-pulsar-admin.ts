@@ -17,8 +17,8 @@ export interface MemoryPulsarAdmin extends PulsarAdmin {
   setTopicPolicies(topic: string, policies: TopicPolicies): void;
 }
 
-/** A tenant that does not exist yet, on a broker of these limits. */
-export function createMemoryPulsarAdmin(limits: BrokerLimits): MemoryPulsarAdmin {
+/** A tenant that does not exist yet, on a broker of these limits and this version. */
+export function createMemoryPulsarAdmin(limits: BrokerLimits, version = "4.0.8"): MemoryPulsarAdmin {
   let hasTenant = false;
   const namespaces = new Map<string, Policies>();
   const topics = new Map<string, MemoryTopic>();
@@ -71,6 +71,7 @@ export function createMemoryPulsarAdmin(limits: BrokerLimits): MemoryPulsarAdmin
     },
     countBacklog: async (_, topic, subscription) =>
       topicOf(topic).subscriptions.get(subscription) ?? absent(subscription),
+    readVersion: async () => version,
     readBrokerLimits: async () => limits,
     publish(topic) {
       const found = topicOf(topic);

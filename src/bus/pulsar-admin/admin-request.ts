@@ -10,6 +10,6 @@ export interface AdminRequest {
 
 /** Sends requests to the admin API. */
 export interface AdminTransport {
-  /** The answer's JSON; undefined when it has none. Throws what `admin-error.ts` makes of any other status. */
-  send(signal: AbortSignal, request: AdminRequest): Promise<unknown>;
+  /** The answer's body. Throws what `admin-error.ts` makes of a status that is no success. */
+  send(signal: AbortSignal, request: AdminRequest): Promise<string>;
 }

@@ -83,6 +83,9 @@ export function createPulsarAdmin(transport: AdminTransport, tenant: string, clo
       return found.msgBacklog;
     },
 
+    // Plain text, whatever its content type says.
+    readVersion: (signal) => transport.send(signal, { method: "GET", path: "brokers/version" }),
+
     async readBrokerLimits(signal) {
       const path = "brokers/configuration/runtime";
       const limits = await readJson(signal, transport, configuration, { path });

@@ -52,7 +52,7 @@ export function createNodeTransport(endpoint: AdminEndpoint, clock: Clock): Admi
           );
         });
         if (answer.location === undefined) {
-          return parseAnswer(what, answer);
+          return bodyOf(what, answer);
         }
         url = new URL(answer.location, url);
       }
@@ -90,17 +90,11 @@ function toHeaders({ body }: AdminRequest, token: string | undefined): http.Outg
   };
 }
 
-function parseAnswer(what: string, { status, body }: Answer): unknown {
+function bodyOf(what: string, { status, body }: Answer): string {
   if (status < 200 || status >= 300) {
     throw toAdminError(what, status, toReason(body));
   }
-  try {
-    return body.trim() === "" ? undefined : JSON.parse(body);
-  } catch (cause) {
-    throw new RetryableError(`${what}: expected JSON, found ${JSON.stringify(body.slice(0, 100))}`, {
-      cause,
-    });
-  }
+  return body;
 }
 
 function readCertificates(path: string): string {

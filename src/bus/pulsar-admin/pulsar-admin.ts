@@ -33,6 +33,8 @@ export interface PulsarAdmin {
   createSubscription(signal: AbortSignal, topic: string, subscription: string): Promise<void>;
   /** Messages of a topic without partitions that the subscription has not acknowledged. */
   countBacklog(signal: AbortSignal, topic: string, subscription: string): Promise<number>;
+  /** Of the broker that answers, such as "4.0.8". */
+  readVersion(signal: AbortSignal): Promise<string>;
   /** How large messages may be: that takes a superuser. */
   readBrokerLimits(signal: AbortSignal): Promise<BrokerLimits>;
 }

@@ -2,19 +2,31 @@ import * as z from "zod/mini";
 import { NotFoundError, RetryableError } from "../../lib/errors.ts";
 import type { AdminRequest, AdminTransport } from "./admin-request.ts";
 
-/** Gets what `schema` describes; an answer that is something else is no answer. */
+/** Gets what `schema` describes; an answer that is something else is no answer. One without content is undefined. */
 export async function readJson<T extends z.ZodMiniType>(
   signal: AbortSignal,
   transport: AdminTransport,
   schema: T,
   { path, query = {} }: Pick<AdminRequest, "path" | "query">,
 ): Promise<z.infer<T>> {
-  const result = schema.safeParse(await transport.send(signal, { method: "GET", path, query }));
+  const body = await transport.send(signal, { method: "GET", path, query });
+  const result = schema.safeParse(parse(path, body));
   if (!result.success) {
     const problems = z.prettifyError(result.error);
     throw new RetryableError(`GET ${path}: Pulsar's answer is not as expected: ${problems}`);
   }
   return result.data;
+}
+
+function parse(path: string, body: string): unknown {
+  try {
+    return body.trim() === "" ? undefined : JSON.parse(body);
+  } catch (cause) {
+    const found = JSON.stringify(body.slice(0, 100));
+    throw new RetryableError(`GET ${path}: Pulsar's answer is not as expected: no JSON, but ${found}`, {
+      cause,
+    });
+  }
 }
 
 /** What `read` gives; undefined when there is no such thing. */

@@ -20,6 +20,7 @@ export function compareTopology(tenant: string, wanted: Topology, found: FoundTo
     ...(found.hasTenant ? [] : [noTenant]),
     ...wanted.namespaces.flatMap((each) => compareNamespace(each, found.namespaces.get(each.name))),
     ...wanted.topics.flatMap((each) => compareTopic(each, found.topics.get(each.name))),
+    ...(found.version === undefined ? [] : compareVersion(found.version)),
     ...(found.limits === undefined ? [] : compareLimits(wanted.limits, found.limits)),
   ];
 }
@@ -45,6 +46,17 @@ function compareNamespace({ name, policies }: WantedNamespace, found: Policies |
       }),
     ),
   ];
+}
+
+/** Below it a key may be held back for good when consumers come and go: apache/pulsar#23845, mended by #24736. */
+const LEAST_VERSION = "4.0.8";
+
+function compareVersion(version: string): Difference[] {
+  const isOld = version.localeCompare(LEAST_VERSION, "en", { numeric: true }) < 0;
+  const advice =
+    "upgrade the brokers: an older one may hold a cluster's events back when ingesters come and go, until its topic is unloaded";
+  const difference = { what: "broker: version", wanted: `at least ${LEAST_VERSION}`, found: version };
+  return isOld ? [{ ...difference, remedy: { advice } }] : [];
 }
 
 /** Limits stand in the broker's own files, which no API changes. */

@@ -10,6 +10,8 @@ export interface FoundTopology {
   readonly namespaces: ReadonlyMap<string, Policies>;
   /** Those that are there. */
   readonly topics: ReadonlyMap<string, FoundTopic>;
+  /** The broker's; undefined when whoever asks may not see it. */
+  readonly version: string | undefined;
   /** Undefined when whoever asks may not see them. */
   readonly limits: BrokerLimits | undefined;
 }
@@ -41,7 +43,9 @@ export async function findTopology(
       topics.set(name, topic);
     }
   }
-  return { hasTenant: existing !== undefined, namespaces, topics, limits: await findLimits(signal, admin) };
+  const version = await undefinedIfForbidden(() => admin.readVersion(signal));
+  const limits = await undefinedIfForbidden(() => admin.readBrokerLimits(signal));
+  return { hasTenant: existing !== undefined, namespaces, topics, version, limits };
 }
 
 async function findTopic(
@@ -58,9 +62,9 @@ async function findTopic(
 }
 
 /** Only a superuser sees a broker's configuration; a tenant's administrator can do all the rest. */
-async function findLimits(signal: AbortSignal, admin: PulsarAdmin): Promise<BrokerLimits | undefined> {
+async function undefinedIfForbidden<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await admin.readBrokerLimits(signal);
+    return await read();
   } catch (error) {
     if (error instanceof TerminalError) {
       return undefined;

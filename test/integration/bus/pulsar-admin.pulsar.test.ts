@@ -32,6 +32,11 @@ describeWithBroker("the admin API of a broker", (broker) => {
     expect(limits).toEqual({ maxMessageBytes: 5 * 1024 * 1024, maxTextFrameBytes: 8 * 1024 * 1024 });
   });
 
+  it("says the broker's version", async () => {
+    const version = await administer(broker().adminUrl, newTenant()).readVersion(signal);
+    expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
   it("refuses what Pulsar does not take, and says why", async () => {
     const admin = administer(broker().adminUrl, newTenant());
     await admin.createTenant(signal);

@@ -42,7 +42,7 @@ function open(adminUrl: string, readToken?: () => string) {
 }
 
 describe("the transport of the admin API", () => {
-  it("sends method, path, query and JSON, and gives the answer's JSON", async () => {
+  it("sends method, path, query and JSON, and gives the answer's body", async () => {
     const seen: unknown[] = [];
     await using server = await serve(async (request, response) => {
       seen.push([request.method, request.url, request.headers["content-type"], await text(request)]);
@@ -56,7 +56,7 @@ describe("the transport of the admin API", () => {
       query,
       body: { limitSize: 1 },
     } as const;
-    expect(await transport.send(signal, post)).toEqual({ a: 1 });
+    expect(await transport.send(signal, post)).toBe('{"a":1}');
     await transport.send(signal, get);
     expect(seen).toEqual([
       [
@@ -71,7 +71,7 @@ describe("the transport of the admin API", () => {
 
   it("gives nothing for an answer without content", async () => {
     await using server = await serve((_, response) => response.writeHead(204).end());
-    expect(await open(server.url).send(signal, get)).toBeUndefined();
+    expect(await open(server.url).send(signal, get)).toBe("");
   });
 
   it("asks for the token with each request, and brings it to the broker that it is sent on to", async () => {
@@ -85,7 +85,7 @@ describe("the transport of the admin API", () => {
     );
     const tokens = ["old", "new"];
     const transport = open(first.url, () => tokens.shift() ?? "");
-    expect(await transport.send(signal, { method: "PUT", path: "persistent/a/b/c", body: 3 })).toBe(2);
+    expect(await transport.send(signal, { method: "PUT", path: "persistent/a/b/c", body: 3 })).toBe("2");
     expect(seen).toEqual([["PUT", "/admin/v2/persistent/a/b/c", "Bearer new", "3"]]);
   });
 
@@ -145,11 +145,6 @@ describe("the transport of the admin API", () => {
     await expect(sent).rejects.toThrow(`${url}: no answer (connect ECONNREFUSED`);
   });
 
-  it("takes an answer that is not JSON for none", async () => {
-    await using server = await serve((_, response) => response.end("<html>"));
-    await expect(open(server.url).send(signal, get)).rejects.toThrow(/expected JSON, found "<html>"/);
-  });
-
   it("ends with the signal's reason", async () => {
     const stop = new AbortController();
     await using server = await serve(() => stop.abort(new Error("enough")));
@@ -181,7 +176,7 @@ describe("the transport of the admin API", () => {
     const adminUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const clock = createSystemClock();
     const trusting = createNodeTransport({ adminUrl, trustCertsFile: certificate }, clock);
-    expect(await trusting.send(signal, get)).toBe(1);
+    expect(await trusting.send(signal, get)).toBe("1");
     await expect(open(adminUrl).send(signal, get)).rejects.toThrow("self-signed certificate");
     server.close();
   });

@@ -171,6 +171,24 @@ describe("mendTopology", () => {
     expect((await mend(admin, everything, { limits: { maxMessageBytes: 5000 } })).left).toEqual([]);
   });
 
+  it.each([
+    ["3.3.9", true],
+    ["4.0.7", true],
+    ["4.0.8", false],
+    ["4.0.10", false],
+    ["4.1.0-SNAPSHOT", false],
+    ["5.0.0", false],
+  ])("finds a broker of version %s too old: %s", async (version, isOld) => {
+    const { left } = await mend(createMemoryPulsarAdmin(limits, version));
+    const difference = {
+      what: "broker: version",
+      wanted: "at least 4.0.8",
+      found: version,
+      remedy: { advice: expect.stringContaining("upgrade the brokers") },
+    };
+    expect(left).toEqual(isOld ? [difference] : []);
+  });
+
   it("does the rest for those who may not see the broker's limits", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const admin: PulsarAdmin = {
