@@ -12,7 +12,6 @@ import { fileURLToPath } from "node:url";
 import { migrate } from "../../src/store/migrate.ts";
 import { findBrokerDistribution } from "./components/broker-distribution.ts";
 import { startBroker } from "./components/broker-server.ts";
-
 import { findControlPlaneBinaries } from "./components/control-plane-binaries.ts";
 import { startControlPlane } from "./components/control-plane-server.ts";
 import { found } from "./components/missing.ts";

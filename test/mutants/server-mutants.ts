@@ -89,6 +89,22 @@ export const serverMutants: readonly Mutant[] = [
     only: "no more than it may hold",
   },
   {
+    race: "R18",
+    file: "src/ingester/ingester.ts",
+    find: "    if (signal.aborted) {\n      await finish(",
+    replace: "    if (hold.items < 0) {\n      await finish(",
+    tests: INGESTER_TESTS,
+    only: "finishes what it holds",
+  },
+  {
+    race: "R18",
+    file: "src/ingester/ingester.ts",
+    find: "while (hold.isMoving && ",
+    replace: "while (hold.items > 0 && ",
+    tests: INGESTER_TESTS,
+    only: "leaves to the next one what still waits",
+  },
+  {
     race: "R19",
     file: "src/backend/session.ts",
     find: "isLast ? sequence : 0n, message",

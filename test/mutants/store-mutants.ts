@@ -245,8 +245,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R28",
     file: "src/store/pg-ingest-store.ts",
-    find: "refused: outOfScope > 0 || quarantined.length > 0, now",
-    replace: "refused: outOfScope > 0, now",
+    find: "const refused = outOfScope > 0 || quarantined.length > 0;",
+    replace: "const refused = outOfScope > 0;",
     tests: CONTRACT,
     only: "R28\\)",
   },
