@@ -23,8 +23,8 @@ export interface Mending {
   readonly hasSeenLimits: boolean;
 }
 
-/** As often as somebody may come between before it is given up. */
-const MAX_ROUNDS = 5;
+/** As often as somebody may come between at the same difference before it is given up. */
+const MAX_CONFLICTS = 5;
 
 /**
  * Makes a tenant of Pulsar as it is wanted. Safe to repeat, also from two places at once: whoever finds that somebody else
@@ -36,12 +36,15 @@ export async function mendTopology(
   { tenant, topology, mayChange }: MendOptions,
 ): Promise<Mending> {
   const mended: Difference[] = [];
-  for (let round = 1; ; round++) {
+  const conflicts = new Map<string, number>();
+  for (;;) {
     const found = await findTopology(signal, admin, topology);
     const left: Difference[] = [];
+    let what = "";
     try {
       for (const difference of compareTopology(tenant, topology, found)) {
         if (typeof difference.remedy === "function" && mayChange(difference)) {
+          what = difference.what;
           await difference.remedy(signal, admin);
           mended.push(difference);
         } else {
@@ -50,7 +53,9 @@ export async function mendTopology(
       }
       return { mended, left, hasSeenLimits: found.limits !== undefined };
     } catch (error) {
-      if (!(error instanceof ConflictError) || round === MAX_ROUNDS) {
+      const times = (conflicts.get(what) ?? 0) + 1;
+      conflicts.set(what, times);
+      if (!(error instanceof ConflictError) || times === MAX_CONFLICTS) {
         throw error;
       }
     }
