@@ -10,6 +10,8 @@ export interface AdminRequest {
 
 /** Sends requests to the admin API. */
 export interface AdminTransport {
+  /** Of the broker, for people. */
+  readonly adminUrl: string;
   /** The answer's body. Throws what `admin-error.ts` makes of a status that is no success. */
   send(signal: AbortSignal, request: AdminRequest): Promise<string>;
 }

@@ -37,6 +37,8 @@ export function createNodeTransport(endpoint: AdminEndpoint, clock: Clock): Admi
   const { adminUrl, readToken, trustCertsFile } = endpoint;
   const ca = trustCertsFile === undefined ? {} : { ca: readCertificates(trustCertsFile) };
   return {
+    adminUrl,
+
     async send(signal, request) {
       const what = `${request.method} ${request.path} of Pulsar at ${adminUrl}`;
       using deadline = clock.deadline(signal, TIMEOUT_MS);

@@ -10,20 +10,20 @@ export async function readJson<T extends z.ZodMiniType>(
   { path, query = {} }: Pick<AdminRequest, "path" | "query">,
 ): Promise<z.infer<T>> {
   const body = await transport.send(signal, { method: "GET", path, query });
-  const result = schema.safeParse(parse(path, body));
+  const what = `GET ${path} of Pulsar at ${transport.adminUrl}`;
+  const result = schema.safeParse(parse(what, body));
   if (!result.success) {
     const problems = z.prettifyError(result.error);
-    throw new RetryableError(`GET ${path}: Pulsar's answer is not as expected: ${problems}`);
+    throw new RetryableError(`${what}: the answer is not as expected: ${problems}`);
   }
   return result.data;
 }
 
-function parse(path: string, body: string): unknown {
+function parse(what: string, body: string): unknown {
   try {
     return body.trim() === "" ? undefined : JSON.parse(body);
   } catch (cause) {
-    const found = JSON.stringify(body.slice(0, 100));
-    throw new RetryableError(`GET ${path}: Pulsar's answer is not as expected: no JSON, but ${found}`, {
+    throw new RetryableError(`${what}: expected JSON, found ${JSON.stringify(body.slice(0, 100))}`, {
       cause,
     });
   }

@@ -8,7 +8,9 @@ const schema = z.object({ partitions: z.number() });
 
 /** Reads an answer of this body. */
 function read(body: string) {
-  return readJson(signal, { send: async () => body }, schema, { path: "persistent/a/b/c" });
+  return readJson(signal, { adminUrl: "http://broker:8080", send: async () => body }, schema, {
+    path: "persistent/a/b/c",
+  });
 }
 
 describe("reading what Pulsar answers", () => {
@@ -18,11 +20,11 @@ describe("reading what Pulsar answers", () => {
 
   it.each([
     ["something else", '{"partitions":"3"}', "at partitions"],
-    ["the page of a web server", "<html>", 'no JSON, but "<html>"'],
+    ["the page of a web server", "<html>", 'expected JSON, found "<html>"'],
     ["nothing", "", "Invalid input"],
   ])("takes %s for no answer, and names what it asked for", async (_, body, problem) => {
     await expect(read(body)).rejects.toThrow(RetryableError);
-    await expect(read(body)).rejects.toThrow("GET persistent/a/b/c: Pulsar's answer is not as expected");
+    await expect(read(body)).rejects.toThrow("GET persistent/a/b/c of Pulsar at http://broker:8080: ");
     await expect(read(body)).rejects.toThrow(problem);
   });
 
