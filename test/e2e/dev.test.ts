@@ -91,15 +91,15 @@ describe("evenkeel dev", () => {
       "the repair of each drift",
       () => {
         for (const drift of drifts) {
-          expect(runsUntilRepair(restless.story(), drift), drift).toBeGreaterThan(0);
+          expect(runsUntilRepair(restless.story(), drift), drift).toBeDefined();
         }
       },
       { timeoutMs: 100_000, intervalMs: 250 },
     );
     const story = restless.story();
-    expect(Math.max(...drifts.map((drift) => runsUntilRepair(story, drift))), story.join("\n")).toBeLessThan(
-      3,
-    );
+    for (const drift of drifts) {
+      expect(runsUntilRepair(story, drift), story.join("\n")).toBeLessThanOrEqual(2);
+    }
     expect(restless.program.stderr()).toBe("");
   });
 
@@ -110,15 +110,22 @@ describe("evenkeel dev", () => {
   });
 });
 
-/** How many runs ended from when a drift was first told until its repair was; 0 while one of them is not told. */
-function runsUntilRepair(story: readonly string[], drift: string): number {
+/**
+ * How many runs ended after a drift was first told, up to its repair; `undefined` until one is told. Seconds are what
+ * the story has, and it learns of a run up to a poll late: one that had ended in the drift's second does not count.
+ */
+function runsUntilRepair(story: readonly string[], drift: string): number | undefined {
   const broken = story.findIndex((line) => line.includes("  broke  ") && line.endsWith(drift));
   const afterwards = story.slice(broken + 1);
   const repaired = afterwards.findIndex(
     (line) => line.includes(" repaired ") && line.includes(`${drift} (after `),
   );
-  if (broken === -1 || repaired === -1) {
-    return 0;
+  const second = story[broken]?.slice(0, clockLength);
+  if (second === undefined || repaired === -1) {
+    return undefined;
   }
-  return afterwards.slice(0, repaired).filter((line) => /^\S+ {2}run /.test(line)).length;
+  const runs = afterwards.slice(0, repaired).filter((line) => /^\S+ {2}run /.test(line));
+  return runs.filter((line) => line.slice(0, clockLength) > second).length;
 }
+
+const clockLength = "hh:mm:ss".length;
