@@ -14,8 +14,14 @@ export interface SuperviseOptions {
   readonly name: string;
 }
 
-/** A run that lasted this long is taken to have been well, so that the backoff starts again. */
-const HEALTHY_MS = 60_000;
+/** A run that lasted this long is taken to have been well, so that the backoff starts again; in milliseconds. */
+const HEALTHY_MS = 10_000;
+
+/**
+ * Longest delay, in milliseconds. A process has two or three such parts, and while one is down nothing is ingested or
+ * nothing is answered: that is worth an attempt every few seconds for as long as the bus is away.
+ */
+const MAX_DELAY_MS = 5_000;
 
 /**
  * Runs a long-lived part until `signal` aborts, and starts it again with jittered backoff whenever it ends or
@@ -26,7 +32,7 @@ export async function supervise(
   { clock, random, log, name }: SuperviseOptions,
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const backoff = createBackoff(random, { initialMs: 250, maxMs: 30_000 });
+  const backoff = createBackoff(random, { initialMs: 250, maxMs: MAX_DELAY_MS });
   while (!signal.aborted) {
     const started = clock.monotonic();
     try {

@@ -26,7 +26,7 @@ export class Reconnector {
   /** There is a connection at first. */
   constructor(options: ReconnectOptions) {
     this.#options = options;
-    this.#backoff = createBackoff(options.random, { initialMs: 100, maxMs: 10_000 });
+    this.#backoff = createBackoff(options.random, { initialMs: 100, maxMs: 5_000 });
     this.#connectedMs = options.clock.monotonic();
   }
 
