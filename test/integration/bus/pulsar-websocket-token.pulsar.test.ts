@@ -16,10 +16,9 @@ import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 const key = randomBytes(32);
 const adminToken = toToken("admin");
 
-// Without authorization, which the WebSocket API inside a broker cannot live with: the broker sees its own client there
-// speak for others, which only a proxy's role may, and a role that may must always do so.
 const settings = {
   authenticationEnabled: true,
+  authorizationEnabled: true,
   authenticationProviders: "org.apache.pulsar.broker.authentication.AuthenticationProviderToken",
   tokenSecretKey: `data:;base64,${key.toString("base64")}`,
   superUserRoles: "admin",
@@ -67,6 +66,25 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
     } finally {
       rmSync(directory, { recursive: true });
     }
+  });
+
+  it("lets a role do what it was granted, and says what it was not", async () => {
+    const { adminUrl, tenant } = broker();
+    const granted = await fetch(`${adminUrl}/admin/v2/namespaces/${tenant}/main/permissions/evenkeel`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${adminToken}`, "content-type": "application/json" },
+      body: JSON.stringify(["produce", "consume"]),
+    });
+    expect(granted.status).toBe(204);
+    const bus = open({ token: toToken("evenkeel") });
+    const topic = "main/granted";
+    const consumer = await bus.subscribe(signal, { ...options, topic });
+    await (await bus.createProducer(signal, topic)).publish(signal, message);
+    const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+    expect(value?.key).toBe("k");
+    await expect(bus.createProducer(signal, "replies/other")).rejects.toThrow(
+      "producer of replies/other: refused with 403 (Not authorized): the token's role may not do this on the topic",
+    );
   });
 
   it("keeps idle connections beyond its limit", async () => {
