@@ -1,0 +1,152 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { freePort } from "../../../deploy/local/components/free-port.ts";
+import type { Bus } from "../../../src/bus/bus.ts";
+import type { BusDependencies, BusSettings } from "../../../src/bus/bus-settings.ts";
+import { openBus } from "../../../src/bus/open-bus.ts";
+import { busDependencies } from "../../support/bus-dependencies.ts";
+import { createFastClock } from "../../support/fast-clock.ts";
+import { describeWithOwnBroker } from "../../support/own-broker.ts";
+import { describeWithPulsarClient } from "../../support/pulsar-client.ts";
+import { createRecordingMetrics } from "../../support/recording-metrics.ts";
+
+const key = randomBytes(32);
+const adminToken = toToken("admin");
+const certificatePath = fileURLToPath(new URL("../../support/tls/loopback.cert.pem", import.meta.url));
+const tlsPorts = { binary: await freePort(), web: await freePort() };
+
+const settings = {
+  authenticationEnabled: true,
+  authorizationEnabled: true,
+  authenticationProviders: "org.apache.pulsar.broker.authentication.AuthenticationProviderToken",
+  tokenSecretKey: `data:;base64,${key.toString("base64")}`,
+  superUserRoles: "admin",
+  brokerClientAuthenticationPlugin: "org.apache.pulsar.client.impl.auth.AuthenticationToken",
+  brokerClientAuthenticationParameters: `token:${adminToken}`,
+  brokerServicePortTls: tlsPorts.binary,
+  webServicePortTls: tlsPorts.web,
+  tlsCertificateFilePath: certificatePath,
+  tlsKeyFilePath: fileURLToPath(new URL("../../support/tls/loopback.key.pem", import.meta.url)),
+  webSocketSessionIdleTimeoutMillis: 2_000,
+};
+
+describeWithOwnBroker("a broker that asks everybody who they are", { settings, adminToken }, (broker) => {
+  const { signal } = new AbortController();
+  const buses: Bus[] = [];
+  afterEach(async () => {
+    await Promise.all(buses.splice(0).map((bus) => bus.close()));
+  });
+
+  const open = async (
+    own: Pick<BusSettings, "url"> & Partial<BusSettings>,
+    dependencies: Partial<BusDependencies> = {},
+  ): Promise<Bus> => {
+    const bus = await openBus({ tenant: broker().tenant, ...own }, { ...busDependencies, ...dependencies });
+    buses.push(bus);
+    return bus;
+  };
+  const message = { key: "k", payload: Uint8Array.of(1) };
+  const options = { topic: "main/token", subscription: "s", maxUnacknowledged: 1, maxPrefetched: 1 };
+
+  /** What each adapter does; how it calls the two refusals is its own. */
+  const itIsLetIn = (
+    name: string,
+    url: () => string,
+    tlsUrl: string,
+    refused: { readonly unknown: string; readonly forbidden: string },
+  ): void => {
+    it("lets in who has a token that it can verify, and says why nobody else", async () => {
+      const bus = await open({ url: url(), token: adminToken });
+      await (await bus.createProducer(signal, options.topic)).publish(signal, message);
+      const stranger = await open({ url: url() });
+      await expect(stranger.createProducer(signal, options.topic)).rejects.toThrow(refused.unknown);
+      const forger = await open({ url: url(), token: `${adminToken.slice(0, -4)}AAAA` });
+      await expect(forger.subscribe(signal, options)).rejects.toThrow(refused.unknown);
+    });
+
+    it("reads a token that was renewed", async () => {
+      const directory = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
+      try {
+        const tokenFile = join(directory, "token");
+        writeFileSync(tokenFile, toToken("admin", 1));
+        const bus = await open({ url: url(), tokenFile });
+        await expect(bus.createProducer(signal, options.topic)).rejects.toThrow(refused.unknown);
+        writeFileSync(tokenFile, adminToken);
+        await (await bus.createProducer(signal, options.topic)).publish(signal, message);
+      } finally {
+        rmSync(directory, { recursive: true });
+      }
+    });
+
+    it("lets a role do what it was granted, and says what it was not", async () => {
+      await grant("evenkeel", "main");
+      const bus = await open({ url: url(), token: toToken("evenkeel") });
+      const topic = `main/granted-${name}`;
+      const consumer = await bus.subscribe(signal, { ...options, topic });
+      await (await bus.createProducer(signal, topic)).publish(signal, message);
+      const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+      expect(value?.key).toBe("k");
+      await expect(bus.createProducer(signal, "replies/other")).rejects.toThrow(
+        `producer of replies/other: refused with ${refused.forbidden}: the token's role may not do this on the topic`,
+      );
+    });
+
+    it("trusts the authorities of a file, over TLS", async () => {
+      const bus = await open({ url: tlsUrl, token: adminToken, trustCertsFile: certificatePath });
+      await (await bus.createProducer(signal, options.topic)).publish(signal, message);
+    });
+  };
+  const grant = async (role: string, namespace: string): Promise<void> => {
+    const { adminUrl, tenant } = broker();
+    const url = `${adminUrl}/admin/v2/namespaces/${tenant}/${namespace}/permissions/${role}`;
+    const headers = { authorization: `Bearer ${adminToken}`, "content-type": "application/json" };
+    const body = JSON.stringify(["produce", "consume"]);
+    expect((await fetch(url, { method: "POST", headers, body })).status).toBe(204);
+  };
+
+  describe("over the WebSocket API", () => {
+    itIsLetIn("websocket", () => broker().webSocketUrl, `wss://127.0.0.1:${tlsPorts.web}`, {
+      unknown: "refused with 401 (Authentication required): check the bus's token",
+      forbidden: "403 (Not authorized)",
+    });
+  });
+
+  describeWithPulsarClient("tokens and TLS over pulsar-native", () => {
+    itIsLetIn("native", () => broker().serviceUrl, `pulsar+ssl://127.0.0.1:${tlsPorts.binary}`, {
+      unknown: "refused with AuthenticationError: check the bus's token",
+      forbidden: "AuthorizationError",
+    });
+  });
+
+  it("keeps idle connections beyond its limit", async () => {
+    const metrics = createRecordingMetrics();
+    // Pings every half second rather than every 20 s.
+    const { webSocketUrl, tenant } = broker();
+    const bus = await open({ url: webSocketUrl, token: adminToken }, { metrics, clock: createFastClock(40) });
+    const consumer = await bus.subscribe(signal, { ...options, topic: "main/idle" });
+    const producer = await bus.createProducer(signal, "main/idle");
+    for (let times = 0; times < 2; times++) {
+      const silent = new WebSocket(`${webSocketUrl}/ws/v2/producer/persistent/${tenant}/main/silent`, {
+        headers: { authorization: `Bearer ${adminToken}` },
+      });
+      expect((await once(silent, "close"))[0]).toBe(1001);
+    }
+    await producer.publish(signal, message);
+    const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+    expect(value?.key).toBe("k");
+    expect(metrics.total("evenkeel_bus_reconnects_total")).toBe(0);
+  });
+});
+
+/** A JSON Web Token for the role, which does not expire unless `exp`, in seconds of the epoch, is given. */
+function toToken(role: string, exp?: number): string {
+  const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const signed = `${encode({ alg: "HS256" })}.${encode({ sub: role, exp })}`;
+  return `${signed}.${createHmac("sha256", key).update(signed).digest("base64url")}`;
+}
