@@ -22,7 +22,8 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   ProducerBlockedQuotaExceededError: { advice: "the backlog is above its quota" },
   TopicTerminated: { advice: "the topic takes no more messages" },
   ConnectError: { advice: "is the broker running, and is this its URL?" },
-  TimeOut: { advice: "no answer: is the broker running, and is this its URL?" },
+  // Its client tries again when the broker does not take its token, and does not say so.
+  TimeOut: { advice: "no answer: is the broker running, is this its URL, and does it take the token?" },
 };
 
 /** The error of something that could not be opened; `what` names it. Unless it is known to be in vain, it may pass. */
