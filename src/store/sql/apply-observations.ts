@@ -34,7 +34,8 @@ export interface ObservationsOutcome {
  * - A newer incarnation starts with mark and floor at 0. An unset one takes the kind's own, unless that was found
  *   by a younger session: then the observation is from before versions went back.
  *
- * What a run brings of a kind that was never verified is its first copy, and no finding.
+ * What a run brings of a kind that was never verified is its first copy, and no finding; and a run that is not known has
+ * none: nobody would ever show or purge them.
  *
  * The caller holds the cluster's lock, so what the common table expressions read is what is written to.
  */
@@ -142,7 +143,8 @@ found AS (
          END,
          $8
   FROM judged JOIN written USING (namespace, name)
-  WHERE $9::uuid IS NOT NULL AND verified_at IS NOT NULL
+  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $9::uuid)
+    AND verified_at IS NOT NULL
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
                 OR (old_state, old_uid, old_resource_version, old_checksum, old_form)

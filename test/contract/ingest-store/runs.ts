@@ -247,6 +247,19 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
     });
 
+    it("keeps no findings of a run that is not known: nobody would show or purge them", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.verifyAll(40);
+      const repair = put("a/x", { observed: 70, version: "65" });
+      const unknown = "6a1b7f3c-5d0e-4f59-9d52-3c1f0c1d8e77";
+      await world.store.applyBatch(world.signal, world.next(), batch([repair], PODS, unknown));
+      expect(
+        await world.sql("SELECT resource_version FROM kubernetes_object WHERE cluster = $1 AND name = 'x'"),
+      ).toEqual([{ resource_version: "65" }]);
+      expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
+    });
+
     it("excludes a second one of its cluster (R12)", async () => {
       const world = await openWorld();
       await world.beginRun();
