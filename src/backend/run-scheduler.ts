@@ -1,6 +1,7 @@
 import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { ConflictError, TerminalError, toMessage } from "../lib/errors.ts";
+import { ConflictError, TerminalError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { createOutageLog } from "../lib/outage-log.ts";
 import type { Random } from "../lib/random.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { SessionKey, SessionStore } from "../store/session-store.ts";
@@ -38,16 +39,17 @@ const PURGE_EVERY_TICKS = 600;
  */
 export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOptions): Promise<void> {
   const { clock, log } = options;
-  let lastError: string | undefined;
+  const outage = createOutageLog(log, {
+    failed: "runs cannot be scheduled",
+    worked: "runs are scheduled again",
+  });
   for (let tick = 0; !signal.aborted; tick += 1) {
     try {
       await look(signal, options, tick);
-      lastError = undefined;
+      outage.worked();
     } catch (error) {
-      // A database that stays away is told once, not every second.
-      if (!signal.aborted && toMessage(error) !== lastError) {
-        lastError = toMessage(error);
-        log.warn("runs cannot be scheduled", { error: lastError });
+      if (!signal.aborted) {
+        outage.failed(error);
       }
     }
     await sleepUnlessAborted(signal, clock, TICK_MS);

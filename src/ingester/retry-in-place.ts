@@ -1,7 +1,7 @@
 import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
-import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { createOutageLog } from "../lib/outage-log.ts";
 import type { Random } from "../lib/random.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import { toDisposition } from "./disposition.ts";
@@ -30,9 +30,12 @@ export async function retryInPlace<T>(
   attempt: () => Promise<T>,
 ): Promise<Outcome<T>> {
   const backoff = createBackoff(random, { initialMs: 100, maxMs: 10_000 });
+  const outage = createOutageLog(log, { failed: "waiting to try again", worked: "going on" });
   for (;;) {
     try {
-      return { kind: "done", value: await attempt() };
+      const value = await attempt();
+      outage.worked();
+      return { kind: "done", value };
     } catch (error) {
       const disposition = toDisposition(signal, error);
       switch (disposition.kind) {
@@ -42,7 +45,7 @@ export async function retryInPlace<T>(
           return { kind: "failed", reason: disposition.reason };
         case "retry":
           onWait();
-          log.warn("waiting to try again", { error: toMessage(error) });
+          outage.failed(error);
           break;
         default:
           disposition satisfies never;

@@ -1,7 +1,8 @@
 import { createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import { RetryableError, toMessage } from "./errors.ts";
+import { RetryableError } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
 
 /** What waiting between attempts needs. */
@@ -23,15 +24,21 @@ export async function retry<T>(
   attempt: () => Promise<T>,
 ): Promise<T> {
   const backoff = createBackoff(random, { initialMs: 250, maxMs: 10_000 });
+  const outage = createOutageLog(log, {
+    failed: `${name} failed, and is tried again`,
+    worked: `${name} succeeded`,
+  });
   for (;;) {
     try {
-      return await attempt();
+      const value = await attempt();
+      outage.worked();
+      return value;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof RetryableError)) {
         throw error;
       }
-      log.warn(`${name} failed, and is tried again`, { error: toMessage(error) });
+      outage.failed(error);
       await clock.sleep(signal, Math.max(backoff.nextMs(), error.retryAfterMs ?? 0));
     }
   }

@@ -1,7 +1,7 @@
 import { createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import { toMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
+import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
 import { sleepUnlessAborted } from "./sleep-unless-aborted.ts";
 
@@ -14,7 +14,7 @@ export interface SuperviseOptions {
   readonly name: string;
 }
 
-/** A run that lasted this long is taken to have been well, so that the backoff starts again; in milliseconds. */
+/** A run that has lasted this long is taken to be well, so that the backoff starts again; in milliseconds. */
 const HEALTHY_MS = 10_000;
 
 /**
@@ -33,17 +33,27 @@ export async function supervise(
   run: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const backoff = createBackoff(random, { initialMs: 250, maxMs: MAX_DELAY_MS });
+  const outage = createOutageLog(log, {
+    failed: `${name} is started again`,
+    worked: `${name} has been running for ${HEALTHY_MS / 1000} s`,
+  });
   while (!signal.aborted) {
-    const started = clock.monotonic();
+    const ended = new AbortController();
+    const running = AbortSignal.any([signal, ended.signal]);
+    void sleepUnlessAborted(running, clock, HEALTHY_MS).then(() => {
+      if (!running.aborted) {
+        backoff.reset();
+        outage.worked();
+      }
+    });
     try {
       await run(signal);
     } catch (error) {
       if (!signal.aborted) {
-        log.warn(`${name} is started again`, { error: toMessage(error) });
+        outage.failed(error);
       }
-    }
-    if (clock.monotonic() - started > HEALTHY_MS) {
-      backoff.reset();
+    } finally {
+      ended.abort();
     }
     await sleepUnlessAborted(signal, clock, backoff.nextMs());
   }

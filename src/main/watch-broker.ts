@@ -2,7 +2,8 @@ import type { Bus } from "../bus/bus.ts";
 import type { BrokerLimits, PulsarAdmin } from "../bus/pulsar-admin/pulsar-admin.ts";
 import { toMaxFrameBytes } from "../bus/pulsar-websocket/frame-limit.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
-import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
+import { ConfigError, RetryableError } from "../lib/errors.ts";
+import { createOutageLog } from "../lib/outage-log.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import type { Runtime } from "./runtime.ts";
@@ -59,18 +60,20 @@ export function watchBroker({ admin, bus, isWebSocket, runtime }: BrokerWatchOpt
       },
     },
     async run(signal) {
-      let lastError: string | undefined;
+      const outage = createOutageLog(log, {
+        failed: "the broker cannot be looked at",
+        worked: "the broker is looked at again",
+      });
       while (!signal.aborted) {
         try {
           await look(signal);
-          lastError = undefined;
+          outage.worked();
         } catch (error) {
-          // Told once: a token without the right to look will not get it by asking.
-          if (!signal.aborted && toMessage(error) !== lastError) {
-            lastError = toMessage(error);
-            log[error instanceof RetryableError ? "warn" : "info"]("the broker cannot be looked at", {
-              error: lastError,
-            });
+          events = undefined;
+          deadLetters = undefined;
+          if (!signal.aborted) {
+            // A token without the right to look will not get it by asking: that is no fault.
+            outage.failed(error, error instanceof RetryableError ? "warn" : "info");
           }
         }
         await sleepUnlessAborted(signal, clock, INTERVAL_MS);

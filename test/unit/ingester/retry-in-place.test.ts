@@ -2,14 +2,15 @@ import { describe, expect, it } from "vitest";
 import { retryInPlace } from "../../../src/ingester/retry-in-place.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
 
 function retrying<T>(attempt: (clock: ManualClock, stop: AbortController) => Promise<T>) {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const dependencies = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
-  return { clock, stop, outcome: retryInPlace(stop.signal, dependencies, () => attempt(clock, stop)) };
+  const log = createRecordingLog();
+  const dependencies = { clock, random: createSeededRandom(1), log, onWait: () => {} };
+  return { clock, stop, log, outcome: retryInPlace(stop.signal, dependencies, () => attempt(clock, stop)) };
 }
 
 describe("retrying in place", () => {
@@ -19,7 +20,7 @@ describe("retrying in place", () => {
 
   it("goes on for as long as it takes, with delays that grow up to ten seconds", async () => {
     const times: number[] = [];
-    const { clock, outcome } = retrying(async (now) => {
+    const { clock, log, outcome } = retrying(async (now) => {
       times.push(now.monotonic());
       if (times.length < 40) {
         throw new RetryableError("gone");
@@ -31,6 +32,7 @@ describe("retrying in place", () => {
     expect(delays[0]).toBeLessThanOrEqual(100);
     expect(Math.max(...delays)).toBeGreaterThan(5_000);
     expect(Math.max(...delays)).toBeLessThanOrEqual(10_000);
+    expect(log.lines).toEqual(["warn waiting to try again: gone", "info going on"]);
   });
 
   it("waits at least as long as the error says", async () => {

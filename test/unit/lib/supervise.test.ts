@@ -1,15 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { sleepUnlessAborted } from "../../../src/lib/sleep-unless-aborted.ts";
 import { supervise } from "../../../src/lib/supervise.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
 
 function startSupervised(run: (signal: AbortSignal, clock: ManualClock) => Promise<void>) {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const options = { clock, random: createSeededRandom(1), log: createSilentLog(), name: "part" };
-  return { clock, stop, ended: supervise(stop.signal, options, (signal) => run(signal, clock)) };
+  const log = createRecordingLog();
+  const options = { clock, random: createSeededRandom(1), log, name: "part" };
+  return { clock, stop, log, ended: supervise(stop.signal, options, (signal) => run(signal, clock)) };
 }
 
 describe("supervise", () => {
@@ -42,6 +43,22 @@ describe("supervise", () => {
       await clock.advance(1_000);
     }
     expect((starts[30] ?? 0) - (starts[29] ?? 0) - 11_000).toBeLessThanOrEqual(250);
+    stop.abort();
+    await ended;
+  });
+
+  it("tells of an outage once, and of its end", async () => {
+    let runs = 0;
+    const { clock, stop, log, ended } = startSupervised(async (signal) => {
+      runs += 1;
+      await (runs === 20 ? clock.sleep(signal, 60_000) : Promise.reject(new Error("refused")));
+    });
+    while (runs < 20) {
+      await clock.advance(1_000);
+    }
+    expect(log.lines).toEqual(["warn part is started again: refused"]);
+    await clock.advance(11_000);
+    expect(log.lines.slice(1)).toEqual(["info part has been running for 10 s"]);
     stop.abort();
     await ended;
   });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryBus } from "../../../src/bus/memory-bus.ts";
-import type { BrokerLimits } from "../../../src/bus/pulsar-admin/pulsar-admin.ts";
+import type { BrokerLimits, PulsarAdmin } from "../../../src/bus/pulsar-admin/pulsar-admin.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
 import { type Metrics, noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
@@ -17,11 +18,17 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
   const gauges = new Map<string, () => number | undefined>();
   const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
   const admin = createMemoryPulsarAdmin(limits);
+  let isGone = false;
+  const seen: PulsarAdmin = {
+    ...admin,
+    countPartitions: (s, topic) =>
+      isGone ? Promise.reject(new RetryableError("gone")) : admin.countPartitions(s, topic),
+  };
   const clock = new ManualClock();
   const runtime = { clock, random: createSeededRandom(1), log: createSilentLog(), metrics, tracer: noTracer };
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
-  const broker = watchBroker({ admin, bus, isWebSocket: true, runtime });
+  const broker = watchBroker({ admin: seen, bus, isWebSocket: true, runtime });
   const running = broker.run(stop.signal);
   const read = (): unknown[] =>
     ["evenkeel_bus_backlog_messages", "evenkeel_bus_dead_letters"].map((name) => gauges.get(name)?.());
@@ -31,12 +38,15 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
     await running;
     expect(clock.pending).toBe(0);
   };
-  return { admin, broker, clock, read, end };
+  const setGone = (value: boolean): void => {
+    isGone = value;
+  };
+  return { admin, broker, clock, read, end, setGone };
 }
 
 describe("watching the broker", () => {
-  it("counts what waits, over all partitions, as soon as it can be seen", async () => {
-    const { admin, clock, read, end } = await watch({
+  it("counts what waits, over all partitions, whenever it can be seen", async () => {
+    const { admin, clock, read, end, setGone } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
     });
@@ -54,6 +64,12 @@ describe("watching the broker", () => {
       admin.publish(topic);
     }
     admin.publish(TOPICS.deadLetter);
+    await clock.advance(15_000);
+    expect(read()).toEqual([2, 1]);
+    setGone(true);
+    await clock.advance(15_000);
+    expect(read()).toEqual([undefined, undefined]);
+    setGone(false);
     await clock.advance(15_000);
     expect(read()).toEqual([2, 1]);
     await end();

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { createOutageLog } from "../../../src/lib/outage-log.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
+
+describe("the log of an outage", () => {
+  const messages = { failed: "not read", worked: "read again" };
+
+  it("tells the first failure, each other one, and the end", () => {
+    const log = createRecordingLog();
+    const outage = createOutageLog(log, messages);
+    for (const reason of ["refused", "refused", "reset", "refused"]) {
+      outage.failed(new Error(reason));
+    }
+    outage.worked();
+    outage.failed(new Error("refused"), "info");
+    expect(log.lines).toEqual([
+      "warn not read: refused",
+      "warn not read: reset",
+      "warn not read: refused",
+      "info read again",
+      "info not read: refused",
+    ]);
+  });
+
+  it("says nothing of what works all the time", () => {
+    const log = createRecordingLog();
+    const outage = createOutageLog(log, messages);
+    outage.worked();
+    outage.worked();
+    expect(log.lines).toEqual([]);
+  });
+});
