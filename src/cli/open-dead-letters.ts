@@ -24,7 +24,7 @@ export async function openDeadLetters(
   const bus = await openBus(config, { clock, random: createSystemRandom(), log, metrics: noMetrics });
   const count = async (signal: AbortSignal): Promise<number> => {
     try {
-      return await admin.countBacklog(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+      return (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
     } catch (cause) {
       throw cause instanceof NotFoundError
         ? new NotFoundError(`${cause.message}: "evenkeel admin topics" makes what is missing`, { cause })

@@ -15,7 +15,7 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
       }
     },
   };
-  await using opened = await openBrokered(signal, "evenkeel-backend", config, [port]);
+  await using opened = await openBrokered(signal, "evenkeel-backend", config, { checks: [port] });
   const { log } = opened.runtime;
   const backend = await startBackend(signal, { ...config, ...opened }).catch((error: unknown) => {
     if (!signal.aborted) {

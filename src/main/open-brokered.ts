@@ -8,6 +8,7 @@ import { assertMigrated } from "./assert-migrated.ts";
 import { checkBus } from "./check-bus.ts";
 import { checkDatabase } from "./check-database.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
+import type { BrokerWatchOptions } from "./watch-broker.ts";
 import { watchConfiguredBroker } from "./watch-configured-broker.ts";
 
 /** What the programs over a broker share. */
@@ -15,6 +16,13 @@ export interface BrokeredConfig {
   readonly databaseUrl: string;
   readonly bus: BusConfig;
   readonly telemetry: TelemetryConfig;
+}
+
+/** What one of these programs has besides. */
+export interface BrokeredParts {
+  /** What readiness needs besides. */
+  readonly checks?: readonly ReadinessCheck[];
+  readonly onHeldBack?: BrokerWatchOptions["onHeldBack"];
 }
 
 /** What such a program works with. Disposing it closes all of it. */
@@ -27,14 +35,12 @@ export interface Brokered extends AsyncDisposable {
 /**
  * Opens database, bus and probes of a program such as "evenkeel-backend", and watches its broker. Connects to nothing
  * that has to be there: what is away is waited for by those who use it.
- *
- * @param checks what readiness needs besides.
  */
 export async function openBrokered(
   signal: AbortSignal,
   service: string,
   config: BrokeredConfig,
-  checks: readonly ReadinessCheck[] = [],
+  { checks = [], onHeldBack }: BrokeredParts = {},
 ): Promise<Brokered> {
   await using opening = new AsyncDisposableStack();
   const runtime = opening.use(await configureRuntime(service, config.telemetry));
@@ -42,7 +48,7 @@ export async function openBrokered(
   const database = opening.use(createDatabase({ url: config.databaseUrl }));
   const bus = await openBus(config.bus, runtime);
   opening.defer(() => bus.close());
-  const watch = await watchConfiguredBroker(config.bus, bus, runtime);
+  const watch = await watchConfiguredBroker(config.bus, bus, runtime, onHeldBack);
   const limits = watch === undefined ? [] : [watch.limits];
   await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus), ...limits, ...checks]);
   if (watch !== undefined) {

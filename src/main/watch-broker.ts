@@ -1,11 +1,12 @@
 import type { Bus } from "../bus/bus.ts";
-import type { BrokerLimits, PulsarAdmin } from "../bus/pulsar-admin/pulsar-admin.ts";
+import type { BrokerLimits, PulsarAdmin, SubscriptionStats } from "../bus/pulsar-admin/pulsar-admin.ts";
 import { toMaxFrameBytes } from "../bus/pulsar-websocket/frame-limit.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
 import { ConfigError, RetryableError } from "../lib/errors.ts";
 import { createOutageLog } from "../lib/outage-log.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import { isHeldBack } from "./is-held-back.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What a program learns of its broker by looking at it from the side. */
@@ -22,31 +23,40 @@ export interface BrokerWatchOptions {
   readonly bus: Bus;
   readonly isWebSocket: boolean;
   readonly runtime: Runtime;
+  /** Is told when the broker holds events back for no reason: who joins anew sets it going ({@link isHeldBack}). */
+  readonly onHeldBack?: ((reason: string) => void) | undefined;
 }
 
 /** Time between two looks, in milliseconds. */
 const INTERVAL_MS = 15_000;
 
 /** Watches the backlogs, as metrics, and the broker's limits. What it cannot see it leaves out. */
-export function watchBroker({ admin, bus, isWebSocket, runtime }: BrokerWatchOptions): BrokerWatch {
+export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
+  const { admin, bus, isWebSocket, runtime, onHeldBack } = options;
   const { clock, log, metrics } = runtime;
   let events: number | undefined;
   let deadLetters: number | undefined;
   let problem: string | undefined;
+  let partitions: readonly SubscriptionStats[] = [];
   metrics.gauge("evenkeel_bus_backlog_messages", "Events that no ingester has applied yet", () => events);
   metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetters);
 
   const look = async (signal: AbortSignal): Promise<void> => {
-    const partitions = await admin.countPartitions(signal, TOPICS.events);
-    if (partitions === undefined) {
+    const count = await admin.countPartitions(signal, TOPICS.events);
+    if (count === undefined) {
       throw new RetryableError(`there is no topic ${TOPICS.events}: run "evenkeel admin topics"`);
     }
-    const topics = Array.from({ length: partitions }, (_, index) => `${TOPICS.events}-partition-${index}`);
-    const counts = await Promise.all(
-      topics.map((topic) => admin.countBacklog(signal, topic, INGESTER_SUBSCRIPTION)),
+    const topics = Array.from({ length: count }, (_, index) => `${TOPICS.events}-partition-${index}`);
+    const before = partitions;
+    partitions = await Promise.all(
+      topics.map((topic) => admin.readSubscription(signal, topic, INGESTER_SUBSCRIPTION)),
     );
-    events = counts.reduce((sum, count) => sum + count, 0);
-    deadLetters = await admin.countBacklog(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    const heldBack = topics.filter((_, index) => isHeldBack(before[index], partitions[index]));
+    if (heldBack.length > 0) {
+      onHeldBack?.(`the broker holds events back in ${heldBack.join(", ")}`);
+    }
+    events = partitions.reduce((sum, { backlog }) => sum + backlog, 0);
+    deadLetters = (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
     problem = compareLimits(await admin.readBrokerLimits(signal), bus.maxMessageBytes, isWebSocket);
   };
 
@@ -71,6 +81,7 @@ export function watchBroker({ admin, bus, isWebSocket, runtime }: BrokerWatchOpt
         } catch (error) {
           events = undefined;
           deadLetters = undefined;
+          partitions = [];
           if (!signal.aborted) {
             // A token without the right to look will not get it by asking: that is no fault.
             outage.failed(error, error instanceof RetryableError ? "warn" : "info");

@@ -104,9 +104,10 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       await harness.publish(topic);
       await harness.publish(topic);
       await admin.createSubscription(signal, topic, "after");
-      expect(await admin.countBacklog(signal, topic, "before")).toBe(2);
-      expect(await admin.countBacklog(signal, topic, "after")).toBe(2);
-      await expect(admin.countBacklog(signal, topic, "nobody")).rejects.toThrow(NotFoundError);
+      const untouched = { backlog: 2, inReplay: 0, unacknowledged: 0, delivered: 0 };
+      expect(await admin.readSubscription(signal, topic, "before")).toEqual(untouched);
+      expect(await admin.readSubscription(signal, topic, "after")).toEqual(untouched);
+      await expect(admin.readSubscription(signal, topic, "nobody")).rejects.toThrow(NotFoundError);
     });
 
     it("finds nothing in what is not there", async () => {

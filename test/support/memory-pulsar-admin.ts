@@ -69,8 +69,10 @@ export function createMemoryPulsarAdmin(limits: BrokerLimits, version = "4.0.8")
       assertNew(subscriptions.has(subscription), subscription);
       subscriptions.set(subscription, messages);
     },
-    countBacklog: async (_, topic, subscription) =>
-      topicOf(topic).subscriptions.get(subscription) ?? absent(subscription),
+    async readSubscription(_, topic, subscription) {
+      const backlog = topicOf(topic).subscriptions.get(subscription) ?? absent(subscription);
+      return { backlog, inReplay: 0, unacknowledged: 0, delivered: 0 };
+    },
     readVersion: async () => version,
     readBrokerLimits: async () => limits,
     publish(topic) {

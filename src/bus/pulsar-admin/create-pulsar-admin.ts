@@ -10,7 +10,13 @@ import { createTopicPolicies } from "./topic-policies.ts";
 
 const names = z.array(z.string());
 const metadata = z.object({ partitions: z.number() });
-const stats = z.object({ subscriptions: z.record(z.string(), z.object({ msgBacklog: z.number() })) });
+const subscriptionStats = z.object({
+  msgBacklog: z.number(),
+  msgInReplay: z._default(z.number(), 0),
+  unackedMessages: z.number(),
+  msgOutCounter: z.number(),
+});
+const stats = z.object({ subscriptions: z.record(z.string(), subscriptionStats) });
 const configuration = z.object({
   maxMessageSize: z.coerce.number(),
   webSocketMaxTextFrameSize: z.coerce.number(),
@@ -73,14 +79,19 @@ export function createPulsarAdmin(transport: AdminTransport, tenant: string, clo
       await transport.send(signal, { method: "PUT", path, body: EARLIEST });
     },
 
-    async countBacklog(signal, topic, subscription) {
+    async readSubscription(signal, topic, subscription) {
       const request = { path: `${topicPath(topic)}/stats`, query: { getPreciseBacklog: "true" } };
       const { subscriptions } = await readJson(signal, transport, stats, request);
       const found = subscriptions[subscription];
       if (found === undefined) {
         throw new NotFoundError(`the topic ${tenant}/${topic} has no subscription ${subscription}`);
       }
-      return found.msgBacklog;
+      return {
+        backlog: found.msgBacklog,
+        inReplay: found.msgInReplay,
+        unacknowledged: found.unackedMessages,
+        delivered: found.msgOutCounter,
+      };
     },
 
     // Plain text, whatever its content type says.

@@ -31,12 +31,24 @@ export interface PulsarAdmin {
   listSubscriptions(signal: AbortSignal, topic: string): Promise<readonly string[]>;
   /** Makes a subscription that begins at the earliest message which the topic still has. */
   createSubscription(signal: AbortSignal, topic: string, subscription: string): Promise<void>;
-  /** Messages of a topic without partitions that the subscription has not acknowledged. */
-  countBacklog(signal: AbortSignal, topic: string, subscription: string): Promise<number>;
+  /** How far a subscription of a topic without partitions is. */
+  readSubscription(signal: AbortSignal, topic: string, subscription: string): Promise<SubscriptionStats>;
   /** Of the broker that answers, such as "4.0.8". */
   readVersion(signal: AbortSignal): Promise<string>;
   /** How large messages may be: that takes a superuser. */
   readBrokerLimits(signal: AbortSignal): Promise<BrokerLimits>;
+}
+
+/** What a broker tells of a subscription, in messages. */
+export interface SubscriptionStats {
+  /** Not acknowledged, handed out or not. */
+  readonly backlog: number;
+  /** Of these, read and put back, to be handed out later: their key, or whoever takes it, was not free. */
+  readonly inReplay: number;
+  /** Of these, with a consumer. */
+  readonly unacknowledged: number;
+  /** Ever handed out, since the broker has the topic; grows also when one is handed out again. */
+  readonly delivered: number;
 }
 
 /** What a broker takes. */

@@ -26,7 +26,9 @@ describeWithBroker("evenkeel dlq", (broker) => {
     return JSON.parse(out).deadLetters;
   };
   const backlog = (): Promise<number> =>
-    administer(broker().adminUrl, tenant).countBacklog(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    administer(broker().adminUrl, tenant)
+      .readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)
+      .then(({ backlog }) => backlog);
 
   beforeEach(async () => {
     tenant = newTenant();

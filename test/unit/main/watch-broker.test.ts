@@ -19,16 +19,25 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
   const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
   const admin = createMemoryPulsarAdmin(limits);
   let isGone = false;
+  let inReplay = 0;
+  const heldBack: string[] = [];
   const seen: PulsarAdmin = {
     ...admin,
     countPartitions: (s, topic) =>
       isGone ? Promise.reject(new RetryableError("gone")) : admin.countPartitions(s, topic),
+    readSubscription: async (s, topic, subscription) => ({
+      ...(await admin.readSubscription(s, topic, subscription)),
+      inReplay: topic.endsWith("-1") ? inReplay : 0,
+    }),
   };
   const clock = new ManualClock();
   const runtime = { clock, random: createSeededRandom(1), log: createSilentLog(), metrics, tracer: noTracer };
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
-  const broker = watchBroker({ admin: seen, bus, isWebSocket: true, runtime });
+  const broker = watchBroker({
+    ...{ admin: seen, bus, isWebSocket: true, runtime },
+    onHeldBack: (reason) => heldBack.push(reason),
+  });
   const running = broker.run(stop.signal);
   const read = (): unknown[] =>
     ["evenkeel_bus_backlog_messages", "evenkeel_bus_dead_letters"].map((name) => gauges.get(name)?.());
@@ -41,7 +50,23 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
   const setGone = (value: boolean): void => {
     isGone = value;
   };
-  return { admin, broker, clock, read, end, setGone };
+  const setInReplay = (count: number): void => {
+    inReplay = count;
+  };
+  return { admin, broker, clock, read, end, setGone, setInReplay, heldBack };
+}
+
+async function createTopics(admin: PulsarAdmin): Promise<void> {
+  await admin.createTenant(signal);
+  await admin.createNamespace(signal, "main");
+  await admin.createTopic(signal, TOPICS.events, 2);
+  await admin.createTopic(signal, TOPICS.deadLetter, 0);
+  await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+  for (const partition of [0, 1]) {
+    const topic = `${TOPICS.events}-partition-${partition}`;
+    await admin.createTopic(signal, topic, 0);
+    await admin.createSubscription(signal, topic, INGESTER_SUBSCRIPTION);
+  }
 }
 
 describe("watching the broker", () => {
@@ -52,16 +77,9 @@ describe("watching the broker", () => {
     });
     await clock.advance(1_000);
     expect(read()).toEqual([undefined, undefined]);
-    await admin.createTenant(signal);
-    await admin.createNamespace(signal, "main");
-    await admin.createTopic(signal, TOPICS.events, 2);
-    await admin.createTopic(signal, TOPICS.deadLetter, 0);
-    await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    await createTopics(admin);
     for (const partition of [0, 1]) {
-      const topic = `${TOPICS.events}-partition-${partition}`;
-      await admin.createTopic(signal, topic, 0);
-      await admin.createSubscription(signal, topic, INGESTER_SUBSCRIPTION);
-      admin.publish(topic);
+      admin.publish(`${TOPICS.events}-partition-${partition}`);
     }
     admin.publish(TOPICS.deadLetter);
     await clock.advance(15_000);
@@ -72,6 +90,27 @@ describe("watching the broker", () => {
     setGone(false);
     await clock.advance(15_000);
     expect(read()).toEqual([2, 1]);
+    await end();
+  });
+
+  it("tells of each look at which events are held back for longer than the time between two", async () => {
+    const { admin, clock, end, setGone, setInReplay, heldBack } = await watch({
+      maxMessageBytes: 5 * MEBIBYTE,
+      maxTextFrameBytes: 8 * MEBIBYTE,
+    });
+    await createTopics(admin);
+    await clock.advance(15_000);
+    setInReplay(3);
+    await clock.advance(15_000);
+    expect(heldBack).toEqual([]);
+    await clock.advance(15_000);
+    expect(heldBack).toEqual(["the broker holds events back in main/events-partition-1"]);
+    // What was seen before the broker was away proves nothing.
+    setGone(true);
+    await clock.advance(15_000);
+    setGone(false);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(1);
     await end();
   });
 
