@@ -3,7 +3,8 @@ import type { BrokerLimits, PulsarAdmin, SubscriptionStats } from "../bus/pulsar
 import { toMaxFrameBytes } from "../bus/pulsar-websocket/frame-limit.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
 import { ConfigError, RetryableError } from "../lib/errors.ts";
-import { createOutageLog } from "../lib/outage-log.ts";
+import type { Log } from "../lib/log.ts";
+import { createOutageLog, type OutageLog } from "../lib/outage-log.ts";
 import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { isHeldBack } from "./is-held-back.ts";
@@ -41,23 +42,31 @@ export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
   metrics.gauge("evenkeel_bus_backlog_messages", "Events that no ingester has applied yet", () => events);
   metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetters);
 
-  const look = async (signal: AbortSignal): Promise<void> => {
+  const lookAtBacklogs = async (signal: AbortSignal): Promise<void> => {
     const count = await admin.countPartitions(signal, TOPICS.events);
     if (count === undefined) {
       throw new RetryableError(`there is no topic ${TOPICS.events}: run "evenkeel admin topics"`);
     }
     const topics = Array.from({ length: count }, (_, index) => `${TOPICS.events}-partition-${index}`);
-    const before = partitions;
-    partitions = await Promise.all(
+    const now = await Promise.all(
       topics.map((topic) => admin.readSubscription(signal, topic, INGESTER_SUBSCRIPTION)),
     );
-    const heldBack = topics.filter((_, index) => isHeldBack(before[index], partitions[index]));
+    const heldBack = topics.filter((_, index) => isHeldBack(partitions[index], now[index]));
     if (heldBack.length > 0) {
       onHeldBack?.(`the broker holds events back in ${heldBack.join(", ")}`);
     }
-    events = partitions.reduce((sum, { backlog }) => sum + backlog, 0);
+    // Whoever was told has the time between two looks before it is told again.
+    partitions = heldBack.length > 0 ? [] : now;
+    events = now.reduce((sum, { backlog }) => sum + backlog, 0);
     deadLetters = (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
+  };
+  const lookAtLimits = async (signal: AbortSignal): Promise<void> => {
     problem = compareLimits(await admin.readBrokerLimits(signal), bus.maxMessageBytes, isWebSocket);
+  };
+  const forgetBacklogs = (): void => {
+    events = undefined;
+    deadLetters = undefined;
+    partitions = [];
   };
 
   return {
@@ -70,27 +79,43 @@ export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
       },
     },
     async run(signal) {
-      const outage = createOutageLog(log, {
-        failed: "the broker cannot be looked at",
-        worked: "the broker is looked at again",
-      });
+      // Apart, because the limits take a superuser.
+      const looks: readonly Look[] = [
+        { take: lookAtBacklogs, forget: forgetBacklogs, outage: createLookLog(log, "backlogs") },
+        { take: lookAtLimits, forget: () => {}, outage: createLookLog(log, "limits") },
+      ];
       while (!signal.aborted) {
-        try {
-          await look(signal);
-          outage.worked();
-        } catch (error) {
-          events = undefined;
-          deadLetters = undefined;
-          partitions = [];
-          if (!signal.aborted) {
-            // A token without the right to look will not get it by asking: that is no fault.
-            outage.failed(error, error instanceof RetryableError ? "warn" : "info");
+        for (const { take, forget, outage } of looks) {
+          try {
+            await take(signal);
+            outage.worked();
+          } catch (error) {
+            forget();
+            if (!signal.aborted) {
+              // A token without the right to look will not get it by asking: that is no fault.
+              outage.failed(error, error instanceof RetryableError ? "warn" : "info");
+            }
           }
         }
         await sleepUnlessAborted(signal, clock, INTERVAL_MS);
       }
     },
   };
+}
+
+/** Something that is looked at again and again. */
+interface Look {
+  take(signal: AbortSignal): Promise<void>;
+  /** What was seen last is not so any more, as far as anybody knows. */
+  forget(): void;
+  readonly outage: OutageLog;
+}
+
+function createLookLog(log: Log, what: string): OutageLog {
+  return createOutageLog(log, {
+    failed: `the broker's ${what} cannot be seen`,
+    worked: `the broker's ${what} are seen again`,
+  });
 }
 
 /** What is too small, if something is: messages would be refused that this program takes for small enough. */

@@ -2,22 +2,22 @@ import { describe, expect, it } from "vitest";
 import { createMemoryBus } from "../../../src/bus/memory-bus.ts";
 import type { BrokerLimits, PulsarAdmin } from "../../../src/bus/pulsar-admin/pulsar-admin.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
-import { RetryableError } from "../../../src/lib/errors.ts";
+import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { type Metrics, noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
 import { watchBroker } from "../../../src/main/watch-broker.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createMemoryPulsarAdmin } from "../../support/memory-pulsar-admin.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const { signal } = new AbortController();
 
-async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
+async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYTE) {
   const gauges = new Map<string, () => number | undefined>();
   const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
-  const admin = createMemoryPulsarAdmin(limits);
+  const admin = createMemoryPulsarAdmin(limits ?? { maxMessageBytes: 0, maxTextFrameBytes: 0 });
   let isGone = false;
   let inReplay = 0;
   const heldBack: string[] = [];
@@ -25,13 +25,18 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
     ...admin,
     countPartitions: (s, topic) =>
       isGone ? Promise.reject(new RetryableError("gone")) : admin.countPartitions(s, topic),
+    readBrokerLimits: async (s) =>
+      limits === undefined
+        ? Promise.reject(new TerminalError("401: only for superusers"))
+        : admin.readBrokerLimits(s),
     readSubscription: async (s, topic, subscription) => ({
       ...(await admin.readSubscription(s, topic, subscription)),
       inReplay: topic.endsWith("-1") ? inReplay : 0,
     }),
   };
   const clock = new ManualClock();
-  const runtime = { clock, random: createSeededRandom(1), log: createSilentLog(), metrics, tracer: noTracer };
+  const log = createRecordingLog();
+  const runtime = { clock, random: createSeededRandom(1), log, metrics, tracer: noTracer };
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
   const broker = watchBroker({
@@ -53,7 +58,7 @@ async function watch(limits: BrokerLimits, maxMessageBytes = MEBIBYTE) {
   const setInReplay = (count: number): void => {
     inReplay = count;
   };
-  return { admin, broker, clock, read, end, setGone, setInReplay, heldBack };
+  return { admin, broker, clock, read, end, setGone, setInReplay, heldBack, log };
 }
 
 async function createTopics(admin: PulsarAdmin): Promise<void> {
@@ -93,7 +98,19 @@ describe("watching the broker", () => {
     await end();
   });
 
-  it("tells of each look at which events are held back for longer than the time between two", async () => {
+  it("sees what it may where the limits are not for it, and says so once", async () => {
+    const { admin, broker, clock, read, end, log } = await watch(undefined);
+    await createTopics(admin);
+    await clock.advance(60_000);
+    expect(read()).toEqual([0, 0]);
+    await broker.limits.check(signal);
+    expect(log.lines.filter((line) => line.includes("limits"))).toEqual([
+      "info the broker's limits cannot be seen: 401: only for superusers",
+    ]);
+    await end();
+  });
+
+  it("tells of events that are held back for as long as from one look to the next", async () => {
     const { admin, clock, end, setGone, setInReplay, heldBack } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
@@ -105,12 +122,16 @@ describe("watching the broker", () => {
     expect(heldBack).toEqual([]);
     await clock.advance(15_000);
     expect(heldBack).toEqual(["the broker holds events back in main/events-partition-1"]);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(1);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(2);
     // What was seen before the broker was away proves nothing.
     setGone(true);
     await clock.advance(15_000);
     setGone(false);
     await clock.advance(15_000);
-    expect(heldBack).toHaveLength(1);
+    expect(heldBack).toHaveLength(2);
     await end();
   });
 
