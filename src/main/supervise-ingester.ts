@@ -3,7 +3,7 @@ import { createIngester } from "../ingester/ingester.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Database } from "../store/database.ts";
 import { createPgIngestStore } from "../store/pg-ingest-store.ts";
-import type { Restart } from "./restart.ts";
+import { Restart } from "./restart.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What an ingester is run with. */
@@ -18,15 +18,13 @@ export interface SuperviseIngesterOptions {
 /** Runs an ingester until `signal` aborts; whatever cuts it off, it starts again. */
 export async function superviseIngester(
   signal: AbortSignal,
-  { bus, database, runtime, restart }: SuperviseIngesterOptions,
+  { bus, database, runtime, restart = new Restart() }: SuperviseIngesterOptions,
 ): Promise<void> {
   const store = createPgIngestStore(database, runtime.clock);
   const ingester = createIngester({ ...runtime, bus, store });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
-    const asked = restart?.signal;
-    await ingester.run(asked === undefined ? s : AbortSignal.any([s, asked]));
-    if (asked?.aborted && !s.aborted) {
-      throw asked.reason;
-    }
+    const asked = restart.signal;
+    await ingester.run(AbortSignal.any([s, asked]));
+    asked.throwIfAborted();
   });
 }
