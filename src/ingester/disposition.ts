@@ -1,19 +1,32 @@
 import { PublishRefusedError, PublishUnknownError } from "../bus/bus.ts";
-import { RetryableError, toMessage } from "../lib/errors.ts";
+import { RetryableError, TerminalError } from "../lib/errors.ts";
+import { StatementError } from "../store/sql-error.ts";
 
-/** What is to be done with a delivery after an attempt at applying it failed. */
+/** How to go on with a delivery after an attempt at applying it failed. */
 export type Disposition =
-  /** Hold the cluster and try again in place; a negative acknowledgement would break the order. */
-  | { readonly kind: "retry"; readonly afterMs: number | undefined }
-  /** It can never be applied: keep it with the reason and go on. The gap in the sequence makes the next run look. */
+  /**
+   * Hold the cluster and try again in place; a negative acknowledgement would break the order. `unknownCode` is the
+   * class of the SQLSTATE, or the error's code, of an error without a known meaning.
+   */
+  | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly unknownCode?: string }
+  /** It can never be applied: keep it with the reason and go on. The next run finds the gap in the sequence. */
   | { readonly kind: "deadLetter"; readonly reason: string }
   /** The ingester is stopping; the delivery stays unacknowledged. */
   | { readonly kind: "stop" };
 
-/** Decides what a failed attempt means. Total: an error that nobody thought of must not stop a cluster for good. */
+/**
+ * Decides how to go on after a failed attempt.
+ *
+ * Only a `TerminalError` gives up a delivery: our own decoding throws it, and so does Postgres for data that it
+ * cannot store. Every other error may pass, also one with a new name. A fault that does not pass holds up one
+ * cluster and loses nothing; given up, an outage with an unknown name would empty the stream into dead letters.
+ */
 export function toDisposition(signal: AbortSignal, error: unknown): Disposition {
   if (signal.aborted) {
     return { kind: "stop" };
+  }
+  if (error instanceof TerminalError) {
+    return { kind: "deadLetter", reason: error.message };
   }
   if (error instanceof RetryableError) {
     return { kind: "retry", afterMs: error.retryAfterMs };
@@ -21,5 +34,14 @@ export function toDisposition(signal: AbortSignal, error: unknown): Disposition 
   if (error instanceof PublishRefusedError || error instanceof PublishUnknownError) {
     return { kind: "retry", afterMs: undefined };
   }
-  return { kind: "deadLetter", reason: toMessage(error) };
+  return { kind: "retry", afterMs: undefined, unknownCode: codeOf(error) };
+}
+
+/** Returns a short name of the error's class, one of few; never its text. */
+function codeOf(error: unknown): string {
+  if (error instanceof StatementError) {
+    return error.sqlState.slice(0, 2);
+  }
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "none";
 }

@@ -8,6 +8,8 @@ export interface IngesterMetrics {
   applied(body: string, seconds: number, lagSeconds: number): void;
   /** An attempt failed, and may be repeated. */
   failed(): void;
+  /** An attempt failed with an unknown error, and is repeated. The code is the SQLSTATE's class or the error's. */
+  unknownError(code: string): void;
   deadLetter(): void;
 }
 
@@ -31,6 +33,10 @@ export function createIngesterMetrics(metrics: Metrics, hold: () => Hold): Inges
     "evenkeel_ingester_failed_attempts_total",
     "Attempts at applying that failed",
   );
+  const unknownErrors = metrics.counter(
+    "evenkeel_ingester_unknown_errors_total",
+    "Attempts that failed with an unknown error and are repeated, by SQLSTATE class or error code",
+  );
   const deadLetters = metrics.counter(
     "evenkeel_ingester_dead_letters_total",
     "Messages kept as dead letters",
@@ -52,6 +58,7 @@ export function createIngesterMetrics(metrics: Metrics, hold: () => Hold): Inges
       lag.record(lagSeconds);
     },
     failed: () => failures.add(1),
+    unknownError: (code) => unknownErrors.add(1, { code }),
     deadLetter: () => deadLetters.add(1),
   };
 }

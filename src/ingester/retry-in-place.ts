@@ -19,11 +19,11 @@ export interface RetryDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** An attempt has failed, and another one follows after a wait. */
-  readonly onWait: () => void;
+  /** An attempt has failed, and another one follows after a wait. The code is that of an unknown error. */
+  readonly onWait: (unknownCode: string | undefined) => void;
 }
 
-/** Repeats an attempt, with jittered backoff, for as long as its failure is one that passes. */
+/** Repeats an attempt, with jittered backoff, for as long as its failure may pass. */
 export async function retryInPlace<T>(
   signal: AbortSignal,
   { clock, random, log, onWait }: RetryDependencies,
@@ -44,7 +44,7 @@ export async function retryInPlace<T>(
         case "deadLetter":
           return { kind: "failed", reason: disposition.reason };
         case "retry":
-          onWait();
+          onWait(disposition.unknownCode);
           outage.failed(error);
           break;
         default:

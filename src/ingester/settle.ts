@@ -40,7 +40,13 @@ export async function settle(
   const { hold, clock, random, counted } = dependencies;
   const { key, position, redeliveryCount } = delivery;
   const log = dependencies.log.with({ key, position });
-  const retry = { clock, random, log, onWait: () => hold.setStuck(key, true) };
+  const onWait = (unknownCode: string | undefined): void => {
+    hold.setStuck(key, true);
+    if (unknownCode !== undefined) {
+      counted.unknownError(unknownCode);
+    }
+  };
+  const retry = { clock, random, log, onWait };
   counted.delivered(redeliveryCount);
   const applied = await retryInPlace(signal, retry, () => apply(signal, dependencies, delivery));
   if (applied.kind === "stopped") {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { TerminalError, toMessage } from "../lib/errors.ts";
+import { ConfigError, TerminalError, toMessage } from "../lib/errors.ts";
 import { toStoreError } from "./sql-error.ts";
 
 /** One folder of `prisma/migrations`. */
@@ -40,8 +40,8 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
 }
 
 /**
- * Names of the migrations that the database lacks. Throws `RetryableError` while it cannot be reached, and
- * `TerminalError` when it is newer than this version.
+ * Returns the names of the migrations that the database lacks. Throws `TerminalError` when it is newer than this
+ * version or the URL is none, and any other error while it cannot answer.
  */
 export async function listPendingMigrations(
   databaseUrl: string,
@@ -63,10 +63,21 @@ export async function listPendingMigrations(
 }
 
 function createClient(connectionString: string): pg.Client {
-  const client = new pg.Client({ connectionString });
+  const client = newClient(connectionString);
   // The query under way rejects; without a listener the event would end the process.
   client.on("error", () => {});
   return client;
+}
+
+/** Throws `ConfigError` for a URL that the driver cannot read; its own error names no key. */
+function newClient(connectionString: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString });
+  } catch (cause) {
+    throw new ConfigError(`database URL: ${toMessage(cause)}; expected postgres://USER@HOST:PORT/DATABASE`, {
+      cause,
+    });
+  }
 }
 
 /** The migrations that come with this version, in order. */

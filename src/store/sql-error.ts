@@ -1,10 +1,11 @@
 import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
 
-/** What an SQLSTATE (or its class of two characters) means for who sent the statement. */
+/** Meaning of an SQLSTATE, or of its class of two characters, for the sender of the statement. */
 type Meaning = "retry" | "poison";
 
 /**
- * SQLSTATEs that are not simply wrong statements. Everything else is a fault of ours or of the schema's. Codes: PostgreSQL documentation, appendix A.
+ * SQLSTATEs with a known meaning (PostgreSQL documentation, appendix A). Only those of "poison" are permanent: a
+ * later attempt may not meet any other, because servers, proxies and schemas change.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "08": "retry", // connection exceptions
@@ -15,14 +16,15 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "57P01": "retry", // admin shutdown
   "57P02": "retry", // crash shutdown
   "57P03": "retry", // cannot connect now: starting or stopping
+  "57P04": "retry", // database dropped
   "57P05": "retry", // idle session timeout
   "57014": "retry", // canceled, by a statement timeout
-  "28": "retry", // invalid authorization: until somebody mends it, nothing of the stream must be given up
+  "28": "retry", // invalid authorization: nothing of the stream is given up until that is repaired
   "3D000": "retry", // the database does not exist yet
   "3F000": "retry", // the schema does not exist yet
   "42501": "retry", // insufficient privilege
   "42P01": "retry", // undefined table: migrations were not applied yet
-  "42703": "retry", // undefined column: likewise
+  "42703": "retry", // undefined column: the same
   "25006": "retry", // read-only transaction: connected to what was the primary
   "25P03": "retry", // idle in transaction timeout
   "25P04": "retry", // transaction timeout
@@ -32,24 +34,44 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "54": "poison", // program limits: too large for jsonb, nested too deeply
 };
 
-/** Node's errors have codes too, which are longer. */
-const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Node's codes are longer, except some such as EPIPE; no class of Postgres begins with an E. */
+const SQLSTATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 
-/** Errors of Node and the driver that mean "no connection"; the driver gives some of them a text only. */
+/** Errors of the driver that mean "no connection" and have a text only. */
 const NO_CONNECTION =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOENT|EHOSTUNREACH|EAI_AGAIN|ENOTFOUND|Connection terminated|timeout exceeded when trying to connect|not queryable|connection error/i;
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired|not queryable|connection error|SSL connection|^SASL/i;
 
-/** What Prisma makes of them: not reached, timed out, operation timed out, closed. */
-const NO_CONNECTION_OF_PRISMA: ReadonlySet<unknown> = new Set(["P1001", "P1002", "P1008", "P1017"]);
+/** The driver's text for a query without an answer in time; it has no code. */
+const QUERY_TIMEOUT = "Query read timeout";
+
+/** Prisma's codes for "no connection" all have this form. */
+const NO_CONNECTION_OF_PRISMA = /^P1\d{3}$/;
+
+/** Prisma's codes, which hide those of the driver. */
+const CODE_OF_PRISMA = /^P\d{4}$/;
 
 /** The database cannot hold what the statement says: the same statement fails the same way each time. */
 export class PoisonError extends TerminalError {
   override readonly name = "PoisonError";
 }
 
-/** A statement of ours that is wrong, or a schema that is not ours: nothing that a caller could mend. */
+/** A query without an answer in time. Its connection still waits for that answer, so nothing else can use it. */
+export class QueryTimeoutError extends RetryableError {
+  override readonly name = "QueryTimeoutError";
+}
+
+/**
+ * A statement that Postgres refused for a reason without a known meaning: a wrong statement, another schema, or a
+ * state of the server that passes.
+ */
 export class StatementError extends Error {
   override readonly name = "StatementError";
+  readonly sqlState: string;
+
+  constructor(message: string, sqlState: string, options?: ErrorOptions) {
+    super(message, options);
+    this.sqlState = sqlState;
+  }
 }
 
 /** Translates an error of the driver, or of Prisma over it, into one of ours. */
@@ -58,40 +80,59 @@ export function toStoreError(cause: unknown): Error {
     return cause;
   }
   const message = toMessage(cause);
-  const code = sqlStateOf(cause);
-  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? MEANINGS[code.slice(0, 2)]);
+  const code = codeOf(cause);
+  const sqlState = code !== undefined && SQLSTATE.test(code) ? code : undefined;
+  const meaning = sqlState && (MEANINGS[sqlState] ?? MEANINGS[sqlState.slice(0, 2)]);
   if (meaning === "poison") {
-    return new PoisonError(`Postgres cannot store this: ${message} (SQLSTATE ${code})`, { cause });
+    return new PoisonError(`Postgres cannot store this: ${message} (SQLSTATE ${sqlState})`, { cause });
   }
-  if (meaning === "retry" || hasNoConnection(cause, `${code ?? ""} ${message}`)) {
+  if (message === QUERY_TIMEOUT) {
+    return new QueryTimeoutError(`Postgres is not available: ${message}`, { cause });
+  }
+  if (meaning === "retry" || (sqlState === undefined && hasNoConnection(cause, code, message))) {
     return new RetryableError(`Postgres is not available: ${message}`, { cause });
   }
-  if (code === undefined || !SQLSTATE.test(code)) {
-    return cause instanceof Error ? cause : new Error(message);
+  if (sqlState !== undefined) {
+    return new StatementError(`Postgres refused a statement: ${message} (SQLSTATE ${sqlState})`, sqlState, {
+      cause,
+    });
   }
-  return new StatementError(`Postgres refused a statement: ${message} (SQLSTATE ${code})`, {
-    cause,
-  });
+  return cause instanceof Error ? cause : new Error(message);
 }
 
-function hasNoConnection(cause: unknown, text: string): boolean {
+/**
+ * True for every error with a code that is not Postgres' own: sockets, DNS and TLS have many, and each version of Node
+ * may add some.
+ */
+function hasNoConnection(cause: unknown, code: string | undefined, message: string): boolean {
+  if (isFault(cause)) {
+    return false;
+  }
+  const prismaCode = String((cause as { code?: unknown } | undefined)?.code);
+  return code !== undefined || NO_CONNECTION.test(message) || NO_CONNECTION_OF_PRISMA.test(prismaCode);
+}
+
+/** True for errors of the language and for aborts, whose codes mean nothing about a connection. */
+function isFault(cause: unknown): boolean {
   return (
-    NO_CONNECTION.test(text) || NO_CONNECTION_OF_PRISMA.has((cause as { code?: unknown } | undefined)?.code)
+    cause instanceof TypeError ||
+    cause instanceof RangeError ||
+    cause instanceof ReferenceError ||
+    cause instanceof SyntaxError ||
+    (cause instanceof Error && cause.name === "AbortError")
   );
 }
 
 /** The driver has the code on the error; Prisma has the driver's error below `meta` or `cause`. */
-function sqlStateOf(error: unknown, depth = 0): string | undefined {
+function codeOf(error: unknown, depth = 0): string | undefined {
   if (typeof error !== "object" || error === null || depth > 4) {
     return undefined;
   }
   const { code, originalCode, cause, meta, driverAdapterError } = error as Readonly<Record<string, unknown>>;
   for (const candidate of [originalCode, code]) {
-    if (typeof candidate === "string" && !/^P\d{4}$/.test(candidate)) {
+    if (typeof candidate === "string" && !CODE_OF_PRISMA.test(candidate)) {
       return candidate;
     }
   }
-  return (
-    sqlStateOf(driverAdapterError, depth + 1) ?? sqlStateOf(meta, depth + 1) ?? sqlStateOf(cause, depth + 1)
-  );
+  return codeOf(driverAdapterError, depth + 1) ?? codeOf(meta, depth + 1) ?? codeOf(cause, depth + 1);
 }

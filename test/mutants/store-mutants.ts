@@ -139,6 +139,14 @@ export const storeMutants: readonly Mutant[] = [
     only: "R21",
   },
   {
+    race: "I8",
+    file: "src/store/sql-error.ts",
+    find: "return code !== undefined || ",
+    replace: "return ",
+    tests: ["test/unit/store/sql-error.test.ts"],
+    only: "no connection passes",
+  },
+  {
     race: "R22",
     file: "src/store/pg-ingest-store.ts",
     find: "return await applyBatch(database, clock, position, batch, applySplitting);",

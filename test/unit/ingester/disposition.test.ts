@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
 import { type Disposition, toDisposition } from "../../../src/ingester/disposition.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../../src/lib/errors.ts";
-import { PoisonError, StatementError } from "../../../src/store/sql-error.ts";
+import { PoisonError, StatementError, toStoreError } from "../../../src/store/sql-error.ts";
 
 const running = new AbortController().signal;
+const UNKNOWN: Disposition = { kind: "retry", afterMs: undefined, unknownCode: "none" };
 const stopped = AbortSignal.abort(new Error("stop"));
 
 describe("what a failed attempt means", () => {
@@ -25,15 +26,74 @@ describe("what a failed attempt means", () => {
     ],
     ["what Postgres cannot hold", new PoisonError("22P05"), { kind: "deadLetter", reason: "22P05" }],
     [
-      "a statement of ours that is wrong",
-      new StatementError("42601"),
-      { kind: "deadLetter", reason: "42601" },
+      "a statement that Postgres refuses for an unknown reason",
+      new StatementError("no such function", "42883"),
+      { kind: "retry", afterMs: undefined, unknownCode: "42" },
     ],
-    ["a fault of ours", new TypeError("undefined"), { kind: "deadLetter", reason: "undefined" }],
-    ["what is no Error", "a text", { kind: "deadLetter", reason: "a text" }],
-    ["nothing at all", undefined, { kind: "deadLetter", reason: "undefined" }],
+    [
+      "an error with an unknown code",
+      Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" }),
+      { kind: "retry", afterMs: undefined, unknownCode: "ERR_OF_A_LATER_NODE" },
+    ],
+    ["an error without a code", new Error("anything"), UNKNOWN],
+    ["a fault of ours", new TypeError("undefined"), UNKNOWN],
+    ["a value that is not an Error", "a text", UNKNOWN],
+    ["nothing at all", undefined, UNKNOWN],
   ])("%s", (_, error, expected) => {
     expect(toDisposition(running, error)).toEqual(expected);
     expect(toDisposition(stopped, error)).toEqual({ kind: "stop" });
   });
+});
+
+/** Errors of sockets, TLS and Node, by their code. */
+const CODES_OF_NODE = [
+  "ENETUNREACH",
+  "EMFILE",
+  "EADDRNOTAVAIL",
+  "ENETDOWN",
+  "EHOSTDOWN",
+  "ECONNABORTED",
+  "EPROTO",
+  "EPIPE",
+  "CERT_HAS_EXPIRED",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "ERR_OF_A_LATER_NODE",
+];
+
+/** SQLSTATEs of the server, of a proxy or of a schema that is not there yet. */
+const SQLSTATES = [
+  ...["XX000", "XX001", "XX002", "0A000", "55000", "57P04", "42P10", "42883", "25P02", "P0001", "42601"],
+  ...["08006", "28P01", "53300", "40001", "55P03", "25P03", "57P01", "58030", "99999"],
+];
+
+/** Errors that have a text only. */
+const TEXTS = [
+  "Query read timeout",
+  "The server does not support SSL connections",
+  "Client network socket disconnected before secure TLS connection was established",
+  "SASL: SCRAM-SERVER-FINAL-MESSAGE: server signature is missing",
+  "timeout expired",
+  "anything",
+];
+
+describe("an error of the database", () => {
+  const withCode = (code: string): Error => Object.assign(new Error(`error ${code}`), { code });
+
+  it.each<[string, unknown]>([
+    ...CODES_OF_NODE.map((code): [string, unknown] => [code, withCode(code)]),
+    ...SQLSTATES.map((code): [string, unknown] => [`SQLSTATE ${code}`, withCode(code)]),
+    ...TEXTS.map((text): [string, unknown] => [text, new Error(text)]),
+    ["a code of Prisma's", withCode("P9999")],
+    ["a value that is not an Error", "a text"],
+  ])("is retried: %s", (_, error) => {
+    expect(toDisposition(running, toStoreError(error)).kind).toBe("retry");
+  });
+
+  it.each(["22P05", "22021", "23514", "54000"])(
+    "is permanent when it is of the data: SQLSTATE %s",
+    (code) => {
+      expect(toDisposition(running, toStoreError(withCode(code))).kind).toBe("deadLetter");
+    },
+  );
 });

@@ -10,11 +10,12 @@ import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
 import { createIngester } from "../../../src/ingester/ingester.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
-import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
+import { StatementError } from "../../../src/store/sql-error.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { createRecordingMetrics, type RecordingMetrics } from "../../support/recording-metrics.ts";
 import { ScriptedIngestStore } from "./scripted-ingest-store.ts";
 
 const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
@@ -29,6 +30,7 @@ describe("an ingester", () => {
   let bus: MemoryBus;
   let store: ScriptedIngestStore;
   let stop: AbortController;
+  let metrics: RecordingMetrics;
   let producer: Producer;
   let running: Promise<void>;
   let fateOf: (topic: string) => PublishFate;
@@ -39,6 +41,7 @@ describe("an ingester", () => {
     bus = createMemoryBus({ fateOf: (topic) => fateOf(topic) });
     store = new ScriptedIngestStore();
     stop = new AbortController();
+    metrics = createRecordingMetrics();
     producer = await bus.createProducer(stop.signal, TOPICS.events);
     await (await subscribe(TOPICS.events, INGESTER_SUBSCRIPTION)).close();
     running = Promise.resolve();
@@ -54,7 +57,7 @@ describe("an ingester", () => {
     bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
   const start = (): void => {
     const random = createSeededRandom(1);
-    const [log, metrics, tracer] = [createSilentLog(), noMetrics, noTracer];
+    const [log, tracer] = [createSilentLog(), noTracer];
     const holdLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
     running = createIngester({ bus, store, clock, random, log, metrics, tracer, holdLimits }).run(
       stop.signal,
@@ -211,6 +214,27 @@ describe("an ingester", () => {
       ['["acme","c1"]', "4", "an event has no body that this version knows"],
     ]);
     expect(store.applied).toEqual(["c1 2 batch"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it.each([
+    ["an SQLSTATE", new StatementError("an internal error", "XX000")],
+    ["a text", new Error("anything")],
+    ["a fault", new TypeError("x is undefined")],
+  ])("retries an unknown error, counts it and keeps no dead letter: %s", async (_, error) => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.onApply = ({ sequence }, attempt) => {
+      if (sequence === 1n && attempt <= 3) {
+        throw error;
+      }
+    };
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await clock.advance(10_000);
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
+    expect(metrics.total("evenkeel_ingester_unknown_errors_total")).toBe(3);
+    expect(await deadLetters()).toEqual([]);
     expect(await leftOver()).toEqual([]);
   });
 

@@ -35,6 +35,23 @@ describe("retrying in place", () => {
     expect(log.lines).toEqual(["warn waiting to try again: gone", "info going on"]);
   });
 
+  it("logs an unknown error when it changes, and not at every attempt", async () => {
+    let attempts = 0;
+    const { clock, log, outcome } = retrying(async () => {
+      attempts += 1;
+      if (attempts <= 10) {
+        throw new Error(attempts <= 5 ? "one" : "another");
+      }
+    });
+    await clock.advance(100_000);
+    expect(await outcome).toEqual({ kind: "done", value: undefined });
+    expect(log.lines).toEqual([
+      "warn waiting to try again: one",
+      "warn waiting to try again: another",
+      "info going on",
+    ]);
+  });
+
   it("waits at least as long as the error says", async () => {
     const times: number[] = [];
     const { clock, outcome } = retrying(async (now) => {

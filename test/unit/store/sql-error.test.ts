@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { ConflictError, RetryableError, TerminalError } from "../../../src/lib/errors.ts";
-import { PoisonError, StatementError, toStoreError } from "../../../src/store/sql-error.ts";
+import {
+  PoisonError,
+  QueryTimeoutError,
+  StatementError,
+  toStoreError,
+} from "../../../src/store/sql-error.ts";
 
 /** An error as the driver makes it. */
 function driverError(code: string): Error {
@@ -66,6 +71,15 @@ describe("other errors", () => {
     ],
     ["all addresses refuse", Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED" })],
     ["the connection broke", Object.assign(new Error("write EPIPE"), { code: "EPIPE" })],
+    ["no route", Object.assign(new Error("connect ENETUNREACH 10.0.0.1:5432"), { code: "ENETUNREACH" })],
+    ["no descriptor is free", Object.assign(new Error("connect EMFILE 10.0.0.1:5432"), { code: "EMFILE" })],
+    ["the certificate is old", Object.assign(new Error("expired"), { code: "CERT_HAS_EXPIRED" })],
+    ["a code that nobody knows yet", Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" })],
+    ["TLS is refused", new Error("The server does not support SSL connections")],
+    [
+      "the password has no answer",
+      new Error("SASL: SCRAM-SERVER-FINAL-MESSAGE: server signature is missing"),
+    ],
     ["it was terminated", new Error("Connection terminated unexpectedly")],
     ["the pool has no room", new Error("timeout exceeded when trying to connect")],
     ["Prisma did not reach it", Object.assign(new Error("Can't reach database server"), { code: "P1001" })],
@@ -82,8 +96,15 @@ describe("other errors", () => {
     ["a fault", new TypeError("x is undefined")],
     ["a fault with a code of Node", Object.assign(new TypeError("bad"), { code: "ERR_INVALID_ARG_TYPE" })],
     ["an abort", new DOMException("stop", "AbortError")],
+    ["an abort of Node's", Object.assign(new Error("stop"), { name: "AbortError", code: "ABORT_ERR" })],
   ])("of our own come out as themselves: %s", (_, error) => {
     expect(toStoreError(error)).toBe(error);
+  });
+
+  it("names a query that took too long", () => {
+    const error = toStoreError(new Error("Query read timeout"));
+    expect(error).toBeInstanceOf(QueryTimeoutError);
+    expect(error).toBeInstanceOf(RetryableError);
   });
 
   it("that are no Error become one", () => {

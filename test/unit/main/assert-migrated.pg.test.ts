@@ -1,0 +1,63 @@
+import { createServer } from "node:net";
+import { expect, it } from "vitest";
+import { ConfigError } from "../../../src/lib/errors.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { assertMigrated } from "../../../src/main/assert-migrated.ts";
+import { listen } from "../../../src/rpc/listen.ts";
+import { createDatabase } from "../../../src/store/database.ts";
+import { describeWithPostgres } from "../../support/postgres.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
+
+describeWithPostgres("the check of the schema at start", (provided) => {
+  it("refuses a database that lacks migrations", async () => {
+    await using database = createDatabase({ url: provided.url });
+    await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
+    try {
+      const refused = assertMigrated(provided.url, createSilentLog());
+      await expect(refused).rejects.toThrow(ConfigError);
+      await expect(refused).rejects.toThrow(/^the database lacks .*: run "evenkeel migrate" first$/);
+    } finally {
+      await database.pool.query(`ALTER TABLE kept RENAME TO "_prisma_migrations"`);
+    }
+  });
+
+  it("waits for a database that fails in an unknown way, and logs that", async () => {
+    // A view in the table's place fails with a code of the server's own.
+    await using database = createDatabase({ url: provided.url });
+    await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
+    await database.pool.query(
+      `CREATE FUNCTION failing() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE 'unknown' USING ERRCODE = 'XX000'; END $$`,
+    );
+    await database.pool.query(
+      `CREATE VIEW "_prisma_migrations" AS
+       SELECT failing() AS migration_name, '' AS checksum, now() AS finished_at, NULL AS rolled_back_at`,
+    );
+    try {
+      const log = createRecordingLog();
+      await assertMigrated(provided.url, log);
+      expect(log.lines).toEqual([
+        expect.stringMatching(/^warn schema not checked.*: Postgres refused a statement: unknown/),
+      ]);
+    } finally {
+      await database.pool.query(`DROP VIEW "_prisma_migrations"`);
+      await database.pool.query(`ALTER TABLE kept RENAME TO "_prisma_migrations"`);
+    }
+  });
+
+  it("waits for a server that speaks something else", async () => {
+    const server = createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n"));
+    const port = await listen(new AbortController().signal, server, "127.0.0.1", 0);
+    try {
+      const log = createRecordingLog();
+      await assertMigrated(`postgres://127.0.0.1:${port}/x?sslmode=require`, log);
+      expect(log.lines).toHaveLength(1);
+    } finally {
+      server.close();
+    }
+  });
+
+  it("refuses a URL that is none", async () => {
+    const refused = assertMigrated("postgres://user@host:port/x", createSilentLog());
+    await expect(refused).rejects.toThrow(ConfigError);
+  });
+});
