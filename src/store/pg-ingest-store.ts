@@ -142,10 +142,10 @@ async function applySplitting(
     return applied;
   } catch (cause) {
     const error = toStoreError(cause);
-    await client.query("ROLLBACK TO SAVEPOINT observations");
     if (!(error instanceof PoisonError)) {
       throw error;
     }
+    await client.query("ROLLBACK TO SAVEPOINT observations");
     const [first, ...rest] = observations;
     if (first === undefined) {
       throw error;

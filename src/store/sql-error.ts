@@ -86,7 +86,7 @@ export function toStoreError(cause: unknown): Error {
   if (meaning === "poison") {
     return new PoisonError(`Postgres cannot store this: ${message} (SQLSTATE ${sqlState})`, { cause });
   }
-  if (message === QUERY_TIMEOUT) {
+  if (sqlState === undefined && message.includes(QUERY_TIMEOUT)) {
     return new QueryTimeoutError(`Postgres is not available: ${message}`, { cause });
   }
   if (meaning === "retry" || (sqlState === undefined && hasNoConnection(cause, code, message))) {

@@ -1,6 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
+const DATABASE = "src/store/database.ts";
+const DATABASE_TESTS = ["test/unit/store/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const GUARD =
   "  WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
@@ -145,6 +147,46 @@ export const storeMutants: readonly Mutant[] = [
     replace: "return ",
     tests: ["test/unit/store/sql-error.test.ts"],
     only: "no connection passes",
+  },
+  {
+    race: "I9",
+    file: DATABASE,
+    find: "SET LOCAL lock_timeout",
+    replace: "SET LOCAL evenkeel.lock_timeout",
+    tests: ["test/integration/store/waiting-cluster.pg.test.ts"],
+    only: "I9",
+  },
+  {
+    race: "I9",
+    file: DATABASE,
+    find: "SET LOCAL lock_timeout",
+    replace: "SET LOCAL evenkeel.lock_timeout",
+    tests: DATABASE_TESTS,
+    only: "waiting for a lock",
+  },
+  {
+    race: "I9",
+    file: DATABASE,
+    find: "SET LOCAL idle_in_transaction_session_timeout",
+    replace: "SET LOCAL evenkeel.idle_in_transaction_session_timeout",
+    tests: DATABASE_TESTS,
+    only: "stands still",
+  },
+  {
+    race: "I9",
+    file: DATABASE,
+    find: "    query_timeout: queryMs,\n",
+    replace: "",
+    tests: DATABASE_TESTS,
+    only: "no answer in time",
+  },
+  {
+    race: "I9",
+    file: DATABASE,
+    find: "broken = error instanceof QueryTimeoutError ? error : await rollback(client);",
+    replace: "broken = await rollback(client);",
+    tests: DATABASE_TESTS,
+    only: "no answer in time",
   },
   {
     race: "R22",

@@ -41,8 +41,13 @@ export class World implements AsyncDisposable {
   sequence = 0n;
   #generation = 0n;
 
-  constructor(url: string, cluster: string, clock: Clock = createSystemClock()) {
-    this.database = createDatabase({ url, maxConnections: 4 });
+  constructor(
+    url: string,
+    cluster: string,
+    clock: Clock = createSystemClock(),
+    database = createDatabase({ url, maxConnections: 4 }),
+  ) {
+    this.database = database;
     const random = createSystemRandom();
     this.store = createPgIngestStore(this.database, clock);
     this.sessions = createPgSessionStore(this.database, clock, random);

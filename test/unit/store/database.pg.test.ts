@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { once } from "node:events";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ConflictError, RetryableError } from "../../../src/lib/errors.ts";
 import { createDatabase, type Database } from "../../../src/store/database.ts";
 import { PoisonError } from "../../../src/store/sql-error.ts";
@@ -108,5 +109,50 @@ describeWithPostgres("a database", (provided) => {
     });
     await expect(failed).rejects.toThrow(RetryableError);
     await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
+  });
+
+  it("bounds each wait for a lock, and how long a transaction may stand still (I9)", async () => {
+    const settings = await database.transaction(CLUSTER, async (client) => {
+      const { rows } = await client.query<{ lock: string; idle: string }>(
+        "SELECT current_setting('lock_timeout') AS lock, current_setting('idle_in_transaction_session_timeout') AS idle",
+      );
+      return rows[0];
+    });
+    expect(settings).toEqual({ lock: "2s", idle: "10s" });
+  });
+
+  it("gives up waiting for a lock as something that passes, and the connection is used again (I9)", async () => {
+    await using hasty = createDatabase({ url: provided.url, timeouts: { lockMs: 50 } });
+    await database.transaction(CLUSTER, async () => {
+      await expect(hasty.transaction(CLUSTER, async () => {})).rejects.toThrow(RetryableError);
+    });
+    await hasty.transaction(CLUSTER, async () => {});
+    expect(hasty.pool.totalCount).toBe(1);
+  });
+
+  it("loses its lock in a process that stands still, so that another one goes on (I9)", async () => {
+    await using frozen = createDatabase({ url: provided.url, timeouts: { idleMs: 50 } });
+    const failed = frozen.transaction(CLUSTER, async (client) => {
+      await once(client, "end");
+      await client.query("SELECT 1");
+    });
+    await expect(failed).rejects.toThrow(RetryableError);
+    await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
+  });
+
+  it("destroys a connection whose query gets no answer in time, and waits for no ROLLBACK on it (I9)", async () => {
+    await using hasty = createDatabase({ url: provided.url, timeouts: { queryMs: 200 } });
+    const sent: unknown[] = [];
+    const failed = hasty.transaction(CLUSTER, async (client) => {
+      const query = vi.spyOn(client, "query");
+      try {
+        await client.query("SELECT pg_sleep(60)");
+      } finally {
+        query.mockImplementation(async (text: unknown) => void sent.push(text));
+      }
+    });
+    await expect(failed).rejects.toThrow(RetryableError);
+    expect(sent).toEqual([]);
+    expect(hasty.pool.totalCount).toBe(0);
   });
 });
