@@ -5,11 +5,12 @@ import { UncanonicalError } from "./uncanonical-error.ts";
 const MAX_DEPTH = 1_000;
 
 /**
- * A number in value position that a double may not hold: 16 digits or more, a fraction, or an exponent. It
- * may also match inside a string, which costs time only; it never misses a number, since each follows the
- * beginning of the text or one of `: [ ,`, and is followed by one of `, } ]`, white space or the end.
+ * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an
+ * exponent. It may also match inside a string, which costs one exact parse; it never misses a number, since each
+ * follows the beginning of the text or one of `: [ ,`. Its run of digits is bounded, and no tail follows:
+ * two quantifiers that accept the same characters take quadratic time for a long run of them.
  */
-const INEXACT_NUMBER = /(?:^|[:[,])\s*-?(?:\d{16,}|\d+\.\d|\d+[eE])[\d.eE+-]*(?:[\s,}\]]|$)/;
+const INEXACT_NUMBER = /(?:^|[:[,])\s*-?\d{1,15}(?:\d|\.\d|[eE])/;
 
 /**
  * A string that `JSON.stringify` would have to change: it has a quote, a backslash, a control character or a

@@ -1,3 +1,4 @@
+import { trimEnd } from "../lib/trim-end.ts";
 import { UncanonicalError } from "./uncanonical-error.ts";
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
@@ -24,7 +25,7 @@ export function canonicalNumber(source: string): string {
   if (digits === "") {
     return "0";
   }
-  const significant = digits.replace(/0+$/, "");
+  const significant = trimEnd(digits, "0");
   // The value is 0.DIGITS * 10^point.
   const point = digits.length - fraction.length + Number(exponent);
   if (point > MAX_INTEGER_DIGITS || significant.length - point > MAX_FRACTION_DIGITS) {

@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
+import { trimEnd } from "../lib/trim-end.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-answer.ts";
 import { parseRetryAfter } from "./retry-after.ts";
@@ -21,7 +22,7 @@ export function createNodeTransport(config: KubeConfig): NodeTransport {
   if (cluster === null) {
     throw new TerminalError("the kubeconfig has no current cluster: choose a context");
   }
-  const server = cluster.server.replace(/\/+$/, "");
+  const server = trimEnd(cluster.server, "/");
   const agents = {
     "http:": new http.Agent({ keepAlive: true }),
     "https:": new https.Agent({ keepAlive: true }),

@@ -79,7 +79,7 @@ function* symbolsOf(desc: DescMessage | DescEnum | DescExtension | DescService):
       break;
     case "enum":
       // Values of an enum are siblings of the enum, as in C++.
-      yield* desc.values.map(({ name }) => desc.typeName.replace(/[^.]+$/, name));
+      yield* desc.values.map(({ name }) => desc.typeName.slice(0, -desc.name.length) + name);
       break;
     case "service":
       yield* desc.methods.map(({ name }) => `${desc.typeName}.${name}`);

@@ -1,5 +1,6 @@
 import { agentMutants } from "./agent-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
+import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
@@ -12,4 +13,5 @@ export const mutants: readonly Mutant[] = [
   ...agentMutants,
   ...identityMutants,
   ...websocketMutants,
+  ...limitMutants,
 ];

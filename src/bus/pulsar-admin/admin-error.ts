@@ -43,7 +43,7 @@ export function toAdminError(what: string, status: number, reason: string): Erro
 export function toReason(body: string): string {
   const [reason = ""] = readReason(body).split("Stacktrace:");
   return reason
-    .replace(/-+ An unexpected error occurred in the server -+/, "")
+    .replace("--- An unexpected error occurred in the server ---", "")
     .replace(/\s+/g, " ")
     .trim()
     .slice(0, 500);

@@ -4,6 +4,7 @@ import * as https from "node:https";
 import { text } from "node:stream/consumers";
 import type { Clock } from "../../lib/clock.ts";
 import { ConfigError, RetryableError, toMessage } from "../../lib/errors.ts";
+import { trimEnd } from "../../lib/trim-end.ts";
 import { toAdminError, toReason } from "./admin-error.ts";
 import type { AdminRequest, AdminTransport } from "./admin-request.ts";
 
@@ -79,7 +80,7 @@ async function ask(url: URL, options: https.RequestOptions, { body }: AdminReque
 }
 
 function toUrl(adminUrl: string, { path, query }: AdminRequest): URL {
-  const url = new URL(`${adminUrl.replace(/\/+$/, "")}/admin/v2/${path}`);
+  const url = new URL(`${trimEnd(adminUrl, "/")}/admin/v2/${path}`);
   url.search = new URLSearchParams(query).toString();
   return url;
 }

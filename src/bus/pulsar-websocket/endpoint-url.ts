@@ -1,3 +1,4 @@
+import { trimEnd } from "../../lib/trim-end.ts";
 import type { SubscribeOptions } from "../bus.ts";
 
 /** Most messages that Pulsar's WebSocket API keeps ready for a consumer. */
@@ -39,5 +40,5 @@ function toUrl(base: string, role: string, tenant: string, topic: string, ...bel
     "persistent",
     ...[tenant, ...topic.split("/"), ...below].map(encodeURIComponent),
   ];
-  return new URL(`${base.replace(/\/+$/, "")}/${path.join("/")}`);
+  return new URL(`${trimEnd(base, "/")}/${path.join("/")}`);
 }

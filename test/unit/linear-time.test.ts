@@ -1,0 +1,133 @@
+import { globSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { toReason } from "../../src/bus/pulsar-admin/admin-error.ts";
+import { toHandshakeError } from "../../src/bus/pulsar-websocket/handshake-refusal.ts";
+import { duration } from "../../src/config/quantity.ts";
+import { isAccountName } from "../../src/domain/account-name.ts";
+import { canonicalize, parseExact } from "../../src/domain/canonical-json.ts";
+import { canonicalNumber } from "../../src/domain/canonical-number.ts";
+import { isClusterName } from "../../src/domain/cluster-name.ts";
+import { parseKind } from "../../src/domain/kind.ts";
+import { parseKey } from "../../src/domain/object-key.ts";
+import { parseVersion } from "../../src/domain/version.ts";
+import { splitLines } from "../../src/kube/split-lines.ts";
+import { trimEnd } from "../../src/lib/trim-end.ts";
+import { decodeToken } from "../../src/rpc/jwt/decode-token.ts";
+import { readPemBlocks } from "../../src/rpc/jwt/pem.ts";
+import { measureGrowth } from "../support/growth.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** One of each class of characters that a scan may treat alike, and pairs of classes that it may take for one. */
+const RUNS = [..."a0A9 \n-./:_=+,[<\"'e", "é", "1e", "1.", "a-", "a.", "0/", "-----BEGIN ", "\\", "\ud800"];
+/** A run may count only behind one of these. */
+const BEGINNINGS = ["", ":", "[", "1", "1.", "1e", "a", "-----BEGIN ", "<title>", '"errorMsg":"'];
+/** A run that ends so matches no pattern as a whole. */
+const END = "\u0000x";
+
+/** Regular expressions in the sources, but not those of comments. */
+function* regularExpressions(): Generator<readonly [source: string, flags: string]> {
+  const literal =
+    /(?<=(?:[=(,:?&|!]|return)\s*)\/((?:[^/\\\n[*]|\\.|\[(?:[^\]\\\n]|\\.)*\])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])*)\/([dgimsuvy]*)(?=[.,;) \n])/g;
+  for (const path of globSync("src/**/*.ts", { cwd: root })) {
+    const code = readFileSync(resolve(root, path), "utf8").replaceAll(
+      /\/\*\*?\s.*?\*\/|^ *\/\/[^\n]*/gms,
+      "",
+    );
+    for (const [, source = "", flags = ""] of code.matchAll(literal)) {
+      yield [source, flags.replaceAll(/[gy]/g, "")];
+    }
+  }
+  for (const path of globSync("proto/evenkeel/**/*.proto", { cwd: root })) {
+    for (const [, source = ""] of readFileSync(resolve(root, path), "utf8").matchAll(/pattern: "(.*)"/g)) {
+      yield [JSON.parse(`"${source}"`) as string, "u"];
+    }
+  }
+}
+
+const swallow =
+  <T>(scan: (input: T) => unknown) =>
+  (input: T): unknown => {
+    try {
+      return scan(input);
+    } catch (error) {
+      return error;
+    }
+  };
+
+const exactly = (text: string): unknown => canonicalize(parseExact(text));
+
+/** Everything that scans texts from outside. */
+const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
+  "a string in JSON": (text) => exactly(JSON.stringify({ data: text })),
+  "the beginning of JSON": exactly,
+  "a JSON array": (text) => exactly(`[${text}]`),
+  canonicalNumber,
+  "a number in JSON": (text) => exactly(`[1${text}1]`),
+  "a number with zeros inside": (text) => canonicalNumber(`1${text}1`),
+  parseKey,
+  parseKind,
+  parseVersion,
+  isAccountName,
+  isClusterName,
+  "a duration": (text) => duration.schema.safeParse(text),
+  "a token": decodeToken,
+  "a PEM text": readPemBlocks,
+  "a reason of Pulsar": toReason,
+  "a reason of Jetty": (text) => toHandshakeError("x", 500, text),
+  trimEnd: (text) => trimEnd(text, text.at(-1) ?? ""),
+};
+
+/** The text's beginning and run for which the scan takes more than time in proportion; undefined if there is none. */
+function findSuperlinear(scan: (text: string) => unknown): string | undefined {
+  for (const beginning of BEGINNINGS) {
+    for (const run of RUNS) {
+      for (const end of ["", END]) {
+        const make = (length: number): string => beginning + run.repeat(length / run.length) + end;
+        const growth = measureGrowth(make, swallow(scan));
+        if (growth >= 3) {
+          return `${JSON.stringify(beginning + run)}... grows by ${growth.toFixed(1)} when it doubles`;
+        }
+      }
+    }
+  }
+  return undefined;
+}
+
+describe("time is linear in the length of the input", () => {
+  it.each(Object.entries(SCANS))("of %s", { timeout: 60_000 }, (_, scan) => {
+    expect(findSuperlinear(scan)).toBeUndefined();
+  });
+
+  it("of each regular expression in the sources and in the contract", { timeout: 60_000 }, () => {
+    const all = [...regularExpressions()];
+    // A pattern for literals that finds none proves nothing.
+    expect(all.length).toBeGreaterThan(45);
+    for (const [source, flags] of all) {
+      const regularExpression = new RegExp(source, flags);
+      expect(
+        findSuperlinear((text) => regularExpression.test(text)),
+        `/${source}/${flags}`,
+      ).toBeUndefined();
+    }
+  });
+});
+
+describe("lines of a stream", () => {
+  /** Steps that a stream of `count` one-byte chunks takes: copying what has come before would be more of them. */
+  async function split(count: number): Promise<string[]> {
+    const chunk = Uint8Array.of(0x61);
+    const body = (async function* () {
+      for (let i = 0; i < count; i++) {
+        yield chunk;
+      }
+      yield Uint8Array.of(0x0a);
+    })();
+    return Array.fromAsync(splitLines(body, count));
+  }
+
+  it("may come byte by byte", async () => {
+    expect((await split(100_000))[0]).toHaveLength(100_000);
+  });
+});
