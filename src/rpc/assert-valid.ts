@@ -6,16 +6,25 @@ import { type FieldViolation, InvalidArgumentError } from "../lib/errors.ts";
 /** Patterns of the contract, compiled. */
 const patterns = new Map<string, RegExp>();
 
-// One for the process, because it keeps the rules of every message type compiled.
-const validator = createValidator({ regexMatch });
+// One of each for the process, because it keeps the rules of every message type compiled.
+const firstViolation = createValidator({ regexMatch, failFast: true });
+const allViolations = createValidator({ regexMatch });
+
+/** Weight of a message of which all violations are named: each may have as many as it has fields. */
+const MAX_WEIGHT = 64 * 1024;
+/** Weight of an object, even an empty one, in bytes. */
+const OBJECT_WEIGHT = 64;
 
 /**
  * Checks a message against the rules in its .proto (`buf.validate`).
  *
- * @throws InvalidArgumentError that names every field that breaks a rule, and what was expected of it.
+ * @throws InvalidArgumentError that names every field that breaks a rule, and what was expected of it; of a message of
+ * 64 KiB or more, and of one with thousands of fields, only the first, so that a refusal costs no more than a read.
  */
 export function assertValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): void {
-  const result = validator.validate(schema, message);
+  const first = firstViolation.validate(schema, message);
+  const isSmall = first.kind === "invalid" && remainingWeight(message, MAX_WEIGHT) > 0;
+  const result = isSmall ? allViolations.validate(schema, message) : first;
   switch (result.kind) {
     case "valid":
       return;
@@ -27,6 +36,24 @@ export function assertValid<Desc extends DescMessage>(schema: Desc, message: Mes
     default:
       result satisfies never;
   }
+}
+
+/** The part of `weight` that a value leaves over; stops when there is none. */
+function remainingWeight(value: unknown, weight: number): number {
+  if (typeof value === "string" || value instanceof Uint8Array) {
+    return weight - value.length;
+  }
+  if (typeof value !== "object" || value === null) {
+    return weight;
+  }
+  let remaining = weight - OBJECT_WEIGHT;
+  for (const key in value) {
+    if (remaining <= 0) {
+      break;
+    }
+    remaining = remainingWeight((value as Record<string, unknown>)[key], remaining);
+  }
+  return remaining;
 }
 
 function toFieldViolation({ field, message, ruleId }: Violation): FieldViolation {

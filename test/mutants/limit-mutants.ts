@@ -1,6 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const LINEAR_TESTS = ["test/unit/linear-time.test.ts"];
+const VALIDATION_TESTS = ["test/unit/rpc/validation.test.ts"];
+const ERROR_TESTS = ["test/unit/rpc/error-mapping.test.ts"];
 
 /** Protections of a process against what one request or one object costs. */
 export const limitMutants: readonly Mutant[] = [
@@ -27,5 +29,53 @@ export const limitMutants: readonly Mutant[] = [
     replace: '.replace(/-+ An unexpected error occurred in the server -+/, "")',
     tests: LINEAR_TESTS,
     only: "each regular expression",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/assert-valid.ts",
+    find: "regexMatch, failFast: true",
+    replace: "regexMatch",
+    tests: VALIDATION_TESTS,
+    only: "first violation only",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/assert-valid.ts",
+    find: " && remainingWeight(message, MAX_WEIGHT) > 0",
+    replace: "",
+    tests: VALIDATION_TESTS,
+    only: "first violation only",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/assert-valid.ts",
+    find: "weight - OBJECT_WEIGHT",
+    replace: "weight",
+    tests: VALIDATION_TESTS,
+    only: "first violation only",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/error-mapping.ts",
+    find: "truncate(rawMessage, MAX_TEXT_BYTES)",
+    replace: "rawMessage",
+    tests: ERROR_TESTS,
+    only: "without end",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/error-mapping.ts",
+    find: "violations.slice(0, MAX_VIOLATIONS)",
+    replace: "violations",
+    tests: ERROR_TESTS,
+    only: "without end",
+  },
+  {
+    race: "L2",
+    file: "src/rpc/error-mapping.ts",
+    find: "bytes > MAX_VIOLATIONS_BYTES",
+    replace: "bytes < 0",
+    tests: ERROR_TESTS,
+    only: "without end",
   },
 ];

@@ -89,6 +89,52 @@ describe("what a caller is told", () => {
   });
 });
 
+describe("a caller is not told without end", () => {
+  const long = "é".repeat(100_000);
+
+  test.each<[string, unknown, AbortSignal]>([
+    ["ConnectError", new ConnectError(long, Code.NotFound), going],
+    ["InvalidArgumentError", new InvalidArgumentError([{ field: long, description: long }]), going],
+    ["NotFoundError", new NotFoundError(long), going],
+    ["TerminalError", new TerminalError(long), going],
+    ["RetryableError", new RetryableError(long, { retryAfterMs: 1500 }), going],
+    ["the reason of an abort", abortError, AbortSignal.abort(new TerminalError(long))],
+  ])("of %s", (_, error, signal) => {
+    const { rawMessage, code } = toConnectError(error, signal, createSilentLog());
+    expect(code).not.toBe(Code.Internal);
+    expect(rawMessage).toMatch(/^(é|\.\.\.|: )+$/);
+    expect(Buffer.byteLength(rawMessage)).toBeLessThanOrEqual(4096);
+  });
+
+  test("but keeps an error's code, metadata, details and cause", () => {
+    const cause = new RetryableError(long, { retryAfterMs: 1500 });
+    const error = toConnectError(cause, going, createSilentLog());
+    expect(error).toMatchObject({ code: Code.Unavailable, cause });
+    expect(error.details).toMatchObject([{ desc: RetryInfoSchema }]);
+    const own = new ConnectError(long, Code.DataLoss, { "x-a": "b" });
+    expect(toConnectError(own, going, createSilentLog()).metadata.get("x-a")).toBe("b");
+  });
+
+  test.each([
+    ["short ones", "", 20],
+    ["long ones", long, 3],
+  ])("of %s, 20 violations at most, and of how many more there are", (_, text, count) => {
+    const violations = Array.from({ length: 1_000 }, (_value, index) => ({
+      field: `items[${index}]${text}`,
+      description: `is odd${text}`,
+    }));
+    const error = toConnectError(new InvalidArgumentError(violations), going, createSilentLog());
+    expect(error.rawMessage).toMatch(new RegExp(`; and ${1_000 - count} more$`));
+    expect(Buffer.byteLength(error.rawMessage)).toBeLessThanOrEqual(4096);
+    const [detail] = error.details as unknown as [{ value: { fieldViolations: typeof violations } }];
+    const { fieldViolations } = detail.value;
+    expect(fieldViolations.map(({ field }) => field.slice(0, 8))).toEqual(
+      violations.slice(0, count).map(({ field }) => field.slice(0, 8)),
+    );
+    expect(Buffer.byteLength(JSON.stringify(fieldViolations))).toBeLessThanOrEqual(4096);
+  });
+});
+
 describe("over the wire", () => {
   test("a unary call's error, the original in the log with the method", async () => {
     const { log, lines } = createErrorLog();

@@ -1,9 +1,17 @@
+import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import {
+  type SyncRequest,
+  SyncRequestSchema,
+  SyncService,
+} from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { BadRequestSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import { InvalidArgumentError, TerminalError } from "../../../src/lib/errors.ts";
+import { assertValid } from "../../../src/rpc/assert-valid.ts";
+import { createSyncClient } from "../../../src/rpc/sync-client.ts";
 import { grpcClient, serveForTest, transportsTo } from "./serve-for-test.ts";
 
 /** The violations that a refused call names, as "field: description". */
@@ -78,4 +86,50 @@ test("a stream is refused at its first invalid message, those before it have bee
     "batch.items[2].put_object.ref.name",
   ]);
   expect(handled).toEqual(["hello"]);
+});
+
+/** A batch of empty items, each of which breaks a rule. */
+function emptyItems(count: number): SyncRequest {
+  return create(SyncRequestSchema, {
+    message: { case: "batch", value: { items: Array.from({ length: count }, () => ({})) } },
+  });
+}
+
+describe("the cost of a refusal does not grow with the message", () => {
+  test.each([2_000, 100_000])("a message of %d items names its first violation only", (count) => {
+    const refuse = (): void => assertValid(SyncRequestSchema, emptyItems(count));
+    expect(refuse).toThrow(InvalidArgumentError);
+    try {
+      refuse();
+    } catch (error) {
+      expect((error as InvalidArgumentError).violations).toHaveLength(1);
+    }
+  });
+
+  test.each([10, 200, 1_000, 100_000])(
+    "the refusal of %d items reaches the agent, and ends it",
+    async (count) => {
+      await using server = await serveForTest({
+        sync: {
+          async *sync(requests) {
+            for await (const _ of requests) {
+              yield {};
+            }
+          },
+        },
+      });
+      const requests = (async function* () {
+        yield emptyItems(count);
+      })();
+      const { signal } = new AbortController();
+      const call = Array.fromAsync(createSyncClient(server.url, undefined)(signal, requests));
+      const error = await call.catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(TerminalError);
+      const { message, cause } = error as TerminalError;
+      expect(Buffer.byteLength(message)).toBeLessThanOrEqual(4096);
+      const [details] = ConnectError.from(cause).findDetails(BadRequestSchema);
+      expect(details?.fieldViolations.length).toBeLessThanOrEqual(20);
+      expect(details?.fieldViolations[0]?.field).toMatch(/^batch/);
+    },
+  );
 });
