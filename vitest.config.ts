@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
-import { createNoteReporter } from "./test/support/note-reporter.ts";
-import { createSkipReporter } from "./test/support/skip-reporter.ts";
+import { createNoteReporter } from "./test/support/vitest/note-reporter.ts";
+import { createSkipReporter } from "./test/support/vitest/skip-reporter.ts";
 
 // Forks, because native addons crash in threads.
 const shared = { pool: "forks", testTimeout: 20_000, hookTimeout: 60_000 } as const;
@@ -8,7 +8,7 @@ const shared = { pool: "forks", testTimeout: 20_000, hookTimeout: 60_000 } as co
 export default defineConfig({
   test: {
     // Once for both projects: a project that inherits it would start servers of its own.
-    globalSetup: "test/support/global-setup.ts",
+    globalSetup: "test/support/vitest/global-setup.ts",
     reporters: ["default", createSkipReporter(), createNoteReporter()],
     teardownTimeout: 30_000,
     projects: [

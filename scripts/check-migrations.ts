@@ -9,8 +9,8 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
 import * as engine from "@prisma/schema-engine-wasm/schema_engine_bg";
 import pg from "pg";
-import { openEmbeddedPostgres } from "../src/store/embedded-postgres.ts";
-import { migrate } from "../src/store/migrate.ts";
+import { openEmbeddedPostgres } from "../src/dev/embedded-postgres/embedded-postgres.ts";
+import { migrate } from "../src/store/postgres/migrate.ts";
 
 const SCHEMA = "prisma/schema.prisma";
 const NOTHING = "-- This is an empty migration.";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { TOPICS } from "../../src/bus/topics.ts";
-import { createDatabase } from "../../src/store/database.ts";
+import { TOPICS } from "../../src/event/topics.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
 import { quantile } from "../support/statistics.ts";
 import { createBatch, openSpeaker, openTenant } from "../support/tenant-bus.ts";
 import { until } from "../support/until.ts";

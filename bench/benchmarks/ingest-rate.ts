@@ -1,6 +1,6 @@
 import type { Bus } from "../../src/bus/bus.ts";
-import { TOPICS } from "../../src/bus/topics.ts";
-import { createDatabase } from "../../src/store/database.ts";
+import { TOPICS } from "../../src/event/topics.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
 import { queryRows } from "../support/query-rows.ts";
 import { createBatch, openSpeaker, openTenant } from "../support/tenant-bus.ts";
 import { until } from "../support/until.ts";

@@ -1,5 +1,5 @@
-import { encodeEventInParts } from "../../src/bus/codec.ts";
-import { TOPICS } from "../../src/bus/topics.ts";
+import { encodeEventInParts } from "../../src/event/codec.ts";
+import { TOPICS } from "../../src/event/topics.ts";
 import { createBatch, openTenant } from "../support/tenant-bus.ts";
 import type { World } from "../support/world.ts";
 

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createApiServer } from "../../src/demo/api-server.ts";
-import { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
-import { namespaceObject } from "../../src/demo/workload-objects.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createApiServer } from "../../src/simulation/api-server.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { namespaceObject } from "../../src/simulation/workload-objects.ts";
 import type { ApiOrder, ApiReport } from "./api-messages.ts";
 import { createPod } from "./create-pod.ts";
 

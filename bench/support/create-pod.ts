@@ -1,5 +1,5 @@
-import type { KubeObject } from "../../src/demo/kube-object.ts";
-import { podObject, runningStatus } from "../../src/demo/workload-objects.ts";
+import type { KubeObject } from "../../src/simulation/simulated-object.ts";
+import { podObject, runningStatus } from "../../src/simulation/workload-objects.ts";
 
 const IMAGE = "registry.example.com/shop/checkout:1.4.2";
 const TIME = "2026-01-01T00:00:00Z";

@@ -2,12 +2,12 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { createApiServer } from "../../src/demo/api-server.ts";
-import { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
-import { createWorkload } from "../../src/demo/workload.ts";
 import { createPinoLog } from "../../src/lib/pino-log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createApiServer } from "../../src/simulation/api-server.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { createWorkload } from "../../src/simulation/workload.ts";
 
 const { values } = parseArgs({
   options: { seed: { type: "string", default: "1" }, kubeconfig: { type: "string" } },

@@ -9,7 +9,7 @@ import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { migrate } from "../../src/store/migrate.ts";
+import { migrate } from "../../src/store/postgres/migrate.ts";
 import { findBrokerDistribution } from "./components/broker-distribution.ts";
 import { startBroker } from "./components/broker-server.ts";
 import { findControlPlaneBinaries } from "./components/control-plane-binaries.ts";

@@ -1,5 +1,5 @@
 import type { Metrics } from "../lib/metrics.ts";
-import type { AgentCounters } from "./agent-counters.ts";
+import type { AgentCounters } from "./metrics.ts";
 
 type Count = Exclude<keyof AgentCounters, "acknowledged">;
 

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { OpenSync } from "../domain/open-sync.ts";
 import { getClusterUid } from "../kube/cluster-uid.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
 import { discover } from "../kube/discovery.ts";
@@ -12,17 +13,16 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
-import type { AgentConfig } from "./agent-config.ts";
-import { type AgentCounters, createAgentCounters } from "./agent-counters.ts";
 import { registerAgentMetrics } from "./agent-metrics.ts";
-import { ReconciliationWorker } from "./batch-handlers/reconciliation.ts";
-import { handlerFor } from "./batch-handlers/registry.ts";
-import { selectKinds } from "./kind-selection.ts";
-import type { OpenSync } from "./open-sync.ts";
-import { Reflectors } from "./reflectors.ts";
-import { RunFailure } from "./run-failure.ts";
-import { ScopeFollower } from "./scope-follower.ts";
-import { Uplink } from "./uplink.ts";
+import { RunFailure } from "./compare/comparison-error.ts";
+import { ReconciliationWorker } from "./compare/comparison-worker.ts";
+import type { AgentConfig } from "./config.ts";
+import { type AgentCounters, createAgentCounters } from "./metrics.ts";
+import { handlerFor } from "./process-batch.ts";
+import { ScopeFollower } from "./scope/scope-tracker.ts";
+import { selectKinds } from "./scope/select-resources.ts";
+import { Uplink } from "./uplink/uplink.ts";
+import { Reflectors } from "./watch/reflectors.ts";
 
 /** What an agent is made of. */
 export interface AgentOptions {

@@ -1,7 +1,7 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../domain/canonical-json.ts";
 import { checksumOf } from "../domain/checksum.ts";
-import { DEFAULT_FORM_RULES, formOf } from "../domain/form.ts";
+import { DEFAULT_FORM_RULES, formOf } from "../domain/content-format.ts";
 import { UncanonicalError } from "../domain/uncanonical-error.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
 

@@ -1,6 +1,6 @@
-import { formatKind } from "../domain/kind.ts";
-import type { KindContext } from "./kind-context.ts";
+import { formatKind } from "../domain/resource-type.ts";
 import type { ObjectContent } from "./object-content.ts";
+import type { KindContext } from "./resource-context.ts";
 
 /** Logs and counts an object whose content cannot travel. */
 export function reportQuarantined(

@@ -3,21 +3,21 @@ import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus } from "../bus/bus.ts";
 import { ensureSubscription } from "../bus/ensure-subscription.ts";
-import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from "../bus/topics.ts";
+import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from "../event/topics.ts";
+import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
-import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
-import { routeAnswers } from "./answer-router.ts";
-import { requestRun } from "./request-run.ts";
-import { scheduleRuns } from "./run-scheduler.ts";
-import { SessionRegistry } from "./session-registry.ts";
-import { createSyncService } from "./sync-service.ts";
+import { routeAnswers } from "./runs/inventory-router.ts";
+import { requestRun } from "./runs/request-run.ts";
+import { scheduleRuns } from "./runs/run-scheduler.ts";
+import { SessionRegistry } from "./sync/session-registry.ts";
+import { createSyncService } from "./sync/sync-service.ts";
 
 /** What a backend is made of. */
 export interface BackendOptions {

@@ -1,6 +1,6 @@
 import { ConfigError } from "../lib/errors.ts";
 import type { Bus } from "./bus.ts";
-import type { BusDependencies, BusSettings } from "./bus-settings.ts";
+import type { BusDependencies, BusSettings } from "./settings.ts";
 
 /**
  * Opens the bus that the URL's scheme names; an adapter is loaded when it is asked for. Connects to nothing yet.
@@ -11,19 +11,19 @@ export async function openBus(settings: BusSettings, dependencies: BusDependenci
   const scheme = URL.parse(settings.url)?.protocol;
   switch (scheme) {
     case "memory:": {
-      const { createMemoryBus } = await import("./memory-bus.ts");
+      const { createMemoryBus } = await import("./memory/memory-bus.ts");
       const { maxMessageBytes } = settings;
       return createMemoryBus(maxMessageBytes === undefined ? {} : { maxMessageBytes });
     }
     case "ws:":
     case "wss:": {
-      const { createPulsarWebSocketBus } = await import("./pulsar-websocket/create-pulsar-websocket-bus.ts");
+      const { createPulsarWebSocketBus } = await import("./pulsar/websocket/create-pulsar-websocket-bus.ts");
       return createPulsarWebSocketBus(settings, dependencies);
     }
     case "pulsar:":
     case "pulsar+ssl:": {
-      const { loadPulsarClient } = await import("./pulsar-native/load-pulsar-client.ts");
-      const { createPulsarNativeBus } = await import("./pulsar-native/create-pulsar-native-bus.ts");
+      const { loadPulsarClient } = await import("./pulsar/native/load-pulsar-client.ts");
+      const { createPulsarNativeBus } = await import("./pulsar/native/create-pulsar-native-bus.ts");
       return createPulsarNativeBus(settings, dependencies, await loadPulsarClient());
     }
     default:

@@ -1,6 +1,6 @@
 import type { Clock } from "../lib/clock.ts";
 import { PublishRefusedError, PublishUnknownError } from "./bus.ts";
-import type { BusMetrics } from "./bus-metrics.ts";
+import type { BusMetrics } from "./metrics.ts";
 
 /** Publishes, and records how long it took, or how it failed. */
 export async function recordPublish(

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { clientProgram } from "../config/client-config.ts";
 import { isExposed } from "../config/is-exposed.ts";
+import { clientProgram } from "../config/programs/client.ts";
 import { createTokenSource } from "../lib/token-source.ts";
-import type { CliContext } from "./cli-context.ts";
 import { addConfigOptions, configOf } from "./config-options.ts";
+import type { CliContext } from "./context.ts";
 import { createFleetClient, type FleetClient } from "./fleet-client.ts";
-import type { OutputFormat } from "./format-message.ts";
+import type { OutputFormat } from "./output/message.ts";
 import { createOutputOption } from "./output-option.ts";
 
 /** What an action of a client command works with. */

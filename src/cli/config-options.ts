@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { type Field, type Fields, toFlag, toVariable } from "../config/field.ts";
 import type { Program } from "../config/program.ts";
-import { resolveConfig } from "../config/resolve-config.ts";
-import type { CliContext } from "./cli-context.ts";
+import { resolveConfig } from "../config/resolve.ts";
+import type { CliContext } from "./context.ts";
 
 /** Gives a command a flag for every key of a program's configuration, and `--config`. */
 export function addConfigOptions(command: Command, { fields }: { readonly fields: Fields }): Command {

@@ -1,7 +1,7 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { TokenSource } from "../lib/token-source.ts";
-import { createTokenInterceptor } from "../rpc/token-interceptor.ts";
+import { createTokenInterceptor } from "../rpc/client/token-interceptor.ts";
 
 /** Calls FleetService. */
 export type FleetClient = Client<typeof FleetService>;

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { OutputFormat } from "./format-message.ts";
+import type { OutputFormat } from "./output/message.ts";
 
 /** The flag `--output`: a table unless given. */
 export function createOutputOption(description: string): Option {

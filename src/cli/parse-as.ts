@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import type { ValueType } from "../config/value-type.ts";
+import type { ValueType } from "../config/value-types.ts";
 
 /** Makes commander read an option's text as configuration does. */
 export function parseAs<T>({ schema, fromText, expected }: ValueType<T>): (text: string) => T {

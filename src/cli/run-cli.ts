@@ -1,8 +1,8 @@
 import { ConnectError } from "@connectrpc/connect";
 import { CommanderError } from "commander";
 import { ConfigError, toMessage } from "../lib/errors.ts";
-import type { CliContext } from "./cli-context.ts";
-import { createCli } from "./create-cli.ts";
+import { createCli } from "./cli.ts";
+import type { CliContext } from "./context.ts";
 
 /** What a process that was interrupted exits with when it has not reached its aim, as shells have it. */
 const interrupted = 130;

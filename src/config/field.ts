@@ -1,4 +1,4 @@
-import type { ValueType } from "./value-type.ts";
+import type { ValueType } from "./value-types.ts";
 
 /** One key of a program's configuration. */
 export interface Field<T> {

@@ -1,6 +1,6 @@
 import { isIPv4 } from "node:net";
 import * as z from "zod/mini";
-import type { ValueType } from "./value-type.ts";
+import type { ValueType } from "./value-types.ts";
 
 /** An address that only this machine reaches, for programs that take every caller. */
 export const loopbackHost: ValueType<string> = {

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import type { ValueType } from "./value-type.ts";
+import type { ValueType } from "./value-types.ts";
 
 const millisecondsPer = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const bytesPer = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

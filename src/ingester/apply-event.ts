@@ -2,8 +2,8 @@ import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
-import { type AnswerDependencies, answerRequest } from "./answer-request.ts";
 import { toPosition } from "./event-position.ts";
+import { type AnswerDependencies, answerRequest } from "./publish-inventory.ts";
 
 /**
  * Applies one event and returns what of it could not be stored. When it returns, what the event says is committed.

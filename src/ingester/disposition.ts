@@ -1,6 +1,6 @@
 import { PublishRefusedError, PublishUnknownError } from "../bus/bus.ts";
 import { RetryableError, TerminalError } from "../lib/errors.ts";
-import { StatementError } from "../store/sql-error.ts";
+import { StatementError } from "../store/postgres/sql-error.ts";
 
 /** How to go on with a delivery after an attempt at applying it failed. */
 export type Disposition =

@@ -1,5 +1,5 @@
 import type { Bus } from "../bus/bus.ts";
-import { INGESTER_SUBSCRIPTION, TOPICS } from "../bus/topics.ts";
+import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
 import { waitFor } from "../lib/bounded-queue.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
@@ -8,11 +8,11 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
-import { Hold, type HoldLimits } from "./hold.ts";
-import { createIngesterMetrics } from "./ingester-metrics.ts";
+import { Hold, type HoldLimits } from "./keyed-window.ts";
 import { createLanes } from "./lanes.ts";
-import { createProducers } from "./producers.ts";
-import { type SettleDependencies, settle } from "./settle.ts";
+import { createIngesterMetrics } from "./metrics.ts";
+import { type SettleDependencies, settle } from "./process-delivery.ts";
+import { createProducers } from "./producer-pool.ts";
 
 /** What an ingester is made of. */
 export interface IngesterOptions {

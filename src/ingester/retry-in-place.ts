@@ -1,9 +1,9 @@
+import { sleepUnlessAborted } from "../lib/abort.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { createOutageLog } from "../lib/outage-log.ts";
 import type { Random } from "../lib/random.ts";
-import { sleepUnlessAborted } from "../lib/sleep-unless-aborted.ts";
 import { toDisposition } from "./disposition.ts";
 
 /** How an attempt, repeated as long as that may help, came out. */

@@ -2,7 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import { DeadlineError } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
-import { describeRequest } from "./read-answer.ts";
+import { describeRequest } from "./read-response.ts";
 
 /** How long a request may take, its body included, in milliseconds. */
 export interface RequestDeadlines {

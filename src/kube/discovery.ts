@@ -1,7 +1,7 @@
 import type { KubeTransport } from "./kube.ts";
 import { KubeRefusedError, MalformedAnswerError, reasonOf } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
-import { getJson } from "./read-answer.ts";
+import { getJson } from "./read-response.ts";
 
 /** A resource that the API server serves, in one of its versions. */
 export interface DiscoveredResource {

@@ -3,7 +3,7 @@ import { parseExact } from "../domain/canonical-json.ts";
 import type { KubeRequest, KubeTransport } from "./kube.ts";
 import { ExpiredListError, KubeUnavailableError, MalformedAnswerError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
-import { describeRequest, getJson } from "./read-answer.ts";
+import { describeRequest, getJson } from "./read-response.ts";
 import { resourcePath } from "./resource-path.ts";
 
 /** What to list, and how. */

@@ -4,7 +4,7 @@ import { toMessage } from "../lib/errors.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { MalformedAnswerError, toKubeError, WatchExpiredError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
-import { assertOk, describeRequest, parseAnswer } from "./read-answer.ts";
+import { assertOk, describeRequest, parseAnswer } from "./read-response.ts";
 import { resourcePath } from "./resource-path.ts";
 import { splitLines } from "./split-lines.ts";
 

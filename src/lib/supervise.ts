@@ -1,9 +1,9 @@
+import { sleepUnlessAborted } from "./abort.ts";
 import { createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
-import { sleepUnlessAborted } from "./sleep-unless-aborted.ts";
 
 /** What starting a part again needs. */
 export interface SuperviseOptions {

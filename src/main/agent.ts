@@ -1,14 +1,14 @@
 import { createAgent } from "../agent/agent.ts";
-import { DEFAULT_AGENT_TUNING } from "../agent/agent-config.ts";
-import type { AgentConfig } from "../config/agent-config.ts";
+import { DEFAULT_AGENT_TUNING } from "../agent/config.ts";
 import { isExposed } from "../config/is-exposed.ts";
+import type { AgentConfig } from "../config/programs/agent-config.ts";
+import { createNodeTransport } from "../kube/http-transport.ts";
 import { type KubeConfigSource, loadKubeConfig } from "../kube/load-kube-config.ts";
-import { createNodeTransport } from "../kube/node-transport.ts";
 import { createTokenSource } from "../lib/token-source.ts";
-import { createSyncClient } from "../rpc/sync-client.ts";
-import { limitGarbage } from "./limit-garbage.ts";
+import { createSyncClient } from "../rpc/client/sync-client.ts";
 import { readVersion } from "./read-version.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
+import { limitGarbage } from "./tune-gc.ts";
 
 /** What an agent reads, and where it delivers it. */
 export type AgentSettings = Pick<

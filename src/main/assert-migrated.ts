@@ -1,6 +1,6 @@
 import { ConfigError, TerminalError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import { listPendingMigrations, readMigrations } from "../store/migrate.ts";
+import { listPendingMigrations, readMigrations } from "../store/postgres/migrate.ts";
 
 /**
  * Throws `ConfigError` when the database lacks migrations, and `TerminalError` when it is newer: neither passes by

@@ -1,7 +1,7 @@
-import type { BackendConfig } from "../config/backend-config.ts";
+import type { BackendConfig } from "../config/programs/backend-config.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
-import { openBrokered } from "./open-brokered.ts";
+import { openBrokered } from "./program-context.ts";
 import { startBackend } from "./start-backend.ts";
 
 /** Runs `evenkeel backend` until `signal` aborts. A broker or a database that is away is waited for. */

@@ -42,7 +42,7 @@ process.exitCode = await runCli(
       runBackend: async (signal, config) => (await import("./backend.ts")).runBackend(signal, config),
       runIngester: async (signal, config) => (await import("./ingester.ts")).runIngester(signal, config),
       runAgent: async (signal, config) => (await import("./agent.ts")).runAgent(signal, config),
-      runDev: async (signal, config) => (await import("./dev.ts")).runDev(signal, config),
+      runDev: async (signal, config) => (await import("../dev/dev.ts")).runDev(signal, config),
     },
   },
   readVersion(),

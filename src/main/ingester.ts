@@ -1,5 +1,5 @@
-import type { IngesterConfig } from "../config/ingester-config.ts";
-import { openBrokered } from "./open-brokered.ts";
+import type { IngesterConfig } from "../config/programs/ingester.ts";
+import { openBrokered } from "./program-context.ts";
 import { Restart } from "./restart.ts";
 import { superviseIngester } from "./supervise-ingester.ts";
 

@@ -1,4 +1,4 @@
-import type { TelemetryConfig } from "../config/telemetry-fields.ts";
+import type { TelemetryConfig } from "../config/fields/telemetry.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { type Metrics, noMetrics } from "../lib/metrics.ts";

@@ -1,5 +1,5 @@
-import type { ServerConfig } from "../config/server-config.ts";
-import { createDatabase } from "../store/database.ts";
+import type { ServerConfig } from "../config/programs/server.ts";
+import { createDatabase } from "../store/postgres/database.ts";
 import { assertMigrated } from "./assert-migrated.ts";
 import { checkDatabase } from "./check-database.ts";
 import { configureRuntime } from "./runtime.ts";

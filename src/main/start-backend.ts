@@ -1,16 +1,16 @@
 import { once } from "node:events";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { createBackend } from "../backend/backend.ts";
-import { createFleetService } from "../backend/fleet-service.ts";
+import { createFleetService } from "../backend/fleet/fleet-service.ts";
 import type { Bus } from "../bus/bus.ts";
-import type { AuthConfig } from "../config/auth-fields.ts";
+import type { AuthConfig } from "../config/fields/auth.ts";
 import { retry } from "../lib/retry.ts";
-import { createHealth } from "../rpc/health.ts";
-import { serve } from "../rpc/serve.ts";
-import type { Database } from "../store/database.ts";
-import { createPgRunStore } from "../store/pg-run-store.ts";
-import { createPgSessionStore } from "../store/pg-session-store.ts";
-import { createPrismaFleetStore } from "../store/prisma-fleet-store.ts";
+import { createHealth } from "../rpc/server/health.ts";
+import { serve } from "../rpc/server/serve.ts";
+import type { Database } from "../store/postgres/database.ts";
+import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
+import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
+import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import { createAuthenticator } from "./create-authenticator.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createMemoryBus, type MemoryBus } from "../bus/memory-bus.ts";
-import { TOPICS } from "../bus/topics.ts";
+import { createMemoryBus, type MemoryBus } from "../bus/memory/memory-bus.ts";
+import { TOPICS } from "../event/topics.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Runtime } from "./runtime.ts";
 import { type BackendDependencies, type RunningBackend, startBackend } from "./start-backend.ts";

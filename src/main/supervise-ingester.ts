@@ -1,8 +1,8 @@
 import type { Bus } from "../bus/bus.ts";
 import { createIngester } from "../ingester/ingester.ts";
 import { supervise } from "../lib/supervise.ts";
-import type { Database } from "../store/database.ts";
-import { createPgIngestStore } from "../store/pg-ingest-store.ts";
+import type { Database } from "../store/postgres/database.ts";
+import { createPgIngestStore } from "../store/postgres/pg-ingest-store.ts";
 import { Restart } from "./restart.ts";
 import type { Runtime } from "./runtime.ts";
 

@@ -1,8 +1,8 @@
 import type { Bus } from "../bus/bus.ts";
-import { openPulsarAdmin } from "../cli/open-pulsar-admin.ts";
-import type { BusConfig } from "../config/bus-fields.ts";
+import { openPulsarAdmin } from "../bus/pulsar/admin/open-pulsar-admin.ts";
+import { type BrokerWatch, type BrokerWatchOptions, watchBroker } from "../bus/pulsar/broker-monitor.ts";
+import type { BusConfig } from "../config/fields/bus.ts";
 import type { Runtime } from "./runtime.ts";
-import { type BrokerWatch, type BrokerWatchOptions, watchBroker } from "./watch-broker.ts";
 
 /** Watches the broker where its admin API is configured. */
 export async function watchConfiguredBroker(

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { waitFor } from "../lib/bounded-queue.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
-import { listen, toAuthority } from "../rpc/listen.ts";
+import { listen, toAuthority } from "../rpc/server/listen.ts";
 
 /** Something that a program needs to be of use. */
 export interface ReadinessCheck {

@@ -1,8 +1,8 @@
-import { createPulsarNativeBus } from "../../src/bus/pulsar-native/create-pulsar-native-bus.ts";
-import { describeWithBroker } from "../support/broker.ts";
-import { busDependencies } from "../support/bus-dependencies.ts";
-import { createFaultyPulsarClient } from "../support/faulty-pulsar-client.ts";
-import { describeWithPulsarClient } from "../support/pulsar-client.ts";
+import { createPulsarNativeBus } from "../../src/bus/pulsar/native/create-pulsar-native-bus.ts";
+import { describeWithBroker } from "../support/bus/broker.ts";
+import { busDependencies } from "../support/bus/bus-dependencies.ts";
+import { createFaultyPulsarClient } from "../support/bus/faulty-pulsar-client.ts";
+import { describeWithPulsarClient } from "../support/bus/pulsar-client.ts";
 import { describeBus } from "./bus.ts";
 
 describeWithPulsarClient("the bus's contract on pulsar-native", (real) => {

@@ -1,7 +1,7 @@
-import { createPulsarNativeBus } from "../../src/bus/pulsar-native/create-pulsar-native-bus.ts";
-import { busDependencies } from "../support/bus-dependencies.ts";
-import { createFaultyPulsarClient } from "../support/faulty-pulsar-client.ts";
-import { createMemoryPulsarClient } from "../support/memory-pulsar-client.ts";
+import { createPulsarNativeBus } from "../../src/bus/pulsar/native/create-pulsar-native-bus.ts";
+import { busDependencies } from "../support/bus/bus-dependencies.ts";
+import { createFaultyPulsarClient } from "../support/bus/faulty-pulsar-client.ts";
+import { createMemoryPulsarClient } from "../support/bus/memory-pulsar-client.ts";
 import { describeBus } from "./bus.ts";
 
 describeBus("pulsar-native over a client in memory", async () => {

@@ -1,10 +1,10 @@
-import { createPulsarWebSocketBus } from "../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { createPulsarWebSocketBus } from "../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
-import { describeWithBroker } from "../support/broker.ts";
-import { createWebSocketProxy } from "../support/websocket-proxy.ts";
+import { describeWithBroker } from "../support/bus/broker.ts";
+import { createWebSocketProxy } from "../support/bus/websocket-proxy.ts";
 import { describeBus } from "./bus.ts";
 
 describeWithBroker("Pulsar's WebSocket API", (broker) => {

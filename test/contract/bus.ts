@@ -6,8 +6,8 @@ import {
   PublishRefusedError,
   PublishUnknownError,
 } from "../../src/bus/bus.ts";
-import { toDeadLetter } from "../../src/bus/dead-letter.ts";
 import { ensureSubscription } from "../../src/bus/ensure-subscription.ts";
+import { toDeadLetter } from "../../src/event/dead-letter.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 
 /** An adapter under test, and the faults that only it knows how to bring about. */

@@ -1,6 +1,6 @@
 import { beforeAll } from "vitest";
-import { describeWithKube } from "../support/control-plane.ts";
-import { createKubeClient, type KubeClient } from "../support/kube-client.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
+import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
 import { itIsAKubeApi, type KubeApiFixture } from "./kube-api.ts";
 
 describeWithKube("kube-apiserver is what the simulated cluster is held to", (controlPlane) => {

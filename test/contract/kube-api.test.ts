@@ -1,8 +1,8 @@
 import { describe } from "vitest";
-import { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
-import { createSimulatedTransport } from "../../src/demo/simulated-transport.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
 import { itIsAKubeApi, type KubeApiFixture } from "./kube-api.ts";
 
 describe("the simulated cluster is a Kubernetes API", () => {

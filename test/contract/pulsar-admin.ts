@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Policies, TopicPolicies } from "../../src/bus/pulsar-admin/policies.ts";
-import type { PulsarAdmin } from "../../src/bus/pulsar-admin/pulsar-admin.ts";
+import type { Policies, TopicPolicies } from "../../src/bus/pulsar/admin/policies.ts";
+import type { PulsarAdmin } from "../../src/bus/pulsar/admin/pulsar-admin.ts";
 import { ConflictError, NotFoundError } from "../../src/lib/errors.ts";
 
 /** An adapter of a tenant that does not exist yet, and what only others do to it. */

@@ -4,7 +4,7 @@ import { createSeededRandom } from "../../src/lib/random.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-cli";
 

@@ -3,12 +3,12 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { describeWithOwnPostgres } from "../support/own-postgres.ts";
-import { withSeed } from "../support/seeded.ts";
+import { describeWithOwnPostgres } from "../support/postgres/own-postgres.ts";
+import { withSeed } from "../support/vitest/seeded.ts";
 
 const cluster = "e2e-crash";
 

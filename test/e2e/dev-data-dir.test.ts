@@ -6,10 +6,10 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { devCluster, openDevKube, startDev } from "../support/e2e/dev.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { withSeed } from "../support/seeded.ts";
+import { withSeed } from "../support/vitest/seeded.ts";
 
 describe("evenkeel dev with a data directory", () => {
   let programs: Programs;

@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeWithKube } from "../support/control-plane.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { devCluster, startDev } from "../support/e2e/dev.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { openKube } from "../support/e2e/open-kube.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { createHandOnRows } from "../support/e2e/rows.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { createKubeClient } from "../support/kube-client.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
+import { createKubeClient } from "../support/kube/kube-client.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 
 const namespace = "e2e-dev";
 

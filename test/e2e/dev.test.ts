@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { type Dev, devCluster, openDevKube, startDev } from "../support/e2e/dev.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { callFleet, countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
 
 /** How the story tells each kind of drift. */
 const drifts = [

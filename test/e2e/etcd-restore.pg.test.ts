@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { SimulatedCluster } from "../../src/demo/simulated-cluster.ts";
-import { configMapObject } from "../../src/demo/workload-objects.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
+import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { configMapObject } from "../../src/simulation/workload-objects.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-restore";
 

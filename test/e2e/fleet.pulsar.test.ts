@@ -3,16 +3,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
-import { describeWithKube } from "../support/control-plane.ts";
+import { describeWithOwnBroker } from "../support/bus/own-broker.ts";
 import { churnConfigMaps } from "../support/e2e/config-map-churn.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { type Fleet, type Member, startFleet } from "../support/e2e/fleet.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { createKubeClient, type KubeClient } from "../support/kube-client.ts";
-import { describeWithOwnBroker } from "../support/own-broker.ts";
-import { describeWithOwnPostgres } from "../support/own-postgres.ts";
-import { withSeed } from "../support/seeded.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
+import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
+import { describeWithOwnPostgres } from "../support/postgres/own-postgres.ts";
+import { withSeed } from "../support/vitest/seeded.ts";
 
 /** Two accounts, one of them with two clusters, and one name that both have. */
 const clusters = [

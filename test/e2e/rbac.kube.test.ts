@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ReconciliationState } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { describeWithKube } from "../support/control-plane.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { listRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { createHandOnRows } from "../support/e2e/rows.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { createKubeClient, type KubeClient } from "../support/kube-client.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
+import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-rbac";
 const namespace = "e2e-rbac";

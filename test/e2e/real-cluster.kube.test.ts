@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { describeWithKube } from "../support/control-plane.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { openKube } from "../support/e2e/open-kube.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { createHandOnRows } from "../support/e2e/rows.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { createKubeClient, type KubeClient } from "../support/kube-client.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
+import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
+import { createTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-real";
 const namespace = "e2e-real";

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "../../deploy/local/components/free-port.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { type CommandResult, createPrograms, type Program, type Programs } from "../support/e2e/programs.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 describeWithPostgres("a server that asks for tokens", (database) => {
   let programs: Programs;

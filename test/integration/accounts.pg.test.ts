@@ -12,13 +12,13 @@ import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import type { RunningBackend } from "../../src/main/start-backend.ts";
 import { startServer } from "../../src/main/start-server.ts";
-import { createTokenInterceptor } from "../../src/rpc/token-interceptor.ts";
-import { createDatabase, type Database } from "../../src/store/database.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
-import { ScriptedAgent } from "../support/scripted-agent.ts";
+import { createTokenInterceptor } from "../../src/rpc/client/token-interceptor.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
+import { createTokenIssuer } from "../support/rpc/token-issuer.ts";
 import { batch, PODS, put, remove } from "../support/store/messages.ts";
-import { createTokenIssuer } from "../support/token-issuer.ts";
 
 type Fleet = Client<typeof FleetService>;
 

@@ -5,8 +5,8 @@ import { KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type Backend, createBackend } from "../../src/backend/backend.ts";
 import type { OutgoingMessage, Producer } from "../../src/bus/bus.ts";
-import { createMemoryBus, type MemoryBus, type PublishFate } from "../../src/bus/memory-bus.ts";
-import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/bus/topics.ts";
+import { createMemoryBus, type MemoryBus, type PublishFate } from "../../src/bus/memory/memory-bus.ts";
+import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
@@ -14,14 +14,14 @@ import { supervise } from "../../src/lib/supervise.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { noTracer } from "../../src/lib/tracer.ts";
-import { createAnonymousAuthenticator } from "../../src/rpc/anonymous-authenticator.ts";
-import { type RpcServer, serve } from "../../src/rpc/serve.ts";
-import { createDatabase, type Database } from "../../src/store/database.ts";
-import { createPgIngestStore } from "../../src/store/pg-ingest-store.ts";
-import { createPgRunStore } from "../../src/store/pg-run-store.ts";
-import { createPgSessionStore } from "../../src/store/pg-session-store.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
-import { type Said, ScriptedAgent } from "../support/scripted-agent.ts";
+import { createAnonymousAuthenticator } from "../../src/rpc/auth/anonymous-authenticator.ts";
+import { type RpcServer, serve } from "../../src/rpc/server/serve.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts";
+import { createPgRunStore } from "../../src/store/postgres/pg-run-store.ts";
+import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.ts";
+import { type Said, ScriptedAgent } from "../support/backend/scripted-agent.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove } from "../support/store/messages.ts";
 
 const SCOPE: Said = {

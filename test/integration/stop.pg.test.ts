@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/start-server.ts";
-import { createDatabase, type Database } from "../../src/store/database.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
-import { ScriptedAgent } from "../support/scripted-agent.ts";
+import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
+import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, PODS, put } from "../support/store/messages.ts";
 
 describeWithPostgres("a server that stops", (provided) => {

@@ -5,11 +5,11 @@ import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { runAgentOn } from "../../src/main/agent.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/start-server.ts";
-import { createDatabase } from "../../src/store/database.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createOtlpTracer } from "../../src/telemetry/otlp-tracer.ts";
+import { waitFor } from "../support/e2e/eventually.ts";
 import { createSimulatedKube } from "../support/e2e/simulated-kube.ts";
-import { waitFor } from "../support/e2e/wait-for.ts";
-import { describeWithPostgres } from "../support/postgres.ts";
+import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 describeWithPostgres("a trace", (provided) => {
   it("leads from the watch event to the commit, through all three programs", async () => {

@@ -3,12 +3,12 @@ import type { Mutant } from "./mutant.ts";
 const RACES = ["test/unit/agent/races.test.ts"];
 const AGENT = ["test/unit/agent/agent.test.ts"];
 const RUNS = ["test/unit/agent/runs.test.ts"];
-const UPLINK = ["test/unit/agent/uplink-state.test.ts"];
-const DIFF = ["test/unit/reconcile/diff.test.ts"];
-const COMPARISON = "src/agent/kind-comparison.ts";
-const WATCHER = "src/agent/namespace-watcher.ts";
+const UPLINK = ["test/unit/agent/uplink/uplink-state.test.ts"];
+const DIFF = ["test/unit/agent/compare/diff.test.ts"];
+const COMPARISON = "src/agent/compare/comparison.ts";
+const WATCHER = "src/agent/watch/watch-loop.ts";
 const LIST = "src/kube/list.ts";
-const SESSION = "src/agent/run-session.ts";
+const SESSION = "src/agent/uplink/session.ts";
 
 /** Protections in the agent. */
 export const agentMutants: readonly Mutant[] = [
@@ -30,7 +30,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R3",
-    file: "src/reconcile/diff.ts",
+    file: "src/agent/compare/diff.ts",
     find: "    listed.uid === held.uid &&\n",
     replace: "",
     tests: DIFF,
@@ -38,7 +38,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R6",
-    file: "src/agent/list-snapshot.ts",
+    file: "src/agent/watch/list-snapshot.ts",
     find: "if (!isBelow(snapshot, mark)) {",
     replace: "if (mark >= 0n) {",
     tests: RACES,
@@ -123,7 +123,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R11",
-    file: "src/agent/scope-follower.ts",
+    file: "src/agent/scope/scope-tracker.ts",
     find: "this.#lacking = discovery.unanswered.length === 0 ? lacking : new Set();",
     replace: "this.#lacking = lacking;",
     tests: ["test/unit/agent/scope.test.ts"],
@@ -131,7 +131,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R12",
-    file: "src/agent/batch-handlers/reconciliation.ts",
+    file: "src/agent/compare/comparison-worker.ts",
     find: "this.#replacedRuns.has(runId) || ",
     replace: "",
     tests: RUNS,
@@ -139,7 +139,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R17",
-    file: "src/agent/reflector.ts",
+    file: "src/agent/watch/reflector.ts",
     find: "if (!first.versioned || ",
     replace: "if (",
     tests: RACES,
@@ -147,7 +147,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R20",
-    file: "src/agent/live-segment.ts",
+    file: "src/agent/uplink/live-segment.ts",
     find: "if (present !== undefined && isOlder(change, present)) {",
     replace: "if (present !== undefined && change === present) {",
     tests: UPLINK,
@@ -155,7 +155,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R20",
-    file: "src/agent/uplink-state.ts",
+    file: "src/agent/uplink/uplink-state.ts",
     find: "const last = this.#segments.at(-1);",
     replace: 'const last = this.#segments.findLast((segment) => segment.kind === "live");',
     tests: UPLINK,
@@ -163,7 +163,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R20",
-    file: "src/agent/live-segment.ts",
+    file: "src/agent/uplink/live-segment.ts",
     find: "const present = changes.get(key);",
     replace: "const present = changes.get(key);\n    if (present !== undefined) {\n      return;\n    }",
     tests: UPLINK,
@@ -193,14 +193,14 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R27",
-    file: "src/reconcile/diff.ts",
+    file: "src/agent/compare/diff.ts",
     find: "    held.checksum.length !== 0 &&\n",
     replace: "",
     tests: DIFF,
   },
   {
     race: "R31",
-    file: "src/domain/kind.ts",
+    file: "src/domain/resource-type.ts",
     find: '{ group, resource }: Pick<ResourceKind, "group" | "resource">): string {\n',
     replace:
       '{ group, resource, version = "" }: Partial<ResourceKind>): string {\n  if (version !== "") {\n    return [group, version, resource].join("/");\n  }\n',
@@ -226,7 +226,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R33",
-    file: "src/agent/batch-handlers/reconciliation.ts",
+    file: "src/agent/compare/comparison-worker.ts",
     find: "attempt < current.attempt",
     replace: "attempt < 0",
     tests: RACES,
@@ -234,7 +234,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R33",
-    file: "src/reconcile/key-ranges.ts",
+    file: "src/domain/reconciliation/key-ranges.ts",
     find: "return count === this.#ranges.size;",
     replace: "return true;",
     tests: DIFF,

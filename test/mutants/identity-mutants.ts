@@ -1,22 +1,22 @@
 import type { Mutant } from "./mutant.ts";
 
-const VERIFY_TESTS = ["test/unit/rpc/jwt/verify-token.test.ts"];
-const RESTRICT = "src/backend/restrict-to-cluster.ts";
-const RESTRICT_TESTS = ["test/unit/backend/restrict-to-cluster.test.ts"];
-const FLEET_TESTS = ["test/unit/backend/fleet-service.test.ts"];
+const VERIFY_TESTS = ["test/unit/rpc/auth/jwt/verify.test.ts"];
+const RESTRICT = "src/backend/fleet/restrict-to-cluster.ts";
+const RESTRICT_TESTS = ["test/unit/backend/fleet/restrict-to-cluster.test.ts"];
+const FLEET_TESTS = ["test/unit/backend/fleet/fleet-service.test.ts"];
 
 /** Protections of who is who, and of what is whose. */
 export const identityMutants: readonly Mutant[] = [
   {
     race: "AUTH",
-    file: "src/rpc/jwt/verify-token.ts",
+    file: "src/rpc/auth/jwt/verify.ts",
     find: "named.filter(({ algorithm }) => algorithm === alg)",
     replace: "named",
     tests: VERIFY_TESTS,
   },
   {
     race: "AUTH",
-    file: "src/rpc/jwt/verify-token.ts",
+    file: "src/rpc/auth/jwt/verify.ts",
     find: "if (error instanceof errors.JWSSignatureVerificationFailed) {\n      return undefined;",
     replace:
       "if (error instanceof errors.JWSSignatureVerificationFailed) {\n      return decodeToken(token).claims;",
@@ -24,64 +24,64 @@ export const identityMutants: readonly Mutant[] = [
   },
   {
     race: "AUTH",
-    file: "src/rpc/jwt/claim-rules.ts",
+    file: "src/rpc/auth/jwt/claim-rules.ts",
     find: "    audience,\n",
     replace: "",
     tests: VERIFY_TESTS,
   },
   {
     race: "AUTH",
-    file: "src/rpc/jwt/claim-rules.ts",
+    file: "src/rpc/auth/jwt/claim-rules.ts",
     find: "    currentDate: now,\n",
     replace: "    currentDate: new Date(0),\n",
     tests: VERIFY_TESTS,
   },
   {
     race: "AUTH",
-    file: "src/rpc/jwt/public-keys.ts",
+    file: "src/rpc/auth/jwt/public-keys.ts",
     find: 'if (label !== "PUBLIC KEY") {',
     replace: 'if (label === "") {',
-    tests: ["test/unit/rpc/jwt/public-keys.test.ts"],
+    tests: ["test/unit/rpc/auth/jwt/keys.test.ts"],
   },
   {
     race: "AUTH",
-    file: "src/rpc/authenticator.ts",
+    file: "src/rpc/auth/authenticator.ts",
     find: "context.service.typeName === Health.typeName",
     replace: 'context.service.typeName.startsWith("grpc.")',
-    tests: ["test/unit/rpc/authenticator.test.ts"],
+    tests: ["test/unit/rpc/auth/authenticator.test.ts"],
   },
   {
     race: "AUTH",
-    file: "src/rpc/expiry.ts",
+    file: "src/rpc/server/expiry.ts",
     find: "if (!request.stream || expiresAt === undefined) {",
     replace: "if (expiresAt !== undefined) {",
-    tests: ["test/unit/rpc/expiry.test.ts"],
+    tests: ["test/unit/rpc/server/expiry.test.ts"],
   },
   {
     race: "AUTH",
-    file: "src/rpc/sync-client.ts",
+    file: "src/rpc/client/sync-client.ts",
     find: "throw token?.isRenewable &&",
     replace: "throw token === undefined &&",
     tests: ["test/integration/agent/token-renewal.test.ts"],
   },
   {
     race: "AUTH",
-    file: "src/config/auth-fields.ts",
+    file: "src/config/fields/auth.ts",
     find: "if (!isLoopback(host)) {",
     replace: 'if (host === "") {',
-    tests: ["test/unit/config/auth-fields.test.ts"],
+    tests: ["test/unit/config/fields/auth.test.ts"],
   },
   {
     race: "AUTH",
-    file: "src/backend/sync-service.ts",
+    file: "src/backend/sync/sync-service.ts",
     find: "if (cluster !== undefined && cluster !== hello.cluster) {",
     replace: 'if (cluster === "") {',
-    tests: ["test/unit/backend/sync-service.test.ts"],
+    tests: ["test/unit/backend/sync/sync-service.test.ts"],
     only: "may speak for",
   },
   {
     race: "AUTH",
-    file: "src/backend/page-token.ts",
+    file: "src/backend/fleet/page-token.ts",
     find: "[schema.typeName, account, cluster]",
     replace: "[schema.typeName]",
     tests: FLEET_TESTS,
@@ -89,7 +89,7 @@ export const identityMutants: readonly Mutant[] = [
   },
   {
     race: "AUTH",
-    file: "src/backend/fleet-service.ts",
+    file: "src/backend/fleet/fleet-service.ts",
     find: "if (caller.cluster !== undefined && caller.cluster !== cluster) {",
     replace: 'if (caller.cluster === "") {',
     tests: FLEET_TESTS,

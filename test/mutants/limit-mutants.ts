@@ -1,8 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const LINEAR_TESTS = ["test/unit/linear-time.test.ts"];
-const VALIDATION_TESTS = ["test/unit/rpc/validation.test.ts"];
-const ERROR_TESTS = ["test/unit/rpc/error-mapping.test.ts"];
+const VALIDATION_TESTS = ["test/unit/rpc/server/validation.test.ts"];
+const ERROR_TESTS = ["test/unit/rpc/server/error-mapping.test.ts"];
 
 /** Protections of a process against what one request or one object costs. */
 export const limitMutants: readonly Mutant[] = [
@@ -24,7 +24,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L1",
-    file: "src/bus/pulsar-admin/admin-error.ts",
+    file: "src/bus/pulsar/admin/admin-error.ts",
     find: '.replace("--- An unexpected error occurred in the server ---", "")',
     replace: '.replace(/-+ An unexpected error occurred in the server -+/, "")',
     tests: LINEAR_TESTS,
@@ -32,7 +32,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/assert-valid.ts",
+    file: "src/rpc/server/validation.ts",
     find: "regexMatch, failFast: true",
     replace: "regexMatch",
     tests: VALIDATION_TESTS,
@@ -40,7 +40,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/assert-valid.ts",
+    file: "src/rpc/server/validation.ts",
     find: " && remainingWeight(message, MAX_WEIGHT) > 0",
     replace: "",
     tests: VALIDATION_TESTS,
@@ -48,7 +48,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/assert-valid.ts",
+    file: "src/rpc/server/validation.ts",
     find: "weight - OBJECT_WEIGHT",
     replace: "weight",
     tests: VALIDATION_TESTS,
@@ -56,7 +56,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/error-mapping.ts",
+    file: "src/rpc/server/error-mapping.ts",
     find: "truncate(rawMessage, MAX_TEXT_BYTES)",
     replace: "rawMessage",
     tests: ERROR_TESTS,
@@ -64,7 +64,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/error-mapping.ts",
+    file: "src/rpc/server/error-mapping.ts",
     find: "violations.slice(0, MAX_VIOLATIONS)",
     replace: "violations",
     tests: ERROR_TESTS,
@@ -72,7 +72,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/error-mapping.ts",
+    file: "src/rpc/server/error-mapping.ts",
     find: "bytes > MAX_VIOLATIONS_BYTES",
     replace: "bytes < 0",
     tests: ERROR_TESTS,

@@ -1,35 +1,35 @@
 import type { Mutant } from "./mutant.ts";
 
-const WINDOW = "src/backend/publish-window.ts";
-const WINDOW_TESTS = ["test/unit/backend/publish-window.test.ts"];
-const SETTLE = "src/ingester/settle.ts";
+const WINDOW = "src/backend/sync/publish-window.ts";
+const WINDOW_TESTS = ["test/unit/backend/sync/publish-window.test.ts"];
+const SETTLE = "src/ingester/process-delivery.ts";
 const INGESTER_TESTS = ["test/unit/ingester/ingester.test.ts"];
 
 /** Protections in the backend, the ingester and the bus. */
 export const serverMutants: readonly Mutant[] = [
   {
     race: "R13",
-    file: "src/backend/session.ts",
+    file: "src/backend/sync/session.ts",
     find: "this.#lastSequence = sequence;\n",
     replace:
       'this.#lastSequence = sequence;\n    if (this.#connectRun !== undefined) {\n      const value = this.#connectRun;\n      this.#connectRun = undefined;\n      await this.#publish(signal, 0n, { case: "reconciliationRequest", value });\n    }\n',
-    tests: ["test/unit/backend/session.test.ts"],
+    tests: ["test/unit/backend/sync/session.test.ts"],
     only: "R13",
   },
   {
     race: "R14",
-    file: "src/backend/session-registry.ts",
+    file: "src/backend/sync/session-registry.ts",
     find: "    existing?.end(replaced(existing));\n",
     replace: "",
-    tests: ["test/unit/backend/session-registry.test.ts"],
+    tests: ["test/unit/backend/sync/session-registry.test.ts"],
     only: "R14",
   },
   {
     race: "R18",
-    file: "src/bus/memory-subscription.ts",
+    file: "src/bus/memory/subscription.ts",
     find: "[...member.unacknowledged, ...this.#waiting].sort(",
     replace: "[...this.#waiting].sort(",
-    tests: ["test/unit/bus/memory-bus.test.ts"],
+    tests: ["test/unit/bus/memory/memory-bus.test.ts"],
     only: "cuts a consumer off",
   },
   {
@@ -74,7 +74,7 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "I7",
-    file: "src/ingester/hold.ts",
+    file: "src/ingester/keyed-window.ts",
     find: "Math.min(entries.size, this.#limits.maxItemsPerKey)",
     replace: "entries.size",
     tests: INGESTER_TESTS,
@@ -106,10 +106,10 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "R19",
-    file: "src/backend/session.ts",
+    file: "src/backend/sync/session.ts",
     find: "isLast ? sequence : 0n, message",
     replace: "sequence, message",
-    tests: ["test/unit/backend/session.test.ts"],
+    tests: ["test/unit/backend/sync/session.test.ts"],
     only: "in parts",
   },
   {
@@ -162,18 +162,18 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "R33",
-    file: "src/ingester/answer-request.ts",
+    file: "src/ingester/publish-inventory.ts",
     find: "    await producer.publish(signal, message);\n",
     replace: "    await producer.publish(signal, message).catch(() => {});\n",
-    tests: ["test/unit/ingester/answer-request.test.ts"],
+    tests: ["test/unit/ingester/publish-inventory.test.ts"],
     only: "R33",
   },
   {
     race: "R36",
-    file: "src/backend/answer-router.ts",
+    file: "src/backend/runs/inventory-router.ts",
     find: "await runs.failRun(signal, event, request.runId, {",
     replace: 'await runs.failRun(signal, event, "", {',
-    tests: ["test/unit/backend/answer-router.test.ts"],
+    tests: ["test/unit/backend/runs/inventory-router.test.ts"],
     only: "R36",
   },
 ];

@@ -1,12 +1,12 @@
 import type { Mutant } from "./mutant.ts";
 
 const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
-const DATABASE = "src/store/database.ts";
-const DATABASE_TESTS = ["test/unit/store/database.pg.test.ts"];
+const DATABASE = "src/store/postgres/database.ts";
+const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const GUARD =
   "  WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
-const END_KIND = "src/store/sql/end-kind.ts";
+const END_KIND = "src/store/sql/verify-resource.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
@@ -62,7 +62,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R10",
-    file: "src/store/pg-session-store.ts",
+    file: "src/store/postgres/pg-session-store.ts",
     find: "lastInstanceId !== request.instanceId ||",
     replace: "false ||",
     tests: CONTRACT,
@@ -94,7 +94,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R16",
-    file: "src/store/observation.ts",
+    file: "src/store/postgres/observation.ts",
     find: "incarnation: ordered ? batch.incarnation : position.epoch",
     replace: "incarnation: ordered ? undefined : position.epoch",
     tests: CONTRACT,
@@ -102,7 +102,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R17",
-    file: "src/store/observation.ts",
+    file: "src/store/postgres/observation.ts",
     find: ": String(position.sequence),",
     replace: ': "1",',
     tests: CONTRACT,
@@ -110,7 +110,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R17",
-    file: "src/store/observation.ts",
+    file: "src/store/postgres/observation.ts",
     find: "ordered ? batch.incarnation : position.epoch",
     replace: "batch.incarnation",
     tests: CONTRACT,
@@ -134,18 +134,18 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R21",
-    file: "src/store/database.ts",
+    file: "src/store/postgres/database.ts",
     find: "pg_advisory_xact_lock(",
     replace: "abs(",
-    tests: ["test/unit/store/database.pg.test.ts"],
+    tests: ["test/unit/store/postgres/database.pg.test.ts"],
     only: "R21",
   },
   {
     race: "I8",
-    file: "src/store/sql-error.ts",
+    file: "src/store/postgres/sql-error.ts",
     find: "return code !== undefined || ",
     replace: "return ",
-    tests: ["test/unit/store/sql-error.test.ts"],
+    tests: ["test/unit/store/postgres/sql-error.test.ts"],
     only: "no connection passes",
   },
   {
@@ -190,7 +190,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R22",
-    file: "src/store/pg-ingest-store.ts",
+    file: "src/store/postgres/pg-ingest-store.ts",
     find: "return await applyBatch(database, clock, position, batch, applySplitting);",
     replace: "throw error;",
     tests: CONTRACT,
@@ -198,7 +198,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R22",
-    file: "src/store/pg-ingest-store.ts",
+    file: "src/store/postgres/pg-ingest-store.ts",
     find: "return await applyWhole(client, context, [toQuarantined(first, error.message)]);",
     replace: "return { applied: 0, outOfScope: 0, quarantined: [] };",
     tests: CONTRACT,
@@ -206,7 +206,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R25",
-    file: "src/store/observation.ts",
+    file: "src/store/postgres/observation.ts",
     find: "return sameChecksum(checksumOf(put.content), put.checksum)",
     replace: "return sameChecksum(put.checksum, put.checksum)",
     tests: CONTRACT,
@@ -294,7 +294,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R28",
-    file: "src/store/pg-ingest-store.ts",
+    file: "src/store/postgres/pg-ingest-store.ts",
     find: "const refused = outOfScope > 0 || quarantined.length > 0;",
     replace: "const refused = outOfScope > 0;",
     tests: CONTRACT,
@@ -358,7 +358,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R38",
-    file: "src/store/database.ts",
+    file: "src/store/postgres/database.ts",
     find: "pg_advisory_xact_lock(",
     replace: "abs(",
     tests: ["test/integration/store/two-ingesters.pg.test.ts"],

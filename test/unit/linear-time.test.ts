@@ -1,20 +1,20 @@
 import { globSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { toReason } from "../../src/bus/pulsar-admin/admin-error.ts";
-import { toHandshakeError } from "../../src/bus/pulsar-websocket/handshake-refusal.ts";
+import { toReason } from "../../src/bus/pulsar/admin/admin-error.ts";
+import { toHandshakeError } from "../../src/bus/pulsar/websocket/handshake-refusal.ts";
 import { duration } from "../../src/config/quantity.ts";
-import { isAccountName } from "../../src/domain/account-name.ts";
 import { canonicalize, parseExact } from "../../src/domain/canonical-json.ts";
 import { canonicalNumber } from "../../src/domain/canonical-number.ts";
 import { isClusterName } from "../../src/domain/cluster-name.ts";
-import { parseKind } from "../../src/domain/kind.ts";
+import { isAccountName } from "../../src/domain/names.ts";
 import { parseKey } from "../../src/domain/object-key.ts";
-import { parseVersion } from "../../src/domain/version.ts";
+import { parseKind } from "../../src/domain/resource-type.ts";
+import { parseVersion } from "../../src/domain/resource-version.ts";
 import { splitLines } from "../../src/kube/split-lines.ts";
 import { trimEnd } from "../../src/lib/trim-end.ts";
-import { decodeToken } from "../../src/rpc/jwt/decode-token.ts";
-import { readPemBlocks } from "../../src/rpc/jwt/pem.ts";
+import { decodeToken } from "../../src/rpc/auth/jwt/decode-token.ts";
+import { readPemBlocks } from "../../src/rpc/auth/jwt/pem.ts";
 import { measureGrowth } from "../support/growth.ts";
 
 const root = resolve(import.meta.dirname, "../..");

@@ -3,7 +3,7 @@ import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { migrate } from "../../../src/store/migrate.ts";
+import { migrate } from "../../../src/store/postgres/migrate.ts";
 import { freePort } from "./free-port.ts";
 import type { Missing } from "./missing.ts";
 import { findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";

@@ -1,5 +1,5 @@
 import type { ClientBase } from "pg";
-import type { Observation } from "../observation.ts";
+import type { Observation } from "../postgres/observation.ts";
 import { toByteaArray, toTextArray } from "./binary-array.ts";
 
 /** What all observations of a statement share. */

@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { ClusterKey } from "../database.ts";
+import type { ClusterKey } from "../postgres/database.ts";
 
 /**
  * Makes the scope the cluster's. Leaving the scope is no claim of absence: what left loses rows, tombstones and,

@@ -1,5 +1,5 @@
 import type { ClientBase } from "pg";
-import type { ClusterKey } from "../database.ts";
+import type { ClusterKey } from "../postgres/database.ts";
 
 /** Ends the run once none of its kinds is pending: SUCCEEDED, PARTIAL or, when no kind was verified, FAILED. */
 export async function endRunWhenComplete(

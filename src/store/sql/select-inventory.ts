@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import type { ClusterKey } from "../database.ts";
+import type { ClusterKey } from "../postgres/database.ts";
 
 /** What Postgres believes of one object. */
 export interface InventoryRow {

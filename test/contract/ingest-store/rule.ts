@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
-import { withSeed } from "../../support/seeded.ts";
 import { batch, PODS, put, remove } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
+import { withSeed } from "../../support/vitest/seeded.ts";
 import { openWorlds } from "./open-worlds.ts";
 
 /** The rule that decides every write, as a table and as a property. */

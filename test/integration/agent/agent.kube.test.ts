@@ -3,17 +3,17 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { beforeAll, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { createAgent } from "../../../src/agent/agent.ts";
-import { DEFAULT_AGENT_TUNING } from "../../../src/agent/agent-config.ts";
-import { formatKind } from "../../../src/domain/kind.ts";
-import { createNodeTransport } from "../../../src/kube/node-transport.ts";
+import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
+import { formatKind } from "../../../src/domain/resource-type.ts";
+import { createNodeTransport } from "../../../src/kube/http-transport.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
 import { FakeBackend } from "../../support/agent/fake-backend.ts";
-import { describeWithKube } from "../../support/control-plane.ts";
-import { createKubeClient, type KubeClient } from "../../support/kube-client.ts";
+import { describeWithKube } from "../../support/kube/control-plane.ts";
+import { createKubeClient, type KubeClient } from "../../support/kube/kube-client.ts";
 
 const NAMESPACE = "agent-it";
 

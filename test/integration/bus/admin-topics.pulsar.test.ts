@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
-import { LARGEST_MESSAGE_BYTES } from "../../../src/bus/pack-batch.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { administer, newTenant } from "../../support/pulsar-tenant.ts";
-import { runForTest } from "../../unit/cli/run-for-test.ts";
+import { LARGEST_MESSAGE_BYTES } from "../../../src/event/split-batch.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { administer, newTenant } from "../../support/bus/pulsar-tenant.ts";
+import { runForTest } from "../../support/cli/run-for-test.ts";
 
 const { signal } = new AbortController();
 

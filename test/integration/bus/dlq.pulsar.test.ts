@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Bus, Delivery } from "../../../src/bus/bus.ts";
-import { toDeadLetter } from "../../../src/bus/dead-letter.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
-import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/bus/topics.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
-import { waitFor } from "../../support/e2e/wait-for.ts";
-import { createPutMessage } from "../../support/letters.ts";
-import { administer, newTenant } from "../../support/pulsar-tenant.ts";
-import { type RunResult, runForTest } from "../../unit/cli/run-for-test.ts";
+import { toDeadLetter } from "../../../src/event/dead-letter.ts";
+import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { createPutMessage } from "../../support/bus/dead-letters.ts";
+import { administer, newTenant } from "../../support/bus/pulsar-tenant.ts";
+import { type RunResult, runForTest } from "../../support/cli/run-for-test.ts";
+import { waitFor } from "../../support/e2e/eventually.ts";
 
 const { signal } = new AbortController();
 

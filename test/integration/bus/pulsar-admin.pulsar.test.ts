@@ -2,9 +2,9 @@ import { expect, it } from "vitest";
 import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
 import { describePulsarAdmin } from "../../contract/pulsar-admin.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { waitFor } from "../../support/e2e/wait-for.ts";
-import { administer, newTenant } from "../../support/pulsar-tenant.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { administer, newTenant } from "../../support/bus/pulsar-tenant.ts";
+import { waitFor } from "../../support/e2e/eventually.ts";
 
 const { signal } = new AbortController();
 

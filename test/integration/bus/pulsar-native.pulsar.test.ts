@@ -12,13 +12,13 @@ import {
 } from "../../../src/bus/bus.ts";
 import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
-import { createPulsarNativeBus } from "../../../src/bus/pulsar-native/create-pulsar-native-bus.ts";
+import { createPulsarNativeBus } from "../../../src/bus/pulsar/native/create-pulsar-native-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
-import { describeWithOwnBroker } from "../../support/own-broker.ts";
-import { describeWithPulsarClient } from "../../support/pulsar-client.ts";
-import { administer } from "../../support/pulsar-tenant.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
+import { describeWithPulsarClient } from "../../support/bus/pulsar-client.ts";
+import { administer } from "../../support/bus/pulsar-tenant.ts";
 
 const { signal } = new AbortController();
 
@@ -108,7 +108,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
 
     it("lets a program end that has closed its bus, also one with a token", async () => {
       const { serviceUrl, tenant } = broker();
-      const program = fileURLToPath(new URL("../../support/native-bus-process.ts", import.meta.url));
+      const program = fileURLToPath(new URL("../../support/bus/native-bus-process.ts", import.meta.url));
       const args = [program, serviceUrl, tenant, await createTopic()];
       await promisify(execFile)(process.execPath, args, { timeout: 5_000 });
     });

@@ -8,12 +8,12 @@ import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { freePort } from "../../../deploy/local/components/free-port.ts";
 import type { Bus } from "../../../src/bus/bus.ts";
-import type { BusDependencies, BusSettings } from "../../../src/bus/bus-settings.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
+import type { BusDependencies, BusSettings } from "../../../src/bus/settings.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
+import { describeWithPulsarClient } from "../../support/bus/pulsar-client.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
-import { describeWithOwnBroker } from "../../support/own-broker.ts";
-import { describeWithPulsarClient } from "../../support/pulsar-client.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 
 const key = randomBytes(32);

@@ -3,12 +3,12 @@ import { afterEach, expect, it } from "vitest";
 import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
 import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
-import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { createPulsarWebSocketBus } from "../../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
-import { waitFor } from "../../support/e2e/wait-for.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
+import { waitFor } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
-import { describeWithOwnBroker } from "../../support/own-broker.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 
 const settings = { backlogQuotaCheckIntervalInSeconds: 1 };

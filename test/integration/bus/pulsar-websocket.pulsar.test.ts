@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
 import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
-import { createPulsarWebSocketBus } from "../../../src/bus/pulsar-websocket/create-pulsar-websocket-bus.ts";
+import { createPulsarWebSocketBus } from "../../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
-import { waitFor } from "../../support/e2e/wait-for.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { createWebSocketProxy, type WebSocketProxy } from "../../support/bus/websocket-proxy.ts";
+import { waitFor } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
-import { createWebSocketProxy, type WebSocketProxy } from "../../support/websocket-proxy.ts";
 
 const MIB = 1024 * 1024;
 let topics = 0;

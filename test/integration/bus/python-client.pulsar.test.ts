@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Bus, Delivery } from "../../../src/bus/bus.ts";
-import { decodeEvent, encodeEventInParts } from "../../../src/bus/codec.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
-import { describeWithBroker } from "../../support/broker.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
-import { createPythonClient, findPython, type PythonClient } from "../../support/python-client.ts";
+import { decodeEvent, encodeEventInParts } from "../../../src/event/codec.ts";
+import { describeWithBroker } from "../../support/bus/broker.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
+import { createPythonClient, findPython, type PythonClient } from "../../support/bus/python-client.ts";
 import { batch, put } from "../../support/store/messages.ts";
 
 const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 2n ** 53n + 1n };

@@ -7,8 +7,8 @@ import {
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
-import { createPrismaFleetStore } from "../../../src/store/prisma-fleet-store.ts";
-import { describeWithPostgres } from "../../support/postgres.ts";
+import { createPrismaFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
+import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, kind, PODS, put, ref } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { type EmbeddedPostgres, openEmbeddedPostgres } from "../../../src/store/embedded-postgres.ts";
-import { migrate } from "../../../src/store/migrate.ts";
+import {
+  type EmbeddedPostgres,
+  openEmbeddedPostgres,
+} from "../../../src/dev/embedded-postgres/embedded-postgres.ts";
+import { migrate } from "../../../src/store/postgres/migrate.ts";
 import { describeIngestStore } from "../../contract/ingest-store/ingest-store.ts";
 
 describe("on the embedded Postgres", () => {

@@ -4,13 +4,13 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { KindReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
-import { createDatabase, type Database } from "../../../src/store/database.ts";
 import type { IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
-import { createPgIngestStore } from "../../../src/store/pg-ingest-store.ts";
-import { describeWithPostgres } from "../../support/postgres.ts";
-import { withSeed } from "../../support/seeded.ts";
+import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
+import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
+import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
+import { withSeed } from "../../support/vitest/seeded.ts";
 
 describeWithPostgres("two ingesters that both believe they own a cluster", (provided) => {
   let world: World;

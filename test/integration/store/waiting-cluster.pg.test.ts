@@ -3,8 +3,8 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RetryableError } from "../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
-import { createDatabase } from "../../../src/store/database.ts";
-import { describeWithPostgres } from "../../support/postgres.ts";
+import { createDatabase } from "../../../src/store/postgres/database.ts";
+import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { put } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 

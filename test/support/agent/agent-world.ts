@@ -1,9 +1,7 @@
 import { createHash } from "node:crypto";
 import { type Agent, createAgent } from "../../../src/agent/agent.ts";
-import { type AgentConfig, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/agent-config.ts";
+import { type AgentConfig, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { toContent } from "../../../src/agent/object-content.ts";
-import { SimulatedCluster } from "../../../src/demo/simulated-cluster.ts";
-import { createSimulatedTransport } from "../../../src/demo/simulated-transport.ts";
 import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
@@ -12,6 +10,8 @@ import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
+import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { FakeBackend } from "./fake-backend.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../src/lib/random.ts";
-import type { KubeClient } from "../kube-client.ts";
+import type { KubeClient } from "../kube/kube-client.ts";
 
 /** Text that compresses a little, as manifests do not. In capitals, so that no name of ours turns up in it by chance. */
 function toText(random: Random, length: number): string {

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
+import { waitFor } from "./eventually.ts";
 import { openKube } from "./open-kube.ts";
 import type { Program, Programs } from "./programs.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** `evenkeel dev`, and what it said at its start. */
 export interface Dev {

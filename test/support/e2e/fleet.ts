@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../../deploy/local/components/free-port.ts";
-import { createTokenIssuer } from "../token-issuer.ts";
+import { createTokenIssuer } from "../rpc/token-issuer.ts";
 import type { CommandResult, Program, ProgramEnd, Programs } from "./programs.ts";
 
 /** One cluster of a fleet: whose it is, and what its agent reads. */

@@ -1,6 +1,6 @@
+import { createNodeTransport } from "../../../src/kube/http-transport.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { type KubeConfigSource, loadKubeConfig } from "../../../src/kube/load-kube-config.ts";
-import { createNodeTransport } from "../../../src/kube/node-transport.ts";
 
 /** Opens a cluster's API; disposing it closes the connections. */
 export function openKube(source: KubeConfigSource): KubeTransport & Disposable {

@@ -6,9 +6,9 @@ import {
   FleetService,
   GetReconciliationRunResponseSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { waitFor } from "./eventually.ts";
 import { callFleet, countFindings } from "./fleet-api.ts";
 import type { CommandResult, Program, Programs } from "./programs.ts";
-import { waitFor } from "./wait-for.ts";
 
 /** Where a server and an agent of it work. */
 export interface ServerAndAgentOptions {

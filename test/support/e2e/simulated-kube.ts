@@ -1,14 +1,14 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createApiServer } from "../../../src/demo/api-server.ts";
-import { SimulatedCluster } from "../../../src/demo/simulated-cluster.ts";
-import { createSimulatedTransport } from "../../../src/demo/simulated-transport.ts";
-import { createWorkload, type Workload } from "../../../src/demo/workload.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import type { Random } from "../../../src/lib/random.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createApiServer } from "../../../src/simulation/api-server.ts";
+import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
+import { createWorkload, type Workload } from "../../../src/simulation/workload.ts";
 
 /** A simulated cluster of the test's, served to agents that are processes. */
 export interface SimulatedKube extends AsyncDisposable {

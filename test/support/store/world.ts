@@ -10,11 +10,11 @@ import { KindScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkee
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
-import { createDatabase, type Database } from "../../../src/store/database.ts";
 import type { BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
-import { createPgIngestStore } from "../../../src/store/pg-ingest-store.ts";
-import { createPgRunStore } from "../../../src/store/pg-run-store.ts";
-import { createPgSessionStore } from "../../../src/store/pg-session-store.ts";
+import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
+import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
+import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
+import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import type { RunStore } from "../../../src/store/run-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";

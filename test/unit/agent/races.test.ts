@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { observedVersionOf } from "../../../src/agent/batch-items.ts";
+import { observedVersionOf } from "../../../src/agent/uplink/batch-items.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { observedVersionOf } from "../../../src/agent/batch-items.ts";
+import { observedVersionOf } from "../../../src/agent/uplink/batch-items.ts";
 import { AgentWorld } from "../../support/agent/agent-world.ts";
 
 it("ignores what comes late of a run that another took the place of (R12)", async () => {

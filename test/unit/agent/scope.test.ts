@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatKind } from "../../../src/domain/kind.ts";
+import { formatKind } from "../../../src/domain/resource-type.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 
 const DISCOVERY_MS = 5 * 60_000;

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { openBus } from "../../../src/bus/open-bus.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
-import { busDependencies } from "../../support/bus-dependencies.ts";
+import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 
 it.each([
   ["memory:", false],

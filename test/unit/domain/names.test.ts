@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { isAccountName } from "../../../src/domain/account-name.ts";
 import { isClusterName } from "../../../src/domain/cluster-name.ts";
+import { isAccountName } from "../../../src/domain/names.ts";
 
 it.each([
   ["a", true],

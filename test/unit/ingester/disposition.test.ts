@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
 import { type Disposition, toDisposition } from "../../../src/ingester/disposition.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../../src/lib/errors.ts";
-import { PoisonError, StatementError, toStoreError } from "../../../src/store/sql-error.ts";
+import { PoisonError, StatementError, toStoreError } from "../../../src/store/postgres/sql-error.ts";
 
 const running = new AbortController().signal;
 const UNKNOWN: Disposition = { kind: "retry", afterMs: undefined, unknownCode: "none" };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { discover } from "../../../src/kube/discovery.ts";
-import { type Answer, scriptedTransport } from "./answers.ts";
+import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;
 const json = (value: unknown): Answer => ({ text: JSON.stringify(value) });

@@ -5,7 +5,7 @@ import { canonicalize } from "../../../src/domain/canonical-json.ts";
 import { ExpiredListError, KubeRefusedError, MalformedAnswerError } from "../../../src/kube/kube-error.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
 import { type ListOptions, listPages } from "../../../src/kube/list.ts";
-import { type Answer, scriptedTransport } from "./answers.ts";
+import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;
 const kind = create(ResourceKindSchema, { version: "v1", resource: "pods" });

@@ -9,7 +9,7 @@ import {
 } from "../../../src/kube/kube-error.ts";
 import { splitLines } from "../../../src/kube/split-lines.ts";
 import { type WatchEvent, watchEvents } from "../../../src/kube/watch.ts";
-import { type Answer, scriptedTransport } from "./answers.ts";
+import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;
 const kind = create(ResourceKindSchema, { group: "apps", version: "v1", resource: "deployments" });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createBackoff } from "../../../src/lib/backoff.ts";
 import type { Random } from "../../../src/lib/random.ts";
-import { withSeed } from "../../support/seeded.ts";
+import { withSeed } from "../../support/vitest/seeded.ts";
 
 /** Always draws this number. */
 function constant(float: number): Random {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { sleepUnlessAborted } from "../../../src/lib/abort.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { sleepUnlessAborted } from "../../../src/lib/sleep-unless-aborted.ts";
 import { supervise } from "../../../src/lib/supervise.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";

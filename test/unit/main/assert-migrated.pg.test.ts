@@ -3,9 +3,9 @@ import { expect, it } from "vitest";
 import { ConfigError } from "../../../src/lib/errors.ts";
 import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { assertMigrated } from "../../../src/main/assert-migrated.ts";
-import { listen } from "../../../src/rpc/listen.ts";
-import { createDatabase } from "../../../src/store/database.ts";
-import { describeWithPostgres } from "../../support/postgres.ts";
+import { listen } from "../../../src/rpc/server/listen.ts";
+import { createDatabase } from "../../../src/store/postgres/database.ts";
+import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";
 
 describeWithPostgres("the check of the schema at start", (provided) => {

@@ -1,0 +1,205 @@
+import { create } from "@bufbuild/protobuf";
+import { ReconciliationTrigger, type RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import {
+  type KindReconciled,
+  KindReconciledSchema,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { parseKey } from "../../domain/object-key.ts";
+import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
+import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { BoundedQueue } from "../../lib/bounded-queue.ts";
+import { DeadlineError } from "../../lib/clock.ts";
+import { toContent } from "../object-content.ts";
+import { reportQuarantined } from "../report-quarantined.ts";
+import { deleteItem, putItem } from "../uplink/batch-items.ts";
+import type { Session } from "../uplink/session-part.ts";
+import { readContents } from "../watch/read-contents.ts";
+import type { Reflector } from "../watch/reflector.ts";
+import type { KindSnapshot } from "../watch/snapshot.ts";
+import { RunFailure } from "./comparison-error.ts";
+import { diff, type ListedObject } from "./diff.ts";
+import type { InventoryChunk } from "./inventory-chunk.ts";
+import { RunBatches } from "./repair-batcher.ts";
+
+const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
+
+/**
+ * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as
+ * it comes, and sends what makes Postgres's copy true.
+ *
+ * What is missing is a Delete at the list's version. What differs is read, and is a Put. The comparison
+ * counts only when the parts tile the whole key space; a part that does not come in time ends it.
+ */
+export class KindComparison {
+  readonly #reflector: Reflector;
+  readonly #session: Session;
+  readonly #chunks = new BoundedQueue<InventoryChunk>(UNBOUNDED, ({ bytes }) => bytes);
+  readonly #ranges = new KeyRanges();
+  readonly #batches: RunBatches;
+  readonly #run: Pick<RunChunk, "runId" | "attempt" | "trigger">;
+  readonly #counts = { equal: 0n, put: 0n, deleted: 0n };
+  /** What is held and the list lacks. */
+  readonly #missing: { readonly key: string; readonly uid: string }[] = [];
+
+  constructor(reflector: Reflector, session: Session, chunk: RunChunk) {
+    const { runId, attempt, trigger } = chunk;
+    this.#reflector = reflector;
+    this.#session = session;
+    this.#run = { runId, attempt, trigger };
+    this.#batches = new RunBatches(reflector.context, session, { runId, attempt });
+  }
+
+  /** Bytes of the parts that wait to be compared. */
+  get waitingBytes(): number {
+    return this.#chunks.bytes;
+  }
+
+  /** Takes a part of the inventory. Its caller bounds what waits. */
+  offer(chunk: InventoryChunk): void {
+    this.#chunks.offer(chunk);
+  }
+
+  /** Makes the comparison fail once it has compared what came before. */
+  fail(error: Error): void {
+    this.#chunks.close(error);
+  }
+
+  /** Compares, and gives what ends the comparison well. Rejects with what ended it badly. */
+  async run(signal: AbortSignal): Promise<KindReconciled> {
+    const { context } = this.#reflector;
+    const firstSequence = this.#session.nextSequence;
+    const scopeGeneration = this.#session.scopeGeneration;
+    const first = await this.#nextChunk(signal);
+    const snapshot = await this.#list(signal, first);
+    const wanted = new Uint8Array(snapshot.size);
+    for (let chunk = first; ; chunk = await this.#nextChunk(signal)) {
+      if (this.#ranges.add(chunk.range)) {
+        this.#compare(snapshot, chunk, wanted);
+      }
+      if (this.#ranges.isTiled) {
+        break;
+      }
+    }
+    await this.#settle(signal, snapshot, wanted);
+    await this.#deleteMissing(signal, snapshot);
+    await this.#putDifferences(signal, snapshot, wanted);
+    await this.#batches.flush(signal);
+    this.#reflector.merge(snapshot);
+    const { incarnation } = context.timeline;
+    return create(KindReconciledSchema, {
+      ...this.#counts,
+      runId: this.#run.runId,
+      attempt: this.#run.attempt,
+      kind: context.kind,
+      listVersion: snapshot.floor,
+      firstSequence,
+      scopeGeneration,
+      listed: BigInt(snapshot.size),
+      ...(incarnation === undefined ? {} : { incarnation }),
+    });
+  }
+
+  async #nextChunk(signal: AbortSignal): Promise<InventoryChunk> {
+    const { clock, config } = this.#reflector.context;
+    using deadline = clock.deadline(signal, config.inventoryMs);
+    try {
+      for await (const chunk of this.#chunks.take(deadline.signal)) {
+        return chunk;
+      }
+      throw new RunFailure("IncompleteInventory", "the inventory ended before its last part");
+    } catch (error) {
+      throw error instanceof DeadlineError && !signal.aborted
+        ? new RunFailure(
+            "IncompleteInventory",
+            `no further part of the inventory came in ${config.inventoryMs} ms`,
+          )
+        : error;
+    }
+  }
+
+  /**
+   * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the
+   * mark may come from this very watch, or tell that versions went back. A new list finds out.
+   */
+  async #list(signal: AbortSignal, { incarnation, highWaterMark }: InventoryChunk): Promise<KindSnapshot> {
+    const { timeline } = this.#reflector.context;
+    const seen = timeline.highWaterMark;
+    timeline.learn(incarnation, parseVersion(highWaterMark) ?? 0n);
+    const isNews = timeline.highWaterMark !== seen;
+    const reuseInitial = this.#run.trigger === ReconciliationTrigger.CONNECT && !isNews;
+    return await this.#reflector.snapshot(signal, { reuseInitial });
+  }
+
+  #compare(snapshot: KindSnapshot, chunk: InventoryChunk, wanted: Uint8Array): void {
+    const { timeline } = this.#reflector.context;
+    const { after, through, last } = chunk.range;
+    const from = snapshot.after(after);
+    const to = last ? snapshot.size : snapshot.after(through);
+    const sameIncarnation = (timeline.incarnation ?? chunk.incarnation) === chunk.incarnation;
+    const options = { managed: chunk.managed, form: this.#reflector.context.form, sameIncarnation };
+    for (const finding of diff(this.#listed(snapshot, from, to), chunk.held(), options)) {
+      switch (finding.kind) {
+        case "equal":
+          this.#counts.equal++;
+          break;
+        case "changed":
+        case "added":
+          wanted[from + finding.at] = 1;
+          break;
+        case "missing":
+          this.#missing.push({ key: finding.held.key, uid: finding.held.uid });
+          break;
+        default:
+          finding satisfies never;
+      }
+    }
+  }
+
+  *#listed(snapshot: KindSnapshot, from: number, to: number): Generator<ListedObject, void, undefined> {
+    for (let at = from; at < to; at++) {
+      const key = snapshot.keyAt(at);
+      const { uid, version } = snapshot.at(at);
+      const known = this.#reflector.index.get(key);
+      const checksum = known?.uid === uid && known.version === version ? known.checksum : undefined;
+      yield { key, uid, version, checksum };
+    }
+  }
+
+  async #deleteMissing(signal: AbortSignal, snapshot: KindSnapshot): Promise<void> {
+    for (const { key, uid } of this.#missing) {
+      const objectKey = parseKey(key);
+      // A namespace that is not read was not listed: its objects are not missing.
+      if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
+        const at = snapshot.versionFor(objectKey.namespace);
+        await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.MISSING));
+        this.#counts.deleted++;
+      }
+    }
+  }
+
+  /** What the watch is about to deliver is not drift: it is given a moment, so that it goes first. */
+  async #settle(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {
+    let newest = 0n;
+    for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
+      newest = maxVersion(newest, parseVersion(snapshot.at(at).version) ?? 0n);
+    }
+    const gone = this.#missing.map(({ key }) => key);
+    await this.#reflector.settle(signal, newest, gone, this.#reflector.context.config.settleMs);
+  }
+
+  async #putDifferences(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {
+    const { context } = this.#reflector;
+    const count = wanted.reduce((sum, one) => sum + one, 0);
+    for await (const { key, object, observedVersion } of readContents(signal, context, {
+      snapshot,
+      wanted,
+      count,
+    })) {
+      const content = toContent(object, context.form);
+      reportQuarantined(context, key, content);
+      await this.#batches.add(signal, putItem(object, content, observedVersion));
+      this.#counts.put++;
+    }
+  }
+}

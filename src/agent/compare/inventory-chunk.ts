@@ -1,0 +1,57 @@
+import type { Batch, RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { compareKeys, formatKey } from "../../domain/object-key.ts";
+import type { KeyRange } from "../../domain/reconciliation/key-ranges.ts";
+import { type Address, PackedRecords } from "../watch/packed-records.ts";
+import { BadInventoryError, type HeldObject } from "./diff.ts";
+
+/**
+ * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it
+ * waits.
+ */
+export interface InventoryChunk {
+  readonly range: KeyRange;
+  readonly incarnation: bigint;
+  readonly highWaterMark: string;
+  readonly managed: ReadonlySet<string>;
+  readonly bytes: number;
+  /** What is held, in the order in which it came. */
+  held(): Iterable<HeldObject>;
+}
+
+const NO_CHECKSUM = new Uint8Array();
+
+/** Packs a batch. Throws `BadInventoryError` when it holds anything but VerifyObjects of its range. */
+export function packInventory(batch: Batch, chunk: RunChunk): InventoryChunk {
+  const { after, through, last } = chunk;
+  const records = new PackedRecords();
+  const addresses: Address[] = [];
+  const forms: string[] = [];
+  for (const { message } of batch.items) {
+    if (message.case !== "verifyObject" || message.value.ref === undefined) {
+      throw new BadInventoryError(`expected VerifyObject, found ${message.case ?? "an unknown message"}`);
+    }
+    const { ref, uid, resourceVersion: version, checksum, form } = message.value;
+    const key = formatKey(ref);
+    if (compareKeys(key, after) <= 0 || (!last && compareKeys(key, through) > 0)) {
+      throw new BadInventoryError(`${key} is not in the range (${after}, ${last ? "end" : through}]`);
+    }
+    addresses.push(
+      records.add(Buffer.from(key), { uid, version, checksum: checksum.length === 0 ? undefined : checksum }),
+    );
+    // Nearly all have one form: the same string is kept once.
+    forms.push(form === "" ? batch.form : form === forms.at(-1) ? (forms.at(-1) ?? form) : form);
+  }
+  return {
+    range: { after, through, last },
+    incarnation: batch.incarnation ?? 0n,
+    highWaterMark: chunk.highWaterMark,
+    managed: new Set(chunk.managed.map(formatKey)),
+    bytes: records.bytes + 16 * addresses.length,
+    *held() {
+      for (const [i, address] of addresses.entries()) {
+        const { uid, version, checksum = NO_CHECKSUM } = records.get(address);
+        yield { key: records.key(address), uid, version, checksum, form: forms[i] ?? "" };
+      }
+    },
+  };
+}

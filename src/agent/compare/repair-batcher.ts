@@ -1,0 +1,62 @@
+import { create } from "@bufbuild/protobuf";
+import {
+  type BatchItem,
+  BatchSchema,
+  BatchType,
+  RunChunkSchema,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { KindContext } from "../resource-context.ts";
+import { sizeOfItem } from "../uplink/batch-items.ts";
+import type { Session } from "../uplink/session-part.ts";
+
+/** Which run a batch answers. */
+export interface RunRef {
+  readonly runId: string;
+  readonly attempt: number;
+}
+
+/** Collects the observations that answer a run, and sends them in batches. */
+export class RunBatches {
+  readonly #context: KindContext;
+  readonly #session: Session;
+  readonly #run: RunRef;
+  #items: BatchItem[] = [];
+  #bytes = 0;
+
+  constructor(context: KindContext, session: Session, run: RunRef) {
+    this.#context = context;
+    this.#session = session;
+    this.#run = run;
+  }
+
+  /** Adds an item; sends a batch first when there is no room for it. */
+  async add(signal: AbortSignal, item: BatchItem): Promise<void> {
+    const size = sizeOfItem(item);
+    const { maxItems, maxBytes } = this.#context.config.batch;
+    if (this.#items.length === maxItems || this.#bytes + size > maxBytes) {
+      await this.flush(signal);
+    }
+    this.#items.push(item);
+    this.#bytes += size;
+  }
+
+  /** Sends what was added since the last batch. */
+  async flush(signal: AbortSignal): Promise<void> {
+    const items = this.#items;
+    if (items.length === 0) {
+      return;
+    }
+    this.#items = [];
+    this.#bytes = 0;
+    const { kind, timeline } = this.#context;
+    const { incarnation } = timeline;
+    const batch = create(BatchSchema, {
+      kind,
+      type: BatchType.DEFAULT,
+      items,
+      chunk: create(RunChunkSchema, this.#run),
+      ...(incarnation === undefined ? {} : { incarnation }),
+    });
+    await this.#session.sendRunBatch(signal, batch);
+  }
+}

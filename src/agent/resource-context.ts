@@ -1,0 +1,28 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { KubeTransport } from "../kube/kube.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import type { Tracer } from "../lib/tracer.ts";
+import type { AgentTuning } from "./config.ts";
+import type { AgentCounters } from "./metrics.ts";
+import type { KindTimeline } from "./watch/version-tracker.ts";
+
+/** What the parts that read one kind share. */
+export interface KindContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly tracer: Tracer;
+  readonly kube: KubeTransport;
+  readonly config: AgentTuning;
+  readonly counters: AgentCounters;
+  readonly kind: ResourceKind;
+  /** Form of the kind's contents. */
+  readonly form: string;
+  readonly timeline: KindTimeline;
+  /** Uid of the cluster that this process reads. */
+  readonly clusterUid: string;
+  /** Epoch of the latest session. */
+  epoch(): bigint;
+}

@@ -1,0 +1,61 @@
+import { create } from "@bufbuild/protobuf";
+import { type BatchItem, BatchItemSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  DeleteObjectSchema,
+  type DeleteReason,
+  PutObjectSchema,
+} from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
+import type { KubeObject } from "../../kube/kube-object.ts";
+import type { ObjectContent } from "../object-content.ts";
+
+/** Bytes of a message that are not content: field tags, versions, uid, checksum. Rounded up. */
+const OVERHEAD_BYTES = 160;
+
+/** "The object was this" at `observedVersion`, which is empty for a kind whose versions do not compare. */
+export function putItem(
+  { metadata }: KubeObject,
+  content: ObjectContent,
+  observedVersion: string,
+): BatchItem {
+  const { namespace = "", name, uid, resourceVersion } = metadata;
+  const ref = create(ObjectRefSchema, { namespace, name });
+  const value = create(PutObjectSchema, {
+    ref,
+    uid,
+    resourceVersion,
+    observedVersion,
+    ...content,
+  });
+  return create(BatchItemSchema, { message: { case: "putObject", value } });
+}
+
+/** "The object was absent" at `observedVersion`. */
+export function deleteItem(
+  { namespace, name }: ObjectKey,
+  uid: string,
+  observedVersion: string,
+  reason: DeleteReason,
+): BatchItem {
+  const ref = create(ObjectRefSchema, { namespace, name });
+  const value = create(DeleteObjectSchema, { ref, uid, observedVersion, reason });
+  return create(BatchItemSchema, { message: { case: "deleteObject", value } });
+}
+
+/** Key of the object that an item is about. */
+export function keyOfItem({ message }: BatchItem): string {
+  return formatKey(message.value?.ref ?? { namespace: "", name: "" });
+}
+
+/** Observed version of an item; empty where there is none. */
+export function observedVersionOf({ message }: BatchItem): string {
+  return message.case === "putObject" || message.case === "deleteObject" ? message.value.observedVersion : "";
+}
+
+/** Bytes that an item takes in a message, at most. */
+export function sizeOfItem({ message }: BatchItem): number {
+  const ref = message.value?.ref;
+  const content = message.case === "putObject" ? message.value.content.length : 0;
+  return content + OVERHEAD_BYTES + 3 * ((ref?.namespace.length ?? 0) + (ref?.name.length ?? 0));
+}

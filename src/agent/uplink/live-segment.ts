@@ -1,0 +1,112 @@
+import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { kindKey } from "../../domain/resource-type.ts";
+import { parseVersion } from "../../domain/resource-version.ts";
+import { keyOfItem, observedVersionOf, sizeOfItem } from "./batch-items.ts";
+import type { Change } from "./change.ts";
+
+/** Limits of one batch. At least one item always fits. */
+export interface BatchLimits {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+}
+
+/** Changes of one kind and one incarnation, ready to become a batch. */
+export interface Cut {
+  readonly first: Change;
+  readonly items: BatchItem[];
+  readonly bytes: number;
+  /** A batch can go on with one trace: that of its first change that is recorded. */
+  readonly traceParent: string;
+}
+
+/**
+ * Live changes between two markers: of each object the newest one, at the place of its oldest, so that an
+ * object that changes all the time is sent all the same. Kinds take turns.
+ */
+export class LiveSegment {
+  readonly kind = "live";
+  readonly #kinds = new Map<string, Map<string, Change>>();
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isEmpty(): boolean {
+    return this.#kinds.size === 0;
+  }
+
+  add(change: Change): void {
+    const kind = kindKey(change.kind);
+    const changes = this.#kinds.get(kind) ?? new Map<string, Change>();
+    const key = keyOfItem(change.item);
+    const present = changes.get(key);
+    if (present !== undefined && isOlder(change, present)) {
+      return;
+    }
+    this.#kinds.set(kind, changes.set(key, change));
+    this.#bytes += sizeOfItem(change.item) - (present === undefined ? 0 : sizeOfItem(present.item));
+  }
+
+  /**
+   * Takes the changes of the kind whose turn it is, as many as fit; none when the first one is larger than
+   * `room`.
+   */
+  cut({ maxItems, maxBytes }: BatchLimits, room: number): Cut | undefined {
+    for (const [kind, changes] of this.#kinds) {
+      const [first] = changes.values();
+      if (first === undefined || sizeOfItem(first.item) > room) {
+        return undefined;
+      }
+      const items: BatchItem[] = [];
+      let bytes = 0;
+      let traceParent = "";
+      for (const [key, change] of changes) {
+        const size = sizeOfItem(change.item);
+        if (items.length === maxItems || (items.length > 0 && bytes + size > Math.min(maxBytes, room))) {
+          break;
+        }
+        // A batch stands for one incarnation, and is about one version of the kind.
+        if (change.incarnation === first.incarnation && change.kind.version === first.kind.version) {
+          items.push(change.item);
+          traceParent ||= isRecorded(change) ? change.traceParent : "";
+          bytes += size;
+          changes.delete(key);
+        }
+      }
+      this.#kinds.delete(kind);
+      if (changes.size > 0) {
+        this.#kinds.set(kind, changes);
+      }
+      this.#bytes -= bytes;
+      return { first, items, bytes, traceParent: traceParent || first.traceParent };
+    }
+    return undefined;
+  }
+
+  /** Drops what is about kinds that are not wanted any more. */
+  retain(isWanted: (kind: string) => boolean): void {
+    for (const [kind, changes] of this.#kinds) {
+      if (!isWanted(kind)) {
+        this.#kinds.delete(kind);
+        this.#bytes -= changes.values().reduce((sum, { item }) => sum + sizeOfItem(item), 0);
+      }
+    }
+  }
+}
+
+/** Whether the trace context has the flag "sampled". */
+function isRecorded({ traceParent }: Change): boolean {
+  return traceParent.endsWith("1");
+}
+
+/** Whether a change was observed before another of the same object, although it came later. */
+function isOlder(change: Change, present: Change): boolean {
+  const [incarnation, presentIncarnation] = [change.incarnation ?? 0n, present.incarnation ?? 0n];
+  if (incarnation !== presentIncarnation) {
+    return incarnation < presentIncarnation;
+  }
+  const version = parseVersion(observedVersionOf(change.item));
+  const presentVersion = parseVersion(observedVersionOf(present.item));
+  return version !== undefined && presentVersion !== undefined && version < presentVersion;
+}

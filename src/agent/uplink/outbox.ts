@@ -1,0 +1,97 @@
+import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { KindScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { WakeUp } from "../../lib/condition.ts";
+import type { Change, ChangeSink } from "./change.ts";
+import type { BatchLimits } from "./live-segment.ts";
+import { UplinkState } from "./uplink-state.ts";
+
+/** Limits of an {@link Outbox}. */
+export interface OutboxLimits {
+  readonly batch: BatchLimits;
+  /** Bytes that may wait for their numbers before who offers has to wait. */
+  readonly maxPendingBytes: number;
+}
+
+/** {@link UplinkState} for those who wait: for something to send, or for room to offer. */
+export class Outbox implements ChangeSink {
+  readonly #state: UplinkState;
+  readonly #maxPendingBytes: number;
+  readonly #work = new WakeUp();
+  readonly #room = new WakeUp();
+
+  constructor({ batch, maxPendingBytes }: OutboxLimits) {
+    this.#state = new UplinkState(batch);
+    this.#maxPendingBytes = maxPendingBytes;
+  }
+
+  /** The state, to be read. */
+  get state(): Pick<
+    UplinkState,
+    "nextSequence" | "scopeGeneration" | "pendingBytes" | "unacknowledgedBytes" | "isDrained"
+  > {
+    return this.#state;
+  }
+
+  async offer(signal: AbortSignal, change: Change): Promise<void> {
+    await this.#waitForRoom(signal);
+    this.#state.offer(change);
+    this.#work.wake();
+  }
+
+  /** Takes a batch that answers a run; waits for room. */
+  async offerRunBatch(signal: AbortSignal, batch: Batch): Promise<void> {
+    await this.#waitForRoom(signal);
+    this.#state.offerRunBatch(batch);
+    this.#work.wake();
+  }
+
+  offerReconciled(message: KindReconciled): void {
+    this.#state.offerReconciled(message);
+    this.#work.wake();
+  }
+
+  declareScope(kinds: readonly KindScope[]): void {
+    this.#state.declareScope(kinds);
+    this.#work.wake();
+  }
+
+  openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
+    this.#state.openSession(limits);
+    this.#work.wake();
+    this.#room.wake();
+  }
+
+  acknowledge(sequence: bigint): void {
+    this.#state.acknowledge(sequence);
+    this.#work.wake();
+  }
+
+  /** Messages as they may be sent, until `stop` aborts and all that was offered is acknowledged. */
+  async *take(signal: AbortSignal, stop: AbortSignal): AsyncGenerator<SyncRequest, void, undefined> {
+    const onStop = (): void => this.#work.wake();
+    stop.addEventListener("abort", onStop);
+    try {
+      while (!(stop.aborted && this.#state.isDrained)) {
+        signal.throwIfAborted();
+        const request = this.#state.next();
+        if (request === undefined) {
+          await this.#work.wait(signal);
+        } else {
+          this.#room.wake();
+          yield request;
+        }
+      }
+    } finally {
+      stop.removeEventListener("abort", onStop);
+    }
+  }
+
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    while (this.#state.pendingBytes >= this.#maxPendingBytes) {
+      await this.#room.wait(signal);
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import { create } from "@bufbuild/protobuf";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type Hello,
+  type SyncRequest,
+  SyncRequestSchema,
+  type SyncResponse,
+  type Welcome,
+} from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { OpenSync } from "../../domain/open-sync.ts";
+import { BoundedQueue, waitFor } from "../../lib/bounded-queue.ts";
+import { type Clock, DeadlineError } from "../../lib/clock.ts";
+import { RetryableError } from "../../lib/errors.ts";
+import type { Outbox } from "./outbox.ts";
+import type { BatchHandler, Session } from "./session-part.ts";
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly clock: Clock;
+  readonly openSync: OpenSync;
+  readonly outbox: Outbox;
+  readonly hello: Hello;
+  /** How long the backend may take to answer Hello, in milliseconds. */
+  readonly welcomeMs: number;
+  /** Takes the backend's batches, one after the other. Must not wait. */
+  readonly onBatch: BatchHandler;
+  /** Takes a batch of the backend for which there is no room. Must not wait. */
+  readonly onOverflow: BatchHandler;
+  onWelcome(epoch: bigint): void;
+  onAcknowledged(sequence: bigint): void;
+}
+
+/** Batches that wait for the worker. It only sorts them, so few ever do. */
+const INBOUND_LIMITS = { maxItems: 256, maxBytes: 16 * 1024 * 1024 };
+/** An object of an inventory in memory, about. */
+const INVENTORY_ITEM_BYTES = 400;
+const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the delay, in
+ * milliseconds, that the backend asked for; rejects with what ended the stream. After `stop` aborts it ends
+ * by itself, once all is acknowledged.
+ *
+ * Acknowledgements are handled as they come, and batches go to a worker: the batches behind one that takes
+ * its time hold up no acknowledgement, which that one may be waiting for.
+ */
+export async function runSession(
+  signal: AbortSignal,
+  stop: AbortSignal,
+  options: SessionOptions,
+): Promise<number> {
+  // Aborted at the end, because leaving the loop over the responses does not end the stream.
+  const stream = new AbortController();
+  const ended = AbortSignal.any([signal, stream.signal]);
+  const inbound = new BoundedQueue<Batch>(INBOUND_LIMITS, ({ items }) => items.length * INVENTORY_ITEM_BYTES);
+  const welcomed = Promise.withResolvers<void>();
+  let worker: Promise<void> | undefined;
+  try {
+    const requests = outgoing(ended, stop, options, welcomed.promise);
+    const responses = options.openSync(ended, requests)[Symbol.asyncIterator]();
+    const session = openSession(ended, options, await receiveWelcome(ended, options, responses));
+    welcomed.resolve();
+    worker = work(ended, stream, session, inbound, options);
+    return await receive(responses, session, inbound, options);
+  } catch (error) {
+    // What ended the session is told by the signal; the stream's own error only follows from it.
+    throw ended.aborted ? ended.reason : error;
+  } finally {
+    stream.abort(new RetryableError("the session has ended"));
+    await worker;
+  }
+}
+
+async function* outgoing(
+  signal: AbortSignal,
+  stop: AbortSignal,
+  { hello, outbox }: SessionOptions,
+  welcomed: Promise<void>,
+): AsyncGenerator<SyncRequest, void, undefined> {
+  yield create(SyncRequestSchema, { message: { case: "hello", value: hello } });
+  await waitFor(signal, welcomed);
+  yield* outbox.take(signal, stop);
+}
+
+async function receiveWelcome(
+  signal: AbortSignal,
+  { clock, welcomeMs }: SessionOptions,
+  responses: AsyncIterator<SyncResponse>,
+): Promise<Welcome> {
+  signal.throwIfAborted();
+  using deadline = clock.deadline(signal, welcomeMs);
+  try {
+    const { value, done } = await waitFor(deadline.signal, responses.next());
+    if (done === true || value.message.case !== "welcome") {
+      throw new RetryableError(`expected Welcome, got ${done === true ? "the end" : value.message.case}`);
+    }
+    return value.message.value;
+  } catch (error) {
+    throw error instanceof DeadlineError ? new RetryableError("no Welcome", { cause: error }) : error;
+  }
+}
+
+function openSession(signal: AbortSignal, options: SessionOptions, { epoch, limits }: Welcome): Session {
+  const { outbox } = options;
+  const asked = Number(limits?.maxUnacknowledgedBytes ?? 0n);
+  outbox.openSession({
+    maxUnacknowledgedBytes: Math.min(asked || DEFAULT_UNACKNOWLEDGED_BYTES, DEFAULT_UNACKNOWLEDGED_BYTES),
+  });
+  options.onWelcome(epoch);
+  return {
+    epoch,
+    signal,
+    get scopeGeneration() {
+      return outbox.state.scopeGeneration;
+    },
+    get nextSequence() {
+      return outbox.state.nextSequence;
+    },
+    async sendRunBatch(caller, batch) {
+      await outbox.offerRunBatch(AbortSignal.any([caller, signal]), batch);
+    },
+    sendReconciled(message) {
+      signal.throwIfAborted();
+      outbox.offerReconciled(message);
+    },
+  };
+}
+
+async function receive(
+  responses: AsyncIterator<SyncResponse>,
+  session: Session,
+  inbound: BoundedQueue<Batch>,
+  { outbox, onAcknowledged, onOverflow }: SessionOptions,
+): Promise<number> {
+  for (;;) {
+    // Before, not after: a read that nobody waits for would reject unhandled.
+    session.signal.throwIfAborted();
+    const { value, done } = await waitFor(session.signal, responses.next());
+    if (done === true) {
+      return 0;
+    }
+    const { message } = value;
+    switch (message.case) {
+      case "acknowledgement":
+        outbox.acknowledge(message.value.sequence);
+        onAcknowledged(message.value.sequence);
+        break;
+      case "batch":
+        if (!inbound.offer(message.value)) {
+          onOverflow(session, message.value);
+        }
+        break;
+      case "drain":
+        return message.value.retryAfter === undefined ? 0 : durationMs(message.value.retryAfter);
+      default:
+        throw new RetryableError(`expected no ${message.case ?? "message of an unknown type"} here`);
+    }
+  }
+}
+
+async function work(
+  signal: AbortSignal,
+  stream: AbortController,
+  session: Session,
+  inbound: BoundedQueue<Batch>,
+  { onBatch }: SessionOptions,
+): Promise<void> {
+  try {
+    for await (const batch of inbound.take(signal)) {
+      onBatch(session, batch);
+    }
+  } catch (error) {
+    stream.abort(error);
+  }
+}

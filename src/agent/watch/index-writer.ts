@@ -1,0 +1,77 @@
+import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
+import { formatKind } from "../../domain/resource-type.ts";
+import { parseVersion } from "../../domain/resource-version.ts";
+import type { KubeObject } from "../../kube/kube-object.ts";
+import { toContent } from "../object-content.ts";
+import { reportQuarantined } from "../report-quarantined.ts";
+import type { KindContext } from "../resource-context.ts";
+import { deleteItem, putItem } from "../uplink/batch-items.ts";
+import type { ChangeSink } from "../uplink/change.ts";
+import type { PackedIndex } from "./object-index.ts";
+
+/**
+ * Sends observations of one kind, and keeps the index equal to what was sent.
+ *
+ * An observation older than what the index knows of its object is skipped: it is an old event, seen again after a list
+ * or a read has shown what came of it. The index changes only once the sink has taken the change, so what was not
+ * sent is found different again.
+ */
+export class IndexWriter {
+  readonly index: PackedIndex;
+  readonly #context: KindContext;
+  readonly #sink: ChangeSink;
+
+  constructor(context: KindContext, index: PackedIndex, sink: ChangeSink) {
+    this.#context = context;
+    this.index = index;
+    this.#sink = sink;
+  }
+
+  /** "The object was this" at version `observed`. */
+  async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
+    const key = formatKey(keyOf(object));
+    const { uid, resourceVersion: version } = object.metadata;
+    if (this.#knowsNewer(key, parseVersion(version) ?? observed)) {
+      return;
+    }
+    const content = toContent(object, this.#context.form);
+    reportQuarantined(this.#context, key, content);
+    await this.#send(signal, putItem(object, content, String(observed)));
+    this.index.set(key, { uid, version, checksum: content.checksum });
+  }
+
+  /** "The object was absent" at version `observed`. */
+  async delete(
+    signal: AbortSignal,
+    key: ObjectKey,
+    uid: string,
+    observed: bigint,
+    reason: DeleteReason,
+  ): Promise<void> {
+    const text = formatKey(key);
+    if (!this.#knowsNewer(text, observed)) {
+      await this.#send(signal, deleteItem(key, uid, String(observed), reason));
+      this.index.delete(text);
+    }
+  }
+
+  #knowsNewer(key: string, version: bigint): boolean {
+    const known = this.index.get(key);
+    return known !== undefined && (parseVersion(known.version) ?? 0n) > version;
+  }
+
+  async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
+    const { kind, timeline, tracer } = this.#context;
+    const span = tracer.start("observe", { attributes: { kind: formatKind(kind) } });
+    const { incarnation } = timeline;
+    await this.#sink.offer(signal, { kind, incarnation, item, traceParent: span.traceParent });
+    span.end();
+  }
+}
+
+/** Key of an object. */
+export function keyOf({ metadata }: KubeObject): ObjectKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
+}

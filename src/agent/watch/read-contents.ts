@@ -1,0 +1,92 @@
+import { formatKey, parseKey } from "../../domain/object-key.ts";
+import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { getObject } from "../../kube/get.ts";
+import { MalformedAnswerError } from "../../kube/kube-error.ts";
+import type { KubeObject } from "../../kube/kube-object.ts";
+import { listPages } from "../../kube/list.ts";
+import type { KindContext } from "../resource-context.ts";
+import type { KindSnapshot } from "./snapshot.ts";
+
+/** An object with the version at which it was seen so; empty for a kind whose versions do not compare. */
+export interface ObservedObject {
+  readonly key: string;
+  readonly object: KubeObject;
+  readonly observedVersion: string;
+}
+
+/** Positions in a snapshot. */
+export interface WantedObjects {
+  readonly snapshot: KindSnapshot;
+  /** 1 for each position whose object is wanted. */
+  readonly wanted: Uint8Array;
+  readonly count: number;
+}
+
+/** Reading pages costs less than single objects only when it does not read ten times as many. */
+const MIN_SHARE = 0.1;
+
+/**
+ * Reads the contents of those objects of a snapshot that are wanted: each by itself when they are few, else
+ * by listing the kind.
+ *
+ * An object read by itself is observed at the greater of the list's version and its own; one of a page at
+ * that list's version. One that is not there any more is left out: nothing is said about it, the watch will.
+ */
+export async function* readContents(
+  signal: AbortSignal,
+  context: KindContext,
+  objects: WantedObjects,
+): AsyncGenerator<ObservedObject, void, undefined> {
+  const { snapshot, count } = objects;
+  const many = count > context.config.maxSingleReads && count > snapshot.size * MIN_SHARE;
+  yield* many ? readPages(signal, context, objects) : readSingly(signal, context, objects);
+}
+
+async function* readSingly(
+  signal: AbortSignal,
+  { kube, kind }: KindContext,
+  { snapshot, wanted }: WantedObjects,
+): AsyncGenerator<ObservedObject, void, undefined> {
+  for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
+    const key = snapshot.keyAt(at);
+    const objectKey = parseKey(key);
+    const object = objectKey && (await getObject(signal, kube, kind, objectKey));
+    if (objectKey !== undefined && object !== undefined) {
+      const observedVersion = later(
+        snapshot.versionFor(objectKey.namespace),
+        object.metadata.resourceVersion,
+      );
+      yield { key, object, observedVersion };
+    }
+  }
+}
+
+async function* readPages(
+  signal: AbortSignal,
+  { kube, kind, timeline }: KindContext,
+  { snapshot, wanted }: WantedObjects,
+): AsyncGenerator<ObservedObject, void, undefined> {
+  for (const namespace of snapshot.namespaces) {
+    const known = parseVersion(snapshot.versionFor(namespace)) ?? 0n;
+    for await (const page of listPages(signal, kube, { kind, namespace, metadataOnly: false })) {
+      const version = parseVersion(page.version);
+      if (snapshot.versioned && (version === undefined || version < known)) {
+        throw new MalformedAnswerError(`a list at version ${page.version} after one at version ${known}`);
+      }
+      timeline.observe(version ?? 0n);
+      for (const object of page.items) {
+        const key = formatKey({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
+        const position = snapshot.find(key);
+        if (position !== undefined && wanted[position] === 1) {
+          yield { key, object, observedVersion: snapshot.versioned ? page.version : "" };
+        }
+      }
+    }
+  }
+}
+
+/** The later of a list's version and an object's own; empty when the kind's do not compare. */
+function later(listVersion: string, ownVersion: string): string {
+  const [list, own] = [parseVersion(listVersion), parseVersion(ownVersion)];
+  return list === undefined ? "" : String(maxVersion(list, own ?? 0n));
+}

@@ -1,0 +1,206 @@
+import type { KindScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { parseKey } from "../../domain/object-key.ts";
+import { formatKind } from "../../domain/resource-type.ts";
+import { minVersion, parseVersion } from "../../domain/resource-version.ts";
+import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
+import { reasonOf } from "../../kube/kube-error.ts";
+import { createBackoff } from "../../lib/backoff.ts";
+import { waitFor } from "../../lib/bounded-queue.ts";
+import { DeadlineError } from "../../lib/clock.ts";
+import { TerminalError } from "../../lib/errors.ts";
+import type { KindContext } from "../resource-context.ts";
+import type { ChangeSink } from "../uplink/change.ts";
+import { IndexWriter } from "./index-writer.ts";
+import { listSnapshot } from "./list-snapshot.ts";
+import { PackedIndex } from "./object-index.ts";
+import type { KindSnapshot } from "./snapshot.ts";
+import { NamespaceWatcher } from "./watch-loop.ts";
+
+/** How a reflector begins. */
+export interface ReflectorOptions {
+  readonly scope: KindScope;
+  /** Whether the server can watch the kind; else it is only listed. */
+  readonly watchable: boolean;
+  /**
+   * Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a
+   * session.
+   */
+  readonly sendAll: boolean;
+}
+
+/** How a snapshot may be had. */
+export interface SnapshotOptions {
+  /**
+   * Take the first list instead of a new one, if it was not taken before and was begun in this session: a run on
+   * connect is asked for before Welcome, and what it verifies is true as of then.
+   */
+  readonly reuseInitial: boolean;
+}
+
+/**
+ * Follows one kind: a first list, metadata only, and from its version a watch, in each namespace that is
+ * read. What the watches say goes to the sink; the first list does not, because a run compares it.
+ *
+ * A kind whose versions do not compare, or that cannot be watched, is only listed, when a run asks for it.
+ * Failures of any sort (403, 404, 503, a list cut off) are tried again and never mean that objects are
+ * absent.
+ */
+export class Reflector {
+  readonly #context: KindContext;
+  readonly #options: ReflectorOptions;
+  readonly #sink: ChangeSink;
+  readonly #index = new PackedIndex();
+  readonly #started = Promise.withResolvers<void>();
+  /** The first list, and the session in which it was begun. */
+  #initial: { readonly snapshot: KindSnapshot; readonly epoch: bigint } | undefined;
+  #watchers: readonly NamespaceWatcher[] = [];
+  #progress = Promise.withResolvers<void>();
+
+  constructor(context: KindContext, sink: ChangeSink, options: ReflectorOptions) {
+    this.#context = context;
+    this.#sink = sink;
+    this.#options = options;
+  }
+
+  get context(): KindContext {
+    return this.#context;
+  }
+
+  /** What is known of the kind's objects. */
+  get index(): PackedIndex {
+    return this.#index;
+  }
+
+  /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  async run(signal: AbortSignal): Promise<void> {
+    const first = await this.#listFirst(signal);
+    if (!first.versioned || !this.#options.watchable) {
+      await waitFor(signal, Promise.withResolvers<never>().promise);
+    }
+    const writer = new IndexWriter(this.#context, this.#index, this.#sink);
+    const watch = { writer, onProgress: () => this.#reportProgress() };
+    this.#watchers = first.namespaces.map((namespace) => {
+      const from = parseVersion(first.versionFor(namespace)) ?? 0n;
+      return new NamespaceWatcher(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
+    });
+    // One that fails for good ends all.
+    const together = new AbortController();
+    const each = AbortSignal.any([signal, together.signal]);
+    const runs = this.#watchers.map(async (watcher) => {
+      try {
+        await watcher.run(each);
+      } finally {
+        together.abort(signal.reason);
+      }
+    });
+    const failures = (await Promise.allSettled(runs)).filter((result) => result.status === "rejected");
+    signal.throwIfAborted();
+    throw failures.find(({ reason }) => reason instanceof ClusterChangedError)?.reason ?? failures[0]?.reason;
+  }
+
+  /** A finished list of the kind, linearizable. Throws what the API server's refusal says. */
+  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<KindSnapshot> {
+    // The first list need not have succeeded: then a new one tells why.
+    await waitFor(signal, this.#started.promise);
+    const initial = this.#initial;
+    this.#initial = undefined;
+    return reuseInitial && initial?.epoch === this.#context.epoch()
+      ? initial.snapshot
+      : await this.#list(signal);
+  }
+
+  /**
+   * Waits until the watch has delivered everything up to a version and the end of objects that a list lacks, but
+   * no longer than `ms`.
+   */
+  async settle(signal: AbortSignal, version: bigint, gone: readonly string[], ms: number): Promise<void> {
+    using deadline = this.#context.clock.deadline(signal, ms);
+    const isBehind = (): boolean =>
+      this.#delivered() < version || gone.some((key) => this.#index.get(key) !== undefined);
+    try {
+      while (this.#watchers.length > 0 && isBehind()) {
+        await waitFor(deadline.signal, this.#progress.promise);
+      }
+    } catch (error) {
+      if (signal.aborted || !(error instanceof DeadlineError)) {
+        throw error;
+      }
+    }
+  }
+
+  /** Takes a finished list into the index. What the watch has delivered since stays. */
+  merge(snapshot: KindSnapshot): void {
+    for (const text of this.#index.keys()) {
+      const namespace = parseKey(text)?.namespace ?? "";
+      if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
+        const listed = parseVersion(snapshot.versionFor(namespace));
+        const known = parseVersion(this.#index.get(text)?.version ?? "");
+        if (listed === undefined || known === undefined || known <= listed) {
+          this.#index.delete(text);
+        }
+      }
+    }
+    for (let at = 0; at < snapshot.size; at++) {
+      const key = snapshot.keyAt(at);
+      const listed = snapshot.at(at);
+      const known = this.#index.get(key);
+      if (known === undefined || isOlder(known.version, listed.version)) {
+        this.#index.set(key, listed);
+      }
+    }
+  }
+
+  async #listFirst(signal: AbortSignal): Promise<KindSnapshot> {
+    const { config, random, clock, log, kind } = this.#context;
+    const backoff = createBackoff(random, config.backoff);
+    for (;;) {
+      try {
+        const epoch = this.#context.epoch();
+        const snapshot = await this.#list(signal);
+        if (!this.#options.sendAll) {
+          this.#fillIndex(snapshot);
+        }
+        this.#initial = { snapshot, epoch };
+        return snapshot;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof ClusterChangedError) {
+          throw error;
+        }
+        const level = error instanceof TerminalError ? "warn" : "info";
+        log[level]("cannot list", { kind: formatKind(kind), reason: reasonOf(error), error });
+      } finally {
+        this.#started.resolve();
+      }
+      await clock.sleep(signal, backoff.nextMs());
+    }
+  }
+
+  async #list(signal: AbortSignal): Promise<KindSnapshot> {
+    const { kube, clusterUid } = this.#context;
+    await assertSameCluster(signal, kube, clusterUid);
+    const { namespaces } = this.#options.scope;
+    return await listSnapshot(signal, this.#context, namespaces.length === 0 ? [""] : namespaces);
+  }
+
+  #fillIndex(snapshot: KindSnapshot): void {
+    for (let at = 0; at < snapshot.size; at++) {
+      this.#index.set(snapshot.keyAt(at), snapshot.at(at));
+    }
+  }
+
+  /** What each of the watches has delivered. */
+  #delivered(): bigint {
+    return this.#watchers.map(({ delivered }) => delivered).reduce(minVersion);
+  }
+
+  #reportProgress(): void {
+    this.#progress.resolve();
+    this.#progress = Promise.withResolvers<void>();
+  }
+}
+
+function isOlder(known: string, listed: string): boolean {
+  const [a, b] = [parseVersion(known), parseVersion(listed)];
+  return a === undefined || b === undefined ? known !== listed : a < b;
+}

@@ -1,0 +1,222 @@
+import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { parseKey } from "../../domain/object-key.ts";
+import { formatKind } from "../../domain/resource-type.ts";
+import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
+import { ExpiredError, MalformedAnswerError, reasonOf } from "../../kube/kube-error.ts";
+import { currentVersion } from "../../kube/list.ts";
+import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
+import { type Backoff, createBackoff } from "../../lib/backoff.ts";
+import { RetryableError } from "../../lib/errors.ts";
+import type { KindContext } from "../resource-context.ts";
+import { type IndexWriter, keyOf } from "./index-writer.ts";
+import { listSnapshot } from "./list-snapshot.ts";
+import { readContents } from "./read-contents.ts";
+import type { KindSnapshot } from "./snapshot.ts";
+
+/** What the watchers of a kind share. */
+export interface WatchTarget {
+  readonly writer: IndexWriter;
+  /** Called after each event that was taken. */
+  onProgress(): void;
+}
+
+/** A watch that lived this long has made progress, also when nothing happened in it. */
+const LONG_WATCH_MS = 60_000;
+
+/**
+ * Watches a kind in one namespace ("" is all) from a version on, and keeps the index true.
+ *
+ * After a watch ended it goes on where that one stopped, once a probe has shown that versions did not go
+ * back. When that is too long ago (410), or versions did go back, it lists again and sends the differences to
+ * the index: what is missing as Delete at the list's version, what changed as Put. An event older than what
+ * is known of its object is skipped. A bookmark moves the place to go on from, and proves nothing.
+ */
+export class NamespaceWatcher {
+  readonly #context: KindContext;
+  readonly #namespace: string;
+  readonly #target: WatchTarget;
+  readonly #backoff: Backoff;
+  /** Where to go on; undefined when a list is needed first. */
+  #resume: bigint | undefined;
+  #delivered = 0n;
+  /** Incarnation that the index belongs to. */
+  #era: AbortSignal;
+
+  constructor(context: KindContext, namespace: string, target: WatchTarget, from: bigint | undefined) {
+    this.#context = context;
+    this.#namespace = namespace;
+    this.#target = target;
+    this.#backoff = createBackoff(context.random, context.config.backoff);
+    this.#era = context.timeline.current;
+    this.#resume = from;
+    this.#delivered = from ?? 0n;
+  }
+
+  /** Everything up to this version was delivered to the sink. */
+  get delivered(): bigint {
+    return this.#delivered;
+  }
+
+  /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  async run(signal: AbortSignal): Promise<void> {
+    let isFirst = true;
+    for (;;) {
+      let retryAfterMs = 0;
+      try {
+        const from = isFirst ? this.#resume : await this.#probe(signal);
+        isFirst = false;
+        await this.#watch(signal, from ?? (await this.#listAgain(signal)));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof ClusterChangedError) {
+          throw error;
+        }
+        retryAfterMs = this.#onFailure(error);
+      }
+      const { clock } = this.#context;
+      await clock.sleep(signal, Math.max(retryAfterMs, this.#backoff.nextMs()));
+    }
+  }
+
+  /**
+   * Where to go on, provided that versions did not go back: a watch from the future is accepted, and silent.
+   */
+  async #probe(signal: AbortSignal): Promise<bigint | undefined> {
+    const { kube, kind, timeline } = this.#context;
+    if (this.#resume === undefined || this.#era.aborted) {
+      return undefined;
+    }
+    const mark = timeline.highWaterMark;
+    const version = parseVersion(await currentVersion(signal, kube, kind, this.#namespace));
+    // A stale answer looks the same; the list tells.
+    return version !== undefined && version >= mark ? this.#resume : undefined;
+  }
+
+  async #watch(signal: AbortSignal, from: bigint): Promise<void> {
+    const { kube, kind, config, random, clock, counters } = this.#context;
+    // `break` alone would not end the request.
+    const request = new AbortController();
+    const started = clock.monotonic();
+    const timeoutSeconds = Math.ceil((config.watchMs * (1 + random.float())) / 1000);
+    const options = { kind, namespace: this.#namespace, resourceVersion: String(from), timeoutSeconds };
+    counters.watches++;
+    this.#resume = from;
+    try {
+      const ended = AbortSignal.any([signal, request.signal, this.#era]);
+      for await (const event of watchEvents(ended, kube, options)) {
+        await this.#take(ended, event);
+        counters.events++;
+        this.#backoff.reset();
+        this.#target.onProgress();
+      }
+    } finally {
+      request.abort();
+      if (clock.monotonic() - started >= LONG_WATCH_MS) {
+        this.#backoff.reset();
+      }
+    }
+  }
+
+  async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
+    const { kind, timeline } = this.#context;
+    const text = event.kind === "bookmark" ? event.version : event.object.metadata.resourceVersion;
+    const version = parseVersion(text);
+    if (version === undefined) {
+      throw new MalformedAnswerError(
+        `watch of ${formatKind(kind)}: version ${JSON.stringify(text)} is no number`,
+      );
+    }
+    if (event.kind === "put") {
+      await this.#target.writer.put(signal, event.object, version);
+    } else if (event.kind === "delete") {
+      await this.#target.writer.delete(
+        signal,
+        keyOf(event.object),
+        event.object.metadata.uid,
+        version,
+        DeleteReason.OBSERVED,
+      );
+    }
+    timeline.observe(version);
+    this.#resume = maxVersion(this.#resume ?? 0n, version);
+    this.#delivered = maxVersion(this.#delivered, version);
+  }
+
+  /** Lists, sends what differs from the index, and gives the version to watch from. */
+  async #listAgain(signal: AbortSignal): Promise<bigint> {
+    const { kube, clusterUid, timeline } = this.#context;
+    await assertSameCluster(signal, kube, clusterUid);
+    const snapshot = await listSnapshot(signal, this.#context, [this.#namespace]);
+    const from = parseVersion(snapshot.versionFor(this.#namespace));
+    if (from === undefined) {
+      throw new MalformedAnswerError(`versions of ${formatKind(this.#context.kind)} are no numbers any more`);
+    }
+    const sameEra = this.#era === timeline.current;
+    await this.#deleteMissing(signal, snapshot, from, sameEra);
+    await this.#putChanged(signal, snapshot);
+    this.#era = timeline.current;
+    this.#delivered = sameEra ? maxVersion(this.#delivered, from) : from;
+    return from;
+  }
+
+  /**
+   * Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is
+   * forgotten.
+   */
+  async #deleteMissing(
+    signal: AbortSignal,
+    snapshot: KindSnapshot,
+    at: bigint,
+    sameEra: boolean,
+  ): Promise<void> {
+    const { index } = this.#target.writer;
+    for (const text of index.keys()) {
+      const key = parseKey(text);
+      if (key === undefined || !snapshot.covers(key.namespace)) {
+        continue;
+      }
+      const uid = index.get(text)?.uid ?? "";
+      if (!sameEra) {
+        index.delete(text);
+      }
+      if (snapshot.find(text) === undefined) {
+        await this.#target.writer.delete(signal, key, uid, at, DeleteReason.MISSING);
+      }
+    }
+  }
+
+  async #putChanged(signal: AbortSignal, snapshot: KindSnapshot): Promise<void> {
+    const wanted = new Uint8Array(snapshot.size);
+    let count = 0;
+    for (let at = 0; at < snapshot.size; at++) {
+      const listed = snapshot.at(at);
+      const known = this.#target.writer.index.get(snapshot.keyAt(at));
+      if (known?.uid !== listed.uid || known.version !== listed.version) {
+        wanted[at] = 1;
+        count++;
+      }
+    }
+    for await (const { object, observedVersion } of readContents(signal, this.#context, {
+      snapshot,
+      wanted,
+      count,
+    })) {
+      await this.#target.writer.put(signal, object, parseVersion(observedVersion) ?? 0n);
+    }
+  }
+
+  #onFailure(error: unknown): number {
+    const { log, kind } = this.#context;
+    if (error instanceof ExpiredError || this.#era.aborted) {
+      this.#resume = undefined;
+    }
+    log.info("watch ended", {
+      kind: formatKind(kind),
+      namespace: this.#namespace,
+      reason: reasonOf(error),
+      error,
+    });
+    return error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
+  }
+}

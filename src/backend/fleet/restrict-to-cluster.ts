@@ -1,0 +1,42 @@
+import type { FleetStore, Page } from "../../store/fleet-store.ts";
+
+/**
+ * The fleet as somebody sees it who may speak for one cluster of the account: there is nothing but that cluster, its
+ * objects and its runs, and asking for another finds nothing, just as if it did not exist.
+ */
+export function restrictToCluster(store: FleetStore, own: string): FleetStore {
+  const getRun: FleetStore["getRun"] = async (signal, account, id) => {
+    const run = await store.getRun(signal, account, id);
+    return run?.cluster === own ? run : undefined;
+  };
+  return {
+    async listClusters(signal, account, { after }) {
+      const cluster = after === undefined ? await store.getCluster(signal, account, own) : undefined;
+      return cluster === undefined ? nothing() : { items: [{ ...cluster, kinds: [] }], next: undefined };
+    },
+    getCluster: async (signal, account, name) =>
+      name === own ? await store.getCluster(signal, account, name) : undefined,
+    listObjects: async (signal, account, query) =>
+      query.cluster === own ? await store.listObjects(signal, account, query) : nothing(),
+    getObject: async (signal, account, cluster, ref) =>
+      cluster === own ? await store.getObject(signal, account, cluster, ref) : undefined,
+    listRuns: async (signal, account, query) =>
+      isOwn(query, own) ? await store.listRuns(signal, account, { ...query, cluster: own }) : nothing(),
+    getRun,
+    listOpenRuns: async (signal, account, query) =>
+      isOwn(query, own) ? await store.listOpenRuns(signal, account, { ...query, cluster: own }) : [],
+    async listFindings(signal, account, runId, page) {
+      const run = await getRun(signal, account, runId);
+      return run === undefined ? nothing() : await store.listFindings(signal, account, runId, page);
+    },
+  };
+}
+
+/** Whether a query that may name a cluster, and otherwise means all, asks for the own one too. */
+function isOwn({ cluster }: { readonly cluster: string | undefined }, own: string): boolean {
+  return cluster === undefined || cluster === own;
+}
+
+function nothing<T>(): Page<T> {
+  return { items: [], next: undefined };
+}

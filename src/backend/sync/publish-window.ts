@@ -1,0 +1,105 @@
+import type { OutgoingMessage, Producer } from "../../bus/bus.ts";
+import { waitFor } from "../../lib/bounded-queue.ts";
+import { RetryableError, toMessage } from "../../lib/errors.ts";
+
+/** Most that is on its way to the bus for one session. */
+const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
+
+interface Entry {
+  /** 0 for what the agent did not number. */
+  readonly sequence: bigint;
+  readonly bytes: number;
+  readonly settled: (error?: unknown) => void;
+  stored: boolean;
+}
+
+/**
+ * Publishes a session's messages in their order, several at a time, and tells how far the contiguous prefix of
+ * receipts reaches. After a publish that failed or whose receipt is unknown nothing more is published and nothing
+ * more is acknowledged: what was already on its way behind it may be stored, and the agent sends it all again.
+ */
+export class PublishWindow {
+  readonly #producer: Producer;
+  readonly #onStored: (sequence: bigint) => void;
+  readonly #onFailure: (error: Error) => void;
+  readonly #entries: Entry[] = [];
+  #bytes = 0;
+  #failure: Error | undefined;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(
+    producer: Producer,
+    on: { readonly stored: (sequence: bigint) => void; readonly failure: (error: Error) => void },
+  ) {
+    this.#producer = producer;
+    this.#onStored = on.stored;
+    this.#onFailure = on.failure;
+  }
+
+  /**
+   * Hands the message to the bus as soon as the window has room; rejects once a publish has failed. What became of it
+   * is told to `settled`.
+   */
+  async publish(
+    signal: AbortSignal,
+    sequence: bigint,
+    message: OutgoingMessage,
+    settled: (error?: unknown) => void,
+  ): Promise<void> {
+    const bytes = message.payload.byteLength;
+    while (this.#entries.length > 0 && this.#bytes + bytes > MAX_IN_FLIGHT_BYTES) {
+      this.#throwIfFailed();
+      await waitFor(signal, this.#changed.promise);
+    }
+    this.#throwIfFailed();
+    const entry: Entry = { sequence, bytes, settled, stored: false };
+    this.#entries.push(entry);
+    this.#bytes += bytes;
+    this.#producer.publish(signal, message).then(
+      () => this.#store(entry),
+      (error: unknown) => this.#fail(entry, error),
+    );
+  }
+
+  /** Resolves once nothing is on its way any more. */
+  async flush(signal: AbortSignal): Promise<void> {
+    while (this.#entries.length > 0 && this.#failure === undefined) {
+      await waitFor(signal, this.#changed.promise);
+    }
+  }
+
+  #store(entry: Entry): void {
+    entry.stored = true;
+    entry.settled();
+    let last = 0n;
+    for (let head = this.#entries[0]; head?.stored === true; head = this.#entries[0]) {
+      this.#entries.shift();
+      this.#bytes -= head.bytes;
+      last = head.sequence > 0n ? head.sequence : last;
+    }
+    if (last > 0n && this.#failure === undefined) {
+      this.#onStored(last);
+    }
+    this.#wake();
+  }
+
+  #fail(entry: Entry, cause: unknown): void {
+    entry.settled(cause);
+    if (this.#failure === undefined) {
+      this.#failure = new RetryableError(`the bus has not taken a message: ${toMessage(cause)}`, { cause });
+      this.#onFailure(this.#failure);
+      this.#wake();
+    }
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}

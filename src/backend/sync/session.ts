@@ -1,0 +1,119 @@
+import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import type { ReconciliationRequest } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { Producer } from "../../bus/bus.ts";
+import { type EventIdentity, encodeEventInParts } from "../../event/codec.ts";
+import type { PackLimits } from "../../event/split-batch.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
+import type { Tracer } from "../../lib/tracer.ts";
+import { Outbox } from "./downstream.ts";
+import { PublishWindow } from "./publish-window.ts";
+import { assertObservations } from "./validate-batch.ts";
+
+/** What a session is made of. */
+export interface SessionOptions {
+  readonly identity: EventIdentity;
+  /** Published behind the session's first scope. */
+  readonly connectRun: ReconciliationRequest | undefined;
+  readonly producer: Producer;
+  readonly limits: PackLimits;
+  readonly clock: Clock;
+  readonly tracer: Tracer;
+}
+
+/**
+ * One agent's session, as the backend holds it: what the agent says goes to the bus in its order and is
+ * acknowledged once it is there; what is asked of the agent goes through {@link outbox}.
+ */
+export class Session {
+  readonly identity: EventIdentity;
+  readonly outbox = new Outbox();
+  readonly #clock: Clock;
+  readonly #limits: PackLimits;
+  readonly #tracer: Tracer;
+  readonly #window: PublishWindow;
+  #connectRun: ReconciliationRequest | undefined;
+  #lastSequence = 0n;
+
+  constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
+    this.identity = identity;
+    this.#connectRun = connectRun;
+    this.#clock = clock;
+    this.#limits = limits;
+    this.#tracer = tracer;
+    this.#window = new PublishWindow(producer, {
+      stored: (sequence) => this.outbox.acknowledge(sequence),
+      failure: (error) => this.end(error),
+    });
+  }
+
+  /** Ends the stream by throwing the error to the agent. */
+  end(error: Error): void {
+    this.outbox.close(error);
+  }
+
+  /**
+   * Puts a numbered message of the agent on the bus. Throws `InvalidArgumentError`, with nothing of the message
+   * applied, when it is not the next one.
+   */
+  async accept(signal: AbortSignal, { sequence, message, traceParent }: SyncRequest): Promise<void> {
+    const expected = this.#lastSequence + 1n;
+    if (sequence !== expected) {
+      throw invalid("sequence", `expected ${expected}, the number after the last one, found ${sequence}`);
+    }
+    if (message.case === "batch") {
+      assertObservations(this.identity.epoch, message.value);
+    }
+    this.#lastSequence = sequence;
+    await this.#publish(signal, sequence, toBody(message), traceParent);
+    if (message.case === "scopeDeclared" && this.#connectRun !== undefined) {
+      // The answer covers the declared scope, so the request stands behind it in the log.
+      const value = this.#connectRun;
+      this.#connectRun = undefined;
+      await this.#publish(signal, 0n, { case: "reconciliationRequest", value });
+    }
+  }
+
+  /** Resolves once the bus has everything that was accepted, or has failed. */
+  async flush(signal: AbortSignal): Promise<void> {
+    await this.#window.flush(signal);
+  }
+
+  async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"], parent = ""): Promise<void> {
+    const span = this.#tracer.start("publish", { parent, attributes: { body: body.case ?? "" } });
+    const content = { sequence, time: this.#clock.now(), body, traceParent: span.traceParent };
+    const messages = encodeEventInParts(this.identity, content, this.#limits);
+    for (const [index, message] of messages.entries()) {
+      // Receipts count as far as they reach without a gap, so the last part stands for all.
+      const isLast = index === messages.length - 1;
+      await this.#window.publish(signal, isLast ? sequence : 0n, message, (error) => {
+        if (isLast || error !== undefined) {
+          span.end(error);
+        }
+      });
+    }
+  }
+}
+
+function toBody(message: SyncRequest["message"]): Event["body"] {
+  switch (message.case) {
+    case "batch":
+    case "kindReconciled":
+    case "scopeDeclared":
+      return message;
+    case "hello":
+    case undefined:
+      throw invalid(
+        message.case ?? "message",
+        "expected scope_declared, batch or kind_reconciled after the first message",
+      );
+    default:
+      throw invalid("message", `unknown message ${String(message satisfies never)}`);
+  }
+}
+
+function invalid(field: string, description: string): InvalidArgumentError {
+  const violation: FieldViolation = { field, description };
+  return new InvalidArgumentError([violation]);
+}

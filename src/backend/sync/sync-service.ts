@@ -1,0 +1,145 @@
+import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { Bus, Producer } from "../../bus/bus.ts";
+import { waitFor } from "../../lib/bounded-queue.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { InvalidArgumentError, toMessage } from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Tracer } from "../../lib/tracer.ts";
+import { identityOf } from "../../rpc/auth/identity.ts";
+import type { SessionStore } from "../../store/session-store.ts";
+import type { Response } from "./downstream.ts";
+import { Session } from "./session.ts";
+import type { SessionRegistry } from "./session-registry.ts";
+
+/** What the service needs. */
+export interface SyncServiceOptions {
+  readonly sessions: SessionStore;
+  readonly registry: SessionRegistry;
+  readonly bus: Bus;
+  readonly producer: Producer;
+  readonly replyTopic: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly runDeadlineMs: number;
+  readonly tracer: Tracer;
+}
+
+/** What agents have to keep to: a message holds the largest object (4 MiB) and its names with room to spare. */
+const LIMITS = { maxMessageBytes: 6 * 1024 * 1024, maxUnacknowledgedBytes: 16n * 1024n * 1024n };
+
+/** Time that an agent has for its first message, in milliseconds; a silent one would hold its stream for ever. */
+const HELLO_TIMEOUT_MS = 15_000;
+
+/** Time to write down that a session has ended, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Holds agents' sessions. */
+export function createSyncService(options: SyncServiceOptions): ServiceImpl<typeof SyncService> {
+  return { sync: (requests, context) => sync(options, requests, context) };
+}
+
+async function* sync(
+  options: SyncServiceOptions,
+  requests: AsyncIterable<SyncRequest>,
+  context: HandlerContext,
+): AsyncGenerator<Response, void, undefined> {
+  const { registry, log } = options;
+  const ended = new AbortController();
+  const signal = AbortSignal.any([context.signal, ended.signal]);
+  const iterator = requests[Symbol.asyncIterator]();
+  const { hello, session } = await open(signal, options, iterator, context);
+  const { account, cluster, epoch } = session.identity;
+  const { subject } = identityOf(context.values);
+  const sessionLog = log.with({
+    account,
+    cluster,
+    epoch: String(epoch),
+    ...(subject !== undefined && { subject }),
+  });
+  sessionLog.info("session opened", { agent: hello.instanceId, version: hello.agentVersion });
+  registry.add(session);
+  const inbound = readAll(signal, iterator, session);
+  try {
+    yield { message: { case: "welcome", value: { epoch, limits: LIMITS, features: [] } } };
+    yield* session.outbox.take(signal);
+    // The last word was Drain: what the agent had sent before it is still stored, and acknowledged by the next session.
+    await session.flush(signal);
+  } finally {
+    ended.abort(new Error("the session has ended"));
+    registry.remove(session);
+    await inbound;
+    await close(options, session, sessionLog);
+  }
+}
+
+async function open(
+  signal: AbortSignal,
+  { sessions, bus, producer, replyTopic, clock, runDeadlineMs, tracer }: SyncServiceOptions,
+  requests: AsyncIterator<SyncRequest>,
+  context: HandlerContext,
+): Promise<{ readonly hello: Hello; readonly session: Session }> {
+  using deadline = clock.deadline(signal, HELLO_TIMEOUT_MS);
+  const hello = await readHello(deadline.signal, requests);
+  const { account, cluster } = identityOf(context.values);
+  if (cluster !== undefined && cluster !== hello.cluster) {
+    throw new ConnectError(
+      `the caller may speak for cluster "${cluster}" only, found "${hello.cluster}"`,
+      Code.PermissionDenied,
+    );
+  }
+  const { epoch, connectRun } = await sessions.openSession(signal, {
+    account,
+    cluster: hello.cluster,
+    clusterUid: hello.clusterUid,
+    instanceId: hello.instanceId,
+    agentVersion: hello.agentVersion,
+    replyTopic,
+    volatileBus: !bus.durable,
+    runDeadlineMs,
+  });
+  const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  return { hello, session: new Session({ identity, connectRun, producer, limits, clock, tracer }) };
+}
+
+async function readHello(signal: AbortSignal, requests: AsyncIterator<SyncRequest>): Promise<Hello> {
+  const first = await waitFor(signal, requests.next());
+  if (first.done || first.value.message.case !== "hello") {
+    const found = first.done ? "the end of the stream" : (first.value.message.case ?? "nothing");
+    throw new InvalidArgumentError([
+      { field: "message", description: `expected hello as the first message, found ${found}` },
+    ]);
+  }
+  return first.value.message.value;
+}
+
+/** Reads what the agent says until the session ends. Never rejects: what goes wrong ends the session. */
+async function readAll(
+  signal: AbortSignal,
+  requests: AsyncIterator<SyncRequest>,
+  session: Session,
+): Promise<void> {
+  try {
+    for (;;) {
+      const next = await waitFor(signal, requests.next());
+      if (next.done) {
+        session.outbox.close(undefined);
+        return;
+      }
+      await session.accept(signal, next.value);
+    }
+  } catch (error) {
+    session.end(error instanceof Error ? error : new Error(toMessage(error)));
+  }
+}
+
+async function close({ sessions, clock }: SyncServiceOptions, session: Session, log: Log): Promise<void> {
+  using deadline = clock.deadline(new AbortController().signal, CLOSE_TIMEOUT_MS);
+  try {
+    await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity));
+    log.info("session closed");
+  } catch (error) {
+    log.warn("the end of the session could not be written down", { error: toMessage(error) });
+  }
+}

@@ -1,0 +1,149 @@
+import { waitFor } from "../../lib/bounded-queue.ts";
+import type { Consumer, Delivery } from "../bus.ts";
+import type { StoredMessage } from "./stored-message.ts";
+
+interface Entry {
+  readonly stored: StoredMessage;
+  deliveries: number;
+}
+
+/**
+ * One subscription of a topic: messages of one key go to one consumer at a time, in their order. What a consumer
+ * had not acknowledged when it left or was cut off goes back to its place, in front of what followed it.
+ */
+export class MemorySubscription {
+  readonly #release: (stored: StoredMessage) => void;
+  readonly #members = new Set<Member>();
+  /** The member that has unacknowledged messages of the key, and how many. */
+  readonly #owners = new Map<string, { readonly member: Member; count: number }>();
+  #waiting: Entry[] = [];
+  #changed = Promise.withResolvers<void>();
+  #closed = false;
+
+  constructor(release: (stored: StoredMessage) => void) {
+    this.#release = release;
+  }
+
+  add(stored: StoredMessage): void {
+    this.#waiting.push({ stored, deliveries: 0 });
+    this.#wake();
+  }
+
+  join(maxUnacknowledged: number): Consumer {
+    const member = new Member(maxUnacknowledged);
+    this.#members.add(member);
+    return {
+      deliveries: (signal) => this.#deliver(signal, member),
+      close: async () => this.#leave(member),
+    };
+  }
+
+  /** Ends every member's deliveries with the error. */
+  cutOff(error: Error): void {
+    for (const member of [...this.#members]) {
+      member.error = error;
+      this.#leave(member);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  async *#deliver(signal: AbortSignal, member: Member): AsyncGenerator<Delivery, void, undefined> {
+    for (;;) {
+      signal.throwIfAborted();
+      if (member.error !== undefined) {
+        throw member.error;
+      }
+      if (this.#closed || !this.#members.has(member)) {
+        return;
+      }
+      const entry = this.#takeFor(member);
+      if (entry === undefined) {
+        await waitFor(signal, this.#changed.promise);
+        continue;
+      }
+      yield this.#toDelivery(member, entry);
+    }
+  }
+
+  #takeFor(member: Member): Entry | undefined {
+    if (member.unacknowledged.size >= member.maxUnacknowledged) {
+      return undefined;
+    }
+    const index = this.#waiting.findIndex(({ stored }) => {
+      const owner = this.#owners.get(stored.message.key)?.member;
+      return owner === undefined || owner === member;
+    });
+    if (index < 0) {
+      return undefined;
+    }
+    const [entry] = this.#waiting.splice(index, 1);
+    if (entry !== undefined) {
+      entry.deliveries += 1;
+      member.unacknowledged.add(entry);
+      const { key } = entry.stored.message;
+      this.#owners.set(key, { member, count: (this.#owners.get(key)?.count ?? 0) + 1 });
+    }
+    return entry;
+  }
+
+  #toDelivery(member: Member, entry: Entry): Delivery {
+    const { position, message } = entry.stored;
+    return {
+      key: message.key,
+      payload: message.payload,
+      properties: message.properties ?? {},
+      redeliveryCount: entry.deliveries - 1,
+      position: String(position),
+      acknowledge: async () => {
+        // The acknowledgement of a member that was cut off is lost, as its connection is.
+        if (member.unacknowledged.delete(entry)) {
+          this.#disown(entry.stored.message.key);
+          this.#release(entry.stored);
+          this.#wake();
+        }
+      },
+    };
+  }
+
+  #leave(member: Member): void {
+    if (!this.#members.delete(member)) {
+      return;
+    }
+    this.#waiting = [...member.unacknowledged, ...this.#waiting].sort(
+      (a, b) => a.stored.position - b.stored.position,
+    );
+    member.unacknowledged.clear();
+    for (const [key, owner] of this.#owners) {
+      if (owner.member === member) {
+        this.#owners.delete(key);
+      }
+    }
+    this.#wake();
+  }
+
+  #disown(key: string): void {
+    const owner = this.#owners.get(key);
+    if (owner !== undefined && --owner.count === 0) {
+      this.#owners.delete(key);
+    }
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}
+
+class Member {
+  readonly maxUnacknowledged: number;
+  readonly unacknowledged = new Set<Entry>();
+  error: Error | undefined;
+
+  constructor(maxUnacknowledged: number) {
+    this.maxUnacknowledged = maxUnacknowledged;
+  }
+}

@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
+import { text } from "node:stream/consumers";
+import type { Clock } from "../../../lib/clock.ts";
+import { ConfigError, RetryableError, toMessage } from "../../../lib/errors.ts";
+import { trimEnd } from "../../../lib/trim-end.ts";
+import { toAdminError, toReason } from "./admin-error.ts";
+import type { AdminRequest, AdminTransport } from "./transport.ts";
+
+/** Where the admin API is, and how to be let in. */
+export interface AdminEndpoint {
+  /** Such as `https://broker:8443`. */
+  readonly adminUrl: string;
+  /** The token of now, asked for with each request; unset where nobody asks for one. */
+  readonly readToken?: (() => string) | undefined;
+  /** PEM of the authorities that the broker's certificate may come from; unset: those that Node trusts. */
+  readonly trustCertsFile?: string | undefined;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly location: string | undefined;
+  readonly body: string;
+}
+
+/** Long enough for a broker that has to load a topic first. */
+const TIMEOUT_MS = 30_000;
+
+/** A broker sends a request on to the one that owns the topic. */
+const MAX_REDIRECTS = 5;
+
+/**
+ * Sends requests by Node's own http and https. Not by `fetch`: it takes no certificates to trust, and it drops the token
+ * when a broker sends the request on to another one, which asks for it again.
+ */
+export function createNodeTransport(endpoint: AdminEndpoint, clock: Clock): AdminTransport {
+  const { adminUrl, readToken, trustCertsFile } = endpoint;
+  const ca = trustCertsFile === undefined ? {} : { ca: readCertificates(trustCertsFile) };
+  return {
+    adminUrl,
+
+    async send(signal, request) {
+      const what = `${request.method} ${request.path} of Pulsar at ${adminUrl}`;
+      using deadline = clock.deadline(signal, TIMEOUT_MS);
+      let url = toUrl(adminUrl, request);
+      for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+        const headers = toHeaders(request, readToken?.());
+        const options = { ...ca, method: request.method, headers, agent: false, signal: deadline.signal };
+        const answer = await ask(url, options, request).catch((cause) => {
+          signal.throwIfAborted();
+          throw new RetryableError(
+            `${what}: no answer (${toMessage(cause)}): is it running, and is this the URL of its admin API?`,
+            { cause },
+          );
+        });
+        if (answer.location === undefined) {
+          return bodyOf(what, answer);
+        }
+        url = new URL(answer.location, url);
+      }
+      throw new RetryableError(`${what}: sent on more than ${MAX_REDIRECTS} times, last to ${url.host}`);
+    },
+  };
+}
+
+async function ask(url: URL, options: https.RequestOptions, { body }: AdminRequest): Promise<Answer> {
+  const { request } = url.protocol === "https:" ? https : http;
+  const answered = Promise.withResolvers<http.IncomingMessage>();
+  request(url, options, answered.resolve)
+    .on("error", answered.reject)
+    .end(body === undefined ? undefined : JSON.stringify(body));
+  const incoming = await answered.promise;
+  const status = incoming.statusCode ?? 0;
+  return {
+    status,
+    location: status >= 300 && status < 400 ? incoming.headers.location : undefined,
+    body: await text(incoming),
+  };
+}
+
+function toUrl(adminUrl: string, { path, query }: AdminRequest): URL {
+  const url = new URL(`${trimEnd(adminUrl, "/")}/admin/v2/${path}`);
+  url.search = new URLSearchParams(query).toString();
+  return url;
+}
+
+function toHeaders({ body }: AdminRequest, token: string | undefined): http.OutgoingHttpHeaders {
+  return {
+    accept: "application/json",
+    ...(body !== undefined && { "content-type": "application/json" }),
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+  };
+}
+
+function bodyOf(what: string, { status, body }: Answer): string {
+  if (status < 200 || status >= 300) {
+    throw toAdminError(what, status, toReason(body));
+  }
+  return body;
+}
+
+function readCertificates(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ConfigError(`the file of certificates to trust, ${path}, cannot be read: ${toMessage(cause)}`, {
+      cause,
+    });
+  }
+}

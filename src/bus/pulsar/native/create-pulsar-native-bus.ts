@@ -1,0 +1,142 @@
+import { TOPICS } from "../../../event/topics.ts";
+import { waitFor } from "../../../lib/bounded-queue.ts";
+import { RetryableError } from "../../../lib/errors.ts";
+import type { Bus } from "../../bus.ts";
+import { createBusMetrics } from "../../metrics.ts";
+import type { BusDependencies, BusSettings } from "../../settings.ts";
+import { NativeConsumer } from "./consumer.ts";
+import { createClient } from "./create-client.ts";
+import { toResult } from "./errors.ts";
+import { toOpenError } from "./open-error.ts";
+import { MAX_MESSAGES_IN_FLIGHT, NativeProducer } from "./producer.ts";
+import type { PulsarClientPackage } from "./pulsar-client.ts";
+
+/**
+ * Largest payload that is safe with a broker of default settings: it takes 5 MiB with key and properties, for which
+ * 32 KiB are set aside.
+ */
+const DEFAULT_MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 32 * 1024;
+
+/** How long a message is sent again while its receipt does not come, in milliseconds. */
+const SEND_TIMEOUT_MS = 20_000;
+
+/** Results of a lookup that say no, but that the broker has said. */
+const ANSWERS = new Set(["TopicNotFound", "AuthorizationError"]);
+
+/**
+ * The bus over Pulsar's own client, which speaks the binary protocol. Its producers and consumers share connections.
+ *
+ * `createProducer` and `subscribe` throw `RetryableError` when the broker has not been there for 30 s; a producer that is
+ * open mends itself from then on, a consumer does not.
+ */
+export function createPulsarNativeBus(
+  settings: BusSettings,
+  dependencies: BusDependencies,
+  pulsar: PulsarClientPackage,
+): Bus {
+  const { tenant, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
+  const { clock, log } = dependencies;
+  const client = createClient(settings, dependencies, pulsar);
+  const metrics = createBusMetrics(dependencies.metrics);
+  const producers = new Set<NativeProducer>();
+  const consumers = new Set<NativeConsumer>();
+  const closed = new AbortController();
+  const toFullName = (topic: string): string => `persistent://${tenant}/${topic}`;
+
+  return {
+    durable: true,
+    maxMessageBytes,
+
+    async createProducer(signal, topic) {
+      const opened = await open(AbortSignal.any([signal, closed.signal]), `producer of ${topic}`, () =>
+        client.get().createProducer({
+          topic: toFullName(topic),
+          sendTimeoutMs: SEND_TIMEOUT_MS,
+          maxPendingMessages: MAX_MESSAGES_IN_FLIGHT,
+          blockIfQueueFull: false,
+          batchingEnabled: false,
+          hashingScheme: "Murmur3_32Hash",
+        }),
+      );
+      const producer = new NativeProducer(opened, { topic, maxMessageBytes, metrics, clock });
+      producers.add(producer);
+      return {
+        publish: (publishSignal, message) => producer.publish(publishSignal, message),
+        async close() {
+          producers.delete(producer);
+          await producer.close();
+        },
+      };
+    },
+
+    async subscribe(signal, options) {
+      const { topic, subscription, maxPrefetched, maxUnacknowledged } = options;
+      const what = `consumer of ${subscription} on ${topic}`;
+      const prefetched = Math.min(maxPrefetched, maxUnacknowledged);
+      const opened = await open(AbortSignal.any([signal, closed.signal]), what, () =>
+        client.get().subscribe({
+          topic: toFullName(topic),
+          subscription,
+          subscriptionType: "KeyShared",
+          receiverQueueSize: prefetched,
+          receiverQueueSizeAcrossPartitions: prefetched,
+        }),
+      );
+      const consumer = new NativeConsumer(opened, options, clock, () => {
+        log.warn("a consumer was cut off", { topic, subscription });
+        metrics.cutOff(topic);
+      });
+      consumers.add(consumer);
+      return {
+        deliveries: (readSignal) => consumer.deliveries(readSignal),
+        async close() {
+          consumers.delete(consumer);
+          await consumer.close();
+        },
+      };
+    },
+
+    async check(signal) {
+      closed.signal.throwIfAborted();
+      for (const producer of producers) {
+        producer.assertConnected();
+      }
+      try {
+        await waitFor(signal, client.get().getPartitionsForTopic(toFullName(TOPICS.events)));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!ANSWERS.has(toResult(error))) {
+          throw toOpenError("the broker", error);
+        }
+      }
+    },
+
+    async close() {
+      if (closed.signal.aborted) {
+        return;
+      }
+      closed.abort(new RetryableError("the bus is closed"));
+      await Promise.all([...producers, ...consumers].map((member) => member.close()));
+      await client.close();
+    },
+  };
+}
+
+/** Opens something. What is opened after `signal` has aborted is closed again: nobody would. */
+async function open<T extends { close(): Promise<unknown> }>(
+  signal: AbortSignal,
+  what: string,
+  start: () => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const opening = start();
+  try {
+    return await waitFor(signal, opening);
+  } catch (error) {
+    if (signal.aborted) {
+      opening.then((opened) => opened.close()).catch(() => {});
+    }
+    signal.throwIfAborted();
+    throw toOpenError(what, error);
+  }
+}

@@ -1,0 +1,92 @@
+import type { TopicPolicies } from "../admin/policies.ts";
+import type { Difference } from "./difference.ts";
+import { formatPolicy, POLICY_NAMES } from "./format-policy.ts";
+import type { FoundTopic } from "./read-topology.ts";
+import type { WantedTopic } from "./topology.ts";
+
+/** What is not as it is wanted of a topic, in the order in which it can be mended. */
+export function compareTopic(wanted: WantedTopic, found: FoundTopic | undefined): Difference[] {
+  return [
+    ...comparePartitions(wanted, found),
+    ...compareSubscriptions(wanted, found),
+    ...compareMessageTtl(wanted, found?.policies.messageTtlSeconds),
+    ...compareBacklogQuota(wanted, found?.policies.backlogQuota),
+  ];
+}
+
+function comparePartitions({ name, partitions }: WantedTopic, found: FoundTopic | undefined): Difference[] {
+  if (found === undefined) {
+    const wanted = partitions === 0 ? "present" : formatPartitions(partitions);
+    return [
+      {
+        what: `topic ${name}`,
+        wanted,
+        found: undefined,
+        remedy: (signal, admin) => admin.createTopic(signal, name, partitions),
+      },
+    ];
+  }
+  // A key's partition follows from their count: with another one, what comes later could overtake what came before.
+  const advice =
+    "a topic keeps its partitions for its life: ask for as many, or delete the topic once it is empty";
+  return found.partitions === partitions
+    ? []
+    : [
+        {
+          what: `topic ${name}`,
+          wanted: formatPartitions(partitions),
+          found: formatPartitions(found.partitions),
+          remedy: { advice },
+        },
+      ];
+}
+
+function compareSubscriptions(
+  { name, subscriptions }: WantedTopic,
+  found: FoundTopic | undefined,
+): Difference[] {
+  return subscriptions
+    .filter((subscription) => !found?.subscriptions.includes(subscription))
+    .map((subscription) => ({
+      what: `topic ${name}: subscription ${subscription}`,
+      wanted: "present",
+      found: undefined,
+      remedy: (signal, admin) => admin.createSubscription(signal, name, subscription),
+    }));
+}
+
+function compareMessageTtl(
+  { name, messageTtlSeconds: wanted }: WantedTopic,
+  found: TopicPolicies["messageTtlSeconds"],
+): Difference[] {
+  return found === wanted
+    ? []
+    : [
+        {
+          what: `topic ${name}: ${POLICY_NAMES.messageTtlSeconds}`,
+          wanted: formatPolicy("messageTtlSeconds", wanted) ?? "its namespace's",
+          found: formatPolicy("messageTtlSeconds", found),
+          remedy: (signal, admin) =>
+            wanted === undefined
+              ? admin.removeTopicPolicy(signal, name, "messageTtlSeconds")
+              : admin.setTopicMessageTtl(signal, name, wanted),
+        },
+      ];
+}
+
+function compareBacklogQuota({ name }: WantedTopic, found: TopicPolicies["backlogQuota"]): Difference[] {
+  return found === undefined
+    ? []
+    : [
+        {
+          what: `topic ${name}: ${POLICY_NAMES.backlogQuota}`,
+          wanted: "its namespace's",
+          found: formatPolicy("backlogQuota", found),
+          remedy: (signal, admin) => admin.removeTopicPolicy(signal, name, "backlogQuota"),
+        },
+      ];
+}
+
+function formatPartitions(count: number): string {
+  return count === 0 ? "no partitions" : `${count} partitions`;
+}

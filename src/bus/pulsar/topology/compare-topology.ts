@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Policies } from "../admin/policies.ts";
+import type { BrokerLimits } from "../admin/pulsar-admin.ts";
+import { compareTopic } from "./compare-topic.ts";
+import type { Difference } from "./difference.ts";
+import { formatBytes } from "./format-bytes.ts";
+import { formatPolicy, POLICY_NAMES } from "./format-policy.ts";
+import type { FoundTopology } from "./read-topology.ts";
+import type { Topology, WantedNamespace } from "./topology.ts";
+
+/** What is not as it is wanted, in the order in which it can be mended: what holds something comes before it. */
+export function compareTopology(tenant: string, wanted: Topology, found: FoundTopology): Difference[] {
+  const noTenant: Difference = {
+    what: `tenant ${tenant}`,
+    wanted: "present",
+    found: undefined,
+    remedy: (signal, admin) => admin.createTenant(signal),
+  };
+  return [
+    ...(found.hasTenant ? [] : [noTenant]),
+    ...wanted.namespaces.flatMap((each) => compareNamespace(each, found.namespaces.get(each.name))),
+    ...wanted.topics.flatMap((each) => compareTopic(each, found.topics.get(each.name))),
+    ...(found.version === undefined ? [] : compareVersion(found.version)),
+    ...(found.limits === undefined ? [] : compareLimits(wanted.limits, found.limits)),
+  ];
+}
+
+function compareNamespace({ name, policies }: WantedNamespace, found: Policies | undefined): Difference[] {
+  const what = `namespace ${name}`;
+  const absent: Difference = {
+    what,
+    wanted: "present",
+    found: undefined,
+    remedy: (signal, admin) => admin.createNamespace(signal, name),
+  };
+  const keys = Object.keys(policies) as (keyof Policies)[];
+  const others = keys.filter((key) => !isDeepStrictEqual(policies[key], found?.[key]));
+  return [
+    ...(found === undefined ? [absent] : []),
+    ...others.map(
+      (key): Difference => ({
+        what: `${what}: ${POLICY_NAMES[key]}`,
+        wanted: formatPolicy(key, policies[key]) ?? "",
+        found: formatPolicy(key, found?.[key]),
+        remedy: (signal, admin) => admin.setPolicies(signal, name, { [key]: policies[key] }),
+      }),
+    ),
+  ];
+}
+
+/** Below it a key may be held back for good when consumers come and go: apache/pulsar#23845, mended by #24736. */
+const LEAST_VERSION = "4.0.8";
+
+function compareVersion(version: string): Difference[] {
+  const isOld = version.localeCompare(LEAST_VERSION, "en", { numeric: true }) < 0;
+  const advice =
+    "upgrade the brokers: an older one may hold a cluster's events back when ingesters come and go, until its topic is unloaded";
+  const difference = { what: "broker: version", wanted: `at least ${LEAST_VERSION}`, found: version };
+  return isOld ? [{ ...difference, remedy: { advice } }] : [];
+}
+
+/** Limits stand in the broker's own files, which no API changes. */
+function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Difference[] {
+  const { maxMessageBytes = 0, maxTextFrameBytes = 0 } = wanted;
+  const settings = [
+    {
+      setting: "maxMessageSize",
+      least: maxMessageBytes,
+      bytes: found.maxMessageBytes,
+      where: "broker.conf, and nettyMaxFrameSizeBytes of the bookies above it",
+    },
+    {
+      setting: "webSocketMaxTextFrameSize",
+      least: maxTextFrameBytes,
+      bytes: found.maxTextFrameBytes,
+      where: "broker.conf, or websocket.conf where the WebSocket API runs apart",
+    },
+  ];
+  return settings
+    .filter(({ least, bytes }) => bytes < least)
+    .map(({ setting, least, bytes, where }) => ({
+      what: `broker: ${setting}`,
+      wanted: `at least ${formatBytes(least)}`,
+      found: formatBytes(bytes),
+      remedy: { advice: `set ${setting}=${least} in ${where}; until then larger objects are quarantined` },
+    }));
+}

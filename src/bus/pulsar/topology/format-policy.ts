@@ -1,0 +1,46 @@
+import type { Policies } from "../admin/policies.ts";
+import { formatBytes } from "./format-bytes.ts";
+
+type PolicyValues = Required<Policies>;
+
+/** How people know each policy: by the name that Pulsar's own tool gives it. */
+export const POLICY_NAMES: { readonly [K in keyof PolicyValues]: string } = {
+  messageTtlSeconds: "message-ttl",
+  backlogQuota: "backlog-quota",
+  retention: "retention",
+  subscriptionExpirationMinutes: "subscription-expiration-time",
+  inactiveTopics: "inactive-topic-policies",
+  autoTopicCreation: "auto-topic-creation",
+};
+
+const FORMATS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) => string } = {
+  messageTtlSeconds: (seconds) => (seconds === 0 ? "none" : formatSeconds(seconds)),
+  backlogQuota: ({ limitBytes, policy }) => `${formatBytes(limitBytes)}, ${policy}`,
+  retention: ({ minutes, megabytes }) => {
+    const time = minutes === -1 ? "any time" : formatSeconds(minutes * 60);
+    const size = megabytes === -1 ? "any size" : `${megabytes} MB`;
+    return minutes === 0 && megabytes === 0 ? "none" : `${time}, ${size}`;
+  },
+  subscriptionExpirationMinutes: (minutes) => (minutes === 0 ? "never" : formatSeconds(minutes * 60)),
+  inactiveTopics: (topics) =>
+    topics.kind === "kept" ? "kept" : `deleted after ${formatSeconds(topics.afterSeconds)}, ${topics.mode}`,
+  autoTopicCreation: (creation) => (creation.kind === "allowed" ? `allowed, ${creation.type}` : "forbidden"),
+};
+
+/** A policy's value for people; undefined when it is not set. */
+export function formatPolicy<K extends keyof PolicyValues>(
+  name: K,
+  value: PolicyValues[K] | undefined,
+): string | undefined {
+  return value === undefined ? undefined : FORMATS[name](value);
+}
+
+function formatSeconds(seconds: number): string {
+  const units = [
+    [86_400, "d"],
+    [3600, "h"],
+    [60, "m"],
+  ] as const;
+  const [size, unit] = units.find(([each]) => seconds % each === 0) ?? [1, "s"];
+  return `${seconds / size}${unit}`;
+}

@@ -1,0 +1,103 @@
+import { BoundedQueue } from "../../../lib/bounded-queue.ts";
+import { RetryableError, toMessage } from "../../../lib/errors.ts";
+import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
+import type { Connection } from "./connection.ts";
+import { type IncomingMessage, parseMessage, toAcknowledgeFrame, toPermitFrame } from "./frames.ts";
+import { toPosition } from "./message-id.ts";
+import { Permits } from "./permits.ts";
+
+/**
+ * One member of a subscription, over a connection of its own. When that is lost, so is the place in the subscription:
+ * {@link deliveries} throws, what was here is not handed out any more, and acknowledgements go nowhere.
+ *
+ * A topic that moves (unload, another broker) is no such loss: the broker's side of this API stays connected, and sends
+ * again what was not acknowledged. What is still held here of that is not handed out twice.
+ */
+export class WebSocketConsumer implements Consumer {
+  readonly #connection: Connection;
+  readonly #permits: Permits;
+  readonly #queue = new BoundedQueue<IncomingMessage>(
+    // What comes is bounded by permits.
+    { maxItems: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER },
+    ({ payload }) => payload.byteLength,
+  );
+  /** Messages that are here or handed out, and not acknowledged. */
+  readonly #held = new Set<string>();
+  readonly #reading: Promise<void>;
+  #cutOff: RetryableError | undefined;
+  #hasLeft = false;
+
+  constructor(
+    connection: Connection,
+    { topic, subscription, ...limits }: SubscribeOptions,
+    onCutOff: () => void,
+  ) {
+    this.#connection = connection;
+    this.#permits = new Permits(limits);
+    this.#reading = this.#read().catch((cause: unknown) => {
+      this.#cutOff = new RetryableError(
+        `the consumer of ${subscription} on ${topic} was cut off: ${toMessage(cause)}`,
+        { cause },
+      );
+      connection.drop("the consumer was cut off");
+      onCutOff();
+    });
+    void this.#reading.then(() => this.#queue.close());
+  }
+
+  async *deliveries(signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
+    this.#askForMore();
+    for await (const message of this.#queue.take(signal)) {
+      if (this.#cutOff !== undefined || this.#hasLeft) {
+        break;
+      }
+      this.#permits.handOut();
+      this.#askForMore();
+      yield this.#toDelivery(message);
+    }
+    if (this.#cutOff !== undefined) {
+      throw this.#cutOff;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#hasLeft = true;
+    await this.#connection.close();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    for await (const text of this.#connection.texts()) {
+      const message = parseMessage(text);
+      if (this.#held.has(message.messageId)) {
+        this.#permits.ignore();
+        this.#askForMore();
+      } else {
+        this.#held.add(message.messageId);
+        this.#permits.arrive();
+        this.#queue.offer(message);
+      }
+    }
+  }
+
+  #askForMore(): void {
+    const permits = this.#permits.take();
+    if (permits > 0) {
+      this.#connection.send(toPermitFrame(permits));
+    }
+  }
+
+  #toDelivery({ messageId, ...message }: IncomingMessage): Delivery {
+    return {
+      ...message,
+      position: toPosition(messageId),
+      acknowledge: async () => {
+        if (this.#held.delete(messageId)) {
+          this.#connection.send(toAcknowledgeFrame(messageId));
+          this.#permits.acknowledge();
+          this.#askForMore();
+        }
+      },
+    };
+  }
+}

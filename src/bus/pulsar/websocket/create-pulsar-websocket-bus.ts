@@ -1,0 +1,84 @@
+import { createTokenSource } from "../../../lib/token-source.ts";
+import type { Bus } from "../../bus.ts";
+import { createBusMetrics } from "../../metrics.ts";
+import type { BusDependencies, BusSettings } from "../../settings.ts";
+import { WebSocketConsumer } from "./consumer.ts";
+import { dial } from "./dial.ts";
+import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
+import { DEFAULT_MAX_MESSAGE_BYTES } from "./frame-limit.ts";
+import { probe } from "./probe.ts";
+import { WebSocketProducer } from "./producer.ts";
+
+/**
+ * The bus over Pulsar's WebSocket API, which needs nothing native. Each producer and each consumer has a connection.
+ *
+ * `createProducer` and `subscribe` try once, and throw `RetryableError` while the broker is not there; a producer that
+ * is open mends itself from then on, a consumer does not.
+ */
+export function createPulsarWebSocketBus(settings: BusSettings, dependencies: BusDependencies): Bus {
+  const { url, tenant, trustCertsFile, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
+  const { clock, log, metrics } = dependencies;
+  const dialOptions = { clock, trustCertsFile, readToken: createTokenSource(settings)?.read };
+  const busMetrics = createBusMetrics(metrics);
+  const producers = new Set<WebSocketProducer>();
+  const consumers = new Set<WebSocketConsumer>();
+  const closed = new AbortController();
+
+  return {
+    durable: true,
+    maxMessageBytes,
+
+    async createProducer(signal, topic) {
+      const producerUrl = toProducerUrl(url, tenant, topic);
+      const connect = (s: AbortSignal) => dial(s, `producer of ${topic}`, producerUrl, dialOptions);
+      const connection = await connect(AbortSignal.any([signal, closed.signal]));
+      const producer = new WebSocketProducer(connection, {
+        ...dependencies,
+        topic,
+        maxMessageBytes,
+        metrics: busMetrics,
+        dial: connect,
+      });
+      producers.add(producer);
+      return {
+        publish: (publishSignal, message) => producer.publish(publishSignal, message),
+        async close() {
+          producers.delete(producer);
+          await producer.close();
+        },
+      };
+    },
+
+    async subscribe(signal, options) {
+      const { topic, subscription } = options;
+      const what = `consumer of ${subscription} on ${topic}`;
+      const connecting = AbortSignal.any([signal, closed.signal]);
+      const connection = await dial(connecting, what, toConsumerUrl(url, tenant, options), dialOptions);
+      const consumer = new WebSocketConsumer(connection, options, () => {
+        log.warn("a consumer was cut off", { topic, subscription });
+        busMetrics.cutOff(topic);
+      });
+      consumers.add(consumer);
+      return {
+        deliveries: (readSignal) => consumer.deliveries(readSignal),
+        async close() {
+          consumers.delete(consumer);
+          await consumer.close();
+        },
+      };
+    },
+
+    async check(signal) {
+      closed.signal.throwIfAborted();
+      for (const producer of producers) {
+        producer.assertConnected();
+      }
+      await probe(signal, url, dialOptions);
+    },
+
+    async close() {
+      closed.abort(new Error("the bus is closed"));
+      await Promise.all([...producers, ...consumers].map((member) => member.close()));
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { ping, type WebSocket } from "undici";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionLostError } from "./connection-lost-error.ts";
+import { keepAlive } from "./keep-alive.ts";
+
+/** How long the broker has to answer the goodbye, in milliseconds. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** A connection over a WebSocket that is open, and its socket. It pings as long as it is there. */
+export class OpenConnection implements Connection {
+  readonly #what: string;
+  readonly #clock: Clock;
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  readonly #texts: string[] = [];
+  readonly #closed = new AbortController();
+  #lost: ConnectionLostError | undefined;
+  #isLeaving = false;
+  #dropReason: string | undefined;
+  #arrived = Promise.withResolvers<void>();
+
+  constructor(what: string, clock: Clock, webSocket: WebSocket, socket: Socket) {
+    this.#what = what;
+    this.#clock = clock;
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    webSocket.addEventListener("message", ({ data }) => this.#receive(data));
+    webSocket.addEventListener("close", ({ code, reason }) => this.#end(code, reason));
+    void keepAlive(this.#closed.signal, clock, {
+      ping: () => ping(webSocket),
+      get bytesRead() {
+        return socket.bytesRead;
+      },
+      drop: (reason) => this.drop(reason),
+    });
+  }
+
+  async *texts(): AsyncGenerator<string, void, undefined> {
+    for (;;) {
+      const text = this.#texts.shift();
+      if (text !== undefined) {
+        yield text;
+      } else if (this.#closed.signal.aborted) {
+        break;
+      } else {
+        await this.#arrived.promise;
+      }
+    }
+    if (this.#lost !== undefined) {
+      throw this.#lost;
+    }
+  }
+
+  send(text: string): void {
+    if (this.#webSocket.readyState === this.#webSocket.OPEN) {
+      this.#webSocket.send(text);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isLeaving = true;
+    this.#webSocket.close(1000);
+    using deadline = this.#clock.deadline(this.#closed.signal, CLOSE_TIMEOUT_MS);
+    if (!deadline.signal.aborted) {
+      await once(deadline.signal, "abort");
+    }
+    this.#socket.destroy();
+  }
+
+  drop(reason: string): void {
+    this.#dropReason ??= reason;
+    this.#socket.destroy();
+  }
+
+  #receive(data: unknown): void {
+    if (typeof data === "string") {
+      this.#texts.push(data);
+      this.#wake();
+    } else {
+      this.drop("the broker has sent a binary frame: expected text");
+    }
+  }
+
+  #end(code: number, reason: string): void {
+    if (!this.#isLeaving) {
+      this.#lost = new ConnectionLostError(this.#what, code, this.#dropReason ?? reason);
+    }
+    this.#closed.abort();
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
+  }
+}

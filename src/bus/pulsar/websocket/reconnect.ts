@@ -1,0 +1,59 @@
+import { sleepUnlessAborted } from "../../../lib/abort.ts";
+import { type Backoff, createBackoff } from "../../../lib/backoff.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import type { Random } from "../../../lib/random.ts";
+import type { Connection } from "./connection.ts";
+
+/** What connecting again takes. */
+export interface ReconnectOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Opens a connection. */
+  readonly dial: (signal: AbortSignal) => Promise<Connection>;
+  /** Is told of each attempt that failed. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A connection that lasted this long was well, so that the backoff starts again; in milliseconds. */
+const HEALTHY_MS = 10_000;
+
+/** Makes one connection after another, each when the last was lost. */
+export class Reconnector {
+  readonly #options: ReconnectOptions;
+  readonly #backoff: Backoff;
+  #connectedMs: number;
+
+  /** There is a connection at first. */
+  constructor(options: ReconnectOptions) {
+    this.#options = options;
+    this.#backoff = createBackoff(options.random, { initialMs: 100, maxMs: 5_000 });
+    this.#connectedMs = options.clock.monotonic();
+  }
+
+  /** The next connection, however many attempts it takes; undefined when `signal` aborts before. */
+  async next(signal: AbortSignal): Promise<Connection | undefined> {
+    const { clock, dial, onFailure } = this.#options;
+    if (clock.monotonic() - this.#connectedMs > HEALTHY_MS) {
+      this.#backoff.reset();
+    }
+    for (;;) {
+      await sleepUnlessAborted(signal, clock, this.#backoff.nextMs());
+      if (signal.aborted) {
+        return undefined;
+      }
+      try {
+        const connection = await dial(signal);
+        if (signal.aborted) {
+          await connection.close();
+          return undefined;
+        }
+        this.#connectedMs = clock.monotonic();
+        return connection;
+      } catch (error) {
+        if (!signal.aborted) {
+          onFailure(error);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import type { Command } from "commander";
+import { openBus } from "../../bus/open-bus.ts";
+import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
+import { dlqProgram } from "../../config/programs/dlq-config.ts";
+import { createDeadLetters, type DeadLetters } from "../../event/dead-letter-queue.ts";
+import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
+import { NotFoundError } from "../../lib/errors.ts";
+import { noMetrics } from "../../lib/metrics.ts";
+import { createSilentLog } from "../../lib/silent-log.ts";
+import { createSystemRandom } from "../../lib/system-random.ts";
+import { configOf } from "../config-options.ts";
+import type { CliContext } from "../context.ts";
+
+/** The dead letters of the bus that a command's flags name; its connections are closed on disposal. */
+export async function openDeadLetters(
+  command: Command,
+  context: CliContext,
+): Promise<DeadLetters & AsyncDisposable> {
+  const { bus: config } = configOf(dlqProgram, command, context);
+  const admin = await openPulsarAdmin(context, config);
+  const { clock } = context;
+  // What goes wrong is thrown, and told by who asked.
+  const log = createSilentLog();
+  const bus = await openBus(config, { clock, random: createSystemRandom(), log, metrics: noMetrics });
+  const count = async (signal: AbortSignal): Promise<number> => {
+    try {
+      return (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
+    } catch (cause) {
+      throw cause instanceof NotFoundError
+        ? new NotFoundError(`${cause.message}: "evenkeel admin topics" makes what is missing`, { cause })
+        : cause;
+    }
+  };
+  return { ...createDeadLetters({ bus, clock, count }), [Symbol.asyncDispose]: () => bus.close() };
+}

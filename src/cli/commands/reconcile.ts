@@ -1,0 +1,85 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Command } from "commander";
+import {
+  type ReconciliationRun,
+  ReconciliationState,
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { TerminalError } from "../../lib/errors.ts";
+import { addClientOptions, toClientCall } from "../client-command.ts";
+import type { CliContext } from "../context.ts";
+import type { FleetClient } from "../fleet-client.ts";
+import { createLimitOption } from "../options.ts";
+import { printRun } from "../output/print-run.ts";
+import { countFindings, formatState } from "../output/run.ts";
+import { followRun } from "./follow-run.ts";
+
+// Between two attempts while another run of the cluster is active.
+const retryMs = 500;
+
+/** `evenkeel reconcile CLUSTER` */
+export function createReconcileCommand(context: CliContext): Command {
+  const command = new Command("reconcile").summary("start a reconciliation run and wait for its end");
+  command
+    .description("Compare a cluster with Postgres now, repair what differs, and show what was found.")
+    .argument("<cluster>", "name of the cluster")
+    .addOption(createLimitOption(100))
+    .addHelpText("after", "\nExits with 0 only when every kind was verified.")
+    .addHelpText("after", "\nExamples:\n  $ evenkeel reconcile demo\n  $ evenkeel reconcile demo -o json\n");
+  return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {
+    const call = await toClientCall(command, context);
+    const run = await follow(context, call.client, await start(context, call.client, cluster));
+    await printRun(context, call, run, limit);
+    context.setExitCode(run.state === ReconciliationState.SUCCEEDED ? 0 : 1);
+  });
+}
+
+/** Starts a run; while another one of the cluster is active, waits for its end. */
+async function start(
+  { signal, clock, tell }: CliContext,
+  client: FleetClient,
+  cluster: string,
+): Promise<ReconciliationRun> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { run } = await client.startReconciliation({ cluster }, { signal });
+      if (run === undefined) {
+        throw new TerminalError("the server answered without a run");
+      }
+      return run;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ConnectError) || error.code !== Code.Aborted) {
+        throw error;
+      }
+      if (attempt === 1) {
+        tell("Another run of this cluster is active; waiting for its end ...\n");
+      }
+      await clock.sleep(signal, retryMs);
+    }
+  }
+}
+
+/** Tells how the run comes along, and returns it when it has ended. */
+async function follow(
+  { signal, clock, tell }: CliContext,
+  client: FleetClient,
+  started: ReconciliationRun,
+): Promise<ReconciliationRun> {
+  let run = started;
+  let line = "";
+  for await (const changed of followRun(signal, client, clock, started)) {
+    run = changed;
+    const next = toProgress(changed);
+    if (next !== line) {
+      line = next;
+      tell(`${line}\n`);
+    }
+  }
+  return run;
+}
+
+function toProgress(run: ReconciliationRun): string {
+  const done = run.kinds.filter(({ pending }) => !pending).length;
+  const kinds = run.kinds.length === 0 ? "" : `, ${done} of ${run.kinds.length} kinds compared`;
+  return `${formatState(run)}${kinds}, ${countFindings(run)} rows repaired`;
+}

@@ -1,0 +1,32 @@
+import type { AgentConfig } from "../config/programs/agent-config.ts";
+import type { BackendConfig } from "../config/programs/backend-config.ts";
+import type { DevConfig } from "../config/programs/dev.ts";
+import type { IngesterConfig } from "../config/programs/ingester.ts";
+import type { ServerConfig } from "../config/programs/server.ts";
+import type { Clock } from "../lib/clock.ts";
+
+/** What commands have of the outside world. */
+export interface CliContext {
+  /** Aborts when the process shall end. */
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Writes to standard output, which carries results only. */
+  readonly print: (text: string) => void;
+  /** Writes to standard error: progress and hints. */
+  readonly tell: (text: string) => void;
+  /** Reads standard input to its end. */
+  readonly readInput: () => Promise<string>;
+  /** Sets what the process exits with when nothing else goes wrong; 0 unless set. */
+  readonly setExitCode: (code: number) => void;
+  readonly programs: Programs;
+}
+
+/** The long-lived programs. Each runs until its signal aborts, and is loaded only when it is called. */
+export interface Programs {
+  runServer(signal: AbortSignal, config: ServerConfig): Promise<void>;
+  runBackend(signal: AbortSignal, config: BackendConfig): Promise<void>;
+  runIngester(signal: AbortSignal, config: IngesterConfig): Promise<void>;
+  runAgent(signal: AbortSignal, config: AgentConfig): Promise<void>;
+  runDev(signal: AbortSignal, config: DevConfig): Promise<void>;
+}

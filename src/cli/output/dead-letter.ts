@@ -1,0 +1,85 @@
+import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import { decodeEvent } from "../../event/codec.ts";
+import type { KeptLetter } from "../../event/dead-letter-queue.ts";
+import { TerminalError, toMessage } from "../../lib/errors.ts";
+
+/** A dead letter as a document: what is known about it, and the event, without the contents of objects. */
+export interface LetterDocument {
+  readonly id: string;
+  readonly reason: string;
+  readonly sourcePosition: string;
+  readonly redeliveryCount: number;
+  readonly key: string;
+  readonly bytes: number;
+  /** In Protobuf's JSON mapping. */
+  readonly event?: JsonValue;
+  /** Why there is no event. */
+  readonly undecodable?: string;
+  /** Contents of the event's objects, as they are: canonical JSON. Only when asked for. */
+  readonly contents?: readonly ObjectContent[];
+  /** What could not be decoded, in base64. Only when asked for. */
+  readonly payload?: string;
+}
+
+interface ObjectContent {
+  readonly namespace: string;
+  readonly name: string;
+  readonly content: string;
+}
+
+/** Makes a document of a letter; contents stand in it only when they are asked for, because they may be secret. */
+export function toLetterDocument(letter: KeptLetter, withContents: boolean): LetterDocument {
+  const { id, reason, sourcePosition, redeliveryCount } = letter;
+  const { key, payload } = letter.message;
+  const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
+  let event: Event;
+  try {
+    event = decodeEvent(payload);
+  } catch (error) {
+    if (!(error instanceof TerminalError)) {
+      throw error;
+    }
+    const undecodable = toMessage(error);
+    return {
+      ...known,
+      undecodable,
+      ...(withContents && { payload: Buffer.from(payload).toString("base64") }),
+    };
+  }
+  return {
+    ...known,
+    event: toJson(EventSchema, withoutContents(event)),
+    ...(withContents && { contents: toContents(event) }),
+  };
+}
+
+function withoutContents(event: Event): Event {
+  if (event.body.case !== "batch") {
+    return event;
+  }
+  const items = event.body.value.items.map((item) =>
+    item.message.case === "putObject"
+      ? create(BatchItemSchema, {
+          message: { case: "putObject", value: { ...item.message.value, content: new Uint8Array() } },
+        })
+      : item,
+  );
+  return create(EventSchema, {
+    ...event,
+    body: { case: "batch", value: create(BatchSchema, { ...event.body.value, items }) },
+  });
+}
+
+function toContents({ body }: Event): ObjectContent[] {
+  const items = body.case === "batch" ? body.value.items : [];
+  return items.flatMap(({ message }) => {
+    if (message.case !== "putObject") {
+      return [];
+    }
+    const { ref, content } = message.value;
+    const text = new TextDecoder().decode(content);
+    return [{ namespace: ref?.namespace ?? "", name: ref?.name ?? "", content: text }];
+  });
+}

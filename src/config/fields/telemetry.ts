@@ -1,0 +1,43 @@
+import * as z from "zod/mini";
+import type { LogLevel } from "../../lib/log-level.ts";
+import { optional, type ValuesOf, withDefault } from "../field.ts";
+import { httpUrl, port, text, type ValueType } from "../value-types.ts";
+import { sharedFields } from "./shared.ts";
+
+/** How a program can be watched. */
+export interface TelemetryConfig {
+  readonly logLevel: LogLevel;
+  /** Unset: no probes and no metrics. */
+  readonly probes: { readonly host: string; readonly port: number } | undefined;
+  /** Unset: no traces. */
+  readonly traces: { readonly url: string; readonly ratio: number } | undefined;
+}
+
+const ratio: ValueType<number> = {
+  schema: z.number().check(z.minimum(0), z.maximum(1)),
+  expected: "a number from 0 to 1",
+  fromText: (value) => (/^\d+(\.\d+)?$/.test(value) ? Number(value) : value),
+  placeholder: "ratio",
+};
+
+/** Keys of {@link TelemetryConfig}. */
+export const telemetryFields = {
+  logLevel: sharedFields.logLevel,
+  probePort: optional<number>(port, "Port of /livez, /readyz and /metrics; unset: none"),
+  probeHost: withDefault<string>(text("address"), "127.0.0.1", "Address that the probes' port is opened on"),
+  traceUrl: optional<string>(
+    httpUrl,
+    "Where traces are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; unset: none",
+  ),
+  traceRatio: withDefault<number>(ratio, 0.1, "Share of the watch events that are traced"),
+};
+
+/** The configuration that the keys say. */
+export function toTelemetryConfig(values: ValuesOf<typeof telemetryFields>): TelemetryConfig {
+  const { logLevel, probePort, probeHost, traceUrl, traceRatio } = values;
+  return {
+    logLevel,
+    probes: probePort === undefined ? undefined : { host: probeHost, port: probePort },
+    traces: traceUrl === undefined ? undefined : { url: traceUrl, ratio: traceRatio },
+  };
+}

@@ -1,0 +1,67 @@
+import * as z from "zod/mini";
+import { isClusterName } from "../../domain/cluster-name.ts";
+import { required, withDefault } from "../field.ts";
+import { sharedFields } from "../fields/shared.ts";
+import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "../fields/token-fields.ts";
+import { defineProgram } from "../program.ts";
+import { list, text } from "../value-types.ts";
+import { kindExclusion, kindSelection } from "./agent.ts";
+
+/** What `evenkeel agent` runs with. */
+export interface AgentConfig extends TokenConfig {
+  /** URL of the server. */
+  readonly server: string;
+  /** Name of the cluster, unique in the account. */
+  readonly cluster: string;
+  /** Kinds to read as "group/version/resource" ("v1/pods" for the core group), or "*" alone. */
+  readonly kinds: readonly string[];
+  /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
+  readonly excludes: readonly string[];
+  /** Namespaces to read; empty is all. */
+  readonly namespaces: readonly string[];
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly telemetry: TelemetryConfig;
+}
+
+/**
+ * Kinds that are not read unless somebody asks for it: Secrets, because their contents had better not be copied;
+ * Events and Leases, because they change all the time and tell nothing that lasts.
+ */
+export const defaultExcludes = [
+  "v1/secrets",
+  "v1/events",
+  "events.k8s.io/v1/events",
+  "coordination.k8s.io/v1/leases",
+] as const;
+
+const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Name of a cluster, as the contract has it. */
+export const clusterName = {
+  ...text("name", "a DNS subdomain such as prod-1"),
+  schema: z.string().check(z.refine(isClusterName)),
+};
+const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
+const { server, kubeconfig, context } = sharedFields;
+
+/** Keys of {@link AgentConfig}. */
+export const agentProgram = defineProgram(
+  {
+    server,
+    ...tokenFields,
+    cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
+    kinds: withDefault<readonly string[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
+    excludes: withDefault<readonly string[]>(kindExclusion, defaultExcludes, "Kinds left out of *"),
+    namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
+    kubeconfig,
+    context,
+    ...telemetryFields,
+  },
+  ({ logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
+    assertOneToken(values);
+    const telemetry = toTelemetryConfig({ logLevel, probePort, probeHost, traceUrl, traceRatio });
+    return { ...values, telemetry };
+  },
+);

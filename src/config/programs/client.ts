@@ -1,0 +1,17 @@
+import { sharedFields } from "../fields/shared.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "../fields/token-fields.ts";
+import { defineProgram } from "../program.ts";
+
+/** What the commands that ask a server run with. */
+export interface ClientConfig extends TokenConfig {
+  /** URL of the server. */
+  readonly server: string;
+}
+
+const { server } = sharedFields;
+
+/** Keys of {@link ClientConfig}. */
+export const clientProgram = defineProgram({ server, ...tokenFields }, (values): ClientConfig => {
+  assertOneToken(values);
+  return values;
+});

@@ -1,0 +1,87 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { defaultExcludes } from "../config/programs/agent-config.ts";
+import type { DevConfig } from "../config/programs/dev.ts";
+import { createPinoLog } from "../lib/pino-log.ts";
+import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
+import { readVersion } from "../main/read-version.ts";
+import { createRuntime } from "../main/runtime.ts";
+import { startServer } from "../main/start-server.ts";
+import { createDatabase } from "../store/postgres/database.ts";
+import { migrate } from "../store/postgres/migrate.ts";
+import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";
+import { createStoryteller } from "./narration.ts";
+import { startSimulation } from "./start-simulation.ts";
+
+/** Time that the agent has to deliver its last before the server stops, in milliseconds. */
+const AGENT_STOP_MS = 5_000;
+
+/**
+ * Runs `evenkeel dev` until `signal` aborts: server, agent, an embedded Postgres and a simulated cluster in this
+ * process, unless the configuration names real ones. Nothing is ever written to a real cluster, nor its rows broken.
+ */
+export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
+  const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
+  const { log } = runtime;
+  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const { cluster } = config;
+  const isReal = config.kubeconfig !== undefined || config.context !== undefined;
+  say(`Evenkeel ${readVersion()}`);
+
+  await using stack = new AsyncDisposableStack();
+  const databaseUrl =
+    config.databaseUrl ?? stack.use(await openEmbeddedPostgres({ dataDir: config.dataDir })).url;
+  await migrate(databaseUrl);
+  const database = stack.use(createDatabase({ url: databaseUrl }));
+  const parts = new AbortController();
+  const server = await startServer(parts.signal, {
+    ...config,
+    auth: { kind: "none" },
+    database,
+    runtime,
+  });
+  stack.defer(() => server.ended);
+  stack.defer(() => parts.abort(new Error("stopped")));
+
+  const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, log));
+  say(`  API       ${server.url}  (no authentication, loopback only)`);
+  say(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
+  say(`  cluster   ${simulation?.description ?? "the kubeconfig's, read only"}`);
+  say(`  look      evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
+  say("");
+
+  const story = createStoryteller(database, say);
+  const failed = new AbortController();
+  const running = AbortSignal.any([signal, failed.signal]);
+  const tasks = [
+    runAgentOn(
+      running,
+      {
+        server: server.url,
+        cluster,
+        kinds: ["*"],
+        excludes: defaultExcludes,
+        namespaces: [],
+        token: undefined,
+        tokenFile: undefined,
+      },
+      simulation?.source ?? fromKubeconfig(config),
+      runtime,
+    ),
+    story.run(running),
+    simulation?.run(running, story.drift),
+  ];
+  try {
+    await Promise.all(tasks);
+  } finally {
+    failed.abort(new Error("stopped"));
+    await Promise.race([Promise.allSettled(tasks), delay(AGENT_STOP_MS, undefined, { ref: false })]);
+  }
+  say("stopped");
+}
+
+/** The URL as it may be shown. */
+function withoutPassword(url: string): string {
+  const shown = new URL(url);
+  shown.password = "";
+  return shown.href;
+}

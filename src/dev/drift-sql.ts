@@ -1,0 +1,75 @@
+import type { Client } from "pg";
+import type { KindKey } from "../simulation/served-resources.ts";
+import type { DriftedObject } from "./drift.ts";
+
+/** Whose rows are broken. */
+export interface DriftTarget {
+  readonly account: string;
+  readonly cluster: string;
+}
+
+/** Rows of the copy as somebody with `psql` reads and writes them, past the ingester and its rule. */
+export interface RowVandal {
+  /** Objects of a kind that have a row, by key. */
+  list(kind: KindKey): Promise<DriftedObject[]>;
+  /** Changes the content and keeps the version. */
+  editContent(object: DriftedObject): Promise<void>;
+  deleteRow(object: DriftedObject): Promise<void>;
+  /** Copies the row of an object that there is to one that there is not. */
+  insertGhost(object: DriftedObject, ghostName: string, ghostUid: string): Promise<void>;
+  /** Claims that the row was observed at a version that the cluster will never reach. */
+  setAbsurdVersion(object: DriftedObject): Promise<void>;
+  deleteKind(kind: KindKey): Promise<void>;
+}
+
+const kindIs = "account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4";
+const objectIs = `${kindIs} AND namespace = $5 AND name = $6`;
+const absurdVersion = "99999999999999999999999999999999999999";
+
+/** Creates a vandal over a connected client, which the caller closes. */
+export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowVandal {
+  const ofKind = (kind: KindKey): string[] => {
+    const [group = "", resource = ""] = kind.split("/", 2);
+    return [account, cluster, group, resource];
+  };
+  const ofObject = ({ kind, namespace, name }: DriftedObject): string[] => [...ofKind(kind), namespace, name];
+  return {
+    async list(kind) {
+      const { rows } = await client.query<{ namespace: string; name: string }>(
+        `SELECT namespace, name FROM kubernetes_object WHERE ${kindIs} AND state = 'present' ORDER BY namespace, name`,
+        ofKind(kind),
+      );
+      return rows.map(({ namespace, name }) => ({ kind, namespace, name }));
+    },
+    async editContent(object) {
+      await client.query(
+        `UPDATE kubernetes_object
+         SET content = jsonb_set(content, '{metadata,labels}', '{"edited-by": "hand"}') WHERE ${objectIs}`,
+        ofObject(object),
+      );
+    },
+    async deleteRow(object) {
+      await client.query(`DELETE FROM kubernetes_object WHERE ${objectIs}`, ofObject(object));
+    },
+    async insertGhost(object, ghostName, ghostUid) {
+      await client.query(
+        `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, version, state, uid,
+           resource_version, observed_version, incarnation, content, form)
+         SELECT account, cluster, api_group, resource, namespace, $7, version, state, $8,
+           resource_version, observed_version, incarnation,
+           jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)), form
+         FROM kubernetes_object WHERE ${objectIs}`,
+        [...ofObject(object), ghostName, ghostUid],
+      );
+    },
+    async setAbsurdVersion(object) {
+      await client.query(
+        `UPDATE kubernetes_object SET observed_version = ${absurdVersion} WHERE ${objectIs}`,
+        ofObject(object),
+      );
+    },
+    async deleteKind(kind) {
+      await client.query(`DELETE FROM kubernetes_object WHERE ${kindIs}`, ofKind(kind));
+    },
+  };
+}

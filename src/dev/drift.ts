@@ -1,0 +1,36 @@
+import type { KindKey } from "../simulation/served-resources.ts";
+
+/** How the copy in Postgres was made to differ from the cluster. */
+export type DriftKind =
+  | "lost-event"
+  | "edited-content"
+  | "deleted-row"
+  | "ghost-row"
+  | "absurd-version"
+  | "deleted-kind";
+
+/** Every kind of drift, in the order in which they are injected. */
+export const driftKinds: readonly DriftKind[] = [
+  "lost-event",
+  "edited-content",
+  "deleted-row",
+  "ghost-row",
+  "absurd-version",
+  "deleted-kind",
+];
+
+/** An object whose row is wrong, or missing, or should not be there. */
+export interface DriftedObject {
+  readonly kind: KindKey;
+  /** Empty for objects of cluster scope. */
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Something that was broken on purpose. */
+export interface InjectedDrift {
+  readonly kind: DriftKind;
+  readonly time: Date;
+  /** At least one; all are of one kind. */
+  readonly objects: readonly [DriftedObject, ...DriftedObject[]];
+}

@@ -1,0 +1,74 @@
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { PGlite } from "@electric-sql/pglite";
+import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
+import { ConfigError } from "../../lib/errors.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
+import { guardExtendedQueries } from "./extended-query-guard.ts";
+
+/** A Postgres inside this process. */
+export interface EmbeddedPostgres extends AsyncDisposable {
+  /** Where any Postgres client reaches it, such as `psql`. */
+  readonly url: string;
+}
+
+/** How to open an embedded Postgres. */
+export interface EmbeddedPostgresOptions {
+  /** Keeps the data there; unset keeps it in memory. */
+  readonly dataDir?: string | undefined;
+  /** Port on 127.0.0.1; unset or 0 takes a free one. */
+  readonly port?: number | undefined;
+}
+
+/**
+ * Opens PGlite (Postgres compiled to WebAssembly) behind a socket, so that the ordinary driver, and `psql`, use it
+ * as any other. All connections share one backend: their transactions take turns, which is right, and advisory locks
+ * exclude nobody, so it serves one process.
+ */
+export async function openEmbeddedPostgres({
+  dataDir,
+  port = 0,
+}: EmbeddedPostgresOptions = {}): Promise<EmbeddedPostgres> {
+  using stack = new DisposableStack();
+  if (dataDir !== undefined) {
+    mkdirSync(dataDir, { recursive: true });
+    stack.use(lockDataDir(dataDir));
+  }
+  const db = await PGlite.create(dataDir === undefined ? {} : { dataDir });
+  const chosen = port === 0 ? await freePort() : port;
+  const server = new PGLiteSocketServer({
+    db: guardExtendedQueries(db),
+    host: "127.0.0.1",
+    port: chosen,
+    maxConnections: 100,
+  });
+  try {
+    await server.start();
+  } catch (cause) {
+    await db.close();
+    throw new ConfigError(`the embedded Postgres cannot listen on 127.0.0.1:${chosen}`, { cause });
+  }
+  const lock = stack.move();
+  return {
+    url: `postgres://postgres@127.0.0.1:${chosen}/postgres?sslmode=disable`,
+    async [Symbol.asyncDispose]() {
+      await server.stop();
+      await db.close();
+      lock.dispose();
+    },
+  };
+}
+
+/** The socket server does not tell which port it was given for 0. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
+  const address = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  if (address === null || typeof address === "string") {
+    throw new ConfigError("no free port on 127.0.0.1");
+  }
+  return address.port;
+}

@@ -1,0 +1,48 @@
+import { watchRuns } from "../backend/fleet/watch-runs.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/auth/anonymous-authenticator.ts";
+import type { Database } from "../store/postgres/database.ts";
+import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
+import type { InjectedDrift } from "./drift.ts";
+import { tellDrift, tellRun } from "./format-run-event.ts";
+
+/** Tells people what is broken and what runs make of it. */
+export interface Storyteller {
+  /** Tells of drift, and remembers it until a run has found it. */
+  drift(drift: InjectedDrift): void;
+  /** Tells of each run that ends, until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Makes a storyteller over the runs in a database. */
+export function createStoryteller(database: Database, say: (line: string) => void): Storyteller {
+  const clock = createSystemClock();
+  const store = createPrismaFleetStore(database, clock);
+  let open: readonly InjectedDrift[] = [];
+  return {
+    drift(drift) {
+      say(tellDrift(drift));
+      open = [...open, drift];
+    },
+    async run(signal) {
+      try {
+        for await (const run of watchRuns(signal, store, clock, {
+          account: ANONYMOUS_ACCOUNT,
+          cluster: undefined,
+        })) {
+          if (run.endTime !== undefined) {
+            const page = { limit: 1000, after: undefined };
+            const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);
+            const told = tellRun(open, run, items);
+            told.lines.forEach(say);
+            open = told.open;
+          }
+        }
+      } catch (error) {
+        if (!signal.aborted) {
+          throw error;
+        }
+      }
+    },
+  };
+}

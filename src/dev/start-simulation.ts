@@ -1,0 +1,59 @@
+import type { DevConfig } from "../config/programs/dev.ts";
+import type { KubeConfigSource } from "../kube/load-kube-config.ts";
+import type { Log } from "../lib/log.ts";
+import { createSeededRandom } from "../lib/random.ts";
+import { createSystemClock } from "../lib/system-clock.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/auth/anonymous-authenticator.ts";
+import { createApiServer } from "../simulation/api-server.ts";
+import { toKindKey } from "../simulation/served-resources.ts";
+import { SimulatedCluster } from "../simulation/simulated-cluster.ts";
+import { createWorkload } from "../simulation/workload.ts";
+import type { InjectedDrift } from "./drift.ts";
+import { createDriftInjector } from "./drift-injector.ts";
+
+/** A simulated cluster that is served, and what goes on in it. */
+export interface Simulation extends AsyncDisposable {
+  readonly source: KubeConfigSource;
+  /** For people: what it is and how to look at it. */
+  readonly description: string;
+  /** Changes objects and breaks rows, as configured, until `signal` aborts. */
+  run(signal: AbortSignal, onDrift: (drift: InjectedDrift) => void): Promise<void>;
+}
+
+/** The same cluster at every start, so that a kept database knows it again. */
+const SEED = 7;
+
+/** Starts the simulated cluster of `evenkeel dev`. */
+export async function startSimulation(
+  config: Pick<DevConfig, "cluster" | "churn" | "drift" | "driftIntervalMs">,
+  databaseUrl: string,
+  log: Log,
+): Promise<Simulation> {
+  const clock = createSystemClock();
+  const cluster = new SimulatedCluster({
+    clock,
+    random: createSeededRandom(SEED),
+    // Versions go on where an earlier process may have been: some writes a second are fewer than milliseconds.
+    firstRevision: clock.now().getTime(),
+  });
+  const workload = createWorkload({ cluster });
+  const api = await createApiServer(new AbortController().signal, { cluster, log });
+  const injector = createDriftInjector({
+    cluster,
+    databaseUrl,
+    target: { account: ANONYMOUS_ACCOUNT, cluster: config.cluster },
+    intervalMs: config.driftIntervalMs,
+  });
+  const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
+  return {
+    source: { kind: "server", url: api.url },
+    description: `simulated, ${count} objects: kubectl --server=${api.url} get pods -A`,
+    async run(signal, onDrift) {
+      await Promise.all([
+        config.churn ? workload.run(signal) : undefined,
+        config.drift ? injector.run(signal, onDrift) : undefined,
+      ]);
+    },
+    [Symbol.asyncDispose]: () => api[Symbol.asyncDispose](),
+  };
+}

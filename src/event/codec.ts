@@ -1,0 +1,90 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { type Event, EventSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import type { OutgoingMessage } from "../bus/bus.ts";
+import { TerminalError, toMessage } from "../lib/errors.ts";
+import { expandBatch } from "./compression.ts";
+import { type PackLimits, packBatch } from "./split-batch.ts";
+import { clusterKey } from "./topics.ts";
+
+/** Who says something, as the backend stamps it from the authenticated session. */
+export interface EventIdentity {
+  readonly account: string;
+  readonly cluster: string;
+  readonly clusterUid: string;
+  readonly epoch: bigint;
+}
+
+/** What an event says, and where in its session's stream. */
+export interface EventContent {
+  /** 0 for what the backend says itself. */
+  readonly sequence: bigint;
+  readonly time: Date;
+  /** W3C trace context; unset when it is not traced. */
+  readonly traceParent?: string;
+  readonly body: Event["body"];
+}
+
+/** Puts a body into its envelope, and that into a message of the bus. */
+export function encodeEvent(identity: EventIdentity, content: EventContent): OutgoingMessage {
+  return encodePart(identity, content, { part: 0, parts: 1 });
+}
+
+/**
+ * As {@link encodeEvent}, but a batch is compressed where that pays, and travels in as many messages as the bus's
+ * limit asks for: the sequence is safe when all of them are. An object that fits into no message travels without
+ * its content and with the reason, so that its row is quarantined.
+ */
+export function encodeEventInParts(
+  identity: EventIdentity,
+  content: EventContent,
+  limits: PackLimits,
+): OutgoingMessage[] {
+  if (content.body.case !== "batch") {
+    return [encodeEvent(identity, content)];
+  }
+  const bodies = packBatch(content.body.value, limits);
+  return bodies.map((body, part) =>
+    encodePart(identity, { ...content, body }, { part, parts: bodies.length }),
+  );
+}
+
+/** Reads a message of the bus, with its batch expanded. Throws `TerminalError` when it is not an Event. */
+export function decodeEvent(payload: Uint8Array): Event {
+  try {
+    const event = fromBinary(EventSchema, payload);
+    if (event.body.case === "compressedBatch") {
+      event.body = { case: "batch", value: expandBatch(event.body.value) };
+    }
+    return event;
+  } catch (cause) {
+    const message = `not an evenkeel.v1.Event (${payload.byteLength} bytes): ${toMessage(cause)}`;
+    throw new TerminalError(message, { cause });
+  }
+}
+
+function encodePart(
+  identity: EventIdentity,
+  { sequence, time, traceParent = "", body }: EventContent,
+  { part, parts }: { readonly part: number; readonly parts: number },
+): OutgoingMessage {
+  const envelope = {
+    ...identity,
+    sequence,
+    time: timestampFromDate(time),
+    traceParent,
+    ...(parts > 1 && { part, parts }),
+    body,
+  };
+  return {
+    key: clusterKey(identity.account, identity.cluster),
+    payload: toBinary(EventSchema, create(EventSchema, envelope)),
+    properties: {
+      account: identity.account,
+      cluster: identity.cluster,
+      epoch: String(identity.epoch),
+      sequence: String(sequence),
+      body: body.case ?? "",
+    },
+  };
+}

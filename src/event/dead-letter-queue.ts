@@ -1,0 +1,132 @@
+import type { Bus, Consumer, Delivery } from "../bus/bus.ts";
+import { type Clock, DeadlineError } from "../lib/clock.ts";
+import { NotFoundError, RetryableError } from "../lib/errors.ts";
+import { type DeadLetter, fromDeadLetter } from "./dead-letter.ts";
+import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
+
+/** A dead letter where it is kept. */
+export interface KeptLetter extends DeadLetter {
+  /** Its position in the dead-letter topic. */
+  readonly id: string;
+  /** Forgets it. */
+  acknowledge(): Promise<void>;
+}
+
+/** The dead letters of a bus, for people to decide about. */
+export interface DeadLetters {
+  /**
+   * Those that there are now, the oldest first. Meanwhile nobody else gets them; all that was not acknowledged is there
+   * again afterwards. Throws {@link LettersHeldError} at the end when not all have come.
+   */
+  read(signal: AbortSignal): AsyncIterable<KeptLetter>;
+  /**
+   * Publishes letters as they were before they died, and forgets each once it is stored. Whether its statement is still
+   * of value, the rule decides. Yields what was done; throws `NotFoundError` for the rest.
+   */
+  retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<KeptLetter>;
+  /** Forgets letters. Yields what was done; throws `NotFoundError` for the rest. */
+  drop(signal: AbortSignal, ids: readonly string[]): AsyncIterable<KeptLetter>;
+}
+
+/** Somebody else reads some of the letters. */
+export class LettersHeldError extends RetryableError {
+  override readonly name = "LettersHeldError";
+}
+
+/** What it takes to get at dead letters. */
+export interface DeadLettersOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  /** How many letters there are. */
+  readonly count: (signal: AbortSignal) => Promise<number>;
+}
+
+/** How long the next letter may take, in milliseconds. */
+const QUIET_MS = 5_000;
+
+/** Most letters here that nobody has looked at yet. */
+const MAX_PREFETCHED = 16;
+
+/**
+ * Reads by a consumer of the subscription that keeps the letters, and leaves what it only looks at unacknowledged. So it
+ * works on any bus, and what is acknowledged is exactly one message; Pulsar's admin API can look at messages as well, but
+ * neither forgets a single one nor gives properties back as they were. The bus does not say where its messages end: they
+ * are counted first.
+ */
+export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): DeadLetters {
+  const read = async function* (signal: AbortSignal): AsyncGenerator<KeptLetter, void, undefined> {
+    const letters = await count(signal);
+    if (letters === 0) {
+      return;
+    }
+    const consumer = await bus.subscribe(signal, {
+      topic: TOPICS.deadLetter,
+      subscription: DEAD_LETTER_SUBSCRIPTION,
+      maxUnacknowledged: letters,
+      maxPrefetched: MAX_PREFETCHED,
+    });
+    try {
+      for (let index = 0; index < letters; index++) {
+        const delivery = await takeOne(signal, clock, consumer);
+        if (delivery === undefined) {
+          throw new LettersHeldError(
+            `${letters - index} of ${letters} dead letters did not come within ${QUIET_MS} ms: another command has them; try again`,
+          );
+        }
+        yield { ...fromDeadLetter(delivery), id: delivery.position, acknowledge: delivery.acknowledge };
+      }
+    } finally {
+      await consumer.close();
+    }
+  };
+
+  const settle = async function* (
+    signal: AbortSignal,
+    ids: readonly string[],
+    act: (letter: KeptLetter) => Promise<void>,
+  ): AsyncGenerator<KeptLetter, void, undefined> {
+    const wanted = new Set(ids);
+    for await (const letter of read(signal)) {
+      if (wanted.delete(letter.id)) {
+        await act(letter);
+        await letter.acknowledge();
+        yield letter;
+      }
+      if (wanted.size === 0) {
+        return;
+      }
+    }
+    throw new NotFoundError(
+      `there is no dead letter ${[...wanted].join(", ")}: "evenkeel dlq list" shows them`,
+    );
+  };
+
+  return {
+    read,
+    async *retry(signal, ids) {
+      const producer = await bus.createProducer(signal, TOPICS.events);
+      try {
+        yield* settle(signal, ids, ({ message }) => producer.publish(signal, message));
+      } finally {
+        await producer.close();
+      }
+    },
+    drop: (signal, ids) => settle(signal, ids, async () => {}),
+  };
+}
+
+/** The next delivery; undefined when none has come in time. */
+async function takeOne(signal: AbortSignal, clock: Clock, consumer: Consumer): Promise<Delivery | undefined> {
+  using deadline = clock.deadline(signal, QUIET_MS);
+  try {
+    for await (const delivery of consumer.deliveries(deadline.signal)) {
+      return delivery;
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof DeadlineError)) {
+      throw error;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,112 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  type Batch,
+  type BatchItem,
+  BatchItemSchema,
+  BatchSchema,
+} from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import { formatKey } from "../domain/object-key.ts";
+import { TerminalError } from "../lib/errors.ts";
+import { compressBatch } from "./compression.ts";
+
+/** How a bus wants its batches. */
+export interface PackLimits {
+  /** Largest payload of a message, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Bytes cost more than the work of compressing them. */
+  readonly compress: boolean;
+}
+
+/** Most that the envelope takes: account, cluster and its uid, trace context, numbers. */
+const ENVELOPE_BYTES = 1024;
+
+/** Most that an item takes besides its content, by the contract's limits on names, versions and reasons. */
+const ITEM_BYTES = 2048;
+
+/** Largest message that an object needs: the contract lets its content have 4 MiB. */
+export const LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024 + ENVELOPE_BYTES + ITEM_BYTES;
+
+/**
+ * Cuts a batch into bodies of events that fit into the bus's messages: halved until each part fits. What one
+ * object says stays in one part, the last of it. An object that does not fit alone loses its content and says so.
+ */
+export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
+  const whole = toFittingBody(batch, limits);
+  if (whole.body !== undefined) {
+    return [whole.body];
+  }
+  const items = latestPerObject(batch.items);
+  const [first] = items;
+  if (first === undefined) {
+    throw new TerminalError(`a batch without items takes ${whole.bytes} bytes`);
+  }
+  if (items.length === 1) {
+    const { body, bytes } = toFittingBody(
+      withItems(batch, [withoutContent(first, whole.bytes, limits)]),
+      limits,
+    );
+    if (body === undefined) {
+      throw new TerminalError(`an item without content takes ${bytes} bytes`);
+    }
+    return [body];
+  }
+  const middle = Math.ceil(items.length / 2);
+  return [items.slice(0, middle), items.slice(middle)].flatMap((half) =>
+    packBatch(withItems(batch, half), limits),
+  );
+}
+
+/** The body, unless it is too large; and how large it is. */
+function toFittingBody(
+  batch: Batch,
+  { maxMessageBytes, compress }: PackLimits,
+): { readonly body?: Event["body"]; readonly bytes: number } {
+  const atMost = sizeAtMost(batch);
+  if (!compress && atMost <= maxMessageBytes) {
+    return { bytes: atMost, body: { case: "batch", value: batch } };
+  }
+  const bytes = toBinary(BatchSchema, batch);
+  const compressed = compress ? compressBatch(bytes) : undefined;
+  const size = compressed?.zstd.byteLength ?? bytes.byteLength;
+  if (size + ENVELOPE_BYTES > maxMessageBytes) {
+    return { bytes: size };
+  }
+  const body: Event["body"] =
+    compressed === undefined
+      ? { case: "batch", value: batch }
+      : { case: "compressedBatch", value: compressed };
+  return { bytes: size, body };
+}
+
+/** A bound that costs no encoding. */
+function sizeAtMost({ items, chunk }: Batch): number {
+  const contents = items.reduce(
+    (sum, { message }) => sum + (message.case === "putObject" ? message.value.content.byteLength : 0),
+    0,
+  );
+  return ENVELOPE_BYTES + contents + (items.length + (chunk === undefined ? 0 : 1)) * ITEM_BYTES;
+}
+
+/** Of two statements about an object the later one counts; in two parts, a redelivery could turn them round. */
+function latestPerObject(items: readonly BatchItem[]): BatchItem[] {
+  const latest = new Map<string, BatchItem>();
+  for (const item of items) {
+    latest.set(formatKey(item.message.value?.ref ?? { namespace: "", name: "" }), item);
+  }
+  return [...latest.values()];
+}
+
+function withItems(batch: Batch, items: BatchItem[]): Batch {
+  return create(BatchSchema, { ...batch, items });
+}
+
+function withoutContent({ message }: BatchItem, bytes: number, { maxMessageBytes }: PackLimits): BatchItem {
+  if (message.case !== "putObject") {
+    throw new TerminalError(`an item without content takes ${bytes} bytes`);
+  }
+  const { content } = message.value;
+  const quarantineReason = `its content of ${content.byteLength} bytes makes a message of ${bytes} bytes; the bus takes at most ${maxMessageBytes}`;
+  const value = { ...message.value, content: new Uint8Array(), quarantineReason };
+  return create(BatchItemSchema, { message: { case: "putObject", value } });
+}

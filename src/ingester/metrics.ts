@@ -1,0 +1,64 @@
+import type { Metrics } from "../lib/metrics.ts";
+import type { Hold } from "./keyed-window.ts";
+
+/** What an ingester counts. */
+export interface IngesterMetrics {
+  delivered(redeliveryCount: number): void;
+  /** An event of this body is committed: how long that took, and how long after the backend had stamped it. */
+  applied(body: string, seconds: number, lagSeconds: number): void;
+  /** An attempt failed, and may be repeated. */
+  failed(): void;
+  /** An attempt failed with an unknown error, and is repeated. The code is the SQLSTATE's class or the error's. */
+  unknownError(code: string): void;
+  deadLetter(): void;
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const LAG_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+/** Registers the ingester's metrics. */
+export function createIngesterMetrics(metrics: Metrics, hold: () => Hold): IngesterMetrics {
+  const deliveries = metrics.counter("evenkeel_ingester_deliveries_total", "Messages taken from the bus");
+  const redeliveries = metrics.counter(
+    "evenkeel_ingester_redeliveries_total",
+    "Messages that the bus had delivered before",
+  );
+  const seconds = metrics.histogram("evenkeel_ingester_apply_seconds", "Time to apply an event", SECONDS);
+  const lag = metrics.histogram(
+    "evenkeel_ingester_lag_seconds",
+    "Time from the backend's stamp on an event to its commit",
+    LAG_SECONDS,
+  );
+  const failures = metrics.counter(
+    "evenkeel_ingester_failed_attempts_total",
+    "Attempts at applying that failed",
+  );
+  const unknownErrors = metrics.counter(
+    "evenkeel_ingester_unknown_errors_total",
+    "Attempts that failed with an unknown error and are repeated, by SQLSTATE class or error code",
+  );
+  const deadLetters = metrics.counter(
+    "evenkeel_ingester_dead_letters_total",
+    "Messages kept as dead letters",
+  );
+  metrics.gauge("evenkeel_ingester_held_messages", "Messages taken and not yet settled", () => hold().items);
+  metrics.gauge("evenkeel_ingester_held_bytes", "Their payloads' bytes in memory", () => hold().bytes);
+  metrics.gauge(
+    "evenkeel_ingester_waiting_clusters",
+    "Clusters whose next event failed and is tried again",
+    () => hold().stuckKeys,
+  );
+  return {
+    delivered(redeliveryCount) {
+      deliveries.add(1);
+      redeliveries.add(redeliveryCount > 0 ? 1 : 0);
+    },
+    applied(body, appliedSeconds, lagSeconds) {
+      seconds.record(appliedSeconds, { body });
+      lag.record(lagSeconds);
+    },
+    failed: () => failures.add(1),
+    unknownError: (code) => unknownErrors.add(1, { code }),
+    deadLetter: () => deadLetters.add(1),
+  };
+}

@@ -1,0 +1,70 @@
+import { create } from "@bufbuild/protobuf";
+import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import {
+  type KindInventory,
+  type ReconciliationRequest,
+  ReconciliationRequestSchema,
+} from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { encodeEvent } from "../event/codec.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { IngestStore } from "../store/ingest-store.ts";
+import { toPosition } from "./event-position.ts";
+import type { Producers } from "./producer-pool.ts";
+
+/** Objects in one message of an answer: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
+const MAX_OBJECTS = 500;
+
+/** What answering needs. */
+export interface AnswerDependencies {
+  readonly store: IngestStore;
+  readonly producers: Producers;
+  readonly clock: Clock;
+}
+
+/**
+ * Answers a request with what Postgres believes of every kind of the cluster's scope, in messages of about
+ * 500 objects to the topic of the backend that holds the session. A request that is delivered again is
+ * answered again, as a new attempt, whose chunks replace those of the attempt before.
+ */
+export async function answerRequest(
+  signal: AbortSignal,
+  { store, producers, clock }: AnswerDependencies,
+  event: Event,
+  request: ReconciliationRequest,
+): Promise<void> {
+  const answer = await store.beginAnswer(signal, toPosition(event), request);
+  if (answer === undefined) {
+    return;
+  }
+  const producer = await producers.get(signal, answer.replyTopic);
+  let bytes = 0;
+  const publish = async (kinds: readonly KindInventory[]): Promise<void> => {
+    const value = create(ReconciliationRequestSchema, { ...request, kinds: [...kinds] });
+    const body = { case: "reconciliationRequest", value } as const;
+    const message = encodeEvent(event, { sequence: 0n, time: clock.now(), body });
+    await producer.publish(signal, message);
+    bytes += message.payload.byteLength;
+  };
+  let pending: KindInventory[] = [];
+  for (const kind of answer.kinds) {
+    for await (const inventory of store.readInventory(signal, answer, kind)) {
+      if (countObjects(pending) + countObjects([inventory]) > MAX_OBJECTS && pending.length > 0) {
+        await publish(pending);
+        pending = [];
+      }
+      pending.push(inventory);
+    }
+  }
+  if (pending.length > 0) {
+    await publish(pending);
+  }
+  await store.recordInventoryBytes(signal, answer, bytes);
+}
+
+/** A kind without rows has its own cost: its names. */
+function countObjects(inventories: readonly KindInventory[]): number {
+  return inventories.reduce(
+    (sum, { objects, chunk }) => sum + 1 + objects.length + (chunk?.managed.length ?? 0),
+    0,
+  );
+}

@@ -1,0 +1,106 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { KubeConfig } from "@kubernetes/client-node";
+import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
+import { trimEnd } from "../lib/trim-end.ts";
+import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
+import { describeRequest } from "./read-response.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+
+/** A transport that holds connections. */
+export interface NodeTransport extends KubeTransport {
+  /** Closes idle connections; requests under way end with their signals. */
+  close(): void;
+}
+
+/**
+ * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS
+ * for each request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
+ */
+export function createNodeTransport(config: KubeConfig): NodeTransport {
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) {
+    throw new TerminalError("the kubeconfig has no current cluster: choose a context");
+  }
+  const server = trimEnd(cluster.server, "/");
+  const agents = {
+    "http:": new http.Agent({ keepAlive: true }),
+    "https:": new https.Agent({ keepAlive: true }),
+  };
+  return {
+    async get(signal, request) {
+      signal.throwIfAborted();
+      const url = new URL(`${server}${request.path}`);
+      url.search = new URLSearchParams(request.query).toString();
+      const options = await authorize(config, request);
+      const { protocol } = url;
+      if (protocol !== "http:" && protocol !== "https:") {
+        throw new TerminalError(`the cluster's server is ${cluster.server}: expected http or https`);
+      }
+      // A proxy needs the library's own agent; it is made anew for each request.
+      options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;
+      return await send(signal, request, url, options);
+    },
+    close() {
+      agents["http:"].destroy();
+      agents["https:"].destroy();
+    },
+  };
+}
+
+async function authorize(config: KubeConfig, { accept }: KubeRequest): Promise<https.RequestOptions> {
+  const options: https.RequestOptions = { headers: {} };
+  try {
+    await config.applyToHTTPSOptions(options);
+  } catch (cause) {
+    throw new RetryableError(`cannot authenticate to the Kubernetes API: ${toMessage(cause)}`, { cause });
+  }
+  const headers = options.headers as http.OutgoingHttpHeaders;
+  return {
+    ...options,
+    headers: { ...headers, Accept: accept ?? "application/json", "User-Agent": "evenkeel-agent" },
+  };
+}
+
+async function send(
+  signal: AbortSignal,
+  request: KubeRequest,
+  url: URL,
+  options: https.RequestOptions,
+): Promise<KubeResponse> {
+  const { request: open } = url.protocol === "https:" ? https : http;
+  const answered = Promise.withResolvers<http.IncomingMessage>();
+  const outgoing = open(url, { ...options, signal }, answered.resolve);
+  outgoing.on("error", answered.reject);
+  outgoing.end();
+  try {
+    const incoming = await answered.promise;
+    return {
+      status: incoming.statusCode ?? 0,
+      retryAfterMs: parseRetryAfter(incoming.headers["retry-after"]),
+      body: readBody(signal, request, incoming),
+    };
+  } catch (cause) {
+    throw translate(cause, signal, request);
+  }
+}
+
+async function* readBody(
+  signal: AbortSignal,
+  request: KubeRequest,
+  incoming: http.IncomingMessage,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* incoming as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw translate(cause, signal, request);
+  } finally {
+    incoming.destroy();
+  }
+}
+
+function translate(cause: unknown, signal: AbortSignal, request: KubeRequest): unknown {
+  return signal.aborted
+    ? signal.reason
+    : new RetryableError(`${describeRequest(request)}: ${toMessage(cause)}`, { cause });
+}

@@ -1,0 +1,152 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { BadRequestSchema, RetryInfoSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import { DeadlineError } from "../../lib/clock.ts";
+import {
+  ConflictError,
+  type FieldViolation,
+  InvalidArgumentError,
+  NotFoundError,
+  RetryableError,
+  TerminalError,
+} from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import { truncate } from "../../lib/truncate.ts";
+
+/** Longest message of an error, in bytes: a status travels in headers, whose size clients limit. */
+const MAX_TEXT_BYTES = 4096;
+/** Most violations that an error names. */
+const MAX_VIOLATIONS = 20;
+/** Longest field and description of a violation, each, and of all of them together, in bytes. */
+const MAX_VIOLATION_BYTES = 512;
+const MAX_VIOLATIONS_BYTES = 3584;
+
+/**
+ * Translates what a handler throws, before the response or in the middle of its stream, with {@link toConnectError}.
+ * It stands first among the interceptors, so that it sees what the others throw too.
+ */
+export function createErrorMappingInterceptor(log: Log): Interceptor {
+  return (next) => async (request) => {
+    const translate = (error: unknown): ConnectError =>
+      toConnectError(error, request.signal, log.with({ method: toMethodName(request.method) }));
+    try {
+      const response = await next(request);
+      return response.stream
+        ? { ...response, message: translateErrors(response.message, translate) }
+        : response;
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+}
+
+/**
+ * What a caller is told of an error. Total: anything can be thrown into it.
+ *
+ * An error that is not of ours is INTERNAL with a fixed message, because its own may carry what the caller must not
+ * see (SQL, addresses, another account's names); the original goes to the log. The size of the result is bounded, even
+ * where an error repeats what the caller has sent: it would not arrive otherwise.
+ *
+ * @param signal the call's own; when it has aborted, what the abort threw stands for the signal's reason.
+ */
+export function toConnectError(error: unknown, signal: AbortSignal, log: Log): ConnectError {
+  return limitMessage(translateError(error, signal, log));
+}
+
+function limitMessage(error: ConnectError): ConnectError {
+  const { rawMessage, code, metadata, details, cause } = error;
+  const message = truncate(rawMessage, MAX_TEXT_BYTES);
+  if (message === rawMessage) {
+    return error;
+  }
+  return Object.assign(new ConnectError(message, code, metadata, undefined, cause), { details });
+}
+
+function translateError(error: unknown, signal: AbortSignal, log: Log): ConnectError {
+  const known = fromKnownError(error);
+  if (known !== undefined) {
+    return known;
+  }
+  if (signal.aborted && (error === signal.reason || isAbortError(error))) {
+    return fromKnownError(signal.reason) ?? new ConnectError("the call was cancelled", Code.Canceled);
+  }
+  log.error("a call failed unexpectedly", { error });
+  return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+}
+
+function fromKnownError(error: unknown): ConnectError | undefined {
+  if (error instanceof ConnectError) {
+    return error;
+  }
+  // Subclasses of TerminalError stand before it.
+  if (error instanceof InvalidArgumentError) {
+    const fieldViolations = limitViolations(error.violations);
+    const hidden = error.violations.length - fieldViolations.length;
+    const { message } = new InvalidArgumentError(fieldViolations);
+    const text = hidden === 0 ? message : `${message}; and ${hidden} more`;
+    const details = [{ desc: BadRequestSchema, value: { fieldViolations } }];
+    return new ConnectError(text, Code.InvalidArgument, undefined, details, error);
+  }
+  if (error instanceof NotFoundError) {
+    return new ConnectError(error.message, Code.NotFound, undefined, undefined, error);
+  }
+  // ABORTED is what a client may try again from the start, at a higher level than one call.
+  if (error instanceof ConflictError) {
+    return new ConnectError(error.message, Code.Aborted, undefined, undefined, error);
+  }
+  // FAILED_PRECONDITION: trying again is useless before somebody changes something.
+  if (error instanceof TerminalError) {
+    return new ConnectError(error.message, Code.FailedPrecondition, undefined, undefined, error);
+  }
+  // UNAVAILABLE is the one code that clients try again by themselves.
+  if (error instanceof RetryableError) {
+    return new ConnectError(error.message, Code.Unavailable, undefined, toRetryDetails(error), error);
+  }
+  if (error instanceof DeadlineError) {
+    return new ConnectError(error.message, Code.DeadlineExceeded, undefined, undefined, error);
+  }
+  return undefined;
+}
+
+/** The first violations, as many as an error may name; one at least. */
+function limitViolations(violations: readonly FieldViolation[]): FieldViolation[] {
+  const limited: FieldViolation[] = [];
+  let bytes = 0;
+  for (const violation of violations.slice(0, MAX_VIOLATIONS)) {
+    const field = truncate(violation.field, MAX_VIOLATION_BYTES);
+    const description = truncate(violation.description, MAX_VIOLATION_BYTES);
+    bytes += Buffer.byteLength(field) + Buffer.byteLength(description);
+    if (bytes > MAX_VIOLATIONS_BYTES) {
+      break;
+    }
+    limited.push({ field, description });
+  }
+  return limited;
+}
+
+function toRetryDetails({ retryAfterMs }: RetryableError) {
+  if (retryAfterMs === undefined) {
+    return [];
+  }
+  const seconds = Math.floor(retryAfterMs / 1000);
+  const nanos = Math.round((retryAfterMs - seconds * 1000) * 1_000_000);
+  return [{ desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds), nanos } } }];
+}
+
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+function toMethodName(method: {
+  readonly name: string;
+  readonly parent: { readonly typeName: string };
+}): string {
+  return `${method.parent.typeName}/${method.name}`;
+}
+
+async function* translateErrors<T>(messages: AsyncIterable<T>, translate: (error: unknown) => ConnectError) {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw translate(error);
+  }
+}

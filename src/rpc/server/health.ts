@@ -1,0 +1,68 @@
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import {
+  Health as HealthService,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../../../gen/proto/grpc/health/v1/health_pb.ts";
+import { waitFor } from "../../lib/bounded-queue.ts";
+
+/** Which services of a server can be used now, as `grpc.health.v1` answers it. */
+export interface Health {
+  /** Sets the status of a service by its full name; the empty name is the server as a whole, serving from the start. */
+  set(service: string, serving: boolean): void;
+  /** Registers `grpc.health.v1.Health`. */
+  register(router: ConnectRouter): void;
+}
+
+/** The health of one server. */
+export function createHealth(): Health {
+  const statuses = new Map<string, ServingStatus>([["", ServingStatus.SERVING]]);
+  const watchers = new Set<() => void>();
+
+  const nextChange = async (signal: AbortSignal): Promise<void> => {
+    const changed = Promise.withResolvers<void>();
+    watchers.add(changed.resolve);
+    try {
+      await waitFor(signal, changed.promise);
+    } finally {
+      watchers.delete(changed.resolve);
+    }
+  };
+
+  async function* watch(signal: AbortSignal, service: string) {
+    let last: ServingStatus | undefined;
+    for (;;) {
+      const status = statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN;
+      if (status !== last) {
+        last = status;
+        yield { status };
+        // The status may have changed again while the message was on its way.
+        continue;
+      }
+      await nextChange(signal);
+    }
+  }
+
+  return {
+    set(service, serving) {
+      statuses.set(service, serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
+      for (const wake of watchers) {
+        wake();
+      }
+    },
+    register(router) {
+      router.service(HealthService, {
+        check({ service }) {
+          const status = statuses.get(service);
+          if (status === undefined) {
+            throw new ConnectError(`no service ${service} here`, Code.NotFound);
+          }
+          return { status };
+        },
+        list: () => ({
+          statuses: Object.fromEntries([...statuses].map(([name, status]) => [name, { status }])),
+        }),
+        watch: ({ service }, { signal }) => watch(signal, service),
+      });
+    },
+  };
+}

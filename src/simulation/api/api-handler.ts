@@ -1,0 +1,178 @@
+import type { ForcedAnswer } from "../faults.ts";
+import { toKindKey } from "../served-resources.ts";
+import { type SimulatedCluster, toObjectKey } from "../simulated-cluster.ts";
+import type { FeedSubscription } from "../watch-feed.ts";
+import {
+  ApiStatusError,
+  methodNotAllowed,
+  objectNotFound,
+  resourceNotFound,
+  tooLargeResourceVersion,
+} from "./api-status.ts";
+import { negotiate, type Representation } from "./content-negotiation.ts";
+import {
+  createCoreVersionsBody,
+  createGroupBody,
+  createGroupsBody,
+  createResourcesBody,
+  createVersionBody,
+} from "./discovery-response.ts";
+import { parseListOptions, parseResourceVersion } from "./list-query.ts";
+import { createListBody } from "./list-response.ts";
+import { represent, toKubeObject } from "./represent-object.ts";
+import { parseRoute, type Route } from "./request-path.ts";
+import { createWatchBody } from "./watch-response.ts";
+
+/** A request to the simulated API server, whatever it came by. */
+export interface ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+  readonly accept: string | undefined;
+}
+
+/** Its answer: a text that is there, or a stream of lines. */
+export type ApiResponse =
+  | {
+      readonly kind: "text";
+      readonly status: number;
+      readonly contentType: string;
+      readonly retryAfterSeconds: number | undefined;
+      readonly text: string;
+    }
+  | {
+      readonly kind: "stream";
+      /** To be disposed when the connection ends; its `cut` asks for the connection to be broken. */
+      readonly subscription: FeedSubscription;
+      readonly lines: (signal: AbortSignal) => AsyncGenerator<string, void, undefined>;
+    };
+
+/** Answers one request from the cluster as it is now. Never throws for what a client sent. */
+export function answer(cluster: SimulatedCluster, request: ApiRequest): ApiResponse {
+  const forced = cluster.faults.takeAnswer(`${request.path}?${request.query}`);
+  if (forced !== undefined) {
+    return toStatusResponse(toForcedError(forced));
+  }
+  try {
+    const route = parseRoute(request.path, cluster.kinds());
+    if (route === undefined) {
+      return plainText(404, "404 page not found\n");
+    }
+    if (request.method !== "GET") {
+      throw methodNotAllowed();
+    }
+    return answerRoute(cluster, request, route);
+  } catch (error) {
+    if (error instanceof ApiStatusError) {
+      return toStatusResponse(error);
+    }
+    throw error;
+  }
+}
+
+function answerRoute(cluster: SimulatedCluster, request: ApiRequest, route: Route): ApiResponse {
+  switch (route.kind) {
+    case "health":
+      return plainText(200, "ok");
+    case "version":
+      return json(200, createVersionBody());
+    case "core-versions":
+      return json(200, createCoreVersionsBody());
+    case "groups":
+      return json(200, createGroupsBody(cluster.kinds()));
+    case "group":
+      return json(200, createGroupBody(route.group, cluster.kinds()));
+    case "resources":
+      return json(200, createResourcesBody(route.group, route.version, cluster.kinds()));
+    case "unknown-resource":
+      throw resourceNotFound();
+    case "collection":
+      return answerCollection(cluster, request, route);
+    case "object":
+      return json(200, readObject(cluster, request, route, negotiate(request.accept, "object")));
+    default:
+      return route satisfies never;
+  }
+}
+
+function answerCollection(
+  cluster: SimulatedCluster,
+  { query, accept }: ApiRequest,
+  { served, namespace }: Extract<Route, { kind: "collection" }>,
+): ApiResponse {
+  const options = parseListOptions(query);
+  if (!options.watch) {
+    const representation = negotiate(accept, "list");
+    const newestRevision = toNewestRevision(cluster, options.resourceVersion);
+    return json(
+      200,
+      createListBody(cluster.store, { served, namespace, options, representation, newestRevision }),
+    );
+  }
+  const watch = { served, namespace, options, representation: negotiate(accept, "object") };
+  const subscription = cluster.subscribe(toKindKey(served));
+  return {
+    kind: "stream",
+    subscription,
+    lines: (signal) => createWatchBody(signal, cluster, watch, subscription),
+  };
+}
+
+function readObject(
+  cluster: SimulatedCluster,
+  { query }: ApiRequest,
+  { served, namespace, name }: Extract<Route, { kind: "object" }>,
+  representation: Representation,
+): object {
+  const asked = parseResourceVersion(query.get("resourceVersion"));
+  const newest = toNewestRevision(cluster, asked);
+  if (asked !== undefined && asked > BigInt(newest)) {
+    throw tooLargeResourceVersion(asked, newest);
+  }
+  const entry = cluster.store.get(toKindKey(served), toObjectKey(namespace ?? "", name), newest);
+  if (entry === undefined) {
+    throw objectNotFound(served, name);
+  }
+  return represent(toKubeObject(entry), representation);
+}
+
+/** The newest revision that the answer to this request may know of. */
+function toNewestRevision({ faults, store }: SimulatedCluster, asked: bigint | undefined): number {
+  const stale = faults.staleLists;
+  return stale !== undefined && (stale.affects === "all" || asked === 0n)
+    ? Math.min(stale.revision, store.revision)
+    : store.revision;
+}
+
+function toForcedError({
+  status,
+  reason = "InternalError",
+  retryAfterSeconds,
+}: ForcedAnswer): ApiStatusError {
+  return new ApiStatusError({
+    code: status,
+    reason,
+    message: `the simulated cluster was asked to answer ${status}`,
+    ...(retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } }),
+  });
+}
+
+function toStatusResponse({ body }: ApiStatusError): ApiResponse {
+  const retryAfterSeconds = body.details?.retryAfterSeconds;
+  return { ...json(body.code, body), retryAfterSeconds };
+}
+
+function json(status: number, body: object): Extract<ApiResponse, { kind: "text" }> {
+  const text = JSON.stringify(body);
+  return { kind: "text", status, contentType: "application/json", retryAfterSeconds: undefined, text };
+}
+
+function plainText(status: number, text: string): ApiResponse {
+  return {
+    kind: "text",
+    status,
+    contentType: "text/plain; charset=utf-8",
+    retryAfterSeconds: undefined,
+    text,
+  };
+}

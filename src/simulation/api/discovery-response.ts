@@ -1,0 +1,80 @@
+import { type ServedKind, toApiVersion } from "../served-resources.ts";
+
+const readVerbs = ["get", "list", "watch"];
+
+/** What a real server names beside its objects and nobody can list; a client has to leave it out. */
+const unlisted = new Map([
+  ["v1/Pod", ["pods/log", "pods/status"]],
+  ["v1/Namespace", ["namespaces/status"]],
+  ["apps/v1/Deployment", ["deployments/scale", "deployments/status"]],
+]);
+
+/** Body of `/api`. */
+export function createCoreVersionsBody(): object {
+  return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
+}
+
+/** Body of `/apis`: every group but the core, with its versions in the order in which they are served. */
+export function createGroupsBody(kinds: readonly ServedKind[]): object {
+  const groups = [...new Set(kinds.map((kind) => kind.group))].filter((group) => group !== "");
+  return {
+    kind: "APIGroupList",
+    apiVersion: "v1",
+    groups: groups.map((group) => toGroup(group, kinds)),
+  };
+}
+
+/** Body of `/apis/GROUP`, which is served. */
+export function createGroupBody(group: string, kinds: readonly ServedKind[]): object {
+  return { kind: "APIGroup", apiVersion: "v1", ...toGroup(group, kinds) };
+}
+
+/** Body of `/api/v1` and `/apis/GROUP/VERSION`, which is served. */
+export function createResourcesBody(group: string, version: string, kinds: readonly ServedKind[]): object {
+  const served = kinds.filter((kind) => kind.group === group && kind.version === version);
+  return {
+    kind: "APIResourceList",
+    apiVersion: "v1",
+    groupVersion: toApiVersion({ group, version }),
+    resources: [
+      ...(group === "" ? [toUnlisted("bindings", "Binding", true, ["create"])] : []),
+      ...served.flatMap((kind) => [toResource(kind), ...toSubresources(kind)]),
+    ],
+  };
+}
+
+/** Body of `/version`. */
+export function createVersionBody(): object {
+  return {
+    major: "1",
+    minor: "34",
+    gitVersion: "v1.34.4+evenkeel-simulated",
+    gitCommit: "",
+    gitTreeState: "clean",
+    buildDate: "1970-01-01T00:00:00Z",
+    goVersion: "",
+    compiler: "",
+    platform: "",
+  };
+}
+
+function toResource({ resource, singular, namespaced, kind, shortNames }: ServedKind): object {
+  const optional = shortNames.length > 0 ? { shortNames } : {};
+  return { name: resource, singularName: singular, namespaced, kind, verbs: readVerbs, ...optional };
+}
+
+function toSubresources(kind: ServedKind): object[] {
+  const names = unlisted.get(`${toApiVersion(kind)}/${kind.kind}`) ?? [];
+  return names.map((name) => toUnlisted(name, kind.kind, kind.namespaced, ["get"]));
+}
+
+function toUnlisted(name: string, kind: string, namespaced: boolean, verbs: readonly string[]): object {
+  return { name, singularName: "", namespaced, kind, verbs };
+}
+
+function toGroup(name: string, kinds: readonly ServedKind[]): object {
+  const versions = [...new Set(kinds.filter((kind) => kind.group === name).map((kind) => kind.version))].map(
+    (version) => ({ groupVersion: `${name}/${version}`, version }),
+  );
+  return { name, versions, preferredVersion: versions[0] };
+}

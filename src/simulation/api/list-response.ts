@@ -1,0 +1,110 @@
+import { CompactedError, type MvccStore, type StoreEntry } from "../mvcc-store.ts";
+import { type ServedKind, toApiVersion, toKindKey } from "../served-resources.ts";
+import type { KubeObject } from "../simulated-object.ts";
+import { badRequest, expired, tooLargeResourceVersion } from "./api-status.ts";
+import type { Representation } from "./content-negotiation.ts";
+import { parseContinueToken, toContinueToken } from "./continue-token.ts";
+import type { ListOptions } from "./list-query.ts";
+import { represent, toKubeObject } from "./represent-object.ts";
+
+/** What to list. */
+export interface ListQuery {
+  readonly served: ServedKind;
+  readonly namespace: string | undefined;
+  readonly options: ListOptions;
+  readonly representation: Representation;
+  /** The newest revision that this server knows: an older one than the store's is a server that lags behind. */
+  readonly newestRevision: number;
+}
+
+const tooOld = "The resourceVersion for the provided list is too old.";
+const tokenTooOld =
+  "The provided continue parameter is too old to display a consistent list result. You can start a new list " +
+  "without the continue parameter, or use the continue token in this response to retrieve the remainder of the " +
+  "results. Continuing with the provided token results in an inconsistent list - objects that were created, " +
+  "modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+
+/**
+ * Body of a list, or of a page of one. Items stand in the order of their keys in etcd, which is the bytes of
+ * "namespace/name": "a-b/x" comes before "a/x". Items of built-in kinds have no `kind` and `apiVersion`.
+ */
+export function createListBody(store: MvccStore<KubeObject>, query: ListQuery): object {
+  const { served, namespace, options, representation } = query;
+  const page = readPage(store, query);
+  const inNamespace = page.entries.filter(
+    ({ key }) => namespace === undefined || key.startsWith(`${namespace}/`),
+  );
+  const items = options.limit > 0 ? inNamespace.slice(0, options.limit) : inNamespace;
+  const remaining = inNamespace.length - items.length;
+  const metadata = {
+    resourceVersion: String(page.revision),
+    ...(remaining > 0
+      ? {
+          continue: toContinueToken({ revision: page.revision, startKey: `${items.at(-1)?.key}\0` }),
+          remainingItemCount: remaining,
+        }
+      : {}),
+  };
+  return representation === "metadata"
+    ? {
+        kind: "PartialObjectMetadataList",
+        apiVersion: "meta.k8s.io/v1",
+        metadata,
+        items: items.map((entry) => represent(toKubeObject(entry), "metadata")),
+      }
+    : {
+        kind: `${served.kind}List`,
+        apiVersion: toApiVersion(served),
+        metadata,
+        items: items.map((entry) => toItem(toKubeObject(entry), served)),
+      };
+}
+
+interface Page {
+  readonly revision: number;
+  /** From the page's beginning to the end of the list. */
+  readonly entries: readonly StoreEntry<KubeObject>[];
+}
+
+function readPage(store: MvccStore<KubeObject>, { served, options, newestRevision }: ListQuery): Page {
+  const prefix = toKindKey(served);
+  if (options.continueToken !== undefined) {
+    if (options.resourceVersion !== undefined && options.resourceVersion !== 0n) {
+      throw badRequest("specifying resource version is not allowed when using continue");
+    }
+    const { revision, startKey } = parseContinueToken(options.continueToken);
+    const at = revision < 0 ? newestRevision : revision;
+    const onCompacted = () => expired(tokenTooOld, toContinueToken({ revision: -1, startKey }));
+    return { revision: at, entries: readAt(store, prefix, at, onCompacted, startKey) };
+  }
+  const asked = options.resourceVersion;
+  if (asked !== undefined && asked > BigInt(newestRevision)) {
+    throw tooLargeResourceVersion(asked, newestRevision);
+  }
+  // A limit makes a version without a match an exact one (ValidateListOptions in k8s.io/apiserver/pkg/storage).
+  const isExact = options.match === "Exact" || (options.match === undefined && options.limit > 0);
+  const revision = isExact && asked !== undefined && asked > 0n ? Number(asked) : newestRevision;
+  return { revision, entries: readAt(store, prefix, revision, () => expired(tooOld)) };
+}
+
+function readAt(
+  store: MvccStore<KubeObject>,
+  prefix: string,
+  revision: number,
+  onCompacted: () => Error,
+  startKey?: string,
+): StoreEntry<KubeObject>[] {
+  try {
+    return store.list(prefix, revision, startKey);
+  } catch (error) {
+    throw error instanceof CompactedError ? onCompacted() : error;
+  }
+}
+
+function toItem(object: KubeObject, served: ServedKind): object {
+  if (served.custom) {
+    return object;
+  }
+  const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
+  return rest;
+}

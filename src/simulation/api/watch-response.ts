@@ -1,0 +1,185 @@
+import { DeadlineError } from "../../lib/clock.ts";
+import { CompactedError, type StoreEvent } from "../mvcc-store.ts";
+import { type ServedKind, toApiVersion, toKindKey } from "../served-resources.ts";
+import type { SimulatedCluster } from "../simulated-cluster.ts";
+import type { KubeObject } from "../simulated-object.ts";
+import type { FeedItem, FeedSubscription } from "../watch-feed.ts";
+import { type ApiStatusError, expired } from "./api-status.ts";
+import type { Representation } from "./content-negotiation.ts";
+import type { ListOptions } from "./list-query.ts";
+import { represent, toKubeObject } from "./represent-object.ts";
+
+/** What to watch. */
+export interface WatchQuery {
+  readonly served: ServedKind;
+  readonly namespace: string | undefined;
+  readonly options: ListOptions;
+  readonly representation: Representation;
+}
+
+/** How often an idle watch is sent a bookmark (`defaultBookmarkFrequency` of the real server). */
+const bookmarkIntervalMs = 60_000;
+/** How long before its end a watch is sent its last bookmark. */
+const lastBookmarkMs = 2_000;
+/** Watches without `timeoutSeconds` end after this and up to as much again (`--min-request-timeout`). */
+const minTimeoutMs = 1_800_000;
+
+/**
+ * Body of a watch: one JSON event a line, until its time is up. Ends early after an ERROR event; throws the reason
+ * of `subscription.cut` when that aborts. The caller disposes the subscription.
+ *
+ * A version in the future is accepted: nothing comes until the cluster has got there, as with the real server.
+ */
+export async function* createWatchBody(
+  signal: AbortSignal,
+  cluster: SimulatedCluster,
+  query: WatchQuery,
+  subscription: FeedSubscription,
+): AsyncGenerator<string, void, undefined> {
+  const timeoutMs = toTimeoutMs(cluster, query.options);
+  using deadline = cluster.clock.deadline(AbortSignal.any([signal, subscription.cut]), timeoutMs);
+  const stop = new AbortController();
+  const until = AbortSignal.any([deadline.signal, stop.signal]);
+  const bookmarks = query.options.allowWatchBookmarks
+    ? offerBookmarks(until, cluster, subscription, timeoutMs)
+    : Promise.resolve();
+  try {
+    const start = readStart(cluster, query);
+    yield* start.lines;
+    if (start.after === undefined) {
+      return;
+    }
+    for await (const item of subscription.queue.take(until)) {
+      const line = toLine(item, query, start.after);
+      if (line !== undefined) {
+        yield line;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof DeadlineError) || signal.aborted) {
+      throw error;
+    }
+  } finally {
+    stop.abort();
+    await bookmarks;
+  }
+}
+
+interface WatchStart {
+  readonly lines: Iterable<string>;
+  /** Only what is after this revision goes on; `undefined` when nothing does. */
+  readonly after: number | undefined;
+}
+
+function readStart(cluster: SimulatedCluster, query: WatchQuery): WatchStart {
+  const asked = query.options.resourceVersion;
+  const newest = cluster.store.revision;
+  if (asked === undefined || asked === 0n) {
+    return { lines: initialLines(cluster, query, newest), after: newest };
+  }
+  try {
+    const after = Number(asked);
+    const missed = cluster.eventsAfter(toKindKey(query.served), after);
+    const lines = missed.flatMap((event) => toLine({ kind: "event", event }, query, after) ?? []);
+    return { lines, after: Math.max(after, newest) };
+  } catch (error) {
+    if (!(error instanceof CompactedError)) {
+      throw error;
+    }
+    const tooOld = expired(`too old resource version: ${asked} (${cluster.store.compactedRevision})`);
+    return { lines: [toErrorLine(tooOld)], after: undefined };
+  }
+}
+
+function initialLines(cluster: SimulatedCluster, query: WatchQuery, revision: number): string[] {
+  const present = cluster.store
+    .list(toKindKey(query.served), revision)
+    .filter(({ key }) => isInNamespace(key, query.namespace))
+    .map((entry) => toEventLine("ADDED", toKubeObject(entry), query));
+  return query.options.allowWatchBookmarks
+    ? [...present, toBookmarkLine(query, revision, { "k8s.io/initial-events-end": "true" })]
+    : present;
+}
+
+function toLine(item: FeedItem, query: WatchQuery, after: number): string | undefined {
+  switch (item.kind) {
+    case "bookmark":
+      return item.revision < after ? undefined : toBookmarkLine(query, item.revision);
+    case "event":
+      return item.event.revision <= after || !isInNamespace(item.event.key, query.namespace)
+        ? undefined
+        : toEventLine(...toChange(item.event), query);
+    default:
+      return item satisfies never;
+  }
+}
+
+/** A deleted object is sent as it was, at the version of its deletion. */
+function toChange({ revision, value, previous }: StoreEvent<KubeObject>): [string, KubeObject] {
+  const object = value ?? previous;
+  if (object === undefined) {
+    throw new Error(`the write at revision ${revision} removed nothing`);
+  }
+  const type = value === undefined ? "DELETED" : previous === undefined ? "ADDED" : "MODIFIED";
+  return [type, toKubeObject({ value: object, modRevision: revision })];
+}
+
+function toEventLine(type: string, object: KubeObject, { representation }: WatchQuery): string {
+  return `${JSON.stringify({ type, object: represent(object, representation) })}\n`;
+}
+
+function toBookmarkLine(
+  { served, representation }: WatchQuery,
+  revision: number,
+  annotations?: Readonly<Record<string, string>>,
+): string {
+  const metadata = {
+    resourceVersion: String(revision),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+  const object =
+    representation === "metadata"
+      ? { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata }
+      : { kind: served.kind, apiVersion: toApiVersion(served), metadata };
+  return `${JSON.stringify({ type: "BOOKMARK", object })}\n`;
+}
+
+function toErrorLine(error: ApiStatusError): string {
+  return `${JSON.stringify({ type: "ERROR", object: error.body })}\n`;
+}
+
+function isInNamespace(key: string, namespace: string | undefined): boolean {
+  return namespace === undefined || key.startsWith(`${namespace}/`);
+}
+
+function toTimeoutMs(cluster: SimulatedCluster, { timeoutSeconds }: ListOptions): number {
+  return timeoutSeconds ? timeoutSeconds * 1000 : minTimeoutMs * (1 + cluster.random.float());
+}
+
+/** Puts bookmarks behind the events that they cover, until `signal` aborts. */
+async function offerBookmarks(
+  signal: AbortSignal,
+  cluster: SimulatedCluster,
+  { queue }: FeedSubscription,
+  timeoutMs: number,
+): Promise<void> {
+  const start = cluster.clock.monotonic();
+  try {
+    for (;;) {
+      const untilLast = start + timeoutMs - lastBookmarkMs - cluster.clock.monotonic();
+      const isLast = untilLast <= bookmarkIntervalMs;
+      await cluster.clock.sleep(signal, Math.max(0, isLast ? untilLast : bookmarkIntervalMs));
+      if (!cluster.faults.holdBookmarks) {
+        // A full queue has no room for it: then the events themselves move the watcher on.
+        queue.offer({ kind: "bookmark", revision: cluster.store.revision });
+      }
+      if (isLast) {
+        return;
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) {
+      throw error;
+    }
+  }
+}

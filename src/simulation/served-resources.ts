@@ -1,0 +1,94 @@
+import type { KubeObject } from "./simulated-object.ts";
+
+/** A kind that the simulated API server serves. */
+export interface ServedKind {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly singular: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  readonly shortNames: readonly string[];
+  /** Defined by a CustomResourceDefinition. */
+  readonly custom: boolean;
+}
+
+/** Name of a kind without its version: "group/resource", "/pods" for the core group. */
+export type KindKey = string;
+
+/** The {@link KindKey} of a kind. */
+export function toKindKey(kind: Pick<ServedKind, "group" | "resource">): KindKey {
+  return `${kind.group}/${kind.resource}`;
+}
+
+/** `apiVersion` of a kind's objects. */
+export function toApiVersion(kind: Pick<ServedKind, "group" | "version">): string {
+  return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+}
+
+/** Kinds that are served without a CustomResourceDefinition. */
+export const builtInKinds: readonly ServedKind[] = [
+  builtIn("", "v1", "configmaps", "ConfigMap", ["cm"]),
+  builtIn("", "v1", "events", "Event", ["ev"]),
+  clusterScoped("", "v1", "namespaces", "Namespace", ["ns"]),
+  clusterScoped("", "v1", "nodes", "Node", ["no"]),
+  builtIn("", "v1", "pods", "Pod", ["po"]),
+  builtIn("", "v1", "secrets", "Secret", []),
+  builtIn("", "v1", "serviceaccounts", "ServiceAccount", ["sa"]),
+  builtIn("", "v1", "services", "Service", ["svc"]),
+  clusterScoped("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", [
+    "crd",
+    "crds",
+  ]),
+  builtIn("apps", "v1", "daemonsets", "DaemonSet", ["ds"]),
+  builtIn("apps", "v1", "deployments", "Deployment", ["deploy"]),
+  builtIn("apps", "v1", "replicasets", "ReplicaSet", ["rs"]),
+  builtIn("coordination.k8s.io", "v1", "leases", "Lease", []),
+];
+
+/** {@link KindKey} of the definitions of custom kinds. */
+export const customResourceDefinitions: KindKey = "apiextensions.k8s.io/customresourcedefinitions";
+
+interface CustomResourceDefinitionSpec {
+  readonly group: string;
+  readonly scope: "Namespaced" | "Cluster";
+  readonly names: {
+    readonly plural: string;
+    readonly singular: string;
+    readonly kind: string;
+    readonly shortNames?: readonly string[];
+  };
+  readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+}
+
+/** The kinds, one per served version, that a CustomResourceDefinition defines. */
+export function toCustomKinds(definition: KubeObject): ServedKind[] {
+  const spec = definition.spec as unknown as CustomResourceDefinitionSpec;
+  return spec.versions
+    .filter((version) => version.served)
+    .map((version) => ({
+      group: spec.group,
+      version: version.name,
+      resource: spec.names.plural,
+      singular: spec.names.singular,
+      kind: spec.names.kind,
+      namespaced: spec.scope === "Namespaced",
+      shortNames: spec.names.shortNames ?? [],
+      custom: true,
+    }));
+}
+
+function builtIn(
+  group: string,
+  version: string,
+  resource: string,
+  kind: string,
+  shortNames: readonly string[],
+): ServedKind {
+  const singular = kind.toLowerCase();
+  return { group, version, resource, singular, kind, namespaced: true, shortNames, custom: false };
+}
+
+function clusterScoped(...kind: Parameters<typeof builtIn>): ServedKind {
+  return { ...builtIn(...kind), namespaced: false };
+}

@@ -1,0 +1,44 @@
+import type { ExactNumber } from "../domain/exact-number.ts";
+
+/** What an object of the simulated cluster is made of. Values are shared between versions: never change one in place. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | ExactNumber
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue };
+
+/** Metadata of a {@link KubeObject}. */
+export interface ObjectMeta {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly generation?: number;
+  readonly creationTimestamp?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+/** Who an object belongs to. */
+export interface OwnerReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller: boolean;
+  readonly blockOwnerDeletion: boolean;
+}
+
+/** One object of the simulated cluster, as its API gives it. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMeta;
+  readonly spec?: JsonValue;
+  readonly status?: JsonValue;
+  readonly [field: string]: unknown;
+}

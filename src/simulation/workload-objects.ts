@@ -1,0 +1,291 @@
+import { exactNumber } from "../domain/exact-number.ts";
+import type { JsonValue, KubeObject, OwnerReference } from "./simulated-object.ts";
+
+/** Who owns an object: the controller that made it. */
+export function ownedBy(owner: KubeObject): OwnerReference[] {
+  const { apiVersion, kind } = owner;
+  const { name, uid = "" } = owner.metadata;
+  return [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }];
+}
+
+/** A Namespace. */
+export function namespaceObject(name: string): KubeObject {
+  const metadata = { name, labels: { "kubernetes.io/metadata.name": name } };
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata,
+    spec: { finalizers: ["kubernetes"] },
+    status: { phase: "Active" },
+  };
+}
+
+/** A Node that is ready since `time`. */
+export function nodeObject(name: string, time: string): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      name,
+      labels: {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "topology.kubernetes.io/zone": zoneOf(name),
+      },
+    },
+    spec: { podCIDR: "10.244.0.0/24", providerID: `simulated://${name}` },
+    status: nodeStatus(time, time),
+  };
+}
+
+/** Status of a Node that is ready, heard from at `heartbeat`. */
+export function nodeStatus(since: string, heartbeat: string): JsonValue {
+  const condition = (type: string, status: string, reason: string): JsonValue => ({
+    type,
+    status,
+    reason,
+    lastHeartbeatTime: heartbeat,
+    lastTransitionTime: since,
+  });
+  return {
+    capacity: { cpu: "8", memory: "32617956Ki", pods: "110" },
+    allocatable: { cpu: "7910m", memory: "31491556Ki", pods: "110" },
+    conditions: [
+      condition("MemoryPressure", "False", "KubeletHasSufficientMemory"),
+      condition("DiskPressure", "False", "KubeletHasNoDiskPressure"),
+      condition("Ready", "True", "KubeletReady"),
+    ],
+    nodeInfo: { kubeletVersion: "v1.34.4", osImage: "Debian GNU/Linux 12 (bookworm)", architecture: "amd64" },
+  };
+}
+
+/** The Lease by which a node says that it lives. */
+export function leaseObject(node: string, renewTime: string): KubeObject {
+  return {
+    apiVersion: "coordination.k8s.io/v1",
+    kind: "Lease",
+    metadata: { name: node, namespace: "kube-node-lease" },
+    spec: { holderIdentity: node, leaseDurationSeconds: 40, renewTime },
+  };
+}
+
+/** What an application is made of. */
+export interface App {
+  readonly namespace: string;
+  readonly name: string;
+  readonly replicas: number;
+  readonly image: string;
+}
+
+/** The Deployment of an application. */
+export function deploymentObject({ namespace, name, replicas, image }: App): KubeObject {
+  const labels = { app: name };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { namespace, name, labels, annotations: { "deployment.kubernetes.io/revision": "1" } },
+    spec: {
+      replicas,
+      selector: { matchLabels: labels },
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: "25%", maxUnavailable: "25%" } },
+      template: podTemplate(name, image, labels),
+    },
+    status: replicaStatus(replicas),
+  };
+}
+
+/** A ReplicaSet of a Deployment. */
+export function replicaSetObject(deployment: KubeObject, app: App, hash: string): KubeObject {
+  const labels = { app: app.name, "pod-template-hash": hash };
+  return {
+    apiVersion: "apps/v1",
+    kind: "ReplicaSet",
+    metadata: {
+      namespace: app.namespace,
+      name: `${app.name}-${hash}`,
+      labels,
+      ownerReferences: ownedBy(deployment),
+    },
+    spec: {
+      replicas: app.replicas,
+      selector: { matchLabels: labels },
+      template: podTemplate(app.name, app.image, labels),
+    },
+    status: replicaStatus(app.replicas),
+  };
+}
+
+/** Status of a controller all of whose pods are ready. */
+export function replicaStatus(replicas: number): JsonValue {
+  return { observedGeneration: 1, replicas, readyReplicas: replicas, availableReplicas: replicas };
+}
+
+/** A DaemonSet with a pod on each of `nodes` nodes. */
+export function daemonSetObject(namespace: string, name: string, image: string, nodes: number): KubeObject {
+  const labels = { app: name };
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: { namespace, name, labels },
+    spec: { selector: { matchLabels: labels }, template: podTemplate(name, image, labels) },
+    status: {
+      currentNumberScheduled: nodes,
+      desiredNumberScheduled: nodes,
+      numberReady: nodes,
+      numberMisscheduled: 0,
+    },
+  };
+}
+
+/** A Pod of a ReplicaSet or DaemonSet, on a node and pending. */
+export function podObject(
+  owner: KubeObject,
+  app: Omit<App, "replicas">,
+  suffix: string,
+  node: string,
+): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      namespace: app.namespace,
+      name: `${owner.metadata.name}-${suffix}`,
+      labels: { ...owner.metadata.labels },
+      ownerReferences: ownedBy(owner),
+    },
+    spec: { nodeName: node, serviceAccountName: "default", ...podSpec(app.name, app.image) },
+    status: { phase: "Pending", conditions: [{ type: "PodScheduled", status: "True" }] },
+  };
+}
+
+/** Status of a Pod that runs since `time`. */
+export function runningStatus(name: string, image: string, time: string, restarts: number): JsonValue {
+  return {
+    phase: "Running",
+    startTime: time,
+    conditions: [
+      { type: "PodScheduled", status: "True", lastTransitionTime: time },
+      { type: "Ready", status: "True", lastTransitionTime: time },
+    ],
+    containerStatuses: [
+      {
+        name,
+        image,
+        ready: true,
+        started: true,
+        restartCount: restarts,
+        state: { running: { startedAt: time } },
+      },
+    ],
+  };
+}
+
+/** A Service in front of an application. */
+export function serviceObject({ namespace, name }: App, clusterIP: string): KubeObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { namespace, name, labels: { app: name } },
+    spec: {
+      type: "ClusterIP",
+      clusterIP,
+      selector: { app: name },
+      ports: [{ name: "http", port: 80, targetPort: 8080, protocol: "TCP" }],
+    },
+    status: { loadBalancer: {} },
+  };
+}
+
+/** A ConfigMap. */
+export function configMapObject(
+  namespace: string,
+  name: string,
+  content: Readonly<Record<string, string>>,
+): KubeObject {
+  return { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: content };
+}
+
+/** A Secret; its value is made up. */
+export function secretObject(namespace: string, name: string, password: string): KubeObject {
+  const encoded = Buffer.from(password).toString("base64");
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { namespace, name },
+    type: "Opaque",
+    data: { password: encoded },
+  };
+}
+
+/** A ServiceAccount. */
+export function serviceAccountObject(namespace: string, name: string): KubeObject {
+  return { apiVersion: "v1", kind: "ServiceAccount", metadata: { namespace, name } };
+}
+
+/** The definition of the custom kind `example.com/v1 widgets`. */
+export function widgetDefinition(): KubeObject {
+  const names = {
+    plural: "widgets",
+    singular: "widget",
+    kind: "Widget",
+    listKind: "WidgetList",
+    shortNames: ["wd"],
+  };
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "widgets.example.com" },
+    spec: {
+      group: "example.com",
+      scope: "Namespaced",
+      names,
+      versions: [{ name: "v1", served: true, storage: true, schema }],
+    },
+    status: {
+      acceptedNames: names,
+      storedVersions: ["v1"],
+      conditions: [{ type: "Established", status: "True" }],
+    },
+  };
+}
+
+/** A custom object with the numbers that careless programs change: above 2^53, and fractions. */
+export function widgetObject(namespace: string, name: string, weightKg: number): KubeObject {
+  return {
+    apiVersion: "example.com/v1",
+    kind: "Widget",
+    metadata: { namespace, name },
+    spec: {
+      serial: exactNumber("9007199254740993"),
+      maxCount: exactNumber("9223372036854775807"),
+      tolerance: exactNumber("1e-7"),
+      weightKg,
+      label: "Größe „M“ – 適合",
+    },
+  };
+}
+
+function podTemplate(name: string, image: string, labels: Readonly<Record<string, string>>): JsonValue {
+  return { metadata: { labels }, spec: podSpec(name, image) };
+}
+
+function podSpec(name: string, image: string): { readonly [key: string]: JsonValue } {
+  return {
+    containers: [
+      {
+        name,
+        image,
+        ports: [{ containerPort: 8080, protocol: "TCP" }],
+        resources: { requests: { cpu: "100m", memory: "128Mi" }, limits: { memory: "256Mi" } },
+        readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 10 },
+      },
+    ],
+    restartPolicy: "Always",
+    terminationGracePeriodSeconds: 30,
+  };
+}
+
+function zoneOf(node: string): string {
+  return `zone-${"abc".charAt(Number(node.at(-1)) % 3)}`;
+}

@@ -1,0 +1,92 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type {
+  ReconciliationFinding as FindingRow,
+  ReconciliationKind as KindRow,
+  ReconciliationRun as RunRow,
+} from "../../../gen/prisma/client.ts";
+import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  FindingTypeSchema,
+  type KindResult,
+  KindResultSchema,
+  type ReconciliationFinding,
+  ReconciliationFindingSchema,
+  type ReconciliationRun,
+  ReconciliationRunSchema,
+  ReconciliationStateSchema,
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import type { FailureSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { enumFromName } from "./enum-from-name.ts";
+
+/** How many findings of one type a run has for one kind. */
+export interface FindingCountRow {
+  readonly runId: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly type: string;
+  readonly count: number;
+}
+
+/** The run with the results of its kinds; `kinds` and `counts` are of this run. */
+export function toRun(
+  row: RunRow,
+  kinds: readonly KindRow[],
+  counts: readonly FindingCountRow[],
+): ReconciliationRun {
+  const { id, cluster, initiator, attempt, inventoryBytes, repairBytes } = row;
+  const error = toFailure(row.errorReason, row.errorMessage);
+  return create(ReconciliationRunSchema, {
+    id,
+    cluster,
+    initiator,
+    attempt,
+    inventoryBytes,
+    repairBytes,
+    trigger: enumFromName(ReconciliationTriggerSchema, row.trigger),
+    state: enumFromName(ReconciliationStateSchema, row.state),
+    startTime: timestampFromDate(row.startedAt),
+    kinds: kinds.map((kind) => toKindResult(row, kind, counts)),
+    ...(row.endedAt && { endTime: timestampFromDate(row.endedAt) }),
+    ...(error && { error }),
+  });
+}
+
+/** What a run found wrong with one row. */
+export function toFinding(row: FindingRow): ReconciliationFinding {
+  const { group, version, resource, namespace, name, detail } = row;
+  return create(ReconciliationFindingSchema, {
+    ref: { kind: { group, version, resource }, namespace, name },
+    type: enumFromName(FindingTypeSchema, row.type),
+    detail,
+    time: timestampFromDate(row.foundAt),
+  });
+}
+
+function toKindResult(run: RunRow, row: KindRow, counts: readonly FindingCountRow[]): KindResult {
+  const { group, version, resource, listed, equal, put, deleted } = row;
+  // A run that was cut short leaves kinds behind that nobody compares any more.
+  const isLeft = row.endedAt === null && run.endedAt !== null;
+  const error = isLeft ? notCompared : toFailure(row.failureReason, row.failureMessage);
+  return create(KindResultSchema, {
+    kind: { group, version, resource },
+    pending: row.endedAt === null && run.endedAt === null,
+    listed,
+    equal,
+    put,
+    deleted,
+    findings: counts
+      .filter((count) => count.group === group && count.resource === resource)
+      .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),
+    ...(error && { error }),
+  });
+}
+
+const notCompared = { reason: "NotCompared", message: "the run ended before this kind was compared" };
+
+function toFailure(
+  reason: string | null,
+  message: string | null,
+): MessageInitShape<typeof FailureSchema> | undefined {
+  return reason === null ? undefined : { reason, message: message ?? "" };
+}

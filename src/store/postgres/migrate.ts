@@ -1,0 +1,166 @@
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
+import { dirname, join } from "node:path";
+import pg from "pg";
+import { ConfigError, TerminalError, toMessage } from "../../lib/errors.ts";
+import { toStoreError } from "./sql-error.ts";
+
+/** One folder of `prisma/migrations`. */
+export interface Migration {
+  /** Name of the folder, which also orders migrations. */
+  readonly name: string;
+  readonly sql: string;
+  /** SHA-256 of the file in hexadecimal, as Prisma records it. */
+  readonly checksum: string;
+}
+
+/**
+ * Brings a database to this version's schema and returns the names of the migrations that it applied.
+ *
+ * It reads and writes Prisma's own layout and its `_prisma_migrations` table, so `prisma migrate deploy` works on
+ * the same database where Prisma's schema engine can be had; this runner needs no engine and no network. Two that
+ * run at once take turns by an advisory lock; each migration is one transaction with its own record.
+ */
+export async function migrate(databaseUrl: string, migrations = readMigrations()): Promise<string[]> {
+  const client = createClient(databaseUrl);
+  await client.connect();
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
+    await client.query(CREATE_TABLE);
+    const applied = await readApplied(client, migrations);
+    const pending = migrations.filter((migration) => !applied.has(migration.name));
+    for (const migration of pending) {
+      await apply(client, migration);
+    }
+    return pending.map((migration) => migration.name);
+  } finally {
+    await client.end();
+  }
+}
+
+/**
+ * Returns the names of the migrations that the database lacks. Throws `TerminalError` when it is newer than this
+ * version or the URL is none, and any other error while it cannot answer.
+ */
+export async function listPendingMigrations(
+  databaseUrl: string,
+  migrations = readMigrations(),
+): Promise<string[]> {
+  const client = createClient(databaseUrl);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ exists: boolean }>(
+      `SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS exists`,
+    );
+    const applied = rows[0]?.exists === true ? await readApplied(client, migrations) : new Set<string>();
+    return migrations.map(({ name }) => name).filter((name) => !applied.has(name));
+  } catch (cause) {
+    throw toStoreError(cause);
+  } finally {
+    await client.end();
+  }
+}
+
+function createClient(connectionString: string): pg.Client {
+  const client = newClient(connectionString);
+  // The query under way rejects; without a listener the event would end the process.
+  client.on("error", () => {});
+  return client;
+}
+
+/** Throws `ConfigError` for a URL that the driver cannot read; its own error names no key. */
+function newClient(connectionString: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString });
+  } catch (cause) {
+    throw new ConfigError(`database URL: ${toMessage(cause)}; expected postgres://USER@HOST:PORT/DATABASE`, {
+      cause,
+    });
+  }
+}
+
+/** The migrations that come with this version, in order. */
+export function readMigrations(folder = findMigrations()): Migration[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort()
+    .map((name) => {
+      const sql = readFileSync(join(folder, name, "migration.sql"), "utf8");
+      return { name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+    });
+}
+
+/** The lock that Prisma itself takes while it migrates, so that both exclude each other. */
+const LOCK = 72707369;
+
+const CREATE_TABLE = `
+CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
+  "id" VARCHAR(36) PRIMARY KEY NOT NULL,
+  "checksum" VARCHAR(64) NOT NULL,
+  "finished_at" TIMESTAMPTZ,
+  "migration_name" VARCHAR(255) NOT NULL,
+  "logs" TEXT,
+  "rolled_back_at" TIMESTAMPTZ,
+  "started_at" TIMESTAMPTZ NOT NULL DEFAULT now(),
+  "applied_steps_count" INTEGER NOT NULL DEFAULT 0
+)`;
+
+async function readApplied(client: pg.Client, migrations: readonly Migration[]): Promise<Set<string>> {
+  const { rows } = await client.query<{ migration_name: string; checksum: string; finished: boolean }>(
+    `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+     FROM "_prisma_migrations" WHERE rolled_back_at IS NULL`,
+  );
+  const known = new Map(migrations.map((migration) => [migration.name, migration]));
+  for (const row of rows) {
+    if (!row.finished) {
+      throw new TerminalError(
+        `migration ${row.migration_name} was begun by Prisma and not finished; mend the database and mark it with "prisma migrate resolve"`,
+      );
+    }
+    const migration = known.get(row.migration_name);
+    if (migration === undefined) {
+      throw new TerminalError(
+        `the database has migration ${row.migration_name}, which this version does not know; run a version that is at least as new as the database`,
+      );
+    }
+    if (migration.checksum !== row.checksum) {
+      throw new TerminalError(
+        `migration ${row.migration_name} was changed after it was applied: expected checksum ${row.checksum}, found ${migration.checksum}`,
+      );
+    }
+  }
+  return new Set(rows.map((row) => row.migration_name));
+}
+
+async function apply(client: pg.Client, migration: Migration): Promise<void> {
+  await client.query("BEGIN");
+  try {
+    await client.query(migration.sql);
+    await client.query(
+      `INSERT INTO "_prisma_migrations" (id, checksum, finished_at, migration_name, applied_steps_count)
+       VALUES (gen_random_uuid(), $1, now(), $2, 1)`,
+      [migration.checksum, migration.name],
+    );
+    await client.query("COMMIT");
+  } catch (cause) {
+    // A connection that is gone has rolled back already.
+    await client.query("ROLLBACK").catch(() => {});
+    throw new TerminalError(
+      `migration ${migration.name} failed and left nothing behind: ${toMessage(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** The folder stands at the package's root, for the sources as for what is built from them. */
+function findMigrations(): string {
+  const manifest = findPackageJSON(import.meta.url);
+  if (manifest === undefined) {
+    throw new TerminalError(`no package.json above ${import.meta.url}: the installation is incomplete`);
+  }
+  return join(dirname(manifest), "prisma", "migrations");
+}

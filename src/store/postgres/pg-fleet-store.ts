@@ -1,0 +1,164 @@
+import type { Clock } from "../../lib/clock.ts";
+import { InvalidArgumentError } from "../../lib/errors.ts";
+import { toFinding } from "../fleet/runs.ts";
+import { selectClusterKinds, selectClusters } from "../fleet/select-clusters.ts";
+import { selectRuns } from "../fleet/select-runs.ts";
+import type { FleetStore, PageQuery } from "../fleet-store.ts";
+import { SESSION_TIMEOUT_MS } from "../session-store.ts";
+import { type ObjectPosition, selectObject, selectObjects } from "../sql/select-objects.ts";
+import { type Database, translated } from "./database.ts";
+import { toObject } from "./object-message.ts";
+import { toPage, toParts } from "./position.ts";
+
+/** Reads the fleet from Postgres. A query that has begun is not cut short by its signal. */
+export function createPrismaFleetStore(database: Database, clock: Clock): FleetStore {
+  const { prisma, pool } = database;
+  const seenSince = (): Date => new Date(clock.now().getTime() - SESSION_TIMEOUT_MS);
+
+  return {
+    listClusters: (signal, account, page) =>
+      read(signal, async () => {
+        const [after] = page.after === undefined ? [] : toParts(page.after, 1);
+        const rows = await prisma.cluster.findMany({
+          where: { account, ...(after !== undefined && { name: { gt: after } }) },
+          orderBy: { name: "asc" },
+          take: page.limit + 1,
+        });
+        const clusters = await selectClusters(database, account, rows.slice(0, page.limit), seenSince());
+        const { next } = toPage(
+          rows,
+          page,
+          ({ name }) => name,
+          ({ name }) => [name],
+        );
+        return { items: [...clusters.values()], next };
+      }),
+
+    getCluster: (signal, account, name) =>
+      read(signal, async () => {
+        const row = await prisma.cluster.findUnique({ where: { account_name: { account, name } } });
+        if (row === null) {
+          return undefined;
+        }
+        const [clusters, kinds] = await Promise.all([
+          selectClusters(database, account, [row], seenSince()),
+          selectClusterKinds(database, account, name),
+        ]);
+        const cluster = clusters.get(name);
+        return cluster && { ...cluster, kinds };
+      }),
+
+    listObjects: (signal, account, query) =>
+      read(signal, async () => {
+        const rows = await selectObjects(pool, account, query, toObjectPosition(query));
+        return toPage(rows, query, toObject, (row) => [row.group, row.resource, row.namespace, row.name]);
+      }),
+
+    getObject: (signal, account, cluster, { kind, namespace, name }) =>
+      read(signal, async () => {
+        const key = [kind?.group ?? "", kind?.resource ?? "", namespace, name] as const;
+        const row = await selectObject(pool, account, cluster, key);
+        return row && toObject(row);
+      }),
+
+    listRuns: (signal, account, query) =>
+      read(signal, async () => {
+        const rows = await prisma.reconciliationRun.findMany({
+          where: { account, ...ofCluster(query.cluster), ...behindRun(query) },
+          orderBy: [{ startedAt: "desc" }, { id: "asc" }],
+          take: query.limit + 1,
+        });
+        const items = await selectRuns(database, account, rows.slice(0, query.limit));
+        const { next } = toPage(
+          rows,
+          query,
+          ({ id }) => id,
+          ({ startedAt, id }) => [startedAt.toISOString(), id],
+        );
+        return { items, next };
+      }),
+
+    getRun: (signal, account, id) =>
+      read(signal, async () => {
+        const row = await prisma.reconciliationRun.findUnique({ where: { account_id: { account, id } } });
+        return row === null ? undefined : (await selectRuns(database, account, [row]))[0];
+      }),
+
+    listOpenRuns: (signal, account, { cluster, endedSince }) =>
+      read(signal, async () => {
+        const rows = await prisma.reconciliationRun.findMany({
+          where: {
+            account,
+            ...ofCluster(cluster),
+            OR: [{ endedAt: null }, { endedAt: { gte: endedSince } }],
+          },
+          orderBy: [{ startedAt: "asc" }, { id: "asc" }],
+        });
+        return await selectRuns(database, account, rows);
+      }),
+
+    listFindings: (signal, account, runId, page) =>
+      read(signal, async () => {
+        const run = await prisma.reconciliationRun.findUnique({
+          where: { account_id: { account, id: runId } },
+          select: { cluster: true },
+        });
+        if (run === null) {
+          return { items: [], next: undefined };
+        }
+        const rows = await prisma.reconciliationFinding.findMany({
+          where: { account, cluster: run.cluster, runId, ...behindFinding(page) },
+          orderBy: [{ group: "asc" }, { resource: "asc" }, { namespace: "asc" }, { name: "asc" }],
+          take: page.limit + 1,
+        });
+        return toPage(rows, page, toFinding, (row) => [row.group, row.resource, row.namespace, row.name]);
+      }),
+  };
+}
+
+async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return await translated(query);
+}
+
+function ofCluster(cluster: string | undefined) {
+  return cluster === undefined ? {} : { cluster };
+}
+
+function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {
+  if (after === undefined) {
+    return undefined;
+  }
+  const [group = "", resource = "", namespace = "", name = ""] = toParts(after, 4);
+  return [group, resource, namespace, name];
+}
+
+/** Runs that are older, or of the same time and behind it by id. */
+function behindRun({ after }: PageQuery) {
+  if (after === undefined) {
+    return {};
+  }
+  const [time = "", id = ""] = toParts(after, 2);
+  const startedAt = new Date(time);
+  if (Number.isNaN(startedAt.getTime()) || !/^[0-9a-f-]{36}$/.test(id)) {
+    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }]);
+  }
+  return { OR: [{ startedAt: { lt: startedAt } }, { startedAt, id: { gt: id } }] };
+}
+
+/** What a comparison of rows, `(group, resource, namespace, name) > (...)`, comes to in Prisma's terms. */
+function behindFinding(page: PageQuery) {
+  const position = toObjectPosition(page);
+  if (position === undefined) {
+    return {};
+  }
+  const [group, resource, namespace, name] = position;
+  return {
+    OR: [
+      { group: { gt: group } },
+      { group, resource: { gt: resource } },
+      { group, resource, namespace: { gt: namespace } },
+      { group, resource, namespace, name: { gt: name } },
+    ],
+  };
+}

@@ -1,0 +1,178 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import type { ClientBase } from "pg";
+import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { TerminalError } from "../../lib/errors.ts";
+import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
+import { addInventoryBytes } from "../sql/add-inventory-bytes.ts";
+import { addKinds } from "../sql/add-results.ts";
+import { applyObservations, type ObservationContext } from "../sql/apply-observations.ts";
+import { applyScope } from "../sql/apply-scope.ts";
+import { beginAttempt } from "../sql/begin-attempt.ts";
+import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
+import { endKind } from "../sql/verify-resource.ts";
+import { type Database, translated } from "./database.ts";
+import { type Observation, toObservations, toQuarantined } from "./observation.ts";
+import { readInventory } from "./read-inventory.ts";
+import { PoisonError, toStoreError } from "./sql-error.ts";
+
+/** The ingester's store in Postgres. */
+export function createPgIngestStore(database: Database, clock: Clock): IngestStore {
+  return {
+    async applyBatch(signal, position, batch) {
+      signal.throwIfAborted();
+      try {
+        return await applyBatch(database, clock, position, batch, applyWhole);
+      } catch (error) {
+        if (!(error instanceof PoisonError)) {
+          throw error;
+        }
+        return await applyBatch(database, clock, position, batch, applySplitting);
+      }
+    },
+
+    async applyScope(signal, position, scope) {
+      signal.throwIfAborted();
+      await database.transaction(position, async (client) => {
+        await recordProgress(client, position, { refused: false, now: clock.now() });
+        if (await isCurrentSession(client, position)) {
+          await applyScope(client, position, scope);
+          await client.query(
+            "UPDATE agent_session SET scope = $4 WHERE account = $1 AND cluster = $2 AND epoch = $3",
+            [position.account, position.cluster, position.epoch, toBinary(ScopeDeclaredSchema, scope)],
+          );
+        }
+      });
+    },
+
+    async applyKindReconciled(signal, position, end) {
+      signal.throwIfAborted();
+      await database.transaction(position, async (client) => {
+        const progress = await recordProgress(client, position, { refused: false, now: clock.now() });
+        if (progress !== undefined && (await isCurrentSession(client, position))) {
+          await endKind(client, position, progress, end, clock.now());
+        }
+      });
+    },
+
+    async beginAnswer(signal, position, request) {
+      signal.throwIfAborted();
+      return await database.transaction(position, async (client) => {
+        const attempt = await beginAttempt(client, position, request, clock.now());
+        if (attempt === undefined) {
+          return undefined;
+        }
+        // What was declared is in the session: a kind whose state somebody deleted is reconciled all the same.
+        if (attempt.scope !== undefined) {
+          await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
+        }
+        const kinds = await addKinds(client, position, request.runId, clock.now());
+        return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, kinds };
+      });
+    },
+
+    readInventory: (signal, answer, kind) => readInventory(signal, database.pool, answer, kind),
+
+    async recordInventoryBytes(signal, answer, bytes) {
+      signal.throwIfAborted();
+      await translated(() => addInventoryBytes(database.pool, answer, bytes));
+    },
+  };
+}
+
+type Apply = (
+  client: ClientBase,
+  context: ObservationContext,
+  observations: readonly Observation[],
+) => Promise<Applied>;
+
+interface Applied {
+  readonly applied: number;
+  readonly outOfScope: number;
+  readonly quarantined: readonly QuarantinedItem[];
+}
+
+async function applyBatch(
+  database: Database,
+  clock: Clock,
+  position: StreamPosition,
+  batch: Batch,
+  apply: Apply,
+): Promise<BatchOutcome> {
+  const { kind, chunk } = batch;
+  if (kind === undefined) {
+    throw new TerminalError("a batch names no kind");
+  }
+  const { incarnation, observations } = toObservations(position, batch);
+  const now = clock.now();
+  const context = { ...position, ...kind, incarnation, now, runId: chunk?.runId };
+  return await database.transaction(position, async (client) => {
+    const { applied, outOfScope, quarantined } = await apply(client, context, observations);
+    const refused = outOfScope > 0 || quarantined.length > 0;
+    const repair = chunk && { repair: { runId: chunk.runId, bytes: countBytes(observations) } };
+    await recordProgress(client, position, { refused, now, ...repair });
+    return { applied, quarantined };
+  });
+}
+
+/** The usual way: one statement, and no savepoint to pay for. */
+async function applyWhole(
+  client: ClientBase,
+  context: ObservationContext,
+  observations: readonly Observation[],
+): Promise<Applied> {
+  const outcome = await applyObservations(client, context, observations);
+  return { ...outcome, quarantined: observations.flatMap(toQuarantinedItem) };
+}
+
+/**
+ * Applies what can be stored and quarantines the rest: halves the observations until those that Postgres refuses
+ * stand alone, so that n bad ones of m cost n * log2(m) statements and their neighbours commit.
+ */
+async function applySplitting(
+  client: ClientBase,
+  context: ObservationContext,
+  observations: readonly Observation[],
+): Promise<Applied> {
+  await client.query("SAVEPOINT observations");
+  try {
+    const applied = await applyWhole(client, context, observations);
+    await client.query("RELEASE SAVEPOINT observations");
+    return applied;
+  } catch (cause) {
+    const error = toStoreError(cause);
+    if (!(error instanceof PoisonError)) {
+      throw error;
+    }
+    await client.query("ROLLBACK TO SAVEPOINT observations");
+    const [first, ...rest] = observations;
+    if (first === undefined) {
+      throw error;
+    }
+    if (rest.length === 0) {
+      return await applyWhole(client, context, [toQuarantined(first, error.message)]);
+    }
+    const middle = Math.ceil(observations.length / 2);
+    const left = await applySplitting(client, context, observations.slice(0, middle));
+    const right = await applySplitting(client, context, observations.slice(middle));
+    return {
+      applied: left.applied + right.applied,
+      outOfScope: left.outOfScope + right.outOfScope,
+      quarantined: [...left.quarantined, ...right.quarantined],
+    };
+  }
+}
+
+/** Bytes of names and contents: the rest of a message is little, and not worth another encoding. */
+function countBytes(observations: readonly Observation[]): number {
+  return observations.reduce(
+    (sum, { namespace, name, content }) => sum + namespace.length + name.length + (content?.byteLength ?? 0),
+    0,
+  );
+}
+
+function toQuarantinedItem(observation: Observation): QuarantinedItem[] {
+  const { namespace, name, quarantineReason: reason, announced = false } = observation;
+  return reason === null ? [] : [{ namespace, name, reason, announced }];
+}

@@ -1,0 +1,13 @@
+import type { BusDependencies } from "../../../src/bus/settings.ts";
+import { noMetrics } from "../../../src/lib/metrics.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../../src/lib/system-random.ts";
+
+/** What a bus is opened with in tests that nobody watches. */
+export const busDependencies: BusDependencies = {
+  clock: createSystemClock(),
+  random: createSystemRandom(),
+  log: createSilentLog(),
+  metrics: noMetrics,
+};

@@ -1,0 +1,68 @@
+import type { Connection } from "../../../src/bus/pulsar/websocket/connection.ts";
+import { ConnectionLostError } from "../../../src/bus/pulsar/websocket/connection-lost-error.ts";
+
+/** A connection whose other side is the test. */
+export class FakeConnection implements Connection {
+  /** Frames that were sent, as JSON. */
+  readonly sent: Readonly<Record<string, unknown>>[] = [];
+  /** Why it was let go of, if it was. */
+  dropReason: string | undefined;
+  isClosed = false;
+  readonly #texts: string[] = [];
+  #end: { readonly error?: Error } | undefined;
+  #arrived = Promise.withResolvers<void>();
+
+  async *texts(): AsyncGenerator<string, void, undefined> {
+    while (this.#texts.length > 0 || this.#end === undefined) {
+      const text = this.#texts.shift();
+      if (text === undefined) {
+        await this.#arrived.promise;
+      } else {
+        yield text;
+      }
+    }
+    if (this.#end.error !== undefined) {
+      throw this.#end.error;
+    }
+  }
+
+  send(text: string): void {
+    this.sent.push(JSON.parse(text));
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.#finish({});
+  }
+
+  drop(reason: string): void {
+    this.dropReason ??= reason;
+    this.lose(1006, reason);
+  }
+
+  /** The other side sends a frame. */
+  receive(frame: unknown): void {
+    this.#texts.push(typeof frame === "string" ? frame : JSON.stringify(frame));
+    this.#wake();
+  }
+
+  /** The connection ends without being asked to. */
+  lose(code = 1006, reason = ""): void {
+    this.#finish({ error: new ConnectionLostError("test", code, reason) });
+  }
+
+  /** The context of a publish that was sent. */
+  contextOf(index: number): string {
+    return String(this.sent[index]?.["context"]);
+  }
+
+  #finish(end: { readonly error?: Error }): void {
+    this.#end ??= end;
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
+  }
+}

@@ -1,0 +1,10 @@
+import { openBus } from "../../../src/bus/open-bus.ts";
+import { busDependencies } from "./bus-dependencies.ts";
+
+/** A program that publishes a message with a token, closes its bus, and has nothing left to do: it should end. */
+const [url = "", tenant = "", topic = ""] = process.argv.slice(2);
+const { signal } = new AbortController();
+const bus = await openBus({ url, tenant, token: "nobody asks for it" }, busDependencies);
+const producer = await bus.createProducer(signal, topic);
+await producer.publish(signal, { key: "k", payload: Uint8Array.of(1) });
+await bus.close();

@@ -1,0 +1,16 @@
+import { randomUUID } from "node:crypto";
+import { createPulsarAdmin } from "../../../src/bus/pulsar/admin/create-pulsar-admin.ts";
+import { createNodeTransport } from "../../../src/bus/pulsar/admin/http-transport.ts";
+import type { PulsarAdmin } from "../../../src/bus/pulsar/admin/pulsar-admin.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+
+/** A tenant's name that no other test has. */
+export function newTenant(): string {
+  return `t-${randomUUID()}`;
+}
+
+/** Administers a tenant of the broker at `adminUrl`, without authentication. */
+export function administer(adminUrl: string, tenant: string): PulsarAdmin {
+  const clock = createSystemClock();
+  return createPulsarAdmin(createNodeTransport({ adminUrl }, clock), tenant, clock);
+}

@@ -1,0 +1,62 @@
+import { createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
+import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createAnonymousAuthenticator } from "../../../src/rpc/auth/anonymous-authenticator.ts";
+import { createHealth } from "../../../src/rpc/server/health.ts";
+import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
+
+/** What the services of {@link serveForTest} do. */
+export interface Implementations {
+  readonly fleet?: Partial<ServiceImpl<typeof FleetService>>;
+  readonly sync?: Partial<ServiceImpl<typeof SyncService>>;
+}
+
+/** Serves our services, health and reflection on a free port; the caller closes it. */
+export async function serveForTest(implementations: Implementations, options: Partial<ServeOptions> = {}) {
+  const health = createHealth();
+  const stop = new AbortController();
+  const server = await serve(stop.signal, {
+    host: "127.0.0.1",
+    port: 0,
+    authenticator: createAnonymousAuthenticator(),
+    clock: createSystemClock(),
+    log: createSilentLog(),
+    closeTimeoutMs: 2000,
+    routes: (router) => {
+      router.service(FleetService, implementations.fleet ?? {});
+      router.service(SyncService, implementations.sync ?? {});
+      health.register(router);
+    },
+    ...options,
+  });
+  return { ...server, health, stop, [Symbol.asyncDispose]: server.close };
+}
+
+/** Every way to call that the port promises. */
+export function transportsTo(baseUrl: string): Readonly<Record<string, Transport>> {
+  return {
+    "Connect, JSON, HTTP/1.1": createConnectTransport({
+      baseUrl,
+      httpVersion: "1.1",
+      useBinaryFormat: false,
+    }),
+    "Connect, binary, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1" }),
+    "Connect, JSON, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
+    "Connect, binary, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2" }),
+    "gRPC, HTTP/2": createGrpcTransport({ baseUrl }),
+    "gRPC-Web, HTTP/1.1": createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+    "gRPC-Web, HTTP/2": createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+  };
+}
+
+/** A gRPC client of the port. */
+export function grpcClient<T extends Parameters<typeof createClient>[0]>(service: T, baseUrl: string) {
+  return createClient(service, createGrpcTransport({ baseUrl }));
+}

@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { diff, type HeldObject, type ListedObject } from "../../../../src/agent/compare/diff.ts";
+import { compareKeys } from "../../../../src/domain/object-key.ts";
+import { type KeyRange, KeyRanges } from "../../../../src/domain/reconciliation/key-ranges.ts";
+
+const sum = (n: number): Uint8Array => new Uint8Array(32).fill(n);
+const options = { managed: new Set<string>(), form: "f", sameIncarnation: true };
+const listed: ListedObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1) };
+const held: HeldObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1), form: "f" };
+
+function kinds(l: readonly ListedObject[], h: readonly HeldObject[], more = {}): string[] {
+  return [...diff(l, h, { ...options, ...more })].map(({ kind }) => kind);
+}
+
+describe("diff of one object", () => {
+  it.each<[string, string, Partial<ListedObject>, Partial<HeldObject>, object]>([
+    ["the same", "equal", {}, {}, {}],
+    ["metadata only", "equal", { checksum: undefined }, {}, {}],
+    ["another version", "changed", {}, { version: "2" }, {}],
+    ["R3: another uid", "changed", {}, { uid: "v" }, {}],
+    ["another checksum", "changed", {}, { checksum: sum(2) }, {}],
+    ["a row edited by hand", "changed", { checksum: undefined }, { checksum: new Uint8Array() }, {}],
+    ["another form", "changed", {}, { form: "g" }, {}],
+    ["R16: another incarnation", "changed", {}, {}, { sameIncarnation: false }],
+  ])("%s: %s", (_name, expected, l, h, more) => {
+    expect(kinds([{ ...listed, ...l }], [{ ...held, ...h }], more)).toEqual([expected]);
+  });
+
+  it("leaves out what is managed, on both sides", () => {
+    expect(kinds([listed], [], { managed: new Set(["a/x"]) })).toEqual([]);
+    expect(kinds([], [held], { managed: new Set(["a/x"]) })).toEqual([]);
+  });
+
+  it("refuses an inventory that is out of order", () => {
+    expect(() => kinds([], [held, { ...held, key: "a/b" }])).toThrow("not in order");
+    expect(() => kinds([], [held, held])).toThrow("not in order");
+  });
+});
+
+describe("diff of two sorted sets", () => {
+  const keys = fc.uniqueArray(fc.constantFrom("/a", "a/x", "a-b/x", "a/y", "b/x", "c/z", "é/x"));
+  it("finds what each side lacks", () => {
+    fc.assert(
+      fc.property(keys, keys, (mine, theirs) => {
+        const l = theirs.toSorted(compareKeys).map((key) => ({ ...listed, key }));
+        const h = mine.toSorted(compareKeys).map((key) => ({ ...held, key }));
+        const found = [...diff(l, h, options)].map((finding) =>
+          finding.kind === "missing" ? `- ${finding.held.key}` : `${finding.kind} ${l[finding.at]?.key}`,
+        );
+        const expected = [
+          ...mine.filter((key) => !theirs.includes(key)).map((key) => `- ${key}`),
+          ...theirs.map((key) => `${mine.includes(key) ? "equal" : "added"} ${key}`),
+        ];
+        expect(found.toSorted()).toEqual(expected.toSorted());
+      }),
+    );
+  });
+});
+
+describe("R33: key ranges", () => {
+  const all: KeyRange[] = [
+    { after: "", through: "a/m", last: false },
+    { after: "a/m", through: "b/a", last: false },
+    { after: "b/a", through: "", last: true },
+  ];
+
+  it("tile in any order, and only when all are there", () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray(all, { minLength: 0, maxLength: 3 }), (some) => {
+        const ranges = new KeyRanges();
+        for (const range of some) {
+          expect(ranges.add(range)).toBe(true);
+        }
+        expect(ranges.isTiled).toBe(some.length === all.length);
+      }),
+    );
+  });
+
+  it("do not tile when they overlap", () => {
+    const ranges = new KeyRanges();
+    for (const range of [...all, { after: "a/c", through: "a/d", last: false }]) {
+      ranges.add(range);
+    }
+    expect(ranges.isTiled).toBe(false);
+  });
+
+  it("take one that comes twice once, and refuse one that contradicts", () => {
+    const ranges = new KeyRanges();
+    ranges.add({ after: "", through: "a/m", last: false });
+    expect(ranges.add({ after: "", through: "a/m", last: false })).toBe(false);
+    expect(() => ranges.add({ after: "", through: "a/n", last: false })).toThrow("two ranges");
+    expect(() => ranges.add({ after: "b/a", through: "a/z", last: false })).toThrow("empty range");
+  });
+});

@@ -1,0 +1,377 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { KindReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { type ResourceKind, ResourceKindSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { KindScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import {
+  deleteItem,
+  keyOfItem,
+  observedVersionOf,
+  putItem,
+} from "../../../../src/agent/uplink/batch-items.ts";
+import type { Change } from "../../../../src/agent/uplink/change.ts";
+import { UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
+import { kindKey, parseKind } from "../../../../src/domain/resource-type.ts";
+
+const PODS = kindOf("v1/pods");
+const NODES = kindOf("v1/nodes");
+const LIMITS = { maxItems: 3, maxBytes: 2_000 };
+const SESSION = { maxUnacknowledgedBytes: 6_000 };
+const RUN = { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 };
+
+function kindOf(text: string): ResourceKind {
+  return parseKind(text) ?? create(ResourceKindSchema);
+}
+
+function put(name: string, version: number, { kind = PODS, uid = "u", bytes = 2 } = {}): Change {
+  const object = { metadata: { name, namespace: "a", uid, resourceVersion: String(version) } };
+  const content = {
+    content: new Uint8Array(bytes),
+    checksum: new Uint8Array(32),
+    form: "f",
+    quarantineReason: "",
+  };
+  return { kind, incarnation: undefined, item: putItem(object, content, String(version)), traceParent: "" };
+}
+
+function gone(name: string, version: number, kind = PODS): Change {
+  const item = deleteItem({ namespace: "a", name }, "u", String(version), DeleteReason.OBSERVED);
+  return { kind, incarnation: undefined, item, traceParent: "" };
+}
+
+function openState(kinds = [PODS, NODES]): UplinkState {
+  const state = new UplinkState(LIMITS);
+  state.declareScope(kinds.map((kind) => create(KindScopeSchema, { kind })));
+  state.openSession(SESSION);
+  return state;
+}
+
+function drain(state: UplinkState): SyncRequest[] {
+  const requests: SyncRequest[] = [];
+  for (let request = state.next(); request !== undefined; request = state.next()) {
+    requests.push(request);
+    state.acknowledge(request.sequence);
+  }
+  return requests;
+}
+
+/** What a request says, in short. */
+function sketch({ message }: SyncRequest): string {
+  switch (message.case) {
+    case "batch":
+      return message.value.items
+        .map(
+          (item) =>
+            `${item.message.case === "putObject" ? "+" : "-"}${keyOfItem(item)}@${observedVersionOf(item)}`,
+        )
+        .join(" ");
+    case "scopeDeclared":
+      return `scope ${message.value.generation}`;
+    default:
+      return message.case ?? "";
+  }
+}
+
+describe("UplinkState", () => {
+  it("says nothing before a session is open and its scope declared", () => {
+    const state = new UplinkState(LIMITS);
+    state.offer(put("x", 1));
+    expect(state.next()).toBeUndefined();
+    state.openSession(SESSION);
+    expect(state.next()).toBeUndefined();
+    state.offer(put("y", 2));
+    state.declareScope([create(KindScopeSchema, { kind: PODS })]);
+    expect(state.scopeGeneration).toBe(1n);
+  });
+
+  it("R3, R20: keeps the newest change of an object: delete then add is one Put with the new uid", () => {
+    const state = openState();
+    state.offer(put("x", 1, { uid: "old" }));
+    state.offer(gone("x", 2));
+    state.offer(put("x", 3, { uid: "new" }));
+    state.offer(put("y", 4));
+    state.offer(gone("y", 5));
+    const [, batch] = drain(state);
+    expect(batch && sketch(batch)).toBe("+a/x@3 -a/y@5");
+    expect(batch?.message.case === "batch" && batch.message.value.items[0]?.message.value?.uid).toBe("new");
+  });
+
+  it("R20: moves no change over a marker", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+    state.offer(gone("x", 2));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "kindReconciled", "-a/x@2"]);
+  });
+
+  it("lets no older observation replace a newer one", () => {
+    const state = openState();
+    state.offer(put("x", 9));
+    state.offer(gone("x", 7));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@9"]);
+    state.offer({ ...put("x", 9), incarnation: 5n });
+    state.offer({ ...gone("x", 1), incarnation: 6n });
+    expect(drain(state).map(sketch)).toEqual(["-a/x@1"]);
+  });
+
+  it("R31: drops at reconnect what is about kinds that left the scope, by group and resource", () => {
+    const state = openState();
+    state.offer(put("x", 1, { kind: kindOf("v2/pods") }));
+    state.offer(put("n", 2, { kind: NODES }));
+    state.declareScope([create(KindScopeSchema, { kind: PODS })]);
+    state.openSession(SESSION);
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1"]);
+  });
+
+  it("drops what answers a run when its session ends, and keeps the rest in order", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.next();
+    state.next();
+    state.offerRunBatch(
+      create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, items: [put("r", 2).item], chunk: RUN }),
+    );
+    state.offer(put("x", 3));
+    state.next();
+    state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+    state.openSession(SESSION);
+    const requests = drain(state);
+    expect(requests.map(sketch)).toEqual(["scope 1", "+a/x@1", "+a/x@3"]);
+    expect(requests.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
+  });
+
+  it("cuts batches by items and by bytes, and sends a larger object alone", () => {
+    const state = openState();
+    for (let i = 0; i < 4; i++) {
+      state.offer(put(`s${i}`, i + 1));
+    }
+    state.offer(put("large", 5, { bytes: 5_000 }));
+    state.offer(put("t", 6));
+    expect(drain(state).map(sketch)).toEqual([
+      "scope 1",
+      "+a/s0@1 +a/s1@2 +a/s2@3",
+      "+a/s3@4",
+      "+a/large@5",
+      "+a/t@6",
+    ]);
+  });
+
+  it("numbers nothing while too much is unacknowledged", () => {
+    const state = openState();
+    for (let i = 0; i < 10; i++) {
+      state.offer(put(`x${i}`, i + 1, { bytes: 1_900 }));
+    }
+    const taken: SyncRequest[] = [];
+    for (let request = state.next(); request !== undefined; request = state.next()) {
+      taken.push(request);
+    }
+    expect(state.unacknowledgedBytes).toBeLessThanOrEqual(SESSION.maxUnacknowledgedBytes);
+    expect(taken.length).toBeGreaterThan(1);
+    state.acknowledge(taken.at(-1)?.sequence ?? 0n);
+    expect(state.next()).toBeDefined();
+  });
+
+  it("refuses an acknowledgement of what was never sent", () => {
+    const state = openState();
+    state.next();
+    expect(() => state.acknowledge(2n)).toThrow("acknowledgement of 2");
+  });
+});
+
+type Command =
+  | {
+      readonly op: "put" | "delete";
+      readonly name: string;
+      readonly kind: ResourceKind;
+      readonly bytes: number;
+    }
+  | { readonly op: "run" | "marker" | "scope" | "take" | "session" }
+  | { readonly op: "acknowledge"; readonly share: number };
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      op: fc.constantFrom("put" as const, "delete" as const),
+      name: fc.constantFrom("x", "y", "z"),
+      kind: fc.constantFrom(PODS, NODES),
+      bytes: fc.constantFrom(2, 900, 5_000),
+    }),
+  },
+  { weight: 4, arbitrary: fc.constant({ op: "take" as const }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant("acknowledge" as const),
+      share: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constantFrom("run" as const, "marker" as const, "scope" as const, "session" as const),
+    }),
+  },
+);
+
+/** Runs the commands against a backend that applies what is new by the rule, and checks the invariants as it goes. */
+class Model {
+  readonly #state = openState();
+  /** Newest version offered, and newest one received, of each object. */
+  readonly #offered = new Map<string, number>();
+  readonly #received = new Map<string, number>();
+  /** For each KindReconciled of this session: what had been offered when it was. */
+  #markers: Map<string, number>[] = [];
+  #taken: { readonly request: SyncRequest; readonly bytes: string }[] = [];
+  #last = 0n;
+  #generation = 0n;
+  #version = 0;
+
+  run(commands: readonly Command[]): void {
+    for (const c of commands) {
+      this.#step(c);
+    }
+    for (const { request, bytes } of this.#taken) {
+      expect(bytesOf(request)).toBe(bytes); // U2
+    }
+    this.#state.openSession(SESSION);
+    this.#startSession();
+    while (this.#take()) {
+      this.#state.acknowledge(this.#last);
+    }
+    expect(this.#state.isDrained).toBe(true);
+    expect([this.#state.pendingBytes, this.#state.unacknowledgedBytes]).toEqual([0, 0]);
+    expect(this.#received).toEqual(this.#offered); // U4, U5
+  }
+
+  #step(c: Command): void {
+    switch (c.op) {
+      case "put":
+      case "delete": {
+        const version = ++this.#version;
+        this.#state.offer(c.op === "put" ? put(c.name, version, c) : gone(c.name, version, c.kind));
+        this.#offered.set(`${kindKey(c.kind)} ${c.name}`, version);
+        return;
+      }
+      case "run":
+        this.#state.offerRunBatch(create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, chunk: RUN }));
+        return;
+      case "marker":
+        this.#state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+        this.#markers.push(new Map(this.#offered));
+        return;
+      case "scope":
+        this.#state.declareScope([PODS, NODES].map((kind) => create(KindScopeSchema, { kind })));
+        return;
+      case "take":
+        this.#take();
+        return;
+      case "acknowledge":
+        this.#state.acknowledge(BigInt(Math.floor(Number(this.#last) * c.share)));
+        return;
+      case "session":
+        this.#state.openSession(SESSION);
+        this.#startSession();
+        return;
+      default:
+        c satisfies never;
+    }
+  }
+
+  #startSession(): void {
+    this.#markers = [];
+    this.#last = 0n;
+    this.#generation = 0n;
+  }
+
+  #take(): boolean {
+    const unacknowledged = this.#state.unacknowledgedBytes;
+    const request = this.#state.next();
+    if (request === undefined) {
+      return false;
+    }
+    this.#taken.push({ request, bytes: bytesOf(request) });
+    expect(request.sequence).toBe(++this.#last); // U1
+    expect(this.#last === 1n).toBe(
+      request.message.case === "scopeDeclared" && request.message.value.generation === 1n,
+    );
+    expect(unacknowledged === 0 || this.#state.unacknowledgedBytes <= SESSION.maxUnacknowledgedBytes).toBe(
+      true,
+    ); // U7
+    this.#receive(request);
+    return true;
+  }
+
+  #receive({ message }: SyncRequest): void {
+    switch (message.case) {
+      case "scopeDeclared":
+        expect(message.value.generation).toBe(++this.#generation);
+        return;
+      case "kindReconciled": {
+        const before = this.#markers.shift() ?? new Map<string, number>();
+        for (const [object, version] of before) {
+          expect(this.#received.get(object) ?? 0).toBeGreaterThanOrEqual(version); // U3, forwards
+        }
+        return;
+      }
+      case "batch":
+        expect(message.value.items.length).toBeLessThanOrEqual(LIMITS.maxItems); // U6
+        for (const item of message.value.items) {
+          const object = `${message.value.kind ? kindKey(message.value.kind) : ""} ${item.message.value?.ref?.name}`;
+          const version = Number(observedVersionOf(item));
+          const marker = this.#markers[0]?.get(object);
+          // U3, backwards: a change offered behind a marker that is still to come.
+          expect(this.#markers.length === 0 || version <= (marker ?? 0)).toBe(true);
+          this.#received.set(object, Math.max(version, this.#received.get(object) ?? 0));
+        }
+        return;
+      default:
+        throw new Error(`unexpected ${message.case}`);
+    }
+  }
+}
+
+function bytesOf(request: SyncRequest): string {
+  return Buffer.from(toBinary(SyncRequestSchema, request)).toString("base64");
+}
+
+describe("UplinkState against a model", () => {
+  it("holds its invariants", () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 120 }), (commands) => {
+        new Model().run(commands);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("the trace of a batch", () => {
+  const traced = (name: string, version: number, traceParent: string): Change => ({
+    ...put(name, version),
+    traceParent,
+  });
+  const [unrecorded, recorded] = ["00-aa-01-00", "00-bb-02-01"];
+
+  it("is that of its first change that is recorded, also in the next session", () => {
+    const state = openState();
+    state.next();
+    state.offer(traced("x", 1, unrecorded));
+    state.offer(traced("y", 2, recorded));
+    expect(state.next()?.traceParent).toBe(recorded);
+    state.openSession(SESSION);
+    state.next();
+    expect(state.next()?.traceParent).toBe(recorded);
+  });
+
+  it("goes on unrecorded when none is", () => {
+    const state = openState();
+    state.next();
+    state.offer(traced("x", 1, unrecorded));
+    expect(state.next()?.traceParent).toBe(unrecorded);
+  });
+});

@@ -1,0 +1,313 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  FleetService,
+  ReconciliationFindingSchema,
+  type ReconciliationRun,
+  ReconciliationState,
+} from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { ReconciliationRequestSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { createFleetService, type StartRun } from "../../../../src/backend/fleet/fleet-service.ts";
+import { watchRuns } from "../../../../src/backend/fleet/watch-runs.ts";
+import { ConflictError, TerminalError } from "../../../../src/lib/errors.ts";
+import { createSystemClock } from "../../../../src/lib/system-clock.ts";
+import type { Identity } from "../../../../src/rpc/auth/identity.ts";
+import { MemoryFleetStore } from "../../../support/backend/memory-fleet-store.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
+
+const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
+const kind = { group: "", version: "v1", resource: "pods" };
+
+/** FleetService over an in-memory store, behind the whole of the port. */
+async function serveFleet(
+  store: MemoryFleetStore,
+  startRun: StartRun = () => expect.fail("not to be called"),
+  identity: Identity = { account: "default" },
+) {
+  const fleet = createFleetService({ store, clock: createSystemClock(), startRun });
+  const authenticator = { authenticate: async () => identity };
+  const server = await serveForTest({ fleet }, { authenticator });
+  return {
+    client: grpcClient(FleetService, server.url),
+    [Symbol.asyncDispose]: server.close,
+  };
+}
+
+function storeWith(objects: number): MemoryFleetStore {
+  const store = new MemoryFleetStore("default");
+  store.addCluster(
+    "c1",
+    ...Array.from({ length: objects }, (_, i) => ({ ref: { kind, namespace: "a", name: `o${i}` } })),
+  );
+  return store;
+}
+
+describe("pages", () => {
+  test("100 without a size, and never more than 1,000", async () => {
+    await using server = await serveFleet(storeWith(1100));
+    const sizes = [0, 5, 1000, 1001, 2 ** 31 - 1];
+    const lengths = sizes.map(async (pageSize) => {
+      const { objects, nextPageToken } = await server.client.listObjects({ cluster: "c1", pageSize });
+      expect(nextPageToken).not.toBe("");
+      return objects.length;
+    });
+    expect(await Promise.all(lengths)).toEqual([100, 5, 1000, 1000, 1000]);
+  });
+
+  test("follow each other without gap or overlap, whatever their sizes", async () => {
+    await using server = await serveFleet(storeWith(10));
+    const names: (string | undefined)[] = [];
+    let pageToken = "";
+    for (const pageSize of [3, 4, 3]) {
+      const page = await server.client.listObjects({ cluster: "c1", pageSize, pageToken });
+      names.push(...page.objects.map(({ ref }) => ref?.name));
+      pageToken = page.nextPageToken;
+    }
+    expect(names).toEqual(Array.from({ length: 10 }, (_, i) => `o${i}`));
+    expect(pageToken).toBe("");
+  });
+
+  test.each<[string, object]>([
+    ["of another cluster", { cluster: "c2" }],
+    ["of another filter", { namespace: "a" }],
+    ["of another kind", { group: "" }],
+    ["with contents", { includeContent: true }],
+    ["that is none", { pageToken: "x" }],
+    ["that is JSON of another shape", { pageToken: Buffer.from("[1]").toString("base64url") }],
+  ])("a token %s is INVALID_ARGUMENT at page_token", async (_, change) => {
+    await using server = await serveFleet(storeWith(10));
+    const request = { cluster: "c1", pageSize: 3 };
+    const { nextPageToken } = await server.client.listObjects(request);
+    const call = server.client.listObjects({ ...request, pageToken: nextPageToken, ...change });
+    const error = await call.catch((reason: unknown) => ConnectError.from(reason));
+    expect(error).toMatchObject({ code: Code.InvalidArgument });
+    const [details] = (error as ConnectError).findDetails(BadRequestSchema);
+    expect(details?.fieldViolations.map(({ field }) => field)).toEqual(["page_token"]);
+  });
+
+  test("a token of another method is refused too", async () => {
+    const store = storeWith(1);
+    store.setRun({ id, cluster: "c1" });
+    store.setRun({ id: "2", cluster: "c1" });
+    store.addCluster("c2");
+    await using server = await serveFleet(store);
+    const { nextPageToken: pageToken } = await server.client.listReconciliationRuns({ pageSize: 1 });
+    expect(pageToken).not.toBe("");
+    await expect(server.client.listClusters({ pageToken })).rejects.toMatchObject({
+      code: Code.InvalidArgument,
+    });
+  });
+});
+
+describe("callers who may speak for one cluster", () => {
+  const asOwner = (store: MemoryFleetStore, startRun?: StartRun) =>
+    serveFleet(store, startRun, { account: "default", cluster: "c1" });
+
+  test("see that one alone", async () => {
+    const store = storeWith(1);
+    store.addCluster("c2");
+    await using server = await asOwner(store);
+    const { clusters, nextPageToken } = await server.client.listClusters({ pageSize: 1 });
+    expect([clusters.map(({ name }) => name), nextPageToken]).toEqual([["c1"], ""]);
+    expect((await server.client.listObjects({ cluster: "c1" })).objects).toHaveLength(1);
+  });
+
+  test("are told of another of their account what they are told of none", async () => {
+    const store = storeWith(1);
+    store.addCluster("c2", { ref: { kind, namespace: "a", name: "o0" } });
+    store.setRun({ id, cluster: "c2", state: ReconciliationState.REQUESTED });
+    await using server = await asOwner(store);
+    const { client } = server;
+    const answersFor = (cluster: string, runId: string) =>
+      Promise.all(
+        [
+          client.getCluster({ name: cluster }),
+          client.listObjects({ cluster }),
+          client.getObject({ cluster, ref: { kind, namespace: "a", name: "o0" } }),
+          client.listReconciliationRuns({ cluster }),
+          client.startReconciliation({ cluster }),
+          client.getReconciliationRun({ id: runId }),
+          client.listReconciliationFindings({ runId }),
+        ].map((call) => call.catch((reason: unknown) => ConnectError.from(reason))),
+      );
+    const none = "11111111-1111-4111-8111-111111111111";
+    const [others, nones] = [await answersFor("c2", id), await answersFor("c9", none)];
+    for (const [index, answer] of others.entries()) {
+      const { code, rawMessage } = answer as ConnectError;
+      expect(code).toBe(Code.NotFound);
+      expect(rawMessage.replace("c2", "c9").replace(id, none)).toBe(
+        (nones[index] as ConnectError).rawMessage,
+      );
+    }
+    expect((await client.listReconciliationRuns({})).runs).toEqual([]);
+  });
+
+  test("watch its runs alone", async () => {
+    const store = storeWith(0);
+    store.setRun({ id: "other", cluster: "c2", state: ReconciliationState.REQUESTED });
+    store.setRun({ id, cluster: "c1", state: ReconciliationState.REQUESTED });
+    await using server = await asOwner(store);
+    const stop = new AbortController();
+    for await (const { run } of server.client.watchReconciliationRuns({}, stop)) {
+      expect(run?.id).toBe(id);
+      break;
+    }
+    stop.abort();
+  });
+
+  test("start its runs", async () => {
+    const request = create(ReconciliationRequestSchema, { runId: id });
+    await using server = await asOwner(storeWith(0), async () => ({ request }));
+    expect((await server.client.startReconciliation({ cluster: "c1" })).run?.id).toBe(id);
+  });
+});
+
+test.each<[string, Identity]>([
+  ["another account", { account: "other" }],
+  ["a caller who may see less", { account: "default", cluster: "c1" }],
+])("a page token is of no use to %s", async (_, identity) => {
+  await using owner = await serveFleet(storeWith(2));
+  const { nextPageToken: pageToken } = await owner.client.listObjects({ cluster: "c1", pageSize: 1 });
+  await using server = await serveFleet(storeWith(2), undefined, identity);
+  await expect(server.client.listObjects({ cluster: "c1", pageToken })).rejects.toMatchObject({
+    code: Code.InvalidArgument,
+    rawMessage: expect.stringMatching(/^page_token: belongs to another request/),
+  });
+});
+
+describe("what is not there is NOT_FOUND, by name", () => {
+  test.each<[string, (client: Awaited<ReturnType<typeof serveFleet>>["client"]) => Promise<unknown>]>([
+    ['no cluster "c9"', (client) => client.getCluster({ name: "c9" })],
+    ['no cluster "c9"', (client) => client.listObjects({ cluster: "c9" })],
+    ['no cluster "c9"', (client) => client.listReconciliationRuns({ cluster: "c9" })],
+    [
+      "no pods a/x in cluster c1",
+      (client) => client.getObject({ cluster: "c1", ref: { kind, namespace: "a", name: "x" } }),
+    ],
+    [`no reconciliation run ${id}`, (client) => client.getReconciliationRun({ id })],
+    [`no reconciliation run ${id}`, (client) => client.listReconciliationFindings({ runId: id })],
+  ])("%s", async (rawMessage, call) => {
+    await using server = await serveFleet(storeWith(1));
+    await expect(call(server.client)).rejects.toMatchObject({ code: Code.NotFound, rawMessage });
+  });
+
+  test("what another account has is not there", async () => {
+    const store = new MemoryFleetStore("another");
+    store.addCluster("c1", { ref: { kind, namespace: "a", name: "o0" } });
+    await using server = await serveFleet(store);
+    expect((await server.client.listClusters({})).clusters).toEqual([]);
+    await expect(server.client.listObjects({ cluster: "c1" })).rejects.toMatchObject({ code: Code.NotFound });
+  });
+});
+
+test("an empty list of what is there is an empty list", async () => {
+  const store = storeWith(0);
+  store.setRun({ id, cluster: "c1" });
+  await using server = await serveFleet(store);
+  expect((await server.client.listObjects({ cluster: "c1" })).objects).toEqual([]);
+  expect((await server.client.listReconciliationFindings({ runId: id })).findings).toEqual([]);
+  store.findings.push(create(ReconciliationFindingSchema, { detail: "x" }));
+  expect((await server.client.listReconciliationFindings({ runId: id })).findings).toHaveLength(1);
+});
+
+test("a ref without a kind is INVALID_ARGUMENT at ref.kind", async () => {
+  await using server = await serveFleet(storeWith(1));
+  const call = server.client.getObject({ cluster: "c1", ref: { name: "o0" } });
+  await expect(call).rejects.toMatchObject({
+    code: Code.InvalidArgument,
+    rawMessage: "ref.kind: value is required",
+  });
+});
+
+describe("StartReconciliation", () => {
+  test("returns the run that was asked for", async () => {
+    const time = timestampFromDate(new Date());
+    const trigger = ReconciliationTrigger.MANUAL;
+    const request = create(ReconciliationRequestSchema, {
+      runId: id,
+      initiator: "evenkeel/backend",
+      trigger,
+      time,
+    });
+    await using server = await serveFleet(storeWith(0), async (_, account, cluster) => {
+      expect([account, cluster]).toEqual(["default", "c1"]);
+      return { request };
+    });
+    const { run } = await server.client.startReconciliation({ cluster: "c1" });
+    expect(run).toMatchObject({
+      id,
+      cluster: "c1",
+      trigger,
+      state: ReconciliationState.REQUESTED,
+      startTime: time,
+    });
+  });
+
+  test.each([
+    ["ABORTED while another is active", new ConflictError("another run is active"), Code.Aborted],
+    ["FAILED_PRECONDITION when not connected", new TerminalError("not connected"), Code.FailedPrecondition],
+  ])("%s", async (_, error, code) => {
+    await using server = await serveFleet(storeWith(0), () => Promise.reject(error));
+    const call = server.client.startReconciliation({ cluster: "c1" });
+    await expect(call).rejects.toMatchObject({ code, rawMessage: error.message });
+  });
+});
+
+describe("watching runs", () => {
+  test("begins with the active ones, tells each change once, and the end of what was never seen active", async () => {
+    const clock = new ManualClock();
+    const store = new MemoryFleetStore("default");
+    const stop = new AbortController();
+    const endTime = timestampFromDate(clock.now());
+    const { REQUESTED, COMPARING, SUCCEEDED } = ReconciliationState;
+    store.setRun({ id: "old", cluster: "c1", state: SUCCEEDED, endTime });
+    store.setRun({ id: "run", cluster: "c1", state: REQUESTED });
+    store.setRun({ id: "other", cluster: "c2", state: REQUESTED });
+    const seen: string[] = [];
+    const watching = (async () => {
+      for await (const run of watchRuns(stop.signal, store, clock, { account: "default", cluster: "c1" })) {
+        seen.push(toLine(run));
+      }
+    })();
+    const look = () => clock.advance(500);
+    await look();
+    expect(seen).toEqual(["run REQUESTED"]);
+    await look();
+    store.setRun({ id: "run", cluster: "c1", state: COMPARING });
+    await look();
+    await look();
+    store.setRun({ id: "run", cluster: "c1", state: SUCCEEDED, endTime: timestampFromDate(clock.now()) });
+    store.setRun({ id: "brief", cluster: "c1", state: SUCCEEDED, endTime: timestampFromDate(clock.now()) });
+    await look();
+    await look();
+    expect(seen).toEqual(["run REQUESTED", "run COMPARING", "run SUCCEEDED", "brief SUCCEEDED"]);
+    // Long after their end they are forgotten, without a word.
+    await clock.advance(120_000);
+    expect(seen).toHaveLength(4);
+    stop.abort();
+    await expect(watching).rejects.toThrow("aborted");
+    expect(clock.pending).toBe(0);
+  });
+
+  test("over the port, until the client has seen enough", async () => {
+    const store = storeWith(0);
+    store.setRun({ id, cluster: "c1", state: ReconciliationState.REQUESTED });
+    await using server = await serveFleet(store);
+    const stop = new AbortController();
+    for await (const { run } of server.client.watchReconciliationRuns({}, stop)) {
+      expect(run?.id).toBe(id);
+      break;
+    }
+    stop.abort();
+  });
+});
+
+function toLine({ id, state }: ReconciliationRun): string {
+  const name = Object.entries(ReconciliationState).find(([, value]) => value === state)?.[0];
+  return `${id} ${name}`;
+}

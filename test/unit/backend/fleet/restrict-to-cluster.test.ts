@@ -1,0 +1,89 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, test } from "vitest";
+import { ReconciliationFindingSchema } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { ObjectRefSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { restrictToCluster } from "../../../../src/backend/fleet/restrict-to-cluster.ts";
+import { MemoryFleetStore } from "../../../support/backend/memory-fleet-store.ts";
+
+const kind = { group: "", version: "v1", resource: "pods" };
+const ref = create(ObjectRefSchema, { kind, namespace: "a", name: "x" });
+const { signal } = new AbortController();
+const page = { after: undefined, limit: 10 };
+const objects = {
+  ...page,
+  group: undefined,
+  resource: undefined,
+  namespace: undefined,
+  includeContent: false,
+};
+const nothing = { items: [], next: undefined };
+
+/** Two clusters with the same object each, and a run of each. */
+function twoClusters() {
+  const store = new MemoryFleetStore("shop");
+  for (const cluster of ["own", "other"]) {
+    store.addCluster(cluster, { ref });
+    store.setRun({ id: `run of ${cluster}`, cluster });
+  }
+  store.findings.push(create(ReconciliationFindingSchema, { detail: "x" }));
+  return { store, restricted: restrictToCluster(store, "own") };
+}
+
+test("the own cluster is all there", async () => {
+  const { store, restricted } = twoClusters();
+  expect((await restricted.listClusters(signal, "shop", page)).items.map(({ name }) => name)).toEqual([
+    "own",
+  ]);
+  expect(await restricted.getCluster(signal, "shop", "own")).toMatchObject({ name: "own" });
+  expect((await restricted.listObjects(signal, "shop", { ...objects, cluster: "own" })).items).toHaveLength(
+    1,
+  );
+  expect(await restricted.getObject(signal, "shop", "own", ref)).toBeDefined();
+  for (const cluster of ["own", undefined]) {
+    const runs = await restricted.listRuns(signal, "shop", { ...page, cluster });
+    expect(runs.items.map(({ id }) => id)).toEqual(["run of own"]);
+    const open = await restricted.listOpenRuns(signal, "shop", { cluster, endedSince: new Date(0) });
+    expect(open.map(({ id }) => id)).toEqual(["run of own"]);
+  }
+  expect(await restricted.getRun(signal, "shop", "run of own")).toBeDefined();
+  expect((await restricted.listFindings(signal, "shop", "run of own", page)).items).toEqual(store.findings);
+});
+
+describe("another cluster is not there", () => {
+  test("by its name", async () => {
+    const { restricted } = twoClusters();
+    expect(await restricted.getCluster(signal, "shop", "other")).toBeUndefined();
+    expect(await restricted.listObjects(signal, "shop", { ...objects, cluster: "other" })).toEqual(nothing);
+    expect(await restricted.getObject(signal, "shop", "other", ref)).toBeUndefined();
+    expect(await restricted.listRuns(signal, "shop", { ...page, cluster: "other" })).toEqual(nothing);
+    expect(
+      await restricted.listOpenRuns(signal, "shop", { cluster: "other", endedSince: new Date(0) }),
+    ).toEqual([]);
+  });
+
+  test("by its runs", async () => {
+    const { restricted } = twoClusters();
+    expect(await restricted.getRun(signal, "shop", "run of other")).toBeUndefined();
+    expect(await restricted.listFindings(signal, "shop", "run of other", page)).toEqual(nothing);
+  });
+
+  test("nor is the own one, in another account", async () => {
+    const { restricted } = twoClusters();
+    expect(await restricted.listClusters(signal, "bank", page)).toEqual(nothing);
+    expect(await restricted.getRun(signal, "bank", "run of own")).toBeUndefined();
+  });
+
+  test("nor before it has ever connected", async () => {
+    const restricted = restrictToCluster(new MemoryFleetStore("shop"), "own");
+    expect(await restricted.listClusters(signal, "shop", page)).toEqual(nothing);
+  });
+});
+
+test("the list of clusters has one page, without kinds", async () => {
+  const { store, restricted } = twoClusters();
+  Object.assign(store.clusters[0] ?? {}, { kinds: [{ objects: 1n }] });
+  const { items, next } = await restricted.listClusters(signal, "shop", { after: undefined, limit: 1 });
+  expect(items.map(({ kinds }) => kinds)).toEqual([[]]);
+  expect(next).toBeUndefined();
+  expect(await restricted.listClusters(signal, "shop", { after: ["own"], limit: 1 })).toEqual(nothing);
+});

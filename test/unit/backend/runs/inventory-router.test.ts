@@ -1,0 +1,179 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Batch, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type KindInventory,
+  KindInventorySchema,
+} from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { routeAnswers } from "../../../../src/backend/runs/inventory-router.ts";
+import type { Session } from "../../../../src/backend/sync/session.ts";
+import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
+import type { Producer } from "../../../../src/bus/bus.ts";
+import { createMemoryBus, type MemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
+import { encodeEvent } from "../../../../src/event/codec.ts";
+import { BACKEND_SUBSCRIPTION } from "../../../../src/event/topics.ts";
+import { RetryableError } from "../../../../src/lib/errors.ts";
+import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
+import { createSession, requestOf } from "../../../support/backend/session-for-test.ts";
+
+const TOPIC = "replies/test";
+const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
+const OTHER_RUN = "b4c8e6a2-55c1-4c0b-8d4b-5a0f8f6f2a11";
+
+function inventory(resource: string, names: readonly string[] = []): KindInventory {
+  return create(KindInventorySchema, {
+    kind: { version: "v1", resource },
+    incarnation: 5n,
+    objects: names.map((name) => ({ ref: { namespace: "a", name } })),
+    chunk: { runId: RUN, attempt: 2, last: true },
+  });
+}
+
+describe("the router of answers", () => {
+  let bus: MemoryBus;
+  let stop: AbortController;
+  let registry: SessionRegistry;
+  let runs: RecordingRunStore;
+  let producer: Producer;
+  let routing: Promise<void>;
+
+  beforeEach(async () => {
+    bus = createMemoryBus();
+    stop = new AbortController();
+    registry = new SessionRegistry();
+    runs = new RecordingRunStore();
+    producer = await bus.createProducer(stop.signal, TOPIC);
+    const consumer = await bus.subscribe(stop.signal, {
+      topic: TOPIC,
+      subscription: BACKEND_SUBSCRIPTION,
+      maxUnacknowledged: 1,
+      maxPrefetched: 1,
+    });
+    await consumer.close();
+    routing = start();
+  });
+  afterEach(async () => {
+    stop.abort(new Error("the test ends"));
+    await expect(routing).rejects.toThrow("the test ends");
+    await bus.close();
+  });
+
+  const start = (): Promise<void> => {
+    const started = routeAnswers(stop.signal, {
+      bus,
+      replyTopic: TOPIC,
+      registry,
+      runs,
+      log: createSilentLog(),
+    });
+    started.catch(() => {});
+    return started;
+  };
+  const open = (cluster: string): Session => {
+    const session = createSession({ cluster });
+    registry.add(session);
+    return session;
+  };
+  const answer = async (
+    { identity }: Pick<Session, "identity">,
+    kinds: readonly KindInventory[],
+    runId = RUN,
+  ): Promise<void> => {
+    const value = { ...requestOf(runId), kinds: [...kinds] };
+    const event = encodeEvent(identity, {
+      sequence: 0n,
+      time: new Date(0),
+      body: { case: "reconciliationRequest", value },
+    });
+    await producer.publish(stop.signal, event);
+  };
+  const next = async (session: Session): Promise<Batch> => {
+    const { value } = await session.outbox.take(stop.signal).next();
+    if (value?.message?.case !== "batch") {
+      throw new Error(`expected a batch, found ${value?.message?.case}`);
+    }
+    return value.message.value as Batch;
+  };
+  /** Everything in front of this has been routed once its answer has come. */
+  const settle = async (): Promise<void> => {
+    const probe = open(`probe-${crypto.randomUUID()}`);
+    await answer(probe, [inventory("probes")]);
+    await next(probe);
+  };
+
+  it("hands each kind's inventory to the session as a batch of type RECONCILIATION", async () => {
+    const session = open("c1");
+    await answer(session, [inventory("pods", ["x", "y"])]);
+    const batch = await next(session);
+    expect(batch).toMatchObject({
+      kind: { version: "v1", resource: "pods" },
+      type: BatchType.RECONCILIATION,
+      incarnation: 5n,
+      chunk: { runId: RUN, attempt: 2, last: true },
+    });
+    expect(
+      batch.items.map(({ message }) => [
+        message.case,
+        message.case === "verifyObject" && message.value.ref?.name,
+      ]),
+    ).toEqual([
+      ["verifyObject", "x"],
+      ["verifyObject", "y"],
+    ]);
+  });
+
+  it("drops what is for a session that is gone, and goes on", async () => {
+    await answer(createSession({ cluster: "gone" }), [inventory("pods")]);
+    const older = open("c1");
+    await answer({ identity: { ...older.identity, epoch: 6n } }, [inventory("old")]);
+    await answer(older, [inventory("pods")]);
+    expect((await next(older)).kind?.resource).toBe("pods");
+    expect(runs.failed).toEqual([]);
+  });
+
+  it("fails the run of an agent that is too far behind, and holds up no other (R36)", async () => {
+    const slow = open("slow");
+    const quick = open("quick");
+    // One message of as many chunks as a session has room for, and then one more.
+    await answer(
+      slow,
+      Array.from({ length: 1000 }, () => inventory("pods")),
+    );
+    await answer(slow, [inventory("pods")], OTHER_RUN);
+    await answer(quick, [inventory("pods")]);
+    await next(quick);
+    expect(runs.failed).toEqual([{ runId: OTHER_RUN, reason: "AgentTooSlow" }]);
+  });
+
+  it("drops what is no answer, and goes on", async () => {
+    await producer.publish(stop.signal, { key: "k", payload: new Uint8Array([255, 255]) });
+    const { identity } = createSession();
+    const scope = { case: "scopeDeclared" as const, value: { generation: 1n, kinds: [] } as never };
+    await producer.publish(
+      stop.signal,
+      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: scope }),
+    );
+    await settle();
+  });
+
+  it("is delivered again what it could not act on, because the database was gone", async () => {
+    const slow = open("slow");
+    for (let index = 0; index < 1000; index += 1) {
+      slow.outbox.offer(await toBatch(index));
+    }
+    runs.failRun = () => Promise.reject(new RetryableError("Postgres is not available"));
+    await answer(slow, [inventory("pods")]);
+    await expect(routing).rejects.toThrow("Postgres is not available");
+    delete (runs as Partial<RecordingRunStore>).failRun;
+    routing = start();
+    await settle();
+    expect(runs.failed).toEqual([{ runId: RUN, reason: "AgentTooSlow" }]);
+  });
+
+  async function toBatch(index: number): Promise<Batch> {
+    const session = open(`source-${index}`);
+    await answer(session, [inventory("pods")]);
+    return await next(session);
+  }
+});

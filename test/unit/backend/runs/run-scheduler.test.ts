@@ -1,0 +1,167 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { scheduleRuns } from "../../../../src/backend/runs/run-scheduler.ts";
+import type { Session } from "../../../../src/backend/sync/session.ts";
+import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
+import { PublishRefusedError } from "../../../../src/bus/bus.ts";
+import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
+import { createSeededRandom } from "../../../../src/lib/random.ts";
+import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { ControlledProducer } from "../../../support/backend/controlled-producer.ts";
+import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
+import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
+import { createSession } from "../../../support/backend/session-for-test.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+
+const SECOND = 1000;
+
+describe("the scheduler of runs", () => {
+  let clock: ManualClock;
+  let stop: AbortController;
+  let registry: SessionRegistry;
+  let runs: RecordingRunStore;
+  let sessions: RecordingSessionStore;
+  let producer: ControlledProducer;
+  let scheduling: Promise<void>;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    stop = new AbortController();
+    registry = new SessionRegistry();
+    runs = new RecordingRunStore();
+    sessions = new RecordingSessionStore();
+    producer = new ControlledProducer();
+    producer.publish = async (_signal, message) => {
+      producer.publishes.push({ message, receipt: Promise.withResolvers() });
+    };
+  });
+  afterEach(async () => {
+    stop.abort();
+    await scheduling;
+    expect(clock.pending).toBe(0);
+  });
+
+  const start = (): void => {
+    scheduling = scheduleRuns(stop.signal, {
+      clock,
+      random: createSeededRandom(1),
+      log: createSilentLog(),
+      registry,
+      runs,
+      sessions,
+      producer,
+      intervalMs: 60 * SECOND,
+      runDeadlineMs: 30 * SECOND,
+      retentionMs: 7_000,
+    });
+  };
+  const hold = (cluster: string, epoch = 7n): Session => {
+    const session = createSession({ cluster, epoch });
+    registry.add(session);
+    return session;
+  };
+  const started = () => runs.created.map(({ cluster }) => cluster);
+
+  it("asks for the runs that stored times say are due, of the sessions that it holds", async () => {
+    hold("c1");
+    hold("c2");
+    runs.due = (held) => held.filter(({ cluster }) => cluster === "c2" && runs.created.length === 0);
+    start();
+    await clock.advance(3 * SECOND);
+    expect(runs.created).toEqual([
+      { account: "acme", cluster: "c2", trigger: ReconciliationTrigger.INTERVAL, deadlineMs: 30 * SECOND },
+    ]);
+    expect(new Set(runs.intervals)).toEqual(new Set([60 * SECOND]));
+    expect(producer.events).toMatchObject([
+      {
+        cluster: "c2",
+        clusterUid: "uid-c2",
+        epoch: 7n,
+        sequence: 0n,
+        body: { case: "reconciliationRequest" },
+      },
+    ]);
+  });
+
+  it("begins no more than a few runs in one look", async () => {
+    for (let index = 0; index < 25; index += 1) {
+      hold(`c${index}`);
+    }
+    runs.due = (held) => held.filter(({ cluster }) => !started().includes(cluster));
+    start();
+    await clock.advance(0);
+    expect(started()).toHaveLength(10);
+    await clock.advance(2 * SECOND);
+    expect(new Set(started()).size).toBe(25);
+  });
+
+  it("ends runs past their deadline and keeps its sessions alive, with each look", async () => {
+    hold("c1");
+    start();
+    await clock.advance(4.5 * SECOND);
+    expect(runs.expirations).toBe(5);
+    expect(sessions.kept.map((kept) => kept.map(({ cluster }) => cluster))).toEqual(Array(5).fill(["c1"]));
+  });
+
+  it("ends a session that another backend's has replaced (R14)", async () => {
+    const session = hold("c1", 7n);
+    const other = hold("c2", 8n);
+    sessions.replaced = [session.identity];
+    start();
+    await clock.advance(0);
+    await expect(session.outbox.take(stop.signal).next()).rejects.toThrow(ConflictError);
+    other.outbox.acknowledge(1n);
+    expect((await other.outbox.take(stop.signal).next()).done).toBe(false);
+  });
+
+  it("purges what is older than the retention, now and then", async () => {
+    start();
+    await clock.advance(599 * SECOND);
+    expect(runs.purges).toEqual([7_000]);
+    await clock.advance(2 * SECOND);
+    expect(runs.purges).toEqual([7_000, 7_000]);
+  });
+
+  it.each([
+    ["another run is active", new ConflictError("another run is active")],
+    ["the agent has left", new TerminalError("not connected")],
+  ])("goes on with the other clusters when %s", async (_, error) => {
+    hold("c1");
+    hold("c2");
+    runs.due = (held) => held.filter(({ cluster }) => !started().includes(cluster));
+    runs.onCreate = ({ cluster }) => {
+      if (cluster === "c1") {
+        throw error;
+      }
+    };
+    start();
+    await clock.advance(0);
+    expect(started()).toEqual(["c2"]);
+  });
+
+  it("tries again with the next look while the database is gone", async () => {
+    hold("c1");
+    let isGone = true;
+    runs.due = (held) => {
+      if (isGone) {
+        throw new RetryableError("Postgres is not available");
+      }
+      return started().length === 0 ? held : [];
+    };
+    start();
+    await clock.advance(5 * SECOND);
+    expect(started()).toEqual([]);
+    isGone = false;
+    await clock.advance(SECOND);
+    expect(started()).toEqual(["c1"]);
+  });
+
+  it("fails a run at once whose request the bus does not take", async () => {
+    hold("c1");
+    runs.due = (held) => (started().length === 0 ? held : []);
+    producer.publish = () => Promise.reject(new PublishRefusedError("refused"));
+    start();
+    await clock.advance(0);
+    expect(runs.failed).toMatchObject([{ reason: "BusUnavailable" }]);
+  });
+});

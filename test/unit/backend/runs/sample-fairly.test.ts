@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { pickFair } from "../../../../src/backend/runs/sample-fairly.ts";
+import { withSeed } from "../../../support/vitest/seeded.ts";
+
+describe("pickFair", () => {
+  it("lets accounts take turns, so that a large one does not hold up a small one", async () => {
+    await withSeed("lets accounts take turns", (random) => {
+      const due = [
+        ...Array.from({ length: 100 }, (_, index) => ({ account: "large", cluster: `l${index}` })),
+        { account: "small", cluster: "s0" },
+        { account: "small", cluster: "s1" },
+      ];
+      const picked = pickFair(random, due, 6);
+      expect(picked).toHaveLength(6);
+      expect(picked.filter(({ account }) => account === "small")).toHaveLength(2);
+      expect(new Set(picked.slice(0, 2).map(({ account }) => account)).size).toBe(2);
+    });
+  });
+
+  it("picks each once, and all when the limit allows", async () => {
+    await withSeed("picks each once, and all when the limit allows", (random) => {
+      const due = Array.from({ length: 30 }, (_, index) => ({
+        account: `a${index % 4}`,
+        cluster: `${index}`,
+      }));
+      const picked = pickFair(random, due, 100);
+      expect(new Set(picked).size).toBe(30);
+    });
+  });
+
+  it("starts with another cluster each time", async () => {
+    await withSeed("starts with another cluster each time", (random) => {
+      const due = Array.from({ length: 10 }, (_, index) => ({ account: "a", cluster: `${index}` }));
+      const firsts = Array.from({ length: 200 }, () => pickFair(random, due, 1)[0]?.cluster);
+      expect(new Set(firsts).size).toBe(10);
+    });
+  });
+});

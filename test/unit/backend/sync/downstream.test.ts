@@ -1,0 +1,94 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { Outbox, type Response } from "../../../../src/backend/sync/downstream.ts";
+
+const { signal } = new AbortController();
+
+function batchOf(observedVersion: string) {
+  return create(BatchSchema, { observedVersion });
+}
+
+/** A line for each message. */
+function show({ message }: Response): string {
+  switch (message?.case) {
+    case "acknowledgement":
+      return `ack ${message.value.sequence}`;
+    case "batch":
+      return `batch ${message.value.observedVersion}`;
+    case "drain":
+      return `drain ${message.value.retryAfter?.seconds}.${message.value.retryAfter?.nanos}`;
+    default:
+      return String(message?.case);
+  }
+}
+
+async function takeAll(outbox: Outbox): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const response of outbox.take(signal)) {
+    lines.push(show(response));
+  }
+  return lines;
+}
+
+describe("the outbox of a session", () => {
+  it("says the newest acknowledgement only", async () => {
+    const outbox = new Outbox();
+    for (const sequence of [1n, 2n, 3n]) {
+      outbox.acknowledge(sequence);
+    }
+    outbox.close(undefined);
+    expect(await takeAll(outbox)).toEqual(["ack 3"]);
+  });
+
+  it("says an acknowledgement that comes while the agent is slow to read a batch", async () => {
+    const outbox = new Outbox();
+    outbox.offer(batchOf("1"));
+    const messages = outbox.take(signal);
+    expect(show((await messages.next()).value as Response)).toBe("batch 1");
+    outbox.acknowledge(7n);
+    outbox.acknowledge(8n);
+    expect(show((await messages.next()).value as Response)).toBe("ack 8");
+  });
+
+  it("keeps the order of batches, and says no acknowledgement twice", async () => {
+    const outbox = new Outbox();
+    outbox.acknowledge(1n);
+    outbox.offer(batchOf("1"));
+    outbox.offer(batchOf("2"));
+    outbox.close(undefined);
+    expect(await takeAll(outbox)).toEqual(["ack 1", "batch 1", "batch 2"]);
+  });
+
+  it("refuses batches that are over its limits, in items and in bytes, and still says acknowledgements (R36)", async () => {
+    const few = new Outbox({ maxItems: 2, maxBytes: 1000 });
+    expect([1, 2, 3].map((n) => few.offer(batchOf(String(n))))).toEqual([true, true, false]);
+    few.acknowledge(9n);
+    few.close(undefined);
+    expect(await takeAll(few)).toEqual(["ack 9", "batch 1", "batch 2"]);
+    const small = new Outbox({ maxItems: 100, maxBytes: 50 });
+    expect([small.offer(batchOf("1".repeat(38))), small.offer(batchOf("1".repeat(38)))]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  it("says Drain last, with the first delay that it was given", async () => {
+    const outbox = new Outbox();
+    outbox.acknowledge(4n);
+    outbox.drain(1500);
+    outbox.drain(9000);
+    outbox.offer(batchOf("1"));
+    expect(await takeAll(outbox)).toEqual(["ack 4", "drain 1.500000000"]);
+  });
+
+  it("ends by throwing what it was closed with, behind what it still holds", async () => {
+    const outbox = new Outbox();
+    outbox.offer(batchOf("1"));
+    outbox.close(new Error("replaced"));
+    const messages = outbox.take(signal);
+    expect(show((await messages.next()).value as Response)).toBe("batch 1");
+    await expect(messages.next()).rejects.toThrow("replaced");
+    expect(outbox.offer(batchOf("2"))).toBe(false);
+  });
+});

@@ -1,0 +1,318 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, it } from "vitest";
+import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
+import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
+import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
+import type { Clock } from "../../../../src/lib/clock.ts";
+import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../../src/lib/system-clock.ts";
+import { noTracer } from "../../../../src/lib/tracer.ts";
+import type { Identity } from "../../../../src/rpc/auth/identity.ts";
+import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
+import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
+import { type Said, ScriptedAgent } from "../../../support/backend/scripted-agent.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
+
+const SCOPE: Said = {
+  case: "scopeDeclared",
+  value: { generation: 1n, kinds: [{ kind: { version: "v1", resource: "pods" } }] },
+};
+
+function batch(name = "x"): Said {
+  return {
+    case: "batch",
+    value: {
+      kind: { version: "v1", resource: "pods" },
+      type: 1,
+      items: [{ message: { case: "deleteObject", value: { ref: { namespace: "a", name }, reason: 1 } } }],
+    },
+  };
+}
+
+/** The service behind the whole of the port, over a bus whose receipts the test gives. */
+async function serveSync(clock: Clock = createSystemClock(), identity: Identity = { account: "default" }) {
+  const registry = new SessionRegistry();
+  const sessions = new RecordingSessionStore();
+  const producer = new ControlledProducer();
+  const sync = createSyncService({
+    sessions,
+    registry,
+    producer,
+    bus: createMemoryBus(),
+    replyTopic: "replies/test",
+    clock,
+    log: createSilentLog(),
+    tracer: noTracer,
+    runDeadlineMs: 1000,
+  });
+  const server = await serveForTest(
+    { sync },
+    { clock, authenticator: { authenticate: async () => identity } },
+  );
+  const agents: ScriptedAgent[] = [];
+  return {
+    registry,
+    sessions,
+    producer,
+    close: server.close,
+    connect(): ScriptedAgent {
+      const agent = new ScriptedAgent(server.url);
+      agents.push(agent);
+      return agent;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+      await server.close();
+    },
+  };
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await turn();
+  }
+}
+
+/** What ended the session. */
+async function endOf(agent: ScriptedAgent): Promise<ConnectError> {
+  for (;;) {
+    try {
+      await agent.next();
+    } catch (error) {
+      return ConnectError.from(error);
+    }
+  }
+}
+
+function fieldsOf(error: ConnectError): string[] {
+  return error
+    .findDetails(BadRequestSchema)
+    .flatMap(({ fieldViolations }) => fieldViolations.map(({ field }) => field));
+}
+
+describe("SyncService", { timeout: 10_000 }, () => {
+  it("answers Hello with Welcome, its epoch and what the agent has to keep to", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    agent.sayAs(0n, {
+      case: "hello",
+      value: { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1", agentVersion: "1.2" },
+    });
+    const { message } = await agent.next();
+    expect(message).toMatchObject({ case: "welcome", value: { epoch: 1n } });
+    expect(message.case === "welcome" && message.value.limits?.maxUnacknowledgedBytes).toBeGreaterThan(0n);
+    expect(service.sessions.opened).toMatchObject([
+      {
+        account: "default",
+        cluster: "c1",
+        agentVersion: "1.2",
+        replyTopic: "replies/test",
+        volatileBus: true,
+      },
+    ]);
+  });
+
+  it("acknowledges what the bus has, and nothing before (R19)", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    agent.say(batch());
+    await until(() => service.producer.publishes.length === 3);
+    const next = agent.next();
+    let isAnswered = false;
+    void next.then(() => {
+      isAnswered = true;
+    });
+    await service.producer.receive(1);
+    await service.producer.receive(2);
+    expect(isAnswered).toBe(false);
+    await service.producer.receive(0);
+    expect((await next).message).toMatchObject({ case: "acknowledgement", value: { sequence: 2n } });
+  });
+
+  it("asks for the connect run behind the first scope (R13)", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    agent.say(batch());
+    await until(() => service.producer.publishes.length === 3);
+    expect(service.producer.events.map(({ body }) => body.case)).toEqual([
+      "scopeDeclared",
+      "reconciliationRequest",
+      "batch",
+    ]);
+  });
+
+  it("ends the older session of a cluster with ABORTED when a newer one opens (R14)", async () => {
+    await using service = await serveSync();
+    const older = service.connect();
+    await older.open();
+    const newer = service.connect();
+    expect(await newer.open({ instanceId: "agent-2" })).toBe(2n);
+    expect(await endOf(older)).toMatchObject({ code: Code.Aborted });
+    newer.say(SCOPE);
+    await until(() => service.producer.publishes.length > 0);
+    await until(() => service.sessions.closed.length === 1);
+    expect(service.sessions.closed).toEqual([{ account: "default", cluster: "c1", epoch: 1n }]);
+    expect(service.registry.list().map(({ identity }) => identity.epoch)).toEqual([2n]);
+  });
+
+  it("refuses a bad field with INVALID_ARGUMENT and its path, and applies nothing of that message", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open({ cluster: "c1" });
+    agent.say(SCOPE);
+    agent.say(batch(".."));
+    const error = await endOf(agent);
+    expect(error.code).toBe(Code.InvalidArgument);
+    expect(fieldsOf(error)).toEqual(["batch.items[0].delete_object.ref.name"]);
+    expect(service.producer.events.map(({ body }) => body.case)).not.toContain("batch");
+  });
+
+  it.each<[string, (agent: ScriptedAgent) => void, string]>([
+    ["a first message that is not Hello", (agent) => agent.sayAs(1n, SCOPE), "message"],
+    ["the end of the stream in place of Hello", (agent) => agent.end(), "message"],
+    [
+      "a Hello with a bad name",
+      (agent) =>
+        agent.sayAs(0n, { case: "hello", value: { cluster: "C 1", clusterUid: "u", instanceId: "i" } }),
+      "hello.cluster",
+    ],
+  ])("refuses %s with INVALID_ARGUMENT", async (_, begin, field) => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    begin(agent);
+    const error = await endOf(agent);
+    expect(error.code).toBe(Code.InvalidArgument);
+    expect(fieldsOf(error)).toEqual([field]);
+    expect(service.sessions.opened).toEqual([]);
+  });
+
+  it("gives up on an agent that says nothing", async () => {
+    const clock = new ManualClock();
+    await using service = await serveSync(clock);
+    const agent = service.connect();
+    const ended = endOf(agent);
+    await until(() => clock.pending > 0);
+    await clock.advance(15_000);
+    expect((await ended).code).toBe(Code.DeadlineExceeded);
+    expect(service.sessions.opened).toEqual([]);
+  });
+
+  it("refuses a number that is not the next one with INVALID_ARGUMENT", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    agent.sayAs(3n, batch());
+    const error = await endOf(agent);
+    expect([error.code, fieldsOf(error)]).toEqual([Code.InvalidArgument, ["sequence"]]);
+  });
+
+  it("refuses another cluster under the same name with FAILED_PRECONDITION, and leaves the open session alone (R15)", async () => {
+    await using service = await serveSync();
+    const bound = service.connect();
+    await bound.open();
+    const clone = service.connect();
+    await expect(clone.open({ clusterUid: "uid-2", instanceId: "agent-2" })).rejects.toMatchObject({
+      code: Code.FailedPrecondition,
+    });
+    expect(service.registry.list().map(({ identity }) => identity.epoch)).toEqual([1n]);
+  });
+
+  it("ends the session with UNAVAILABLE after a publish without receipt, so that the agent sends again (R29)", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    await until(() => service.producer.publishes.length === 2);
+    await service.producer.fail(0, new Error("no receipt"));
+    expect(await endOf(agent)).toMatchObject({ code: Code.Unavailable });
+    await until(() => service.registry.list().length === 0);
+  });
+
+  it("says Drain, and stores what the agent had sent before", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    await until(() => service.producer.publishes.length === 2);
+    const [session] = service.registry.list();
+    session?.outbox.drain(1500);
+    expect((await agent.next()).message).toMatchObject({
+      case: "drain",
+      value: { retryAfter: { seconds: 1n } },
+    });
+    expect(service.sessions.closed).toEqual([]);
+    await service.producer.receive(0);
+    await service.producer.receive(1);
+    await expect(agent.next()).rejects.toThrow("the session has ended");
+    await until(() => service.sessions.closed.length === 1);
+  });
+
+  it("closes the session of an agent that ends its stream, and of one that is gone", async () => {
+    await using service = await serveSync();
+    const polite = service.connect();
+    await polite.open();
+    polite.end();
+    await expect(polite.next()).rejects.toThrow("the session has ended");
+    const gone = service.connect();
+    await gone.open({ cluster: "c2" });
+    await gone[Symbol.asyncDispose]();
+    await until(() => service.sessions.closed.length === 2);
+    expect(service.registry.list()).toEqual([]);
+  });
+
+  it("hands on what it has to say without waiting for the agent's next message", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    const kind = { version: "v1", resource: "pods" };
+    service.registry.list()[0]?.outbox.offer(create(BatchSchema, { kind, type: 2 }));
+    expect((await agent.next()).message).toMatchObject({ case: "batch", value: { type: 2 } });
+  });
+
+  it("takes the account from the caller's identity, and any cluster of it", async () => {
+    await using service = await serveSync(createSystemClock(), { account: "shop" });
+    await service.connect().open({ cluster: "c1" });
+    await service.connect().open({ cluster: "c2" });
+    expect(service.sessions.opened.map(({ account, cluster }) => [account, cluster])).toEqual([
+      ["shop", "c1"],
+      ["shop", "c2"],
+    ]);
+  });
+
+  it("refuses a Hello of another cluster than the caller may speak for, before anything is opened", async () => {
+    await using service = await serveSync(createSystemClock(), { account: "shop", cluster: "c1" });
+    await expect(service.connect().open({ cluster: "c2" })).rejects.toMatchObject({
+      code: Code.PermissionDenied,
+      rawMessage: 'the caller may speak for cluster "c1" only, found "c2"',
+    });
+    expect(service.sessions.opened).toEqual([]);
+    await service.connect().open({ cluster: "c1" });
+    expect(service.sessions.opened).toMatchObject([{ account: "shop", cluster: "c1" }]);
+  });
+
+  it("ends the session with UNAUTHENTICATED when the caller's identity expires, and takes nothing more", async () => {
+    const clock = new ManualClock();
+    const expiresAt = new Date(clock.now().getTime() + 3_600_000);
+    await using service = await serveSync(clock, { account: "default", expiresAt });
+    const agent = service.connect();
+    await agent.open();
+    agent.say(SCOPE);
+    await until(() => service.producer.publishes.length === 2);
+    const ended = endOf(agent);
+    await clock.advance(3_600_000);
+    expect(await ended).toMatchObject({ code: Code.Unauthenticated });
+    agent.say(batch());
+    await until(() => service.sessions.closed.length === 1);
+    expect(service.registry.list()).toEqual([]);
+    expect(service.producer.events.map(({ body }) => body.case)).not.toContain("batch");
+  });
+});

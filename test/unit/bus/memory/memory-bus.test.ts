@@ -1,0 +1,103 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryBus, type PublishFate } from "../../../../src/bus/memory/memory-bus.ts";
+import { describeBus } from "../../../contract/bus.ts";
+
+describeBus("memory", async () => {
+  let next: PublishFate = "store";
+  const bus = createMemoryBus({
+    fateOf: () => {
+      const fate = next;
+      next = "store";
+      return fate;
+    },
+  });
+  return {
+    bus,
+    cutOff: async (topic, subscription) => bus.cutOff(topic, subscription),
+    failNextPublish: (how) => {
+      next = how;
+    },
+    close: () => bus.close(),
+  };
+});
+
+describe("memory bus", () => {
+  it("makes publishers wait while the topic is full, in their order", async () => {
+    const { signal } = new AbortController();
+    const bus = createMemoryBus({ limits: { maxItems: 100, maxBytes: 10 } });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
+    const producer = await bus.createProducer(signal, "t");
+    const stored: number[] = [];
+    const publishing = [1, 2, 3].map(async (size) => {
+      await producer.publish(signal, { key: "k", payload: new Uint8Array(size + 5) });
+      stored.push(size);
+    });
+    const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+    const first = await deliveries.next();
+    expect(stored).toEqual([1]);
+    await first.value?.acknowledge();
+    const second = await deliveries.next();
+    expect(second.value?.payload.byteLength).toBe(7);
+    await second.value?.acknowledge();
+    await Promise.all(publishing);
+    expect(stored).toEqual([1, 2, 3]);
+    await bus.close();
+  });
+
+  it("lets those behind a publisher that gave up go on", async () => {
+    const { signal } = new AbortController();
+    const bus = createMemoryBus({ limits: { maxItems: 1, maxBytes: 1000 } });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
+    const producer = await bus.createProducer(signal, "t");
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
+    const impatient = new AbortController();
+    const gaveUp = producer.publish(impatient.signal, { key: "k", payload: new Uint8Array(2) });
+    const patient = producer.publish(signal, { key: "k", payload: new Uint8Array(3) });
+    impatient.abort(new Error("enough"));
+    await expect(gaveUp).rejects.toThrow("enough");
+    const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+    await (await deliveries.next()).value?.acknowledge();
+    await patient;
+    expect((await deliveries.next()).value?.payload.byteLength).toBe(3);
+    await bus.close();
+  });
+
+  it("tells when everything on a topic was acknowledged", async () => {
+    const stop = new AbortController();
+    const { signal } = stop;
+    const bus = createMemoryBus();
+    await bus.emptied(signal, "t");
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10,
+      maxPrefetched: 16,
+    });
+    const producer = await bus.createProducer(signal, "t");
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
+    let isEmpty = false;
+    const emptied = bus.emptied(signal, "t").then(() => {
+      isEmpty = true;
+    });
+    const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
+    await new Promise(setImmediate);
+    expect(isEmpty).toBe(false);
+    await value?.acknowledge();
+    await emptied;
+    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
+    const given = bus.emptied(signal, "t");
+    stop.abort(new Error("enough"));
+    await expect(given).rejects.toThrow("enough");
+    await bus.close();
+  });
+});

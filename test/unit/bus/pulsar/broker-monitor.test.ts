@@ -1,0 +1,161 @@
+import { describe, expect, it } from "vitest";
+import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
+import type { BrokerLimits, PulsarAdmin } from "../../../../src/bus/pulsar/admin/pulsar-admin.ts";
+import { watchBroker } from "../../../../src/bus/pulsar/broker-monitor.ts";
+import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../../src/event/topics.ts";
+import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
+import { type Metrics, noMetrics } from "../../../../src/lib/metrics.ts";
+import { createSeededRandom } from "../../../../src/lib/random.ts";
+import { noTracer } from "../../../../src/lib/tracer.ts";
+import { createMemoryPulsarAdmin } from "../../../support/bus/memory-pulsar-admin.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { createRecordingLog } from "../../../support/recording-log.ts";
+
+const MEBIBYTE = 1024 * 1024;
+const { signal } = new AbortController();
+
+async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYTE) {
+  const gauges = new Map<string, () => number | undefined>();
+  const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
+  const admin = createMemoryPulsarAdmin(limits ?? { maxMessageBytes: 0, maxTextFrameBytes: 0 });
+  let isGone = false;
+  let inReplay = 0;
+  const heldBack: string[] = [];
+  const seen: PulsarAdmin = {
+    ...admin,
+    countPartitions: (s, topic) =>
+      isGone ? Promise.reject(new RetryableError("gone")) : admin.countPartitions(s, topic),
+    readBrokerLimits: async (s) =>
+      limits === undefined
+        ? Promise.reject(new TerminalError("401: only for superusers"))
+        : admin.readBrokerLimits(s),
+    readSubscription: async (s, topic, subscription) => ({
+      ...(await admin.readSubscription(s, topic, subscription)),
+      inReplay: topic.endsWith("-1") ? inReplay : 0,
+    }),
+  };
+  const clock = new ManualClock();
+  const log = createRecordingLog();
+  const runtime = { clock, random: createSeededRandom(1), log, metrics, tracer: noTracer };
+  const bus = createMemoryBus({ maxMessageBytes });
+  const stop = new AbortController();
+  const broker = watchBroker({
+    ...{ admin: seen, bus, isWebSocket: true, runtime },
+    onHeldBack: (reason) => heldBack.push(reason),
+  });
+  const running = broker.run(stop.signal);
+  const read = (): unknown[] =>
+    ["evenkeel_bus_backlog_messages", "evenkeel_bus_dead_letters"].map((name) => gauges.get(name)?.());
+  const end = async (): Promise<void> => {
+    stop.abort();
+    await clock.advance(0);
+    await running;
+    expect(clock.pending).toBe(0);
+  };
+  const setGone = (value: boolean): void => {
+    isGone = value;
+  };
+  const setInReplay = (count: number): void => {
+    inReplay = count;
+  };
+  return { admin, broker, clock, read, end, setGone, setInReplay, heldBack, log };
+}
+
+async function createTopics(admin: PulsarAdmin): Promise<void> {
+  await admin.createTenant(signal);
+  await admin.createNamespace(signal, "main");
+  await admin.createTopic(signal, TOPICS.events, 2);
+  await admin.createTopic(signal, TOPICS.deadLetter, 0);
+  await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+  for (const partition of [0, 1]) {
+    const topic = `${TOPICS.events}-partition-${partition}`;
+    await admin.createTopic(signal, topic, 0);
+    await admin.createSubscription(signal, topic, INGESTER_SUBSCRIPTION);
+  }
+}
+
+describe("watching the broker", () => {
+  it("counts what waits, over all partitions, whenever it can be seen", async () => {
+    const { admin, clock, read, end, setGone } = await watch({
+      maxMessageBytes: 5 * MEBIBYTE,
+      maxTextFrameBytes: 8 * MEBIBYTE,
+    });
+    await clock.advance(1_000);
+    expect(read()).toEqual([undefined, undefined]);
+    await createTopics(admin);
+    for (const partition of [0, 1]) {
+      admin.publish(`${TOPICS.events}-partition-${partition}`);
+    }
+    admin.publish(TOPICS.deadLetter);
+    await clock.advance(15_000);
+    expect(read()).toEqual([2, 1]);
+    setGone(true);
+    await clock.advance(15_000);
+    expect(read()).toEqual([undefined, undefined]);
+    setGone(false);
+    await clock.advance(15_000);
+    expect(read()).toEqual([2, 1]);
+    await end();
+  });
+
+  it("sees what it may where the limits are not for it, and says so once", async () => {
+    const { admin, broker, clock, read, end, log } = await watch(undefined);
+    await createTopics(admin);
+    await clock.advance(60_000);
+    expect(read()).toEqual([0, 0]);
+    await broker.limits.check(signal);
+    expect(log.lines.filter((line) => line.includes("limits"))).toEqual([
+      "info the broker's limits cannot be seen: 401: only for superusers",
+    ]);
+    await end();
+  });
+
+  it("tells of events that are held back for as long as from one look to the next", async () => {
+    const { admin, clock, end, setGone, setInReplay, heldBack } = await watch({
+      maxMessageBytes: 5 * MEBIBYTE,
+      maxTextFrameBytes: 8 * MEBIBYTE,
+    });
+    await createTopics(admin);
+    await clock.advance(15_000);
+    setInReplay(3);
+    await clock.advance(15_000);
+    expect(heldBack).toEqual([]);
+    await clock.advance(15_000);
+    expect(heldBack).toEqual(["the broker holds events back in main/events-partition-1"]);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(1);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(2);
+    // What was seen before the broker was away proves nothing.
+    setGone(true);
+    await clock.advance(15_000);
+    setGone(false);
+    await clock.advance(15_000);
+    expect(heldBack).toHaveLength(2);
+    await end();
+  });
+
+  it.each([
+    [{ maxMessageBytes: MEBIBYTE, maxTextFrameBytes: 2 * MEBIBYTE }, undefined],
+    [{ maxMessageBytes: MEBIBYTE - 1, maxTextFrameBytes: 2 * MEBIBYTE }, /maxMessageSize.*expected 1048576/],
+    [
+      { maxMessageBytes: MEBIBYTE, maxTextFrameBytes: MEBIBYTE },
+      /webSocketMaxTextFrameSize.*expected 1430872/,
+    ],
+  ])("finds limits that are too small: %o", async (limits, problem) => {
+    const { admin, broker, clock, end } = await watch(limits);
+    await admin.createTenant(signal);
+    await admin.createNamespace(signal, "main");
+    await admin.createTopic(signal, TOPICS.events, 0);
+    await admin.createTopic(signal, TOPICS.deadLetter, 0);
+    await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    await clock.advance(15_000);
+    const checked = broker.limits.check(signal);
+    if (problem === undefined) {
+      await checked;
+    } else {
+      await expect(checked).rejects.toThrow(problem);
+    }
+    await end();
+  });
+});

@@ -1,0 +1,150 @@
+import { describe, expect, it } from "vitest";
+import type { Delivery } from "../../../../../src/bus/bus.ts";
+import { NativeConsumer } from "../../../../../src/bus/pulsar/native/consumer.ts";
+import type { PulsarConsumer, PulsarMessage } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
+import { RetryableError } from "../../../../../src/lib/errors.ts";
+import { ManualClock } from "../../../../support/manual-clock.ts";
+
+const { signal } = new AbortController();
+const options = { topic: "main/events", subscription: "ingester", maxUnacknowledged: 10, maxPrefetched: 4 };
+
+/** A consumer whose messages and connection are the test's. */
+function createScriptedConsumer() {
+  const messages: PulsarMessage[] = [];
+  const waiting: PromiseWithResolvers<PulsarMessage>[] = [];
+  const acknowledged: string[] = [];
+  const state = { isConnected: true, closed: 0, received: 0 };
+  const consumer: PulsarConsumer = {
+    async receive() {
+      state.received += 1;
+      const message = messages.shift();
+      if (message !== undefined) {
+        return message;
+      }
+      const later = Promise.withResolvers<PulsarMessage>();
+      waiting.push(later);
+      return later.promise;
+    },
+    async acknowledgeId(id) {
+      acknowledged.push(id.toString());
+      return null;
+    },
+    isConnected: () => state.isConnected,
+    async close() {
+      state.closed += 1;
+      waiting.shift()?.reject(new Error("Failed to receive message: AlreadyClosed"));
+      return null;
+    },
+  };
+  return {
+    consumer,
+    state,
+    acknowledged,
+    deliver(entry: number, partition = -1) {
+      const message: PulsarMessage = {
+        getPartitionKey: () => "k",
+        getData: () => Buffer.from([entry]),
+        getProperties: () => Object.assign([] as unknown as Record<string, string>, { a: "1" }),
+        getRedeliveryCount: () => 0,
+        getMessageId: () => ({ toString: () => `(7,${entry},${partition},-1)` }),
+      };
+      const next = waiting.shift();
+      if (next === undefined) {
+        messages.push(message);
+      } else {
+        next.resolve(message);
+      }
+    },
+  };
+}
+
+function open(changed: Partial<typeof options> = {}) {
+  const scripted = createScriptedConsumer();
+  const clock = new ManualClock();
+  const cutOffs: number[] = [];
+  const consumer = new NativeConsumer(scripted.consumer, { ...options, ...changed }, clock, () =>
+    cutOffs.push(1),
+  );
+  const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+  const next = async (): Promise<Delivery> => (await deliveries.next()).value as Delivery;
+  return { ...scripted, native: consumer, clock, cutOffs, deliveries, next };
+}
+
+describe("NativeConsumer", () => {
+  it("gives each delivery as a plain object, with its position", async () => {
+    const { deliver, next, native } = open();
+    deliver(3);
+    deliver(4, 2);
+    expect({ ...(await next()) }).toEqual({
+      key: "k",
+      payload: Buffer.from([3]),
+      properties: { a: "1" },
+      redeliveryCount: 0,
+      position: "7:3",
+      acknowledge: expect.any(Function),
+    });
+    expect((await next()).position).toBe("7:4:2");
+    await native.close();
+  });
+
+  it("takes nothing from the client beyond what may be unacknowledged", async () => {
+    const { deliver, next, native, state, acknowledged } = open({ maxUnacknowledged: 1 });
+    deliver(1);
+    deliver(2);
+    const first = await next();
+    const second = next();
+    expect(state.received).toBe(1);
+    await first.acknowledge();
+    await first.acknowledge();
+    expect((await second).position).toBe("7:2");
+    expect(acknowledged).toEqual(["(7,1,-1,-1)"]);
+    await native.close();
+  });
+
+  it("is cut off when its connection is lost, whoever mends it", async () => {
+    const { next, deliver, clock, state, cutOffs, native, acknowledged } = open();
+    deliver(1);
+    const held = await next();
+    const waiting = next();
+    const refused = expect(waiting).rejects.toThrow(RetryableError);
+    state.isConnected = false;
+    await clock.advance(50);
+    await refused;
+    await expect(waiting).rejects.toThrow("ingester on main/events was cut off: its connection is lost");
+    state.isConnected = true;
+    await held.acknowledge();
+    await native.close();
+    expect([cutOffs.length, state.closed, acknowledged, clock.pending]).toEqual([1, 1, [], 0]);
+  });
+
+  it("is cut off when what it holds comes again", async () => {
+    const { deliver, next, native, state, cutOffs } = open();
+    deliver(1);
+    deliver(1);
+    await next();
+    await expect(next()).rejects.toThrow("what it holds was delivered again");
+    expect([cutOffs.length, state.closed]).toEqual([1, 1]);
+    await native.close();
+  });
+
+  it("hands out again what it acknowledged, when the broker does not know of it", async () => {
+    const { deliver, next, native } = open();
+    deliver(1);
+    deliver(1);
+    await (await next()).acknowledge();
+    expect((await next()).position).toBe("7:1");
+    await native.close();
+  });
+
+  it("keeps a message for who reads next, when who waited for it gave up", async () => {
+    const { deliver, native } = open();
+    const impatient = new AbortController();
+    const waiting = native.deliveries(impatient.signal)[Symbol.asyncIterator]().next();
+    impatient.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    deliver(1);
+    const { value } = await native.deliveries(signal)[Symbol.asyncIterator]().next();
+    expect(value?.position).toBe("7:1");
+    await native.close();
+  });
+});

@@ -1,0 +1,82 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createClient } from "../../../../../src/bus/pulsar/native/create-client.ts";
+import type {
+  ClientConfig,
+  PulsarClientPackage,
+} from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
+import { createSilentLog } from "../../../../../src/lib/silent-log.ts";
+import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
+import { createMemoryPulsarClient } from "../../../../support/bus/memory-pulsar-client.ts";
+
+const outside = { clock: createSystemClock(), log: createSilentLog() };
+const settings = { url: "pulsar+ssl://broker:6651", tenant: "evenkeel" };
+
+function createRecordingPackage() {
+  const memory = createMemoryPulsarClient();
+  const seen: { config?: ClientConfig; token?: () => string } = {};
+  const pulsar: PulsarClientPackage = {
+    Client: class extends memory.Client {
+      static override setLogHandler(): void {}
+      constructor(config: ClientConfig) {
+        super(config);
+        seen.config = config;
+      }
+    },
+    AuthenticationToken: class {
+      constructor({ token }: { readonly token: () => string }) {
+        seen.token = token;
+      }
+    },
+  };
+  return { pulsar, seen };
+}
+
+describe("createClient", () => {
+  it("takes a certificate only of the host that it connects to", () => {
+    const { pulsar, seen } = createRecordingPackage();
+    createClient({ ...settings, trustCertsFile: "/ca.pem" }, outside, pulsar);
+    expect(seen.config).toMatchObject({
+      serviceUrl: "pulsar+ssl://broker:6651",
+      tlsValidateHostname: true,
+      tlsTrustCertsFilePath: "/ca.pem",
+    });
+    expect(seen.config).not.toHaveProperty("authentication");
+  });
+
+  it("reads the token again each time, and gives the last one while there is none", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "evenkeel-token-"));
+    const tokenFile = join(directory, "token");
+    const { pulsar, seen } = createRecordingPackage();
+    createClient({ ...settings, tokenFile }, outside, pulsar);
+    expect(seen.token?.()).toBe("");
+    writeFileSync(tokenFile, "first\n");
+    expect(seen.token?.()).toBe("first");
+    writeFileSync(tokenFile, "second\n");
+    expect(seen.token?.()).toBe("second");
+    rmSync(directory, { recursive: true });
+    expect(seen.token?.()).toBe("second");
+  });
+
+  it("keeps nothing of it after it is closed", async () => {
+    const pulsar = createMemoryPulsarClient();
+    const collected = Promise.withResolvers<string>();
+    const registry = new FinalizationRegistry<string>(collected.resolve);
+    class Watched extends pulsar.AuthenticationToken {
+      constructor(options: { readonly token: () => string }) {
+        super(options);
+        registry.register(this, "gone");
+      }
+    }
+    const client = createClient({ ...settings, token: "t" }, outside, {
+      ...pulsar,
+      AuthenticationToken: Watched,
+    });
+    await client.close();
+    expect(await collected.promise).toBe("gone");
+    expect(() => client.get()).toThrow("closed");
+  });
+});

@@ -1,0 +1,286 @@
+import { describe, expect, it } from "vitest";
+import type { PulsarAdmin } from "../../../../../src/bus/pulsar/admin/pulsar-admin.ts";
+import { type MendOptions, mendTopology } from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
+import { createTopology, type TopologyOptions } from "../../../../../src/bus/pulsar/topology/topology.ts";
+import { ConflictError, RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
+import {
+  createMemoryPulsarAdmin,
+  type MemoryPulsarAdmin,
+} from "../../../../support/bus/memory-pulsar-admin.ts";
+
+const { signal } = new AbortController();
+const limits = { maxMessageBytes: 5000, maxTextFrameBytes: 8000 };
+const options: TopologyOptions = {
+  partitions: 4,
+  backlogBytes: 1024 ** 3,
+  eventRetentionMs: undefined,
+  deadLetterRetentionMs: 60_000,
+  limits,
+};
+const onlyMissing: MendOptions["mayChange"] = ({ found }) => found === undefined;
+const everything = () => true;
+const nothing = () => false;
+
+function mend(admin: PulsarAdmin, mayChange = onlyMissing, changed: Partial<TopologyOptions> = {}) {
+  const topology = createTopology({ ...options, ...changed });
+  return mendTopology(signal, admin, { tenant: "acme", topology, mayChange });
+}
+
+async function prepared(): Promise<MemoryPulsarAdmin> {
+  const admin = createMemoryPulsarAdmin(limits);
+  await mend(admin);
+  return admin;
+}
+
+describe("mendTopology", () => {
+  it("makes all of it in an empty instance, and finds nothing to do after that", async () => {
+    const admin = createMemoryPulsarAdmin(limits);
+    const first = await mend(admin);
+    expect(first.mended.map(({ what }) => what)).toEqual([
+      "tenant acme",
+      "namespace main",
+      "namespace main: message-ttl",
+      "namespace main: backlog-quota",
+      "namespace main: retention",
+      "namespace main: subscription-expiration-time",
+      "namespace main: inactive-topic-policies",
+      "namespace main: auto-topic-creation",
+      "namespace replies",
+      "namespace replies: message-ttl",
+      "namespace replies: backlog-quota",
+      "namespace replies: subscription-expiration-time",
+      "namespace replies: inactive-topic-policies",
+      "namespace replies: auto-topic-creation",
+      "topic main/events",
+      "topic main/events: subscription ingester",
+      "topic main/dead-letter",
+      "topic main/dead-letter: subscription evenkeel",
+      "topic main/dead-letter: message-ttl",
+    ]);
+    expect(first.left).toEqual([]);
+    expect(await mend(admin)).toEqual({ mended: [], left: [], hasSeenLimits: true });
+    expect(await admin.countPartitions(signal, "main/events")).toBe(4);
+  });
+
+  it("gives up nothing in main, and holds nobody up in replies", async () => {
+    const admin = await prepared();
+    expect(await admin.readPolicies(signal, "main")).toMatchObject({
+      messageTtlSeconds: 0,
+      subscriptionExpirationMinutes: 0,
+      backlogQuota: { policy: "producer_exception" },
+      inactiveTopics: { kind: "kept" },
+      autoTopicCreation: { kind: "forbidden" },
+    });
+    expect(await admin.readPolicies(signal, "replies")).toMatchObject({
+      messageTtlSeconds: 3600,
+      backlogQuota: { policy: "consumer_backlog_eviction" },
+      inactiveTopics: { kind: "deleted" },
+      autoTopicCreation: { kind: "allowed", type: "non-partitioned" },
+    });
+  });
+
+  it("changes nothing when nothing may be changed", async () => {
+    const admin = createMemoryPulsarAdmin(limits);
+    const { mended, left } = await mend(admin, nothing);
+    expect(mended).toEqual([]);
+    expect(left).toHaveLength(19);
+    expect(await admin.listNamespaces(signal)).toBeUndefined();
+  });
+
+  it("leaves what somebody has set otherwise, and says so, until it may be changed", async () => {
+    const admin = await prepared();
+    await admin.setPolicies(signal, "main", {
+      messageTtlSeconds: 60,
+      backlogQuota: { limitBytes: 1000, policy: "consumer_backlog_eviction" },
+    });
+    const first = await mend(admin);
+    expect(first.mended).toEqual([]);
+    expect(first.left).toMatchObject([
+      { what: "namespace main: message-ttl", wanted: "none", found: "1m" },
+      {
+        what: "namespace main: backlog-quota",
+        wanted: "1 GiB, producer_exception",
+        found: "1000 B, consumer_backlog_eviction",
+      },
+    ]);
+    expect((await mend(admin, everything)).mended).toHaveLength(2);
+    expect((await mend(admin)).left).toEqual([]);
+  });
+
+  it("finds what a topic has of its own instead of its namespace's, and takes it away", async () => {
+    const admin = await prepared();
+    const evicting = {
+      messageTtlSeconds: 5,
+      backlogQuota: { limitBytes: 9, policy: "consumer_backlog_eviction" },
+    };
+    admin.setTopicPolicies("main/events", evicting);
+    admin.setTopicPolicies("main/dead-letter", evicting);
+    const { left } = await mend(admin);
+    expect(left).toMatchObject([
+      { what: "topic main/events: message-ttl", wanted: "its namespace's", found: "5s" },
+      {
+        what: "topic main/events: backlog-quota",
+        wanted: "its namespace's",
+        found: "9 B, consumer_backlog_eviction",
+      },
+      { what: "topic main/dead-letter: message-ttl", wanted: "1m", found: "5s" },
+      { what: "topic main/dead-letter: backlog-quota", wanted: "its namespace's" },
+    ]);
+    await mend(admin, everything);
+    expect(await admin.readTopicPolicies(signal, "main/events")).toEqual({});
+    expect(await admin.readTopicPolicies(signal, "main/dead-letter")).toEqual({ messageTtlSeconds: 60 });
+  });
+
+  it("never changes how many partitions a topic has", async () => {
+    const admin = await prepared();
+    const { mended, left } = await mend(admin, everything, { partitions: 8 });
+    expect(mended).toEqual([]);
+    expect(left).toMatchObject([
+      {
+        what: "topic main/events",
+        wanted: "8 partitions",
+        found: "4 partitions",
+        remedy: { advice: expect.stringContaining("for its life") },
+      },
+    ]);
+    expect(await admin.countPartitions(signal, "main/events")).toBe(4);
+  });
+
+  it("makes a subscription that somebody has removed", async () => {
+    const admin = createMemoryPulsarAdmin(limits);
+    await admin.createTenant(signal);
+    await admin.createNamespace(signal, "main");
+    await admin.createTopic(signal, "main/events", 4);
+    await mend(admin);
+    expect(await admin.listSubscriptions(signal, "main/events")).toEqual(["ingester"]);
+  });
+
+  it("says what to set where the broker takes less than the largest object", async () => {
+    const admin = await prepared();
+    const larger = { maxMessageBytes: 6 * 1024, maxTextFrameBytes: 8001 };
+    const { left } = await mend(admin, everything, { limits: larger });
+    expect(left).toMatchObject([
+      {
+        what: "broker: maxMessageSize",
+        wanted: "at least 6 KiB",
+        found: "5000 B",
+        remedy: { advice: expect.stringContaining("maxMessageSize=6144") },
+      },
+      {
+        what: "broker: webSocketMaxTextFrameSize",
+        remedy: { advice: expect.stringContaining("webSocketMaxTextFrameSize=8001") },
+      },
+    ]);
+    expect((await mend(admin, everything, { limits: { maxMessageBytes: 5000 } })).left).toEqual([]);
+  });
+
+  it.each([
+    ["3.3.9", true],
+    ["4.0.7", true],
+    ["4.0.8", false],
+    ["4.0.10", false],
+    ["4.1.0-SNAPSHOT", false],
+    ["5.0.0", false],
+  ])("finds a broker of version %s too old: %s", async (version, isOld) => {
+    const { left } = await mend(createMemoryPulsarAdmin(limits, version));
+    const difference = {
+      what: "broker: version",
+      wanted: "at least 4.0.8",
+      found: version,
+      remedy: { advice: expect.stringContaining("upgrade the brokers") },
+    };
+    expect(left).toEqual(isOld ? [difference] : []);
+  });
+
+  it("does the rest for those who may not see the broker's limits", async () => {
+    const memory = createMemoryPulsarAdmin(limits);
+    const admin: PulsarAdmin = {
+      ...memory,
+      readBrokerLimits: () => Promise.reject(new TerminalError("403")),
+    };
+    const { left, hasSeenLimits } = await mend(admin);
+    expect([left, hasSeenLimits]).toEqual([[], false]);
+    const away = { ...memory, readBrokerLimits: () => Promise.reject(new RetryableError("503")) };
+    await expect(mend(away)).rejects.toThrow("503");
+  });
+
+  it("keeps events after they were applied for as long as it is told", async () => {
+    const admin = createMemoryPulsarAdmin(limits);
+    await mend(admin, onlyMissing, { eventRetentionMs: 90_001 });
+    expect(await admin.readPolicies(signal, "main")).toMatchObject({
+      retention: { minutes: 2, megabytes: -1 },
+    });
+  });
+});
+
+describe("mendTopology beside somebody else", () => {
+  it("looks again when something was made at the same time", async () => {
+    const memory = createMemoryPulsarAdmin(limits);
+    const admin: PulsarAdmin = {
+      ...memory,
+      async createTenant(...args) {
+        await memory.createTenant(...args);
+        await memory.createTenant(...args);
+      },
+      async createTopic(...args) {
+        await memory.createTopic(...args);
+        throw new ConflictError("409");
+      },
+    };
+    const { mended, left } = await mend(admin);
+    expect(left).toEqual([]);
+    const whats = mended.map(({ what }) => what);
+    expect(new Set(whats).size).toBe(whats.length);
+    expect(whats).not.toContain("tenant acme");
+    expect(await mend(memory)).toMatchObject({ mended: [], left: [] });
+  });
+
+  it("says that the topic which somebody else made has other partitions", async () => {
+    const memory = createMemoryPulsarAdmin(limits);
+    const admin: PulsarAdmin = {
+      ...memory,
+      async createTopic(_, topic, partitions) {
+        await memory.createTopic(signal, topic, partitions * 2);
+        throw new ConflictError("409");
+      },
+    };
+    const { left } = await mend(admin, everything);
+    expect(left).toMatchObject([{ what: "topic main/events", found: "8 partitions" }]);
+  });
+
+  it("goes on however many differences somebody else mends first", async () => {
+    const memory = createMemoryPulsarAdmin(limits);
+    const beaten = new Set<string>();
+    /** Somebody else does it first, the first time. */
+    const race = async (what: string, change: () => Promise<void>): Promise<void> => {
+      await change();
+      if (!beaten.has(what)) {
+        beaten.add(what);
+        throw new ConflictError(`${what}: 409`);
+      }
+    };
+    const admin: PulsarAdmin = {
+      ...memory,
+      createTenant: (s) => race("tenant", () => memory.createTenant(s)),
+      createNamespace: (s, name) => race(name, () => memory.createNamespace(s, name)),
+      setPolicies: (s, name, policies) =>
+        race(`${name} ${Object.keys(policies)}`, () => memory.setPolicies(s, name, policies)),
+      createTopic: (s, name, partitions) => race(name, () => memory.createTopic(s, name, partitions)),
+      createSubscription: (s, topic, name) =>
+        race(`${topic} ${name}`, () => memory.createSubscription(s, topic, name)),
+    };
+    expect((await mend(admin)).left).toEqual([]);
+    expect(beaten.size).toBeGreaterThan(10);
+  });
+
+  it("ends when somebody always comes between", async () => {
+    const memory = createMemoryPulsarAdmin(limits);
+    let times = 0;
+    const createTenant = async () => {
+      times += 1;
+      throw new ConflictError("it is always there");
+    };
+    await expect(mend({ ...memory, createTenant })).rejects.toThrow("it is always there");
+    expect(times).toBe(5);
+  });
+});

@@ -1,0 +1,129 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { describe, expect, it, vi } from "vitest";
+import type { Delivery } from "../../../../../src/bus/bus.ts";
+import { WebSocketConsumer } from "../../../../../src/bus/pulsar/websocket/consumer.ts";
+import { RetryableError } from "../../../../../src/lib/errors.ts";
+import { FakeConnection } from "../../../../support/bus/fake-connection.ts";
+
+const { signal } = new AbortController();
+
+describe("a consumer over WebSockets", () => {
+  const open = (maxUnacknowledged: number, maxPrefetched: number) => {
+    const connection = new FakeConnection();
+    const onCutOff = vi.fn();
+    const options = { topic: "main/events", subscription: "s", maxUnacknowledged, maxPrefetched };
+    const consumer = new WebSocketConsumer(connection, options, onCutOff);
+    const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+    return { connection, onCutOff, consumer, deliveries };
+  };
+  const message = (messageId: string, payload = "") => ({
+    messageId,
+    payload: Buffer.from(payload).toString("base64"),
+    properties: { a: "b" },
+    key: "k",
+    redeliveryCount: 0,
+    publishTime: "2026-01-01T00:00:00.000Z",
+  });
+  const permits = (connection: FakeConnection): unknown[] =>
+    connection.sent.filter(({ type }) => type === "permit").map(({ permitMessages }) => permitMessages);
+  const take = async (deliveries: AsyncIterator<Delivery>): Promise<Delivery> => {
+    const { value, done } = await deliveries.next();
+    expect(done).toBe(false);
+    return value;
+  };
+
+  it("asks for nothing before somebody reads", async () => {
+    const connection = new FakeConnection();
+    const options = { topic: "t", subscription: "s", maxUnacknowledged: 10, maxPrefetched: 10 };
+    const consumer = new WebSocketConsumer(connection, options, () => {});
+    await nextTurn();
+    expect(connection.sent).toEqual([]);
+    await consumer.close();
+  });
+
+  it("asks for as many as it may hold, and for more once some are acknowledged", async () => {
+    const { connection, deliveries, consumer } = open(4, 4);
+    for (const id of ["1", "2", "3", "4"]) {
+      connection.receive(message(id, id));
+    }
+    const held = [
+      await take(deliveries),
+      await take(deliveries),
+      await take(deliveries),
+      await take(deliveries),
+    ];
+    expect(permits(connection)).toEqual([4]);
+    expect(held.map(({ payload }) => Buffer.from(payload).toString())).toEqual(["1", "2", "3", "4"]);
+    expect(held[0]).toMatchObject({ key: "k", properties: { a: "b" }, redeliveryCount: 0, position: "1" });
+    await held[2]?.acknowledge();
+    expect(connection.sent.at(-2)).toEqual({ messageId: "3" });
+    expect(permits(connection)).toEqual([4, 1]);
+    await consumer.close();
+  });
+
+  it("acknowledges once, however often it is told to", async () => {
+    const { connection, deliveries, consumer } = open(1, 1);
+    connection.receive(message("1"));
+    const delivery = await take(deliveries);
+    await delivery.acknowledge();
+    await delivery.acknowledge();
+    expect(permits(connection)).toEqual([1, 1]);
+    await consumer.close();
+  });
+
+  it("does not hand out twice what comes again while it is held, as when its topic moves", async () => {
+    const { connection, deliveries, consumer } = open(4, 4);
+    connection.receive(message("1"));
+    connection.receive(message("2"));
+    const first = await take(deliveries);
+    for (const id of ["1", "2", "3"]) {
+      connection.receive(message(id));
+    }
+    expect([(await take(deliveries)).position, (await take(deliveries)).position]).toEqual(["2", "3"]);
+    await first.acknowledge();
+    connection.receive(message("1"));
+    expect((await take(deliveries)).position).toBe("1");
+    await consumer.close();
+  });
+
+  it("throws when it is cut off, hands out nothing any more, and does no harm with acknowledgements", async () => {
+    const { connection, deliveries, onCutOff } = open(4, 4);
+    connection.receive(message("1"));
+    connection.receive(message("2"));
+    const first = await take(deliveries);
+    connection.lose(1001, "shutting down");
+    await nextTurn();
+    await first.acknowledge();
+    const next = deliveries.next();
+    await expect(next).rejects.toThrow(RetryableError);
+    await expect(next).rejects.toThrow("the consumer of s on main/events was cut off");
+    expect(onCutOff).toHaveBeenCalledOnce();
+  });
+
+  it.each([
+    ["text that is no JSON", "<html>"],
+    ["a number", "3"],
+    ["no messageId", { payload: "", redeliveryCount: 0 }],
+    ["a payload that is no text", { messageId: "1", payload: 5, redeliveryCount: 0 }],
+    [
+      "properties that are no texts",
+      { messageId: "1", payload: "", properties: { a: 1 }, redeliveryCount: 0 },
+    ],
+    ["no redeliveryCount", { messageId: "1", payload: "" }],
+  ])("is cut off by a connection that sends %s", async (_, frame) => {
+    const { connection, deliveries } = open(4, 4);
+    connection.receive(frame);
+    await expect(deliveries.next()).rejects.toThrow("expected a message of Pulsar's WebSocket API");
+    expect(connection.dropReason).toBe("the consumer was cut off");
+  });
+
+  it("ends when it leaves, without what it had not handed out", async () => {
+    const { connection, deliveries, consumer, onCutOff } = open(4, 4);
+    connection.receive(message("1"));
+    connection.receive(message("2"));
+    await take(deliveries);
+    await consumer.close();
+    expect(await deliveries.next()).toMatchObject({ done: true });
+    expect(onCutOff).not.toHaveBeenCalled();
+  });
+});

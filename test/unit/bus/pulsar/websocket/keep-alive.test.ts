@@ -1,0 +1,30 @@
+import { expect, it } from "vitest";
+import { keepAlive, PING_INTERVAL_MS } from "../../../../../src/bus/pulsar/websocket/keep-alive.ts";
+import { ManualClock } from "../../../../support/manual-clock.ts";
+
+it("pings as long as pings are answered, and lets go of a connection on which one is not", async () => {
+  const clock = new ManualClock();
+  let [pings, bytesRead, isAnswering] = [0, 100, true];
+  const dropped: string[] = [];
+  const stop = new AbortController();
+  const running = keepAlive(stop.signal, clock, {
+    ping() {
+      pings += 1;
+      bytesRead += isAnswering ? 2 : 0;
+    },
+    get bytesRead() {
+      return bytesRead;
+    },
+    drop(reason) {
+      dropped.push(reason);
+      stop.abort();
+    },
+  });
+  await clock.advance(10 * PING_INTERVAL_MS);
+  expect([pings, dropped]).toEqual([11, []]);
+  isAnswering = false;
+  await clock.advance(2 * PING_INTERVAL_MS);
+  expect(dropped).toEqual(["a ping was not answered within 20000 ms"]);
+  await running;
+  expect(clock.pending).toBe(0);
+});

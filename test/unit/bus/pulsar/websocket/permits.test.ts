@@ -1,0 +1,35 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Permits } from "../../../../../src/bus/pulsar/websocket/permits.ts";
+
+it("never has more out than it may, and never leaves a consumer with room without permits", () => {
+  const limit = fc.integer({ min: 1, max: 20 });
+  const steps = fc.array(fc.constantFrom("arrive", "handOut", "acknowledge", "ignore"), { maxLength: 200 });
+  fc.assert(
+    fc.property(limit, limit, steps, (maxPrefetched, maxUnacknowledged, kinds) => {
+      const permits = new Permits({ maxPrefetched, maxUnacknowledged });
+      let [granted, arrived, handedOut] = [permits.take(), 0, 0];
+      const possible = {
+        arrive: () => granted,
+        ignore: () => granted,
+        handOut: () => arrived,
+        acknowledge: () => handedOut,
+      };
+      for (const kind of kinds) {
+        if (possible[kind]() === 0) {
+          continue;
+        }
+        permits[kind]();
+        granted -= kind === "arrive" || kind === "ignore" ? 1 : 0;
+        arrived += kind === "arrive" ? 1 : kind === "handOut" ? -1 : 0;
+        handedOut += kind === "handOut" ? 1 : kind === "acknowledge" ? -1 : 0;
+        granted += permits.take();
+        expect(granted + arrived).toBeLessThanOrEqual(maxPrefetched);
+        expect(granted + arrived + handedOut).toBeLessThanOrEqual(maxUnacknowledged);
+        if (granted + arrived === 0) {
+          expect(handedOut).toBe(maxUnacknowledged);
+        }
+      }
+    }),
+  );
+});

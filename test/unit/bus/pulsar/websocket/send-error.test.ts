@@ -1,0 +1,35 @@
+import { expect, it } from "vitest";
+import { toPublishError } from "../../../../../src/bus/pulsar/websocket/send-error.ts";
+
+const exception = (name: string): string =>
+  `org.apache.pulsar.client.api.PulsarClientException$${name}: because`;
+
+it.each([
+  [3, "Unrecognized token", "refused"],
+  [7, "Illegal base64 character 21", "refused"],
+  [8, exception("InvalidMessageException"), "refused"],
+  [8, exception("TopicTerminatedException"), "refused"],
+  [8, exception("ProducerQueueIsFullError"), "refused"],
+  [8, exception("TimeoutException"), "unknown"],
+  [8, `${exception("TimeoutException")} retryCount 0`, "refused"],
+  [8, `${exception("TimeoutException")} retryCount 10`, "unknown"],
+  [8, exception("NotConnectedException"), "unknown"],
+  [8, exception("SomethingNewException"), "unknown"],
+  [8, "no exception at all", "unknown"],
+  [8, exception("ProducerBlockedQuotaExceededException"), "unknown"],
+  [99, "a code from the future", "unknown"],
+])("takes send-error:%i, %s, for %s", (code, reason, outcome) => {
+  const { error } = toPublishError({ kind: "failed", code, reason }, "main/events");
+  expect(error.name).toBe(outcome === "refused" ? "PublishRefusedError" : "PublishUnknownError");
+  expect(error.message).toContain(reason);
+});
+
+it.each([
+  ["ProducerBlockedQuotaExceededException", true],
+  ["TopicTerminatedException", true],
+  ["AlreadyClosedException", true],
+  ["InvalidMessageException", false],
+  ["SomethingNewException", false],
+])("takes %s for the end of the producer behind the connection: %s", (name, isEnd) => {
+  expect(toPublishError({ kind: "failed", code: 8, reason: exception(name) }, "t")).toMatchObject({ isEnd });
+});

@@ -1,0 +1,77 @@
+import { create } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
+import { clusterKey, replyTopic, TOPICS } from "../../../src/event/topics.ts";
+import { TerminalError } from "../../../src/lib/errors.ts";
+
+const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 2n ** 63n - 1n };
+
+describe("the codec of events", () => {
+  it("gives back what was put in, also the largest numbers", () => {
+    const value = create(ScopeDeclaredSchema, { generation: 3n });
+    const time = new Date("2026-01-01T00:00:00.123Z");
+    const { payload } = encodeEvent(identity, {
+      sequence: 12n,
+      time,
+      body: { case: "scopeDeclared", value },
+    });
+    expect(decodeEvent(payload)).toMatchObject({
+      ...identity,
+      sequence: 12n,
+      time: { nanos: 123_000_000 },
+      body: { case: "scopeDeclared", value: { generation: 3n } },
+    });
+  });
+
+  it("repeats for people, in properties, what the payload says", () => {
+    const value = create(ScopeDeclaredSchema);
+    const { key, properties } = encodeEvent(identity, {
+      sequence: 12n,
+      time: new Date(0),
+      body: { case: "scopeDeclared", value },
+    });
+    expect(key).toBe('["acme","c1"]');
+    expect(properties).toEqual({
+      account: "acme",
+      cluster: "c1",
+      epoch: "9223372036854775807",
+      sequence: "12",
+      body: "scopeDeclared",
+    });
+  });
+
+  it.each([
+    ["bytes that are none", Uint8Array.from([255, 255, 255])],
+    [
+      "a message that was cut off",
+      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: { case: undefined } }).payload.slice(
+        0,
+        9,
+      ),
+    ],
+  ])("refuses %s for good", (_, payload) => {
+    expect(() => decodeEvent(payload)).toThrow(TerminalError);
+  });
+});
+
+describe("topics and keys", () => {
+  it("give no two pairs of account and cluster the same key", () => {
+    const text = fc.string({
+      unit: fc.constantFrom("a", "b", '"', ",", "[", "]", "\\", "/", " ", "\u0000", "ü"),
+    });
+    fc.assert(
+      fc.property(text, text, text, text, (account, cluster, otherAccount, otherCluster) => {
+        const isSame = account === otherAccount && cluster === otherCluster;
+        return (clusterKey(account, cluster) === clusterKey(otherAccount, otherCluster)) === isSame;
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("keep backends' answers apart, from each other and from the rest", () => {
+    const topics = [TOPICS.events, TOPICS.deadLetter, replyTopic("a"), replyTopic("b")];
+    expect(new Set(topics).size).toBe(topics.length);
+  });
+});

@@ -1,0 +1,157 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Bus, Consumer, Delivery } from "../../../src/bus/bus.ts";
+import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
+import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
+import { fromDeadLetter, toDeadLetter } from "../../../src/event/dead-letter.ts";
+import {
+  createDeadLetters,
+  type DeadLetters,
+  type KeptLetter,
+  LettersHeldError,
+} from "../../../src/event/dead-letter-queue.ts";
+import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
+import { NotFoundError } from "../../../src/lib/errors.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+
+const { signal } = new AbortController();
+const original = { key: '["acme","c1"]', payload: Uint8Array.of(1, 2), properties: { account: "acme" } };
+
+describe("dead letters", () => {
+  let bus: Bus;
+  let clock: ManualClock;
+  let letters: DeadLetters;
+  let kept: number;
+  let refuse: (topic: string) => boolean;
+
+  beforeEach(async () => {
+    refuse = () => false;
+    bus = createMemoryBus({ fateOf: (topic) => (refuse(topic) ? "refuse" : "store") });
+    clock = new ManualClock();
+    await ensureSubscription(signal, bus, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
+    const producer = await bus.createProducer(signal, TOPICS.deadLetter);
+    kept = 3;
+    for (const name of ["a", "b", "c"]) {
+      const delivery = {
+        ...original,
+        redeliveryCount: 2,
+        position: `9:${name}`,
+        acknowledge: async () => {},
+      };
+      await producer.publish(signal, toDeadLetter(delivery, `cannot store ${name}`));
+    }
+    letters = createDeadLetters({ bus, clock, count: async () => kept });
+  });
+  afterEach(async () => {
+    await bus.close();
+    expect(clock.pending).toBe(0);
+  });
+
+  const read = async (): Promise<KeptLetter[]> => Array.fromAsync(letters.read(signal));
+  const reasons = async (): Promise<string[]> => (await read()).map(({ reason }) => reason);
+  const idOf = async (reason: string): Promise<string> =>
+    (await read()).find((letter) => letter.reason === reason)?.id ?? "";
+  const join = (topic: string, subscription: string): Promise<Consumer> =>
+    bus.subscribe(signal, { topic, subscription, maxUnacknowledged: 10, maxPrefetched: 10 });
+
+  it("are read as often as anybody likes, the oldest first", async () => {
+    expect(await reasons()).toEqual(["cannot store a", "cannot store b", "cannot store c"]);
+    const [letter] = await read();
+    expect(letter).toMatchObject({
+      message: original,
+      reason: "cannot store a",
+      sourcePosition: "9:a",
+      redeliveryCount: 2,
+    });
+  });
+
+  it("are left alone by who stops reading early", async () => {
+    for await (const letter of letters.read(signal)) {
+      expect(letter.reason).toBe("cannot store a");
+      break;
+    }
+    expect(await reasons()).toHaveLength(3);
+  });
+
+  it("are none when there are none", async () => {
+    kept = 0;
+    expect(await read()).toEqual([]);
+  });
+
+  it("are dropped one by one, and no other", async () => {
+    const id = await idOf("cannot store b");
+    const dropped = await Array.fromAsync(letters.drop(signal, [id]));
+    expect(dropped.map((letter) => letter.id)).toEqual([id]);
+    kept = 2;
+    expect(await reasons()).toEqual(["cannot store a", "cannot store c"]);
+  });
+
+  it("go back among the events as they were, and are gone then", async () => {
+    const ids = [await idOf("cannot store c"), await idOf("cannot store a")];
+    expect(await Array.fromAsync(letters.retry(signal, ids))).toHaveLength(2);
+    kept = 1;
+    expect(await reasons()).toEqual(["cannot store b"]);
+    const events = (await join(TOPICS.events, INGESTER_SUBSCRIPTION)).deliveries(signal);
+    const event: Delivery = (await events[Symbol.asyncIterator]().next()).value;
+    expect([event.key, event.payload, event.properties]).toEqual(Object.values(original));
+  });
+
+  it("stay when the bus does not take them back", async () => {
+    refuse = (topic) => topic === TOPICS.events;
+    const id = await idOf("cannot store a");
+    await expect(Array.fromAsync(letters.retry(signal, [id]))).rejects.toThrow("refused");
+    expect(await reasons()).toHaveLength(3);
+  });
+
+  it("that are not there are named, after the others were done", async () => {
+    const id = await idOf("cannot store a");
+    const dropped: string[] = [];
+    const dropping = (async () => {
+      for await (const letter of letters.drop(signal, ["nowhere", id])) {
+        dropped.push(letter.id);
+      }
+    })();
+    await expect(dropping).rejects.toThrow(NotFoundError);
+    await expect(dropping).rejects.toThrow("no dead letter nowhere");
+    expect(dropped).toEqual([id]);
+  });
+
+  it("that somebody else has are counted, after those that came", async () => {
+    const other = await join(TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
+    const held = other.deliveries(signal)[Symbol.asyncIterator]();
+    await held.next();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { reason } of letters.read(signal)) {
+        seen.push(reason);
+      }
+    })();
+    const refused = expect(reading).rejects.toThrow(LettersHeldError);
+    await clock.advance(5000);
+    await refused;
+    await expect(reading).rejects.toThrow("3 of 3 dead letters did not come");
+    await other.close();
+    expect(await reasons()).toHaveLength(3);
+  });
+
+  it("end with the signal", async () => {
+    const stop = new AbortController();
+    kept = 4;
+    const reading = Array.fromAsync(letters.read(stop.signal));
+    const refused = expect(reading).rejects.toThrow("enough");
+    await clock.advance(10);
+    stop.abort(new Error("enough"));
+    await refused;
+  });
+});
+
+describe("fromDeadLetter", () => {
+  it("makes do with a message that somebody else put there", () => {
+    expect(fromDeadLetter({ key: "k", payload: Uint8Array.of(1) })).toEqual({
+      message: { key: "k", payload: Uint8Array.of(1), properties: {} },
+      reason: "",
+      sourcePosition: "",
+      redeliveryCount: 0,
+    });
+  });
+});

@@ -1,0 +1,129 @@
+import { create } from "@bufbuild/protobuf";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import {
+  type KindInventory,
+  KindInventorySchema,
+  ReconciliationRequestSchema,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { Consumer } from "../../../src/bus/bus.ts";
+import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/bus/memory/memory-bus.ts";
+import { decodeEvent } from "../../../src/event/codec.ts";
+import { createProducers } from "../../../src/ingester/producer-pool.ts";
+import { answerRequest } from "../../../src/ingester/publish-inventory.ts";
+import { retryInPlace } from "../../../src/ingester/retry-in-place.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { createSilentLog } from "../../../src/lib/silent-log.ts";
+import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+
+const { signal } = new AbortController();
+const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
+const request = create(ReconciliationRequestSchema, { runId: RUN, initiator: "evenkeel/backend" });
+const event: Event = create(EventSchema, {
+  account: "acme",
+  cluster: "c1",
+  clusterUid: "uid",
+  epoch: 7n,
+  body: { case: "reconciliationRequest", value: request },
+});
+
+function kind(resource: string) {
+  return create(ResourceKindSchema, { version: "v1", resource });
+}
+
+function chunk(resource: string, attempt: number, objects: number, managed = 0): KindInventory {
+  const ref = { namespace: "a", name: "x" };
+  return create(KindInventorySchema, {
+    kind: kind(resource),
+    objects: Array.from({ length: objects }, () => ({ ref })),
+    chunk: { runId: RUN, attempt, last: true, managed: Array.from({ length: managed }, () => ref) },
+  });
+}
+
+describe("an answer", () => {
+  let bus: MemoryBus;
+  let store: ScriptedIngestStore;
+  let replies: Consumer;
+  let fateOf: () => PublishFate;
+  const clock = new ManualClock();
+
+  beforeEach(async () => {
+    fateOf = () => "store";
+    bus = createMemoryBus({ fateOf: () => fateOf() });
+    store = new ScriptedIngestStore();
+    replies = await bus.subscribe(signal, {
+      topic: "replies/test",
+      subscription: "s",
+      maxUnacknowledged: 1000,
+      maxPrefetched: 16,
+    });
+  });
+  afterEach(() => bus.close());
+
+  const answer = () =>
+    answerRequest(signal, { store, producers: createProducers(bus), clock }, event, request);
+  const read = async (count: number): Promise<Event[]> => {
+    const events: Event[] = [];
+    for await (const delivery of replies.deliveries(signal)) {
+      events.push(decodeEvent(delivery.payload));
+      if (events.length === count) {
+        break;
+      }
+    }
+    return events;
+  };
+  const show = ({ body }: Event): string[] =>
+    body.case === "reconciliationRequest"
+      ? body.value.kinds.map((inventory) => `${inventory.kind?.resource} ${inventory.chunk?.attempt}`)
+      : [String(body.case)];
+
+  it("goes to the topic of the backend that holds the session, under the session's identity", async () => {
+    store.kinds = [kind("pods")];
+    store.inventory = ({ attempt }) => [chunk("pods", attempt, 3)];
+    await answer();
+    const [reply] = await read(1);
+    expect(reply).toMatchObject({ account: "acme", cluster: "c1", epoch: 7n, sequence: 0n });
+    expect(reply?.body.value).toMatchObject({ runId: RUN, kinds: [{ kind: { resource: "pods" } }] });
+  });
+
+  it("packs small kinds together, and cuts at about 500 objects, managed ones included", async () => {
+    const sizes: Readonly<Record<string, [number, number]>> = {
+      a: [0, 0],
+      b: [250, 200],
+      c: [100, 0],
+      d: [500, 0],
+      e: [0, 0],
+    };
+    store.kinds = Object.keys(sizes).map(kind);
+    store.inventory = ({ attempt }, { resource }) => [
+      chunk(resource, attempt, ...(sizes[resource] ?? [0, 0])),
+    ];
+    await answer();
+    expect((await read(4)).map(show)).toEqual([["a 1", "b 1"], ["c 1"], ["d 1"], ["e 1"]]);
+    expect(store.inventoryBytes).toHaveLength(1);
+    expect(store.inventoryBytes[0]).toBeGreaterThan(1000);
+  });
+
+  it("is none when the run has ended, or the session is another one", async () => {
+    store.isAnswered = false;
+    store.kinds = [kind("pods")];
+    fateOf = () => "refuse";
+    await answer();
+    expect(store.inventoryBytes).toEqual([]);
+  });
+
+  it("begins again as a new attempt when a publish fails in the middle (R33)", async () => {
+    store.kinds = [kind("a"), kind("b")];
+    store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
+    const fates: PublishFate[] = ["store", "storeUnknown"];
+    fateOf = () => fates.shift() ?? "store";
+    const retry = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
+    const outcome = retryInPlace(signal, retry, answer);
+    await clock.advance(1000);
+    expect(await outcome).toMatchObject({ kind: "done" });
+    expect((await read(4)).map(show)).toEqual([["a 1"], ["b 1"], ["a 2"], ["b 2"]]);
+    expect(store.inventoryBytes).toHaveLength(1);
+  });
+});

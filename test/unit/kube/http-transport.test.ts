@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it } from "vitest";
+import { createNodeTransport, type NodeTransport } from "../../../src/kube/http-transport.ts";
+import { loadKubeConfig } from "../../../src/kube/load-kube-config.ts";
+import { parseRetryAfter } from "../../../src/kube/retry-after.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
+
+async function withServer(
+  listener: RequestListener,
+  body: (transport: NodeTransport) => Promise<void>,
+): Promise<void> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const transport = createNodeTransport(loadKubeConfig({ kind: "server", url: `http://127.0.0.1:${port}/` }));
+  try {
+    await body(transport);
+  } finally {
+    transport.close();
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  }
+}
+
+describe("the transport over node:http", () => {
+  it("gives status, body and Retry-After, and keeps its connection", async () => {
+    const ports = new Set<number | undefined>();
+    const listener: RequestListener = (request, response) => {
+      ports.add(request.socket.remotePort);
+      response.writeHead(503, { "Retry-After": "2" }).end(`${request.url} ${request.headers.accept}`);
+    };
+    await withServer(listener, async (transport) => {
+      const signal = new AbortController().signal;
+      for (let i = 0; i < 3; i++) {
+        const response = await transport.get(signal, { path: "/api/v1/pods", query: { continue: "a/b=c" } });
+        expect([response.status, response.retryAfterMs]).toEqual([503, 2000]);
+        const chunks = await Array.fromAsync(response.body);
+        expect(Buffer.concat(chunks).toString()).toBe("/api/v1/pods?continue=a%2Fb%3Dc application/json");
+      }
+      expect(ports.size).toBe(1);
+    });
+  });
+
+  it("ends with the signal, also in the middle of the body", async () => {
+    await withServer(
+      (_request, response) => void response.writeHead(200).write("first"),
+      async (transport) => {
+        const controller = new AbortController();
+        const { body } = await transport.get(controller.signal, { path: "/" });
+        const reason = new Error("enough");
+        const read = (async () => {
+          for await (const _chunk of body) {
+            controller.abort(reason);
+          }
+        })();
+        await expect(read).rejects.toBe(reason);
+      },
+    );
+  });
+
+  it("tells a connection that breaks as something to try again", async () => {
+    await withServer(
+      (_request, response) => void response.destroy(),
+      async (transport) => {
+        const read = transport.get(new AbortController().signal, { path: "/api" });
+        await expect(read).rejects.toThrow(RetryableError);
+      },
+    );
+  });
+
+  it("cut off in the middle of the body throws", async () => {
+    await withServer(
+      (_request, response) => {
+        response.writeHead(200, { "Content-Length": "100" }).write("half");
+        setImmediate(() => response.destroy());
+      },
+      async (transport) => {
+        const { body } = await transport.get(new AbortController().signal, { path: "/api" });
+        await expect(Array.fromAsync(body)).rejects.toThrow(RetryableError);
+      },
+    );
+  });
+});
+
+describe("Retry-After", () => {
+  it.each([
+    ["2", 2000],
+    [undefined, undefined],
+    ["Wed, 21 Oct 2026 07:28:00 GMT", undefined],
+    ["-1", undefined],
+    ["999999999", 86_400_000],
+  ])("%s", (header, ms) => {
+    expect(parseRetryAfter(header)).toBe(ms);
+  });
+});

@@ -1,0 +1,46 @@
+import { expect, it } from "vitest";
+import type { Bus } from "../../../src/bus/bus.ts";
+import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
+import { noMetrics } from "../../../src/lib/metrics.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
+import { Restart } from "../../../src/main/restart.ts";
+import { superviseIngester } from "../../../src/main/supervise-ingester.ts";
+import type { Database } from "../../../src/store/postgres/database.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { createRecordingLog } from "../../support/recording-log.ts";
+
+it("leaves the bus and joins it anew as often as it is asked to, until it is stopped", async () => {
+  const clock = new ManualClock();
+  const log = createRecordingLog();
+  const memory = createMemoryBus({ maxMessageBytes: 1_000 });
+  const joined: string[] = [];
+  const bus: Bus = {
+    ...memory,
+    async subscribe(signal, options) {
+      const consumer = await memory.subscribe(signal, options);
+      joined.push("joined");
+      const close = async (): Promise<void> => {
+        joined.push("left");
+        await consumer.close();
+      };
+      return { deliveries: (reading) => consumer.deliveries(reading), close };
+    },
+  };
+  const runtime = { clock, random: createSeededRandom(1), log, metrics: noMetrics, tracer: noTracer };
+  const restart = new Restart();
+  const stop = new AbortController();
+  const ended = superviseIngester(stop.signal, { bus, database: {} as Database, runtime, restart });
+  for (const times of [1, 2]) {
+    await clock.advance(1_000);
+    expect(joined).toHaveLength(2 * times - 1);
+    restart.ask("events are held back");
+  }
+  await clock.advance(1_000);
+  expect(joined).toEqual(["joined", "left", "joined", "left", "joined"]);
+  expect(log.lines).toEqual(["warn ingester is started again: events are held back"]);
+  stop.abort();
+  await ended;
+  expect(joined.at(-1)).toBe("left");
+  expect(clock.pending).toBe(0);
+});

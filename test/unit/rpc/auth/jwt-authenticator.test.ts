@@ -1,0 +1,154 @@
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ConfigError } from "../../../../src/lib/errors.ts";
+import type { Log } from "../../../../src/lib/log.ts";
+import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import type { Authenticator } from "../../../../src/rpc/auth/authenticator.ts";
+import { createJwtAuthenticator } from "../../../../src/rpc/auth/jwt-authenticator.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { createTokenIssuer, type TokenIssuer } from "../../../support/rpc/token-issuer.ts";
+
+const issuer = createTokenIssuer();
+const successor = createTokenIssuer("ES256");
+let folder: string;
+let file: string;
+let clock: ManualClock;
+/** Messages of the log above debug, with their levels. */
+let logged: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "evenkeel-keys-"));
+  file = join(folder, "keys.pem");
+  writeFileSync(file, issuer.publicPem);
+  clock = new ManualClock();
+  logged = [];
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function createAuthenticator(...publicKeyFiles: readonly string[]): Authenticator {
+  const log: Log = {
+    ...createSilentLog(),
+    info: (message) => void logged.push(`info ${message}`),
+    error: (message) => void logged.push(`error ${message}`),
+  };
+  return createJwtAuthenticator({ publicKeyFiles, audience: "evenkeel", clock, log });
+}
+
+function authenticate(authenticator: Authenticator, authorization?: string) {
+  const headers = new Headers(authorization === undefined ? {} : { authorization });
+  return authenticator.authenticate(new AbortController().signal, headers);
+}
+
+test("the identity is what the token says, as long as the token is taken", async () => {
+  const exp = clock.now().getTime() / 1000 + 60;
+  const token = await issuer.issue({ cluster: "c1", sub: "agent of c1", exp });
+  const authenticator = createAuthenticator(file);
+  expect(await authenticate(authenticator, `Bearer ${token}`)).toEqual({
+    account: "shop",
+    cluster: "c1",
+    subject: "agent of c1",
+    expiresAt: new Date("2026-01-01T00:01:30Z"),
+  });
+  await clock.advance(89_999);
+  await expect(authenticate(authenticator, `Bearer ${token}`)).resolves.toBeDefined();
+  await clock.advance(1);
+  await expect(authenticate(authenticator, `Bearer ${token}`)).rejects.toMatchObject({
+    code: Code.Unauthenticated,
+    rawMessage: "the token expired at 2026-01-01T00:01:00.000Z",
+  });
+});
+
+test.each<[string, (token: string) => string | undefined, string]>([
+  [
+    "no header",
+    () => undefined,
+    'the call carries no token: expected the header "authorization: Bearer TOKEN"',
+  ],
+  ["an empty header", () => "", 'the header "authorization" is malformed'],
+  ["another scheme", (token) => `Basic ${token}`, 'the header "authorization" is malformed'],
+  ["a token alone", (token) => token, 'the header "authorization" is malformed'],
+  ["two tokens", (token) => `Bearer ${token}, Bearer ${token}`, 'the header "authorization" is malformed'],
+  ["a token that is none", () => "Bearer secret", "the token is malformed"],
+])("%s is UNAUTHENTICATED, and the message shows no token", async (_, toHeader, message) => {
+  const token = await issuer.issue();
+  const error = await authenticate(createAuthenticator(file), toHeader(token)).catch(
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ code: Code.Unauthenticated, rawMessage: expect.stringContaining(message) });
+  expect(String(error)).not.toContain(token);
+  expect(String(error)).not.toContain("secret");
+});
+
+test("the scheme is taken in any case", async () => {
+  const token = await issuer.issue();
+  await expect(authenticate(createAuthenticator(file), `bearer ${token}`)).resolves.toBeDefined();
+});
+
+describe("files of keys", () => {
+  const isTaken = async (authenticator: Authenticator, by: TokenIssuer): Promise<boolean> =>
+    await authenticate(authenticator, `Bearer ${await by.issue()}`).then(
+      () => true,
+      () => false,
+    );
+  /** As Kubernetes and careful people replace a file. */
+  const replace = (text: string): void => {
+    writeFileSync(`${file}.new`, text);
+    renameSync(`${file}.new`, file);
+  };
+
+  test("all count", async () => {
+    const second = join(folder, "second.json");
+    const jwk = successor.publicKey.export({ format: "jwk" });
+    writeFileSync(second, JSON.stringify({ keys: [jwk] }));
+    const authenticator = createAuthenticator(file, second);
+    expect(await isTaken(authenticator, issuer)).toBe(true);
+    expect(await isTaken(authenticator, successor)).toBe(true);
+  });
+
+  test("keys are rotated without a restart: the new one joins, then the old one leaves", async () => {
+    const authenticator = createAuthenticator(file);
+    expect(await isTaken(authenticator, successor)).toBe(false);
+    replace(issuer.publicPem + successor.publicPem);
+    expect(await isTaken(authenticator, successor)).toBe(false);
+    await clock.advance(5000);
+    expect(await isTaken(authenticator, successor)).toBe(true);
+    expect(await isTaken(authenticator, issuer)).toBe(true);
+    replace(successor.publicPem);
+    await clock.advance(5000);
+    expect(await isTaken(authenticator, issuer)).toBe(false);
+    expect(await isTaken(authenticator, successor)).toBe(true);
+    expect(logged).toEqual(["info public keys were read again", "info public keys were read again"]);
+  });
+
+  test.each<[string, () => void]>([
+    ["broken", () => replace("-----BEGIN PUBLIC")],
+    ["private", () => replace(successor.privatePem)],
+    ["gone", () => rmSync(file)],
+  ])(
+    "a file that is %s leaves the keys as they were, which is told once, and counts again when it is mended",
+    async (_, breakFile) => {
+      const authenticator = createAuthenticator(file);
+      breakFile();
+      for (const _look of [1, 2, 3]) {
+        await clock.advance(5000);
+        expect(await isTaken(authenticator, issuer)).toBe(true);
+      }
+      expect(logged).toEqual(["error public keys cannot be read again; those read before stay"]);
+      replace(successor.publicPem);
+      await clock.advance(5000);
+      expect(await isTaken(authenticator, successor)).toBe(true);
+      expect(await isTaken(authenticator, issuer)).toBe(false);
+    },
+  );
+
+  test("one that cannot be read at the start is named", () => {
+    const missing = join(folder, "missing.pem");
+    expect(() => createAuthenticator(file, missing)).toThrow(ConfigError);
+    expect(() => createAuthenticator(file, missing)).toThrow(
+      `the public keys in ${missing} cannot be read: ENOENT`,
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { BadRequestSchema, RetryInfoSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { DeadlineError } from "../../../../src/lib/clock.ts";
+import {
+  ConfigError,
+  ConflictError,
+  InvalidArgumentError,
+  NotFoundError,
+  RetryableError,
+  TerminalError,
+} from "../../../../src/lib/errors.ts";
+import type { Log, LogFields } from "../../../../src/lib/log.ts";
+import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { toConnectError } from "../../../../src/rpc/server/error-mapping.ts";
+import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
+
+const going = new AbortController().signal;
+const abortError = new DOMException("This operation was aborted", "AbortError");
+const terminal = new TerminalError("the uid differs");
+
+/** A log that keeps what is logged as an error. */
+function createErrorLog() {
+  const lines: LogFields[] = [];
+  const log: Log = {
+    ...createSilentLog(),
+    error: (_, fields = {}) => lines.push(fields),
+    with: (outer) => ({ ...log, error: (_, fields) => lines.push({ ...outer, ...fields }) }),
+  };
+  return { log, lines };
+}
+
+describe("what a caller is told", () => {
+  test.each<[string, unknown, AbortSignal, Code, string, boolean]>([
+    ["ConnectError", new ConnectError("gone", Code.DataLoss), going, Code.DataLoss, "gone", false],
+    [
+      "InvalidArgumentError",
+      new InvalidArgumentError([{ field: "a.b", description: "is odd" }]),
+      going,
+      Code.InvalidArgument,
+      "a.b: is odd",
+      false,
+    ],
+    ["NotFoundError", new NotFoundError("no cluster c1"), going, Code.NotFound, "no cluster c1", false],
+    ["ConflictError", new ConflictError("a run is active"), going, Code.Aborted, "a run is active", false],
+    ["TerminalError", terminal, going, Code.FailedPrecondition, "the uid differs", false],
+    ["ConfigError", new ConfigError("port: no"), going, Code.FailedPrecondition, "port: no", false],
+    ["RetryableError", new RetryableError("no database"), going, Code.Unavailable, "no database", false],
+    ["DeadlineError", new DeadlineError(10), going, Code.DeadlineExceeded, "deadline of 10 ms passed", false],
+    ["another Error", new Error("SELECT secret"), going, Code.Internal, "internal error", true],
+    ["what is no Error", "SELECT secret", going, Code.Internal, "internal error", true],
+    ["undefined", undefined, going, Code.Internal, "internal error", true],
+    ["an abort of something inside", abortError, going, Code.Internal, "internal error", true],
+    ["an abort of the call", abortError, AbortSignal.abort(), Code.Canceled, "the call was cancelled", false],
+    [
+      "an abort with a reason",
+      abortError,
+      AbortSignal.abort(terminal),
+      Code.FailedPrecondition,
+      "the uid differs",
+      false,
+    ],
+    ["the reason itself", "bye", AbortSignal.abort("bye"), Code.Canceled, "the call was cancelled", false],
+    ["a defect after an abort", new Error("bug"), AbortSignal.abort(), Code.Internal, "internal error", true],
+  ])("%s", (_, error, signal, code, message, logged) => {
+    const { log, lines } = createErrorLog();
+    expect(toConnectError(error, signal, log)).toMatchObject({ code, rawMessage: message });
+    expect(lines).toEqual(logged ? [{ error }] : []);
+  });
+
+  test("how long to wait goes along", () => {
+    const error = toConnectError(
+      new RetryableError("busy", { retryAfterMs: 1500 }),
+      going,
+      createSilentLog(),
+    );
+    const [detail] = error.details;
+    expect(detail).toMatchObject({
+      desc: RetryInfoSchema,
+      value: { retryDelay: { seconds: 1n, nanos: 500_000_000 } },
+    });
+  });
+
+  test("the violations go along", () => {
+    const fieldViolations = [{ field: "name", description: "is odd" }];
+    const error = toConnectError(new InvalidArgumentError(fieldViolations), going, createSilentLog());
+    expect(error.details).toEqual([{ desc: BadRequestSchema, value: { fieldViolations } }]);
+  });
+});
+
+describe("a caller is not told without end", () => {
+  const long = "é".repeat(100_000);
+
+  test.each<[string, unknown, AbortSignal]>([
+    ["ConnectError", new ConnectError(long, Code.NotFound), going],
+    ["InvalidArgumentError", new InvalidArgumentError([{ field: long, description: long }]), going],
+    ["NotFoundError", new NotFoundError(long), going],
+    ["TerminalError", new TerminalError(long), going],
+    ["RetryableError", new RetryableError(long, { retryAfterMs: 1500 }), going],
+    ["the reason of an abort", abortError, AbortSignal.abort(new TerminalError(long))],
+  ])("of %s", (_, error, signal) => {
+    const { rawMessage, code } = toConnectError(error, signal, createSilentLog());
+    expect(code).not.toBe(Code.Internal);
+    expect(rawMessage).toMatch(/^(é|\.\.\.|: )+$/);
+    expect(Buffer.byteLength(rawMessage)).toBeLessThanOrEqual(4096);
+  });
+
+  test("but keeps an error's code, metadata, details and cause", () => {
+    const cause = new RetryableError(long, { retryAfterMs: 1500 });
+    const error = toConnectError(cause, going, createSilentLog());
+    expect(error).toMatchObject({ code: Code.Unavailable, cause });
+    expect(error.details).toMatchObject([{ desc: RetryInfoSchema }]);
+    const own = new ConnectError(long, Code.DataLoss, { "x-a": "b" });
+    expect(toConnectError(own, going, createSilentLog()).metadata.get("x-a")).toBe("b");
+  });
+
+  test.each([
+    ["short ones", "", 20],
+    ["long ones", long, 3],
+  ])("of %s, 20 violations at most, and of how many more there are", (_, text, count) => {
+    const violations = Array.from({ length: 1_000 }, (_value, index) => ({
+      field: `items[${index}]${text}`,
+      description: `is odd${text}`,
+    }));
+    const error = toConnectError(new InvalidArgumentError(violations), going, createSilentLog());
+    expect(error.rawMessage).toMatch(new RegExp(`; and ${1_000 - count} more$`));
+    expect(Buffer.byteLength(error.rawMessage)).toBeLessThanOrEqual(4096);
+    const [detail] = error.details as unknown as [{ value: { fieldViolations: typeof violations } }];
+    const { fieldViolations } = detail.value;
+    expect(fieldViolations.map(({ field }) => field.slice(0, 8))).toEqual(
+      violations.slice(0, count).map(({ field }) => field.slice(0, 8)),
+    );
+    expect(Buffer.byteLength(JSON.stringify(fieldViolations))).toBeLessThanOrEqual(4096);
+  });
+});
+
+describe("over the wire", () => {
+  test("a unary call's error, the original in the log with the method", async () => {
+    const { log, lines } = createErrorLog();
+    const original = new Error("SELECT secret");
+    await using server = await serveForTest(
+      { fleet: { getCluster: () => Promise.reject(original) } },
+      { log },
+    );
+    const call = grpcClient(FleetService, server.url).getCluster({ name: "c1" });
+    await expect(call).rejects.toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
+    expect(lines).toEqual([{ method: "evenkeel.v1.FleetService/GetCluster", error: original }]);
+  });
+
+  test("a stream's error after its first message, with its details", async () => {
+    await using server = await serveForTest({
+      fleet: {
+        async *watchReconciliationRuns() {
+          yield { run: { id: "1" } };
+          throw new RetryableError("no database", { retryAfterMs: 2000 });
+        },
+      },
+    });
+    const stream = grpcClient(FleetService, server.url).watchReconciliationRuns({})[Symbol.asyncIterator]();
+    await stream.next();
+    const error = await stream.next().catch((reason: unknown) => ConnectError.from(reason));
+    expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "no database" });
+    expect((error as ConnectError).findDetails(RetryInfoSchema)[0]?.retryDelay?.seconds).toBe(2n);
+  });
+});

@@ -1,0 +1,67 @@
+import { Code, createClient, type Transport } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
+import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { waitFor } from "../../../../src/lib/bounded-queue.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
+import { serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Serves a stream that never ends by itself to a caller whose identity expires after so long. */
+async function serveExpiring(clock: ManualClock, afterMs: number) {
+  const expiresAt = new Date(clock.now().getTime() + afterMs);
+  /** When streams were told to end. */
+  const endedAt: Date[] = [];
+  const server = await serveForTest(
+    {
+      fleet: {
+        getCluster: ({ name }) => ({ cluster: { name } }),
+        async *watchReconciliationRuns({ cluster }, { signal }) {
+          signal.addEventListener("abort", () => endedAt.push(clock.now()), { once: true });
+          yield { run: { id: "1" } };
+          if (cluster !== "ends") {
+            await waitFor(signal, new Promise<never>(() => {}));
+          }
+        },
+      },
+    },
+    { clock, authenticator: { authenticate: async () => ({ account: "a", expiresAt }) } },
+  );
+  return { ...server, expiresAt, endedAt };
+}
+
+describe("a stream ends with UNAUTHENTICATED when its caller's identity expires", () => {
+  test.each(Object.keys(transportsTo("http://localhost")))("over %s", async (name) => {
+    const clock = new ManualClock();
+    await using server = await serveExpiring(clock, DAY_MS);
+    const client = createClient(FleetService, transportsTo(server.url)[name] as Transport);
+    const runs = client.watchReconciliationRuns({})[Symbol.asyncIterator]();
+    await runs.next();
+    const next = expect(runs.next()).rejects.toMatchObject({
+      code: Code.Unauthenticated,
+      rawMessage: "the caller's token has expired: call again with a fresh one",
+    });
+    await clock.advance(2 * DAY_MS);
+    await next;
+    expect(server.endedAt).toEqual([server.expiresAt]);
+  });
+});
+
+test("a stream that ends before leaves no timer behind", async () => {
+  const clock = new ManualClock();
+  await using server = await serveExpiring(clock, DAY_MS);
+  const client = createClient(FleetService, transportsTo(server.url)["gRPC, HTTP/2"] as Transport);
+  expect(await Array.fromAsync(client.watchReconciliationRuns({ cluster: "ends" }))).toHaveLength(1);
+  const abort = new AbortController();
+  const runs = client.watchReconciliationRuns({}, { signal: abort.signal })[Symbol.asyncIterator]();
+  await runs.next();
+  abort.abort();
+  await expect.poll(() => clock.pending).toBe(0);
+});
+
+test("a unary call is not hurried", async () => {
+  const clock = new ManualClock();
+  await using server = await serveExpiring(clock, 0);
+  const client = createClient(FleetService, transportsTo(server.url)["gRPC, HTTP/2"] as Transport);
+  expect((await client.getCluster({ name: "c1" })).cluster?.name).toBe("c1");
+});

@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
+import {
+  PoisonError,
+  QueryTimeoutError,
+  StatementError,
+  toStoreError,
+} from "../../../../src/store/postgres/sql-error.ts";
+
+/** An error as the driver makes it. */
+function driverError(code: string): Error {
+  return Object.assign(new Error(`error ${code}`), { code, severity: "ERROR" });
+}
+
+describe("what an SQLSTATE means", () => {
+  it.each([
+    ["connection failure", "08006"],
+    ["too many connections", "53300"],
+    ["disk full", "53100"],
+    ["serialization failure", "40001"],
+    ["deadlock", "40P01"],
+    ["statement completion unknown", "40003"],
+    ["lock not available", "55P03"],
+    ["admin shutdown", "57P01"],
+    ["crash shutdown", "57P02"],
+    ["starting up", "57P03"],
+    ["idle session timeout", "57P05"],
+    ["statement timeout", "57014"],
+    ["idle in transaction timeout", "25P03"],
+    ["transaction timeout", "25P04"],
+    ["the primary has become a standby", "25006"],
+    ["wrong password", "28P01"],
+    ["no such database", "3D000"],
+    ["no such table: not migrated yet", "42P01"],
+    ["no such column: not migrated yet", "42703"],
+    ["no privilege", "42501"],
+    ["an I/O error of the server's", "58030"],
+  ])("%s passes (%s)", (_, code) => {
+    expect(toStoreError(driverError(code))).toBeInstanceOf(RetryableError);
+  });
+
+  it.each([
+    ["\\u0000 in jsonb", "22P05"],
+    ["invalid JSON", "22P02"],
+    ["invalid UTF-8", "22021"],
+    ["number out of range", "22003"],
+    ["check violation", "23514"],
+    ["too large", "54000"],
+    ["nested too deeply", "54001"],
+  ])("%s cannot be stored (%s)", (_, code) => {
+    const error = toStoreError(driverError(code));
+    expect(error).toBeInstanceOf(PoisonError);
+    expect(error.message).toContain(code);
+  });
+
+  it.each([
+    ["a syntax error", "42601"],
+    ["a unique violation", "23505"],
+    ["not null violation", "23502"],
+    ["an undefined function", "42883"],
+  ])("%s is a fault of ours (%s)", (_, code) => {
+    expect(toStoreError(driverError(code))).toBeInstanceOf(StatementError);
+  });
+});
+
+describe("other errors", () => {
+  it.each([
+    [
+      "nobody listens",
+      Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" }),
+    ],
+    ["all addresses refuse", Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED" })],
+    ["the connection broke", Object.assign(new Error("write EPIPE"), { code: "EPIPE" })],
+    ["no route", Object.assign(new Error("connect ENETUNREACH 10.0.0.1:5432"), { code: "ENETUNREACH" })],
+    ["no descriptor is free", Object.assign(new Error("connect EMFILE 10.0.0.1:5432"), { code: "EMFILE" })],
+    ["the certificate is old", Object.assign(new Error("expired"), { code: "CERT_HAS_EXPIRED" })],
+    ["a code that nobody knows yet", Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" })],
+    ["TLS is refused", new Error("The server does not support SSL connections")],
+    [
+      "the password has no answer",
+      new Error("SASL: SCRAM-SERVER-FINAL-MESSAGE: server signature is missing"),
+    ],
+    ["it was terminated", new Error("Connection terminated unexpectedly")],
+    ["the pool has no room", new Error("timeout exceeded when trying to connect")],
+    ["Prisma did not reach it", Object.assign(new Error("Can't reach database server"), { code: "P1001" })],
+    ["Prisma saw it close", Object.assign(new Error("Server has closed the connection."), { code: "P1017" })],
+    ["the client is unusable", new Error("Client has encountered a connection error and is not queryable")],
+  ])("no connection passes: %s", (_, error) => {
+    expect(toStoreError(error)).toBeInstanceOf(RetryableError);
+  });
+
+  it.each([
+    ["a retryable one", new RetryableError("later")],
+    ["a terminal one", new ConflictError("another run is active")],
+    ["a poisonous one", new PoisonError("no")],
+    ["a fault", new TypeError("x is undefined")],
+    ["a fault with a code of Node", Object.assign(new TypeError("bad"), { code: "ERR_INVALID_ARG_TYPE" })],
+    ["an abort", new DOMException("stop", "AbortError")],
+    ["an abort of Node's", Object.assign(new Error("stop"), { name: "AbortError", code: "ABORT_ERR" })],
+  ])("of our own come out as themselves: %s", (_, error) => {
+    expect(toStoreError(error)).toBe(error);
+  });
+
+  it("names a query that took too long", () => {
+    const error = toStoreError(new Error("Query read timeout"));
+    expect(error).toBeInstanceOf(QueryTimeoutError);
+    expect(error).toBeInstanceOf(RetryableError);
+  });
+
+  it("that are no Error become one", () => {
+    expect(toStoreError("text")).toEqual(new Error("text"));
+    expect(toStoreError(undefined)).toBeInstanceOf(Error);
+  });
+
+  it.each([
+    ["originalCode", { originalCode: "40001" }],
+    ["below cause", { cause: { originalCode: "40001" } }],
+    ["below meta", { code: "P2010", meta: { driverAdapterError: { cause: { originalCode: "40001" } } } }],
+  ])("of Prisma carry the driver's code: %s", (_, fields) => {
+    expect(toStoreError(Object.assign(new Error("prisma"), fields))).toBeInstanceOf(RetryableError);
+  });
+
+  it("keep the original as their cause", () => {
+    const cause = driverError("40001");
+    expect(toStoreError(cause).cause).toBe(cause);
+    expect(toStoreError(driverError("42601"))).not.toBeInstanceOf(TerminalError);
+  });
+});
