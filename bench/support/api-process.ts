@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createApiServer } from "../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";

@@ -1,6 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { BatchSchema, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, BatchSchema, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { toContent } from "../../src/agent/object-content.ts";
@@ -8,8 +7,9 @@ import { putItem } from "../../src/agent/uplink/batch-items.ts";
 import type { Bus, Producer } from "../../src/bus/bus.ts";
 import { openBus } from "../../src/bus/open-bus.ts";
 import { encodeEvent, encodeEventInParts } from "../../src/event/codec.ts";
+import { TOPICS } from "../../src/event/topics.ts";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import type { ClusterKey, Database } from "../../src/store/postgres/database.ts";
@@ -29,6 +29,7 @@ export function openTenant({ busUrl: url, name: tenant }: Tenant): Promise<Bus> 
       random: createSystemRandom(),
       log: createSilentLog(),
       metrics: noMetrics,
+      probeTopic: TOPICS.events,
     },
   );
 }

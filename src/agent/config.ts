@@ -1,5 +1,4 @@
 import type { BackoffOptions } from "../lib/backoff.ts";
-import type { BatchLimits } from "./uplink/live-segment.ts";
 
 /** What the agent needs to know. Times are in milliseconds. */
 export interface AgentConfig {
@@ -62,3 +61,9 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };
+
+/** Limits of one batch. At least one item always fits. */
+export interface BatchLimits {
+  readonly maxItems: number;
+  readonly maxBytes: number;
+}

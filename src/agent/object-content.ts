@@ -1,9 +1,10 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { canonicalize } from "../domain/canonical-json.ts";
+import { canonicalize, UncanonicalError } from "../domain/canonical-json.ts";
 import { checksumOf } from "../domain/checksum.ts";
 import { DEFAULT_FORM_RULES, formOf } from "../domain/content-format.ts";
-import { UncanonicalError } from "../domain/uncanonical-error.ts";
+import { formatKind } from "../domain/resource-type.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
+import type { KindContext } from "./resource-context.ts";
 
 /** What is kept of an object. */
 export interface ObjectContent {
@@ -58,4 +59,16 @@ export function toContent(object: KubeObject, form: string): ObjectContent {
 
 function withheld(reason: string, checksum: Uint8Array, form: string): ObjectContent {
   return { content: new Uint8Array(), checksum, form, quarantineReason: reason.slice(0, MAX_REASON_LENGTH) };
+}
+
+/** Logs and counts an object whose content cannot travel. */
+export function reportQuarantined(
+  { kind, log, counters }: KindContext,
+  key: string,
+  { quarantineReason: reason }: ObjectContent,
+): void {
+  if (reason !== "") {
+    counters.quarantined++;
+    log.error("an object is sent without its content", { kind: formatKind(kind), key, reason });
+  }
 }

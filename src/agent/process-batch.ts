@@ -1,6 +1,6 @@
 import { type BatchType, BatchTypeSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
-import type { BatchHandler } from "./uplink/session-part.ts";
+import type { BatchHandler } from "./uplink/session.ts";
 
 /** The functions that process batches of the backend, by type. */
 export type BatchHandlers = Readonly<Partial<Record<BatchType, BatchHandler>>>;

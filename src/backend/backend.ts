@@ -1,8 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import type { Bus } from "../bus/bus.ts";
-import { ensureSubscription } from "../bus/ensure-subscription.ts";
+import { type Bus, ensureSubscription } from "../bus/bus.ts";
 import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from "../event/topics.ts";
 import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";

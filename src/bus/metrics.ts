@@ -1,4 +1,6 @@
+import type { Clock } from "../lib/clock.ts";
 import type { Metrics } from "../lib/metrics.ts";
+import { PublishRefusedError, PublishUnknownError } from "./bus.ts";
 
 /** What an adapter over a broker counts, whatever protocol it speaks. */
 export interface BusMetrics {
@@ -53,4 +55,23 @@ export function createBusMetrics(metrics: Metrics): BusMetrics {
 
 function toLabels(topic: string): { readonly namespace: string } {
   return { namespace: topic.slice(0, topic.indexOf("/")) };
+}
+
+/** Publishes, and records how long it took, or how it failed. */
+export async function recordPublish(
+  { topic, metrics, clock }: { readonly topic: string; readonly metrics: BusMetrics; readonly clock: Clock },
+  publish: () => Promise<void>,
+): Promise<void> {
+  const calledMs = clock.monotonic();
+  try {
+    await publish();
+    metrics.stored(topic, (clock.monotonic() - calledMs) / 1000);
+  } catch (error) {
+    if (error instanceof PublishRefusedError) {
+      metrics.failed(topic, "refused");
+    } else if (error instanceof PublishUnknownError) {
+      metrics.failed(topic, "unknown");
+    }
+    throw error;
+  }
 }

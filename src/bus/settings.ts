@@ -17,6 +17,8 @@ export interface BusSettings {
   readonly trustCertsFile?: string | undefined;
   /** Largest payload of a message, in bytes; unset: what fits the limits that a broker has by default. */
   readonly maxMessageBytes?: number | undefined;
+  /** URL of Pulsar's admin API; unset: no program uses it. */
+  readonly adminUrl?: string | undefined;
 }
 
 /** What an adapter of the bus takes from its program. */
@@ -25,4 +27,6 @@ export interface BusDependencies {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** Topic that `Bus.check` looks up. */
+  readonly probeTopic: string;
 }

@@ -1,6 +1,5 @@
 import { type Command, Option } from "commander";
-import { type Field, type Fields, toFlag, toVariable } from "../config/field.ts";
-import type { Program } from "../config/program.ts";
+import { type Field, type Fields, type Program, toFlag, toVariable } from "../config/field.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { CliContext } from "./context.ts";
 

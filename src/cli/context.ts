@@ -1,8 +1,7 @@
-import type { AgentConfig } from "../config/programs/agent-config.ts";
-import type { BackendConfig } from "../config/programs/backend-config.ts";
+import type { AgentConfig } from "../config/programs/agent.ts";
 import type { DevConfig } from "../config/programs/dev.ts";
 import type { IngesterConfig } from "../config/programs/ingester.ts";
-import type { ServerConfig } from "../config/programs/server.ts";
+import type { BackendConfig, ServerConfig } from "../config/programs/server.ts";
 import type { Clock } from "../lib/clock.ts";
 
 /** What commands have of the outside world. */

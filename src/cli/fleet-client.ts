@@ -1,16 +1,20 @@
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import type { Command } from "commander";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import type { TokenSource } from "../lib/token-source.ts";
+import { clientProgram } from "../config/programs/client.ts";
+import { isExposed } from "../config/value-types.ts";
+import { createTokenSource, type TokenSource } from "../lib/token-source.ts";
 import { createTokenInterceptor } from "../rpc/client/token-interceptor.ts";
+import { addConfigOptions, configOf } from "./config-options.ts";
+import type { CliContext } from "./context.ts";
+import { createOutputOption } from "./options.ts";
+import type { OutputFormat } from "./output/message.ts";
 
 /** Calls FleetService. */
 export type FleetClient = Client<typeof FleetService>;
 
 /** A client of the server. Where no server answers, the error says what to do. */
-export async function createFleetClient(
-  baseUrl: string,
-  token: TokenSource | undefined,
-): Promise<FleetClient> {
+async function createFleetClient(baseUrl: string, token: TokenSource | undefined): Promise<FleetClient> {
   // Loaded here, because it takes longer than all else together, and --help needs none of it.
   const { createConnectTransport } = await import("@connectrpc/connect-node");
   const interceptors = [
@@ -38,4 +42,52 @@ function isUnreachable(error: unknown): error is ConnectError {
 function toUnreachable(baseUrl: string, error: ConnectError): ConnectError {
   const message = `no server answers at ${baseUrl}: start one with "evenkeel dev", or name another with --server`;
   return new ConnectError(message, Code.Unavailable, undefined, undefined, error);
+}
+
+/** What an action of a client command works with. */
+export interface ClientCall {
+  readonly client: FleetClient;
+  readonly format: OutputFormat;
+}
+
+/** Gives a command that asks a server its flags: `--server`, `--token-file`, `--config` and `--output`. */
+export function addClientOptions(command: Command): Command {
+  command.addOption(createOutputOption("How to print; json and yaml as Protobuf's JSON mapping"));
+  return addConfigOptions(command, clientProgram);
+}
+
+/** The client and the format that a command's flags ask for. */
+export async function toClientCall(command: Command, context: CliContext): Promise<ClientCall> {
+  const { server, token, tokenFile } = configOf(clientProgram, command, context);
+  const source = createTokenSource({ token, tokenFile });
+  if (source !== undefined && isExposed(server)) {
+    context.tell(`The token goes to ${server} without TLS: others may read it on the way.\n`);
+  }
+  // `choices` has refused everything else.
+  const { output } = command.opts<{ output: OutputFormat }>();
+  return { client: await createFleetClient(server, source), format: output };
+}
+
+/** A page of a list. */
+interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextPageToken: string;
+}
+
+// The most that a server gives at once.
+const maxPageSize = 1000;
+
+/** Up to `limit` entries of a list, page by page. */
+export async function listPages<T>(
+  limit: number,
+  fetchPage: (pageSize: number, pageToken: string) => Promise<Page<T>>,
+): Promise<T[]> {
+  const items: T[] = [];
+  let pageToken = "";
+  do {
+    const page = await fetchPage(Math.min(maxPageSize, limit - items.length), pageToken);
+    items.push(...page.items);
+    pageToken = page.nextPageToken;
+  } while (pageToken !== "" && items.length < limit);
+  return items;
 }

@@ -1,5 +1,6 @@
-import { ConfigError } from "../lib/errors.ts";
-import { readConfigFile } from "./config-file.ts";
+import { readFileSync } from "node:fs";
+import { parseDocument } from "yaml";
+import { ConfigError, toMessage } from "../lib/errors.ts";
 import { isServiceLink } from "./environment.ts";
 import { type Field, type Fields, toFlag, toVariable, type ValuesOf } from "./field.ts";
 
@@ -97,4 +98,33 @@ function unknownKeys(file: Readonly<Record<string, unknown>>, fields: Fields, or
 function toProblem(key: string, { type, secret }: Field<unknown>, { value, origin }: Found): string {
   const found = secret ? "" : `, found ${JSON.stringify(value)}`;
   return `${key} (${origin}): expected ${type.expected}${found}`;
+}
+
+/**
+ * The keys and values of a YAML file.
+ *
+ * @throws ConfigError when it cannot be read, is no YAML, or is no mapping at its top.
+ */
+function readConfigFile(path: string): Readonly<Record<string, unknown>> {
+  const document = parseDocument(read(path), { prettyErrors: true });
+  const [problem] = document.errors;
+  if (problem !== undefined) {
+    throw new ConfigError(`${path} is not valid YAML: ${problem.message}`, { cause: problem });
+  }
+  const content: unknown = document.toJS();
+  if (content === null) {
+    return {};
+  }
+  if (typeof content !== "object" || Array.isArray(content)) {
+    throw new ConfigError(`${path}: expected a mapping of keys to values, found ${JSON.stringify(content)}`);
+  }
+  return { ...content };
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new ConfigError(`the configuration file ${path} cannot be read: ${toMessage(cause)}`, { cause });
+  }
 }

@@ -1,15 +1,11 @@
-import type { Fields } from "./field.ts";
+import type { Fields, Program } from "./field.ts";
 import { type ConfigSources, loadConfig } from "./load.ts";
-import type { Program } from "./program.ts";
-import { adminTopicsProgram } from "./programs/admin.ts";
-import { agentProgram } from "./programs/agent-config.ts";
-import { backendProgram } from "./programs/backend-config.ts";
+import { adminTopicsProgram, dlqProgram, migrateProgram } from "./programs/admin.ts";
+import { agentProgram } from "./programs/agent.ts";
 import { clientProgram } from "./programs/client.ts";
 import { devProgram } from "./programs/dev.ts";
-import { dlqProgram } from "./programs/dlq-config.ts";
 import { ingesterProgram } from "./programs/ingester.ts";
-import { migrateProgram } from "./programs/migrate-config.ts";
-import { serverProgram } from "./programs/server.ts";
+import { backendProgram, serverProgram } from "./programs/server.ts";
 
 const programs = [
   adminTopicsProgram,

@@ -1,3 +1,4 @@
+import { isIPv4 } from "node:net";
 import * as z from "zod/mini";
 
 /** A type of configuration value: what a file may hold, and how a flag or the environment writes it as text. */
@@ -68,4 +69,54 @@ export const postgresUrl: ValueType<string> = {
 function isHttpUrl(value: string): boolean {
   const url = URL.parse(value);
   return url !== null && (url.protocol === "http:" || url.protocol === "https:");
+}
+
+const millisecondsPer = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const bytesPer = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A length of time, in milliseconds; written "500ms", "10s", "10m", "1h30m", "7d". Longer than none. */
+export const duration: ValueType<number> = {
+  schema: toQuantity(millisecondsPer),
+  expected: 'a duration such as "10s", "10m" or "1h30m"',
+  fromText: (value) => value,
+  placeholder: "duration",
+};
+
+/** A size, in bytes; written "512KiB", "4MiB". More than none. */
+export const byteSize: ValueType<number> = {
+  schema: toQuantity(bytesPer),
+  expected: 'a size such as "512KiB" or "4MiB"',
+  fromText: (value) => value,
+  placeholder: "size",
+};
+
+/** Whole numbers with units, added up. A number without a unit is refused: it would mean what each reader likes. */
+function toQuantity(units: Readonly<Record<string, number>>): z.ZodMiniType<number> {
+  const unit = Object.keys(units).join("|");
+  const whole = new RegExp(`^(\\d{1,9}(${unit}))+$`);
+  const part = new RegExp(`(\\d+)(${unit})`, "g");
+  const sum = (value: string): number =>
+    value
+      .matchAll(part)
+      .reduce((total, [, count, name = ""]) => total + Number(count) * (units[name] ?? 0), 0);
+  return z.pipe(z.string().check(z.regex(whole)), z.pipe(z.transform(sum), z.int().check(z.minimum(1))));
+}
+
+/** An address that only this machine reaches, for programs that take every caller. */
+export const loopbackHost: ValueType<string> = {
+  schema: z.string().check(z.refine(isLoopback)),
+  expected: "a loopback address (127.0.0.1, ::1, localhost), because callers are not authenticated",
+  fromText: (value) => value,
+  placeholder: "address",
+};
+
+/** Whether only this machine reaches the address. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
+}
+
+/** Whether others could read on the way what is sent to this URL: it leads to another machine, and without TLS. */
+export function isExposed(url: string): boolean {
+  const { protocol, hostname } = new URL(url);
+  return protocol === "http:" && !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
 }

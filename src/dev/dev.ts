@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { defaultExcludes } from "../config/programs/agent-config.ts";
+import { defaultExcludes } from "../config/programs/agent.ts";
 import type { DevConfig } from "../config/programs/dev.ts";
 import { createPinoLog } from "../lib/pino-log.ts";
 import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
 import { readVersion } from "../main/read-version.ts";
 import { createRuntime } from "../main/runtime.ts";
-import { startServer } from "../main/start-server.ts";
+import { startServer } from "../main/server.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { migrate } from "../store/postgres/migrate.ts";
 import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";

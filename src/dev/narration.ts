@@ -1,6 +1,6 @@
 import { watchRuns } from "../backend/fleet/watch-runs.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
-import { ANONYMOUS_ACCOUNT } from "../rpc/auth/anonymous-authenticator.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import type { InjectedDrift } from "./drift.ts";

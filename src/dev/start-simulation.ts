@@ -3,7 +3,7 @@ import type { KubeConfigSource } from "../kube/load-kube-config.ts";
 import type { Log } from "../lib/log.ts";
 import { createSeededRandom } from "../lib/random.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
-import { ANONYMOUS_ACCOUNT } from "../rpc/auth/anonymous-authenticator.ts";
+import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import { createApiServer } from "../simulation/api-server.ts";
 import { toKindKey } from "../simulation/served-resources.ts";
 import { SimulatedCluster } from "../simulation/simulated-cluster.ts";

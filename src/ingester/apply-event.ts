@@ -1,8 +1,7 @@
 import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
-import type { QuarantinedItem } from "../store/ingest-store.ts";
-import { toPosition } from "./event-position.ts";
+import type { QuarantinedItem, StreamPosition } from "../store/ingest-store.ts";
 import { type AnswerDependencies, answerRequest } from "./publish-inventory.ts";
 
 /**
@@ -30,7 +29,7 @@ export async function applyEvent(
       await store.applyKindReconciled(signal, position, body.value);
       return [];
     case "reconciliationRequest":
-      await answerRequest(signal, dependencies, event, body.value);
+      await answerRequest(signal, dependencies, { event, position, request: body.value });
       return [];
     case "compressedBatch":
       throw new TerminalError("a compressed batch was not expanded");
@@ -45,4 +44,9 @@ function assertDefault({ type }: Batch): void {
   if (type !== BatchType.DEFAULT) {
     throw new TerminalError(`the ingester applies batches of type DEFAULT, found type ${type}`);
   }
+}
+
+/** Where the event stands, as the backend stamped it. */
+function toPosition({ account, cluster, epoch, sequence, part, parts }: Event): StreamPosition {
+  return { account, cluster, epoch, sequence, ...(parts > 1 && { part: { index: part, count: parts } }) };
 }

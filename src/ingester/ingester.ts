@@ -1,6 +1,6 @@
 import type { Bus } from "../bus/bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
-import { waitFor } from "../lib/bounded-queue.ts";
+import { waitFor } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -8,8 +8,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
-import { Hold, type HoldLimits } from "./keyed-window.ts";
-import { createLanes } from "./lanes.ts";
+import { createLanes, Hold, type HoldLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type SettleDependencies, settle } from "./process-delivery.ts";
 import { createProducers } from "./producer-pool.ts";

@@ -7,8 +7,7 @@ import {
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { encodeEvent } from "../event/codec.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { IngestStore } from "../store/ingest-store.ts";
-import { toPosition } from "./event-position.ts";
+import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
 import type { Producers } from "./producer-pool.ts";
 
 /** Objects in one message of an answer: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
@@ -21,6 +20,13 @@ export interface AnswerDependencies {
   readonly clock: Clock;
 }
 
+/** A request, with the event that carried it and its place in the stream. */
+export interface ReceivedRequest {
+  readonly event: Event;
+  readonly position: StreamPosition;
+  readonly request: ReconciliationRequest;
+}
+
 /**
  * Answers a request with what Postgres believes of every kind of the cluster's scope, in messages of about
  * 500 objects to the topic of the backend that holds the session. A request that is delivered again is
@@ -29,10 +35,9 @@ export interface AnswerDependencies {
 export async function answerRequest(
   signal: AbortSignal,
   { store, producers, clock }: AnswerDependencies,
-  event: Event,
-  request: ReconciliationRequest,
+  { event, position, request }: ReceivedRequest,
 ): Promise<void> {
-  const answer = await store.beginAnswer(signal, toPosition(event), request);
+  const answer = await store.beginAnswer(signal, position, request);
   if (answer === undefined) {
     return;
   }

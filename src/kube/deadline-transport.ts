@@ -1,5 +1,4 @@
-import type { Clock } from "../lib/clock.ts";
-import { DeadlineError } from "../lib/clock.ts";
+import { type Clock, DeadlineError } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";

@@ -1,11 +1,10 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import type { ObjectKey } from "../domain/object-key.ts";
-import type { KubeTransport } from "./kube.ts";
+import { type KubeTransport, resourcePath } from "./kube.ts";
 import { KubeRefusedError } from "./kube-error.ts";
 import { type KubeObject, toKubeObject } from "./kube-object.ts";
 import { getJson } from "./read-response.ts";
-import { resourcePath } from "./resource-path.ts";
 
 /** Gets one object, each number exact; undefined when there is none (404). Any other failure throws. */
 export async function getObject(

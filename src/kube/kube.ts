@@ -1,3 +1,5 @@
+import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+
 /**
  * A Kubernetes API server as the reflector sees it: a request goes in, a status and bytes come out.
  * Authentication and TLS are the adapter's.
@@ -25,4 +27,11 @@ export interface KubeResponse {
   /** `Retry-After` in milliseconds, where the server sent one. */
   readonly retryAfterMs: number | undefined;
   readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** URL path of a kind's objects, of those in one namespace, or of one object. */
+export function resourcePath(kind: ResourceKind, namespace = "", name = ""): string {
+  const api = kind.group === "" ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
+  const scope = namespace === "" ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  return `${api}${scope}/${kind.resource}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
 }

@@ -1,10 +1,9 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
-import type { KubeRequest, KubeTransport } from "./kube.ts";
+import { type KubeRequest, type KubeTransport, resourcePath } from "./kube.ts";
 import { ExpiredListError, KubeUnavailableError, MalformedAnswerError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { describeRequest, getJson } from "./read-response.ts";
-import { resourcePath } from "./resource-path.ts";
 
 /** What to list, and how. */
 export interface ListOptions {

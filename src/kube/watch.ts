@@ -1,11 +1,10 @@
 import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { toMessage } from "../lib/errors.ts";
-import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
+import { type KubeRequest, type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
 import { MalformedAnswerError, toKubeError, WatchExpiredError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { assertOk, describeRequest, parseAnswer } from "./read-response.ts";
-import { resourcePath } from "./resource-path.ts";
 import { splitLines } from "./split-lines.ts";
 
 /** What to watch. */

@@ -10,3 +10,18 @@ export async function sleepUnlessAborted(signal: AbortSignal, clock: Clock, ms: 
     }
   }
 }
+
+/** Waits for the promise, or rejects with the signal's reason as soon as `signal` aborts. */
+export async function waitFor<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  // Whoever stops waiting has nobody left to tell that the promise was rejected later.
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}

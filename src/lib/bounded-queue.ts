@@ -1,3 +1,5 @@
+import { waitFor } from "./abort.ts";
+
 /** Limits of a {@link BoundedQueue}. At least one item always fits, whatever its size. */
 export interface QueueLimits {
   readonly maxItems: number;
@@ -102,20 +104,5 @@ export class BoundedQueue<T> {
     this.#room?.resolve();
     this.#room = undefined;
     return { value };
-  }
-}
-
-/** Waits for the promise, or rejects with the signal's reason as soon as `signal` aborts. */
-export async function waitFor<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  // Whoever stops waiting has nobody left to tell that the promise was rejected later.
-  promise.catch(() => {});
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

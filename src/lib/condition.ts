@@ -1,4 +1,4 @@
-import { waitFor } from "./bounded-queue.ts";
+import { waitFor } from "./abort.ts";
 
 /**
  * Wakes those who wait for a change, each time there is one. Who waits has to look, then wait, without

@@ -10,3 +10,15 @@ export interface Log {
 
 /** Fields of a log line. An `Error` under the name `error` is written with its causes. */
 export type LogFields = Readonly<Record<string, unknown>>;
+
+/** Levels of a log, from the most talkative on; `silent` writes nothing. */
+export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
+/** Lines below this level are not written. */
+export type LogLevel = (typeof logLevels)[number];
+
+/** A log that writes nothing. */
+export function createSilentLog(): Log {
+  const log: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => log };
+  return log;
+}

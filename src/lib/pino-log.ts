@@ -1,6 +1,5 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
-import type { Log } from "./log.ts";
-import type { LogLevel } from "./log-level.ts";
+import type { Log, LogLevel } from "./log.ts";
 
 /** Where and how much to log. */
 export interface PinoLogOptions {

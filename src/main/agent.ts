@@ -1,7 +1,7 @@
 import { createAgent } from "../agent/agent.ts";
 import { DEFAULT_AGENT_TUNING } from "../agent/config.ts";
-import { isExposed } from "../config/is-exposed.ts";
-import type { AgentConfig } from "../config/programs/agent-config.ts";
+import type { AgentConfig } from "../config/programs/agent.ts";
+import { isExposed } from "../config/value-types.ts";
 import { createNodeTransport } from "../kube/http-transport.ts";
 import { type KubeConfigSource, loadKubeConfig } from "../kube/load-kube-config.ts";
 import { createTokenSource } from "../lib/token-source.ts";

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { text } from "node:stream/consumers";
-import { runCli } from "../cli/run-cli.ts";
+import { runCli } from "../cli/cli.ts";
 import { readEnvironment } from "../config/environment.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { readVersion } from "./read-version.ts";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { waitFor } from "../lib/bounded-queue.ts";
+import { waitFor } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
 import { type ApiResponse, answer } from "./api/api-handler.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";

@@ -1,4 +1,4 @@
-import type { ExactNumber } from "../domain/exact-number.ts";
+import type { ExactNumber } from "../domain/canonical-json.ts";
 
 /** What an object of the simulated cluster is made of. Values are shared between versions: never change one in place. */
 export type JsonValue =

@@ -1,4 +1,4 @@
-import { exactNumber } from "../domain/exact-number.ts";
+import { exactNumber } from "../domain/canonical-json.ts";
 import type { JsonValue, KubeObject, OwnerReference } from "./simulated-object.ts";
 
 /** Who owns an object: the controller that made it. */

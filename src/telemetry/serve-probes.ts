@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { waitFor } from "../lib/bounded-queue.ts";
+import { waitFor } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import { listen, toAuthority } from "../rpc/server/listen.ts";

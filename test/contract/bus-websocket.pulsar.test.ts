@@ -1,6 +1,7 @@
 import { createPulsarWebSocketBus } from "../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
+import { TOPICS } from "../../src/event/topics.ts";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { describeWithBroker } from "../support/bus/broker.ts";
@@ -18,6 +19,7 @@ describeWithBroker("Pulsar's WebSocket API", (broker) => {
         random: createSystemRandom(),
         log: createSilentLog(),
         metrics: noMetrics,
+        probeTopic: TOPICS.events,
       },
     );
     return {

@@ -3,10 +3,10 @@ import {
   type Bus,
   type Consumer,
   type Delivery,
+  ensureSubscription,
   PublishRefusedError,
   PublishUnknownError,
 } from "../../src/bus/bus.ts";
-import { ensureSubscription } from "../../src/bus/ensure-subscription.ts";
 import { toDeadLetter } from "../../src/event/dead-letter.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 

@@ -8,8 +8,8 @@ import { openBus } from "../../src/bus/open-bus.ts";
 import { encodeEvent } from "../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { noTracer } from "../../src/lib/tracer.ts";
@@ -70,7 +70,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         END $$;
         CREATE TRIGGER log_applied AFTER INSERT OR UPDATE ON kubernetes_object
         FOR EACH ROW EXECUTE FUNCTION log_applied()`);
-      bus = await openBus({ url: webSocketUrl, tenant }, runtime);
+      bus = await openBus({ url: webSocketUrl, tenant }, { ...runtime, probeTopic: TOPICS.events });
       producer = await bus.createProducer(stop.signal, TOPICS.events);
     });
     afterEach(async () => {

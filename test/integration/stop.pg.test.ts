@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
-import { startServer } from "../../src/main/start-server.ts";
+import { startServer } from "../../src/main/server.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";

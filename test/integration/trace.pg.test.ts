@@ -1,10 +1,10 @@
 import { InMemorySpanExporter, type ReadableSpan } from "@opentelemetry/sdk-trace";
 import { expect, it } from "vitest";
+import { createSilentLog } from "../../src/lib/log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { createSilentLog } from "../../src/lib/silent-log.ts";
 import { runAgentOn } from "../../src/main/agent.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
-import { startServer } from "../../src/main/start-server.ts";
+import { startServer } from "../../src/main/server.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createOtlpTracer } from "../../src/telemetry/otlp-tracer.ts";
 import { waitFor } from "../support/e2e/eventually.ts";

@@ -16,7 +16,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L1",
-    file: "src/domain/canonical-number.ts",
+    file: "src/domain/canonical-json.ts",
     find: 'trimEnd(digits, "0")',
     replace: 'digits.replace(/0+$/, "")',
     tests: LINEAR_TESTS,

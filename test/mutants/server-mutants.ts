@@ -138,7 +138,7 @@ export const serverMutants: readonly Mutant[] = [
   },
   {
     race: "I8",
-    file: "src/main/assert-migrated.ts",
+    file: "src/main/program-context.ts",
     find: "if (error instanceof TerminalError) {",
     replace: 'if (error instanceof Error && error.name !== "RetryableError") {',
     tests: ["test/unit/main/assert-migrated.pg.test.ts"],

@@ -10,7 +10,7 @@ import { ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { WakeUp } from "../../lib/condition.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AgentCounters } from "../metrics.ts";
-import type { Session } from "../uplink/session-part.ts";
+import type { Session } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import { KindComparison } from "./comparison.ts";
 import { RunFailure, toFailure } from "./comparison-error.ts";

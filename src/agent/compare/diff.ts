@@ -1,6 +1,6 @@
 import { sameChecksum } from "../../domain/checksum.ts";
 import { compareKeys } from "../../domain/object-key.ts";
-import { TerminalError } from "../../lib/errors.ts";
+import { BadInventoryError } from "../../domain/reconciliation/key-ranges.ts";
 
 /** An object that the cluster has. */
 export interface ListedObject {
@@ -43,12 +43,6 @@ export type Finding =
   | { readonly kind: "added"; readonly at: number }
   /** Postgres alone has it. */
   | { readonly kind: "missing"; readonly held: HeldObject };
-
-/** The inventory is not what the contract says, so nothing can be concluded from it. */
-export class BadInventoryError extends TerminalError {
-  override readonly name = "BadInventoryError";
-  readonly reason = "BadInventory";
-}
 
 /**
  * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys.

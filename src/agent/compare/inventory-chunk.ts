@@ -1,8 +1,8 @@
 import type { Batch, RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { compareKeys, formatKey } from "../../domain/object-key.ts";
-import type { KeyRange } from "../../domain/reconciliation/key-ranges.ts";
+import { BadInventoryError, type KeyRange } from "../../domain/reconciliation/key-ranges.ts";
 import { type Address, PackedRecords } from "../watch/packed-records.ts";
-import { BadInventoryError, type HeldObject } from "./diff.ts";
+import type { HeldObject } from "./diff.ts";
 
 /**
  * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it

@@ -7,7 +7,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { KindContext } from "../resource-context.ts";
 import { sizeOfItem } from "../uplink/batch-items.ts";
-import type { Session } from "../uplink/session-part.ts";
+import type { Session } from "../uplink/session.ts";
 
 /** Which run a batch answers. */
 export interface RunRef {

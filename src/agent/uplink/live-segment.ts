@@ -1,14 +1,9 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { kindKey } from "../../domain/resource-type.ts";
 import { parseVersion } from "../../domain/resource-version.ts";
+import type { BatchLimits } from "../config.ts";
 import { keyOfItem, observedVersionOf, sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
-
-/** Limits of one batch. At least one item always fits. */
-export interface BatchLimits {
-  readonly maxItems: number;
-  readonly maxBytes: number;
-}
 
 /** Changes of one kind and one incarnation, ready to become a batch. */
 export interface Cut {

@@ -3,8 +3,8 @@ import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliati
 import type { KindScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { WakeUp } from "../../lib/condition.ts";
+import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
-import type { BatchLimits } from "./live-segment.ts";
 import { UplinkState } from "./uplink-state.ts";
 
 /** Limits of an {@link Outbox}. */

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
   type Hello,
   type SyncRequest,
@@ -9,11 +10,11 @@ import {
   type Welcome,
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
-import { BoundedQueue, waitFor } from "../../lib/bounded-queue.ts";
+import { waitFor } from "../../lib/abort.ts";
+import { BoundedQueue } from "../../lib/bounded-queue.ts";
 import { type Clock, DeadlineError } from "../../lib/clock.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import type { Outbox } from "./outbox.ts";
-import type { BatchHandler, Session } from "./session-part.ts";
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -174,3 +175,22 @@ async function work(
     stream.abort(error);
   }
 }
+
+/** One stream to the backend, from Welcome to its end, as what answers runs sees it. */
+export interface Session {
+  /** Number of the session. */
+  readonly epoch: bigint;
+  /** Aborts when the session ends; what it was asked for is void then. */
+  readonly signal: AbortSignal;
+  /** Generation of the scope declared last. */
+  readonly scopeGeneration: bigint;
+  /** Number that the next message gets, or one after it. */
+  readonly nextSequence: bigint;
+  /** Sends a batch that answers a run; waits while too much is pending. */
+  sendRunBatch(signal: AbortSignal, batch: Batch): Promise<void>;
+  /** Sends the end of a kind's comparison, behind everything sent before. */
+  sendReconciled(message: KindReconciled): void;
+}
+
+/** Processes one batch of the backend. Must not wait on the uplink: the batches behind it wait for it. */
+export type BatchHandler = (session: Session, batch: Batch) => void;

@@ -5,9 +5,10 @@ import { type KindScope, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel
 import { type SyncRequest, SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { kindKey } from "../../domain/resource-type.ts";
 import { RetryableError } from "../../lib/errors.ts";
+import type { BatchLimits } from "../config.ts";
 import { sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
-import { type BatchLimits, LiveSegment } from "./live-segment.ts";
+import { LiveSegment } from "./live-segment.ts";
 
 /** A message that has its place in the order, and gets its number when it is taken. */
 interface MarkerSegment {

@@ -1,8 +1,7 @@
 import type { Hello } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
-import { sleepUnlessAborted } from "../../lib/abort.ts";
+import { sleepUnlessAborted, waitFor } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
-import { waitFor } from "../../lib/bounded-queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
@@ -10,8 +9,7 @@ import type { Random } from "../../lib/random.ts";
 import type { AgentTuning } from "../config.ts";
 import type { AgentCounters } from "../metrics.ts";
 import { Outbox } from "./outbox.ts";
-import { runSession } from "./session.ts";
-import type { BatchHandler } from "./session-part.ts";
+import { type BatchHandler, runSession } from "./session.ts";
 
 /** What an uplink is made of. */
 export interface UplinkOptions {

@@ -1,5 +1,5 @@
 import type { OutgoingMessage, Producer } from "../../bus/bus.ts";
-import { waitFor } from "../../lib/bounded-queue.ts";
+import { waitFor } from "../../lib/abort.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 
 /** Most that is on its way to the bus for one session. */

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus, Producer } from "../../bus/bus.ts";
-import { waitFor } from "../../lib/bounded-queue.ts";
+import { waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";

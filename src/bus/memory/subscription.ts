@@ -1,6 +1,5 @@
-import { waitFor } from "../../lib/bounded-queue.ts";
-import type { Consumer, Delivery } from "../bus.ts";
-import type { StoredMessage } from "./stored-message.ts";
+import { waitFor } from "../../lib/abort.ts";
+import type { Consumer, Delivery, OutgoingMessage } from "../bus.ts";
 
 interface Entry {
   readonly stored: StoredMessage;
@@ -146,4 +145,11 @@ class Member {
   constructor(maxUnacknowledged: number) {
     this.maxUnacknowledged = maxUnacknowledged;
   }
+}
+
+/** A message as a topic of the memory bus keeps it. */
+export interface StoredMessage {
+  /** Position in the topic, from 1. */
+  readonly position: number;
+  readonly message: OutgoingMessage;
 }

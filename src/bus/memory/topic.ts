@@ -1,7 +1,6 @@
-import { waitFor } from "../../lib/bounded-queue.ts";
+import { waitFor } from "../../lib/abort.ts";
 import type { OutgoingMessage } from "../bus.ts";
-import type { StoredMessage } from "./stored-message.ts";
-import { MemorySubscription } from "./subscription.ts";
+import { MemorySubscription, type StoredMessage } from "./subscription.ts";
 
 /** Bounds of a topic. At least one message always fits. */
 export interface MemoryTopicLimits {

@@ -1,30 +1,39 @@
-import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { ConfigError, RetryableError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/metrics.ts";
 import { createOutageLog, type OutageLog } from "../../lib/outage-log.ts";
-import type { Runtime } from "../../main/runtime.ts";
-import type { ReadinessCheck } from "../../telemetry/serve-probes.ts";
 import type { Bus } from "../bus.ts";
 import type { BrokerLimits, PulsarAdmin, SubscriptionStats } from "./admin/pulsar-admin.ts";
-import { isHeldBack } from "./is-held-back.ts";
 import { toMaxFrameBytes } from "./websocket/frame-limit.ts";
 
-/** What a program learns of its broker by looking at it from the side. */
+/** Observes the broker through its admin API: backlogs as metrics, limits, and stalled subscriptions. */
 export interface BrokerWatch {
-  /** Whether the broker takes messages as large as this program sends. */
-  readonly limits: ReadinessCheck;
-  /** Looks again and again until `signal` aborts. */
+  /** Throws `ConfigError` if the broker was last seen with a limit below what this program sends. */
+  assertLimits(): void;
+  /** Polls the broker until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** What the watch needs. */
+/** A subscription of a topic, both named as in `Bus`. */
+export interface MonitoredSubscription {
+  readonly topic: string;
+  readonly subscription: string;
+}
+
 export interface BrokerWatchOptions {
   readonly admin: PulsarAdmin;
   readonly bus: Bus;
   readonly isWebSocket: boolean;
-  readonly runtime: Runtime;
-  /** Is told when the broker holds events back for no reason: who joins anew sets it going ({@link isHeldBack}). */
+  /** Partitioned topic of the events. */
+  readonly events: MonitoredSubscription;
+  /** Topic of the dead letters. */
+  readonly deadLetters: MonitoredSubscription;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Called when the broker stops handing out events for no reason; a new consumer sets it going again. */
   readonly onHeldBack?: ((reason: string) => void) | undefined;
 }
 
@@ -33,23 +42,26 @@ const INTERVAL_MS = 15_000;
 
 /** Watches the backlogs, as metrics, and the broker's limits. What it cannot see it leaves out. */
 export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
-  const { admin, bus, isWebSocket, runtime, onHeldBack } = options;
-  const { clock, log, metrics } = runtime;
-  let events: number | undefined;
-  let deadLetters: number | undefined;
+  const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onHeldBack } = options;
+  let eventBacklog: number | undefined;
+  let deadLetterBacklog: number | undefined;
   let problem: string | undefined;
   let partitions: readonly SubscriptionStats[] = [];
-  metrics.gauge("evenkeel_bus_backlog_messages", "Events that no ingester has applied yet", () => events);
-  metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetters);
+  metrics.gauge(
+    "evenkeel_bus_backlog_messages",
+    "Events that no ingester has applied yet",
+    () => eventBacklog,
+  );
+  metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetterBacklog);
 
   const lookAtBacklogs = async (signal: AbortSignal): Promise<void> => {
-    const count = await admin.countPartitions(signal, TOPICS.events);
+    const count = await admin.countPartitions(signal, events.topic);
     if (count === undefined) {
-      throw new RetryableError(`there is no topic ${TOPICS.events}: run "evenkeel admin topics"`);
+      throw new RetryableError(`there is no topic ${events.topic}: run "evenkeel admin topics"`);
     }
-    const topics = Array.from({ length: count }, (_, index) => `${TOPICS.events}-partition-${index}`);
+    const topics = Array.from({ length: count }, (_, index) => `${events.topic}-partition-${index}`);
     const now = await Promise.all(
-      topics.map((topic) => admin.readSubscription(signal, topic, INGESTER_SUBSCRIPTION)),
+      topics.map((topic) => admin.readSubscription(signal, topic, events.subscription)),
     );
     const heldBack = topics.filter((_, index) => isHeldBack(partitions[index], now[index]));
     if (heldBack.length > 0) {
@@ -57,26 +69,24 @@ export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
     }
     // Whoever was told has the time between two looks before it is told again.
     partitions = heldBack.length > 0 ? [] : now;
-    events = now.reduce((sum, { backlog }) => sum + backlog, 0);
-    deadLetters = (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
+    eventBacklog = now.reduce((sum, { backlog }) => sum + backlog, 0);
+    const { topic, subscription } = deadLetters;
+    deadLetterBacklog = (await admin.readSubscription(signal, topic, subscription)).backlog;
   };
   const lookAtLimits = async (signal: AbortSignal): Promise<void> => {
     problem = compareLimits(await admin.readBrokerLimits(signal), bus.maxMessageBytes, isWebSocket);
   };
   const forgetBacklogs = (): void => {
-    events = undefined;
-    deadLetters = undefined;
+    eventBacklog = undefined;
+    deadLetterBacklog = undefined;
     partitions = [];
   };
 
   return {
-    limits: {
-      name: "bus limits",
-      async check() {
-        if (problem !== undefined) {
-          throw new ConfigError(problem);
-        }
-      },
+    assertLimits() {
+      if (problem !== undefined) {
+        throw new ConfigError(problem);
+      }
     },
     async run(signal) {
       // Apart, because the limits take a superuser.
@@ -131,4 +141,24 @@ function compareLimits(
   return isWebSocket && maxTextFrameBytes < frame
     ? `the broker takes frames of ${maxTextFrameBytes} bytes (webSocketMaxTextFrameSize), expected ${frame}: raise it, or lower --bus-max-message`
     : undefined;
+}
+
+/**
+ * Whether a broker holds messages back for no reason, as seen by two looks some seconds apart: some wait to be handed
+ * out, no consumer has any that would have to be acknowledged before, and nothing was handed out since.
+ *
+ * Seen of Pulsar 4.0.8 in quiet partitions, after consumers had come and gone. It looks like apache/pulsar#26236 (mended in
+ * 2026): at the end of a topic the Key_Shared dispatcher waits for the next message, and forgets those that it has put back.
+ * A consumer that joins sets it going.
+ */
+export function isHeldBack(
+  before: SubscriptionStats | undefined,
+  now: SubscriptionStats | undefined,
+): boolean {
+  return (
+    before !== undefined &&
+    now !== undefined &&
+    [before, now].every(({ inReplay, unacknowledged }) => inReplay > 0 && unacknowledged === 0) &&
+    before.delivered === now.delivered
+  );
 }

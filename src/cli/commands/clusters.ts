@@ -1,12 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import { Command } from "commander";
-import { type Cluster, ListClustersResponseSchema } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { addClientOptions, toClientCall } from "../client-command.ts";
+import {
+  type Cluster,
+  GetClusterResponseSchema,
+  ListClustersResponseSchema,
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { formatKindName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
-import { listPages } from "../list-pages.ts";
+import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
-import { formatTable } from "../output/table.ts";
+import { formatProperties, formatTable } from "../output/table.ts";
 import { formatAgo } from "../output/time.ts";
 
 /** `evenkeel clusters` */
@@ -49,4 +53,59 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
       session?.agentVersion ?? "",
     ]),
   );
+}
+
+/** `evenkeel cluster NAME` */
+export function createClusterCommand(context: CliContext): Command {
+  const command = new Command("cluster").summary("show a cluster with its kinds");
+  command
+    .description(
+      "Show a cluster: its agent's session, and for each kind what is held and since when it is verified.",
+    )
+    .argument("<name>", "name of the cluster")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ evenkeel cluster demo\n  $ evenkeel cluster demo --output yaml\n",
+    );
+  return addClientOptions(command).action(async (name: string) => {
+    const { client, format } = await toClientCall(command, context);
+    const response = await client.getCluster({ name }, { signal: context.signal });
+    const { cluster } = response;
+    if (format !== "table") {
+      context.print(formatMessage(GetClusterResponseSchema, response, format));
+    } else if (cluster !== undefined) {
+      context.print(formatCluster(context.clock.now(), cluster));
+    }
+  });
+}
+
+function formatCluster(now: Date, cluster: Cluster): string {
+  const { name, uid, connected, session, lastEventTime, verifiedTime, objects, quarantined, kinds } = cluster;
+  const state = connected ? "connected" : "not connected";
+  const properties = formatProperties([
+    ["Cluster", name],
+    ["Uid", uid],
+    [
+      "State",
+      session === undefined
+        ? state
+        : `${state}, since ${formatAgo(now, session.closeTime ?? session.openTime)}`,
+    ],
+    ["Agent", session === undefined ? "" : `${session.agentVersion} (${session.instanceId})`],
+    ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
+    ["Last event", formatAgo(now, lastEventTime)],
+    ["Verified", verifiedTime === undefined ? "not yet in whole" : formatAgo(now, verifiedTime)],
+  ]);
+  const table = formatTable(
+    ["KIND", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
+    kinds.map((each) => [
+      formatKindName(each.kind),
+      each.kind?.version ?? "",
+      each.namespaces.join(",") || "all",
+      String(each.objects),
+      String(each.quarantined),
+      each.verifiedTime === undefined ? "never" : formatAgo(now, each.verifiedTime),
+    ]),
+  );
+  return kinds.length === 0 ? properties : `${properties}\n${table}`;
 }

@@ -1,11 +1,22 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { dlqProgram } from "../../config/programs/admin.ts";
+import { type KeptLetter, LettersHeldError } from "../../event/dead-letter-queue.ts";
+import { NotFoundError } from "../../lib/errors.ts";
+import { addConfigOptions } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
-import { createDlqDropCommand } from "./dlq-drop.ts";
-import { createDlqListCommand } from "./dlq-list.ts";
-import { createDlqRetryCommand } from "./dlq-retry.ts";
-import { createDlqShowCommand } from "./dlq-show.ts";
+import { createLimitOption, createOutputOption } from "../options.ts";
+import {
+  type LetterSummary,
+  toLetterDocument,
+  toLetterJson,
+  toLetterSummary,
+} from "../output/dead-letter.ts";
+import { formatJson, type OutputFormat } from "../output/message.ts";
+import { formatTable } from "../output/table.ts";
+import { formatAgo } from "../output/time.ts";
+import { openDeadLetters } from "./open-dead-letter-queue.ts";
 
-const examples = `
+const EXAMPLES = `
 Examples:
   $ evenkeel dlq list --bus-url ws://pulsar:8080
   $ evenkeel dlq show 163:0 --bus-url ws://pulsar:8080
@@ -21,5 +32,169 @@ export function createDlqCommand(context: CliContext): Command {
     .addCommand(createDlqShowCommand(context))
     .addCommand(createDlqRetryCommand(context))
     .addCommand(createDlqDropCommand(context))
-    .addHelpText("after", examples);
+    .addHelpText("after", EXAMPLES);
+}
+
+interface DlqListFlags {
+  readonly account?: string;
+  readonly cluster?: string;
+  readonly limit: number;
+  readonly output: OutputFormat;
+}
+
+const LIST_EXAMPLES = `
+Examples:
+  $ evenkeel dlq list --bus-url ws://pulsar:8080
+  $ evenkeel dlq list --account acme --cluster prod-1 --output json
+`;
+
+/** `evenkeel dlq list` */
+function createDlqListCommand(context: CliContext): Command {
+  const command = new Command("list").summary("list dead letters");
+  command
+    .description("List dead letters, the oldest first, and why they could not be applied. They stay.")
+    .option("--account <name>", "only of this account")
+    .option("--cluster <name>", "only of this cluster")
+    .addOption(createLimitOption(100))
+    .addOption(createOutputOption("How to print"))
+    .addHelpText("after", LIST_EXAMPLES);
+  return addConfigOptions(command, dlqProgram).action(async (flags: DlqListFlags) => {
+    await using letters = await openDeadLetters(command, context);
+    const { signal, clock, print, tell } = context;
+    const found: LetterSummary[] = [];
+    let more = false;
+    try {
+      for await (const letter of letters.read(signal)) {
+        const summary = toLetterSummary(letter);
+        if (matches(summary, flags)) {
+          more = found.length === flags.limit;
+          if (more) {
+            break;
+          }
+          found.push(summary);
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof LettersHeldError)) {
+        throw error;
+      }
+      context.setExitCode(1);
+      tell(`evenkeel: ${error.message}\n`);
+    }
+    print(
+      flags.output === "table"
+        ? formatLetters(clock.now(), found)
+        : formatJson({ deadLetters: found.map(toLetterJson) }, flags.output),
+    );
+    if (more) {
+      tell(`There are more than these ${found.length}: see --limit, --account and --cluster.\n`);
+    }
+  });
+}
+
+function matches({ account, cluster }: LetterSummary, wanted: DlqListFlags): boolean {
+  return account === (wanted.account ?? account) && cluster === (wanted.cluster ?? cluster);
+}
+
+function formatLetters(now: Date, letters: readonly LetterSummary[]): string {
+  if (letters.length === 0) {
+    return "There are no dead letters.\n";
+  }
+  return formatTable(
+    ["ID", "TIME", "ACCOUNT", "CLUSTER", "BODY", "BYTES", "REDELIVERIES", "REASON"],
+    letters.map(({ id, time, account, cluster, body, bytes, redeliveries, reason }) => [
+      id,
+      formatAgo(now, time),
+      account,
+      cluster,
+      body,
+      String(bytes),
+      String(redeliveries),
+      // One line each: a reason may be somebody else's text.
+      reason.replace(/\s+/g, " "),
+    ]),
+  );
+}
+
+interface DlqShowFlags {
+  readonly contents?: true;
+  readonly output: "json" | "yaml";
+}
+
+const SHOW_EXAMPLES = `
+Examples:
+  $ evenkeel dlq show 163:0 --bus-url ws://pulsar:8080
+  $ evenkeel dlq show 163:0 --contents --output json
+`;
+
+/** `evenkeel dlq show ID` */
+function createDlqShowCommand(context: CliContext): Command {
+  const command = new Command("show").summary("show a dead letter");
+  const output = new Option("-o, --output <format>", "How to print");
+  command
+    .description("Show a dead letter, decoded, and why it could not be applied. It stays.")
+    .argument("<id>", 'identity of the letter, from "evenkeel dlq list"')
+    .option("--contents", "with the contents of objects, which may be secret")
+    .addOption(output.choices(["json", "yaml"]).default("yaml"))
+    .addHelpText("after", SHOW_EXAMPLES);
+  return addConfigOptions(command, dlqProgram).action(async (id: string, flags: DlqShowFlags) => {
+    await using letters = await openDeadLetters(command, context);
+    const letter = await find(letters.read(context.signal), id);
+    context.print(formatJson(toLetterDocument(letter, flags.contents === true), flags.output));
+  });
+}
+
+async function find(letters: AsyncIterable<KeptLetter>, id: string): Promise<KeptLetter> {
+  for await (const letter of letters) {
+    if (letter.id === id) {
+      return letter;
+    }
+  }
+  throw new NotFoundError(`there is no dead letter ${id}: "evenkeel dlq list" shows them`);
+}
+
+const RETRY_EXAMPLES = `
+A letter that is applied in vain again comes back as a new one. One that comes too late does no harm: what was said
+about an object after it stays.
+
+Examples:
+  $ evenkeel dlq retry 163:0 --bus-url ws://pulsar:8080
+  $ evenkeel dlq list -o json | jq -r '.deadLetters[].id' | xargs evenkeel dlq retry
+`;
+
+/** `evenkeel dlq retry ID...` */
+function createDlqRetryCommand(context: CliContext): Command {
+  const command = new Command("retry").summary("apply dead letters again");
+  command
+    .description("Put dead letters back among the events, once what made them fail is mended.")
+    .argument("<id...>", 'identities of letters, from "evenkeel dlq list"')
+    .addHelpText("after", RETRY_EXAMPLES);
+  return addConfigOptions(command, dlqProgram).action(async (ids: string[]) => {
+    await using letters = await openDeadLetters(command, context);
+    for await (const { id } of letters.retry(context.signal, ids)) {
+      context.print(`retried ${id}\n`);
+    }
+  });
+}
+
+const DROP_EXAMPLES = `
+What a dropped letter said of objects is found and mended by the next reconciliation run.
+
+Examples:
+  $ evenkeel dlq drop 163:0 --bus-url ws://pulsar:8080
+`;
+
+/** `evenkeel dlq drop ID...` */
+function createDlqDropCommand(context: CliContext): Command {
+  const command = new Command("drop").summary("forget dead letters");
+  command
+    .description("Forget dead letters, for good.")
+    .argument("<id...>", 'identities of letters, from "evenkeel dlq list"')
+    .addHelpText("after", DROP_EXAMPLES);
+  return addConfigOptions(command, dlqProgram).action(async (ids: string[]) => {
+    await using letters = await openDeadLetters(command, context);
+    for await (const { id } of letters.drop(context.signal, ids)) {
+      context.print(`dropped ${id}\n`);
+    }
+  });
 }

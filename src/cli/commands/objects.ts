@@ -2,16 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import { Command } from "commander";
 import {
   type Object$ as FleetObject,
+  GetObjectResponseSchema,
   ListObjectsResponseSchema,
   ObjectState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { formatKindName, parseKindName } from "../../domain/format-kind-name.ts";
-import { addClientOptions, toClientCall } from "../client-command.ts";
+import { parseExact } from "../../domain/canonical-json.ts";
+import { formatKindName, parseKindName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
-import { listPages } from "../list-pages.ts";
+import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
-import { formatTable } from "../output/table.ts";
+import { formatProperties, formatTable } from "../output/table.ts";
 import { formatAgo } from "../output/time.ts";
 
 interface ObjectsFlags {
@@ -21,7 +22,7 @@ interface ObjectsFlags {
   readonly limit: number;
 }
 
-const examples = `
+const LIST_EXAMPLES = `
 Examples:
   $ evenkeel objects demo
   $ evenkeel objects demo --kind deployments.apps --namespace shop
@@ -38,7 +39,7 @@ export function createObjectsCommand(context: CliContext): Command {
     .option("-n, --namespace <name>", "only this namespace")
     .option("--content", "with contents, in json and yaml")
     .addOption(createLimitOption(500))
-    .addHelpText("after", examples);
+    .addHelpText("after", LIST_EXAMPLES);
   return addClientOptions(command).action(async (cluster: string, flags: ObjectsFlags) => {
     const { client, format } = await toClientCall(command, context);
     const { signal, clock, print, tell } = context;
@@ -84,4 +85,62 @@ function formatObjectState(state: ObjectState, quarantineReason: string, checksu
     return `quarantined: ${quarantineReason}`;
   }
   return checksum.length === 0 ? "edited by hand" : "present";
+}
+
+const GET_EXAMPLES = `
+Examples:
+  $ evenkeel object demo deployments.apps web --namespace shop
+  $ evenkeel object demo namespaces shop
+  $ evenkeel object demo pods web-0 -n shop --output json
+`;
+
+/** `evenkeel object CLUSTER KIND NAME` */
+export function createObjectCommand(context: CliContext): Command {
+  const command = new Command("object").summary("show an object with its content");
+  command
+    .description("Show an object as Postgres holds it, with its content.")
+    .argument("<cluster>", "name of the cluster")
+    .argument("<kind>", "pods, deployments.apps or apps/v1/deployments")
+    .argument("<name>", "name of the object")
+    .option("-n, --namespace <name>", "its namespace; none for an object of cluster scope", "")
+    .addHelpText("after", GET_EXAMPLES);
+  return addClientOptions(command).action(
+    async (cluster: string, kindName: string, name: string, { namespace }: { namespace: string }) => {
+      const { client, format } = await toClientCall(command, context);
+      // The server looks at group and resource only; the version has to be a valid one.
+      const kind = { ...parseKindName(kindName), version: "v1" };
+      const request = { cluster, ref: { kind, namespace, name } };
+      const response = await client.getObject(request, { signal: context.signal });
+      if (format !== "table") {
+        context.print(formatMessage(GetObjectResponseSchema, response, format));
+      } else if (response.object !== undefined) {
+        context.print(formatObject(context.clock.now(), response.object));
+      }
+    },
+  );
+}
+
+function formatObject(now: Date, object: FleetObject): string {
+  const { ref, uid, resourceVersion, observedVersion, updateTime, verifiedTime } = object;
+  const properties = formatProperties([
+    ["Kind", formatKindName(ref?.kind)],
+    ["Namespace", ref?.namespace ?? ""],
+    ["Name", ref?.name ?? ""],
+    ["Uid", uid],
+    ["Version", `${resourceVersion}, observed at ${observedVersion}`],
+    ["Updated", formatAgo(now, updateTime)],
+    ["Verified", verifiedTime === undefined ? "never" : formatAgo(now, verifiedTime)],
+    ["Checksum", toChecksum(object)],
+    ["Managed by", object.managedBy],
+    ["Quarantined", object.quarantineReason],
+  ]);
+  return object.content === ""
+    ? properties
+    : `${properties}\n${JSON.stringify(parseExact(object.content), undefined, 2)}\n`;
+}
+
+function toChecksum({ checksum }: FleetObject): string {
+  return checksum.length === 0
+    ? "none: edited by hand since it was verified"
+    : Buffer.from(checksum).toString("hex");
 }

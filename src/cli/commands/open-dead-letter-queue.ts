@@ -1,12 +1,13 @@
 import type { Command } from "commander";
 import { openBus } from "../../bus/open-bus.ts";
 import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
-import { dlqProgram } from "../../config/programs/dlq-config.ts";
+import { toAdminUrl } from "../../config/fields/bus.ts";
+import { dlqProgram } from "../../config/programs/admin.ts";
 import { createDeadLetters, type DeadLetters } from "../../event/dead-letter-queue.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { NotFoundError } from "../../lib/errors.ts";
+import { createSilentLog } from "../../lib/log.ts";
 import { noMetrics } from "../../lib/metrics.ts";
-import { createSilentLog } from "../../lib/silent-log.ts";
 import { createSystemRandom } from "../../lib/system-random.ts";
 import { configOf } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
@@ -17,11 +18,17 @@ export async function openDeadLetters(
   context: CliContext,
 ): Promise<DeadLetters & AsyncDisposable> {
   const { bus: config } = configOf(dlqProgram, command, context);
-  const admin = await openPulsarAdmin(context, config);
+  const admin = await openPulsarAdmin(context, config, toAdminUrl(config));
   const { clock } = context;
   // What goes wrong is thrown, and told by who asked.
   const log = createSilentLog();
-  const bus = await openBus(config, { clock, random: createSystemRandom(), log, metrics: noMetrics });
+  const bus = await openBus(config, {
+    clock,
+    random: createSystemRandom(),
+    log,
+    metrics: noMetrics,
+    probeTopic: TOPICS.deadLetter,
+  });
   const count = async (signal: AbortSignal): Promise<number> => {
     try {
       return (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;

@@ -4,14 +4,12 @@ import {
   type ReconciliationRun,
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
-import { addClientOptions, toClientCall } from "../client-command.ts";
 import type { CliContext } from "../context.ts";
-import type { FleetClient } from "../fleet-client.ts";
+import { addClientOptions, type FleetClient, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
-import { printRun } from "../output/print-run.ts";
-import { countFindings, formatState } from "../output/run.ts";
-import { followRun } from "./follow-run.ts";
+import { countFindings, formatState, printRun } from "../output/run.ts";
 
 // Between two attempts while another run of the cluster is active.
 const retryMs = 500;
@@ -82,4 +80,47 @@ function toProgress(run: ReconciliationRun): string {
   const done = run.kinds.filter(({ pending }) => !pending).length;
   const kinds = run.kinds.length === 0 ? "" : `, ${done} of ${run.kinds.length} kinds compared`;
   return `${formatState(run)}${kinds}, ${countFindings(run)} rows repaired`;
+}
+
+// How long to trust the stream alone: a run that ends just before the stream begins is never in it.
+const lookAgainMs = 5000;
+
+/** A run as it changes, until it has ended; that state is the last. */
+async function* followRun(
+  signal: AbortSignal,
+  client: FleetClient,
+  clock: Clock,
+  { id, cluster }: ReconciliationRun,
+): AsyncGenerator<ReconciliationRun, void, undefined> {
+  for (;;) {
+    const { run } = await client.getReconciliationRun({ id }, { signal });
+    if (run !== undefined) {
+      yield run;
+    }
+    if (run?.endTime !== undefined) {
+      return;
+    }
+    using deadline = clock.deadline(signal, lookAgainMs);
+    // Leaving the loop does not end the call, and a call that goes on keeps the process alive.
+    const left = new AbortController();
+    const call = { signal: AbortSignal.any([deadline.signal, left.signal]) };
+    try {
+      for await (const { run: changed } of client.watchReconciliationRuns({ cluster }, call)) {
+        if (changed?.id !== id) {
+          continue;
+        }
+        yield changed;
+        if (changed.endTime !== undefined) {
+          return;
+        }
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (ConnectError.from(error).code !== Code.Canceled || !deadline.signal.aborted) {
+        throw error;
+      }
+    } finally {
+      left.abort();
+    }
+  }
 }

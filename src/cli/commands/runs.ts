@@ -1,12 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { Command } from "commander";
 import { ListReconciliationRunsResponseSchema } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { addClientOptions, toClientCall } from "../client-command.ts";
 import type { CliContext } from "../context.ts";
-import { listPages } from "../list-pages.ts";
+import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
-import { formatRuns } from "../output/run.ts";
+import { formatRuns, printRun } from "../output/run.ts";
 
 /** `evenkeel runs [CLUSTER]` */
 export function createRunsCommand(context: CliContext): Command {
@@ -29,5 +28,26 @@ export function createRunsCommand(context: CliContext): Command {
         ? formatRuns(context.clock.now(), runs)
         : formatMessage(ListReconciliationRunsResponseSchema, response, format),
     );
+  });
+}
+
+const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
+
+/** `evenkeel run ID` */
+export function createRunCommand(context: CliContext): Command {
+  const command = new Command("run").summary("show a reconciliation run and what it repaired");
+  command
+    .description(
+      "Show a reconciliation run: its kinds, and object by object what it found wrong and repaired.",
+    )
+    .argument("<id>", 'identity of the run, from "evenkeel runs"')
+    .addOption(createLimitOption(100))
+    .addHelpText("after", `\nExamples:\n  $ evenkeel run ${id}\n  $ evenkeel run ${id} --output json\n`);
+  return addClientOptions(command).action(async (runId: string, { limit }: { limit: number }) => {
+    const call = await toClientCall(command, context);
+    const { run } = await call.client.getReconciliationRun({ id: runId }, { signal: context.signal });
+    if (run !== undefined) {
+      await printRun(context, call, run, limit);
+    }
   });
 }

@@ -1,10 +1,19 @@
-import { Command } from "commander";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { Command, InvalidArgumentError, Option } from "commander";
+import { DEFAULT_AUDIENCE } from "../../config/fields/auth.ts";
+import { clusterName } from "../../config/programs/agent.ts";
+import { duration } from "../../config/value-types.ts";
+import { isAccountName } from "../../domain/names.ts";
+import { ConfigError, TerminalError, toMessage } from "../../lib/errors.ts";
+import { keyIdOf, type PrivateKey, parsePrivateKey, readPublicKeys } from "../../rpc/auth/jwt/keys.ts";
 import type { CliContext } from "../context.ts";
-import { createTokenCreateCommand } from "./token-create.ts";
-import { createTokenInspectCommand } from "./token-inspect.ts";
-import { createTokenKeygenCommand } from "./token-keygen.ts";
+import { createOutputOption, parseAs } from "../options.ts";
+import { formatJson, type OutputFormat } from "../output/message.ts";
+import { formatProperties } from "../output/table.ts";
+import { formatToken } from "../output/token.ts";
 
-const examples = `
+const EXAMPLES = `
 Examples:
   $ evenkeel token keygen tokens.key
   $ evenkeel server --auth-public-keys tokens.key.pub
@@ -20,5 +29,161 @@ export function createTokenCommand(context: CliContext): Command {
     .addCommand(createTokenKeygenCommand(context))
     .addCommand(createTokenCreateCommand(context))
     .addCommand(createTokenInspectCommand(context))
-    .addHelpText("after", examples);
+    .addHelpText("after", EXAMPLES);
+}
+
+interface CreateFlags {
+  readonly key: string;
+  readonly account: string;
+  readonly cluster?: string;
+  readonly subject?: string;
+  readonly audience: string;
+  readonly expiresIn: number;
+}
+
+const DAY_MS = 86_400_000;
+
+const CREATE_EXAMPLES = `
+Examples:
+  $ evenkeel token create --key tokens.key --account shop --cluster prod-1 > prod-1.token
+  $ evenkeel token create --key tokens.key --account shop --expires-in 8h --subject ann@shop.example
+`;
+
+/** `evenkeel token create` */
+function createTokenCreateCommand({ clock, print }: CliContext): Command {
+  return new Command("create")
+    .summary("make a token")
+    .description("Print a token (a JWT) for an account, and for one of its clusters or all.")
+    .requiredOption("--key <path>", 'the private key, from "evenkeel token keygen"')
+    .requiredOption("--account <name>", "account that the bearer belongs to", parseAccount)
+    .option(
+      "--cluster <name>",
+      "the one cluster that the bearer may speak for and see; any unless given",
+      parseAs(clusterName),
+    )
+    .addOption(
+      new Option("--expires-in <duration>", "how long it is good for")
+        .argParser(parseAs(duration))
+        .default(90 * DAY_MS, "90d"),
+    )
+    .option("--subject <text>", "who the bearer is, for the server's log")
+    .option("--audience <name>", "whom the token is for, as the server has it", DEFAULT_AUDIENCE)
+    .addHelpText("after", CREATE_EXAMPLES)
+    .action(async ({ key, expiresIn, ...claims }: CreateFlags) => {
+      const privateKey = readPrivateKey(key);
+      // Loaded when it is needed, because it takes longer than all else together.
+      const { signToken } = await import("../../rpc/auth/jwt/sign.ts");
+      const issuedAt = clock.now();
+      const expiresAt = new Date(issuedAt.getTime() + expiresIn);
+      print(`${await signToken(privateKey, { ...claims, issuedAt, expiresAt })}\n`);
+    });
+}
+
+function parseAccount(text: string): string {
+  if (!isAccountName(text)) {
+    throw new InvalidArgumentError("Expected 1 to 253 characters, none of them a control character.");
+  }
+  return text;
+}
+
+function readPrivateKey(path: string): PrivateKey {
+  try {
+    return parsePrivateKey(readFileSync(path, "utf8"));
+  } catch (cause) {
+    throw new ConfigError(`the private key ${path} cannot be read: ${toMessage(cause)}`, { cause });
+  }
+}
+
+interface InspectFlags {
+  readonly publicKey?: string;
+  readonly audience: string;
+  readonly output: OutputFormat;
+}
+
+const INSPECT_EXAMPLES = `
+Examples:
+  $ evenkeel token inspect --public-key tokens.key.pub < prod-1.token
+  $ evenkeel token inspect eyJhbGciOiJFZERTQSJ9.eyJhY2NvdW50Ijoic2hvcCJ9.c2ln --output json
+`;
+
+/** `evenkeel token inspect [TOKEN]` */
+function createTokenInspectCommand({ clock, print, readInput, setExitCode }: CliContext): Command {
+  return new Command("inspect")
+    .summary("show what a token says, and whether it is good")
+    .description(
+      "Show what a token says and whether it is valid now; with a public key, also whether it is genuine.",
+    )
+    .argument("[token]", "the token; read from standard input unless given")
+    .option("--public-key <path>", "verify the signature with the keys in this file, in PEM or as a JWK set")
+    .option("--audience <name>", "whom a server expects it to be for", DEFAULT_AUDIENCE)
+    .addOption(createOutputOption("How to print"))
+    .addHelpText("after", "\nExits with 0 only when nothing was found wrong.")
+    .addHelpText("after", INSPECT_EXAMPLES)
+    .action(async (argument: string | undefined, { publicKey, audience, output }: InspectFlags) => {
+      const keys = publicKey === undefined ? undefined : readPublicKeys(publicKey);
+      const token = (argument ?? (await readInput())).trim();
+      const now = clock.now();
+      // Loaded when it is needed, because it takes longer than all else together.
+      const { inspectToken } = await import("../../rpc/auth/jwt/inspect.ts");
+      const inspection = await inspectToken(token, keys, { now, audience });
+      print(output === "table" ? formatToken(now, inspection) : formatJson(inspection, output));
+      setExitCode(inspection.problem === undefined ? 0 : 1);
+    });
+}
+
+const KEYGEN_EXAMPLES = `
+Examples:
+  $ evenkeel token keygen tokens.key
+  $ evenkeel server --auth-public-keys tokens.key.pub,old.key.pub
+`;
+
+/** `evenkeel token keygen FILE` */
+function createTokenKeygenCommand({ print }: CliContext): Command {
+  return new Command("keygen")
+    .summary("make a pair of keys")
+    .description(
+      "Make a pair of keys (Ed25519): the private one, which tokens are made with, and the public one, which servers verify them with.",
+    )
+    .argument("<file>", "file for the private key; the public one goes beside it, as <file>.pub")
+    .addHelpText(
+      "after",
+      "\nNo file is ever overwritten. The private key is readable by you alone: keep it so.",
+    )
+    .addHelpText("after", KEYGEN_EXAMPLES)
+    .action((file: string) => {
+      const { publicKey, privateKey } = generateKeyPairSync("ed25519", {
+        publicKeyEncoding: { type: "spki", format: "pem" },
+        privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      });
+      const publicFile = `${file}.pub`;
+      writeNewFile(file, privateKey, 0o600);
+      try {
+        writeNewFile(publicFile, publicKey, 0o644);
+      } catch (error) {
+        rmSync(file);
+        throw error;
+      }
+      print(
+        formatProperties([
+          ["Private key", file],
+          ["Public key", publicFile],
+          ["Key id", keyIdOf(createPublicKey(publicKey))],
+        ]),
+      );
+    });
+}
+
+/** Writes a file that is not there yet. Throws `TerminalError` when it is, or cannot be written. */
+function writeNewFile(path: string, text: string, mode: number): void {
+  try {
+    writeFileSync(path, text, { flag: "wx", mode });
+  } catch (cause) {
+    const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
+    throw new TerminalError(
+      exists
+        ? `${path} is there already and is not overwritten: name another file, or move it away`
+        : `${path} cannot be written: ${toMessage(cause)}`,
+      { cause },
+    );
+  }
 }

@@ -1,5 +1,5 @@
 import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
-import { formatJson } from "./format-json.ts";
+import { stringify } from "yaml";
 
 /** How results are printed: as a table for people, or exactly, for programs. */
 export type OutputFormat = "table" | "json" | "yaml";
@@ -11,4 +11,9 @@ export function formatMessage<Desc extends DescMessage>(
   format: "json" | "yaml",
 ): string {
   return formatJson(toJson(schema, message), format);
+}
+
+/** A value that JSON can hold, as JSON or as YAML. */
+export function formatJson(value: unknown, format: "json" | "yaml"): string {
+  return format === "json" ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value);
 }

@@ -1,13 +1,17 @@
+import { create, type DescEnum } from "@bufbuild/protobuf";
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   FindingTypeSchema,
+  GetReconciliationRunResponseSchema,
   type ReconciliationFinding,
   type ReconciliationRun,
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Failure } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { formatKindName } from "../../domain/format-kind-name.ts";
-import { formatEnum } from "./format-enum.ts";
+import { formatKindName } from "../../domain/resource-type.ts";
+import type { CliContext } from "../context.ts";
+import { type ClientCall, listPages } from "../fleet-client.ts";
+import { formatMessage } from "./message.ts";
 import { formatProperties, formatTable } from "./table.ts";
 import { formatAgo, formatBetween } from "./time.ts";
 
@@ -29,11 +33,7 @@ export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): strin
 }
 
 /** A run with its kinds and what it repaired. */
-export function formatRun(
-  now: Date,
-  run: ReconciliationRun,
-  findings: readonly ReconciliationFinding[],
-): string {
+function formatRun(now: Date, run: ReconciliationRun, findings: readonly ReconciliationFinding[]): string {
   const properties = formatProperties([
     ["Run", run.id],
     ["Cluster", run.cluster],
@@ -96,4 +96,34 @@ function formatFindings(now: Date, findings: readonly ReconciliationFinding[]): 
 
 function formatFailure(failure: Failure | undefined): string {
   return failure === undefined ? "" : `${failure.reason}: ${failure.message}`;
+}
+
+/** Prints a run; for people, with up to `findingLimit` of what it repaired. */
+export async function printRun(
+  { signal, clock, print, tell }: CliContext,
+  { client, format }: ClientCall,
+  run: ReconciliationRun,
+  findingLimit: number,
+): Promise<void> {
+  if (format !== "table") {
+    const response = create(GetReconciliationRunResponseSchema, { run });
+    print(formatMessage(GetReconciliationRunResponseSchema, response, format));
+    return;
+  }
+  let more = false;
+  const findings = await listPages(findingLimit, async (pageSize, pageToken) => {
+    const request = { runId: run.id, pageSize, pageToken };
+    const page = await client.listReconciliationFindings(request, { signal });
+    more = page.nextPageToken !== "";
+    return { items: page.findings, nextPageToken: page.nextPageToken };
+  });
+  print(formatRun(clock.now(), run, findings));
+  if (more) {
+    tell(`There are more findings than these ${findings.length}: see "evenkeel run ${run.id} --limit".\n`);
+  }
+}
+
+/** A value's name without its enum's: "SUCCEEDED". One that this version does not know shows as its number. */
+function formatEnum(schema: DescEnum, value: number): string {
+  return schema.value[value]?.localName ?? String(value);
 }

@@ -1,5 +1,5 @@
+import { fromNumericDate } from "../../rpc/auth/jwt/claims.ts";
 import type { TokenInspection } from "../../rpc/auth/jwt/inspect.ts";
-import { fromNumericDate } from "../../rpc/auth/jwt/numeric-date.ts";
 import { formatProperties } from "./table.ts";
 import { formatDuration } from "./time.ts";
 

@@ -1,22 +1,8 @@
 import * as z from "zod/mini";
+import type { BusSettings } from "../../bus/settings.ts";
 import { ConfigError } from "../../lib/errors.ts";
 import { optional, required, type ValuesOf, withDefault } from "../field.ts";
-import { byteSize } from "../quantity.ts";
-import { httpUrl, text, type ValueType } from "../value-types.ts";
-
-/** Where the bus is, and how to be let in. */
-export interface BusConfig {
-  readonly url: string;
-  readonly tenant: string;
-  readonly token: string | undefined;
-  /** Read again at every connect, so that it can be renewed. */
-  readonly tokenFile: string | undefined;
-  readonly trustCertsFile: string | undefined;
-  /** Unset: what a broker of default settings takes. */
-  readonly maxMessageBytes: number | undefined;
-  /** Pulsar's admin API; unset: nothing asks it. */
-  readonly adminUrl: string | undefined;
-}
+import { byteSize, httpUrl, text, type ValueType } from "../value-types.ts";
 
 const SCHEMES = ["ws:", "wss:", "pulsar:", "pulsar+ssl:"];
 
@@ -27,7 +13,7 @@ const busUrl: ValueType<string> = {
   placeholder: "url",
 };
 
-/** Keys of {@link BusConfig}. */
+/** Keys of {@link BusSettings}. */
 export const busFields = {
   busUrl: required<string>(
     busUrl,
@@ -50,7 +36,7 @@ export const busFields = {
 };
 
 /** The configuration that the keys say. Throws `ConfigError` when there are two tokens, because only one could be meant. */
-export function toBusConfig(values: ValuesOf<typeof busFields>): BusConfig {
+export function toBusSettings(values: ValuesOf<typeof busFields>): BusSettings {
   if (values.busToken !== undefined && values.busTokenFile !== undefined) {
     throw new ConfigError(
       "the configuration is not valid:\n  busToken and busTokenFile are both set: take one away",
@@ -65,4 +51,18 @@ export function toBusConfig(values: ValuesOf<typeof busFields>): BusConfig {
     maxMessageBytes: values.busMaxMessage,
     adminUrl: values.busAdminUrl,
   };
+}
+
+/** Where Pulsar's admin API is. A broker serves it beside its WebSocket API, so that URL will do. */
+export function toAdminUrl({ url, adminUrl }: BusSettings): string {
+  if (adminUrl !== undefined) {
+    return adminUrl;
+  }
+  const { protocol, host } = new URL(url);
+  if (protocol !== "ws:" && protocol !== "wss:") {
+    throw new ConfigError(
+      `the configuration is not valid:\n  busAdminUrl: is not set, and ${protocol}// does not tell it: give --bus-admin-url, such as http://127.0.0.1:8080`,
+    );
+  }
+  return `${protocol === "wss:" ? "https:" : "http:"}//${host}`;
 }

@@ -1,7 +1,6 @@
-import { type LogLevel, logLevels } from "../../lib/log-level.ts";
+import { type LogLevel, logLevels } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
-import { duration } from "../quantity.ts";
-import { httpUrl, oneOf, port, postgresUrl, text } from "../value-types.ts";
+import { duration, httpUrl, oneOf, port, postgresUrl, text } from "../value-types.ts";
 
 /** Keys that several programs have, with the same meaning in each. */
 export const sharedFields = {

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import type { LogLevel } from "../../lib/log-level.ts";
+import type { LogLevel } from "../../lib/log.ts";
 import { optional, type ValuesOf, withDefault } from "../field.ts";
 import { httpUrl, port, text, type ValueType } from "../value-types.ts";
 import { sharedFields } from "./shared.ts";

@@ -1,13 +1,13 @@
 import * as z from "zod/mini";
-import { optional, withDefault } from "../field.ts";
-import { type BusConfig, busFields, toBusConfig } from "../fields/bus.ts";
-import { defineProgram } from "../program.ts";
-import { byteSize, duration } from "../quantity.ts";
-import type { ValueType } from "../value-types.ts";
+import type { BusSettings } from "../../bus/settings.ts";
+import { defineProgram, optional, withDefault } from "../field.ts";
+import { busFields, toBusSettings } from "../fields/bus.ts";
+import { sharedFields } from "../fields/shared.ts";
+import { byteSize, duration, type ValueType } from "../value-types.ts";
 
 /** What `evenkeel admin topics` runs with. */
 export interface AdminTopicsConfig {
-  readonly bus: BusConfig;
+  readonly bus: BusSettings;
   /** Of the events topic, for its life. */
   readonly partitions: number;
   /** Most that each of them may hold unapplied. */
@@ -41,10 +41,28 @@ export const adminTopicsProgram = defineProgram(
     deadLetterRetention: withDefault<number>(duration, "30d", "How long dead letters are kept"),
   },
   (values): AdminTopicsConfig => ({
-    bus: toBusConfig(values),
+    bus: toBusSettings(values),
     partitions: values.partitions,
     backlogBytes: values.backlogQuota,
     eventRetentionMs: values.eventRetention,
     deadLetterRetentionMs: values.deadLetterRetention,
   }),
 );
+
+/** What `evenkeel dlq ...` runs with. */
+export interface DlqConfig {
+  readonly bus: BusSettings;
+}
+
+/** Keys of {@link DlqConfig}. */
+export const dlqProgram = defineProgram(busFields, (values): DlqConfig => ({ bus: toBusSettings(values) }));
+
+/** What `evenkeel migrate` runs with. */
+export interface MigrateConfig {
+  readonly databaseUrl: string;
+}
+
+const { databaseUrl } = sharedFields;
+
+/** Keys of {@link MigrateConfig}. */
+export const migrateProgram = defineProgram({ databaseUrl }, (values): MigrateConfig => values);

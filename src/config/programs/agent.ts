@@ -1,6 +1,11 @@
 import * as z from "zod/mini";
+import { isClusterName } from "../../domain/names.ts";
 import { kindKey, parseKind } from "../../domain/resource-type.ts";
-import { list, type ValueType } from "../value-types.ts";
+import { defineProgram, required, withDefault } from "../field.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
+import { sharedFields } from "../fields/shared.ts";
+import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
+import { list, text, type ValueType } from "../value-types.ts";
 
 const kind = z.string().check(z.refine((text) => parseKind(text) !== undefined));
 const wholeGroup = z.string().check(z.regex(/^[^/]+\/\*$/));
@@ -10,13 +15,13 @@ const everything = z.tuple([z.literal("*")]);
  * Kinds as "group/version/resource" ("v1/pods" for the core group), or `*` alone for all that the cluster serves. Each
  * `(group, resource)` once, because one version of a resource is read at a time.
  */
-export const kindSelection: ValueType<readonly string[]> = {
+const kindSelection: ValueType<readonly string[]> = {
   ...list(kind, "kind,...", '"*", or a list of kinds (apps/v1/deployments, v1/pods), each resource once'),
   schema: z.union([everything, z.array(kind).check(z.minLength(1), z.refine(isDistinct))]),
 };
 
 /** Kinds, and whole groups as "group/*". */
-export const kindExclusion: ValueType<readonly string[]> = list(
+const kindExclusion: ValueType<readonly string[]> = list(
   z.union([wholeGroup, kind]),
   "kind,...",
   "a list of kinds (apps/v1/deployments, v1/pods) and groups (apps/*)",
@@ -26,3 +31,61 @@ function isDistinct(texts: readonly string[]): boolean {
   const keys = texts.map(parseKind).map((parsed) => parsed && kindKey(parsed));
   return new Set(keys).size === keys.length;
 }
+
+/** What `evenkeel agent` runs with. */
+export interface AgentConfig extends TokenConfig {
+  /** URL of the server. */
+  readonly server: string;
+  /** Name of the cluster, unique in the account. */
+  readonly cluster: string;
+  /** Kinds to read as "group/version/resource" ("v1/pods" for the core group), or "*" alone. */
+  readonly kinds: readonly string[];
+  /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
+  readonly excludes: readonly string[];
+  /** Namespaces to read; empty is all. */
+  readonly namespaces: readonly string[];
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  readonly telemetry: TelemetryConfig;
+}
+
+/**
+ * Kinds that are not read unless somebody asks for it: Secrets, because their contents had better not be copied;
+ * Events and Leases, because they change all the time and tell nothing that lasts.
+ */
+export const defaultExcludes = [
+  "v1/secrets",
+  "v1/events",
+  "events.k8s.io/v1/events",
+  "coordination.k8s.io/v1/leases",
+] as const;
+
+const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Name of a cluster, as the contract has it. */
+export const clusterName = {
+  ...text("name", "a DNS subdomain such as prod-1"),
+  schema: z.string().check(z.refine(isClusterName)),
+};
+const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
+const { server, kubeconfig, context } = sharedFields;
+
+/** Keys of {@link AgentConfig}. */
+export const agentProgram = defineProgram(
+  {
+    server,
+    ...tokenFields,
+    cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
+    kinds: withDefault<readonly string[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
+    excludes: withDefault<readonly string[]>(kindExclusion, defaultExcludes, "Kinds left out of *"),
+    namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
+    kubeconfig,
+    context,
+    ...telemetryFields,
+  },
+  ({ logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
+    assertOneToken(values);
+    const telemetry = toTelemetryConfig({ logLevel, probePort, probeHost, traceUrl, traceRatio });
+    return { ...values, telemetry };
+  },
+);

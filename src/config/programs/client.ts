@@ -1,6 +1,6 @@
+import { defineProgram } from "../field.ts";
+import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
 import { sharedFields } from "../fields/shared.ts";
-import { assertOneToken, type TokenConfig, tokenFields } from "../fields/token-fields.ts";
-import { defineProgram } from "../program.ts";
 
 /** What the commands that ask a server run with. */
 export interface ClientConfig extends TokenConfig {

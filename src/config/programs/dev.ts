@@ -1,11 +1,8 @@
-import type { LogLevel } from "../../lib/log-level.ts";
-import { optional, withDefault } from "../field.ts";
+import type { LogLevel } from "../../lib/log.ts";
+import { defineProgram, optional, withDefault } from "../field.ts";
 import { sharedFields } from "../fields/shared.ts";
-import { loopbackHost } from "../loopback-host.ts";
-import { defineProgram } from "../program.ts";
-import { duration } from "../quantity.ts";
-import { postgresUrl, text, toggle } from "../value-types.ts";
-import { clusterName } from "./agent-config.ts";
+import { duration, loopbackHost, postgresUrl, text, toggle } from "../value-types.ts";
+import { clusterName } from "./agent.ts";
 
 /** What `evenkeel dev` runs with: everything in one process. */
 export interface DevConfig {

@@ -1,12 +1,13 @@
-import { type BusConfig, busFields, toBusConfig } from "../fields/bus.ts";
+import type { BusSettings } from "../../bus/settings.ts";
+import { defineProgram } from "../field.ts";
+import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
-import { defineProgram } from "../program.ts";
 
 /** What `evenkeel ingester` runs with. */
 export interface IngesterConfig {
   readonly databaseUrl: string;
-  readonly bus: BusConfig;
+  readonly bus: BusSettings;
   readonly telemetry: TelemetryConfig;
 }
 
@@ -17,7 +18,7 @@ export const ingesterProgram = defineProgram(
   { databaseUrl, ...busFields, ...telemetryFields },
   (values): IngesterConfig => ({
     databaseUrl: values.databaseUrl,
-    bus: toBusConfig(values),
+    bus: toBusSettings(values),
     telemetry: toTelemetryConfig(values),
   }),
 );

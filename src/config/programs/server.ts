@@ -1,7 +1,9 @@
+import type { BusSettings } from "../../bus/settings.ts";
+import { defineProgram } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
+import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
-import { defineProgram } from "../program.ts";
 
 /** What `evenkeel server` runs with: backend and ingester in one process. */
 export interface ServerConfig {
@@ -39,4 +41,15 @@ export const serverProgram = defineProgram(
     runDeadlineMs: values.runDeadline,
     telemetry: toTelemetryConfig(values),
   }),
+);
+
+/** What `evenkeel backend` runs with: as a server, but over a bus that others share. */
+export interface BackendConfig extends ServerConfig {
+  readonly bus: BusSettings;
+}
+
+/** Keys of {@link BackendConfig}. */
+export const backendProgram = defineProgram(
+  { ...serverProgram.fields, ...busFields },
+  (values): BackendConfig => ({ ...serverProgram.toConfig(values), bus: toBusSettings(values) }),
 );

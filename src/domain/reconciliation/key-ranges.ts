@@ -1,5 +1,11 @@
-import { BadInventoryError } from "../../agent/compare/diff.ts";
+import { TerminalError } from "../../lib/errors.ts";
 import { compareKeys } from "../object-key.ts";
+
+/** The inventory is not what the contract says, so nothing can be concluded from it. */
+export class BadInventoryError extends TerminalError {
+  override readonly name = "BadInventoryError";
+  readonly reason = "BadInventory";
+}
 
 /** A range of keys (after, through]; to the end of the key space when it is the last one. */
 export interface KeyRange {

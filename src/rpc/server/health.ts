@@ -3,7 +3,7 @@ import {
   Health as HealthService,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/proto/grpc/health/v1/health_pb.ts";
-import { waitFor } from "../../lib/bounded-queue.ts";
+import { waitFor } from "../../lib/abort.ts";
 
 /** Which services of a server can be used now, as `grpc.health.v1` answers it. */
 export interface Health {

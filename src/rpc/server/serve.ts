@@ -1,18 +1,23 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
-import { createDrainInterceptor } from "./drain.ts";
 import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createExpiryInterceptor } from "./expiry.ts";
 import { createHttpConnections } from "./http-connections.ts";
 import { listen, toAuthority } from "./listen.ts";
 import { createNodeHandler } from "./node-handler.ts";
 import { registerReflection } from "./reflection.ts";
-import { createValidationInterceptor } from "./validation-part.ts";
+import { createValidationInterceptor } from "./validation.ts";
 
 /** What to serve, and where. */
 export interface ServeOptions {
@@ -99,4 +104,14 @@ function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRoute
   options.routes(router);
   registerReflection(router);
   return router;
+}
+
+/**
+ * Ends streams when the server closes: the signal of a streaming call aborts with `closing` too.
+ *
+ * Connect's own `shutdownSignal` would abort unary calls as well, which are short and had better finish.
+ */
+function createDrainInterceptor(closing: AbortSignal): Interceptor {
+  return (next) => (request) =>
+    request.stream ? next({ ...request, signal: AbortSignal.any([request.signal, closing]) }) : next(request);
 }

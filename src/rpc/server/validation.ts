@@ -1,6 +1,7 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
+import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 
 /** Patterns of the contract, compiled. */
@@ -68,4 +69,26 @@ function regexMatch(pattern: string, text: string): boolean {
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, "u");
   patterns.set(pattern, compiled);
   return compiled.test(text);
+}
+
+/**
+ * Checks every request message against the rules in its .proto before the handler sees it, and each message of a
+ * client stream as it comes: those before an invalid one have been handed on by then.
+ */
+export function createValidationInterceptor(): Interceptor {
+  return (next) => (request) => {
+    const schema: DescMessage = request.method.input;
+    if (request.stream) {
+      return next({ ...request, message: validateEach(schema, request.message) });
+    }
+    assertValid(schema, request.message);
+    return next(request);
+  };
+}
+
+async function* validateEach<T extends Message>(schema: DescMessage, messages: AsyncIterable<T>) {
+  for await (const message of messages) {
+    assertValid(schema, message);
+    yield message;
+  }
 }

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescEnum, type EnumShape, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type {
   ReconciliationFinding as FindingRow,
@@ -17,7 +17,7 @@ import {
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { FailureSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { enumFromName } from "./enum-from-name.ts";
+import type { Database } from "../postgres/database.ts";
 
 /** How many findings of one type a run has for one kind. */
 export interface FindingCountRow {
@@ -29,7 +29,7 @@ export interface FindingCountRow {
 }
 
 /** The run with the results of its kinds; `kinds` and `counts` are of this run. */
-export function toRun(
+function toRun(
   row: RunRow,
   kinds: readonly KindRow[],
   counts: readonly FindingCountRow[],
@@ -89,4 +89,39 @@ function toFailure(
   message: string | null,
 ): MessageInitShape<typeof FailureSchema> | undefined {
   return reason === null ? undefined : { reason, message: message ?? "" };
+}
+
+/** The runs of these rows, in their order, with the results of their kinds. */
+export async function selectRuns(
+  { prisma }: Database,
+  account: string,
+  rows: readonly RunRow[],
+): Promise<ReconciliationRun[]> {
+  // The cluster goes along because every key begins with account and cluster.
+  const where = {
+    account,
+    cluster: { in: [...new Set(rows.map(({ cluster }) => cluster))] },
+    runId: { in: rows.map(({ id }) => id) },
+  };
+  const [kinds, counts] = await Promise.all([
+    prisma.reconciliationKind.findMany({ where, orderBy: [{ group: "asc" }, { resource: "asc" }] }),
+    prisma.reconciliationFinding.groupBy({
+      by: ["runId", "group", "resource", "type"],
+      where,
+      orderBy: { type: "asc" },
+      _count: true,
+    }),
+  ]);
+  return rows.map((row) => {
+    const isOfRun = ({ runId }: { readonly runId: string }): boolean => runId === row.id;
+    const ofRun = counts.filter(isOfRun).map(({ _count, ...count }) => ({ ...count, count: _count }));
+    return toRun(row, kinds.filter(isOfRun), ofRun);
+  });
+}
+
+/** The enum's value of a name as rows have it, "SUCCEEDED"; 0, unspecified, for a name of a newer version. */
+export function enumFromName<Desc extends DescEnum>(schema: Desc, name: string): EnumShape<Desc> {
+  const number = schema.values.find(({ localName }) => localName === name)?.number ?? 0;
+  // Every number is a value of an open enum.
+  return number as EnumShape<Desc>;
 }

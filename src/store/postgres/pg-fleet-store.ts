@@ -1,14 +1,19 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  type Object$ as FleetObject,
+  ObjectSchema,
+  ObjectStateSchema,
+} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError } from "../../lib/errors.ts";
-import { toFinding } from "../fleet/runs.ts";
-import { selectClusterKinds, selectClusters } from "../fleet/select-clusters.ts";
-import { selectRuns } from "../fleet/select-runs.ts";
-import type { FleetStore, PageQuery } from "../fleet-store.ts";
+import { selectClusterKinds, selectClusters } from "../fleet/clusters.ts";
+import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
+import type { FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
 import { SESSION_TIMEOUT_MS } from "../session-store.ts";
-import { type ObjectPosition, selectObject, selectObjects } from "../sql/select-objects.ts";
+import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
-import { toObject } from "./object-message.ts";
-import { toPage, toParts } from "./position.ts";
 
 /** Reads the fleet from Postgres. A query that has begun is not cut short by its signal. */
 export function createPrismaFleetStore(database: Database, clock: Clock): FleetStore {
@@ -161,4 +166,49 @@ function behindFinding(page: PageQuery) {
       { group, resource, namespace, name: { gt: name } },
     ],
   };
+}
+
+/** The object of a row. Its content is canonical again: jsonb gives it back with other spaces and another order. */
+function toObject(row: ObjectRow): FleetObject {
+  const { group, version, resource, namespace, name } = row;
+  return create(ObjectSchema, {
+    ref: { kind: { group, version, resource }, namespace, name },
+    uid: row.uid,
+    resourceVersion: row.resource_version,
+    observedVersion: row.observed_version,
+    content: row.content === null ? "" : canonicalize(parseExact(row.content)),
+    checksum: row.checksum ?? new Uint8Array(),
+    managedBy: row.managed_by ?? "",
+    state: enumFromName(ObjectStateSchema, row.state.toUpperCase()),
+    quarantineReason: row.quarantine_reason ?? "",
+    updateTime: timestampFromDate(row.updated_at),
+    ...(row.verified_at && { verifiedTime: timestampFromDate(row.verified_at) }),
+  });
+}
+
+/**
+ * The parts of a position of this length.
+ *
+ * @throws InvalidArgumentError for a position of another list: it came through the caller's hands.
+ */
+function toParts(after: Position, length: number): string[] {
+  if (after.length !== length) {
+    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }]);
+  }
+  return [...after];
+}
+
+/**
+ * A page of rows that were read with a limit of one more than the page's: that one tells whether there are more.
+ */
+function toPage<Row, T>(
+  rows: readonly Row[],
+  { limit }: PageQuery,
+  toItem: (row: Row) => T,
+  toPosition: (row: Row) => Position,
+): Page<T> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  const next = rows.length > limit && last !== undefined ? toPosition(last) : undefined;
+  return { items: shown.map(toItem), next };
 }

@@ -6,11 +6,11 @@ import { afterEach, expect, it } from "vitest";
 import {
   type Bus,
   type Delivery,
+  ensureSubscription,
   type OutgoingMessage,
   type Producer,
   PublishUnknownError,
 } from "../../../src/bus/bus.ts";
-import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
 import { createPulsarNativeBus } from "../../../src/bus/pulsar/native/create-pulsar-native-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";

@@ -1,8 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, it } from "vitest";
 import { createBrokerAdmin } from "../../../deploy/local/components/broker-admin.ts";
-import { type Bus, type Consumer, PublishRefusedError, PublishUnknownError } from "../../../src/bus/bus.ts";
-import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
+import {
+  type Bus,
+  type Consumer,
+  ensureSubscription,
+  PublishRefusedError,
+  PublishUnknownError,
+} from "../../../src/bus/bus.ts";
 import { createPulsarWebSocketBus } from "../../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";

@@ -1,6 +1,7 @@
 import type { BusDependencies } from "../../../src/bus/settings.ts";
+import { TOPICS } from "../../../src/event/topics.ts";
+import { createSilentLog } from "../../../src/lib/log.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 
@@ -10,4 +11,5 @@ export const busDependencies: BusDependencies = {
   random: createSystemRandom(),
   log: createSilentLog(),
   metrics: noMetrics,
+  probeTopic: TOPICS.events,
 };

@@ -1,5 +1,4 @@
-import type { Connection } from "../../../src/bus/pulsar/websocket/connection.ts";
-import { ConnectionLostError } from "../../../src/bus/pulsar/websocket/connection-lost-error.ts";
+import { type Connection, ConnectionLostError } from "../../../src/bus/pulsar/websocket/connection.ts";
 
 /** A connection whose other side is the test. */
 export class FakeConnection implements Connection {

@@ -1,4 +1,4 @@
-import { runCli } from "../../../src/cli/run-cli.ts";
+import { runCli } from "../../../src/cli/cli.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 

@@ -3,7 +3,7 @@ import pg from "pg";
 import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { listPages } from "../../../src/kube/list.ts";
-import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/auth/anonymous-authenticator.ts";
+import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/auth/authenticator.ts";
 
 /** Whose rows, against what. */
 export interface CopyOf {

@@ -1,7 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
-import { keyIdOf } from "../../../src/rpc/auth/jwt/key-id.ts";
-import { type Algorithm, algorithmOf } from "../../../src/rpc/auth/jwt/keys.ts";
+import { type Algorithm, algorithmOf, keyIdOf } from "../../../src/rpc/auth/jwt/keys.ts";
 
 /** What stands in a token, right or wrong. */
 type Parts = Readonly<Record<string, unknown>>;

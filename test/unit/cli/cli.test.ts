@@ -7,7 +7,7 @@ import {
   ObjectState,
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { waitFor } from "../../../src/lib/bounded-queue.ts";
+import { waitFor } from "../../../src/lib/abort.ts";
 import { runForTest } from "../../support/cli/run-for-test.ts";
 import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 

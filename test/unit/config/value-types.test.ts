@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byteSize, duration } from "../../../src/config/quantity.ts";
+import { byteSize, duration } from "../../../src/config/value-types.ts";
 
 test.each([
   ["500ms", 500],

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
-import { canonicalNumber } from "../../../src/domain/canonical-number.ts";
-import { UncanonicalError } from "../../../src/domain/uncanonical-error.ts";
+import {
+  canonicalize,
+  canonicalNumber,
+  parseExact,
+  UncanonicalError,
+} from "../../../src/domain/canonical-json.ts";
 
 interface Vector {
   readonly name: string;

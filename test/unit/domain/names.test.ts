@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
-import { isClusterName } from "../../../src/domain/cluster-name.ts";
-import { isAccountName } from "../../../src/domain/names.ts";
+import { isAccountName, isClusterName } from "../../../src/domain/names.ts";
 
 it.each([
   ["a", true],

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Bus, Consumer, Delivery } from "../../../src/bus/bus.ts";
-import { ensureSubscription } from "../../../src/bus/ensure-subscription.ts";
+import { type Bus, type Consumer, type Delivery, ensureSubscription } from "../../../src/bus/bus.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { fromDeadLetter, toDeadLetter } from "../../../src/event/dead-letter.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { retryInPlace } from "../../../src/ingester/retry-in-place.ts";
+import { retryInPlace } from "../../../src/ingester/process-delivery.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

@@ -10,11 +10,11 @@ import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.t
 import type { Consumer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/bus/memory/memory-bus.ts";
 import { decodeEvent } from "../../../src/event/codec.ts";
+import { retryInPlace } from "../../../src/ingester/process-delivery.ts";
 import { createProducers } from "../../../src/ingester/producer-pool.ts";
 import { answerRequest } from "../../../src/ingester/publish-inventory.ts";
-import { retryInPlace } from "../../../src/ingester/retry-in-place.ts";
+import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -63,7 +63,14 @@ describe("an answer", () => {
   afterEach(() => bus.close());
 
   const answer = () =>
-    answerRequest(signal, { store, producers: createProducers(bus), clock }, event, request);
+    answerRequest(
+      signal,
+      { store, producers: createProducers(bus), clock },
+      {
+        ...{ event, request },
+        position: { account: "acme", cluster: "c1", epoch: 7n, sequence: 0n },
+      },
+    );
   const read = async (count: number): Promise<Event[]> => {
     const events: Event[] = [];
     for await (const delivery of replies.deliveries(signal)) {

@@ -2,9 +2,12 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
-import { createNodeTransport, type NodeTransport } from "../../../src/kube/http-transport.ts";
+import {
+  createNodeTransport,
+  type NodeTransport,
+  parseRetryAfter,
+} from "../../../src/kube/http-transport.ts";
 import { loadKubeConfig } from "../../../src/kube/load-kube-config.ts";
-import { parseRetryAfter } from "../../../src/kube/retry-after.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 
 async function withServer(

@@ -1,6 +1,7 @@
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { BoundedQueue, waitFor } from "../../../src/lib/bounded-queue.ts";
+import { waitFor } from "../../../src/lib/abort.ts";
+import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 
 const { signal } = new AbortController();
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
+import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { retry } from "../../../src/lib/retry.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 function retrying<T>(attempt: () => Promise<T>) {

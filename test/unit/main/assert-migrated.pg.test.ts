@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import { ConfigError } from "../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../src/lib/silent-log.ts";
-import { assertMigrated } from "../../../src/main/assert-migrated.ts";
+import { createSilentLog } from "../../../src/lib/log.ts";
+import { assertMigrated } from "../../../src/main/program-context.ts";
 import { listen } from "../../../src/rpc/server/listen.ts";
 import { createDatabase } from "../../../src/store/postgres/database.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";

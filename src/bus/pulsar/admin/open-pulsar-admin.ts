@@ -1,15 +1,14 @@
-import { toAdminUrl } from "../../../config/fields/admin-url.ts";
-import type { BusConfig } from "../../../config/fields/bus.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { createTokenSource } from "../../../lib/token-source.ts";
+import type { BusSettings } from "../../settings.ts";
 import type { PulsarAdmin } from "./pulsar-admin.ts";
 
-/** Administers the tenant that is configured. Asks nothing yet. */
+/** Opens the admin API at `adminUrl` for the tenant of the settings. Sends no request yet. */
 export async function openPulsarAdmin(
   { clock }: { readonly clock: Clock },
-  bus: BusConfig,
+  bus: BusSettings,
+  adminUrl: string,
 ): Promise<PulsarAdmin> {
-  const adminUrl = toAdminUrl(bus);
   const { createNodeTransport } = await import("./http-transport.ts");
   const { createPulsarAdmin } = await import("./create-pulsar-admin.ts");
   const { trustCertsFile } = bus;

@@ -1,5 +1,4 @@
-import { sleepUnlessAborted } from "../../../lib/abort.ts";
-import { waitFor } from "../../../lib/bounded-queue.ts";
+import { sleepUnlessAborted, waitFor } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";

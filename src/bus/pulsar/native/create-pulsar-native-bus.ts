@@ -1,13 +1,11 @@
-import { TOPICS } from "../../../event/topics.ts";
-import { waitFor } from "../../../lib/bounded-queue.ts";
+import { waitFor } from "../../../lib/abort.ts";
 import { RetryableError } from "../../../lib/errors.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
 import type { BusDependencies, BusSettings } from "../../settings.ts";
 import { NativeConsumer } from "./consumer.ts";
 import { createClient } from "./create-client.ts";
-import { toResult } from "./errors.ts";
-import { toOpenError } from "./open-error.ts";
+import { toOpenError, toResult } from "./errors.ts";
 import { MAX_MESSAGES_IN_FLIGHT, NativeProducer } from "./producer.ts";
 import type { PulsarClientPackage } from "./pulsar-client.ts";
 
@@ -102,7 +100,7 @@ export function createPulsarNativeBus(
         producer.assertConnected();
       }
       try {
-        await waitFor(signal, client.get().getPartitionsForTopic(toFullName(TOPICS.events)));
+        await waitFor(signal, client.get().getPartitionsForTopic(toFullName(dependencies.probeTopic)));
       } catch (error) {
         signal.throwIfAborted();
         if (!ANSWERS.has(toResult(error))) {

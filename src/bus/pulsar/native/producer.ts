@@ -2,11 +2,10 @@ import { Buffer } from "node:buffer";
 import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError } from "../../../lib/errors.ts";
 import { assertFits, type OutgoingMessage, type Producer, PublishUnknownError } from "../../bus.ts";
-import type { BusMetrics } from "../../metrics.ts";
+import { type BusMetrics, recordPublish } from "../../metrics.ts";
 import { type Publish, PublishQueue } from "../../publish-queue.ts";
-import { recordPublish } from "../../record-publish.ts";
+import { isBlocked, toPublishError } from "./errors.ts";
 import type { PulsarProducer } from "./pulsar-client.ts";
-import { isBlocked, toPublishError } from "./send-error.ts";
 
 /** What a producer is made of. */
 export interface ProducerOptions {

@@ -3,8 +3,7 @@ import type { Policies } from "../admin/policies.ts";
 import type { BrokerLimits } from "../admin/pulsar-admin.ts";
 import { compareTopic } from "./compare-topic.ts";
 import type { Difference } from "./difference.ts";
-import { formatBytes } from "./format-bytes.ts";
-import { formatPolicy, POLICY_NAMES } from "./format-policy.ts";
+import { formatBytes, formatPolicy, POLICY_NAMES } from "./format-policy.ts";
 import type { FoundTopology } from "./read-topology.ts";
 import type { Topology, WantedNamespace } from "./topology.ts";
 

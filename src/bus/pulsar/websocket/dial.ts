@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Agent, WebSocket } from "undici";
-import { waitFor } from "../../../lib/bounded-queue.ts";
+import { waitFor } from "../../../lib/abort.ts";
 import { type Clock, DeadlineError } from "../../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Connection } from "./connection.ts";

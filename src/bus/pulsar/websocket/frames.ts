@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
+import { RetryableError } from "../../../lib/errors.ts";
 import type { OutgoingMessage } from "../../bus.ts";
-import { MalformedFrameError } from "./malformed-frame-error.ts";
 
 /** What the broker says of one publish. */
 export type Receipt =
@@ -90,4 +90,16 @@ function isProperties(value: unknown): value is Record<string, string> {
     value !== null &&
     Object.values(value).every((property) => typeof property === "string")
   );
+}
+
+/** The other side has sent what Pulsar's WebSocket API does not. Says what it was, never its content. */
+export class MalformedFrameError extends RetryableError {
+  override readonly name = "MalformedFrameError";
+
+  constructor(expected: string, found: string, options?: ErrorOptions) {
+    super(
+      `expected ${expected} of Pulsar's WebSocket API, found ${found}: does the bus URL lead to a broker?`,
+      options,
+    );
+  }
 }

@@ -1,7 +1,7 @@
 import { Socket } from "node:net";
 import type { Dispatcher } from "undici";
 import { toMessage } from "../../../lib/errors.ts";
-import { ConnectionLostError } from "./connection-lost-error.ts";
+import { ConnectionLostError } from "./connection.ts";
 import { toHandshakeError } from "./handshake-refusal.ts";
 
 /**

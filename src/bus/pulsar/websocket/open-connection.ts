@@ -2,8 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { ping, type WebSocket } from "undici";
 import type { Clock } from "../../../lib/clock.ts";
-import type { Connection } from "./connection.ts";
-import { ConnectionLostError } from "./connection-lost-error.ts";
+import { type Connection, ConnectionLostError } from "./connection.ts";
 import { keepAlive } from "./keep-alive.ts";
 
 /** How long the broker has to answer the goodbye, in milliseconds. */

@@ -8,22 +8,19 @@ import {
   PublishRefusedError,
   PublishUnknownError,
 } from "../../bus.ts";
-import type { BusMetrics } from "../../metrics.ts";
+import { type BusMetrics, recordPublish } from "../../metrics.ts";
 import { type Publish, PublishQueue } from "../../publish-queue.ts";
-import { recordPublish } from "../../record-publish.ts";
 import type { BusDependencies } from "../../settings.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
 import { assertFrameFits, toMaxFrameBytes } from "./frame-limit.ts";
-import { parseReceipt, type Receipt, toPublishFrame } from "./frames.ts";
+import { MalformedFrameError, parseReceipt, type Receipt, toPublishFrame } from "./frames.ts";
 import { HandshakeRefusedError } from "./handshake-refusal.ts";
-import { toLossError } from "./loss-error.ts";
-import { MalformedFrameError } from "./malformed-frame-error.ts";
 import { Reconnector } from "./reconnect.ts";
-import { toPublishError } from "./send-error.ts";
+import { toLossError, toPublishError } from "./send-error.ts";
 
 /** What a producer is made of. */
-export interface ProducerOptions extends Omit<BusDependencies, "metrics"> {
+export interface ProducerOptions extends Omit<BusDependencies, "metrics" | "probeTopic"> {
   readonly topic: string;
   readonly maxMessageBytes: number;
   readonly metrics: BusMetrics;

@@ -1,11 +1,7 @@
 import { UnsecuredJWT } from "jose";
-import { type Expectations, toClaimRules } from "./claim-rules.ts";
-import { InvalidTokenError } from "./claims.ts";
-import { type DecodedToken, decodeToken } from "./decode-token.ts";
-import type { PublicKey } from "./public-keys.ts";
-import { toTokenClaims } from "./token-claims.ts";
-import { toInvalidTokenError } from "./translate-jose-error.ts";
-import { verifyToken } from "./verify.ts";
+import { type Expectations, InvalidTokenError, toClaimRules, toTokenClaims } from "./claims.ts";
+import type { PublicKey } from "./keys.ts";
+import { type DecodedToken, decodeToken, toInvalidTokenError, verifyToken } from "./verify.ts";
 
 /** What a token says, and whether it is so. */
 export interface TokenInspection extends DecodedToken {

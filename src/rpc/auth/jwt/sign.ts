@@ -1,7 +1,6 @@
 import { SignJWT } from "jose";
-import { toNumericDate } from "./numeric-date.ts";
-import type { PrivateKey } from "./private-key.ts";
-import type { TokenClaims } from "./token-claims.ts";
+import { type TokenClaims, toNumericDate } from "./claims.ts";
+import type { PrivateKey } from "./keys.ts";
 
 /** What a token shall say. */
 export interface NewToken extends TokenClaims {

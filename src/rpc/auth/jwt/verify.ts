@@ -1,11 +1,13 @@
-import { errors, type JWTPayload, jwtVerify } from "jose";
-import { type Expectations, toClaimRules } from "./claim-rules.ts";
-import { InvalidTokenError } from "./claims.ts";
-import { decodeToken } from "./decode-token.ts";
-import { ALGORITHMS } from "./keys.ts";
-import type { PublicKey } from "./public-keys.ts";
-import { type TokenClaims, toTokenClaims } from "./token-claims.ts";
-import { toInvalidTokenError } from "./translate-jose-error.ts";
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from "jose";
+import {
+  type Expectations,
+  fromNumericDate,
+  InvalidTokenError,
+  type TokenClaims,
+  toClaimRules,
+  toTokenClaims,
+} from "./claims.ts";
+import { ALGORITHMS, type PublicKey } from "./keys.ts";
 
 /**
  * The claims of a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the audience.
@@ -66,4 +68,58 @@ async function verifyWith(
 /** What a header says, which anybody may have written. */
 function quote(value: unknown): string {
   return JSON.stringify(String(value).slice(0, 64));
+}
+
+/** What a token says, true or not. */
+export interface DecodedToken {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: Readonly<Record<string, unknown>>;
+}
+
+/** Reads a token and verifies nothing. Throws {@link InvalidTokenError} when it is none. */
+export function decodeToken(token: string): DecodedToken {
+  try {
+    return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
+  } catch (cause) {
+    throw new InvalidTokenError('the token is malformed: expected a JWT, three parts with "." between them', {
+      cause,
+    });
+  }
+}
+
+/** What is wrong with a token by an error of jose; an error that says nothing of the token is returned as it is. */
+export function toInvalidTokenError(error: unknown, audience: string): unknown {
+  const reason = explain(error, audience);
+  return reason === undefined ? error : new InvalidTokenError(`the token ${reason}`, { cause: error });
+}
+
+function explain(error: unknown, audience: string): string | undefined {
+  if (error instanceof errors.JWTExpired) {
+    return `expired at ${formatTime(error.payload.exp)}`;
+  }
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return explainClaim(error, audience);
+  }
+  // What jose says of a form names parts of a token and never their values.
+  return error instanceof errors.JOSEError ? `is malformed: ${error.message}` : undefined;
+}
+
+function explainClaim(error: errors.JWTClaimValidationFailed, audience: string): string {
+  const { claim, reason, payload } = error;
+  switch (claim) {
+    case "aud":
+      return `is for the audience ${JSON.stringify(payload.aud ?? "")}, expected "${audience}"`;
+    case "nbf":
+      return reason === "check_failed"
+        ? `is not valid before ${formatTime(payload.nbf)}`
+        : 'is malformed: its claim "nbf" is no time';
+    case "exp":
+      return 'has no time of expiry (claim "exp")';
+    default:
+      return `is malformed: ${error.message}`;
+  }
+}
+
+function formatTime(seconds: unknown): string {
+  return fromNumericDate(seconds)?.toISOString() ?? String(seconds);
 }

@@ -13,7 +13,7 @@ import { createMemoryBus, type MemoryBus } from "../../../../src/bus/memory/memo
 import { encodeEvent } from "../../../../src/event/codec.ts";
 import { BACKEND_SUBSCRIPTION } from "../../../../src/event/topics.ts";
 import { RetryableError } from "../../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { createSilentLog } from "../../../../src/lib/log.ts";
 import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
 import { createSession, requestOf } from "../../../support/backend/session-for-test.ts";
 

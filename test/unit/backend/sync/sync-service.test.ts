@@ -7,7 +7,7 @@ import { SessionRegistry } from "../../../../src/backend/sync/session-registry.t
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
 import type { Clock } from "../../../../src/lib/clock.ts";
-import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { createSilentLog } from "../../../../src/lib/log.ts";
 import { createSystemClock } from "../../../../src/lib/system-clock.ts";
 import { noTracer } from "../../../../src/lib/tracer.ts";
 import type { Identity } from "../../../../src/rpc/auth/identity.ts";

@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
-import type { BrokerLimits, PulsarAdmin } from "../../../../src/bus/pulsar/admin/pulsar-admin.ts";
-import { watchBroker } from "../../../../src/bus/pulsar/broker-monitor.ts";
+import type {
+  BrokerLimits,
+  PulsarAdmin,
+  SubscriptionStats,
+} from "../../../../src/bus/pulsar/admin/pulsar-admin.ts";
+import { isHeldBack, watchBroker } from "../../../../src/bus/pulsar/broker-monitor.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../../src/event/topics.ts";
 import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { type Metrics, noMetrics } from "../../../../src/lib/metrics.ts";
-import { createSeededRandom } from "../../../../src/lib/random.ts";
-import { noTracer } from "../../../../src/lib/tracer.ts";
 import { createMemoryPulsarAdmin } from "../../../support/bus/memory-pulsar-admin.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { createRecordingLog } from "../../../support/recording-log.ts";
@@ -36,11 +38,12 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
   };
   const clock = new ManualClock();
   const log = createRecordingLog();
-  const runtime = { clock, random: createSeededRandom(1), log, metrics, tracer: noTracer };
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
   const broker = watchBroker({
-    ...{ admin: seen, bus, isWebSocket: true, runtime },
+    ...{ admin: seen, bus, isWebSocket: true, clock, log, metrics },
+    events: { topic: TOPICS.events, subscription: INGESTER_SUBSCRIPTION },
+    deadLetters: { topic: TOPICS.deadLetter, subscription: DEAD_LETTER_SUBSCRIPTION },
     onHeldBack: (reason) => heldBack.push(reason),
   });
   const running = broker.run(stop.signal);
@@ -103,7 +106,7 @@ describe("watching the broker", () => {
     await createTopics(admin);
     await clock.advance(60_000);
     expect(read()).toEqual([0, 0]);
-    await broker.limits.check(signal);
+    expect(() => broker.assertLimits()).not.toThrow();
     expect(log.lines.filter((line) => line.includes("limits"))).toEqual([
       "info the broker's limits cannot be seen: 401: only for superusers",
     ]);
@@ -150,12 +153,31 @@ describe("watching the broker", () => {
     await admin.createTopic(signal, TOPICS.deadLetter, 0);
     await admin.createSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
     await clock.advance(15_000);
-    const checked = broker.limits.check(signal);
     if (problem === undefined) {
-      await checked;
+      expect(() => broker.assertLimits()).not.toThrow();
     } else {
-      await expect(checked).rejects.toThrow(problem);
+      expect(() => broker.assertLimits()).toThrow(problem);
     }
     await end();
+  });
+});
+
+const waiting: SubscriptionStats = { backlog: 11, inReplay: 11, unacknowledged: 0, delivered: 166 };
+
+describe("events that the broker holds back", () => {
+  it("wait at two looks, while nobody has any and nothing was handed out", () => {
+    expect(isHeldBack(waiting, { ...waiting, backlog: 12, inReplay: 12 })).toBe(true);
+  });
+
+  it.each<[string, SubscriptionStats | undefined, SubscriptionStats | undefined]>([
+    ["were not there before", { ...waiting, inReplay: 0 }, waiting],
+    ["are not there any more", waiting, { ...waiting, inReplay: 0 }],
+    ["wait for a consumer that has others", waiting, { ...waiting, unacknowledged: 1 }],
+    ["waited for a consumer that had others", { ...waiting, unacknowledged: 1 }, waiting],
+    ["move", waiting, { ...waiting, delivered: 167 }],
+    ["were not looked at before", undefined, waiting],
+    ["are not seen now", waiting, undefined],
+  ])("are not those that %s", (_, before, now) => {
+    expect(isHeldBack(before, now)).toBe(false);
   });
 });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { toLetterDocument } from "../../../../src/cli/output/dead-letter.ts";
-import { toLetterJson, toLetterSummary } from "../../../../src/cli/output/letter-summary.ts";
+import { toLetterDocument, toLetterJson, toLetterSummary } from "../../../../src/cli/output/dead-letter.ts";
 import type { KeptLetter } from "../../../../src/event/dead-letter-queue.ts";
 import { createPutMessage } from "../../../support/bus/dead-letters.ts";
 

@@ -11,8 +11,7 @@ import {
   RetryableError,
   TerminalError,
 } from "../../../../src/lib/errors.ts";
-import type { Log, LogFields } from "../../../../src/lib/log.ts";
-import { createSilentLog } from "../../../../src/lib/silent-log.ts";
+import { createSilentLog, type Log, type LogFields } from "../../../../src/lib/log.ts";
 import { toConnectError } from "../../../../src/rpc/server/error-mapping.ts";
 import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
 

@@ -1,7 +1,7 @@
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { waitFor } from "../../../../src/lib/bounded-queue.ts";
+import { waitFor } from "../../../../src/lib/abort.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
 

@@ -7,7 +7,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { waitFor } from "../../../../src/lib/bounded-queue.ts";
+import { waitFor } from "../../../../src/lib/abort.ts";
 import { ConfigError } from "../../../../src/lib/errors.ts";
 import { identityOf } from "../../../../src/rpc/auth/identity.ts";
 import { grpcClient, serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";

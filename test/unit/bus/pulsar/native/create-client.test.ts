@@ -8,7 +8,7 @@ import type {
   ClientConfig,
   PulsarClientPackage,
 } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
-import { createSilentLog } from "../../../../../src/lib/silent-log.ts";
+import { createSilentLog } from "../../../../../src/lib/log.ts";
 import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
 import { createMemoryPulsarClient } from "../../../../support/bus/memory-pulsar-client.ts";
 

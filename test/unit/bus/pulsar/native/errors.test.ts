@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { PublishRefusedError, PublishUnknownError } from "../../../../../src/bus/bus.ts";
-import { toOpenError } from "../../../../../src/bus/pulsar/native/open-error.ts";
-import { isBlocked, toPublishError } from "../../../../../src/bus/pulsar/native/send-error.ts";
+import { isBlocked, toOpenError, toPublishError } from "../../../../../src/bus/pulsar/native/errors.ts";
 import { RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
 
 const failed = (what: string, result: string) => new Error(`Failed to ${what}: ${result}`);

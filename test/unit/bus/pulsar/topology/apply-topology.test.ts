@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PulsarAdmin } from "../../../../../src/bus/pulsar/admin/pulsar-admin.ts";
 import { type MendOptions, mendTopology } from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
-import { createTopology, type TopologyOptions } from "../../../../../src/bus/pulsar/topology/topology.ts";
+import { createTopology, type TopologyOptions } from "../../../../../src/event/pulsar-topology.ts";
 import { ConflictError, RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
 import {
   createMemoryPulsarAdmin,

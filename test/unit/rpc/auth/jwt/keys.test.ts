@@ -2,9 +2,7 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { calculateJwkThumbprint } from "jose";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../../../../src/lib/errors.ts";
-import { keyIdOf } from "../../../../../src/rpc/auth/jwt/key-id.ts";
-import { ALGORITHMS } from "../../../../../src/rpc/auth/jwt/keys.ts";
-import { parsePublicKeys } from "../../../../../src/rpc/auth/jwt/public-keys.ts";
+import { ALGORITHMS, keyIdOf, parsePublicKeys } from "../../../../../src/rpc/auth/jwt/keys.ts";
 import { createTokenIssuer } from "../../../../support/rpc/token-issuer.ts";
 
 const [ed, ec, rsa] = ALGORITHMS.map((algorithm) => createTokenIssuer(algorithm));

@@ -1,8 +1,7 @@
 import { createHmac, createPublicKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { InvalidTokenError } from "../../../../../src/rpc/auth/jwt/claims.ts";
-import { ALGORITHMS } from "../../../../../src/rpc/auth/jwt/keys.ts";
-import { type PublicKey, parsePublicKeys } from "../../../../../src/rpc/auth/jwt/public-keys.ts";
+import { ALGORITHMS, type PublicKey, parsePublicKeys } from "../../../../../src/rpc/auth/jwt/keys.ts";
 import { verifyToken } from "../../../../../src/rpc/auth/jwt/verify.ts";
 import { createTokenIssuer } from "../../../../support/rpc/token-issuer.ts";
 
