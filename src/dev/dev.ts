@@ -28,10 +28,13 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   say(`Evenkeel ${readVersion()}`);
 
   await using stack = new AsyncDisposableStack();
-  const databaseUrl =
-    config.databaseUrl ?? stack.use(await openEmbeddedPostgres({ dataDir: config.dataDir })).url;
+  const postgres =
+    config.databaseUrl === undefined
+      ? stack.use(await openEmbeddedPostgres({ dataDir: config.dataDir }))
+      : { url: config.databaseUrl };
+  const databaseUrl = postgres.url;
   await migrate(databaseUrl);
-  const database = stack.use(createDatabase({ url: databaseUrl }));
+  const database = stack.use(createDatabase(postgres));
   const parts = new AbortController();
   const server = await startServer(parts.signal, {
     ...config,

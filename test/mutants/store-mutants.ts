@@ -189,6 +189,14 @@ export const storeMutants: readonly Mutant[] = [
     only: "no answer in time",
   },
   {
+    race: "I9",
+    file: "src/store/embedded-postgres.ts",
+    find: "{ idleMs: 0 }",
+    replace: "{}",
+    tests: ["test/unit/store/embedded-postgres.test.ts"],
+    only: "I9",
+  },
+  {
     race: "R22",
     file: "src/store/postgres/pg-ingest-store.ts",
     find: "return await applyBatch(database, clock, position, batch, applySplitting);",

@@ -4,13 +4,22 @@ import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { ConfigError } from "../../lib/errors.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
+import type { DatabaseTimeouts } from "./database.ts";
 import { guardExtendedQueries } from "./extended-query-guard.ts";
 
 /** A Postgres inside this process. */
 export interface EmbeddedPostgres extends AsyncDisposable {
   /** Where any Postgres client reaches it, such as `psql`. */
   readonly url: string;
+  /** Settings for `createDatabase` that differ from its defaults. */
+  readonly timeouts: Partial<DatabaseTimeouts>;
 }
+
+/**
+ * An idle transaction is never ended: Postgres would end its only backend with it, and in WebAssembly that ending is an
+ * endless loop of this process. A transaction stands still when a laptop sleeps, and nobody else waits for its lock.
+ */
+const TIMEOUTS: Partial<DatabaseTimeouts> = { idleMs: 0 };
 
 /** How to open an embedded Postgres. */
 export interface EmbeddedPostgresOptions {
@@ -51,6 +60,7 @@ export async function openEmbeddedPostgres({
   const lock = stack.move();
   return {
     url: `postgres://postgres@127.0.0.1:${chosen}/postgres?sslmode=disable`,
+    timeouts: TIMEOUTS,
     async [Symbol.asyncDispose]() {
       await server.stop();
       await db.close();

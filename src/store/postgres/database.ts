@@ -36,7 +36,7 @@ export interface DatabaseOptions {
 export interface DatabaseTimeouts {
   /** For each lock of a transaction. It passes, so the transaction is tried again. */
   readonly lockMs: number;
-  /** Between two statements of a transaction, before Postgres ends it: a frozen process keeps no lock. */
+  /** Between two statements of a transaction, before Postgres ends it: a frozen process keeps no lock. 0 is never. */
   readonly idleMs: number;
   /** For the answer to a query. */
   readonly queryMs: number;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
+import { createDatabase } from "../../../../src/store/postgres/database.ts";
 import { openEmbeddedPostgres } from "../../../../src/dev/embedded-postgres/embedded-postgres.ts";
 
 describe("the embedded Postgres", () => {
@@ -46,6 +47,16 @@ describe("the embedded Postgres", () => {
     (first as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
     expect((await waiting).rows).toEqual([{ tables: 0 }]);
     await second.end();
+  });
+
+  it("never ends a transaction that stands still: that would end this process too (I9)", async () => {
+    await using postgres = await openEmbeddedPostgres();
+    await using database = createDatabase(postgres);
+    const setting = await database.transaction({ account: "acme", cluster: "c1" }, async (client) => {
+      const { rows } = await client.query("SELECT current_setting('idle_in_transaction_session_timeout')");
+      return rows[0];
+    });
+    expect(setting).toEqual({ current_setting: "0" });
   });
 
   it("keeps what was committed in a data directory, which it has for itself", async () => {
