@@ -240,4 +240,11 @@ export const agentMutants: readonly Mutant[] = [
     tests: DIFF,
     only: "R33",
   },
+  {
+    race: "I10",
+    file: "src/main/limit-garbage.ts",
+    find: "return getHeapStatistics().external_memory;",
+    replace: "return process.memoryUsage().external;",
+    tests: ["test/unit/main/limit-garbage.test.ts"],
+  },
 ];

@@ -1,0 +1,17 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { limitGarbage } from "../../../src/main/limit-garbage.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+it("needs no descriptor: a timer that threw while none is free would end the process (I10)", () => {
+  vi.useFakeTimers();
+  vi.spyOn(process, "memoryUsage").mockImplementation(() => {
+    throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
+  });
+  using _ = limitGarbage();
+  expect(vi.getTimerCount()).toBe(1);
+  expect(() => vi.advanceTimersByTime(1_000)).not.toThrow();
+});
