@@ -5,11 +5,11 @@ import { StatementError } from "../store/postgres/sql-error.ts";
 /** How to go on with a delivery after an attempt at applying it failed. */
 export type Disposition =
   /**
-   * Hold the cluster and try again in place; a negative acknowledgement would break the order. `unknownCode` is the
-   * class of the SQLSTATE, or the error's code, of an error without a known meaning.
+   * Hold the cluster and try again in place; a negative acknowledgement would break the order. `unknownCode`
+   * is the class of the SQLSTATE, or the error's code, of an error without a known meaning.
    */
   | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly unknownCode?: string }
-  /** It can never be applied: keep it with the reason and go on. The next run finds the gap in the sequence. */
+  /** It can never be applied: keep it with the reason and go on. The next run finds the sequence's gap. */
   | { readonly kind: "deadLetter"; readonly reason: string }
   /** The ingester is stopping; the delivery stays unacknowledged. */
   | { readonly kind: "stop" };
@@ -17,9 +17,10 @@ export type Disposition =
 /**
  * Decides how to go on after a failed attempt.
  *
- * Only a `TerminalError` gives up a delivery: our own decoding throws it, and so does Postgres for data that it
- * cannot store. Every other error may pass, also one with a new name. A fault that does not pass holds up one
- * cluster and loses nothing; given up, an outage with an unknown name would empty the stream into dead letters.
+ * Only a `TerminalError` gives up a delivery: our own decoding throws it, and so does Postgres for data that
+ * it cannot store. Every other error may pass, also one with a new name. A fault that does not pass holds up
+ * one cluster and loses nothing; given up, an outage with an unknown name would make the whole stream dead
+ * letters.
  */
 export function toDisposition(signal: AbortSignal, error: unknown): Disposition {
   if (signal.aborted) {

@@ -8,7 +8,7 @@ export interface IngesterMetrics {
   applied(body: string, seconds: number, lagSeconds: number): void;
   /** An attempt failed, and may be repeated. */
   failed(): void;
-  /** An attempt failed with an unknown error, and is repeated. The code is the SQLSTATE's class or the error's. */
+  /** An attempt failed with an unknown error, and is repeated: the SQLSTATE's class or the error's code. */
   unknownError(code: string): void;
   deadLetter(): void;
 }

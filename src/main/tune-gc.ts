@@ -31,8 +31,8 @@ export function limitGarbage(): Disposable {
 }
 
 /**
- * Returns the bytes of all Buffers. `process.memoryUsage()` has the same figure, but it opens a file for others: it
- * throws while no descriptor is free, and an error in a timer ends the process.
+ * Returns the bytes of all Buffers. `process.memoryUsage()` has the same figure, but it opens a file for
+ * others: it throws while no descriptor is free, and an error in a timer ends the process.
  */
 function readExternalBytes(): number {
   return getHeapStatistics().external_memory;

@@ -58,4 +58,11 @@ export const websocketMutants: readonly Mutant[] = [
     replace: "false",
     tests: testsOf("keep-alive"),
   },
+  {
+    race: "I10",
+    file: "src/bus/pulsar-websocket/keep-alive.ts",
+    find: "    } catch (cause) {\n",
+    replace: "    } catch (cause) {\n      throw cause;\n",
+    tests: ["test/unit/bus/pulsar-websocket/keep-alive.test.ts"],
+  },
 ];

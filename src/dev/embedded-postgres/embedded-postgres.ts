@@ -16,8 +16,9 @@ export interface EmbeddedPostgres extends AsyncDisposable {
 }
 
 /**
- * An idle transaction is never ended: Postgres would end its only backend with it, and in WebAssembly that ending is an
- * endless loop of this process. A transaction stands still when a laptop sleeps, and nobody else waits for its lock.
+ * Postgres never ends an idle transaction: it would end its only backend with it, and in WebAssembly that is
+ * an endless loop of this process. A transaction stands still when a laptop sleeps, and nothing waits for its
+ * lock.
  */
 const TIMEOUTS: Partial<DatabaseTimeouts> = { idleMs: 0 };
 

@@ -30,22 +30,22 @@ export interface DatabaseOptions {
 }
 
 /**
- * Longest waits, in milliseconds. Each of them holds a connection, and the waits of one cluster would soon hold all
- * connections of the pool: none may be without an end.
+ * Longest waits, in milliseconds. Each of them holds a connection, and the waits of one cluster would soon
+ * hold all connections of the pool: none may be without an end.
  */
 export interface DatabaseTimeouts {
   /** For each lock of a transaction. It passes, so the transaction is tried again. */
   readonly lockMs: number;
-  /** Between two statements of a transaction, before Postgres ends it: a frozen process keeps no lock. 0 is never. */
+  /** Between two statements, until Postgres ends the transaction: a frozen process keeps no lock. 0: never. */
   readonly idleMs: number;
   /** For the answer to a query. */
   readonly queryMs: number;
 }
 
 /**
- * A good transaction keeps its lock for less than 2 s and sends its statements one after the other. The slowest
- * good query counts all objects of a page of clusters: 2.4 s for 800,000. 30 s leaves it a factor of ten, and is
- * still short for the case that it is there for: a peer that has vanished.
+ * A good transaction keeps its lock for less than 2 s and sends its statements one after the other. The
+ * slowest good query counts all objects of a page of clusters: 2.4 s for 800,000. 30 s leaves it a factor of
+ * ten, and is still short for the case that it is there for: a peer that has vanished.
  */
 const TIMEOUTS: DatabaseTimeouts = { lockMs: 2_000, idleMs: 10_000, queryMs: 30_000 };
 
@@ -104,8 +104,8 @@ async function runTransaction<T>(
   let broken: Error | undefined;
   try {
     await client.query(
-      // In one round trip. The isolation does not depend on the database's default: a snapshot from before the
-      // lock would show rows as they were before the last holder's changes.
+      // In one round trip. The isolation does not depend on the database's default: a snapshot from before
+      // the lock would show rows as they were before the last holder's changes.
       [
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         ...settings,

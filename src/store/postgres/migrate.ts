@@ -40,8 +40,8 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
 }
 
 /**
- * Returns the names of the migrations that the database lacks. Throws `TerminalError` when it is newer than this
- * version or the URL is none, and any other error while it cannot answer.
+ * Returns the names of the migrations that the database lacks. Throws `TerminalError` when it is newer than
+ * this version or the URL is none, and any other error while it cannot answer.
  */
 export async function listPendingMigrations(
   databaseUrl: string,

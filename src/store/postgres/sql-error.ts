@@ -4,8 +4,8 @@ import { RetryableError, TerminalError, toMessage } from "../../lib/errors.ts";
 type Meaning = "retry" | "poison";
 
 /**
- * SQLSTATEs with a known meaning (PostgreSQL documentation, appendix A). Only those of "poison" are permanent: a
- * later attempt may not meet any other, because servers, proxies and schemas change.
+ * SQLSTATEs with a known meaning (PostgreSQL documentation, appendix A). Only those of "poison" are
+ * permanent: a later attempt may not meet any other, because servers, proxies and schemas change.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "08": "retry", // connection exceptions
@@ -55,14 +55,14 @@ export class PoisonError extends TerminalError {
   override readonly name = "PoisonError";
 }
 
-/** A query without an answer in time. Its connection still waits for that answer, so nothing else can use it. */
+/** A query without an answer in time. Its connection still waits for that, so nothing else can use it. */
 export class QueryTimeoutError extends RetryableError {
   override readonly name = "QueryTimeoutError";
 }
 
 /**
- * A statement that Postgres refused for a reason without a known meaning: a wrong statement, another schema, or a
- * state of the server that passes.
+ * A statement that Postgres refused for a reason without a known meaning: a wrong statement, another schema,
+ * or a state of the server that passes.
  */
 export class StatementError extends Error {
   override readonly name = "StatementError";
@@ -101,8 +101,8 @@ export function toStoreError(cause: unknown): Error {
 }
 
 /**
- * True for every error with a code that is not Postgres' own: sockets, DNS and TLS have many, and each version of Node
- * may add some.
+ * True for every error with a code that is not Postgres' own: sockets, DNS and TLS have many, and each
+ * version of Node may add some.
  */
 function hasNoConnection(cause: unknown, code: string | undefined, message: string): boolean {
   if (isFault(cause)) {

@@ -1,5 +1,6 @@
-import { sleepUnlessAborted } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
+import { toMessage } from "../../../lib/errors.ts";
+import { sleepUnlessAborted } from "../../../lib/abort.ts";
 
 /** What keeping a connection alive needs of it. */
 export interface PingedLink {
@@ -22,7 +23,13 @@ export const PING_INTERVAL_MS = 20_000;
 export async function keepAlive(signal: AbortSignal, clock: Clock, link: PingedLink): Promise<void> {
   while (!signal.aborted) {
     const { bytesRead } = link;
-    link.ping();
+    try {
+      link.ping();
+    } catch (cause) {
+      // Nothing awaits this loop: its rejection would end the process.
+      link.drop(`a ping cannot be sent: ${toMessage(cause)}`);
+      return;
+    }
     await sleepUnlessAborted(signal, clock, PING_INTERVAL_MS);
     if (!signal.aborted && link.bytesRead === bytesRead) {
       link.drop(`a ping was not answered within ${PING_INTERVAL_MS} ms`);

@@ -28,3 +28,20 @@ it("pings as long as pings are answered, and lets go of a connection on which on
   await running;
   expect(clock.pending).toBe(0);
 });
+
+it("drops a connection on which no ping can be sent, and does not reject (I10)", async () => {
+  const stop = new AbortController();
+  const clock = new ManualClock();
+  const dropped: string[] = [];
+  const keeping = keepAlive(stop.signal, clock, {
+    ping() {
+      throw new Error("the socket is not writable");
+    },
+    bytesRead: 0,
+    drop: (reason) => void dropped.push(reason),
+  });
+  stop.abort();
+  await keeping;
+  expect(dropped).toEqual(["a ping cannot be sent: the socket is not writable"]);
+  expect(clock.pending).toBe(0);
+});
