@@ -10,6 +10,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Tracer } from "../lib/tracer.ts";
+import { SYNC_LIMITS } from "../rpc/service-limits.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { routeAnswers } from "./runs/inventory-router.ts";
@@ -68,7 +69,7 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
   const shared = { ...options, registry, producer, replyTopic: own };
   return {
     routes: (router) => {
-      router.service(SyncService, createSyncService(shared));
+      router.service(SyncService, createSyncService(shared), SYNC_LIMITS);
     },
 
     async run(runSignal) {

@@ -242,9 +242,9 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "I10",
-    file: "src/main/limit-garbage.ts",
+    file: "src/main/tune-gc.ts",
     find: "return getHeapStatistics().external_memory;",
     replace: "return process.memoryUsage().external;",
-    tests: ["test/unit/main/limit-garbage.test.ts"],
+    tests: ["test/unit/main/tune-gc.test.ts"],
   },
 ];

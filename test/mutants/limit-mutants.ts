@@ -4,6 +4,10 @@ const LINEAR_TESTS = ["test/unit/linear-time.test.ts"];
 const VALIDATION_TESTS = ["test/unit/rpc/server/validation.test.ts"];
 const ERROR_TESTS = ["test/unit/rpc/server/error-mapping.test.ts"];
 
+const LIMITS = "src/rpc/server/service-limits.ts";
+const HEALTH = "src/rpc/health.ts";
+const LIMIT_TESTS = ["test/unit/rpc/server/service-limits.test.ts"];
+
 /** Protections of a process against what one request or one object costs. */
 export const limitMutants: readonly Mutant[] = [
   {
@@ -77,5 +81,84 @@ export const limitMutants: readonly Mutant[] = [
     replace: "bytes < 0",
     tests: ERROR_TESTS,
     only: "without end",
+  },
+  {
+    race: "L3",
+    file: LIMITS,
+    find: "readMaxBytes: 64 * 1024,",
+    replace: "readMaxBytes: 8 * 1024 * 1024,",
+    tests: LIMIT_TESTS,
+  },
+  {
+    race: "L3",
+    file: LIMITS,
+    find: "readMaxBytes: 1024, ",
+    replace: "",
+    tests: LIMIT_TESTS,
+    only: "Check",
+  },
+  {
+    race: "L3",
+    file: LIMITS,
+    find: "readMaxBytes: 1024, acceptCompression: []",
+    replace: "readMaxBytes: 1024",
+    tests: LIMIT_TESTS,
+    only: "Check",
+  },
+  {
+    race: "L3",
+    file: LIMITS,
+    find: "8 * 1024 * 1024, acceptCompression: []",
+    replace: "8 * 1024 * 1024",
+    tests: LIMIT_TESTS,
+    only: "SyncService",
+  },
+  {
+    race: "L3",
+    file: LIMITS,
+    find: "readMaxBytes: 8 * 1024 * 1024, ",
+    replace: "readMaxBytes: 64 * 1024 * 1024, ",
+    tests: LIMIT_TESTS,
+    only: "SyncService",
+  },
+  {
+    race: "L3",
+    file: "src/rpc/serve.ts",
+    find: "    binaryOptions: { readUnknownFields: false },\n",
+    replace: "",
+    tests: LIMIT_TESTS,
+    only: "does not know",
+  },
+  {
+    race: "L3",
+    file: HEALTH,
+    find: "watches.size === MAX_WATCHES",
+    replace: "watches.size < 0",
+    tests: LIMIT_TESTS,
+    only: "Watch streams",
+  },
+  {
+    race: "L3",
+    file: HEALTH,
+    find: '    signal.addEventListener("abort", () => watches.delete(signal));\n',
+    replace: "",
+    tests: LIMIT_TESTS,
+    only: "Watch streams",
+  },
+  {
+    race: "L3",
+    file: HEALTH,
+    find: "truncate(service, MAX_NAME_BYTES)",
+    replace: "service",
+    tests: LIMIT_TESTS,
+    only: "of a service",
+  },
+  {
+    race: "L3",
+    file: "src/rpc/reflection.ts",
+    find: "truncate(message, MAX_ERROR_BYTES)",
+    replace: "message",
+    tests: LIMIT_TESTS,
+    only: "of fileByFilename",
   },
 ];

@@ -141,7 +141,7 @@ export const serverMutants: readonly Mutant[] = [
     file: "src/main/program-context.ts",
     find: "if (error instanceof TerminalError) {",
     replace: 'if (error instanceof Error && error.name !== "RetryableError") {',
-    tests: ["test/unit/main/assert-migrated.pg.test.ts"],
+    tests: ["test/unit/main/program-context.pg.test.ts"],
     only: "unknown way",
   },
   {

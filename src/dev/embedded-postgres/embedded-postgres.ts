@@ -4,7 +4,7 @@ import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { ConfigError } from "../../lib/errors.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
-import type { DatabaseTimeouts } from "./database.ts";
+import type { DatabaseTimeouts } from "../../store/postgres/database.ts";
 import { guardExtendedQueries } from "./extended-query-guard.ts";
 
 /** A Postgres inside this process. */

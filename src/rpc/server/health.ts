@@ -1,9 +1,16 @@
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ServiceImpl } from "@connectrpc/connect";
 import {
   Health as HealthService,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/proto/grpc/health/v1/health_pb.ts";
 import { waitFor } from "../../lib/abort.ts";
+import { truncate } from "../../lib/truncate.ts";
+import { HEALTH_LIMITS } from "./service-limits.ts";
+
+/** Watch streams at a time: anybody may open them, and each holds memory for as long as it likes. */
+const MAX_WATCHES = 1_000;
+/** Longest name that a status repeats, in bytes. */
+const MAX_NAME_BYTES = 128;
 
 /** Which services of a server can be used now, as `grpc.health.v1` answers it. */
 export interface Health {
@@ -17,6 +24,7 @@ export interface Health {
 export function createHealth(): Health {
   const statuses = new Map<string, ServingStatus>([["", ServingStatus.SERVING]]);
   const watchers = new Set<() => void>();
+  const watches = new Set<AbortSignal>();
 
   const nextChange = async (signal: AbortSignal): Promise<void> => {
     const changed = Promise.withResolvers<void>();
@@ -29,6 +37,16 @@ export function createHealth(): Health {
   };
 
   async function* watch(signal: AbortSignal, service: string) {
+    if (watches.size === MAX_WATCHES) {
+      throw new ConnectError(
+        `Watch: ${MAX_WATCHES} streams are open; call Check, or try again later`,
+        Code.ResourceExhausted,
+      );
+    }
+    signal.throwIfAborted();
+    watches.add(signal);
+    // Not `finally`, which a stream may never reach when its client leaves while a message is on its way.
+    signal.addEventListener("abort", () => watches.delete(signal));
     let last: ServingStatus | undefined;
     for (;;) {
       const status = statuses.get(service) ?? ServingStatus.SERVICE_UNKNOWN;
@@ -50,11 +68,11 @@ export function createHealth(): Health {
       }
     },
     register(router) {
-      router.service(HealthService, {
+      const implementation: ServiceImpl<typeof HealthService> = {
         check({ service }) {
           const status = statuses.get(service);
           if (status === undefined) {
-            throw new ConnectError(`no service ${service} here`, Code.NotFound);
+            throw new ConnectError(`no service ${truncate(service, MAX_NAME_BYTES)} here`, Code.NotFound);
           }
           return { status };
         },
@@ -62,7 +80,8 @@ export function createHealth(): Health {
           statuses: Object.fromEntries([...statuses].map(([name, status]) => [name, { status }])),
         }),
         watch: ({ service }, { signal }) => watch(signal, service),
-      });
+      };
+      router.service(HealthService, implementation, HEALTH_LIMITS);
     },
   };
 }

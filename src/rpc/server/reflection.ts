@@ -21,7 +21,11 @@ import {
   ServerReflectionResponseSchema as ResponseAlphaSchema,
   ServerReflection as ServerReflectionAlpha,
 } from "../../../gen/proto/grpc/reflection/v1alpha/reflection_pb.ts";
+import { truncate } from "../../lib/truncate.ts";
 import { createDescriptorIndex, type DescriptorIndex, toFileBytes, withImports } from "./descriptor-index.ts";
+
+/** Longest text of an error, in bytes: it repeats the name that was asked for. */
+const MAX_ERROR_BYTES = 256;
 
 /**
  * Registers gRPC server reflection, v1 and v1alpha, for the services registered so far and itself, so that grpcurl and
@@ -115,6 +119,7 @@ function toFiles(sent: Set<DescFile>, file: DescFile | undefined, what: string):
   return { case: "fileDescriptorResponse", value: { fileDescriptorProto: files.map(toFileBytes) } };
 }
 
-function toError(errorCode: Code, errorMessage: string): Answer {
+function toError(errorCode: Code, message: string): Answer {
+  const errorMessage = truncate(message, MAX_ERROR_BYTES);
   return { case: "errorResponse", value: { errorCode, errorMessage } };
 }

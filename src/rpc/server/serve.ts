@@ -1,13 +1,6 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  createConnectRouter,
-  type Interceptor,
-} from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
@@ -17,6 +10,7 @@ import { createHttpConnections } from "./http-connections.ts";
 import { listen, toAuthority } from "./listen.ts";
 import { createNodeHandler } from "./node-handler.ts";
 import { registerReflection } from "./reflection.ts";
+import { QUESTION_LIMITS } from "./service-limits.ts";
 import { createValidationInterceptor } from "./validation.ts";
 
 /** What to serve, and where. */
@@ -25,13 +19,11 @@ export interface ServeOptions {
   readonly host: string;
   /** Port to listen on; 0 takes a free one. */
   readonly port: number;
-  /** Registers the services; reflection is added for all of them. */
+  /** Registers the services, with their limits if a message may be above 64 KiB; reflection is added for all of them. */
   readonly routes: (router: ConnectRouter) => void;
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly log: Log;
-  /** Largest request message, in bytes, compressed or not; 8 MiB unless set. A larger one is RESOURCE_EXHAUSTED. */
-  readonly readMaxBytes?: number;
   /** How long a close waits for calls to end before it cuts them, in milliseconds; 5,000 unless set. */
   readonly closeTimeoutMs?: number;
 }
@@ -88,10 +80,11 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
 }
 
 function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRouter {
-  const { authenticator, clock, log, readMaxBytes = 8 * 1024 * 1024 } = options;
+  const { authenticator, clock, log } = options;
   const router = createConnectRouter({
-    readMaxBytes,
-    acceptCompression: [compressionGzip, compressionBrotli],
+    ...QUESTION_LIMITS,
+    // An object in memory for each field of two bytes is out of proportion, and nothing reads it.
+    binaryOptions: { readUnknownFields: false },
     requestGate: createAuthenticationGate(authenticator, log),
     // The first is the outermost.
     interceptors: [

@@ -11,6 +11,7 @@ import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
+import { SYNC_LIMITS } from "../../../src/rpc/service-limits.ts";
 
 /** What the services of {@link serveForTest} do. */
 export interface Implementations {
@@ -31,7 +32,7 @@ export async function serveForTest(implementations: Implementations, options: Pa
     closeTimeoutMs: 2000,
     routes: (router) => {
       router.service(FleetService, implementations.fleet ?? {});
-      router.service(SyncService, implementations.sync ?? {});
+      router.service(SyncService, implementations.sync ?? {}, SYNC_LIMITS);
       health.register(router);
     },
     ...options,

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { limitGarbage } from "../../../src/main/limit-garbage.ts";
+import { limitGarbage } from "../../../src/main/tune-gc.ts";
 
 afterEach(() => {
   vi.useRealTimers();
