@@ -1,5 +1,4 @@
 import { defineConfig } from "vitest/config";
-import { createNoteReporter } from "./test/support/vitest/note-reporter.ts";
 import { createSkipReporter } from "./test/support/vitest/skip-reporter.ts";
 
 // Forks, because native addons crash in threads.
@@ -9,7 +8,7 @@ export default defineConfig({
   test: {
     // Once for both projects: a project that inherits it would start servers of its own.
     globalSetup: "test/support/vitest/global-setup.ts",
-    reporters: ["default", createSkipReporter(), createNoteReporter()],
+    reporters: ["default", createSkipReporter()],
     teardownTimeout: 30_000,
     projects: [
       {

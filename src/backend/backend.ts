@@ -10,7 +10,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Tracer } from "../lib/tracer.ts";
-import { SYNC_LIMITS } from "../rpc/service-limits.ts";
+import { SYNC_LIMITS } from "../rpc/server/service-limits.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { routeAnswers } from "./runs/inventory-router.ts";

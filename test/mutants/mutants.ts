@@ -4,6 +4,7 @@ import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
+import { supportMutants } from "./support-mutants.ts";
 import { websocketMutants } from "./websocket-mutants.ts";
 
 /** Every protection that is taken away once, to see that the tests notice. */
@@ -14,4 +15,5 @@ export const mutants: readonly Mutant[] = [
   ...identityMutants,
   ...websocketMutants,
   ...limitMutants,
+  ...supportMutants,
 ];

@@ -11,7 +11,7 @@ import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
-import { SYNC_LIMITS } from "../../../src/rpc/service-limits.ts";
+import { SYNC_LIMITS } from "../../../src/rpc/server/service-limits.ts";
 
 /** What the services of {@link serveForTest} do. */
 export interface Implementations {

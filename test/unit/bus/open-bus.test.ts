@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { openBus } from "../../../src/bus/open-bus.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
@@ -17,4 +17,13 @@ it.each(["http://127.0.0.1:8080", "nonsense", ""])("refuses %j", async (url) => 
   const opening = openBus({ url, tenant: "evenkeel" }, busDependencies);
   await expect(opening).rejects.toThrow(ConfigError);
   await expect(opening).rejects.toThrow("expected memory:, ws:, wss:, pulsar: or pulsar+ssl:");
+});
+
+it("refuses pulsar: without the native part of its client, with what to do about it and what else there is", async () => {
+  vi.doMock("pulsar-client", () => {
+    throw new Error("Cannot find module 'pulsar.node'");
+  });
+  const opened = openBus({ url: "pulsar://127.0.0.1:6650", tenant: "evenkeel" }, busDependencies);
+  await expect(opened).rejects.toThrow(ConfigError);
+  await expect(opened).rejects.toThrow(/npm run install.*ws:\/\//s);
 });
