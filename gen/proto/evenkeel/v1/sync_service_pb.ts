@@ -307,7 +307,8 @@ export const SyncService: GenService<{
   /**
    * Sync is one agent's session: the agent streams what it observes, the
    * backend acknowledges and asks for comparisons. The first message of each
-   * side is Hello and Welcome.
+   * side is Hello and Welcome. A message of the agent is 8 MiB at most
+   * (RESOURCE_EXHAUSTED above), and is not compressed (UNIMPLEMENTED).
    *
    * Errors: UNAUTHENTICATED (no token, a bad one, or one that has expired, also
    * in mid-session: come back with a fresh one), PERMISSION_DENIED (the token is
