@@ -6,6 +6,7 @@ import { ingestRate } from "./benchmarks/ingest-rate.ts";
 import { initialSync } from "./benchmarks/initial-sync.ts";
 import { inventory } from "./benchmarks/inventory.ts";
 import { metadataList } from "./benchmarks/metadata-list.ts";
+import { objectFillfactor, objectPartitions, objectVacuum } from "./benchmarks/object-table.ts";
 import { publishRate } from "./benchmarks/publish-rate.ts";
 import { createWorld } from "./support/world.ts";
 
@@ -18,6 +19,9 @@ const benchmarks = new Map([
   ["publish-rate", publishRate],
   ["ingest-rate", ingestRate],
   ["flood", flood],
+  ["object-partitions", objectPartitions],
+  ["object-fillfactor", objectFillfactor],
+  ["object-vacuum", objectVacuum],
 ]);
 
 const names = process.argv.slice(2);

@@ -1,0 +1,64 @@
+/** A layout of the object table. */
+export interface ObjectLayout {
+  readonly name: string;
+  /** Statements that change the empty table of the migrations. */
+  readonly ddl: readonly string[];
+}
+
+/** The table as the migrations make it. */
+export const MIGRATED: ObjectLayout = { name: "as migrated", ddl: [] };
+
+/**
+ * An index on tombstones without the observed version. Each write changes that version, and Postgres refuses a
+ * heap-only tuple (HOT) when a column of any index changes, even of a partial index that the row is not in.
+ */
+const NARROW_TOMBSTONES = [
+  `DROP INDEX kubernetes_object_tombstone_idx`,
+  `CREATE INDEX kubernetes_object_tombstone_idx ON kubernetes_object (account, cluster, api_group, resource)
+   WHERE state = 'absent'`,
+];
+
+/** Hash partitions by account and cluster. */
+export function partitioned(count: number): ObjectLayout {
+  return {
+    name: `${count} partitions`,
+    ddl: [
+      `CREATE TABLE parted (LIKE kubernetes_object INCLUDING ALL) PARTITION BY HASH (account, cluster)`,
+      `DROP TABLE kubernetes_object`,
+      `ALTER TABLE parted RENAME TO kubernetes_object`,
+      ...Array.from(
+        { length: count },
+        (_, index) =>
+          `CREATE TABLE kubernetes_object_${index} PARTITION OF kubernetes_object
+           FOR VALUES WITH (MODULUS ${count}, REMAINDER ${index})`,
+      ),
+      `CREATE TRIGGER kubernetes_object_distrust_foreign_write BEFORE INSERT OR UPDATE ON kubernetes_object
+       FOR EACH ROW WHEN (current_setting('evenkeel.writer', true) IS DISTINCT FROM 'ingester')
+       EXECUTE FUNCTION evenkeel_distrust_foreign_write()`,
+    ],
+  };
+}
+
+/** The table with these storage parameters. */
+export function withParameters(parameters: StorageParameters): ObjectLayout {
+  return { name: describe(parameters), ddl: [set(parameters)] };
+}
+
+/** The table with an index of tombstones that allows heap-only tuples, and these storage parameters. */
+export function withNarrowIndex(parameters: StorageParameters = {}): ObjectLayout {
+  const name = ["narrow index", describe(parameters)].filter(Boolean).join(", ");
+  return { name, ddl: [...NARROW_TOMBSTONES, ...(name === "narrow index" ? [] : [set(parameters)])] };
+}
+
+type StorageParameters = Readonly<Record<string, number>>;
+
+function describe(parameters: StorageParameters): string {
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name.replace("autovacuum_", "")} ${value}`)
+    .join(", ");
+}
+
+function set(parameters: StorageParameters): string {
+  const list = Object.entries(parameters).map(([name, value]) => `${name} = ${value}`);
+  return `ALTER TABLE kubernetes_object SET (${list.join(", ")})`;
+}

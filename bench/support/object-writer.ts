@@ -1,0 +1,122 @@
+import { create } from "@bufbuild/protobuf";
+import { type Batch, ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { createSystemRandom } from "../../src/lib/system-random.ts";
+import { createDatabase } from "../../src/store/database.ts";
+import { createPgIngestStore } from "../../src/store/pg-ingest-store.ts";
+import { createPgRunStore } from "../../src/store/pg-run-store.ts";
+import { createPgSessionStore } from "../../src/store/pg-session-store.ts";
+import { PODS } from "./tenant-bus.ts";
+
+const ACCOUNT = "bench";
+
+/** Writes and reads the objects of clusters as an ingester does, without a bus. */
+export interface ObjectWriter extends AsyncDisposable {
+  /** Opens a session of each cluster, with pods in its scope. */
+  open(clusters: readonly string[]): Promise<void>;
+  apply(cluster: string, batch: Batch): Promise<void>;
+  /** Adds each object of one cluster to another one, `times` times; the database does it, in a fraction of the time. */
+  copyObjects(from: string, to: string, times: number): Promise<void>;
+  /** Reads the inventory of the cluster's pods, as for a run; returns the rows. */
+  readInventory(cluster: string): Promise<number>;
+  /** Declares a scope without kinds, which removes all rows of the cluster. */
+  dropScope(cluster: string): Promise<void>;
+  query<Row extends object>(text: string): Promise<Row[]>;
+}
+
+/** Opens a writer on a database. */
+export function createObjectWriter(url: string): ObjectWriter {
+  const { signal } = new AbortController();
+  const clock = createSystemClock();
+  const random = createSystemRandom();
+  const database = createDatabase({ url });
+  const store = createPgIngestStore(database, clock);
+  const runs = createPgRunStore(database, clock, random);
+  const sessions = createPgSessionStore(database, clock, random);
+  const streams = new Map<string, { readonly epoch: bigint; sequence: bigint }>();
+
+  const next = (cluster: string) => {
+    const stream = streams.get(cluster);
+    if (stream === undefined) {
+      throw new Error(`cluster "${cluster}" has no session; open one first`);
+    }
+    stream.sequence += 1n;
+    return { account: ACCOUNT, cluster, epoch: stream.epoch, sequence: stream.sequence };
+  };
+  const declare = async (cluster: string, kinds: readonly (typeof PODS)[]) => {
+    const scope = { kinds: kinds.map((kind) => create(KindScopeSchema, { kind })) };
+    const position = next(cluster);
+    const generation = position.sequence;
+    await store.applyScope(signal, position, create(ScopeDeclaredSchema, { generation, ...scope }));
+  };
+
+  return {
+    async open(clusters) {
+      for (const cluster of clusters) {
+        const { epoch } = await sessions.openSession(signal, {
+          ...{ account: ACCOUNT, cluster, clusterUid: cluster, instanceId: cluster, agentVersion: "bench" },
+          replyTopic: "replies/none",
+          volatileBus: false,
+          runDeadlineMs: 60_000,
+        });
+        streams.set(cluster, { epoch, sequence: 0n });
+        await declare(cluster, [PODS]);
+      }
+      // A cluster has one active run at most, and the one on connect would be in the way of those that are measured.
+      await database.pool.query("DELETE FROM reconciliation_run");
+    },
+    async apply(cluster, batch) {
+      const { applied } = await store.applyBatch(signal, next(cluster), batch);
+      if (applied !== batch.items.length) {
+        throw new Error(`batch of ${batch.items.length}: ${applied} objects applied`);
+      }
+    },
+    async copyObjects(from, to, times) {
+      await database.transaction({ account: ACCOUNT, cluster: to }, async (client) => {
+        await client.query(COPY_MARK, [ACCOUNT, from, to]);
+        await client.query(COPY_OBJECTS, [ACCOUNT, from, to, times]);
+      });
+    },
+    async readInventory(cluster) {
+      const { epoch } = next(cluster);
+      await sessions.keepSessions(signal, [{ account: ACCOUNT, cluster, epoch }]);
+      const deadlineMs = 600_000;
+      const trigger = ReconciliationTrigger.MANUAL;
+      const run = await runs.createRun(signal, { account: ACCOUNT, cluster, trigger, deadlineMs });
+      const answer = await store.beginAnswer(signal, { ...run.session, sequence: 0n }, run.request);
+      let rows = 0;
+      for (const kind of answer?.kinds ?? []) {
+        for await (const { objects } of store.readInventory(
+          signal,
+          answer as NonNullable<typeof answer>,
+          kind,
+        )) {
+          rows += objects.length;
+        }
+      }
+      const failure = { reason: "Measured", message: "the benchmark read its inventory" };
+      await runs.failRun(signal, run.session, run.request.runId, failure);
+      return rows;
+    },
+    dropScope: (cluster) => declare(cluster, []),
+    async query<Row extends object>(text: string) {
+      return (await database.pool.query(text)).rows as Row[];
+    },
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  };
+}
+
+const COPY_MARK = `
+UPDATE kind_state k SET high_water_mark = f.high_water_mark FROM kind_state f
+WHERE f.account = $1 AND f.cluster = $2 AND f.api_group = k.api_group AND f.resource = k.resource
+  AND k.account = $1 AND k.cluster = $3`;
+
+const COPY_OBJECTS = `
+INSERT INTO kubernetes_object
+  (account, cluster, api_group, resource, namespace, name, version, state, uid, resource_version,
+   observed_version, incarnation, content, checksum, form)
+SELECT account, $3, api_group, resource, namespace, name || '-' || copy, version, state, uid, resource_version,
+       observed_version, incarnation, content, checksum, form
+FROM generate_series(1, $4::int) AS copy, kubernetes_object
+WHERE account = $1 AND cluster = $2`;
