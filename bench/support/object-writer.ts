@@ -3,10 +3,10 @@ import { type Batch, ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/b
 import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
-import { createDatabase } from "../../src/store/database.ts";
-import { createPgIngestStore } from "../../src/store/pg-ingest-store.ts";
-import { createPgRunStore } from "../../src/store/pg-run-store.ts";
-import { createPgSessionStore } from "../../src/store/pg-session-store.ts";
+import { createDatabase } from "../../src/store/postgres/database.ts";
+import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts";
+import { createPgRunStore } from "../../src/store/postgres/pg-run-store.ts";
+import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.ts";
 import { PODS } from "./tenant-bus.ts";
 
 const ACCOUNT = "bench";

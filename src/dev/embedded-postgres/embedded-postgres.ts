@@ -3,8 +3,8 @@ import { createServer } from "node:net";
 import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { ConfigError } from "../../lib/errors.ts";
-import { lockDataDir } from "./data-dir-lock.ts";
 import type { DatabaseTimeouts } from "../../store/postgres/database.ts";
+import { lockDataDir } from "./data-dir-lock.ts";
 import { guardExtendedQueries } from "./extended-query-guard.ts";
 
 /** A Postgres inside this process. */

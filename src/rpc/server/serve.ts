@@ -1,6 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { Code, ConnectError, type ConnectRouter, createConnectRouter, type Interceptor } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createConnectRouter,
+  type Interceptor,
+} from "@connectrpc/connect";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";

@@ -1,6 +1,6 @@
+import { sleepUnlessAborted } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { toMessage } from "../../../lib/errors.ts";
-import { sleepUnlessAborted } from "../../../lib/abort.ts";
 
 /** What keeping a connection alive needs of it. */
 export interface PingedLink {

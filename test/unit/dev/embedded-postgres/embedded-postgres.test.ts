@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "pg";
 import { describe, expect, it } from "vitest";
-import { createDatabase } from "../../../../src/store/postgres/database.ts";
 import { openEmbeddedPostgres } from "../../../../src/dev/embedded-postgres/embedded-postgres.ts";
+import { createDatabase } from "../../../../src/store/postgres/database.ts";
 
 describe("the embedded Postgres", () => {
   it("lets nobody between the parts of an extended query", async () => {
