@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { KubeTransport } from "../../src/kube/kube.ts";
 import { listPages } from "../../src/kube/list.ts";
 import { openKube } from "../../test/support/e2e/open-kube.ts";
@@ -14,7 +14,7 @@ const REPEATS = 5;
 export async function metadataList(world: World): Promise<void> {
   await using api = await world.startApi();
   await api.fill(OBJECTS, CONTENT_BYTES);
-  using kube = openKube({ kind: "server", url: api.url });
+  using kube = openKube({ type: "server", url: api.url });
   const full = await measure(kube, false);
   const metadata = await measure(kube, true);
   console.log(`  full:          ${describe(full)}`);
@@ -44,10 +44,13 @@ async function measure(kube: KubeTransport, metadataOnly: boolean): Promise<List
 
 async function listOnce(kube: KubeTransport, metadataOnly: boolean): Promise<ListCost> {
   const counted = countBytes(kube);
-  const kind = create(ResourceKindSchema, { version: "v1", resource: "pods" });
+  const resourceType = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
   const before = process.cpuUsage();
   let objects = 0;
-  for await (const { items } of listPages(new AbortController().signal, counted, { kind, metadataOnly })) {
+  for await (const { items } of listPages(new AbortController().signal, counted, {
+    resourceType,
+    metadataOnly,
+  })) {
     objects += items.length;
   }
   const { user, system } = process.cpuUsage(before);

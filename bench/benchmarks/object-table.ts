@@ -118,7 +118,7 @@ function* updates(objects: number, rounds: number, contentBytes = CONTENT_BYTES)
         { length: BATCH },
         (_, index) => createBatch(index * stride + offset, 1, contentBytes, 2 + round).items,
       );
-      yield create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, items: items.flat() });
+      yield create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, items: items.flat() });
     }
   }
 }

@@ -14,12 +14,12 @@ cluster.create(namespaceObject("kube-system"));
 const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
 
 process.on("message", async (order: ApiOrder) => {
-  switch (order.kind) {
+  switch (order.type) {
     case "fill":
       for (let index = 0; index < order.count; index++) {
         cluster.create(createPod(index, order.contentBytes));
       }
-      report({ kind: "filled" });
+      report({ type: "filled" });
       break;
     case "change":
       await changePods(order.count, order.everyMs);
@@ -29,7 +29,7 @@ process.on("message", async (order: ApiOrder) => {
   }
 });
 process.on("disconnect", () => process.exit());
-report({ kind: "listening", url: api.url });
+report({ type: "listening", url: api.url });
 
 /** Changes one pod after the other, and reports each change with the time at which it was made. */
 async function changePods(count: number, everyMs: number): Promise<void> {
@@ -48,7 +48,7 @@ async function changePods(count: number, everyMs: number): Promise<void> {
         status: { phase: "Running", restarts: index },
       }),
     );
-    report({ kind: "changed", version: metadata.resourceVersion ?? "", at });
+    report({ type: "changed", version: metadata.resourceVersion ?? "", at });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { KubeObject } from "../../src/simulation/simulated-object.ts";
+import type { SimulatedObject } from "../../src/simulation/simulated-object.ts";
 import { podObject, runningStatus } from "../../src/simulation/workload-objects.ts";
 
 const IMAGE = "registry.example.com/shop/checkout:1.4.2";
@@ -9,7 +9,7 @@ const VARIABLE_BYTES = 66;
 const STAMPED_BYTES = 140;
 
 /** The `index`th pod, in one of fifty namespaces; environment variables fill it up to `contentBytes`. */
-export function createPod(index: number, contentBytes: number): KubeObject {
+export function createPod(index: number, contentBytes: number): SimulatedObject {
   const namespace = `team-${String(index % 50).padStart(2, "0")}`;
   const owner = ownerOf(namespace, index);
   const suffix = index.toString(36).padStart(5, "0");
@@ -23,7 +23,7 @@ export function createPod(index: number, contentBytes: number): KubeObject {
   return env.length === 0 ? small : { ...small, spec: { ...spreadable(small.spec), env } };
 }
 
-function ownerOf(namespace: string, index: number): KubeObject {
+function ownerOf(namespace: string, index: number): SimulatedObject {
   const uid = `00000000-0000-4000-8000-${String(index % 1000).padStart(12, "0")}`;
   const labels = { app: "checkout", "pod-template-hash": "6d4cf56db6" };
   return {
@@ -33,6 +33,6 @@ function ownerOf(namespace: string, index: number): KubeObject {
   };
 }
 
-function spreadable(value: KubeObject["spec"]): object {
+function spreadable(value: SimulatedObject["spec"]): object {
   return typeof value === "object" && value !== null ? value : {};
 }

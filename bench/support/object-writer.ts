@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
@@ -44,8 +44,10 @@ export function createObjectWriter(url: string): ObjectWriter {
     stream.sequence += 1n;
     return { account: ACCOUNT, cluster, epoch: stream.epoch, sequence: stream.sequence };
   };
-  const declare = async (cluster: string, kinds: readonly (typeof PODS)[]) => {
-    const scope = { kinds: kinds.map((kind) => create(KindScopeSchema, { kind })) };
+  const declare = async (cluster: string, resourceTypes: readonly (typeof PODS)[]) => {
+    const scope = {
+      kinds: resourceTypes.map((resourceType) => create(ResourceScopeSchema, { resourceType })),
+    };
     const position = next(cluster);
     const generation = position.sequence;
     await store.applyScope(signal, position, create(ScopeDeclaredSchema, { generation, ...scope }));
@@ -84,13 +86,13 @@ export function createObjectWriter(url: string): ObjectWriter {
       const deadlineMs = 600_000;
       const trigger = ReconciliationTrigger.MANUAL;
       const run = await runs.createRun(signal, { account: ACCOUNT, cluster, trigger, deadlineMs });
-      const answer = await store.beginAnswer(signal, { ...run.session, sequence: 0n }, run.request);
+      const answer = await store.beginAttempt(signal, { ...run.session, sequence: 0n }, run.request);
       let rows = 0;
-      for (const kind of answer?.kinds ?? []) {
+      for (const resourceType of answer?.resourceTypes ?? []) {
         for await (const { objects } of store.readInventory(
           signal,
           answer as NonNullable<typeof answer>,
-          kind,
+          resourceType,
         )) {
           rows += objects.length;
         }

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { toContent } from "../../src/agent/object-content.ts";
 import { putItem } from "../../src/agent/uplink/batch-items.ts";
 import type { Bus, Producer } from "../../src/bus/bus.ts";
@@ -18,7 +18,7 @@ import { createPod } from "./create-pod.ts";
 import type { Tenant } from "./world.ts";
 
 /** The kind of the benchmarks' objects. */
-export const PODS = create(ResourceKindSchema, { group: "", version: "v1", resource: "pods" });
+export const PODS = create(ResourceTypeSchema, { group: "", version: "v1", resource: "pods" });
 
 /** This process's own connection to a tenant. */
 export function openTenant({ busUrl: url, name: tenant }: Tenant): Promise<Bus> {
@@ -42,7 +42,7 @@ export function createBatch(first: number, count: number, contentBytes: number, 
     const object = { ...pod, metadata };
     return putItem(object, toContent(object, "bench"), String(version));
   });
-  return create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, items });
+  return create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, items });
 }
 
 /** Publishes batches as the backend of a cluster's session would, each with the next number. */
@@ -66,8 +66,8 @@ export async function openSpeaker(
   });
   const identity = { account, cluster, clusterUid, epoch };
   const limits = { maxMessageBytes: bus.maxMessageBytes, compress: true };
-  const kinds = [create(KindScopeSchema, { kind: PODS })];
-  const scope = create(ScopeDeclaredSchema, { generation: 1n, kinds });
+  const resources = [create(ResourceScopeSchema, { resourceType: PODS })];
+  const scope = create(ScopeDeclaredSchema, { generation: 1n, resources });
   const body = { case: "scopeDeclared", value: scope } as const;
   await producer.publish(signal, encodeEvent(identity, { sequence: 1n, time: new Date(), body }));
   let sequence = 1n;

@@ -38,7 +38,7 @@ export function startService(
     // Ctrl-C at a terminal goes to the whole group: the stack ends its services itself, in order.
     detached: true,
   });
-  const leftover: Leftover = { kind: "pid", pid: Number(child.pid) };
+  const leftover: Leftover = { type: "pid", pid: Number(child.pid) };
   reaper.add(leftover);
   const ended = once(child, "exit").then(([code, signal]) => {
     reaper.remove(leftover);

@@ -13,18 +13,18 @@ import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
-import { RunFailure } from "./compare/comparison-error.ts";
-import { ReconciliationWorker } from "./compare/comparison-worker.ts";
-import type { AgentConfig } from "./config.ts";
+import { ComparisonError } from "./compare/comparison-error.ts";
+import { ComparisonWorker } from "./compare/comparison-worker.ts";
+import type { AgentOptions } from "./config.ts";
 import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
 import { handlerFor } from "./process-batch.ts";
-import { ScopeFollower } from "./scope/scope-tracker.ts";
-import { selectKinds } from "./scope/select-resources.ts";
+import { ScopeTracker } from "./scope/scope-tracker.ts";
+import { selectResources } from "./scope/select-resources.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { Reflectors } from "./watch/reflectors.ts";
 
 /** What an agent is made of. */
-export interface AgentOptions {
+export interface AgentDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -32,7 +32,7 @@ export interface AgentOptions {
   readonly tracer: Tracer;
   readonly kube: KubeTransport;
   readonly openSync: OpenSync;
-  readonly config: AgentConfig;
+  readonly config: AgentOptions;
 }
 
 /** Reads one cluster and delivers what it sees. */
@@ -53,15 +53,19 @@ const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
  * Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it
  * connects.
  */
-export function createAgent(options: AgentOptions): Agent {
+export function createAgent(options: AgentDependencies): Agent {
   const counters = createAgentCounters();
   registerAgentMetrics(options.metrics, counters);
   return { counters, run: (signal) => runAgent(signal, options, counters) };
 }
 
-async function runAgent(stop: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<void> {
+async function runAgent(
+  stop: AbortSignal,
+  options: AgentDependencies,
+  counters: AgentCounters,
+): Promise<void> {
   // A name that is none is found before anything is asked for.
-  selectKinds({ resources: [], unanswered: [] }, options.config);
+  selectResources({ resources: [], unanswered: [] }, options.config);
   // The reading parts end first; the uplink delivers what they left.
   const reading = new AbortController();
   const signal = AbortSignal.any([stop, reading.signal]);
@@ -91,11 +95,15 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
 interface Parts {
   readonly kube: KubeTransport;
   readonly uplink: Uplink;
-  readonly worker: ReconciliationWorker;
+  readonly worker: ComparisonWorker;
   readonly reflectors: Reflectors;
 }
 
-async function connect(signal: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<Parts> {
+async function connect(
+  signal: AbortSignal,
+  options: AgentDependencies,
+  counters: AgentCounters,
+): Promise<Parts> {
   const { clock, random, log, openSync, config } = options;
   const { tuning } = config;
   const kube = withDeadlines(options.kube, clock, REQUEST_DEADLINES);
@@ -106,11 +114,11 @@ async function connect(signal: AbortSignal, options: AgentOptions, counters: Age
     instanceId: random.uuid(),
     agentVersion: config.agentVersion,
   });
-  const worker = new ReconciliationWorker({
+  const worker = new ComparisonWorker({
     log,
     counters,
     maxInventoryBytes: tuning.maxInventoryBytes,
-    reflectorOf: (kind) => reflectors.get(kind),
+    reflectorOf: (resourceKey) => reflectors.get(resourceKey),
   });
   const handlers = { [BatchType.RECONCILIATION]: worker.handle.bind(worker) };
   const uplink = new Uplink({
@@ -132,7 +140,7 @@ async function connect(signal: AbortSignal, options: AgentOptions, counters: Age
       worker.refuse(
         session,
         batch,
-        new RunFailure("Overflow", "batches came faster than they could be taken"),
+        new ComparisonError("Overflow", "batches came faster than they could be taken"),
       );
     },
   });
@@ -152,15 +160,15 @@ async function connect(signal: AbortSignal, options: AgentOptions, counters: Age
 }
 
 /** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
-async function followScope(signal: AbortSignal, options: AgentOptions, parts: Parts): Promise<never> {
+async function followScope(signal: AbortSignal, options: AgentDependencies, parts: Parts): Promise<never> {
   const { clock, config } = options;
   const { kube, uplink, reflectors } = parts;
-  const scope = new ScopeFollower(kube);
+  const scope = new ScopeTracker(kube);
   await uplink.welcomed(signal);
   for (let isFirst = true; ; isFirst = false) {
     const changed = await retry(signal, options, "what the cluster serves", async () => {
       const discovery = await discover(signal, kube);
-      const { kinds, undecided } = selectKinds(discovery, config);
+      const { resources, undecided } = selectResources(discovery, config);
       const [unanswered] = undecided;
       // Later a group that does not answer keeps its kinds; at first nobody knows which it has.
       if (isFirst && unanswered !== undefined) {
@@ -169,11 +177,11 @@ async function followScope(signal: AbortSignal, options: AgentOptions, parts: Pa
           `${group} does not answer (${unanswered.message}); wait, or exclude "${unanswered.group}/*"`,
         );
       }
-      return await scope.follow(signal, discovery, kinds);
+      return await scope.update(signal, discovery, resources);
     });
     if (changed || isFirst) {
-      uplink.outbox.declareScope(scope.kinds.map((kind) => kind.scope));
-      await reflectors.follow(signal, scope.kinds, { sendAll: !isFirst });
+      uplink.outbox.declareScope(scope.resources.map((resourceType) => resourceType.scope));
+      await reflectors.follow(signal, scope.resources, { sendAll: !isFirst });
     }
     await clock.sleep(signal, config.tuning.discoveryMs);
   }
@@ -181,7 +189,7 @@ async function followScope(signal: AbortSignal, options: AgentOptions, parts: Pa
 
 async function retry<T>(
   signal: AbortSignal,
-  { clock, random, log, config }: AgentOptions,
+  { clock, random, log, config }: AgentDependencies,
   what: string,
   attempt: () => Promise<T>,
 ): Promise<T> {

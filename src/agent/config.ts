@@ -1,13 +1,13 @@
 import type { BackoffOptions } from "../lib/backoff.ts";
 
 /** What the agent needs to know. Times are in milliseconds. */
-export interface AgentConfig {
+export interface AgentOptions {
   /** Name of the cluster, unique in its account. */
   readonly cluster: string;
   /** Kinds as "group/version/resource" ("v1/pods" for the core group), or "*" for what the cluster serves. */
-  readonly kinds: readonly string[];
+  readonly resources: readonly string[];
   /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
-  readonly excludedKinds: readonly string[];
+  readonly excludeResources: readonly string[];
   /** Namespaces that are read; empty is all. Objects of cluster scope are read anyway. */
   readonly namespaces: readonly string[];
   /** Version of the program, for the backend. */

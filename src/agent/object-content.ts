@@ -1,10 +1,10 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize, UncanonicalError } from "../domain/canonical-json.ts";
 import { checksumOf } from "../domain/checksum.ts";
-import { DEFAULT_FORM_RULES, formOf } from "../domain/content-format.ts";
-import { formatKind } from "../domain/resource-type.ts";
+import { contentFormatFingerprint, DEFAULT_CONTENT_RULES } from "../domain/content-format.ts";
+import { formatResourceType } from "../domain/resource-type.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
-import type { KindContext } from "./resource-context.ts";
+import type { ResourceContext } from "./resource-context.ts";
 
 /** What is kept of an object. */
 export interface ObjectContent {
@@ -27,8 +27,11 @@ const MAX_REASON_LENGTH = 1024;
  * Form of the contents of a kind. Its API version is part of it: a kind that is read in another version from now on has other
  * contents at the same versions of its objects.
  */
-export function contentFormOf({ group, version }: Pick<ResourceKind, "group" | "version">): string {
-  return formOf({ ...DEFAULT_FORM_RULES, apiVersion: group === "" ? version : `${group}/${version}` });
+export function contentFormOf({ group, version }: Pick<ResourceType, "group" | "version">): string {
+  return contentFormatFingerprint({
+    ...DEFAULT_CONTENT_RULES,
+    apiVersion: group === "" ? version : `${group}/${version}`,
+  });
 }
 
 /**
@@ -63,12 +66,16 @@ function withheld(reason: string, checksum: Uint8Array, form: string): ObjectCon
 
 /** Logs and counts an object whose content cannot travel. */
 export function reportQuarantined(
-  { kind, log, counters }: KindContext,
+  { resourceType, log, counters }: ResourceContext,
   key: string,
   { quarantineReason: reason }: ObjectContent,
 ): void {
   if (reason !== "") {
     counters.quarantined++;
-    log.error("an object is sent without its content", { kind: formatKind(kind), key, reason });
+    log.error("an object is sent without its content", {
+      kind: formatResourceType(resourceType),
+      key,
+      reason,
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { KubeTransport } from "../kube/kube.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
@@ -6,10 +6,10 @@ import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { AgentTuning } from "./config.ts";
 import type { AgentCounters } from "./metrics.ts";
-import type { KindTimeline } from "./watch/version-tracker.ts";
+import type { VersionTracker } from "./watch/version-tracker.ts";
 
 /** What the parts that read one kind share. */
-export interface KindContext {
+export interface ResourceContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -17,10 +17,10 @@ export interface KindContext {
   readonly kube: KubeTransport;
   readonly config: AgentTuning;
   readonly counters: AgentCounters;
-  readonly kind: ResourceKind;
+  readonly resourceType: ResourceType;
   /** Form of the kind's contents. */
-  readonly form: string;
-  readonly timeline: KindTimeline;
+  readonly contentFormat: string;
+  readonly versions: VersionTracker;
   /** Uid of the cluster that this process reads. */
   readonly clusterUid: string;
   /** Epoch of the latest session. */

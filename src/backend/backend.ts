@@ -13,7 +13,7 @@ import type { Tracer } from "../lib/tracer.ts";
 import { SYNC_LIMITS } from "../rpc/server/service-limits.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
-import { routeAnswers } from "./runs/inventory-router.ts";
+import { routeInventories } from "./runs/inventory-router.ts";
 import { requestRun } from "./runs/request-run.ts";
 import { scheduleRuns } from "./runs/run-scheduler.ts";
 import { SessionRegistry } from "./sync/session-registry.ts";
@@ -75,7 +75,9 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     async run(runSignal) {
       const log = options.log;
       await Promise.all([
-        supervise(runSignal, { clock, random, log, name: "answer router" }, (s) => routeAnswers(s, shared)),
+        supervise(runSignal, { clock, random, log, name: "answer router" }, (s) =>
+          routeInventories(s, shared),
+        ),
         supervise(runSignal, { clock, random, log, name: "run scheduler" }, (s) => scheduleRuns(s, shared)),
       ]);
       await producer.close();

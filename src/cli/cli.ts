@@ -59,7 +59,7 @@ function createCli(context: CliContext, version: string): Command {
   }
   for (const command of withSubcommands(cli)) {
     command.exitOverride().showHelpAfterError("See --help.");
-    command.configureOutput({ writeOut: context.print, writeErr: context.tell });
+    command.configureOutput({ writeOut: context.print, writeErr: context.printError });
   }
   return cli;
 }
@@ -95,7 +95,7 @@ export async function runCli(
     if (context.signal.aborted && isInterruption(context.signal, error)) {
       return interrupted;
     }
-    context.tell(`evenkeel: ${error instanceof ConnectError ? error.rawMessage : toMessage(error)}\n`);
+    context.printError(`evenkeel: ${error instanceof ConnectError ? error.rawMessage : toMessage(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
 }

@@ -13,7 +13,7 @@ export interface CliContext {
   /** Writes to standard output, which carries results only. */
   readonly print: (text: string) => void;
   /** Writes to standard error: progress and hints. */
-  readonly tell: (text: string) => void;
+  readonly printError: (text: string) => void;
   /** Reads standard input to its end. */
   readonly readInput: () => Promise<string>;
   /** Sets what the process exits with when nothing else goes wrong; 0 unless set. */

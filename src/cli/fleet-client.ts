@@ -61,7 +61,7 @@ export async function toClientCall(command: Command, context: CliContext): Promi
   const { server, token, tokenFile } = configOf(clientProgram, command, context);
   const source = createTokenSource({ token, tokenFile });
   if (source !== undefined && isExposed(server)) {
-    context.tell(`The token goes to ${server} without TLS: others may read it on the way.\n`);
+    context.printError(`The token goes to ${server} without TLS: others may read it on the way.\n`);
   }
   // `choices` has refused everything else.
   const { output } = command.opts<{ output: OutputFormat }>();
@@ -78,7 +78,7 @@ interface Page<T> {
 const maxPageSize = 1000;
 
 /** Up to `limit` entries of a list, page by page. */
-export async function listPages<T>(
+export async function readAllPages<T>(
   limit: number,
   fetchPage: (pageSize: number, pageToken: string) => Promise<Page<T>>,
 ): Promise<T[]> {

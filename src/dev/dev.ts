@@ -9,7 +9,7 @@ import { startServer } from "../main/server.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { migrate } from "../store/postgres/migrate.ts";
 import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";
-import { createStoryteller } from "./narration.ts";
+import { createNarrator } from "./narration.ts";
 import { startSimulation } from "./start-simulation.ts";
 
 /** Time that the agent has to deliver its last before the server stops, in milliseconds. */
@@ -38,7 +38,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const parts = new AbortController();
   const server = await startServer(parts.signal, {
     ...config,
-    auth: { kind: "none" },
+    auth: { type: "none" },
     database,
     runtime,
   });
@@ -52,7 +52,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   say(`  look      evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
   say("");
 
-  const story = createStoryteller(database, say);
+  const story = createNarrator(database, say);
   const failed = new AbortController();
   const running = AbortSignal.any([signal, failed.signal]);
   const tasks = [
@@ -61,8 +61,8 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
       {
         server: server.url,
         cluster,
-        kinds: ["*"],
-        excludes: defaultExcludes,
+        resources: ["*"],
+        excludeResources: defaultExcludes,
         namespaces: [],
         token: undefined,
         tokenFile: undefined,

@@ -1,9 +1,9 @@
 import { Client } from "pg";
 import { drawOne, drawSuffix } from "../simulation/random-pick.ts";
-import type { KindKey } from "../simulation/served-resources.ts";
+import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { SimulatedCluster } from "../simulation/simulated-cluster.ts";
-import { type DriftedObject, type DriftKind, driftKinds, type InjectedDrift } from "./drift.ts";
-import { createRowVandal, type DriftTarget, type RowVandal } from "./drift-sql.ts";
+import { DRIFT_TYPES, type DriftedObject, type DriftType, type InjectedDrift } from "./drift.ts";
+import { createRowVandal, type DriftTarget, type RowEditor } from "./drift-sql.ts";
 
 /** How to create a {@link DriftInjector}. */
 export interface DriftInjectorOptions {
@@ -28,7 +28,7 @@ export interface DriftInjector {
 }
 
 /** Kinds that the workload leaves alone: no live change repairs their rows before a run does. */
-const quietKinds: readonly KindKey[] = ["/services", "/secrets", "/serviceaccounts", "/configmaps"];
+const QUIET_RESOURCES: readonly ResourceKey[] = ["/services", "/secrets", "/serviceaccounts", "/configmaps"];
 /** The only objects of those kinds that it does change. */
 const busyName = "feature-flags";
 
@@ -37,13 +37,13 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
   const { cluster, databaseUrl, target, intervalMs = 5_000 } = options;
   let injections = 0;
   const inject = async (): Promise<InjectedDrift | undefined> => {
-    const drift = driftKinds[injections % driftKinds.length] ?? "lost-event";
+    const drift = DRIFT_TYPES[injections % DRIFT_TYPES.length] ?? "lost-event";
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     try {
       const rows = createRowVandal(client, target);
-      const kind = drawOne(cluster.random, quietKinds) ?? "/services";
-      const candidates = (await rows.list(kind)).filter(
+      const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "/services";
+      const candidates = (await rows.list(resourceKey)).filter(
         (object) => object.name !== busyName && isReal(cluster, object),
       );
       const chosen = drawOne(cluster.random, candidates);
@@ -52,7 +52,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
       }
       injections += 1;
       const objects = await breakRows(drift, rows, cluster, chosen);
-      return { kind: drift, time: cluster.clock.now(), objects };
+      return { type: drift, time: cluster.clock.now(), objects };
     } finally {
       await client.end();
     }
@@ -79,8 +79,8 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
 
 /** Breaks the copy of an object, or of all of its kind, and returns what is wrong then. */
 async function breakRows(
-  drift: DriftKind,
-  rows: RowVandal,
+  drift: DriftType,
+  rows: RowEditor,
   cluster: SimulatedCluster,
   chosen: DriftedObject,
 ): Promise<InjectedDrift["objects"]> {
@@ -103,12 +103,12 @@ async function breakRows(
       await rows.setAbsurdVersion(chosen);
       return [chosen];
     case "deleted-kind": {
-      const others = (await rows.list(chosen.kind)).filter((object) => {
+      const others = (await rows.list(chosen.resourceKey)).filter((object) => {
         return (
           (object.namespace !== chosen.namespace || object.name !== chosen.name) && isReal(cluster, object)
         );
       });
-      await rows.deleteKind(chosen.kind);
+      await rows.deleteResourceType(chosen.resourceKey);
       return [chosen, ...others];
     }
     default:
@@ -117,9 +117,9 @@ async function breakRows(
 }
 
 /** The object changes in the cluster and no watch is told. */
-function loseUpdate(cluster: SimulatedCluster, { kind, namespace, name }: DriftedObject): void {
-  cluster.faults.loseNextWatchEvent(kind);
-  cluster.update(kind, namespace, name, (object) => ({
+function loseUpdate(cluster: SimulatedCluster, { resourceKey, namespace, name }: DriftedObject): void {
+  cluster.faults.loseNextWatchEvent(resourceKey);
+  cluster.update(resourceKey, namespace, name, (object) => ({
     ...object,
     metadata: {
       ...object.metadata,
@@ -129,6 +129,6 @@ function loseUpdate(cluster: SimulatedCluster, { kind, namespace, name }: Drifte
 }
 
 /** Whether the row is no ghost: breaking one would be no drift. */
-function isReal(cluster: SimulatedCluster, { kind, namespace, name }: DriftedObject): boolean {
-  return cluster.get(kind, namespace, name) !== undefined;
+function isReal(cluster: SimulatedCluster, { resourceKey, namespace, name }: DriftedObject): boolean {
+  return cluster.get(resourceKey, namespace, name) !== undefined;
 }

@@ -1,5 +1,5 @@
 import type { Client } from "pg";
-import type { KindKey } from "../simulation/served-resources.ts";
+import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { DriftedObject } from "./drift.ts";
 
 /** Whose rows are broken. */
@@ -9,9 +9,9 @@ export interface DriftTarget {
 }
 
 /** Rows of the copy as somebody with `psql` reads and writes them, past the ingester and its rule. */
-export interface RowVandal {
+export interface RowEditor {
   /** Objects of a kind that have a row, by key. */
-  list(kind: KindKey): Promise<DriftedObject[]>;
+  list(resourceKey: ResourceKey): Promise<DriftedObject[]>;
   /** Changes the content and keeps the version. */
   editContent(object: DriftedObject): Promise<void>;
   deleteRow(object: DriftedObject): Promise<void>;
@@ -19,7 +19,7 @@ export interface RowVandal {
   insertGhost(object: DriftedObject, ghostName: string, ghostUid: string): Promise<void>;
   /** Claims that the row was observed at a version that the cluster will never reach. */
   setAbsurdVersion(object: DriftedObject): Promise<void>;
-  deleteKind(kind: KindKey): Promise<void>;
+  deleteResourceType(resourceKey: ResourceKey): Promise<void>;
 }
 
 const kindIs = "account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4";
@@ -27,19 +27,23 @@ const objectIs = `${kindIs} AND namespace = $5 AND name = $6`;
 const absurdVersion = "99999999999999999999999999999999999999";
 
 /** Creates a vandal over a connected client, which the caller closes. */
-export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowVandal {
-  const ofKind = (kind: KindKey): string[] => {
-    const [group = "", resource = ""] = kind.split("/", 2);
+export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowEditor {
+  const ofResource = (resourceKey: ResourceKey): string[] => {
+    const [group = "", resource = ""] = resourceKey.split("/", 2);
     return [account, cluster, group, resource];
   };
-  const ofObject = ({ kind, namespace, name }: DriftedObject): string[] => [...ofKind(kind), namespace, name];
+  const ofObject = ({ resourceKey, namespace, name }: DriftedObject): string[] => [
+    ...ofResource(resourceKey),
+    namespace,
+    name,
+  ];
   return {
-    async list(kind) {
+    async list(resourceKey) {
       const { rows } = await client.query<{ namespace: string; name: string }>(
         `SELECT namespace, name FROM kubernetes_object WHERE ${kindIs} AND state = 'present' ORDER BY namespace, name`,
-        ofKind(kind),
+        ofResource(resourceKey),
       );
-      return rows.map(({ namespace, name }) => ({ kind, namespace, name }));
+      return rows.map(({ namespace, name }) => ({ resourceKey, namespace, name }));
     },
     async editContent(object) {
       await client.query(
@@ -68,8 +72,8 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
         ofObject(object),
       );
     },
-    async deleteKind(kind) {
-      await client.query(`DELETE FROM kubernetes_object WHERE ${kindIs}`, ofKind(kind));
+    async deleteResourceType(resourceKey) {
+      await client.query(`DELETE FROM kubernetes_object WHERE ${kindIs}`, ofResource(resourceKey));
     },
   };
 }

@@ -1,7 +1,7 @@
-import type { KindKey } from "../simulation/served-resources.ts";
+import type { ResourceKey } from "../simulation/served-resources.ts";
 
 /** How the copy in Postgres was made to differ from the cluster. */
-export type DriftKind =
+export type DriftType =
   | "lost-event"
   | "edited-content"
   | "deleted-row"
@@ -10,7 +10,7 @@ export type DriftKind =
   | "deleted-kind";
 
 /** Every kind of drift, in the order in which they are injected. */
-export const driftKinds: readonly DriftKind[] = [
+export const DRIFT_TYPES: readonly DriftType[] = [
   "lost-event",
   "edited-content",
   "deleted-row",
@@ -21,7 +21,7 @@ export const driftKinds: readonly DriftKind[] = [
 
 /** An object whose row is wrong, or missing, or should not be there. */
 export interface DriftedObject {
-  readonly kind: KindKey;
+  readonly resourceKey: ResourceKey;
   /** Empty for objects of cluster scope. */
   readonly namespace: string;
   readonly name: string;
@@ -29,7 +29,7 @@ export interface DriftedObject {
 
 /** Something that was broken on purpose. */
 export interface InjectedDrift {
-  readonly kind: DriftKind;
+  readonly type: DriftType;
   readonly time: Date;
   /** At least one; all are of one kind. */
   readonly objects: readonly [DriftedObject, ...DriftedObject[]];

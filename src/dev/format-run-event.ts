@@ -6,7 +6,7 @@ import {
   type ReconciliationRun,
   ReconciliationState,
 } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import type { DriftedObject, DriftKind, InjectedDrift } from "./drift.ts";
+import type { DriftedObject, DriftType, InjectedDrift } from "./drift.ts";
 
 /** What is told of a run, and which drift is still to be found after it. */
 export interface RunStory {
@@ -14,7 +14,7 @@ export interface RunStory {
   readonly open: readonly InjectedDrift[];
 }
 
-const broken: Readonly<Record<DriftKind, string>> = {
+const broken: Readonly<Record<DriftType, string>> = {
   "lost-event": "changed in the cluster, and no watch was told",
   "edited-content": "edited by hand in Postgres, its version kept",
   "deleted-row": "deleted by hand from Postgres",
@@ -24,9 +24,9 @@ const broken: Readonly<Record<DriftKind, string>> = {
 };
 
 const findings: Readonly<Record<number, string>> = {
-  [FindingType.MISSING]: "had no row",
-  [FindingType.CHANGED]: "differed",
-  [FindingType.GHOST]: "was a ghost",
+  [FindingType.MISSING_ROW]: "had no row",
+  [FindingType.STALE_ROW]: "differed",
+  [FindingType.GHOST_ROW]: "was a ghost",
 };
 
 const triggers: Readonly<Record<number, string>> = {
@@ -36,8 +36,8 @@ const triggers: Readonly<Record<number, string>> = {
 };
 
 /** One line about what was broken. */
-export function tellDrift({ kind, time, objects }: InjectedDrift): string {
-  return `${clockTime(time)}  broke     ${nameAll(objects)}: ${broken[kind]}`;
+export function formatDriftEvent({ type, time, objects }: InjectedDrift): string {
+  return `${clockTime(time)}  broke     ${nameAll(objects)}: ${broken[type]}`;
 }
 
 /**
@@ -45,7 +45,7 @@ export function tellDrift({ kind, time, objects }: InjectedDrift): string {
  * found, or when a run that began after it has verified their kind: what that did not find, a live change had set
  * right before.
  */
-export function tellRun(
+export function formatRunEvent(
   open: readonly InjectedDrift[],
   run: ReconciliationRun,
   found: readonly ReconciliationFinding[],
@@ -63,7 +63,7 @@ export function tellRun(
     // A run verifies what was so when it began: it proves nothing about what was broken later.
     const isOver = start !== undefined && drift.time < start && isVerified(run, drift.objects[0]);
     if (hits === drift.objects.length || (hits > 0 && isOver)) {
-      lines.push(`${indent}repaired  ${nameAll(drift.objects)}: ${broken[drift.kind]}${after(drift, end)}`);
+      lines.push(`${indent}repaired  ${nameAll(drift.objects)}: ${broken[drift.type]}${after(drift, end)}`);
     } else if (isOver) {
       lines.push(`${indent}right     ${nameAll(drift.objects)}: a live change was faster`);
     } else {
@@ -96,12 +96,12 @@ const indent = " ".repeat(10);
 function headline(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {
   const time = end === undefined ? " ".repeat(8) : clockTime(end);
   const what = `${time}  run       ${triggers[run.trigger] ?? "unasked"}`;
-  const reason = run.error?.message ? `: ${run.error.message}` : "";
+  const reason = run.failure?.message ? `: ${run.failure.message}` : "";
   switch (run.state) {
     case ReconciliationState.SUCCEEDED:
       return `${what}: ${result(run)}; ${cost(run, start, end)}`;
     case ReconciliationState.PARTIAL: {
-      const failed = run.kinds.filter((kind) => kind.error !== undefined).length;
+      const failed = run.results.filter((result) => result.failure !== undefined).length;
       return `${what}: ${result(run)}, ${count(failed, "kind")} not verified; ${cost(run, start, end)}`;
     }
     case ReconciliationState.SUPERSEDED:
@@ -113,14 +113,16 @@ function headline(run: ReconciliationRun, start: Date | undefined, end: Date | u
   }
 }
 
-function result({ kinds }: ReconciliationRun): string {
-  const listed = kinds.reduce((sum, kind) => sum + kind.listed, 0n);
-  const wrong = kinds.flatMap((kind) => kind.findings).reduce((sum, finding) => sum + finding.count, 0n);
-  const compared = `${count(listed, "object")} in ${count(kinds.length, "kind")} compared`;
+function result({ results }: ReconciliationRun): string {
+  const listed = results.reduce((sum, result) => sum + result.listed, 0n);
+  const wrong = results
+    .flatMap((result) => result.findings)
+    .reduce((sum, finding) => sum + finding.count, 0n);
+  const compared = `${count(listed, "object")} in ${count(results.length, "kind")} compared`;
   if (wrong > 0n) {
     return `${compared}, ${count(wrong, "row")} set right`;
   }
-  const put = kinds.reduce((sum, kind) => sum + kind.put, 0n);
+  const put = results.reduce((sum, result) => sum + result.put, 0n);
   return put > 0n ? `${compared}, ${put} copied` : `${compared}, nothing was wrong`;
 }
 
@@ -129,12 +131,12 @@ function cost(run: ReconciliationRun, start: Date | undefined, end: Date | undef
   return start === undefined || end === undefined ? bytes : `${bytes}, ${end.getTime() - start.getTime()} ms`;
 }
 
-function isVerified(run: ReconciliationRun, { kind }: DriftedObject): boolean {
-  return run.kinds.some((result) => {
+function isVerified(run: ReconciliationRun, { resourceKey }: DriftedObject): boolean {
+  return run.results.some((result) => {
     return (
-      `${result.kind?.group}/${result.kind?.resource}` === kind &&
+      `${result.resourceType?.group}/${result.resourceType?.resource}` === resourceKey &&
       !result.pending &&
-      result.error === undefined
+      result.failure === undefined
     );
   });
 }
@@ -148,7 +150,7 @@ function nameAll(objects: readonly DriftedObject[]): string {
   if (first === undefined) {
     return "nothing";
   }
-  const resource = first.kind.slice(first.kind.indexOf("/") + 1);
+  const resource = first.resourceKey.slice(first.resourceKey.indexOf("/") + 1);
   return objects.length > 1 ? `${objects.length} ${resource}` : `${resource} ${joinName(first)}`;
 }
 
@@ -157,12 +159,12 @@ function joinName({ namespace, name }: DriftedObject): string {
 }
 
 function toObject({ ref }: ReconciliationFinding): DriftedObject {
-  const kind = `${ref?.kind?.group ?? ""}/${ref?.kind?.resource ?? ""}`;
-  return { kind, namespace: ref?.namespace ?? "", name: ref?.name ?? "" };
+  const resourceKey = `${ref?.resourceType?.group ?? ""}/${ref?.resourceType?.resource ?? ""}`;
+  return { resourceKey, namespace: ref?.namespace ?? "", name: ref?.name ?? "" };
 }
 
-function toKey({ kind, namespace, name }: DriftedObject): string {
-  return `${kind}/${namespace}/${name}`;
+function toKey({ resourceKey, namespace, name }: DriftedObject): string {
+  return `${resourceKey}/${namespace}/${name}`;
 }
 
 function toDate(timestamp: Timestamp | undefined): Date | undefined {

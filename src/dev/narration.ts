@@ -4,10 +4,10 @@ import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import type { InjectedDrift } from "./drift.ts";
-import { tellDrift, tellRun } from "./format-run-event.ts";
+import { formatDriftEvent, formatRunEvent } from "./format-run-event.ts";
 
 /** Tells people what is broken and what runs make of it. */
-export interface Storyteller {
+export interface Narrator {
   /** Tells of drift, and remembers it until a run has found it. */
   drift(drift: InjectedDrift): void;
   /** Tells of each run that ends, until `signal` aborts. */
@@ -15,13 +15,13 @@ export interface Storyteller {
 }
 
 /** Makes a storyteller over the runs in a database. */
-export function createStoryteller(database: Database, say: (line: string) => void): Storyteller {
+export function createNarrator(database: Database, say: (line: string) => void): Narrator {
   const clock = createSystemClock();
   const store = createPrismaFleetStore(database, clock);
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {
-      say(tellDrift(drift));
+      say(formatDriftEvent(drift));
       open = [...open, drift];
     },
     async run(signal) {
@@ -33,7 +33,7 @@ export function createStoryteller(database: Database, say: (line: string) => voi
           if (run.endTime !== undefined) {
             const page = { limit: 1000, after: undefined };
             const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);
-            const told = tellRun(open, run, items);
+            const told = formatRunEvent(open, run, items);
             told.lines.forEach(say);
             open = told.open;
           }

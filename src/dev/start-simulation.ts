@@ -5,7 +5,7 @@ import { createSeededRandom } from "../lib/random.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import { createApiServer } from "../simulation/api-server.ts";
-import { toKindKey } from "../simulation/served-resources.ts";
+import { servedResourceKey } from "../simulation/served-resources.ts";
 import { SimulatedCluster } from "../simulation/simulated-cluster.ts";
 import { createWorkload } from "../simulation/workload.ts";
 import type { InjectedDrift } from "./drift.ts";
@@ -44,9 +44,11 @@ export async function startSimulation(
     target: { account: ANONYMOUS_ACCOUNT, cluster: config.cluster },
     intervalMs: config.driftIntervalMs,
   });
-  const count = cluster.kinds().reduce((sum, kind) => sum + cluster.list(toKindKey(kind)).length, 0);
+  const count = cluster
+    .resources()
+    .reduce((sum, resourceType) => sum + cluster.list(servedResourceKey(resourceType)).length, 0);
   return {
-    source: { kind: "server", url: api.url },
+    source: { type: "server", url: api.url },
     description: `simulated, ${count} objects: kubectl --server=${api.url} get pods -A`,
     async run(signal, onDrift) {
       await Promise.all([

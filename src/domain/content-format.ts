@@ -15,13 +15,13 @@ export interface FormRules {
 }
 
 /** The rules without redaction. */
-export const DEFAULT_FORM_RULES: FormRules = { stripped: ["metadata.managedFields"], redacted: [] };
+export const DEFAULT_CONTENT_RULES: FormRules = { stripped: ["metadata.managedFields"], redacted: [] };
 
 /**
  * A short name of the rules: content of another form compares as different, so that a changed setting or a
  * new agent converges. 16 hexadecimal digits; the order of the paths does not matter.
  */
-export function formOf({ stripped, redacted, apiVersion = "" }: FormRules): string {
+export function contentFormatFingerprint({ stripped, redacted, apiVersion = "" }: FormRules): string {
   const rules = {
     rules: CANONICAL_RULES,
     stripped: stripped.toSorted(),

@@ -1,40 +1,40 @@
 import { create } from "@bufbuild/protobuf";
-import { type ResourceKind, ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /**
  * Identity of a kind, "group/resource", "/pods" for the core group. The version is no part of it: every
  * version of a resource serves the same objects.
  */
-export function kindKey({ group, resource }: Pick<ResourceKind, "group" | "resource">): string {
+export function resourceTypeKey({ group, resource }: Pick<ResourceType, "group" | "resource">): string {
   return `${group}/${resource}`;
 }
 
 /** The kind as people write it: "apps/v1/deployments", "v1/pods" for the core group. */
-export function formatKind({ group, version, resource }: ResourceKind): string {
+export function formatResourceType({ group, version, resource }: ResourceType): string {
   return group === "" ? `${version}/${resource}` : `${group}/${version}/${resource}`;
 }
 
 /** The kind that a text such as "apps/v1/deployments", "v1/pods" or "/v1/pods" names, or undefined. */
-export function parseKind(text: string): ResourceKind | undefined {
+export function parseResourceType(text: string): ResourceType | undefined {
   const parts = text.split("/");
   const [group, version, resource] = parts.length === 2 ? ["", ...parts] : parts;
   const named = group !== undefined && !!version && !!resource && parts.length <= 3;
-  return named ? create(ResourceKindSchema, { group, version, resource }) : undefined;
+  return named ? create(ResourceTypeSchema, { group, version, resource }) : undefined;
 }
 
 /** A kind as kubectl names resources: "deployments.apps", "pods" for the core group. */
-export function formatKindName(kind: ResourceKind | undefined): string {
-  if (kind === undefined) {
+export function formatResourceName(resourceType: ResourceType | undefined): string {
+  if (resourceType === undefined) {
     return "";
   }
-  return kind.group === "" ? kind.resource : `${kind.resource}.${kind.group}`;
+  return resourceType.group === "" ? resourceType.resource : `${resourceType.resource}.${resourceType.group}`;
 }
 
 /** Group and resource of "deployments.apps", "pods", "apps/v1/deployments" or "v1/pods". */
-export function parseKindName(text: string): { readonly group: string; readonly resource: string } {
-  const kind = parseKind(text);
-  if (kind !== undefined) {
-    return { group: kind.group, resource: kind.resource };
+export function parseResourceName(text: string): { readonly group: string; readonly resource: string } {
+  const resourceType = parseResourceType(text);
+  if (resourceType !== undefined) {
+    return { group: resourceType.group, resource: resourceType.resource };
   }
   const dot = text.indexOf(".");
   return dot === -1

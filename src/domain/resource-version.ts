@@ -6,7 +6,7 @@ const LIMIT = 1n << 128n;
  * (KEP-5504). Versions of one (group, resource) compare as such numbers. Undefined for any other: a kind that
  * has such versions cannot be ordered by them.
  */
-export function parseVersion(text: string): bigint | undefined {
+export function parseResourceVersion(text: string): bigint | undefined {
   if (!DECIMAL.test(text)) {
     return undefined;
   }

@@ -5,7 +5,7 @@ import { type DeadLetter, fromDeadLetter } from "./dead-letter.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
 
 /** A dead letter where it is kept. */
-export interface KeptLetter extends DeadLetter {
+export interface StoredDeadLetter extends DeadLetter {
   /** Its position in the dead-letter topic. */
   readonly id: string;
   /** Forgets it. */
@@ -13,23 +13,23 @@ export interface KeptLetter extends DeadLetter {
 }
 
 /** The dead letters of a bus, for people to decide about. */
-export interface DeadLetters {
+export interface DeadLetterQueue {
   /**
    * Those that there are now, the oldest first. Meanwhile nobody else gets them; all that was not acknowledged is there
-   * again afterwards. Throws {@link LettersHeldError} at the end when not all have come.
+   * again afterwards. Throws {@link DeadLettersLockedError} at the end when not all have come.
    */
-  read(signal: AbortSignal): AsyncIterable<KeptLetter>;
+  read(signal: AbortSignal): AsyncIterable<StoredDeadLetter>;
   /**
    * Publishes letters as they were before they died, and forgets each once it is stored. Whether its statement is still
    * of value, the rule decides. Yields what was done; throws `NotFoundError` for the rest.
    */
-  retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<KeptLetter>;
+  retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
   /** Forgets letters. Yields what was done; throws `NotFoundError` for the rest. */
-  drop(signal: AbortSignal, ids: readonly string[]): AsyncIterable<KeptLetter>;
+  drop(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
 }
 
 /** Somebody else reads some of the letters. */
-export class LettersHeldError extends RetryableError {
+export class DeadLettersLockedError extends RetryableError {
   override readonly name = "LettersHeldError";
 }
 
@@ -53,8 +53,8 @@ const MAX_PREFETCHED = 16;
  * neither forgets a single one nor gives properties back as they were. The bus does not say where its messages end: they
  * are counted first.
  */
-export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): DeadLetters {
-  const read = async function* (signal: AbortSignal): AsyncGenerator<KeptLetter, void, undefined> {
+export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): DeadLetterQueue {
+  const read = async function* (signal: AbortSignal): AsyncGenerator<StoredDeadLetter, void, undefined> {
     const letters = await count(signal);
     if (letters === 0) {
       return;
@@ -69,7 +69,7 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
       for (let index = 0; index < letters; index++) {
         const delivery = await takeOne(signal, clock, consumer);
         if (delivery === undefined) {
-          throw new LettersHeldError(
+          throw new DeadLettersLockedError(
             `${letters - index} of ${letters} dead letters did not come within ${QUIET_MS} ms: another command has them; try again`,
           );
         }
@@ -83,8 +83,8 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
   const settle = async function* (
     signal: AbortSignal,
     ids: readonly string[],
-    act: (letter: KeptLetter) => Promise<void>,
-  ): AsyncGenerator<KeptLetter, void, undefined> {
+    act: (letter: StoredDeadLetter) => Promise<void>,
+  ): AsyncGenerator<StoredDeadLetter, void, undefined> {
     const wanted = new Set(ids);
     for await (const letter of read(signal)) {
       if (wanted.delete(letter.id)) {

@@ -41,8 +41,8 @@ export function createTopology(options: TopologyOptions): Topology {
               ? { minutes: 0, megabytes: 0 }
               : { minutes: Math.ceil(eventRetentionMs / 60_000), megabytes: -1 },
           subscriptionExpirationMinutes: 0,
-          inactiveTopics: { kind: "kept" },
-          autoTopicCreation: { kind: "forbidden" },
+          inactiveTopics: { type: "kept" },
+          autoTopicCreation: { type: "forbidden" },
         },
       },
       {
@@ -52,11 +52,11 @@ export function createTopology(options: TopologyOptions): Topology {
           backlogQuota: { limitBytes: REPLY_BACKLOG_BYTES, policy: "consumer_backlog_eviction" },
           subscriptionExpirationMinutes: REPLY_SUBSCRIPTION_EXPIRATION_MIN,
           inactiveTopics: {
-            kind: "deleted",
+            type: "deleted",
             afterSeconds: INACTIVE_REPLY_TOPIC_S,
             mode: "delete_when_no_subscriptions",
           },
-          autoTopicCreation: { kind: "allowed", type: "non-partitioned" },
+          autoTopicCreation: { type: "allowed", topicType: "non-partitioned" },
         },
       },
     ],

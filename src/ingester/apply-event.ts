@@ -2,7 +2,7 @@ import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { QuarantinedItem, StreamPosition } from "../store/ingest-store.ts";
-import { type AnswerDependencies, answerRequest } from "./publish-inventory.ts";
+import { type AnswerDependencies, publishInventory } from "./publish-inventory.ts";
 
 /**
  * Applies one event and returns what of it could not be stored. When it returns, what the event says is committed.
@@ -16,7 +16,7 @@ export async function applyEvent(
   event: Event,
 ): Promise<readonly QuarantinedItem[]> {
   const { store } = dependencies;
-  const position = toPosition(event);
+  const position = toStreamPosition(event);
   const { body } = event;
   switch (body.case) {
     case "batch":
@@ -25,11 +25,11 @@ export async function applyEvent(
     case "scopeDeclared":
       await store.applyScope(signal, position, body.value);
       return [];
-    case "kindReconciled":
-      await store.applyKindReconciled(signal, position, body.value);
+    case "resourceReconciled":
+      await store.applyResourceReconciled(signal, position, body.value);
       return [];
     case "reconciliationRequest":
-      await answerRequest(signal, dependencies, { event, position, request: body.value });
+      await publishInventory(signal, dependencies, { event, position, request: body.value });
       return [];
     case "compressedBatch":
       throw new TerminalError("a compressed batch was not expanded");
@@ -47,6 +47,6 @@ function assertDefault({ type }: Batch): void {
 }
 
 /** Where the event stands, as the backend stamped it. */
-function toPosition({ account, cluster, epoch, sequence, part, parts }: Event): StreamPosition {
+function toStreamPosition({ account, cluster, epoch, sequence, part, parts }: Event): StreamPosition {
   return { account, cluster, epoch, sequence, ...(parts > 1 && { part: { index: part, count: parts } }) };
 }

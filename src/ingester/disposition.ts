@@ -8,11 +8,11 @@ export type Disposition =
    * Hold the cluster and try again in place; a negative acknowledgement would break the order. `unknownCode`
    * is the class of the SQLSTATE, or the error's code, of an error without a known meaning.
    */
-  | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly unknownCode?: string }
+  | { readonly type: "retry"; readonly afterMs: number | undefined; readonly unknownCode?: string }
   /** It can never be applied: keep it with the reason and go on. The next run finds the sequence's gap. */
-  | { readonly kind: "deadLetter"; readonly reason: string }
+  | { readonly type: "deadLetter"; readonly reason: string }
   /** The ingester is stopping; the delivery stays unacknowledged. */
-  | { readonly kind: "stop" };
+  | { readonly type: "stop" };
 
 /**
  * Decides how to go on after a failed attempt.
@@ -24,18 +24,18 @@ export type Disposition =
  */
 export function toDisposition(signal: AbortSignal, error: unknown): Disposition {
   if (signal.aborted) {
-    return { kind: "stop" };
+    return { type: "stop" };
   }
   if (error instanceof TerminalError) {
-    return { kind: "deadLetter", reason: error.message };
+    return { type: "deadLetter", reason: error.message };
   }
   if (error instanceof RetryableError) {
-    return { kind: "retry", afterMs: error.retryAfterMs };
+    return { type: "retry", afterMs: error.retryAfterMs };
   }
   if (error instanceof PublishRefusedError || error instanceof PublishUnknownError) {
-    return { kind: "retry", afterMs: undefined };
+    return { type: "retry", afterMs: undefined };
   }
-  return { kind: "retry", afterMs: undefined, unknownCode: codeOf(error) };
+  return { type: "retry", afterMs: undefined, unknownCode: codeOf(error) };
 }
 
 /** Returns a short name of the error's class, one of few; never its text. */

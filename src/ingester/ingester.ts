@@ -8,9 +8,9 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
-import { createLanes, Hold, type HoldLimits } from "./keyed-window.ts";
+import { createLanes, type HoldLimits, KeyedWindow } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
-import { type SettleDependencies, settle } from "./process-delivery.ts";
+import { processDelivery, type SettleDependencies } from "./process-delivery.ts";
 import { createProducers } from "./producer-pool.ts";
 
 /** What an ingester is made of. */
@@ -51,15 +51,15 @@ const FINISH_MS = 5_000;
  *
  * A delivery is acknowledged only after its transaction has committed, so a crash delivers it again. While the
  * database is gone its cluster waits; nothing is given back to the bus, which would break the order. What is held is
- * bounded ({@link Hold}).
+ * bounded ({@link KeyedWindow}).
  */
 export function createIngester(options: IngesterOptions): Ingester {
   const { holdLimits = HOLD_LIMITS } = options;
-  let hold = new Hold(holdLimits);
+  let hold = new KeyedWindow(holdLimits);
   const counted = createIngesterMetrics(options.metrics, () => hold);
   return {
     async run(signal) {
-      hold = new Hold(holdLimits);
+      hold = new KeyedWindow(holdLimits);
       try {
         await ingest(signal, { ...options, hold, counted });
       } catch (error) {
@@ -93,7 +93,11 @@ async function ingest(
         if (held.payload === undefined) {
           ended.abort(new RetryableError("a cluster goes on that was held up: its messages are read again"));
         } else {
-          await settle(ended.signal, { ...options, producers }, { ...message, payload: held.payload });
+          await processDelivery(
+            ended.signal,
+            { ...options, producers },
+            { ...message, payload: held.payload },
+          );
         }
         held.release();
       });
@@ -116,7 +120,7 @@ async function ingest(
  * Waits until what is held was applied and acknowledged: what a consumer leaves behind is applied a second time, and
  * some brokers lose its order. Whatever waits for something is left to the next consumer.
  */
-async function finish(signal: AbortSignal, hold: Hold, clock: Clock): Promise<void> {
+async function finish(signal: AbortSignal, hold: KeyedWindow, clock: Clock): Promise<void> {
   using deadline = clock.deadline(signal, FINISH_MS);
   while (hold.isMoving && !deadline.signal.aborted) {
     await waitFor(deadline.signal, hold.changed()).catch(() => {});

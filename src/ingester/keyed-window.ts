@@ -24,7 +24,7 @@ export interface Held {
  * beyond a number do not count, and when they take too many bytes the newest of them are *shed*: they stay
  * unacknowledged, but their payloads are forgotten, and the bus has to be asked for them again once the cluster goes on.
  */
-export class Hold {
+export class KeyedWindow {
   readonly #limits: HoldLimits;
   readonly #lanes = new Map<string, Lane>();
   #counted = 0;

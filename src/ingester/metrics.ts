@@ -1,5 +1,5 @@
 import type { Metrics } from "../lib/metrics.ts";
-import type { Hold } from "./keyed-window.ts";
+import type { KeyedWindow } from "./keyed-window.ts";
 
 /** What an ingester counts. */
 export interface IngesterMetrics {
@@ -17,7 +17,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const LAG_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
 /** Registers the ingester's metrics. */
-export function createIngesterMetrics(metrics: Metrics, hold: () => Hold): IngesterMetrics {
+export function createIngesterMetrics(metrics: Metrics, hold: () => KeyedWindow): IngesterMetrics {
   const deliveries = metrics.counter("evenkeel_ingester_deliveries_total", "Messages taken from the bus");
   const redeliveries = metrics.counter(
     "evenkeel_ingester_redeliveries_total",

@@ -15,15 +15,15 @@ import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore, QuarantinedItem } from "../store/ingest-store.ts";
 import { applyEvent } from "./apply-event.ts";
 import { toDisposition } from "./disposition.ts";
-import type { Hold } from "./keyed-window.ts";
+import type { KeyedWindow } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
-import type { Producers } from "./producer-pool.ts";
+import type { ProducerPool } from "./producer-pool.ts";
 
 /** What settling needs. */
 export interface SettleDependencies {
   readonly store: IngestStore;
-  readonly producers: Producers;
-  readonly hold: Hold;
+  readonly producers: ProducerPool;
+  readonly hold: KeyedWindow;
   readonly counted: IngesterMetrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -35,7 +35,7 @@ export interface SettleDependencies {
  * Brings one delivery to its end: applied, or kept as a dead letter, and then acknowledged. Never rejects; once `signal`
  * has aborted the delivery may be left unacknowledged, for the next consumer.
  */
-export async function settle(
+export async function processDelivery(
   signal: AbortSignal,
   dependencies: SettleDependencies,
   delivery: Delivery,
@@ -52,13 +52,13 @@ export async function settle(
   const retry = { clock, random, log, onWait };
   counted.delivered(redeliveryCount);
   const applied = await retryInPlace(signal, retry, () => apply(signal, dependencies, delivery));
-  if (applied.kind === "stopped") {
+  if (applied.type === "stopped") {
     return;
   }
   const reason = reasonToKeep(applied);
   if (reason !== undefined) {
     const kept = await retryInPlace(signal, retry, () => keep(signal, dependencies, delivery, reason));
-    if (kept.kind !== "done") {
+    if (kept.type !== "done") {
       return;
     }
     counted.deadLetter();
@@ -107,9 +107,9 @@ async function keep(
 }
 
 function reasonToKeep(
-  applied: Exclude<Outcome<readonly QuarantinedItem[]>, { kind: "stopped" }>,
+  applied: Exclude<Outcome<readonly QuarantinedItem[]>, { type: "stopped" }>,
 ): string | undefined {
-  if (applied.kind === "failed") {
+  if (applied.type === "failed") {
     return applied.reason;
   }
   const refused = applied.value.filter(({ announced }) => !announced);
@@ -125,17 +125,17 @@ function bodyOf({ body }: Event): string {
 }
 
 /** Time from the backend's stamp to the commit; two machines' clocks, so it may be a little below 0. */
-function lagSeconds(clock: Clock, { time }: Event): number {
+function lagSeconds(clock: Clock, { publishTime: time }: Event): number {
   return time === undefined ? 0 : Math.max(0, clock.now().getTime() - timestampMs(time)) / 1000;
 }
 
 /** How an attempt, repeated as long as that may help, came out. */
 type Outcome<T> =
-  | { readonly kind: "done"; readonly value: T }
+  | { readonly type: "done"; readonly value: T }
   /** It can never succeed. */
-  | { readonly kind: "failed"; readonly reason: string }
+  | { readonly type: "failed"; readonly reason: string }
   /** The signal aborted first. */
-  | { readonly kind: "stopped" };
+  | { readonly type: "stopped" };
 
 /** What waiting between attempts needs. */
 export interface RetryDependencies {
@@ -158,14 +158,14 @@ export async function retryInPlace<T>(
     try {
       const value = await attempt();
       outage.worked();
-      return { kind: "done", value };
+      return { type: "done", value };
     } catch (error) {
       const disposition = toDisposition(signal, error);
-      switch (disposition.kind) {
+      switch (disposition.type) {
         case "stop":
-          return { kind: "stopped" };
+          return { type: "stopped" };
         case "deadLetter":
-          return { kind: "failed", reason: disposition.reason };
+          return { type: "failed", reason: disposition.reason };
         case "retry":
           onWait(disposition.unknownCode);
           outage.failed(error);

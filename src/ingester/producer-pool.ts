@@ -1,7 +1,7 @@
 import type { Bus, Producer } from "../bus/bus.ts";
 
 /** Producers by topic, opened when they are first needed. */
-export interface Producers {
+export interface ProducerPool {
   /** The producer of the topic. */
   get(signal: AbortSignal, topic: string): Promise<Producer>;
   close(): Promise<void>;
@@ -11,7 +11,7 @@ export interface Producers {
 const MAX_PRODUCERS = 64;
 
 /** Keeps the producers that were used last. A producer that fails is the bus's to mend, not forgotten here. */
-export function createProducers(bus: Bus): Producers {
+export function createProducers(bus: Bus): ProducerPool {
   const producers = new Map<string, Promise<Producer>>();
   return {
     async get(signal, topic) {

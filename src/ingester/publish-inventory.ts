@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import {
-  type KindInventory,
   type ReconciliationRequest,
   ReconciliationRequestSchema,
+  type ResourceInventory,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { encodeEvent } from "../event/codec.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
-import type { Producers } from "./producer-pool.ts";
+import type { ProducerPool } from "./producer-pool.ts";
 
 /** Objects in one message of an answer: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
 const MAX_OBJECTS = 500;
@@ -16,7 +16,7 @@ const MAX_OBJECTS = 500;
 /** What answering needs. */
 export interface AnswerDependencies {
   readonly store: IngestStore;
-  readonly producers: Producers;
+  readonly producers: ProducerPool;
   readonly clock: Clock;
 }
 
@@ -32,27 +32,27 @@ export interface ReceivedRequest {
  * 500 objects to the topic of the backend that holds the session. A request that is delivered again is
  * answered again, as a new attempt, whose chunks replace those of the attempt before.
  */
-export async function answerRequest(
+export async function publishInventory(
   signal: AbortSignal,
   { store, producers, clock }: AnswerDependencies,
   { event, position, request }: ReceivedRequest,
 ): Promise<void> {
-  const answer = await store.beginAnswer(signal, position, request);
+  const answer = await store.beginAttempt(signal, position, request);
   if (answer === undefined) {
     return;
   }
   const producer = await producers.get(signal, answer.replyTopic);
   let bytes = 0;
-  const publish = async (kinds: readonly KindInventory[]): Promise<void> => {
-    const value = create(ReconciliationRequestSchema, { ...request, kinds: [...kinds] });
+  const publish = async (inventories: readonly ResourceInventory[]): Promise<void> => {
+    const value = create(ReconciliationRequestSchema, { ...request, inventories: [...inventories] });
     const body = { case: "reconciliationRequest", value } as const;
     const message = encodeEvent(event, { sequence: 0n, time: clock.now(), body });
     await producer.publish(signal, message);
     bytes += message.payload.byteLength;
   };
-  let pending: KindInventory[] = [];
-  for (const kind of answer.kinds) {
-    for await (const inventory of store.readInventory(signal, answer, kind)) {
+  let pending: ResourceInventory[] = [];
+  for (const resourceType of answer.resourceTypes) {
+    for await (const inventory of store.readInventory(signal, answer, resourceType)) {
       if (countObjects(pending) + countObjects([inventory]) > MAX_OBJECTS && pending.length > 0) {
         await publish(pending);
         pending = [];
@@ -67,7 +67,7 @@ export async function answerRequest(
 }
 
 /** A kind without rows has its own cost: its names. */
-function countObjects(inventories: readonly KindInventory[]): number {
+function countObjects(inventories: readonly ResourceInventory[]): number {
   return inventories.reduce(
     (sum, { objects, chunk }) => sum + 1 + objects.length + (chunk?.managed.length ?? 0),
     0,

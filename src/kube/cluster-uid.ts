@@ -1,10 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import { ResourceKindSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
 import { getObject } from "./get.ts";
 import type { KubeTransport } from "./kube.ts";
 
-const NAMESPACES = create(ResourceKindSchema, { version: "v1", resource: "namespaces" });
+const NAMESPACES = create(ResourceTypeSchema, { version: "v1", resource: "namespaces" });
 
 /** The requests of this process no longer reach the cluster that they reached before. */
 export class ClusterChangedError extends TerminalError {

@@ -1,4 +1,4 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import type { ObjectKey } from "../domain/object-key.ts";
 import { type KubeTransport, resourcePath } from "./kube.ts";
@@ -10,10 +10,10 @@ import { getJson } from "./read-response.ts";
 export async function getObject(
   signal: AbortSignal,
   transport: KubeTransport,
-  kind: ResourceKind,
+  resourceType: ResourceType,
   { namespace, name }: ObjectKey,
 ): Promise<KubeObject | undefined> {
-  const path = resourcePath(kind, namespace, name);
+  const path = resourcePath(resourceType, namespace, name);
   try {
     return toKubeObject(await getJson(signal, transport, { path }, parseExact), `GET ${path}`);
   } catch (error) {

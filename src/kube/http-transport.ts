@@ -16,7 +16,7 @@ export interface NodeTransport extends KubeTransport {
  * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS
  * for each request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
  */
-export function createNodeTransport(config: KubeConfig): NodeTransport {
+export function createKubeTransport(config: KubeConfig): NodeTransport {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new TerminalError("the kubeconfig has no current cluster: choose a context");

@@ -1,4 +1,4 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /**
  * A Kubernetes API server as the reflector sees it: a request goes in, a status and bytes come out.
@@ -30,8 +30,11 @@ export interface KubeResponse {
 }
 
 /** URL path of a kind's objects, of those in one namespace, or of one object. */
-export function resourcePath(kind: ResourceKind, namespace = "", name = ""): string {
-  const api = kind.group === "" ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
+export function resourcePath(resourceType: ResourceType, namespace = "", name = ""): string {
+  const api =
+    resourceType.group === ""
+      ? `/api/${resourceType.version}`
+      : `/apis/${resourceType.group}/${resourceType.version}`;
   const scope = namespace === "" ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
-  return `${api}${scope}/${kind.resource}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
+  return `${api}${scope}/${resourceType.resource}${name === "" ? "" : `/${encodeURIComponent(name)}`}`;
 }

@@ -1,4 +1,4 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { type KubeRequest, type KubeTransport, resourcePath } from "./kube.ts";
 import { ExpiredListError, KubeUnavailableError, MalformedAnswerError } from "./kube-error.ts";
@@ -7,7 +7,7 @@ import { describeRequest, getJson } from "./read-response.ts";
 
 /** What to list, and how. */
 export interface ListOptions {
-  readonly kind: ResourceKind;
+  readonly resourceType: ResourceType;
   /** One namespace; unset lists all. */
   readonly namespace?: string;
   /** Only `metadata` of each object, where the server can do that. */
@@ -41,9 +41,9 @@ const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
 export async function* listPages(
   signal: AbortSignal,
   transport: KubeTransport,
-  { kind, namespace, metadataOnly, limit = DEFAULT_LIMIT }: ListOptions,
+  { resourceType, namespace, metadataOnly, limit = DEFAULT_LIMIT }: ListOptions,
 ): AsyncGenerator<ListPage, void, undefined> {
-  const path = resourcePath(kind, namespace);
+  const path = resourcePath(resourceType, namespace);
   let version: string | undefined;
   let token = "";
   do {
@@ -67,10 +67,14 @@ export async function* listPages(
 export async function currentVersion(
   signal: AbortSignal,
   transport: KubeTransport,
-  kind: ResourceKind,
+  resourceType: ResourceType,
   namespace?: string,
 ): Promise<string> {
-  const request = { path: resourcePath(kind, namespace), query: { limit: "1" }, accept: METADATA_ONLY };
+  const request = {
+    path: resourcePath(resourceType, namespace),
+    query: { limit: "1" },
+    accept: METADATA_ONLY,
+  };
   return (await getPage(signal, transport, request, true)).version;
 }
 

@@ -4,11 +4,11 @@ import { ConfigError, toMessage } from "../lib/errors.ts";
 /** Where the way to a cluster is written. */
 export type KubeConfigSource =
   /** A kubeconfig file; without `path` where kubectl looks for it, without `context` its current context. */
-  | { readonly kind: "kubeconfig"; readonly path?: string; readonly context?: string }
+  | { readonly type: "kubeconfig"; readonly path?: string; readonly context?: string }
   /** The service account that is mounted into a pod. */
-  | { readonly kind: "in-cluster" }
+  | { readonly type: "in-cluster" }
   /** An API server without authentication, such as `kubectl proxy`. */
-  | { readonly kind: "server"; readonly url: string };
+  | { readonly type: "server"; readonly url: string };
 
 /** Loads a configuration for `createNodeTransport`; throws `ConfigError` when it has no such cluster. */
 export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
@@ -16,7 +16,7 @@ export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
   try {
     load(config, source);
   } catch (cause) {
-    throw new ConfigError(`cannot load the ${source.kind} configuration: ${toMessage(cause)}`, { cause });
+    throw new ConfigError(`cannot load the ${source.type} configuration: ${toMessage(cause)}`, { cause });
   }
   if (config.getCurrentCluster() === null) {
     const contexts = config.getContexts().map(({ name }) => name);
@@ -29,7 +29,7 @@ export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
 }
 
 function load(config: KubeConfig, source: KubeConfigSource): void {
-  switch (source.kind) {
+  switch (source.type) {
     case "kubeconfig":
       if (source.path === undefined) {
         config.loadFromDefault();

@@ -1,4 +1,4 @@
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { toMessage } from "../lib/errors.ts";
 import { type KubeRequest, type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
@@ -9,7 +9,7 @@ import { splitLines } from "./split-lines.ts";
 
 /** What to watch. */
 export interface WatchOptions {
-  readonly kind: ResourceKind;
+  readonly resourceType: ResourceType;
   /** One namespace; unset watches all. */
   readonly namespace?: string;
   /** The changes after this version. */
@@ -20,11 +20,11 @@ export interface WatchOptions {
 
 /** What a watch says. ERROR events are thrown. */
 export type WatchEvent =
-  | { readonly kind: "put"; readonly object: KubeObject }
+  | { readonly type: "put"; readonly object: KubeObject }
   /** The object's version is that of its deletion. */
-  | { readonly kind: "delete"; readonly object: KubeObject }
+  | { readonly type: "delete"; readonly object: KubeObject }
   /** All changes up to this version were sent. Says nothing about any object. */
-  | { readonly kind: "bookmark"; readonly version: string };
+  | { readonly type: "bookmark"; readonly version: string };
 
 /** etcd stores 1.5 MiB; aggregated APIs may have more. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
@@ -39,10 +39,10 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 export async function* watchEvents(
   signal: AbortSignal,
   transport: KubeTransport,
-  { kind, namespace, resourceVersion, timeoutSeconds }: WatchOptions,
+  { resourceType, namespace, resourceVersion, timeoutSeconds }: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, undefined> {
   const request = {
-    path: resourcePath(kind, namespace),
+    path: resourcePath(resourceType, namespace),
     query: {
       watch: "true",
       resourceVersion,
@@ -71,11 +71,11 @@ function toEvent(event: unknown, what: string): WatchEvent {
   switch (type) {
     case "ADDED":
     case "MODIFIED":
-      return { kind: "put", object: toKubeObject(object, what) };
+      return { type: "put", object: toKubeObject(object, what) };
     case "DELETED":
-      return { kind: "delete", object: toKubeObject(object, what) };
+      return { type: "delete", object: toKubeObject(object, what) };
     case "BOOKMARK":
-      return { kind: "bookmark", version: versionOfBookmark(object, what) };
+      return { type: "bookmark", version: versionOfBookmark(object, what) };
     case "ERROR":
       throw toWatchError(object, what);
     default:

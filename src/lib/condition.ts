@@ -4,10 +4,10 @@ import { waitFor } from "./abort.ts";
  * Wakes those who wait for a change, each time there is one. Who waits has to look, then wait, without
  * awaiting between.
  */
-export class WakeUp {
+export class Condition {
   #next = Promise.withResolvers<void>();
 
-  wake(): void {
+  notifyAll(): void {
     this.#next.resolve();
     this.#next = Promise.withResolvers<void>();
   }

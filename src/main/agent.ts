@@ -2,23 +2,23 @@ import { createAgent } from "../agent/agent.ts";
 import { DEFAULT_AGENT_TUNING } from "../agent/config.ts";
 import type { AgentConfig } from "../config/programs/agent.ts";
 import { isExposed } from "../config/value-types.ts";
-import { createNodeTransport } from "../kube/http-transport.ts";
+import { createKubeTransport } from "../kube/http-transport.ts";
 import { type KubeConfigSource, loadKubeConfig } from "../kube/load-kube-config.ts";
 import { createTokenSource } from "../lib/token-source.ts";
 import { createSyncClient } from "../rpc/client/sync-client.ts";
 import { readVersion } from "./read-version.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
-import { limitGarbage } from "./tune-gc.ts";
+import { tuneGarbageCollection } from "./tune-gc.ts";
 
 /** What an agent reads, and where it delivers it. */
 export type AgentSettings = Pick<
   AgentConfig,
-  "server" | "token" | "tokenFile" | "cluster" | "kinds" | "excludes" | "namespaces"
+  "server" | "token" | "tokenFile" | "cluster" | "resources" | "excludeResources" | "namespaces"
 >;
 
 /** Runs `evenkeel agent` until `signal` aborts. */
 export async function runAgent(signal: AbortSignal, config: AgentConfig): Promise<void> {
-  using _ = limitGarbage();
+  using _ = tuneGarbageCollection();
   await using runtime = await configureRuntime("evenkeel-agent", config.telemetry);
   await runtime.serveProbes(signal, []);
   await runAgentOn(signal, config, fromKubeconfig(config), runtime);
@@ -27,7 +27,7 @@ export async function runAgent(signal: AbortSignal, config: AgentConfig): Promis
 /** Runs an agent on the cluster of a kubeconfig until `signal` aborts. */
 export async function runAgentOn(
   signal: AbortSignal,
-  { server, cluster, kinds, excludes, namespaces, token, tokenFile }: AgentSettings,
+  { server, cluster, resources, excludeResources, namespaces, token, tokenFile }: AgentSettings,
   source: KubeConfigSource,
   runtime: Runtime,
 ): Promise<void> {
@@ -35,7 +35,7 @@ export async function runAgentOn(
   if (tokenSource !== undefined && isExposed(server)) {
     runtime.log.warn("the token goes over the network without TLS: others may read it", { server });
   }
-  const kube = createNodeTransport(loadKubeConfig(source));
+  const kube = createKubeTransport(loadKubeConfig(source));
   try {
     await createAgent({
       ...runtime,
@@ -43,8 +43,8 @@ export async function runAgentOn(
       openSync: createSyncClient(server, tokenSource),
       config: {
         cluster,
-        kinds,
-        excludedKinds: excludes,
+        resources,
+        excludeResources,
         namespaces,
         agentVersion: readVersion(),
         tuning: DEFAULT_AGENT_TUNING,
@@ -61,7 +61,7 @@ export function fromKubeconfig({
   context,
 }: Pick<AgentConfig, "kubeconfig" | "context">): KubeConfigSource {
   return {
-    kind: "kubeconfig",
+    type: "kubeconfig",
     ...(kubeconfig !== undefined && { path: kubeconfig }),
     ...(context !== undefined && { context }),
   };

@@ -18,7 +18,7 @@ import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
-import { openBrokered } from "./program-context.ts";
+import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Runs `evenkeel backend` until `signal` aborts. A broker or a database that is away is waited for. */
@@ -32,7 +32,7 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
       }
     },
   };
-  await using opened = await openBrokered(signal, "evenkeel-backend", config, { checks: [port] });
+  await using opened = await openProgramContext(signal, "evenkeel-backend", config, { checks: [port] });
   const { log } = opened.runtime;
   const backend = await startBackend(signal, { ...config, ...opened }).catch((error: unknown) => {
     if (!signal.aborted) {
@@ -44,7 +44,7 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
     return;
   }
   isServing = true;
-  log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
+  log.info(config.auth.type === "none" ? "serving without authentication, on loopback only" : "serving", {
     url: backend.url,
   });
   await backend.ended;
@@ -135,7 +135,7 @@ export function createAuthenticator(
   auth: AuthConfig,
   dependencies: { readonly clock: Clock; readonly log: Log },
 ): Authenticator {
-  switch (auth.kind) {
+  switch (auth.type) {
     case "tokens":
       return createJwtAuthenticator({ ...auth, ...dependencies });
     case "none":

@@ -34,7 +34,7 @@ process.exitCode = await runCli(
     clock: createSystemClock(),
     environment: readEnvironment(),
     print: (text) => process.stdout.write(text),
-    tell: (text) => process.stderr.write(text),
+    printError: (text) => process.stderr.write(text),
     readInput: () => text(process.stdin),
     // Loaded when they are called: a question to a server need not wait for a driver of Postgres.
     programs: {

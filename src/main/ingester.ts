@@ -4,14 +4,14 @@ import { createIngester } from "../ingester/ingester.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { createPgIngestStore } from "../store/postgres/pg-ingest-store.ts";
-import { openBrokered } from "./program-context.ts";
+import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Runs `evenkeel ingester` until `signal` aborts. A broker or a database that is away is waited for. */
 export async function runIngester(signal: AbortSignal, config: IngesterConfig): Promise<void> {
-  const restart = new Restart();
-  await using opened = await openBrokered(signal, "evenkeel-ingester", config, {
-    onHeldBack: (reason) => restart.ask(reason),
+  const restart = new RestartTrigger();
+  await using opened = await openProgramContext(signal, "evenkeel-ingester", config, {
+    onStall: (reason) => restart.request(reason),
   });
   const { log } = opened.runtime;
   log.info("ingesting");
@@ -25,13 +25,13 @@ export interface SuperviseIngesterOptions {
   readonly database: Database;
   readonly runtime: Runtime;
   /** Asked, it finishes what it holds, leaves the bus, and joins anew. */
-  readonly restart?: Restart;
+  readonly restart?: RestartTrigger;
 }
 
 /** Runs an ingester until `signal` aborts; whatever cuts it off, it starts again. */
 export async function superviseIngester(
   signal: AbortSignal,
-  { bus, database, runtime, restart = new Restart() }: SuperviseIngesterOptions,
+  { bus, database, runtime, restart = new RestartTrigger() }: SuperviseIngesterOptions,
 ): Promise<void> {
   const store = createPgIngestStore(database, runtime.clock);
   const ingester = createIngester({ ...runtime, bus, store });
@@ -43,7 +43,7 @@ export async function superviseIngester(
 }
 
 /** Lets one part of a program have another begin anew. */
-export class Restart {
+export class RestartTrigger {
   #asked = new AbortController();
 
   /** Aborts when it should end, and begin anew with the signal that is there then. */
@@ -51,7 +51,7 @@ export class Restart {
     return this.#asked.signal;
   }
 
-  ask(reason: string): void {
+  request(reason: string): void {
     this.#asked.abort(new Error(reason));
     this.#asked = new AbortController();
   }

@@ -1,7 +1,11 @@
 import type { Bus } from "../bus/bus.ts";
 import { openBus } from "../bus/open-bus.ts";
 import { openPulsarAdmin } from "../bus/pulsar/admin/open-pulsar-admin.ts";
-import { type BrokerWatch, type BrokerWatchOptions, watchBroker } from "../bus/pulsar/broker-monitor.ts";
+import {
+  type BrokerMonitor,
+  type BrokerMonitorOptions,
+  createBrokerMonitor,
+} from "../bus/pulsar/broker-monitor.ts";
 import type { BusSettings } from "../bus/settings.ts";
 import type { TelemetryConfig } from "../config/fields/telemetry.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
@@ -13,21 +17,21 @@ import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 
 /** What the programs over a broker share. */
-export interface BrokeredConfig {
+export interface ProgramContextConfig {
   readonly databaseUrl: string;
   readonly bus: BusSettings;
   readonly telemetry: TelemetryConfig;
 }
 
 /** What one of these programs has besides. */
-export interface BrokeredParts {
+export interface ProgramContextOptions {
   /** What readiness needs besides. */
   readonly checks?: readonly ReadinessCheck[];
-  readonly onHeldBack?: BrokerWatchOptions["onHeldBack"];
+  readonly onStall?: BrokerMonitorOptions["onStall"];
 }
 
 /** What such a program works with. Disposing it closes all of it. */
-export interface Brokered extends AsyncDisposable {
+export interface ProgramContext extends AsyncDisposable {
   readonly runtime: Runtime;
   readonly database: Database;
   readonly bus: Bus;
@@ -37,12 +41,12 @@ export interface Brokered extends AsyncDisposable {
  * Opens database, bus and probes of a program such as "evenkeel-backend", and watches its broker. Connects to nothing
  * that has to be there: what is away is waited for by those who use it.
  */
-export async function openBrokered(
+export async function openProgramContext(
   signal: AbortSignal,
   service: string,
-  config: BrokeredConfig,
-  { checks = [], onHeldBack }: BrokeredParts = {},
-): Promise<Brokered> {
+  config: ProgramContextConfig,
+  { checks = [], onStall: onHeldBack }: ProgramContextOptions = {},
+): Promise<ProgramContext> {
   await using opening = new AsyncDisposableStack();
   const runtime = opening.use(await configureRuntime(service, config.telemetry));
   await assertMigrated(config.databaseUrl, runtime.log);
@@ -70,15 +74,15 @@ async function watchConfiguredBroker(
   config: BusSettings,
   bus: Bus,
   runtime: Runtime,
-  onHeldBack: BrokerWatchOptions["onHeldBack"],
-): Promise<BrokerWatch | undefined> {
+  onHeldBack: BrokerMonitorOptions["onStall"],
+): Promise<BrokerMonitor | undefined> {
   if (config.adminUrl === undefined) {
     return undefined;
   }
   const admin = await openPulsarAdmin(runtime, config, config.adminUrl);
   const { clock, log, metrics } = runtime;
-  return watchBroker({
-    ...{ admin, bus, clock, log, metrics, onHeldBack },
+  return createBrokerMonitor({
+    ...{ admin, bus, clock, log, metrics, onStall: onHeldBack },
     isWebSocket: config.url.startsWith("ws"),
     events: { topic: TOPICS.events, subscription: INGESTER_SUBSCRIPTION },
     deadLetters: { topic: TOPICS.deadLetter, subscription: DEAD_LETTER_SUBSCRIPTION },
@@ -86,7 +90,7 @@ async function watchConfiguredBroker(
 }
 
 /** Passes while the broker accepts messages as large as this program sends. */
-function checkLimits(monitor: BrokerWatch): ReadinessCheck {
+function checkLimits(monitor: BrokerMonitor): ReadinessCheck {
   return {
     name: "bus limits",
     async check() {

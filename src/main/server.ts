@@ -17,7 +17,7 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   await using database = createDatabase({ url: config.databaseUrl });
   await runtime.serveProbes(signal, [checkDatabase(database)]);
   const server = await startServer(signal, { ...config, database, runtime });
-  log.info(config.auth.kind === "none" ? "serving without authentication, on loopback only" : "serving", {
+  log.info(config.auth.type === "none" ? "serving without authentication, on loopback only" : "serving", {
     url: server.url,
   });
   await server.ended;

@@ -14,7 +14,7 @@ const CHECK_MS = 50;
  * more; both stay resident, since neither V8 nor malloc gives back what it may need again. So the young generation stays
  * as it is, and garbage is collected early. A collection takes some 40 ms, because little is alive.
  */
-export function limitGarbage(): Disposable {
+export function tuneGarbageCollection(): Disposable {
   setFlagsFromString("--semi-space-growth-factor=1");
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");

@@ -69,7 +69,7 @@ async function handle(
     query: url.searchParams,
     accept: request.headers.accept,
   });
-  switch (answered.kind) {
+  switch (answered.type) {
     case "text": {
       const { retryAfterSeconds } = answered;
       if (retryAfterSeconds !== undefined) {
@@ -89,7 +89,7 @@ async function handle(
 /** Writes lines as fast as the client takes them; a client that has gone, or is cut off, ends it at once. */
 async function stream(
   signal: AbortSignal,
-  { subscription, lines }: Extract<ApiResponse, { kind: "stream" }>,
+  { subscription, lines }: Extract<ApiResponse, { type: "stream" }>,
   response: ServerResponse,
 ): Promise<void> {
   using _joined = subscription;

@@ -1,6 +1,6 @@
 import { drawIndex, drawOne, drawOneOf, drawSuffix } from "./random-pick.ts";
 import { type SimulatedCluster, toTimestamp } from "./simulated-cluster.ts";
-import type { JsonValue, KubeObject } from "./simulated-object.ts";
+import type { JsonValue, SimulatedObject } from "./simulated-object.ts";
 import {
   type App,
   deploymentObject,
@@ -14,7 +14,7 @@ import {
 /** An application that runs; its current ReplicaSet changes with each rollout. */
 export interface RunningApp {
   app: App;
-  replicaSet: KubeObject;
+  replicaSet: SimulatedObject;
   version: number;
 }
 
@@ -56,8 +56,8 @@ export function scale(cluster: SimulatedCluster, target: RunningApp): (() => voi
   const up = target.app.replicas === 1 || (target.app.replicas < 8 && random.float() < 0.5);
   const app = { ...target.app, replicas: target.app.replicas + (up ? 1 : -1) };
   const { namespace, name, replicas } = app;
-  const resize = (kind: string, object: string): void => {
-    cluster.update(kind, namespace, object, (current) => ({
+  const resize = (resource: string, object: string): void => {
+    cluster.update(resource, namespace, object, (current) => ({
       ...current,
       spec: { ...fields(current.spec), replicas },
       status: replicaStatus(replicas),
@@ -79,7 +79,7 @@ export function scale(cluster: SimulatedCluster, target: RunningApp): (() => voi
 /** A pod that comes up at once. */
 export function startPod(
   cluster: SimulatedCluster,
-  owner: KubeObject,
+  owner: SimulatedObject,
   app: Omit<App, "replicas">,
   node: string,
 ): void {
@@ -91,7 +91,7 @@ export function startPod(
 }
 
 /** Ends one pod of its owner, if it has any. */
-function stopPod(cluster: SimulatedCluster, owner: KubeObject): void {
+function stopPod(cluster: SimulatedCluster, owner: SimulatedObject): void {
   const pod = cluster
     .list("/pods")
     .find(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid));

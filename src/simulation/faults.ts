@@ -1,4 +1,4 @@
-import type { KindKey } from "./served-resources.ts";
+import type { ResourceKey } from "./served-resources.ts";
 
 /** An answer given instead of the real one. */
 export interface ForcedAnswer {
@@ -27,7 +27,7 @@ export class Faults {
   /** Set to answer lists and reads from the past. */
   staleLists: StaleLists | undefined;
   readonly #answers: { readonly answer: ForcedAnswer; left: number }[] = [];
-  readonly #losses = new Map<KindKey, number>();
+  readonly #losses = new Map<ResourceKey, number>();
 
   /** Answers a coming request so, the earliest asked for first. */
   answerNext(answer: ForcedAnswer): void {
@@ -38,8 +38,8 @@ export class Faults {
    * The next write to a kind is stored, and no watch is ever sent it, not even one that asks again from before it.
    * Calls add up.
    */
-  loseNextWatchEvent(kind: KindKey): void {
-    this.#losses.set(kind, (this.#losses.get(kind) ?? 0) + 1);
+  loseNextWatchEvent(resourceKey: ResourceKey): void {
+    this.#losses.set(resourceKey, (this.#losses.get(resourceKey) ?? 0) + 1);
   }
 
   /** Takes the answer to a request, if one is forced. */
@@ -57,10 +57,10 @@ export class Faults {
   }
 
   /** Whether the write that has just happened is to be kept from the watches. */
-  takeLoss(kind: KindKey): boolean {
-    const left = this.#losses.get(kind) ?? 0;
+  takeLoss(resourceKey: ResourceKey): boolean {
+    const left = this.#losses.get(resourceKey) ?? 0;
     if (left > 0) {
-      this.#losses.set(kind, left - 1);
+      this.#losses.set(resourceKey, left - 1);
     }
     return left > 0;
   }

@@ -155,7 +155,7 @@ export class MvccStore<T> {
   #sortedOf(prefix: string): readonly SortedKey<T>[] {
     const sorted =
       this.#sorted.get(prefix) ??
-      [...(this.#versions.get(prefix) ?? [])].sort(([a], [b]) => compareKeys(a, b));
+      [...(this.#versions.get(prefix) ?? [])].sort(([a], [b]) => compareStoreKeys(a, b));
     this.#sorted.set(prefix, sorted);
     return sorted;
   }
@@ -190,7 +190,7 @@ function lowerBound<T>(sorted: readonly SortedKey<T>[], key: string): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compareKeys(sorted[middle]?.[0] ?? "", key) < 0) {
+    if (compareStoreKeys(sorted[middle]?.[0] ?? "", key) < 0) {
       low = middle + 1;
     } else {
       high = middle;
@@ -200,6 +200,6 @@ function lowerBound<T>(sorted: readonly SortedKey<T>[], key: string): number {
 }
 
 /** Order of two keys by their UTF-8 bytes, which JavaScript's own order of UTF-16 units is not above U+FFFF. */
-export function compareKeys(a: string, b: string): number {
+export function compareStoreKeys(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

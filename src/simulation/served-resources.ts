@@ -1,7 +1,7 @@
-import type { KubeObject } from "./simulated-object.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
 
 /** A kind that the simulated API server serves. */
-export interface ServedKind {
+export interface ServedResource {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
@@ -14,20 +14,20 @@ export interface ServedKind {
 }
 
 /** Name of a kind without its version: "group/resource", "/pods" for the core group. */
-export type KindKey = string;
+export type ResourceKey = string;
 
-/** The {@link KindKey} of a kind. */
-export function toKindKey(kind: Pick<ServedKind, "group" | "resource">): KindKey {
-  return `${kind.group}/${kind.resource}`;
+/** The {@link ResourceKey} of a kind. */
+export function servedResourceKey(resourceType: Pick<ServedResource, "group" | "resource">): ResourceKey {
+  return `${resourceType.group}/${resourceType.resource}`;
 }
 
 /** `apiVersion` of a kind's objects. */
-export function toApiVersion(kind: Pick<ServedKind, "group" | "version">): string {
-  return kind.group === "" ? kind.version : `${kind.group}/${kind.version}`;
+export function toApiVersion(resourceType: Pick<ServedResource, "group" | "version">): string {
+  return resourceType.group === "" ? resourceType.version : `${resourceType.group}/${resourceType.version}`;
 }
 
 /** Kinds that are served without a CustomResourceDefinition. */
-export const builtInKinds: readonly ServedKind[] = [
+export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
   builtIn("", "v1", "configmaps", "ConfigMap", ["cm"]),
   builtIn("", "v1", "events", "Event", ["ev"]),
   clusterScoped("", "v1", "namespaces", "Namespace", ["ns"]),
@@ -46,8 +46,8 @@ export const builtInKinds: readonly ServedKind[] = [
   builtIn("coordination.k8s.io", "v1", "leases", "Lease", []),
 ];
 
-/** {@link KindKey} of the definitions of custom kinds. */
-export const customResourceDefinitions: KindKey = "apiextensions.k8s.io/customresourcedefinitions";
+/** {@link ResourceKey} of the definitions of custom kinds. */
+export const customResourceDefinitions: ResourceKey = "apiextensions.k8s.io/customresourcedefinitions";
 
 interface CustomResourceDefinitionSpec {
   readonly group: string;
@@ -62,7 +62,7 @@ interface CustomResourceDefinitionSpec {
 }
 
 /** The kinds, one per served version, that a CustomResourceDefinition defines. */
-export function toCustomKinds(definition: KubeObject): ServedKind[] {
+export function toCustomResources(definition: SimulatedObject): ServedResource[] {
   const spec = definition.spec as unknown as CustomResourceDefinitionSpec;
   return spec.versions
     .filter((version) => version.served)
@@ -84,11 +84,11 @@ function builtIn(
   resource: string,
   kind: string,
   shortNames: readonly string[],
-): ServedKind {
+): ServedResource {
   const singular = kind.toLowerCase();
   return { group, version, resource, singular, kind, namespaced: true, shortNames, custom: false };
 }
 
-function clusterScoped(...kind: Parameters<typeof builtIn>): ServedKind {
+function clusterScoped(...kind: Parameters<typeof builtIn>): ServedResource {
   return { ...builtIn(...kind), namespaced: false };
 }

@@ -1,19 +1,19 @@
 import type { Clock } from "../lib/clock.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import { toKubeObject } from "./api/represent-object.ts";
+import { withResourceVersion } from "./api/represent-object.ts";
 import { Faults } from "./faults.ts";
 import { MvccStore, type StoreEvent } from "./mvcc-store.ts";
 import {
-  builtInKinds,
+  BUILT_IN_RESOURCES,
   customResourceDefinitions,
-  type KindKey,
-  type ServedKind,
+  type ResourceKey,
+  type ServedResource,
+  servedResourceKey,
   toApiVersion,
-  toCustomKinds,
-  toKindKey,
+  toCustomResources,
 } from "./served-resources.ts";
-import type { KubeObject, ObjectMeta } from "./simulated-object.ts";
+import type { SimulatedMetadata, SimulatedObject } from "./simulated-object.ts";
 import { createWatchFeed, type FeedSubscription } from "./watch-feed.ts";
 
 /** How to create a {@link SimulatedCluster}. */
@@ -31,7 +31,7 @@ export class SimulatedCluster {
   readonly clock: Clock;
   readonly random: Random;
   readonly faults = new Faults();
-  readonly store: MvccStore<KubeObject>;
+  readonly store: MvccStore<SimulatedObject>;
   readonly #feed;
   readonly #lostRevisions = new Set<number>();
 
@@ -43,39 +43,39 @@ export class SimulatedCluster {
   }
 
   /** What is served now: built-in kinds, and those of the definitions in the store. */
-  kinds(): readonly ServedKind[] {
+  resources(): readonly ServedResource[] {
     const definitions = this.store.list(customResourceDefinitions);
-    return [...builtInKinds, ...definitions.flatMap(({ value }) => toCustomKinds(value))];
+    return [...BUILT_IN_RESOURCES, ...definitions.flatMap(({ value }) => toCustomResources(value))];
   }
 
   /** The object, or `undefined`. `namespace` is empty for objects of cluster scope. */
-  get(kind: KindKey, namespace: string, name: string): KubeObject | undefined {
-    const entry = this.store.get(kind, toObjectKey(namespace, name));
-    return entry === undefined ? undefined : toKubeObject(entry);
+  get(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject | undefined {
+    const entry = this.store.get(resourceKey, toObjectKey(namespace, name));
+    return entry === undefined ? undefined : withResourceVersion(entry);
   }
 
   /** Every object of a kind, in the order of lists. */
-  list(kind: KindKey): readonly KubeObject[] {
-    return this.store.list(kind).map(toKubeObject);
+  list(resourceKey: ResourceKey): readonly SimulatedObject[] {
+    return this.store.list(resourceKey).map(withResourceVersion);
   }
 
   /**
    * Stores a new object and returns it; its uid and creation time are given unless set. Throws `TerminalError` when
    * its key is taken or its kind is not served.
    */
-  create(object: KubeObject): KubeObject {
-    const kind = this.#kindOf(object);
+  create(object: SimulatedObject): SimulatedObject {
+    const resourceKey = this.#kindOf(object);
     const key = toObjectKey(object.metadata.namespace ?? "", object.metadata.name);
-    if (this.store.get(kind, key) !== undefined) {
-      throw new TerminalError(`${kind} ${key} exists already`);
+    if (this.store.get(resourceKey, key) !== undefined) {
+      throw new TerminalError(`${resourceKey} ${key} exists already`);
     }
-    const metadata: ObjectMeta = {
+    const metadata: SimulatedMetadata = {
       uid: this.random.uuid(),
       creationTimestamp: toTimestamp(this.clock.now()),
       ...(object.spec === undefined ? {} : { generation: 1 }),
       ...object.metadata,
     };
-    return this.#write(kind, key, { ...object, metadata });
+    return this.#write(resourceKey, key, { ...object, metadata });
   }
 
   /**
@@ -83,46 +83,48 @@ export class SimulatedCluster {
    * `TerminalError` when there is no such object.
    */
   update(
-    kind: KindKey,
+    resourceKey: ResourceKey,
     namespace: string,
     name: string,
-    change: (object: KubeObject) => KubeObject,
-  ): KubeObject {
-    const before = this.#existing(kind, namespace, name);
+    change: (object: SimulatedObject) => SimulatedObject,
+  ): SimulatedObject {
+    const before = this.#existing(resourceKey, namespace, name);
     const after = change(before);
     const generation = before.metadata.generation;
-    const metadata: ObjectMeta =
+    const metadata: SimulatedMetadata =
       generation === undefined || after.spec === before.spec
         ? after.metadata
         : { ...after.metadata, generation: generation + 1 };
-    return this.#write(kind, toObjectKey(namespace, name), { ...after, metadata });
+    return this.#write(resourceKey, toObjectKey(namespace, name), { ...after, metadata });
   }
 
   /**
    * Removes the object and returns it as it was. With a CustomResourceDefinition go the objects of its kind, before
    * it. Throws `TerminalError` when there is no such object.
    */
-  delete(kind: KindKey, namespace: string, name: string): KubeObject {
-    const object = this.#existing(kind, namespace, name);
-    if (kind === customResourceDefinitions) {
-      for (const custom of new Set(toCustomKinds(object).map(toKindKey))) {
+  delete(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject {
+    const object = this.#existing(resourceKey, namespace, name);
+    if (resourceKey === customResourceDefinitions) {
+      for (const custom of new Set(toCustomResources(object).map(servedResourceKey))) {
         for (const { key } of this.store.list(custom)) {
           this.#publish(this.store.write(custom, key, undefined));
         }
       }
     }
-    this.#publish(this.store.write(kind, toObjectKey(namespace, name), undefined));
+    this.#publish(this.store.write(resourceKey, toObjectKey(namespace, name), undefined));
     return object;
   }
 
   /** Joins the writes of a kind from now on; those that are lost do not come. */
-  subscribe(kind: KindKey): FeedSubscription {
-    return this.#feed.subscribe(kind);
+  subscribe(resourceKey: ResourceKey): FeedSubscription {
+    return this.#feed.subscribe(resourceKey);
   }
 
   /** Writes of a kind after a revision, without those that are lost. Throws `CompactedError`. */
-  eventsAfter(kind: KindKey, revision: number): StoreEvent<KubeObject>[] {
-    return this.store.eventsAfter(kind, revision).filter((event) => !this.#lostRevisions.has(event.revision));
+  eventsAfter(resourceKey: ResourceKey, revision: number): StoreEvent<SimulatedObject>[] {
+    return this.store
+      .eventsAfter(resourceKey, revision)
+      .filter((event) => !this.#lostRevisions.has(event.revision));
   }
 
   /** Watches that are open. */
@@ -151,32 +153,32 @@ export class SimulatedCluster {
     this.#feed.cutAll(new Error("the connection was broken"));
   }
 
-  #existing(kind: KindKey, namespace: string, name: string): KubeObject {
-    const object = this.get(kind, namespace, name);
+  #existing(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject {
+    const object = this.get(resourceKey, namespace, name);
     if (object === undefined) {
-      throw new TerminalError(`there is no ${kind} ${toObjectKey(namespace, name)}`);
+      throw new TerminalError(`there is no ${resourceKey} ${toObjectKey(namespace, name)}`);
     }
     return object;
   }
 
-  #kindOf(object: KubeObject): KindKey {
-    const served = this.kinds().find(
+  #kindOf(object: SimulatedObject): ResourceKey {
+    const served = this.resources().find(
       (candidate) => candidate.kind === object.kind && toApiVersion(candidate) === object.apiVersion,
     );
     if (served === undefined) {
       throw new TerminalError(`${object.apiVersion} ${object.kind} is not served`);
     }
-    return toKindKey(served);
+    return servedResourceKey(served);
   }
 
-  #write(kind: KindKey, key: string, object: KubeObject): KubeObject {
+  #write(resourceKey: ResourceKey, key: string, object: SimulatedObject): SimulatedObject {
     const { resourceVersion: _stamped, ...metadata } = object.metadata;
-    const event = this.store.write(kind, key, { ...object, metadata });
+    const event = this.store.write(resourceKey, key, { ...object, metadata });
     this.#publish(event);
-    return toKubeObject({ value: { ...object, metadata }, modRevision: event.revision });
+    return withResourceVersion({ value: { ...object, metadata }, modRevision: event.revision });
   }
 
-  #publish(event: StoreEvent<KubeObject>): void {
+  #publish(event: StoreEvent<SimulatedObject>): void {
     if (this.faults.takeLoss(event.prefix)) {
       this.#lostRevisions.add(event.revision);
     } else {

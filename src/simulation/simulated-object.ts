@@ -10,8 +10,8 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue };
 
-/** Metadata of a {@link KubeObject}. */
-export interface ObjectMeta {
+/** Metadata of a {@link SimulatedObject}. */
+export interface SimulatedMetadata {
   readonly name: string;
   readonly namespace?: string;
   readonly uid?: string;
@@ -34,10 +34,10 @@ export interface OwnerReference {
 }
 
 /** One object of the simulated cluster, as its API gives it. */
-export interface KubeObject {
+export interface SimulatedObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: ObjectMeta;
+  readonly metadata: SimulatedMetadata;
   readonly spec?: JsonValue;
   readonly status?: JsonValue;
   readonly [field: string]: unknown;

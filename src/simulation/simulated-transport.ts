@@ -9,7 +9,7 @@ export function createSimulatedTransport(cluster: SimulatedCluster): KubeTranspo
     async get(signal, { path, query, accept = "application/json" }) {
       signal.throwIfAborted();
       const response = answer(cluster, { method: "GET", path, query: new URLSearchParams(query), accept });
-      switch (response.kind) {
+      switch (response.type) {
         case "text":
           return {
             status: response.status,
@@ -33,7 +33,7 @@ async function* chunk(text: string): AsyncGenerator<Uint8Array> {
 
 async function* encodeLines(
   signal: AbortSignal,
-  { subscription, lines }: Extract<ApiResponse, { kind: "stream" }>,
+  { subscription, lines }: Extract<ApiResponse, { type: "stream" }>,
 ): AsyncGenerator<Uint8Array> {
   using _joined = subscription;
   const encoder = new TextEncoder();

@@ -1,11 +1,11 @@
 import { BoundedQueue, type QueueLimits } from "../lib/bounded-queue.ts";
 import type { StoreEvent } from "./mvcc-store.ts";
-import type { KubeObject } from "./simulated-object.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
 
 /** What a watcher is sent: a write, or how far it has come without one. */
 export type FeedItem =
-  | { readonly kind: "event"; readonly event: StoreEvent<KubeObject> }
-  | { readonly kind: "bookmark"; readonly revision: number };
+  | { readonly type: "event"; readonly event: StoreEvent<SimulatedObject> }
+  | { readonly type: "bookmark"; readonly revision: number };
 
 /** One watcher's place in the feed; dispose it to leave. */
 export interface FeedSubscription extends Disposable {
@@ -16,7 +16,7 @@ export interface FeedSubscription extends Disposable {
 
 /** Hands writes to watchers as they happen. */
 export interface WatchFeed {
-  publish(event: StoreEvent<KubeObject>): void;
+  publish(event: StoreEvent<SimulatedObject>): void;
   /** Joins the writes of one kind from now on. */
   subscribe(prefix: string): FeedSubscription;
   /** Cuts off every watcher. */
@@ -43,7 +43,7 @@ export function createWatchFeed(limits: Pick<QueueLimits, "maxItems"> = { maxIte
   return {
     publish(event) {
       for (const { prefix, queue, controller } of watchers) {
-        if (prefix === event.prefix && !queue.offer({ kind: "event", event })) {
+        if (prefix === event.prefix && !queue.offer({ type: "event", event })) {
           controller.abort(
             new SlowWatcherError(`watcher of ${prefix} is more than ${limits.maxItems} events behind`),
           );

@@ -1,15 +1,15 @@
 import { exactNumber } from "../domain/canonical-json.ts";
-import type { JsonValue, KubeObject, OwnerReference } from "./simulated-object.ts";
+import type { JsonValue, OwnerReference, SimulatedObject } from "./simulated-object.ts";
 
 /** Who owns an object: the controller that made it. */
-export function ownedBy(owner: KubeObject): OwnerReference[] {
+export function ownedBy(owner: SimulatedObject): OwnerReference[] {
   const { apiVersion, kind } = owner;
   const { name, uid = "" } = owner.metadata;
   return [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }];
 }
 
 /** A Namespace. */
-export function namespaceObject(name: string): KubeObject {
+export function namespaceObject(name: string): SimulatedObject {
   const metadata = { name, labels: { "kubernetes.io/metadata.name": name } };
   return {
     apiVersion: "v1",
@@ -21,7 +21,7 @@ export function namespaceObject(name: string): KubeObject {
 }
 
 /** A Node that is ready since `time`. */
-export function nodeObject(name: string, time: string): KubeObject {
+export function nodeObject(name: string, time: string): SimulatedObject {
   return {
     apiVersion: "v1",
     kind: "Node",
@@ -60,7 +60,7 @@ export function nodeStatus(since: string, heartbeat: string): JsonValue {
 }
 
 /** The Lease by which a node says that it lives. */
-export function leaseObject(node: string, renewTime: string): KubeObject {
+export function leaseObject(node: string, renewTime: string): SimulatedObject {
   return {
     apiVersion: "coordination.k8s.io/v1",
     kind: "Lease",
@@ -78,7 +78,7 @@ export interface App {
 }
 
 /** The Deployment of an application. */
-export function deploymentObject({ namespace, name, replicas, image }: App): KubeObject {
+export function deploymentObject({ namespace, name, replicas, image }: App): SimulatedObject {
   const labels = { app: name };
   return {
     apiVersion: "apps/v1",
@@ -95,7 +95,7 @@ export function deploymentObject({ namespace, name, replicas, image }: App): Kub
 }
 
 /** A ReplicaSet of a Deployment. */
-export function replicaSetObject(deployment: KubeObject, app: App, hash: string): KubeObject {
+export function replicaSetObject(deployment: SimulatedObject, app: App, hash: string): SimulatedObject {
   const labels = { app: app.name, "pod-template-hash": hash };
   return {
     apiVersion: "apps/v1",
@@ -121,7 +121,12 @@ export function replicaStatus(replicas: number): JsonValue {
 }
 
 /** A DaemonSet with a pod on each of `nodes` nodes. */
-export function daemonSetObject(namespace: string, name: string, image: string, nodes: number): KubeObject {
+export function daemonSetObject(
+  namespace: string,
+  name: string,
+  image: string,
+  nodes: number,
+): SimulatedObject {
   const labels = { app: name };
   return {
     apiVersion: "apps/v1",
@@ -139,11 +144,11 @@ export function daemonSetObject(namespace: string, name: string, image: string, 
 
 /** A Pod of a ReplicaSet or DaemonSet, on a node and pending. */
 export function podObject(
-  owner: KubeObject,
+  owner: SimulatedObject,
   app: Omit<App, "replicas">,
   suffix: string,
   node: string,
-): KubeObject {
+): SimulatedObject {
   return {
     apiVersion: "v1",
     kind: "Pod",
@@ -181,7 +186,7 @@ export function runningStatus(name: string, image: string, time: string, restart
 }
 
 /** A Service in front of an application. */
-export function serviceObject({ namespace, name }: App, clusterIP: string): KubeObject {
+export function serviceObject({ namespace, name }: App, clusterIP: string): SimulatedObject {
   return {
     apiVersion: "v1",
     kind: "Service",
@@ -201,12 +206,12 @@ export function configMapObject(
   namespace: string,
   name: string,
   content: Readonly<Record<string, string>>,
-): KubeObject {
+): SimulatedObject {
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: content };
 }
 
 /** A Secret; its value is made up. */
-export function secretObject(namespace: string, name: string, password: string): KubeObject {
+export function secretObject(namespace: string, name: string, password: string): SimulatedObject {
   const encoded = Buffer.from(password).toString("base64");
   return {
     apiVersion: "v1",
@@ -218,12 +223,12 @@ export function secretObject(namespace: string, name: string, password: string):
 }
 
 /** A ServiceAccount. */
-export function serviceAccountObject(namespace: string, name: string): KubeObject {
+export function serviceAccountObject(namespace: string, name: string): SimulatedObject {
   return { apiVersion: "v1", kind: "ServiceAccount", metadata: { namespace, name } };
 }
 
 /** The definition of the custom kind `example.com/v1 widgets`. */
-export function widgetDefinition(): KubeObject {
+export function widgetDefinition(): SimulatedObject {
   const names = {
     plural: "widgets",
     singular: "widget",
@@ -251,7 +256,7 @@ export function widgetDefinition(): KubeObject {
 }
 
 /** A custom object with the numbers that careless programs change: above 2^53, and fractions. */
-export function widgetObject(namespace: string, name: string, weightKg: number): KubeObject {
+export function widgetObject(namespace: string, name: string, weightKg: number): SimulatedObject {
   return {
     apiVersion: "example.com/v1",
     kind: "Widget",

@@ -1,6 +1,6 @@
 import type {
   Cluster,
-  Object$ as FleetObject,
+  KubernetesObject as FleetObject,
   ReconciliationFinding,
   ReconciliationRun,
 } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";

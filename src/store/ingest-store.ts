@@ -1,10 +1,10 @@
 import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type {
-  KindInventory,
-  KindReconciled,
   ReconciliationRequest,
+  ResourceInventory,
+  ResourceReconciled,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 
 /** Where in which cluster's stream a message stands. */
@@ -30,20 +30,28 @@ export interface IngestStore {
   /** Makes the scope the cluster's: kinds and namespaces that left it lose their rows, without tombstones. */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
   /** Ends a kind of a run: moves its floor and verified time, or records why not. */
-  applyKindReconciled(signal: AbortSignal, position: StreamPosition, end: KindReconciled): Promise<void>;
+  applyResourceReconciled(
+    signal: AbortSignal,
+    position: StreamPosition,
+    end: ResourceReconciled,
+  ): Promise<void>;
   /**
    * Begins an attempt at answering the request. Undefined when there is nothing to answer: the run has ended, or
    * belongs to a session that is not the current one.
    */
-  beginAnswer(
+  beginAttempt(
     signal: AbortSignal,
     position: StreamPosition,
     request: ReconciliationRequest,
-  ): Promise<Answer | undefined>;
+  ): Promise<RunAttempt | undefined>;
   /** What Postgres believes of a kind: chunks in key order that tile the key space, at least one. */
-  readInventory(signal: AbortSignal, answer: Answer, kind: ResourceKind): AsyncIterable<KindInventory>;
+  readInventory(
+    signal: AbortSignal,
+    answer: RunAttempt,
+    resourceType: ResourceType,
+  ): AsyncIterable<ResourceInventory>;
   /** Adds to the run's count of inventory bytes. */
-  recordInventoryBytes(signal: AbortSignal, answer: Answer, bytes: number): Promise<void>;
+  recordInventoryBytes(signal: AbortSignal, answer: RunAttempt, bytes: number): Promise<void>;
 }
 
 /** What became of a batch. */
@@ -64,10 +72,10 @@ export interface QuarantinedItem {
 }
 
 /** One attempt at answering a request. */
-export interface Answer {
+export interface RunAttempt {
   readonly position: StreamPosition;
   readonly request: ReconciliationRequest;
   readonly attempt: number;
   readonly replyTopic: string;
-  readonly kinds: readonly ResourceKind[];
+  readonly resourceTypes: readonly ResourceType[];
 }

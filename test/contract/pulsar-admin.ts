@@ -61,16 +61,16 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
         backlogQuota: { limitBytes: 2 ** 32, policy: "producer_exception" },
         retention: { minutes: 0, megabytes: 0 },
         subscriptionExpirationMinutes: 0,
-        inactiveTopics: { kind: "kept" },
-        autoTopicCreation: { kind: "forbidden" },
+        inactiveTopics: { type: "kept" },
+        autoTopicCreation: { type: "forbidden" },
       },
       {
         messageTtlSeconds: 60,
         backlogQuota: { limitBytes: 1000, policy: "consumer_backlog_eviction" },
         retention: { minutes: -1, megabytes: -1 },
         subscriptionExpirationMinutes: 5,
-        inactiveTopics: { kind: "deleted", afterSeconds: 60, mode: "delete_when_no_subscriptions" },
-        autoTopicCreation: { kind: "allowed", type: "non-partitioned" },
+        inactiveTopics: { type: "deleted", afterSeconds: 60, mode: "delete_when_no_subscriptions" },
+        autoTopicCreation: { type: "allowed", topicType: "non-partitioned" },
       },
     ])("reads the namespace's policies as they were set: %j", async (policies) => {
       await createMain();

@@ -34,7 +34,7 @@ describeWithKube("evenkeel dev with a kubeconfig and a database", (controlPlane)
     const { url: databaseUrl } = database;
     const from = ["--kubeconfig", kubeconfigPath, "--database-url", databaseUrl];
     const dev = await startDev(programs, ...from, "--reconcile-interval", "1s");
-    using kube = openKube({ kind: "kubeconfig", path: kubeconfigPath });
+    using kube = openKube({ type: "kubeconfig", path: kubeconfigPath });
     const of = { databaseUrl, cluster: devCluster, kube, namespace };
     const runs = await waitFor("three runs", async () => {
       const succeeded = await listSucceededRuns(dev.apiUrl, devCluster);

@@ -45,8 +45,10 @@ describe("evenkeel dev", () => {
     );
     const later = runs.toReversed().slice(1);
     expect(later.map(countFindings)).toEqual(later.map(() => 0));
-    expect(later.flatMap(({ kinds }) => kinds.map(({ put, deleted }) => put + deleted))).not.toContain(1n);
-    expect(later[0]?.kinds.every(({ listed, equal }) => listed === equal)).toBe(true);
+    expect(later.flatMap(({ results }) => results.map(({ put, deleted }) => put + deleted))).not.toContain(
+      1n,
+    );
+    expect(later[0]?.results.every(({ listed, equal }) => listed === equal)).toBe(true);
     using kube = openDevKube(idle);
     const { databaseUrl } = idle;
     expect(await findDifferences({ databaseUrl, cluster: devCluster, kube })).toEqual([]);

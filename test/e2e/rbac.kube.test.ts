@@ -74,7 +74,7 @@ describeWithKube("an agent whose rights come and go", (controlPlane) => {
       const [newest] = await listRuns(fleet.serverUrl, cluster);
       expect(newest?.trigger).toBe(ReconciliationTrigger.CONNECT);
       expect(newest?.state).toBe(ReconciliationState.PARTIAL);
-      expect(newest?.kinds.flatMap(({ error }) => error?.message ?? [])).toEqual([
+      expect(newest?.results.flatMap(({ failure: error }) => error?.message ?? [])).toEqual([
         expect.stringContaining("403"),
       ]);
     });

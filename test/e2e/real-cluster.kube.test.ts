@@ -88,7 +88,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
   const create = (name: string, value: string): Promise<unknown> =>
     client.send("POST", configMaps, { metadata: { name, labels: { app: "e2e" } }, data: { value } });
   const differences = async (): Promise<readonly string[]> => {
-    using kube = openKube({ kind: "kubeconfig", path: controlPlane().kubeconfigPath });
+    using kube = openKube({ type: "kubeconfig", path: controlPlane().kubeconfigPath });
     return await findDifferences({ databaseUrl: database.url, cluster, kube, namespace });
   };
 
@@ -112,10 +112,10 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
   });
 
   it("has copied every kind that it reads", async () => {
-    const kinds = await rows.sql(
+    const resources = await rows.sql(
       "SELECT api_group || '/' || resource AS kind FROM kind_state WHERE cluster = $1",
     );
-    const names = kinds.map(({ kind }) => kind);
+    const names = resources.map(({ kind }) => kind);
     expect(names).toEqual(
       expect.arrayContaining(["/configmaps", "/namespaces", "apps/deployments", "e2e.example.com/ledgers"]),
     );

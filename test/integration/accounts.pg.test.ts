@@ -7,7 +7,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { createSilentLog } from "../../src/lib/log.ts";
 import type { RunningBackend } from "../../src/main/backend.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
@@ -41,7 +41,7 @@ const questions: Readonly<
   getCluster: (fleet, { cluster }) => fleet.getCluster({ name: cluster }),
   listObjects: (fleet, { cluster }) => fleet.listObjects({ cluster, includeContent: true }),
   getObject: (fleet, { cluster, pod }) =>
-    fleet.getObject({ cluster, ref: { kind: PODS, namespace: "a", name: pod } }),
+    fleet.getObject({ cluster, ref: { resourceType: PODS, namespace: "a", name: pod } }),
   listReconciliationRuns: (fleet, { cluster }) => fleet.listReconciliationRuns({ cluster }),
   getReconciliationRun: (fleet, { runId }) => fleet.getReconciliationRun({ id: runId }),
   listReconciliationFindings: (fleet, { runId }) => fleet.listReconciliationFindings({ runId }),
@@ -74,7 +74,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     const agent = new ScriptedAgent(server.url, await issuer.issue({ account }));
     agents.set(`${account} ${cluster}`, agent);
     await agent.open({ cluster, clusterUid: `uid of ${account}`, instanceId: `agent of ${account}` });
-    agent.say({ case: "scopeDeclared", value: { generation: 1n, kinds: [{ kind: PODS }] } });
+    agent.say({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
     return agent;
   };
 
@@ -90,8 +90,14 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
 
   const sayEnd = (agent: ScriptedAgent, runId: string, listVersion: string): void => {
     const firstSequence = agent.sequence + 1n;
-    const value = create(KindReconciledSchema, { runId, attempt: 1, kind: PODS, listVersion, firstSequence });
-    agent.say({ case: "kindReconciled", value });
+    const value = create(ResourceReconciledSchema, {
+      runId,
+      attempt: 1,
+      resourceType: PODS,
+      listVersion,
+      firstSequence,
+    });
+    agent.say({ case: "resourceReconciled", value });
   };
 
   const runEnds = async (fleet: Fleet, id: string): Promise<void> => {
@@ -142,7 +148,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     server = await startServer(stop.signal, {
       host: "127.0.0.1",
       port: 0,
-      auth: { kind: "tokens", publicKeyFiles: [keyFile], audience: "evenkeel" },
+      auth: { type: "tokens", publicKeyFiles: [keyFile], audience: "evenkeel" },
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 600_000,
@@ -261,7 +267,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
         sayEnd(forger, runId, "2000");
       }
       forger.say({ case: "batch", value: batch([remove("a/vault", 3000)]) });
-      forger.say({ case: "scopeDeclared", value: { generation: 2n, kinds: [] } });
+      forger.say({ case: "scopeDeclared", value: { generation: 2n, resources: [] } });
       const last = forger.sequence;
       await forger.acknowledged();
       const applied = async () =>

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
-import { KindScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Bus, Producer } from "../../src/bus/bus.ts";
 import { openBus } from "../../src/bus/open-bus.ts";
 import { encodeEvent } from "../../src/event/codec.ts";
@@ -96,8 +96,11 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         const content = { sequence: BigInt(sequence), time: runtime.clock.now(), body };
         return producer.publish(stop.signal, encodeEvent({ ...agent, epoch }, content));
       };
-      const kinds = [create(KindScopeSchema, { kind: PODS })];
-      await publish({ case: "scopeDeclared", value: create(ScopeDeclaredSchema, { generation: 1n, kinds }) });
+      const resources = [create(ResourceScopeSchema, { resourceType: PODS })];
+      await publish({
+        case: "scopeDeclared",
+        value: create(ScopeDeclaredSchema, { generation: 1n, resources }),
+      });
       return {
         async say(batches) {
           for (let count = 0; count < batches; count += 1) {

@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { KindReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type Backend, createBackend } from "../../src/backend/backend.ts";
 import type { OutgoingMessage, Producer } from "../../src/bus/bus.ts";
-import { createMemoryBus, type MemoryBus, type PublishFate } from "../../src/bus/memory/memory-bus.ts";
+import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../src/bus/memory/memory-bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
 import { createSilentLog } from "../../src/lib/log.ts";
@@ -26,7 +26,7 @@ import { batch, CONFIG_MAPS, PODS, put, remove } from "../support/store/messages
 
 const SCOPE: Said = {
   case: "scopeDeclared",
-  value: { generation: 1n, kinds: [{ kind: PODS }, { kind: CONFIG_MAPS }] },
+  value: { generation: 1n, resources: [{ resourceType: PODS }, { resourceType: CONFIG_MAPS }] },
 };
 
 /** A batch of observations. */
@@ -43,7 +43,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   let roles: Promise<unknown>;
   let agents: ScriptedAgent[];
   let cluster: string;
-  let fateOf: (topic: string) => PublishFate;
+  let fateOf: (topic: string) => PublishOutcome;
   /** What the broker gives a receipt for and then loses. */
   let isLost: (message: OutgoingMessage) => boolean;
 
@@ -55,7 +55,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     agents = [];
     fateOf = () => "store";
     isLost = () => false;
-    bus = createMemoryBus({ fateOf: (topic) => fateOf(topic) });
+    bus = createMemoryBus({ outcomeFor: (topic) => fateOf(topic) });
     const createProducer = bus.createProducer.bind(bus);
     bus.createProducer = async (...options) => {
       const producer = await createProducer(...options);
@@ -145,18 +145,18 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   };
   const inventories = async (agent: ScriptedAgent): Promise<Batch[]> => {
     const chunks = [await inventory(agent), await inventory(agent)];
-    expect(chunks.map(({ kind, chunk }) => [kind?.resource, chunk?.last])).toEqual([
+    expect(chunks.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.last])).toEqual([
       ["configmaps", true],
       ["pods", true],
     ]);
     return chunks;
   };
   const end = (chunk: Batch, listVersion: string, firstSequence: bigint): Said => ({
-    case: "kindReconciled",
-    value: create(KindReconciledSchema, {
+    case: "resourceReconciled",
+    value: create(ResourceReconciledSchema, {
       runId: chunk.chunk?.runId ?? "",
       attempt: chunk.chunk?.attempt ?? 0,
-      kind: chunk.kind as ResourceKind,
+      resourceType: chunk.resourceType as ResourceType,
       listVersion,
       firstSequence,
     }),
@@ -204,11 +204,11 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       { name: "new", type: "MISSING" },
       { name: "x", type: "CHANGED" },
     ]);
-    const kinds = await query(
+    const resources = await query(
       `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked FROM kind_state k
        JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 AND trigger = 'MANUAL' ORDER BY 1`,
     );
-    expect(kinds).toEqual([
+    expect(resources).toEqual([
       { resource: "configmaps", floor: "30", as_asked: true },
       { resource: "pods", floor: "30", as_asked: true },
     ]);

@@ -20,7 +20,7 @@ describeWithPostgres("a server that stops", (provided) => {
     const server = await startServer(stop.signal, {
       host: "127.0.0.1",
       port: 0,
-      auth: { kind: "none" },
+      auth: { type: "none" },
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 60_000,
@@ -28,7 +28,7 @@ describeWithPostgres("a server that stops", (provided) => {
     });
     const agent = new ScriptedAgent(server.url);
     await agent.open();
-    agent.say({ case: "scopeDeclared", value: { generation: 1n, kinds: [{ kind: PODS }] } });
+    agent.say({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
     for (let version = 1; version <= 200; version += 1) {
       agent.say({ case: "batch", value: batch([put(`a/x${version}`, { observed: version })]) });
     }

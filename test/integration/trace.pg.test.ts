@@ -30,7 +30,7 @@ describeWithPostgres("a trace", (provided) => {
     const server = await startServer(stop.signal, {
       host: "127.0.0.1",
       port: 0,
-      auth: { kind: "none" },
+      auth: { type: "none" },
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 60_000,
@@ -41,13 +41,13 @@ describeWithPostgres("a trace", (provided) => {
       {
         server: server.url,
         cluster: "traced",
-        kinds: ["v1/configmaps"],
-        excludes: [],
+        resources: ["v1/configmaps"],
+        excludeResources: [],
         namespaces: [],
         token: undefined,
         tokenFile: undefined,
       },
-      { kind: "kubeconfig", path: kube.kubeconfigPath },
+      { type: "kubeconfig", path: kube.kubeconfigPath },
       { ...runtime, tracer: agentTracer },
     );
     const rowOf = async (name: string): Promise<void> => {

@@ -83,7 +83,7 @@ export const agentMutants: readonly Mutant[] = [
     file: WATCHER,
     find: "    timeline.observe(version);\n",
     replace:
-      '    timeline.observe(version);\n    if (event.kind === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
+      '    timeline.observe(version);\n    if (event.type === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
     tests: RACES,
     only: "R9",
   },
@@ -92,7 +92,7 @@ export const agentMutants: readonly Mutant[] = [
     file: WATCHER,
     find: "    this.#resume = maxVersion(this.#resume ?? 0n, version);\n",
     replace:
-      '    if (event.kind !== "bookmark") {\n      this.#resume = maxVersion(this.#resume ?? 0n, version);\n    }\n',
+      '    if (event.type !== "bookmark") {\n      this.#resume = maxVersion(this.#resume ?? 0n, version);\n    }\n',
     tests: RACES,
     only: "R9",
   },
@@ -157,7 +157,7 @@ export const agentMutants: readonly Mutant[] = [
     race: "R20",
     file: "src/agent/uplink/uplink-state.ts",
     find: "const last = this.#segments.at(-1);",
-    replace: 'const last = this.#segments.findLast((segment) => segment.kind === "live");',
+    replace: 'const last = this.#segments.findLast((segment) => segment.type === "live");',
     tests: UPLINK,
     only: "R20",
   },
@@ -201,9 +201,9 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R31",
     file: "src/domain/resource-type.ts",
-    find: '{ group, resource }: Pick<ResourceKind, "group" | "resource">): string {\n',
+    find: '{ group, resource }: Pick<ResourceType, "group" | "resource">): string {\n',
     replace:
-      '{ group, resource, version = "" }: Partial<ResourceKind>): string {\n  if (version !== "") {\n    return [group, version, resource].join("/");\n  }\n',
+      '{ group, resource, version = "" }: Partial<ResourceType>): string {\n  if (version !== "") {\n    return [group, version, resource].join("/");\n  }\n',
     tests: UPLINK,
     only: "R31",
   },

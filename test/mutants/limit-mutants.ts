@@ -5,7 +5,7 @@ const VALIDATION_TESTS = ["test/unit/rpc/server/validation.test.ts"];
 const ERROR_TESTS = ["test/unit/rpc/server/error-mapping.test.ts"];
 
 const LIMITS = "src/rpc/server/service-limits.ts";
-const HEALTH = "src/rpc/health.ts";
+const HEALTH = "src/rpc/server/health.ts";
 const LIMIT_TESTS = ["test/unit/rpc/server/service-limits.test.ts"];
 
 /** Protections of a process against what one request or one object costs. */
@@ -123,7 +123,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L3",
-    file: "src/rpc/serve.ts",
+    file: "src/rpc/server/serve.ts",
     find: "    binaryOptions: { readUnknownFields: false },\n",
     replace: "",
     tests: LIMIT_TESTS,
@@ -155,7 +155,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L3",
-    file: "src/rpc/reflection.ts",
+    file: "src/rpc/server/reflection.ts",
     find: "truncate(message, MAX_ERROR_BYTES)",
     replace: "message",
     tests: LIMIT_TESTS,

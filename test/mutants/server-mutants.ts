@@ -115,8 +115,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "R22",
     file: "src/ingester/disposition.ts",
-    find: 'return { kind: "deadLetter", reason: error.message };',
-    replace: 'return { kind: "retry", afterMs: undefined };',
+    find: 'return { type: "deadLetter", reason: error.message };',
+    replace: 'return { type: "retry", afterMs: undefined };',
     tests: INGESTER_TESTS,
     only: "never be applied",
   },

@@ -190,10 +190,10 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: "src/store/embedded-postgres.ts",
+    file: "src/dev/embedded-postgres/embedded-postgres.ts",
     find: "{ idleMs: 0 }",
     replace: "{}",
-    tests: ["test/unit/store/embedded-postgres.test.ts"],
+    tests: ["test/unit/dev/embedded-postgres/embedded-postgres.test.ts"],
     only: "I9",
   },
   {

@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
-const folder = "src/bus/pulsar-websocket";
-const testsOf = (name: string): readonly string[] => [`test/unit/bus/pulsar-websocket/${name}.test.ts`];
+const folder = "src/bus/pulsar/websocket";
+const testsOf = (name: string): readonly string[] => [`test/unit/bus/pulsar/websocket/${name}.test.ts`];
 
 /** Protections in the adapter over Pulsar's WebSocket API. */
 export const websocketMutants: readonly Mutant[] = [
@@ -60,9 +60,9 @@ export const websocketMutants: readonly Mutant[] = [
   },
   {
     race: "I10",
-    file: "src/bus/pulsar-websocket/keep-alive.ts",
+    file: "src/bus/pulsar/websocket/keep-alive.ts",
     find: "    } catch (cause) {\n",
     replace: "    } catch (cause) {\n      throw cause;\n",
-    tests: ["test/unit/bus/pulsar-websocket/keep-alive.test.ts"],
+    tests: ["test/unit/bus/pulsar/websocket/keep-alive.test.ts"],
   },
 ];

@@ -7,8 +7,8 @@ import { duration } from "../../src/config/value-types.ts";
 import { canonicalize, canonicalNumber, parseExact } from "../../src/domain/canonical-json.ts";
 import { isAccountName, isClusterName } from "../../src/domain/names.ts";
 import { parseKey } from "../../src/domain/object-key.ts";
-import { parseKind } from "../../src/domain/resource-type.ts";
-import { parseVersion } from "../../src/domain/resource-version.ts";
+import { parseResourceType } from "../../src/domain/resource-type.ts";
+import { parseResourceVersion } from "../../src/domain/resource-version.ts";
 import { splitLines } from "../../src/kube/split-lines.ts";
 import { trimEnd } from "../../src/lib/trim-end.ts";
 import { readPemBlocks } from "../../src/rpc/auth/jwt/keys.ts";
@@ -65,8 +65,8 @@ const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   "a number in JSON": (text) => exactly(`[1${text}1]`),
   "a number with zeros inside": (text) => canonicalNumber(`1${text}1`),
   parseKey,
-  parseKind,
-  parseVersion,
+  parseKind: parseResourceType,
+  parseVersion: parseResourceVersion,
   isAccountName,
   isClusterName,
   "a duration": (text) => duration.schema.safeParse(text),

@@ -59,7 +59,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { distribution, reaper, settings, adminToken } = options;
   await provideBroker(distribution);
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-broker-"));
-  const leftover = { kind: "dir", path: directory } as const;
+  const leftover = { type: "dir", path: directory } as const;
   reaper.add(leftover);
   const ports = { binary: await freePort(), web: await freePort() };
   const conf = join(directory, "standalone.conf");

@@ -36,7 +36,7 @@ export interface ControlPlane extends ControlPlaneAddress {
 export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
   const { etcd, kubeApiserver } = await buildControlPlane();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-"));
-  const leftover = { kind: "dir", path: directory } as const;
+  const leftover = { type: "dir", path: directory } as const;
   reaper.add(leftover);
   const etcdUrl = `http://127.0.0.1:${await freePort()}`;
   const peerUrl = `http://127.0.0.1:${await freePort()}`;

@@ -80,7 +80,7 @@ export async function startOwnPostgres(
   reaper: Reaper,
 ): Promise<OwnPostgres> {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-postgres-"));
-  const leftover = { kind: "dir", path: directory } as const;
+  const leftover = { type: "dir", path: directory } as const;
   reaper.add(leftover);
   if (user !== undefined) {
     chownSync(directory, user.uid, user.gid);

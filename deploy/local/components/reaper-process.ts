@@ -15,8 +15,8 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const [verb, kind, value = ""] = line.split("\t");
-  if (kind === "pid") {
+  const [verb, type, value = ""] = line.split("\t");
+  if (type === "pid") {
     pids[verb === "add" ? "add" : "delete"](Number(value));
   } else {
     directories[verb === "add" ? "add" : "delete"](value);

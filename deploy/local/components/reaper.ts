@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 
 /** What is to be cleaned up, should this process die. */
 export type Leftover =
-  | { readonly kind: "pid"; readonly pid: number }
-  | { readonly kind: "dir"; readonly path: string };
+  | { readonly type: "pid"; readonly pid: number }
+  | { readonly type: "dir"; readonly path: string };
 
 /** Cleans up after this process, even when it is killed. */
 export interface Reaper extends AsyncDisposable {
@@ -28,8 +28,8 @@ export function createReaper(): Reaper {
   child.unref();
   const exited = once(child, "exit");
   const order = (verb: "add" | "remove", leftover: Leftover): void => {
-    const value = leftover.kind === "pid" ? leftover.pid : leftover.path;
-    child.stdin?.write(`${verb}\t${leftover.kind}\t${value}\n`);
+    const value = leftover.type === "pid" ? leftover.pid : leftover.path;
+    child.stdin?.write(`${verb}\t${leftover.type}\t${value}\n`);
   };
   return {
     add: (leftover) => order("add", leftover),

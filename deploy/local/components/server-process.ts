@@ -50,7 +50,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   });
   const output = keepLastOutput(child);
   await once(child, "spawn");
-  const leftover: Leftover = { kind: "pid", pid: Number(child.pid) };
+  const leftover: Leftover = { type: "pid", pid: Number(child.pid) };
   reaper.add(leftover);
   const exited = once(child, "exit").then(() => reaper.remove(leftover));
   const stop = async (): Promise<void> => {

@@ -4,7 +4,7 @@ import { reasonOf } from "../../kube/kube-error.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 
 /** The comparison of a kind cannot be brought to its end. */
-export class RunFailure extends TerminalError {
+export class ComparisonError extends TerminalError {
   override readonly name = "RunFailure";
   /** One word in CamelCase. */
   readonly reason: string;

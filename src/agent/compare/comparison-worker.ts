@@ -1,50 +1,50 @@
 import { create } from "@bufbuild/protobuf";
 import type { Batch, RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
-  type KindReconciled,
-  KindReconciledSchema,
+  type ResourceReconciled,
+  ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { kindKey } from "../../domain/resource-type.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { ClusterChangedError } from "../../kube/cluster-uid.ts";
-import { WakeUp } from "../../lib/condition.ts";
+import { Condition } from "../../lib/condition.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AgentCounters } from "../metrics.ts";
-import type { Session } from "../uplink/session.ts";
+import type { UplinkSession } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
-import { KindComparison } from "./comparison.ts";
-import { RunFailure, toFailure } from "./comparison-error.ts";
+import { Comparison } from "./comparison.ts";
+import { ComparisonError, toFailure } from "./comparison-error.ts";
 import { type InventoryChunk, packInventory } from "./inventory-chunk.ts";
 
-/** What a {@link ReconciliationWorker} is made of. */
+/** What a {@link ComparisonWorker} is made of. */
 export interface ReconciliationOptions {
   readonly log: Log;
   readonly counters: AgentCounters;
   /** Bytes of inventories that may wait to be compared. */
   readonly maxInventoryBytes: number;
   /** The reflector of a kind that is read, by its key. */
-  readonly reflectorOf: (kind: string) => Reflector | undefined;
+  readonly reflectorOf: (resourceKey: string) => Reflector | undefined;
 }
 
 /** What the end of a comparison names. */
-type ComparisonEnd = Pick<KindReconciled, "runId" | "attempt"> & { readonly kind: ResourceKind };
+type ComparisonEnd = Pick<ResourceReconciled, "runId" | "attempt"> & { readonly resourceType: ResourceType };
 
 /** A comparison that waits for its turn, or has it. */
 interface Job {
-  readonly kind: string;
+  readonly resourceKey: string;
   readonly end: ComparisonEnd;
   readonly attempt: Attempt;
-  readonly session: Session;
+  readonly session: UplinkSession;
   /** Aborts when the session ends, and when another run or attempt takes its place. */
   readonly signal: AbortSignal;
-  readonly comparison: KindComparison;
+  readonly comparison: Comparison;
 }
 
 /** An attempt at a run, in one session. */
 interface Attempt {
   readonly runId: string;
   readonly attempt: number;
-  readonly session: Session;
+  readonly session: UplinkSession;
   readonly replaced: AbortController;
   /** By kind; "done" once its comparison has ended: what comes late is ignored. */
   readonly jobs: Map<string, Job | "done">;
@@ -56,10 +56,10 @@ interface Attempt {
  * A higher attempt replaces all of a lower one, another run the one before, and a new session all. What comes
  * late of one that was replaced is ignored.
  */
-export class ReconciliationWorker {
+export class ComparisonWorker {
   readonly #options: ReconciliationOptions;
   readonly #queue: Job[] = [];
-  readonly #work = new WakeUp();
+  readonly #work = new Condition();
   /** Runs of the present session that others took the place of. */
   readonly #replacedRuns = new Set<string>();
   #current: Attempt | undefined;
@@ -69,15 +69,15 @@ export class ReconciliationWorker {
   }
 
   /** Takes a batch of type RECONCILIATION. Does not wait. */
-  handle(session: Session, batch: Batch): void {
-    const { chunk, kind: resource } = batch;
+  handle(session: UplinkSession, batch: Batch): void {
+    const { chunk, resourceType: resource } = batch;
     if (chunk === undefined || resource === undefined) {
       this.#options.log.error("a reconciliation batch without kind or chunk is ignored");
       return;
     }
     const attempt = this.#attemptOf(session, chunk);
-    const kind = kindKey(resource);
-    const job = attempt && (attempt.jobs.get(kind) ?? this.#startJob(attempt, resource, batch, chunk));
+    const resourceKey = resourceTypeKey(resource);
+    const job = attempt && (attempt.jobs.get(resourceKey) ?? this.#startJob(attempt, resource, batch, chunk));
     if (job === undefined || job === "done") {
       return;
     }
@@ -89,13 +89,13 @@ export class ReconciliationWorker {
   }
 
   /** Fails the comparison that a batch belongs to, because the batch could not be taken. Does not wait. */
-  refuse(session: Session, batch: Batch, error: unknown): void {
+  refuse(session: UplinkSession, batch: Batch, error: unknown): void {
     const { chunk } = batch;
     this.#options.log.error("a batch of the backend is refused", { error });
-    if (chunk !== undefined && batch.kind !== undefined && !session.signal.aborted) {
+    if (chunk !== undefined && batch.resourceType !== undefined && !session.signal.aborted) {
       const { runId, attempt } = chunk;
       session.sendReconciled(
-        failed(session, { runId, attempt, kind: batch.kind }, session.nextSequence, error),
+        failed(session, { runId, attempt, resourceType: batch.resourceType }, session.nextSequence, error),
       );
     }
   }
@@ -112,7 +112,7 @@ export class ReconciliationWorker {
     }
   }
 
-  #attemptOf(session: Session, { runId, attempt }: RunChunk): Attempt | undefined {
+  #attemptOf(session: UplinkSession, { runId, attempt }: RunChunk): Attempt | undefined {
     const current = this.#current;
     if (current?.session === session) {
       if (this.#replacedRuns.has(runId) || (runId === current.runId && attempt < current.attempt)) {
@@ -127,27 +127,31 @@ export class ReconciliationWorker {
     } else {
       this.#replacedRuns.clear();
     }
-    current?.replaced.abort(new RunFailure("Replaced", "another attempt took its place"));
+    current?.replaced.abort(new ComparisonError("Replaced", "another attempt took its place"));
     this.#current = { runId, attempt, session, replaced: new AbortController(), jobs: new Map() };
     return this.#current;
   }
 
-  #startJob(attempt: Attempt, resource: ResourceKind, batch: Batch, chunk: RunChunk): Job | "done" {
+  #startJob(attempt: Attempt, resource: ResourceType, batch: Batch, chunk: RunChunk): Job | "done" {
     const { session } = attempt;
-    const kind = kindKey(resource);
-    const reflector = this.#options.reflectorOf(kind);
+    const resourceKey = resourceTypeKey(resource);
+    const reflector = this.#options.reflectorOf(resourceKey);
     if (reflector === undefined) {
-      attempt.jobs.set(kind, "done");
-      this.refuse(session, batch, new RunFailure("NotInScope", `${kind} is not read by this agent`));
+      attempt.jobs.set(resourceKey, "done");
+      this.refuse(
+        session,
+        batch,
+        new ComparisonError("NotInScope", `${resourceKey} is not read by this agent`),
+      );
       return "done";
     }
     const signal = AbortSignal.any([session.signal, attempt.replaced.signal]);
-    const comparison = new KindComparison(reflector, session, chunk);
-    const end = { runId: chunk.runId, attempt: chunk.attempt, kind: resource };
-    const job = { kind, end, attempt, session, signal, comparison };
-    attempt.jobs.set(kind, job);
+    const comparison = new Comparison(reflector, session, chunk);
+    const end = { runId: chunk.runId, attempt: chunk.attempt, resourceType: resource };
+    const job = { resourceKey, end, attempt, session, signal, comparison };
+    attempt.jobs.set(resourceKey, job);
     this.#queue.push(job);
-    this.#work.wake();
+    this.#work.notifyAll();
     return job;
   }
 
@@ -156,12 +160,15 @@ export class ReconciliationWorker {
     const jobs = [...attempt.jobs.values()].filter((job) => job !== "done");
     const waiting = jobs.reduce((sum, job) => sum + job.comparison.waitingBytes, 0);
     if (waiting > 0 && waiting + chunk.bytes > this.#options.maxInventoryBytes) {
-      throw new RunFailure("Overflow", "inventories came faster than they could be compared");
+      throw new ComparisonError("Overflow", "inventories came faster than they could be compared");
     }
     comparison.offer(chunk);
   }
 
-  async #runJob(stop: AbortSignal, { kind, end, attempt, session, signal, comparison }: Job): Promise<void> {
+  async #runJob(
+    stop: AbortSignal,
+    { resourceKey, end, attempt, session, signal, comparison }: Job,
+  ): Promise<void> {
     const { log, counters } = this.#options;
     const firstSequence = session.nextSequence;
     const either = AbortSignal.any([stop, signal]);
@@ -171,24 +178,34 @@ export class ReconciliationWorker {
       session.sendReconciled(reconciled);
       counters.comparisonsSucceeded++;
       const { listed, equal, put, deleted } = reconciled;
-      log.info("kind compared", { kind, runId: end.runId, listed, equal, put, deleted });
+      log.info("kind compared", { kind: resourceKey, runId: end.runId, listed, equal, put, deleted });
     } catch (error) {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
-        log.warn("comparison failed", { kind, runId: end.runId, error });
+        log.warn("comparison failed", { kind: resourceKey, runId: end.runId, error });
         session.sendReconciled(failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {
         throw error;
       }
     } finally {
-      attempt.jobs.set(kind, "done");
+      attempt.jobs.set(resourceKey, "done");
     }
   }
 }
 
-function failed(session: Session, end: ComparisonEnd, firstSequence: bigint, error: unknown): KindReconciled {
+function failed(
+  session: UplinkSession,
+  end: ComparisonEnd,
+  firstSequence: bigint,
+  error: unknown,
+): ResourceReconciled {
   const { scopeGeneration } = session;
-  return create(KindReconciledSchema, { ...end, firstSequence, scopeGeneration, failure: toFailure(error) });
+  return create(ResourceReconciledSchema, {
+    ...end,
+    firstSequence,
+    scopeGeneration,
+    failure: toFailure(error),
+  });
 }

@@ -2,24 +2,24 @@ import { create } from "@bufbuild/protobuf";
 import { ReconciliationTrigger, type RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
-  type KindReconciled,
-  KindReconciledSchema,
+  type ResourceReconciled,
+  ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
-import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { BoundedQueue } from "../../lib/bounded-queue.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import { reportQuarantined, toContent } from "../object-content.ts";
 import { deleteItem, putItem } from "../uplink/batch-items.ts";
-import type { Session } from "../uplink/session.ts";
+import type { UplinkSession } from "../uplink/session.ts";
 import { readContents } from "../watch/read-contents.ts";
 import type { Reflector } from "../watch/reflector.ts";
-import type { KindSnapshot } from "../watch/snapshot.ts";
-import { RunFailure } from "./comparison-error.ts";
+import type { Snapshot } from "../watch/snapshot.ts";
+import { ComparisonError } from "./comparison-error.ts";
 import { diff, type ListedObject } from "./diff.ts";
 import type { InventoryChunk } from "./inventory-chunk.ts";
-import { RunBatches } from "./repair-batcher.ts";
+import { RepairBatcher } from "./repair-batcher.ts";
 
 const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
@@ -30,23 +30,23 @@ const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIV
  * What is missing is a Delete at the list's version. What differs is read, and is a Put. The comparison
  * counts only when the parts tile the whole key space; a part that does not come in time ends it.
  */
-export class KindComparison {
+export class Comparison {
   readonly #reflector: Reflector;
-  readonly #session: Session;
+  readonly #session: UplinkSession;
   readonly #chunks = new BoundedQueue<InventoryChunk>(UNBOUNDED, ({ bytes }) => bytes);
   readonly #ranges = new KeyRanges();
-  readonly #batches: RunBatches;
+  readonly #batches: RepairBatcher;
   readonly #run: Pick<RunChunk, "runId" | "attempt" | "trigger">;
   readonly #counts = { equal: 0n, put: 0n, deleted: 0n };
   /** What is held and the list lacks. */
   readonly #missing: { readonly key: string; readonly uid: string }[] = [];
 
-  constructor(reflector: Reflector, session: Session, chunk: RunChunk) {
+  constructor(reflector: Reflector, session: UplinkSession, chunk: RunChunk) {
     const { runId, attempt, trigger } = chunk;
     this.#reflector = reflector;
     this.#session = session;
     this.#run = { runId, attempt, trigger };
-    this.#batches = new RunBatches(reflector.context, session, { runId, attempt });
+    this.#batches = new RepairBatcher(reflector.context, session, { runId, attempt });
   }
 
   /** Bytes of the parts that wait to be compared. */
@@ -65,7 +65,7 @@ export class KindComparison {
   }
 
   /** Compares, and gives what ends the comparison well. Rejects with what ended it badly. */
-  async run(signal: AbortSignal): Promise<KindReconciled> {
+  async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { context } = this.#reflector;
     const firstSequence = this.#session.nextSequence;
     const scopeGeneration = this.#session.scopeGeneration;
@@ -85,12 +85,12 @@ export class KindComparison {
     await this.#putDifferences(signal, snapshot, wanted);
     await this.#batches.flush(signal);
     this.#reflector.merge(snapshot);
-    const { incarnation } = context.timeline;
-    return create(KindReconciledSchema, {
+    const { incarnation } = context.versions;
+    return create(ResourceReconciledSchema, {
       ...this.#counts,
       runId: this.#run.runId,
       attempt: this.#run.attempt,
-      kind: context.kind,
+      resourceType: context.resourceType,
       listVersion: snapshot.floor,
       firstSequence,
       scopeGeneration,
@@ -106,10 +106,10 @@ export class KindComparison {
       for await (const chunk of this.#chunks.take(deadline.signal)) {
         return chunk;
       }
-      throw new RunFailure("IncompleteInventory", "the inventory ended before its last part");
+      throw new ComparisonError("IncompleteInventory", "the inventory ended before its last part");
     } catch (error) {
       throw error instanceof DeadlineError && !signal.aborted
-        ? new RunFailure(
+        ? new ComparisonError(
             "IncompleteInventory",
             `no further part of the inventory came in ${config.inventoryMs} ms`,
           )
@@ -121,24 +121,24 @@ export class KindComparison {
    * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the
    * mark may come from this very watch, or tell that versions went back. A new list finds out.
    */
-  async #list(signal: AbortSignal, { incarnation, highWaterMark }: InventoryChunk): Promise<KindSnapshot> {
-    const { timeline } = this.#reflector.context;
+  async #list(signal: AbortSignal, { incarnation, highWaterMark }: InventoryChunk): Promise<Snapshot> {
+    const { versions: timeline } = this.#reflector.context;
     const seen = timeline.highWaterMark;
-    timeline.learn(incarnation, parseVersion(highWaterMark) ?? 0n);
+    timeline.learn(incarnation, parseResourceVersion(highWaterMark) ?? 0n);
     const isNews = timeline.highWaterMark !== seen;
     const reuseInitial = this.#run.trigger === ReconciliationTrigger.CONNECT && !isNews;
     return await this.#reflector.snapshot(signal, { reuseInitial });
   }
 
-  #compare(snapshot: KindSnapshot, chunk: InventoryChunk, wanted: Uint8Array): void {
-    const { timeline } = this.#reflector.context;
+  #compare(snapshot: Snapshot, chunk: InventoryChunk, wanted: Uint8Array): void {
+    const { versions: timeline } = this.#reflector.context;
     const { after, through, last } = chunk.range;
     const from = snapshot.after(after);
     const to = last ? snapshot.size : snapshot.after(through);
     const sameIncarnation = (timeline.incarnation ?? chunk.incarnation) === chunk.incarnation;
-    const options = { managed: chunk.managed, form: this.#reflector.context.form, sameIncarnation };
+    const options = { managed: chunk.managed, form: this.#reflector.context.contentFormat, sameIncarnation };
     for (const finding of diff(this.#listed(snapshot, from, to), chunk.held(), options)) {
-      switch (finding.kind) {
+      switch (finding.type) {
         case "equal":
           this.#counts.equal++;
           break;
@@ -155,7 +155,7 @@ export class KindComparison {
     }
   }
 
-  *#listed(snapshot: KindSnapshot, from: number, to: number): Generator<ListedObject, void, undefined> {
+  *#listed(snapshot: Snapshot, from: number, to: number): Generator<ListedObject, void, undefined> {
     for (let at = from; at < to; at++) {
       const key = snapshot.keyAt(at);
       const { uid, version } = snapshot.at(at);
@@ -165,29 +165,29 @@ export class KindComparison {
     }
   }
 
-  async #deleteMissing(signal: AbortSignal, snapshot: KindSnapshot): Promise<void> {
+  async #deleteMissing(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
     for (const { key, uid } of this.#missing) {
       const objectKey = parseKey(key);
       // A namespace that is not read was not listed: its objects are not missing.
       if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
         const at = snapshot.versionFor(objectKey.namespace);
-        await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.MISSING));
+        await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.NOT_LISTED));
         this.#counts.deleted++;
       }
     }
   }
 
   /** What the watch is about to deliver is not drift: it is given a moment, so that it goes first. */
-  async #settle(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {
+  async #settle(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
     let newest = 0n;
     for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
-      newest = maxVersion(newest, parseVersion(snapshot.at(at).version) ?? 0n);
+      newest = maxVersion(newest, parseResourceVersion(snapshot.at(at).version) ?? 0n);
     }
     const gone = this.#missing.map(({ key }) => key);
     await this.#reflector.settle(signal, newest, gone, this.#reflector.context.config.settleMs);
   }
 
-  async #putDifferences(signal: AbortSignal, snapshot: KindSnapshot, wanted: Uint8Array): Promise<void> {
+  async #putDifferences(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
     const { context } = this.#reflector;
     const count = wanted.reduce((sum, one) => sum + one, 0);
     for await (const { key, object, observedVersion } of readContents(signal, context, {
@@ -195,7 +195,7 @@ export class KindComparison {
       wanted,
       count,
     })) {
-      const content = toContent(object, context.form);
+      const content = toContent(object, context.contentFormat);
       reportQuarantined(context, key, content);
       await this.#batches.add(signal, putItem(object, content, observedVersion));
       this.#counts.put++;

@@ -36,13 +36,13 @@ export interface DiffOptions {
 
 /** What the comparison of one object found; `at` is its place among the listed ones. */
 export type Finding =
-  | { readonly kind: "equal"; readonly at: number }
+  | { readonly type: "equal"; readonly at: number }
   /** Both have it, but not the same. */
-  | { readonly kind: "changed"; readonly at: number }
+  | { readonly type: "changed"; readonly at: number }
   /** The cluster alone has it. */
-  | { readonly kind: "added"; readonly at: number }
+  | { readonly type: "added"; readonly at: number }
   /** Postgres alone has it. */
-  | { readonly kind: "missing"; readonly held: HeldObject };
+  | { readonly type: "missing"; readonly held: HeldObject };
 
 /**
  * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys.
@@ -60,14 +60,14 @@ export function* diff(
     at++;
     while (mine !== undefined && compareKeys(mine.key, theirs.key) < 0) {
       if (!options.managed.has(mine.key)) {
-        yield { kind: "missing", held: mine };
+        yield { type: "missing", held: mine };
       }
       mine = nextHeld(believed, mine);
     }
     const match = mine?.key === theirs.key ? mine : undefined;
     if (!options.managed.has(theirs.key)) {
       yield {
-        kind: match === undefined ? "added" : isEqual(theirs, match, options) ? "equal" : "changed",
+        type: match === undefined ? "added" : isEqual(theirs, match, options) ? "equal" : "changed",
         at,
       };
     }
@@ -75,7 +75,7 @@ export function* diff(
   }
   for (; mine !== undefined; mine = nextHeld(believed, mine)) {
     if (!options.managed.has(mine.key)) {
-      yield { kind: "missing", held: mine };
+      yield { type: "missing", held: mine };
     }
   }
 }

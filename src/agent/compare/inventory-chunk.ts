@@ -30,7 +30,7 @@ export function packInventory(batch: Batch, chunk: RunChunk): InventoryChunk {
     if (message.case !== "verifyObject" || message.value.ref === undefined) {
       throw new BadInventoryError(`expected VerifyObject, found ${message.case ?? "an unknown message"}`);
     }
-    const { ref, uid, resourceVersion: version, checksum, form } = message.value;
+    const { ref, uid, resourceVersion: version, checksum, contentFormat: form } = message.value;
     const key = formatKey(ref);
     if (compareKeys(key, after) <= 0 || (!last && compareKeys(key, through) > 0)) {
       throw new BadInventoryError(`${key} is not in the range (${after}, ${last ? "end" : through}]`);
@@ -39,12 +39,12 @@ export function packInventory(batch: Batch, chunk: RunChunk): InventoryChunk {
       records.add(Buffer.from(key), { uid, version, checksum: checksum.length === 0 ? undefined : checksum }),
     );
     // Nearly all have one form: the same string is kept once.
-    forms.push(form === "" ? batch.form : form === forms.at(-1) ? (forms.at(-1) ?? form) : form);
+    forms.push(form === "" ? batch.contentFormat : form === forms.at(-1) ? (forms.at(-1) ?? form) : form);
   }
   return {
     range: { after, through, last },
     incarnation: batch.incarnation ?? 0n,
-    highWaterMark: chunk.highWaterMark,
+    highWaterMark: chunk.highWatermark,
     managed: new Set(chunk.managed.map(formatKey)),
     bytes: records.bytes + 16 * addresses.length,
     *held() {

@@ -5,9 +5,9 @@ import {
   BatchType,
   RunChunkSchema,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { KindContext } from "../resource-context.ts";
+import type { ResourceContext } from "../resource-context.ts";
 import { sizeOfItem } from "../uplink/batch-items.ts";
-import type { Session } from "../uplink/session.ts";
+import type { UplinkSession } from "../uplink/session.ts";
 
 /** Which run a batch answers. */
 export interface RunRef {
@@ -16,14 +16,14 @@ export interface RunRef {
 }
 
 /** Collects the observations that answer a run, and sends them in batches. */
-export class RunBatches {
-  readonly #context: KindContext;
-  readonly #session: Session;
+export class RepairBatcher {
+  readonly #context: ResourceContext;
+  readonly #session: UplinkSession;
   readonly #run: RunRef;
   #items: BatchItem[] = [];
   #bytes = 0;
 
-  constructor(context: KindContext, session: Session, run: RunRef) {
+  constructor(context: ResourceContext, session: UplinkSession, run: RunRef) {
     this.#context = context;
     this.#session = session;
     this.#run = run;
@@ -48,10 +48,10 @@ export class RunBatches {
     }
     this.#items = [];
     this.#bytes = 0;
-    const { kind, timeline } = this.#context;
+    const { resourceType, versions: timeline } = this.#context;
     const { incarnation } = timeline;
     const batch = create(BatchSchema, {
-      kind,
+      resourceType,
       type: BatchType.DEFAULT,
       items,
       chunk: create(RunChunkSchema, this.#run),

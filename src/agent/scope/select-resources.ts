@@ -1,30 +1,30 @@
 import { create } from "@bufbuild/protobuf";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { type KindScope, KindScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import { formatKind, kindKey, parseKind } from "../../domain/resource-type.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { formatResourceType, parseResourceType, resourceTypeKey } from "../../domain/resource-type.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
 
 /** What the configuration says about kinds. */
-export interface KindConfig {
+export interface ResourceSelection {
   /** "group/version/resource", or "*". */
-  readonly kinds: readonly string[];
+  readonly resources: readonly string[];
   /** Left out of "*": "group/version/resource", or "group/*". */
-  readonly excludedKinds: readonly string[];
+  readonly excludeResources: readonly string[];
   /** Empty is all. */
   readonly namespaces: readonly string[];
 }
 
 /** A kind that is read. */
-export interface SelectedKind {
-  readonly scope: KindScope;
+export interface SelectedResource {
+  readonly scope: ResourceScope;
   /** Whether the server can watch it; else it is only listed. */
   readonly watchable: boolean;
 }
 
 /** What is read. */
-export interface KindSelection {
-  readonly kinds: readonly SelectedKind[];
+export interface SelectionResult {
+  readonly resources: readonly SelectedResource[];
   /**
    * Groups that do not answer and may have kinds that would be read: nothing may be concluded from their
    * absence.
@@ -58,13 +58,13 @@ const EXCLUDED_BY_DEFAULT: ReadonlySet<string> = new Set([
  * be listed and watched, in the server's preferred version. Throws `ConfigError` for a name that is none, and
  * for two versions of one resource: all versions serve the same objects.
  */
-export function selectKinds(discovery: Discovery, config: KindConfig): KindSelection {
-  const named = parseNamed(config.kinds);
-  const excluded = parseExcluded(config.excludedKinds);
-  const all = config.kinds.includes(ALL);
-  const selected = new Map<string, SelectedKind>();
+export function selectResources(discovery: Discovery, config: ResourceSelection): SelectionResult {
+  const named = parseNamed(config.resources);
+  const excluded = parseExcluded(config.excludeResources);
+  const all = config.resources.includes(ALL);
+  const selected = new Map<string, SelectedResource>();
   for (const found of discovery.resources) {
-    const key = kindKey(found);
+    const key = resourceTypeKey(found);
     const wanted = named.get(key);
     const isWanted =
       wanted === undefined ? all && !isExcluded(excluded, found) : wanted.version === found.version;
@@ -73,58 +73,62 @@ export function selectKinds(discovery: Discovery, config: KindConfig): KindSelec
       selected.set(key, toSelected(found, config.namespaces));
     }
   }
-  const kinds = [...selected].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
+  const resources = [...selected]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, resourceType]) => resourceType);
   const undecided = discovery.unanswered.filter(
     ({ group, version }) =>
       (all && !isExcluded(excluded, { group, resource: ALL })) ||
-      named.values().some((kind) => kind.group === group && kind.version === version),
+      named.values().some((resourceType) => resourceType.group === group && resourceType.version === version),
   );
-  return { kinds, undecided };
+  return { resources, undecided };
 }
 
-function parseNamed(texts: readonly string[]): Map<string, ResourceKind> {
-  const named = new Map<string, ResourceKind>();
-  for (const text of texts.filter((kind) => kind !== ALL)) {
-    const kind = parse("kinds", text);
-    const other = named.get(kindKey(kind));
-    if (other !== undefined && other.version !== kind.version) {
+function parseNamed(texts: readonly string[]): Map<string, ResourceType> {
+  const named = new Map<string, ResourceType>();
+  for (const text of texts.filter((text) => text !== ALL)) {
+    const resourceType = parse("kinds", text);
+    const other = named.get(resourceTypeKey(resourceType));
+    if (other !== undefined && other.version !== resourceType.version) {
       throw new ConfigError(
-        `kinds: expected one version of each resource, found ${formatKind(other)} and ${formatKind(kind)}; leave one out`,
+        `kinds: expected one version of each resource, found ${formatResourceType(other)} and ${formatResourceType(resourceType)}; leave one out`,
       );
     }
-    named.set(kindKey(kind), kind);
+    named.set(resourceTypeKey(resourceType), resourceType);
   }
   return named;
 }
 
 function parseExcluded(texts: readonly string[]): Set<string> {
-  const keys = texts.map((text) => (text.endsWith("/*") ? text : kindKey(parse("excludedKinds", text))));
+  const keys = texts.map((text) =>
+    text.endsWith("/*") ? text : resourceTypeKey(parse("excludedKinds", text)),
+  );
   return new Set([...EXCLUDED_BY_DEFAULT, ...keys]);
 }
 
-function parse(setting: string, text: string): ResourceKind {
-  const kind = parseKind(text);
-  if (kind === undefined) {
+function parse(setting: string, text: string): ResourceType {
+  const resourceType = parseResourceType(text);
+  if (resourceType === undefined) {
     throw new ConfigError(
       `${setting}: expected "group/version/resource", such as "apps/v1/deployments" or "v1/pods", found ${JSON.stringify(text)}`,
     );
   }
-  return kind;
+  return resourceType;
 }
 
 function isExcluded(
   excluded: ReadonlySet<string>,
-  kind: { readonly group: string; readonly resource: string },
+  resourceType: { readonly group: string; readonly resource: string },
 ): boolean {
-  return excluded.has(`${kind.group}/*`) || excluded.has(kindKey(kind));
+  return excluded.has(`${resourceType.group}/*`) || excluded.has(resourceTypeKey(resourceType));
 }
 
 function toSelected(
   { group, version, resource, namespaced, verbs }: DiscoveredResource,
   namespaces: readonly string[],
-): SelectedKind {
-  const scope = create(KindScopeSchema, {
-    kind: { group, version, resource },
+): SelectedResource {
+  const scope = create(ResourceScopeSchema, {
+    resourceType: { group, version, resource },
     namespaces: namespaced ? [...new Set(namespaces)].toSorted() : [],
   });
   return { scope, watchable: verbs.includes("watch") };

@@ -1,9 +1,9 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /** One observation on its way to the backend: a PutObject or DeleteObject with its observed version. */
 export interface Change {
-  readonly kind: ResourceKind;
+  readonly resourceType: ResourceType;
   /** Incarnation of the kind's versions when it was observed; undefined before the agent knows it. */
   readonly incarnation: bigint | undefined;
   readonly item: BatchItem;

@@ -1,12 +1,12 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { kindKey } from "../../domain/resource-type.ts";
-import { parseVersion } from "../../domain/resource-version.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
+import { parseResourceVersion } from "../../domain/resource-version.ts";
 import type { BatchLimits } from "../config.ts";
 import { keyOfItem, observedVersionOf, sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
 
 /** Changes of one kind and one incarnation, ready to become a batch. */
-export interface Cut {
+export interface PendingBatch {
   readonly first: Change;
   readonly items: BatchItem[];
   readonly bytes: number;
@@ -19,8 +19,8 @@ export interface Cut {
  * object that changes all the time is sent all the same. Kinds take turns.
  */
 export class LiveSegment {
-  readonly kind = "live";
-  readonly #kinds = new Map<string, Map<string, Change>>();
+  readonly type = "live";
+  readonly resources = new Map<string, Map<string, Change>>();
   #bytes = 0;
 
   get bytes(): number {
@@ -28,18 +28,18 @@ export class LiveSegment {
   }
 
   get isEmpty(): boolean {
-    return this.#kinds.size === 0;
+    return this.resources.size === 0;
   }
 
   add(change: Change): void {
-    const kind = kindKey(change.kind);
-    const changes = this.#kinds.get(kind) ?? new Map<string, Change>();
+    const resourceKey = resourceTypeKey(change.resourceType);
+    const changes = this.resources.get(resourceKey) ?? new Map<string, Change>();
     const key = keyOfItem(change.item);
     const present = changes.get(key);
     if (present !== undefined && isOlder(change, present)) {
       return;
     }
-    this.#kinds.set(kind, changes.set(key, change));
+    this.resources.set(resourceKey, changes.set(key, change));
     this.#bytes += sizeOfItem(change.item) - (present === undefined ? 0 : sizeOfItem(present.item));
   }
 
@@ -47,8 +47,8 @@ export class LiveSegment {
    * Takes the changes of the kind whose turn it is, as many as fit; none when the first one is larger than
    * `room`.
    */
-  cut({ maxItems, maxBytes }: BatchLimits, room: number): Cut | undefined {
-    for (const [kind, changes] of this.#kinds) {
+  takeBatch({ maxItems, maxBytes }: BatchLimits, room: number): PendingBatch | undefined {
+    for (const [resourceKey, changes] of this.resources) {
       const [first] = changes.values();
       if (first === undefined || sizeOfItem(first.item) > room) {
         return undefined;
@@ -62,16 +62,19 @@ export class LiveSegment {
           break;
         }
         // A batch stands for one incarnation, and is about one version of the kind.
-        if (change.incarnation === first.incarnation && change.kind.version === first.kind.version) {
+        if (
+          change.incarnation === first.incarnation &&
+          change.resourceType.version === first.resourceType.version
+        ) {
           items.push(change.item);
           traceParent ||= isRecorded(change) ? change.traceParent : "";
           bytes += size;
           changes.delete(key);
         }
       }
-      this.#kinds.delete(kind);
+      this.resources.delete(resourceKey);
       if (changes.size > 0) {
-        this.#kinds.set(kind, changes);
+        this.resources.set(resourceKey, changes);
       }
       this.#bytes -= bytes;
       return { first, items, bytes, traceParent: traceParent || first.traceParent };
@@ -80,10 +83,10 @@ export class LiveSegment {
   }
 
   /** Drops what is about kinds that are not wanted any more. */
-  retain(isWanted: (kind: string) => boolean): void {
-    for (const [kind, changes] of this.#kinds) {
-      if (!isWanted(kind)) {
-        this.#kinds.delete(kind);
+  retain(isWanted: (resourceKey: string) => boolean): void {
+    for (const [resourceKey, changes] of this.resources) {
+      if (!isWanted(resourceKey)) {
+        this.resources.delete(resourceKey);
         this.#bytes -= changes.values().reduce((sum, { item }) => sum + sizeOfItem(item), 0);
       }
     }
@@ -101,7 +104,7 @@ function isOlder(change: Change, present: Change): boolean {
   if (incarnation !== presentIncarnation) {
     return incarnation < presentIncarnation;
   }
-  const version = parseVersion(observedVersionOf(change.item));
-  const presentVersion = parseVersion(observedVersionOf(present.item));
+  const version = parseResourceVersion(observedVersionOf(change.item));
+  const presentVersion = parseResourceVersion(observedVersionOf(present.item));
   return version !== undefined && presentVersion !== undefined && version < presentVersion;
 }

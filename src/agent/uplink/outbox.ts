@@ -1,8 +1,8 @@
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { KindScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { WakeUp } from "../../lib/condition.ts";
+import { Condition } from "../../lib/condition.ts";
 import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
 import { UplinkState } from "./uplink-state.ts";
@@ -18,8 +18,8 @@ export interface OutboxLimits {
 export class Outbox implements ChangeSink {
   readonly #state: UplinkState;
   readonly #maxPendingBytes: number;
-  readonly #work = new WakeUp();
-  readonly #room = new WakeUp();
+  readonly #work = new Condition();
+  readonly #room = new Condition();
 
   constructor({ batch, maxPendingBytes }: OutboxLimits) {
     this.#state = new UplinkState(batch);
@@ -37,40 +37,40 @@ export class Outbox implements ChangeSink {
   async offer(signal: AbortSignal, change: Change): Promise<void> {
     await this.#waitForRoom(signal);
     this.#state.offer(change);
-    this.#work.wake();
+    this.#work.notifyAll();
   }
 
   /** Takes a batch that answers a run; waits for room. */
   async offerRunBatch(signal: AbortSignal, batch: Batch): Promise<void> {
     await this.#waitForRoom(signal);
     this.#state.offerRunBatch(batch);
-    this.#work.wake();
+    this.#work.notifyAll();
   }
 
-  offerReconciled(message: KindReconciled): void {
+  offerReconciled(message: ResourceReconciled): void {
     this.#state.offerReconciled(message);
-    this.#work.wake();
+    this.#work.notifyAll();
   }
 
-  declareScope(kinds: readonly KindScope[]): void {
-    this.#state.declareScope(kinds);
-    this.#work.wake();
+  declareScope(resources: readonly ResourceScope[]): void {
+    this.#state.declareScope(resources);
+    this.#work.notifyAll();
   }
 
   openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
     this.#state.openSession(limits);
-    this.#work.wake();
-    this.#room.wake();
+    this.#work.notifyAll();
+    this.#room.notifyAll();
   }
 
   acknowledge(sequence: bigint): void {
     this.#state.acknowledge(sequence);
-    this.#work.wake();
+    this.#work.notifyAll();
   }
 
   /** Messages as they may be sent, until `stop` aborts and all that was offered is acknowledged. */
   async *take(signal: AbortSignal, stop: AbortSignal): AsyncGenerator<SyncRequest, void, undefined> {
-    const onStop = (): void => this.#work.wake();
+    const onStop = (): void => this.#work.notifyAll();
     stop.addEventListener("abort", onStop);
     try {
       while (!(stop.aborted && this.#state.isDrained)) {
@@ -79,7 +79,7 @@ export class Outbox implements ChangeSink {
         if (request === undefined) {
           await this.#work.wait(signal);
         } else {
-          this.#room.wake();
+          this.#room.notifyAll();
           yield request;
         }
       }

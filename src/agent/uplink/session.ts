@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
   type Hello,
   type SyncRequest,
@@ -17,7 +17,7 @@ import { RetryableError } from "../../lib/errors.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** What a session is made of. */
-export interface SessionOptions {
+export interface UplinkSessionOptions {
   readonly clock: Clock;
   readonly openSync: OpenSync;
   readonly outbox: Outbox;
@@ -49,7 +49,7 @@ const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
 export async function runSession(
   signal: AbortSignal,
   stop: AbortSignal,
-  options: SessionOptions,
+  options: UplinkSessionOptions,
 ): Promise<number> {
   // Aborted at the end, because leaving the loop over the responses does not end the stream.
   const stream = new AbortController();
@@ -76,7 +76,7 @@ export async function runSession(
 async function* outgoing(
   signal: AbortSignal,
   stop: AbortSignal,
-  { hello, outbox }: SessionOptions,
+  { hello, outbox }: UplinkSessionOptions,
   welcomed: Promise<void>,
 ): AsyncGenerator<SyncRequest, void, undefined> {
   yield create(SyncRequestSchema, { message: { case: "hello", value: hello } });
@@ -86,7 +86,7 @@ async function* outgoing(
 
 async function receiveWelcome(
   signal: AbortSignal,
-  { clock, welcomeMs }: SessionOptions,
+  { clock, welcomeMs }: UplinkSessionOptions,
   responses: AsyncIterator<SyncResponse>,
 ): Promise<Welcome> {
   signal.throwIfAborted();
@@ -102,7 +102,11 @@ async function receiveWelcome(
   }
 }
 
-function openSession(signal: AbortSignal, options: SessionOptions, { epoch, limits }: Welcome): Session {
+function openSession(
+  signal: AbortSignal,
+  options: UplinkSessionOptions,
+  { epoch, limits }: Welcome,
+): UplinkSession {
   const { outbox } = options;
   const asked = Number(limits?.maxUnacknowledgedBytes ?? 0n);
   outbox.openSession({
@@ -130,9 +134,9 @@ function openSession(signal: AbortSignal, options: SessionOptions, { epoch, limi
 
 async function receive(
   responses: AsyncIterator<SyncResponse>,
-  session: Session,
+  session: UplinkSession,
   inbound: BoundedQueue<Batch>,
-  { outbox, onAcknowledged, onOverflow }: SessionOptions,
+  { outbox, onAcknowledged, onOverflow }: UplinkSessionOptions,
 ): Promise<number> {
   for (;;) {
     // Before, not after: a read that nobody waits for would reject unhandled.
@@ -163,9 +167,9 @@ async function receive(
 async function work(
   signal: AbortSignal,
   stream: AbortController,
-  session: Session,
+  session: UplinkSession,
   inbound: BoundedQueue<Batch>,
-  { onBatch }: SessionOptions,
+  { onBatch }: UplinkSessionOptions,
 ): Promise<void> {
   try {
     for await (const batch of inbound.take(signal)) {
@@ -177,7 +181,7 @@ async function work(
 }
 
 /** One stream to the backend, from Welcome to its end, as what answers runs sees it. */
-export interface Session {
+export interface UplinkSession {
   /** Number of the session. */
   readonly epoch: bigint;
   /** Aborts when the session ends; what it was asked for is void then. */
@@ -189,8 +193,8 @@ export interface Session {
   /** Sends a batch that answers a run; waits while too much is pending. */
   sendRunBatch(signal: AbortSignal, batch: Batch): Promise<void>;
   /** Sends the end of a kind's comparison, behind everything sent before. */
-  sendReconciled(message: KindReconciled): void;
+  sendReconciled(message: ResourceReconciled): void;
 }
 
 /** Processes one batch of the backend. Must not wait on the uplink: the batches behind it wait for it. */
-export type BatchHandler = (session: Session, batch: Batch) => void;
+export type BatchHandler = (session: UplinkSession, batch: Batch) => void;

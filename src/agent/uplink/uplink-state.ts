@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { type KindScope, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { type ResourceScope, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { kindKey } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import { sizeOfItem } from "./batch-items.ts";
@@ -12,7 +12,7 @@ import { LiveSegment } from "./live-segment.ts";
 
 /** A message that has its place in the order, and gets its number when it is taken. */
 interface MarkerSegment {
-  readonly kind: "marker";
+  readonly type: "marker";
   readonly message: SyncRequest["message"];
   readonly bytes: number;
   readonly traceParent: string;
@@ -56,7 +56,7 @@ export class UplinkState {
   #maxUnacknowledgedBytes = 0;
   #nextSequence = 1n;
   #generation = 0n;
-  #scope: readonly KindScope[] | undefined;
+  #scope: readonly ResourceScope[] | undefined;
 
   constructor(batchLimits: BatchLimits) {
     this.#batchLimits = batchLimits;
@@ -90,7 +90,7 @@ export class UplinkState {
   /** Takes a live change. */
   offer(change: Change): void {
     const last = this.#segments.at(-1);
-    const segment = last?.kind === "live" ? last : new LiveSegment();
+    const segment = last?.type === "live" ? last : new LiveSegment();
     if (segment !== last) {
       this.#segments.push(segment);
     }
@@ -106,17 +106,17 @@ export class UplinkState {
   }
 
   /** Takes the end of a kind's comparison. */
-  offerReconciled(message: KindReconciled): void {
-    this.#push({ case: "kindReconciled", value: message }, MARKER_BYTES);
+  offerReconciled(message: ResourceReconciled): void {
+    this.#push({ case: "resourceReconciled", value: message }, MARKER_BYTES);
   }
 
   /**
    * Declares what is read from now on: at once in this session, if one is open, and first in each later one.
    */
-  declareScope(kinds: readonly KindScope[]): void {
-    this.#scope = kinds;
+  declareScope(resources: readonly ResourceScope[]): void {
+    this.#scope = resources;
     if (this.#generation > 0n || this.#maxUnacknowledgedBytes > 0) {
-      this.#pushScope(kinds);
+      this.#pushScope(resources);
     }
   }
 
@@ -124,14 +124,14 @@ export class UplinkState {
   openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
     const again = this.#unacknowledged.map(
       ({ request: { message, traceParent }, bytes }): MarkerSegment => ({
-        kind: "marker",
+        type: "marker",
         message,
         bytes,
         traceParent,
       }),
     );
     const pending = [...again, ...this.#segments].filter(
-      (segment) => segment.kind === "live" || !endsWithSession(segment),
+      (segment) => segment.type === "live" || !endsWithSession(segment),
     );
     this.#segments = [];
     this.#unacknowledged = [];
@@ -143,7 +143,12 @@ export class UplinkState {
     const scope = this.#scope;
     if (scope !== undefined) {
       this.#pushScope(scope);
-      this.#resume(pending, new Set(scope.map(({ kind }) => (kind === undefined ? "" : kindKey(kind)))));
+      this.#resume(
+        pending,
+        new Set(
+          scope.map(({ resourceType }) => (resourceType === undefined ? "" : resourceTypeKey(resourceType))),
+        ),
+      );
     }
   }
 
@@ -155,16 +160,16 @@ export class UplinkState {
     if (segment === undefined || this.#generation === 0n) {
       return undefined;
     }
-    if (segment.kind === "marker") {
+    if (segment.type === "marker") {
       return segment.bytes > this.#room ? undefined : this.#number(segment, true);
     }
-    const cut = segment.cut(this.#batchLimits, this.#room);
+    const cut = segment.takeBatch(this.#batchLimits, this.#room);
     if (cut === undefined) {
       return undefined;
     }
-    const { kind, incarnation } = cut.first;
+    const { resourceType, incarnation } = cut.first;
     const batch = create(BatchSchema, {
-      kind,
+      resourceType,
       type: BatchType.DEFAULT,
       items: cut.items,
       ...(incarnation === undefined ? {} : { incarnation }),
@@ -197,7 +202,7 @@ export class UplinkState {
       : this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes;
   }
 
-  #number({ message, bytes, traceParent }: Omit<MarkerSegment, "kind">, endsSegment: boolean): SyncRequest {
+  #number({ message, bytes, traceParent }: Omit<MarkerSegment, "type">, endsSegment: boolean): SyncRequest {
     if (endsSegment) {
       this.#segments.shift();
     }
@@ -210,23 +215,23 @@ export class UplinkState {
   }
 
   #push(message: SyncRequest["message"], bytes: number): void {
-    this.#segments.push({ kind: "marker", message, bytes, traceParent: "" });
+    this.#segments.push({ type: "marker", message, bytes, traceParent: "" });
     this.#pendingBytes += bytes;
   }
 
-  #pushScope(kinds: readonly KindScope[]): void {
+  #pushScope(resources: readonly ResourceScope[]): void {
     this.#generation++;
-    const scope = create(ScopeDeclaredSchema, { generation: this.#generation, kinds: [...kinds] });
-    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (kinds.length + 1));
+    const scope = create(ScopeDeclaredSchema, { generation: this.#generation, resources: [...resources] });
+    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (resources.length + 1));
   }
 
   /** Puts back what the last session left, without what is about kinds that are out of scope. */
-  #resume(pending: readonly (LiveSegment | MarkerSegment)[], kinds: ReadonlySet<string>): void {
+  #resume(pending: readonly (LiveSegment | MarkerSegment)[], resourceKeys: ReadonlySet<string>): void {
     for (const segment of pending) {
-      if (segment.kind === "live") {
-        segment.retain((kind) => kinds.has(kind));
+      if (segment.type === "live") {
+        segment.retain((resourceKey) => resourceKeys.has(resourceKey));
       }
-      if (segment.kind === "live" ? !segment.isEmpty : kinds.has(kindOfBatch(segment))) {
+      if (segment.type === "live" ? !segment.isEmpty : resourceKeys.has(resourceTypeOfBatch(segment))) {
         this.#segments.push(segment);
         this.#pendingBytes += segment.bytes;
       }
@@ -239,6 +244,8 @@ function endsWithSession({ message }: MarkerSegment): boolean {
   return message.case !== "batch" || message.value.chunk !== undefined;
 }
 
-function kindOfBatch({ message }: MarkerSegment): string {
-  return message.case === "batch" && message.value.kind !== undefined ? kindKey(message.value.kind) : "";
+function resourceTypeOfBatch({ message }: MarkerSegment): string {
+  return message.case === "batch" && message.value.resourceType !== undefined
+    ? resourceTypeKey(message.value.resourceType)
+    : "";
 }

@@ -1,11 +1,11 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
-import { formatKind } from "../../domain/resource-type.ts";
-import { parseVersion } from "../../domain/resource-version.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
+import { parseResourceVersion } from "../../domain/resource-version.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import { reportQuarantined, toContent } from "../object-content.ts";
-import type { KindContext } from "../resource-context.ts";
+import type { ResourceContext } from "../resource-context.ts";
 import { deleteItem, putItem } from "../uplink/batch-items.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import type { PackedIndex } from "./object-index.ts";
@@ -19,10 +19,10 @@ import type { PackedIndex } from "./object-index.ts";
  */
 export class IndexWriter {
   readonly index: PackedIndex;
-  readonly #context: KindContext;
+  readonly #context: ResourceContext;
   readonly #sink: ChangeSink;
 
-  constructor(context: KindContext, index: PackedIndex, sink: ChangeSink) {
+  constructor(context: ResourceContext, index: PackedIndex, sink: ChangeSink) {
     this.#context = context;
     this.index = index;
     this.#sink = sink;
@@ -30,12 +30,12 @@ export class IndexWriter {
 
   /** "The object was this" at version `observed`. */
   async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
-    const key = formatKey(keyOf(object));
+    const key = formatKey(objectKeyOf(object));
     const { uid, resourceVersion: version } = object.metadata;
-    if (this.#knowsNewer(key, parseVersion(version) ?? observed)) {
+    if (this.#knowsNewer(key, parseResourceVersion(version) ?? observed)) {
       return;
     }
-    const content = toContent(object, this.#context.form);
+    const content = toContent(object, this.#context.contentFormat);
     reportQuarantined(this.#context, key, content);
     await this.#send(signal, putItem(object, content, String(observed)));
     this.index.set(key, { uid, version, checksum: content.checksum });
@@ -58,19 +58,19 @@ export class IndexWriter {
 
   #knowsNewer(key: string, version: bigint): boolean {
     const known = this.index.get(key);
-    return known !== undefined && (parseVersion(known.version) ?? 0n) > version;
+    return known !== undefined && (parseResourceVersion(known.version) ?? 0n) > version;
   }
 
   async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
-    const { kind, timeline, tracer } = this.#context;
-    const span = tracer.start("observe", { attributes: { kind: formatKind(kind) } });
+    const { resourceType, versions: timeline, tracer } = this.#context;
+    const span = tracer.start("observe", { attributes: { kind: formatResourceType(resourceType) } });
     const { incarnation } = timeline;
-    await this.#sink.offer(signal, { kind, incarnation, item, traceParent: span.traceParent });
+    await this.#sink.offer(signal, { resourceType, incarnation, item, traceParent: span.traceParent });
     span.end();
   }
 }
 
 /** Key of an object. */
-export function keyOf({ metadata }: KubeObject): ObjectKey {
+export function objectKeyOf({ metadata }: KubeObject): ObjectKey {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }

@@ -1,9 +1,9 @@
 import { formatKey } from "../../domain/object-key.ts";
-import { formatKind } from "../../domain/resource-type.ts";
-import { parseVersion } from "../../domain/resource-version.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
+import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { listPages } from "../../kube/list.ts";
-import type { KindContext } from "../resource-context.ts";
-import { type KindSnapshot, KindSnapshotBuilder } from "./snapshot.ts";
+import type { ResourceContext } from "../resource-context.ts";
+import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 
 /**
  * Lists a kind in these namespaces ("" is all), linearizably, metadata only.
@@ -15,18 +15,18 @@ import { type KindSnapshot, KindSnapshotBuilder } from "./snapshot.ts";
  */
 export async function listSnapshot(
   signal: AbortSignal,
-  context: KindContext,
+  context: ResourceContext,
   namespaces: readonly string[],
-): Promise<KindSnapshot> {
-  const mark = context.timeline.highWaterMark;
-  const before = context.timeline.current;
+): Promise<Snapshot> {
+  const mark = context.versions.highWaterMark;
+  const before = context.versions.current;
   const snapshot = await listOnce(signal, context, namespaces);
   if (!isBelow(snapshot, mark)) {
     return observed(context, snapshot);
   }
-  const { clock, log, config, timeline, kind } = context;
+  const { clock, log, config, versions: timeline, resourceType } = context;
   log.warn("list below the high-water mark refused", {
-    kind: formatKind(kind),
+    kind: formatResourceType(resourceType),
     version: snapshot.floor,
     mark,
   });
@@ -35,25 +35,25 @@ export async function listSnapshot(
   if (isBelow(again, mark) && timeline.current === before) {
     const incarnation = context.epoch();
     log.warn("versions went back: a new incarnation begins", {
-      kind: formatKind(kind),
+      kind: formatResourceType(resourceType),
       version: again.floor,
       mark,
       incarnation,
     });
-    timeline.restart(incarnation, parseVersion(again.floor) ?? 0n);
+    timeline.restart(incarnation, parseResourceVersion(again.floor) ?? 0n);
   }
   return observed(context, again);
 }
 
 async function listOnce(
   signal: AbortSignal,
-  { kube, kind, counters }: KindContext,
+  { kube, resourceType, counters }: ResourceContext,
   namespaces: readonly string[],
-): Promise<KindSnapshot> {
-  const builder = new KindSnapshotBuilder();
+): Promise<Snapshot> {
+  const builder = new SnapshotBuilder();
   for (const namespace of namespaces) {
     let version = "";
-    for await (const page of listPages(signal, kube, { kind, namespace, metadataOnly: true })) {
+    for await (const page of listPages(signal, kube, { resourceType, namespace, metadataOnly: true })) {
       version = page.version;
       for (const { metadata } of page.items) {
         const key = formatKey({ namespace: metadata.namespace ?? "", name: metadata.name });
@@ -66,11 +66,11 @@ async function listOnce(
   return builder.build();
 }
 
-function isBelow(snapshot: KindSnapshot, mark: bigint): boolean {
-  return snapshot.versioned && (parseVersion(snapshot.floor) ?? 0n) < mark;
+function isBelow(snapshot: Snapshot, mark: bigint): boolean {
+  return snapshot.versioned && (parseResourceVersion(snapshot.floor) ?? 0n) < mark;
 }
 
-function observed({ timeline }: KindContext, snapshot: KindSnapshot): KindSnapshot {
-  timeline.observe(parseVersion(snapshot.floor) ?? 0n);
+function observed({ versions: timeline }: ResourceContext, snapshot: Snapshot): Snapshot {
+  timeline.observe(parseResourceVersion(snapshot.floor) ?? 0n);
   return snapshot;
 }

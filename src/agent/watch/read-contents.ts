@@ -1,11 +1,11 @@
 import { formatKey, parseKey } from "../../domain/object-key.ts";
-import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { getObject } from "../../kube/get.ts";
 import { MalformedAnswerError } from "../../kube/kube-error.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import { listPages } from "../../kube/list.ts";
-import type { KindContext } from "../resource-context.ts";
-import type { KindSnapshot } from "./snapshot.ts";
+import type { ResourceContext } from "../resource-context.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** An object with the version at which it was seen so; empty for a kind whose versions do not compare. */
 export interface ObservedObject {
@@ -16,7 +16,7 @@ export interface ObservedObject {
 
 /** Positions in a snapshot. */
 export interface WantedObjects {
-  readonly snapshot: KindSnapshot;
+  readonly snapshot: Snapshot;
   /** 1 for each position whose object is wanted. */
   readonly wanted: Uint8Array;
   readonly count: number;
@@ -34,7 +34,7 @@ const MIN_SHARE = 0.1;
  */
 export async function* readContents(
   signal: AbortSignal,
-  context: KindContext,
+  context: ResourceContext,
   objects: WantedObjects,
 ): AsyncGenerator<ObservedObject, void, undefined> {
   const { snapshot, count } = objects;
@@ -44,13 +44,13 @@ export async function* readContents(
 
 async function* readSingly(
   signal: AbortSignal,
-  { kube, kind }: KindContext,
+  { kube, resourceType }: ResourceContext,
   { snapshot, wanted }: WantedObjects,
 ): AsyncGenerator<ObservedObject, void, undefined> {
   for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
     const key = snapshot.keyAt(at);
     const objectKey = parseKey(key);
-    const object = objectKey && (await getObject(signal, kube, kind, objectKey));
+    const object = objectKey && (await getObject(signal, kube, resourceType, objectKey));
     if (objectKey !== undefined && object !== undefined) {
       const observedVersion = later(
         snapshot.versionFor(objectKey.namespace),
@@ -63,13 +63,13 @@ async function* readSingly(
 
 async function* readPages(
   signal: AbortSignal,
-  { kube, kind, timeline }: KindContext,
+  { kube, resourceType, versions: timeline }: ResourceContext,
   { snapshot, wanted }: WantedObjects,
 ): AsyncGenerator<ObservedObject, void, undefined> {
   for (const namespace of snapshot.namespaces) {
-    const known = parseVersion(snapshot.versionFor(namespace)) ?? 0n;
-    for await (const page of listPages(signal, kube, { kind, namespace, metadataOnly: false })) {
-      const version = parseVersion(page.version);
+    const known = parseResourceVersion(snapshot.versionFor(namespace)) ?? 0n;
+    for await (const page of listPages(signal, kube, { resourceType, namespace, metadataOnly: false })) {
+      const version = parseResourceVersion(page.version);
       if (snapshot.versioned && (version === undefined || version < known)) {
         throw new MalformedAnswerError(`a list at version ${page.version} after one at version ${known}`);
       }
@@ -87,6 +87,6 @@ async function* readPages(
 
 /** The later of a list's version and an object's own; empty when the kind's do not compare. */
 function later(listVersion: string, ownVersion: string): string {
-  const [list, own] = [parseVersion(listVersion), parseVersion(ownVersion)];
+  const [list, own] = [parseResourceVersion(listVersion), parseResourceVersion(ownVersion)];
   return list === undefined ? "" : String(maxVersion(list, own ?? 0n));
 }

@@ -1,24 +1,24 @@
-import type { KindScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { ResourceScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
-import { formatKind } from "../../domain/resource-type.ts";
-import { minVersion, parseVersion } from "../../domain/resource-version.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
+import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { reasonOf } from "../../kube/kube-error.ts";
 import { waitFor } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
-import type { KindContext } from "../resource-context.ts";
+import type { ResourceContext } from "../resource-context.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import { IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
-import type { KindSnapshot } from "./snapshot.ts";
-import { NamespaceWatcher } from "./watch-loop.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { WatchLoop } from "./watch-loop.ts";
 
 /** How a reflector begins. */
 export interface ReflectorOptions {
-  readonly scope: KindScope;
+  readonly scope: ResourceScope;
   /** Whether the server can watch the kind; else it is only listed. */
   readonly watchable: boolean;
   /**
@@ -46,23 +46,23 @@ export interface SnapshotOptions {
  * absent.
  */
 export class Reflector {
-  readonly #context: KindContext;
+  readonly #context: ResourceContext;
   readonly #options: ReflectorOptions;
   readonly #sink: ChangeSink;
   readonly #index = new PackedIndex();
   readonly #started = Promise.withResolvers<void>();
   /** The first list, and the session in which it was begun. */
-  #initial: { readonly snapshot: KindSnapshot; readonly epoch: bigint } | undefined;
-  #watchers: readonly NamespaceWatcher[] = [];
+  #initial: { readonly snapshot: Snapshot; readonly epoch: bigint } | undefined;
+  #watchers: readonly WatchLoop[] = [];
   #progress = Promise.withResolvers<void>();
 
-  constructor(context: KindContext, sink: ChangeSink, options: ReflectorOptions) {
+  constructor(context: ResourceContext, sink: ChangeSink, options: ReflectorOptions) {
     this.#context = context;
     this.#sink = sink;
     this.#options = options;
   }
 
-  get context(): KindContext {
+  get context(): ResourceContext {
     return this.#context;
   }
 
@@ -80,8 +80,8 @@ export class Reflector {
     const writer = new IndexWriter(this.#context, this.#index, this.#sink);
     const watch = { writer, onProgress: () => this.#reportProgress() };
     this.#watchers = first.namespaces.map((namespace) => {
-      const from = parseVersion(first.versionFor(namespace)) ?? 0n;
-      return new NamespaceWatcher(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
+      const from = parseResourceVersion(first.versionFor(namespace)) ?? 0n;
+      return new WatchLoop(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
     });
     // One that fails for good ends all.
     const together = new AbortController();
@@ -99,7 +99,7 @@ export class Reflector {
   }
 
   /** A finished list of the kind, linearizable. Throws what the API server's refusal says. */
-  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<KindSnapshot> {
+  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<Snapshot> {
     // The first list need not have succeeded: then a new one tells why.
     await waitFor(signal, this.#started.promise);
     const initial = this.#initial;
@@ -129,12 +129,12 @@ export class Reflector {
   }
 
   /** Takes a finished list into the index. What the watch has delivered since stays. */
-  merge(snapshot: KindSnapshot): void {
+  merge(snapshot: Snapshot): void {
     for (const text of this.#index.keys()) {
       const namespace = parseKey(text)?.namespace ?? "";
       if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
-        const listed = parseVersion(snapshot.versionFor(namespace));
-        const known = parseVersion(this.#index.get(text)?.version ?? "");
+        const listed = parseResourceVersion(snapshot.versionFor(namespace));
+        const known = parseResourceVersion(this.#index.get(text)?.version ?? "");
         if (listed === undefined || known === undefined || known <= listed) {
           this.#index.delete(text);
         }
@@ -150,8 +150,8 @@ export class Reflector {
     }
   }
 
-  async #listFirst(signal: AbortSignal): Promise<KindSnapshot> {
-    const { config, random, clock, log, kind } = this.#context;
+  async #listFirst(signal: AbortSignal): Promise<Snapshot> {
+    const { config, random, clock, log, resourceType } = this.#context;
     const backoff = createBackoff(random, config.backoff);
     for (;;) {
       try {
@@ -168,7 +168,7 @@ export class Reflector {
           throw error;
         }
         const level = error instanceof TerminalError ? "warn" : "info";
-        log[level]("cannot list", { kind: formatKind(kind), reason: reasonOf(error), error });
+        log[level]("cannot list", { kind: formatResourceType(resourceType), reason: reasonOf(error), error });
       } finally {
         this.#started.resolve();
       }
@@ -176,14 +176,14 @@ export class Reflector {
     }
   }
 
-  async #list(signal: AbortSignal): Promise<KindSnapshot> {
+  async #list(signal: AbortSignal): Promise<Snapshot> {
     const { kube, clusterUid } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
     const { namespaces } = this.#options.scope;
     return await listSnapshot(signal, this.#context, namespaces.length === 0 ? [""] : namespaces);
   }
 
-  #fillIndex(snapshot: KindSnapshot): void {
+  #fillIndex(snapshot: Snapshot): void {
     for (let at = 0; at < snapshot.size; at++) {
       this.#index.set(snapshot.keyAt(at), snapshot.at(at));
     }
@@ -201,6 +201,6 @@ export class Reflector {
 }
 
 function isOlder(known: string, listed: string): boolean {
-  const [a, b] = [parseVersion(known), parseVersion(listed)];
+  const [a, b] = [parseResourceVersion(known), parseResourceVersion(listed)];
   return a === undefined || b === undefined ? known !== listed : a < b;
 }

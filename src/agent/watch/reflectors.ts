@@ -1,24 +1,24 @@
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { formatKind } from "../../domain/resource-type.ts";
-import { WakeUp } from "../../lib/condition.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
+import { Condition } from "../../lib/condition.ts";
 import { toMessage } from "../../lib/errors.ts";
 import { contentFormOf } from "../object-content.ts";
-import type { KindContext } from "../resource-context.ts";
-import { keyOf, sameKind } from "../scope/scope-tracker.ts";
-import type { SelectedKind } from "../scope/select-resources.ts";
+import type { ResourceContext } from "../resource-context.ts";
+import { isSameResource, keyOf } from "../scope/scope-tracker.ts";
+import type { SelectedResource } from "../scope/select-resources.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import { Reflector } from "./reflector.ts";
-import { KindTimeline } from "./version-tracker.ts";
+import { VersionTracker } from "./version-tracker.ts";
 
 interface Running {
-  readonly kind: SelectedKind;
+  readonly resourceType: SelectedResource;
   readonly reflector: Reflector;
   readonly stop: AbortController;
   readonly ended: Promise<void>;
 }
 
 /** What all reflectors share. */
-export type SharedContext = Omit<KindContext, "kind" | "form" | "timeline">;
+export type SharedContext = Omit<ResourceContext, "resourceType" | "contentFormat" | "versions">;
 
 /** The reflectors of the kinds that are read. */
 export class Reflectors {
@@ -26,8 +26,8 @@ export class Reflectors {
   readonly #sink: ChangeSink;
   readonly #running = new Map<string, Running>();
   /** Outlive their reflectors: a kind read in another version has the same versions. */
-  readonly #timelines = new Map<string, KindTimeline>();
-  readonly #failed = new WakeUp();
+  readonly #timelines = new Map<string, VersionTracker>();
+  readonly #failed = new Condition();
   #failure: { readonly error: unknown } | undefined;
 
   constructor(context: SharedContext, sink: ChangeSink) {
@@ -36,8 +36,8 @@ export class Reflectors {
   }
 
   /** The reflector of a kind that is read, by "group/resource". */
-  get(kind: string): Reflector | undefined {
-    return this.#running.get(kind)?.reflector;
+  get(resourceKey: string): Reflector | undefined {
+    return this.#running.get(resourceKey)?.reflector;
   }
 
   /** Rejects when a reflector fails for good, or `signal` aborts. */
@@ -54,20 +54,23 @@ export class Reflectors {
    */
   async follow(
     signal: AbortSignal,
-    kinds: readonly SelectedKind[],
+    resources: readonly SelectedResource[],
     { sendAll }: { readonly sendAll: boolean },
   ): Promise<void> {
-    const wanted = new Map(kinds.map((kind) => [keyOf(kind), kind]));
+    const wanted = new Map(resources.map((resourceType) => [keyOf(resourceType), resourceType]));
     for (const [key, running] of this.#running) {
-      if (!sameKind(running.kind, wanted.get(key))) {
+      if (!isSameResource(running.resourceType, wanted.get(key))) {
         this.#running.delete(key);
         running.stop.abort(new Error("the kind is read no more, or otherwise"));
         await running.ended;
       }
     }
-    for (const [key, kind] of wanted) {
-      if (!this.#running.has(key) && kind.scope.kind !== undefined) {
-        this.#running.set(key, this.#start(signal, key, kind, kind.scope.kind, sendAll));
+    for (const [key, resourceType] of wanted) {
+      if (!this.#running.has(key) && resourceType.scope.resourceType !== undefined) {
+        this.#running.set(
+          key,
+          this.#start(signal, key, resourceType, resourceType.scope.resourceType, sendAll),
+        );
       }
     }
   }
@@ -85,15 +88,15 @@ export class Reflectors {
   #start(
     signal: AbortSignal,
     key: string,
-    selected: SelectedKind,
-    kind: ResourceKind,
+    selected: SelectedResource,
+    resourceType: ResourceType,
     sendAll: boolean,
   ): Running {
-    const timeline = this.#timelines.get(key) ?? new KindTimeline();
+    const timeline = this.#timelines.get(key) ?? new VersionTracker();
     this.#timelines.set(key, timeline);
     const { scope, watchable } = selected;
     const reflector = new Reflector(
-      { ...this.#context, kind, form: contentFormOf(kind), timeline },
+      { ...this.#context, resourceType, contentFormat: contentFormOf(resourceType), versions: timeline },
       this.#sink,
       {
         scope,
@@ -103,7 +106,7 @@ export class Reflectors {
     );
     const stop = new AbortController();
     const ended = this.#run(AbortSignal.any([signal, stop.signal]), reflector);
-    return { kind: selected, reflector, stop, ended };
+    return { resourceType: selected, reflector, stop, ended };
   }
 
   async #run(signal: AbortSignal, reflector: Reflector): Promise<void> {
@@ -111,10 +114,10 @@ export class Reflectors {
       await reflector.run(signal);
     } catch (error) {
       if (!signal.aborted) {
-        const kind = formatKind(reflector.context.kind);
-        this.#context.log.error("reflector failed", { kind, reason: toMessage(error) });
+        const resource = formatResourceType(reflector.context.resourceType);
+        this.#context.log.error("reflector failed", { kind: resource, reason: toMessage(error) });
         this.#failure ??= { error };
-        this.#failed.wake();
+        this.#failed.notifyAll();
       }
     }
   }

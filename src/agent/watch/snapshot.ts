@@ -1,17 +1,17 @@
 import { compareKeyBytes } from "../../domain/object-key.ts";
-import { minVersion, parseVersion } from "../../domain/resource-version.ts";
+import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { type Address, type PackedObject, PackedRecords } from "./packed-records.ts";
 
 /**
  * A finished list of a kind, metadata only: its objects in the order of their keys, and the version of the
  * list. A kind that is read in several namespaces has a list, and a version, for each.
  */
-export class KindSnapshot {
+export class Snapshot {
   readonly #records: PackedRecords;
   readonly #order: Uint32Array;
   readonly #versions: ReadonlyMap<string, string>;
 
-  /** Made by {@link KindSnapshotBuilder}. */
+  /** Made by {@link SnapshotBuilder}. */
   constructor(records: PackedRecords, order: Uint32Array, versions: ReadonlyMap<string, string>) {
     this.#records = records;
     this.#order = order;
@@ -24,7 +24,7 @@ export class KindSnapshot {
 
   /** Whether each list's version is a number, and so compares. */
   get versioned(): boolean {
-    return this.#versions.values().every((version) => parseVersion(version) !== undefined);
+    return this.#versions.values().every((version) => parseResourceVersion(version) !== undefined);
   }
 
   /**
@@ -33,7 +33,7 @@ export class KindSnapshot {
    */
   get floor(): string {
     const versions = [...this.#versions.values()]
-      .map(parseVersion)
+      .map(parseResourceVersion)
       .filter((version) => version !== undefined);
     return this.versioned ? String(versions.reduce(minVersion)) : "";
   }
@@ -101,7 +101,7 @@ export class KindSnapshot {
 }
 
 /** Collects the pages of a kind's lists. What it holds is no snapshot until each list has ended by itself. */
-export class KindSnapshotBuilder {
+export class SnapshotBuilder {
   readonly #records = new PackedRecords();
   readonly #addresses: Address[] = [];
   readonly #versions = new Map<string, string>();
@@ -115,7 +115,7 @@ export class KindSnapshotBuilder {
     this.#versions.set(namespace, version);
   }
 
-  build(): KindSnapshot {
+  build(): Snapshot {
     const keys = (address: Address): Uint8Array => this.#records.keyBytes(address);
     const sorted = Uint32Array.from(this.#addresses).sort((a, b) => compareKeyBytes(keys(a), keys(b)));
     // A key that came twice, on two pages, counts once.
@@ -123,6 +123,6 @@ export class KindSnapshotBuilder {
       const next = sorted[i + 1];
       return next === undefined || compareKeyBytes(keys(address), keys(next)) !== 0;
     });
-    return new KindSnapshot(this.#records, order, this.#versions);
+    return new Snapshot(this.#records, order, this.#versions);
   }
 }

@@ -7,7 +7,7 @@ import { maxVersion } from "../../domain/resource-version.ts";
  * watch from the old version is accepted and stays silent. A new incarnation ends what was begun in the old
  * one.
  */
-export class KindTimeline {
+export class VersionTracker {
   #incarnation: bigint | undefined;
   #highWaterMark = 0n;
   #current = new AbortController();

@@ -1,18 +1,18 @@
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
-import { formatKind } from "../../domain/resource-type.ts";
-import { maxVersion, parseVersion } from "../../domain/resource-version.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
+import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { ExpiredError, MalformedAnswerError, reasonOf } from "../../kube/kube-error.ts";
 import { currentVersion } from "../../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
 import { type Backoff, createBackoff } from "../../lib/backoff.ts";
 import { RetryableError } from "../../lib/errors.ts";
-import type { KindContext } from "../resource-context.ts";
-import { type IndexWriter, keyOf } from "./index-writer.ts";
+import type { ResourceContext } from "../resource-context.ts";
+import { type IndexWriter, objectKeyOf } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { readContents } from "./read-contents.ts";
-import type { KindSnapshot } from "./snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 /** What the watchers of a kind share. */
 export interface WatchTarget {
@@ -32,8 +32,8 @@ const LONG_WATCH_MS = 60_000;
  * the index: what is missing as Delete at the list's version, what changed as Put. An event older than what
  * is known of its object is skipped. A bookmark moves the place to go on from, and proves nothing.
  */
-export class NamespaceWatcher {
-  readonly #context: KindContext;
+export class WatchLoop {
+  readonly #context: ResourceContext;
   readonly #namespace: string;
   readonly #target: WatchTarget;
   readonly #backoff: Backoff;
@@ -43,12 +43,12 @@ export class NamespaceWatcher {
   /** Incarnation that the index belongs to. */
   #era: AbortSignal;
 
-  constructor(context: KindContext, namespace: string, target: WatchTarget, from: bigint | undefined) {
+  constructor(context: ResourceContext, namespace: string, target: WatchTarget, from: bigint | undefined) {
     this.#context = context;
     this.#namespace = namespace;
     this.#target = target;
     this.#backoff = createBackoff(context.random, context.config.backoff);
-    this.#era = context.timeline.current;
+    this.#era = context.versions.current;
     this.#resume = from;
     this.#delivered = from ?? 0n;
   }
@@ -83,23 +83,28 @@ export class NamespaceWatcher {
    * Where to go on, provided that versions did not go back: a watch from the future is accepted, and silent.
    */
   async #probe(signal: AbortSignal): Promise<bigint | undefined> {
-    const { kube, kind, timeline } = this.#context;
+    const { kube, resourceType, versions: timeline } = this.#context;
     if (this.#resume === undefined || this.#era.aborted) {
       return undefined;
     }
     const mark = timeline.highWaterMark;
-    const version = parseVersion(await currentVersion(signal, kube, kind, this.#namespace));
+    const version = parseResourceVersion(await currentVersion(signal, kube, resourceType, this.#namespace));
     // A stale answer looks the same; the list tells.
     return version !== undefined && version >= mark ? this.#resume : undefined;
   }
 
   async #watch(signal: AbortSignal, from: bigint): Promise<void> {
-    const { kube, kind, config, random, clock, counters } = this.#context;
+    const { kube, resourceType, config, random, clock, counters } = this.#context;
     // `break` alone would not end the request.
     const request = new AbortController();
     const started = clock.monotonic();
     const timeoutSeconds = Math.ceil((config.watchMs * (1 + random.float())) / 1000);
-    const options = { kind, namespace: this.#namespace, resourceVersion: String(from), timeoutSeconds };
+    const options = {
+      resourceType,
+      namespace: this.#namespace,
+      resourceVersion: String(from),
+      timeoutSeconds,
+    };
     counters.watches++;
     this.#resume = from;
     try {
@@ -119,20 +124,20 @@ export class NamespaceWatcher {
   }
 
   async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
-    const { kind, timeline } = this.#context;
-    const text = event.kind === "bookmark" ? event.version : event.object.metadata.resourceVersion;
-    const version = parseVersion(text);
+    const { resourceType, versions: timeline } = this.#context;
+    const text = event.type === "bookmark" ? event.version : event.object.metadata.resourceVersion;
+    const version = parseResourceVersion(text);
     if (version === undefined) {
       throw new MalformedAnswerError(
-        `watch of ${formatKind(kind)}: version ${JSON.stringify(text)} is no number`,
+        `watch of ${formatResourceType(resourceType)}: version ${JSON.stringify(text)} is no number`,
       );
     }
-    if (event.kind === "put") {
+    if (event.type === "put") {
       await this.#target.writer.put(signal, event.object, version);
-    } else if (event.kind === "delete") {
+    } else if (event.type === "delete") {
       await this.#target.writer.delete(
         signal,
-        keyOf(event.object),
+        objectKeyOf(event.object),
         event.object.metadata.uid,
         version,
         DeleteReason.OBSERVED,
@@ -145,12 +150,14 @@ export class NamespaceWatcher {
 
   /** Lists, sends what differs from the index, and gives the version to watch from. */
   async #listAgain(signal: AbortSignal): Promise<bigint> {
-    const { kube, clusterUid, timeline } = this.#context;
+    const { kube, clusterUid, versions: timeline } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
     const snapshot = await listSnapshot(signal, this.#context, [this.#namespace]);
-    const from = parseVersion(snapshot.versionFor(this.#namespace));
+    const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
-      throw new MalformedAnswerError(`versions of ${formatKind(this.#context.kind)} are no numbers any more`);
+      throw new MalformedAnswerError(
+        `versions of ${formatResourceType(this.#context.resourceType)} are no numbers any more`,
+      );
     }
     const sameEra = this.#era === timeline.current;
     await this.#deleteMissing(signal, snapshot, from, sameEra);
@@ -164,12 +171,7 @@ export class NamespaceWatcher {
    * Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is
    * forgotten.
    */
-  async #deleteMissing(
-    signal: AbortSignal,
-    snapshot: KindSnapshot,
-    at: bigint,
-    sameEra: boolean,
-  ): Promise<void> {
+  async #deleteMissing(signal: AbortSignal, snapshot: Snapshot, at: bigint, sameEra: boolean): Promise<void> {
     const { index } = this.#target.writer;
     for (const text of index.keys()) {
       const key = parseKey(text);
@@ -181,12 +183,12 @@ export class NamespaceWatcher {
         index.delete(text);
       }
       if (snapshot.find(text) === undefined) {
-        await this.#target.writer.delete(signal, key, uid, at, DeleteReason.MISSING);
+        await this.#target.writer.delete(signal, key, uid, at, DeleteReason.NOT_LISTED);
       }
     }
   }
 
-  async #putChanged(signal: AbortSignal, snapshot: KindSnapshot): Promise<void> {
+  async #putChanged(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
     const wanted = new Uint8Array(snapshot.size);
     let count = 0;
     for (let at = 0; at < snapshot.size; at++) {
@@ -202,17 +204,17 @@ export class NamespaceWatcher {
       wanted,
       count,
     })) {
-      await this.#target.writer.put(signal, object, parseVersion(observedVersion) ?? 0n);
+      await this.#target.writer.put(signal, object, parseResourceVersion(observedVersion) ?? 0n);
     }
   }
 
   #onFailure(error: unknown): number {
-    const { log, kind } = this.#context;
+    const { log, resourceType } = this.#context;
     if (error instanceof ExpiredError || this.#era.aborted) {
       this.#resume = undefined;
     }
     log.info("watch ended", {
-      kind: formatKind(kind),
+      kind: formatResourceType(resourceType),
       namespace: this.#namespace,
       reason: reasonOf(error),
       error,

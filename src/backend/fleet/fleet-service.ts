@@ -91,7 +91,7 @@ export function createFleetService({
     },
 
     async getObject({ cluster, ref }, context) {
-      assertKind(ref);
+      assertResourceType(ref);
       const { account, store } = callerOf(context);
       const object = await store.getObject(context.signal, account, cluster, ref);
       return { object: object ?? notFound(`no ${nameOf(ref)} in cluster ${cluster}`) };
@@ -163,14 +163,14 @@ function orUnset(value: string): string | undefined {
 }
 
 // Outside a Batch a ref needs its kind, which the rules of ObjectRef cannot say.
-function assertKind(ref: ObjectRef | undefined): asserts ref is ObjectRef {
-  if (ref?.kind === undefined) {
+function assertResourceType(ref: ObjectRef | undefined): asserts ref is ObjectRef {
+  if (ref?.resourceType === undefined) {
     throw new InvalidArgumentError([{ field: "ref.kind", description: "value is required" }]);
   }
 }
 
-function nameOf({ kind, namespace, name }: ObjectRef): string {
-  const what = [kind?.resource, kind?.group].filter(Boolean).join(".");
+function nameOf({ resourceType, namespace, name }: ObjectRef): string {
+  const what = [resourceType?.resource, resourceType?.group].filter(Boolean).join(".");
   return namespace === "" ? `${what} ${name}` : `${what} ${namespace}/${name}`;
 }
 

@@ -12,7 +12,7 @@ export function restrictToCluster(store: FleetStore, own: string): FleetStore {
   return {
     async listClusters(signal, account, { after }) {
       const cluster = after === undefined ? await store.getCluster(signal, account, own) : undefined;
-      return cluster === undefined ? nothing() : { items: [{ ...cluster, kinds: [] }], next: undefined };
+      return cluster === undefined ? nothing() : { items: [{ ...cluster, resources: [] }], next: undefined };
     },
     getCluster: async (signal, account, name) =>
       name === own ? await store.getCluster(signal, account, name) : undefined,

@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
 import type {
-  KindInventory,
   ReconciliationRequest,
+  ResourceInventory,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { Bus, Delivery } from "../../bus/bus.ts";
 import { decodeEvent } from "../../event/codec.ts";
@@ -27,7 +27,7 @@ export interface AnswerRouterOptions {
  * agent: an answer that a session has no room for fails its run, and one whose session is gone is dropped, because
  * the run was superseded with it.
  */
-export async function routeAnswers(signal: AbortSignal, options: AnswerRouterOptions): Promise<void> {
+export async function routeInventories(signal: AbortSignal, options: AnswerRouterOptions): Promise<void> {
   const { bus, replyTopic, log } = options;
   const consumer = await bus.subscribe(signal, {
     topic: replyTopic,
@@ -63,7 +63,7 @@ async function route(
   if (session === undefined) {
     return;
   }
-  if (!request.kinds.every((inventory) => session.outbox.offer(toBatch(inventory)))) {
+  if (!request.inventories.every((inventory) => session.outbox.offer(toBatch(inventory)))) {
     log.warn("a run fails because its agent is too far behind", {
       cluster: event.cluster,
       run: request.runId,
@@ -83,9 +83,9 @@ function requestOf({ body }: Event): ReconciliationRequest {
 }
 
 /** The batch that asks the agent to compare one chunk of a kind. */
-function toBatch({ kind, incarnation, objects, chunk }: KindInventory) {
+function toBatch({ resourceType, incarnation, objects, chunk }: ResourceInventory) {
   return create(BatchSchema, {
-    ...(kind && { kind }),
+    ...(resourceType && { resourceType }),
     type: BatchType.RECONCILIATION,
     incarnation,
     items: objects.map((value) => ({ message: { case: "verifyObject" as const, value } })),

@@ -7,7 +7,7 @@ import type { Random } from "../../lib/random.ts";
 import type { SessionKey, SessionStore } from "../../store/session-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";
 import { type RequestRunDependencies, requestRun } from "./request-run.ts";
-import { pickFair } from "./sample-fairly.ts";
+import { sampleFairly } from "./sample-fairly.ts";
 
 /** What scheduling needs. */
 export interface RunSchedulerOptions extends RequestRunDependencies {
@@ -64,7 +64,7 @@ async function look(signal: AbortSignal, options: RunSchedulerOptions, tick: num
   }
   await runs.expireRuns(signal);
   const due = await runs.listDue(signal, held, intervalMs);
-  for (const session of pickFair(options.random, due, MAX_STARTS)) {
+  for (const session of sampleFairly(options.random, due, MAX_STARTS)) {
     await begin(signal, options, session);
   }
   if (tick % PURGE_EVERY_TICKS === 0) {

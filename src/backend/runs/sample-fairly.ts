@@ -4,7 +4,7 @@ import type { Random } from "../../lib/random.ts";
  * Picks at most `limit` clusters, the accounts taking turns, so that one account with many clusters that are due does
  * not hold up the others. Within an account the order is random.
  */
-export function pickFair<T extends { readonly account: string }>(
+export function sampleFairly<T extends { readonly account: string }>(
   random: Random,
   due: readonly T[],
   limit: number,

@@ -20,7 +20,7 @@ const LIMITS: QueueLimits = { maxItems: 1000, maxBytes: 64 * 1024 * 1024 };
  * What the backend has yet to say to one agent. Nothing that is put in waits: a batch is refused when there is no
  * room, and only the newest acknowledgement is kept, because it stands for all before it.
  */
-export class Outbox {
+export class Downstream {
   readonly #queue: BoundedQueue<Item>;
   #acknowledged = 0n;
   #drainAfterMs: number | undefined;

@@ -7,9 +7,9 @@ import type { PackLimits } from "../../event/split-batch.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 import type { Tracer } from "../../lib/tracer.ts";
-import { Outbox } from "./downstream.ts";
+import { Downstream } from "./downstream.ts";
 import { PublishWindow } from "./publish-window.ts";
-import { assertObservations } from "./validate-batch.ts";
+import { validateBatch } from "./validate-batch.ts";
 
 /** What a session is made of. */
 export interface SessionOptions {
@@ -28,7 +28,7 @@ export interface SessionOptions {
  */
 export class Session {
   readonly identity: EventIdentity;
-  readonly outbox = new Outbox();
+  readonly outbox = new Downstream();
   readonly #clock: Clock;
   readonly #limits: PackLimits;
   readonly #tracer: Tracer;
@@ -63,7 +63,7 @@ export class Session {
       throw invalid("sequence", `expected ${expected}, the number after the last one, found ${sequence}`);
     }
     if (message.case === "batch") {
-      assertObservations(this.identity.epoch, message.value);
+      validateBatch(this.identity.epoch, message.value);
     }
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message), traceParent);
@@ -99,7 +99,7 @@ export class Session {
 function toBody(message: SyncRequest["message"]): Event["body"] {
   switch (message.case) {
     case "batch":
-    case "kindReconciled":
+    case "resourceReconciled":
     case "scopeDeclared":
       return message;
     case "hello":

@@ -6,7 +6,7 @@ import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
  * with an observed version or none, each names its object's kind by the batch's, and its incarnation is not younger than
  * the session. Throws `InvalidArgumentError` with the paths of what is wrong.
  */
-export function assertObservations(epoch: bigint, batch: Batch): void {
+export function validateBatch(epoch: bigint, batch: Batch): void {
   const violations = [...findViolations(epoch, batch)];
   if (violations.length > 0) {
     throw new InvalidArgumentError(violations);
@@ -31,7 +31,7 @@ function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation,
         description: "a DEFAULT batch holds put_object and delete_object",
       };
     }
-    if (message.value?.ref?.kind !== undefined) {
+    if (message.value?.ref?.resourceType !== undefined) {
       yield {
         field: `${field}.${toSnakeCase(message.case)}.ref.kind`,
         description: "must be unset: the batch's holds",

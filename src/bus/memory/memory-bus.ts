@@ -3,7 +3,7 @@ import { assertFits, type Bus, PublishRefusedError, PublishUnknownError } from "
 import { MemoryTopic, type MemoryTopicLimits } from "./topic.ts";
 
 /** What becomes of a publish, for tests: the last two leave the publisher without a receipt. */
-export type PublishFate = "store" | "refuse" | "storeUnknown" | "loseUnknown";
+export type PublishOutcome = "store" | "refuse" | "storeUnknown" | "loseUnknown";
 
 /** How to make a memory bus. */
 export interface MemoryBusOptions {
@@ -12,7 +12,7 @@ export interface MemoryBusOptions {
   /** Largest payload of a message, in bytes; default 5 MiB, as a broker of Pulsar has it. */
   readonly maxMessageBytes?: number;
   /** Decides the fate of each publish; default `store`. */
-  readonly fateOf?: (topic: string, key: string) => PublishFate;
+  readonly outcomeFor?: (topic: string, key: string) => PublishOutcome;
 }
 
 /** A bus inside one process. What it holds ends with the process. */
@@ -30,7 +30,7 @@ export interface MemoryBus extends Bus {
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   const limits = options.limits ?? { maxItems: 10_000, maxBytes: 64 * 1024 * 1024 };
   const { maxMessageBytes = 5 * 1024 * 1024 } = options;
-  const fateOf = options.fateOf ?? (() => "store" as const);
+  const fateOf = options.outcomeFor ?? (() => "store" as const);
   const topics = new Map<string, MemoryTopic>();
   const closed = new AbortController();
 

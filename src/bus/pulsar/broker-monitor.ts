@@ -9,7 +9,7 @@ import type { BrokerLimits, PulsarAdmin, SubscriptionStats } from "./admin/pulsa
 import { toMaxFrameBytes } from "./websocket/frame-limit.ts";
 
 /** Observes the broker through its admin API: backlogs as metrics, limits, and stalled subscriptions. */
-export interface BrokerWatch {
+export interface BrokerMonitor {
   /** Throws `ConfigError` if the broker was last seen with a limit below what this program sends. */
   assertLimits(): void;
   /** Polls the broker until `signal` aborts. */
@@ -22,7 +22,7 @@ export interface MonitoredSubscription {
   readonly subscription: string;
 }
 
-export interface BrokerWatchOptions {
+export interface BrokerMonitorOptions {
   readonly admin: PulsarAdmin;
   readonly bus: Bus;
   readonly isWebSocket: boolean;
@@ -34,15 +34,15 @@ export interface BrokerWatchOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   /** Called when the broker stops handing out events for no reason; a new consumer sets it going again. */
-  readonly onHeldBack?: ((reason: string) => void) | undefined;
+  readonly onStall?: ((reason: string) => void) | undefined;
 }
 
 /** Time between two looks, in milliseconds. */
 const INTERVAL_MS = 15_000;
 
 /** Watches the backlogs, as metrics, and the broker's limits. What it cannot see it leaves out. */
-export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
-  const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onHeldBack } = options;
+export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonitor {
+  const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onStall: onHeldBack } = options;
   let eventBacklog: number | undefined;
   let deadLetterBacklog: number | undefined;
   let problem: string | undefined;
@@ -63,7 +63,7 @@ export function watchBroker(options: BrokerWatchOptions): BrokerWatch {
     const now = await Promise.all(
       topics.map((topic) => admin.readSubscription(signal, topic, events.subscription)),
     );
-    const heldBack = topics.filter((_, index) => isHeldBack(partitions[index], now[index]));
+    const heldBack = topics.filter((_, index) => isSubscriptionStalled(partitions[index], now[index]));
     if (heldBack.length > 0) {
       onHeldBack?.(`the broker holds events back in ${heldBack.join(", ")}`);
     }
@@ -151,7 +151,7 @@ function compareLimits(
  * 2026): at the end of a topic the Key_Shared dispatcher waits for the next message, and forgets those that it has put back.
  * A consumer that joins sets it going.
  */
-export function isHeldBack(
+export function isSubscriptionStalled(
   before: SubscriptionStats | undefined,
   now: SubscriptionStats | undefined,
 ): boolean {

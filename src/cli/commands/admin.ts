@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
 import type { BrokerLimits } from "../../bus/pulsar/admin/pulsar-admin.ts";
-import { type Mending, mendTopology } from "../../bus/pulsar/topology/apply-topology.ts";
+import { applyTopology, type TopologyChanges } from "../../bus/pulsar/topology/apply-topology.ts";
 import type { Difference } from "../../bus/pulsar/topology/difference.ts";
 import { toMaxFrameBytes } from "../../bus/pulsar/websocket/frame-limit.ts";
 import type { BusSettings } from "../../bus/settings.ts";
@@ -51,16 +51,16 @@ function createAdminTopicsCommand(context: CliContext): Command {
     const config = configOf(adminTopicsProgram, command, context);
     const admin = await openPulsarAdmin(context, config.bus, toAdminUrl(config.bus));
     const limits = toLimits(config.bus);
-    const mending = await mendTopology(context.signal, admin, {
+    const mending = await applyTopology(context.signal, admin, {
       tenant: config.bus.tenant,
       topology: createTopology({ ...config, limits }),
       mayChange: ({ found }) => !flags.dryRun && (found === undefined || flags.overwrite === true),
     });
     context.print(formatMending(mending, flags, flags.output));
     if (!mending.hasSeenLimits) {
-      context.tell(formatUnseenLimits(limits));
+      context.printError(formatUnseenLimits(limits));
     }
-    context.setExitCode(mending.left.length === 0 ? 0 : 1);
+    context.setExitCode(mending.remaining.length === 0 ? 0 : 1);
   });
 }
 
@@ -84,7 +84,11 @@ interface MendingFlags {
 }
 
 /** What differed, and what was done about it. */
-function formatMending({ mended, left }: Mending, flags: MendingFlags, format: OutputFormat): string {
+function formatMending(
+  { applied: mended, remaining: left }: TopologyChanges,
+  flags: MendingFlags,
+  format: OutputFormat,
+): string {
   const rows = [
     ...mended.map((difference) => toRow(difference, difference.found === undefined ? "added" : "replaced")),
     ...left.map((difference) => toRow(difference, `left: ${toReason(difference, flags)}`)),

@@ -5,9 +5,9 @@ import {
   GetClusterResponseSchema,
   ListClustersResponseSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { formatKindName } from "../../domain/resource-type.ts";
+import { formatResourceName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
-import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
+import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatProperties, formatTable } from "../output/table.ts";
@@ -25,7 +25,7 @@ export function createClustersCommand(context: CliContext): Command {
   return addClientOptions(command).action(async ({ limit }: { limit: number }) => {
     const { client, format } = await toClientCall(command, context);
     const { signal, clock, print } = context;
-    const clusters = await listPages(limit, async (pageSize, pageToken) => {
+    const clusters = await readAllPages(limit, async (pageSize, pageToken) => {
       const page = await client.listClusters({ pageSize, pageToken }, { signal });
       return { items: page.clusters, nextPageToken: page.nextPageToken };
     });
@@ -80,7 +80,8 @@ export function createClusterCommand(context: CliContext): Command {
 }
 
 function formatCluster(now: Date, cluster: Cluster): string {
-  const { name, uid, connected, session, lastEventTime, verifiedTime, objects, quarantined, kinds } = cluster;
+  const { name, uid, connected, session, lastEventTime, verifiedTime, objects, quarantined, resources } =
+    cluster;
   const state = connected ? "connected" : "not connected";
   const properties = formatProperties([
     ["Cluster", name],
@@ -98,14 +99,14 @@ function formatCluster(now: Date, cluster: Cluster): string {
   ]);
   const table = formatTable(
     ["KIND", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
-    kinds.map((each) => [
-      formatKindName(each.kind),
-      each.kind?.version ?? "",
+    resources.map((each) => [
+      formatResourceName(each.resourceType),
+      each.resourceType?.version ?? "",
       each.namespaces.join(",") || "all",
       String(each.objects),
       String(each.quarantined),
       each.verifiedTime === undefined ? "never" : formatAgo(now, each.verifiedTime),
     ]),
   );
-  return kinds.length === 0 ? properties : `${properties}\n${table}`;
+  return resources.length === 0 ? properties : `${properties}\n${table}`;
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from "commander";
 import { dlqProgram } from "../../config/programs/admin.ts";
-import { type KeptLetter, LettersHeldError } from "../../event/dead-letter-queue.ts";
+import { DeadLettersLockedError, type StoredDeadLetter } from "../../event/dead-letter-queue.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { addConfigOptions } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
@@ -60,7 +60,7 @@ function createDlqListCommand(context: CliContext): Command {
     .addHelpText("after", LIST_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (flags: DlqListFlags) => {
     await using letters = await openDeadLetters(command, context);
-    const { signal, clock, print, tell } = context;
+    const { signal, clock, print, printError: tell } = context;
     const found: LetterSummary[] = [];
     let more = false;
     try {
@@ -75,7 +75,7 @@ function createDlqListCommand(context: CliContext): Command {
         }
       }
     } catch (error) {
-      if (!(error instanceof LettersHeldError)) {
+      if (!(error instanceof DeadLettersLockedError)) {
         throw error;
       }
       context.setExitCode(1);
@@ -144,7 +144,7 @@ function createDlqShowCommand(context: CliContext): Command {
   });
 }
 
-async function find(letters: AsyncIterable<KeptLetter>, id: string): Promise<KeptLetter> {
+async function find(letters: AsyncIterable<StoredDeadLetter>, id: string): Promise<StoredDeadLetter> {
   for await (const letter of letters) {
     if (letter.id === id) {
       return letter;

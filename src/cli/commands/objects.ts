@@ -1,22 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import { Command } from "commander";
 import {
-  type Object$ as FleetObject,
+  type KubernetesObject as FleetObject,
   GetObjectResponseSchema,
   ListObjectsResponseSchema,
   ObjectState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { parseExact } from "../../domain/canonical-json.ts";
-import { formatKindName, parseKindName } from "../../domain/resource-type.ts";
+import { formatResourceName, parseResourceName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
-import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
+import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatProperties, formatTable } from "../output/table.ts";
 import { formatAgo } from "../output/time.ts";
 
 interface ObjectsFlags {
-  readonly kind?: string;
+  readonly resource?: string;
   readonly namespace?: string;
   readonly content?: true;
   readonly limit: number;
@@ -42,15 +42,15 @@ export function createObjectsCommand(context: CliContext): Command {
     .addHelpText("after", LIST_EXAMPLES);
   return addClientOptions(command).action(async (cluster: string, flags: ObjectsFlags) => {
     const { client, format } = await toClientCall(command, context);
-    const { signal, clock, print, tell } = context;
+    const { signal, clock, print, printError: tell } = context;
     const filter = {
       cluster,
       includeContent: flags.content === true && format !== "table",
-      ...(flags.kind !== undefined && parseKindName(flags.kind)),
+      ...(flags.resource !== undefined && parseResourceName(flags.resource)),
       ...(flags.namespace !== undefined && { namespace: flags.namespace }),
     };
     let more = false;
-    const objects = await listPages(flags.limit, async (pageSize, pageToken) => {
+    const objects = await readAllPages(flags.limit, async (pageSize, pageToken) => {
       const page = await client.listObjects({ ...filter, pageSize, pageToken }, { signal });
       more = page.nextPageToken !== "";
       return { items: page.objects, nextPageToken: page.nextPageToken };
@@ -70,7 +70,7 @@ function formatObjects(now: Date, objects: readonly FleetObject[]): string {
   return formatTable(
     ["KIND", "NAMESPACE", "NAME", "VERSION", "UPDATED", "STATE"],
     objects.map(({ ref, resourceVersion, updateTime, state, quarantineReason, checksum }) => [
-      formatKindName(ref?.kind),
+      formatResourceName(ref?.resourceType),
       ref?.namespace ?? "",
       ref?.name ?? "",
       resourceVersion,
@@ -105,11 +105,11 @@ export function createObjectCommand(context: CliContext): Command {
     .option("-n, --namespace <name>", "its namespace; none for an object of cluster scope", "")
     .addHelpText("after", GET_EXAMPLES);
   return addClientOptions(command).action(
-    async (cluster: string, kindName: string, name: string, { namespace }: { namespace: string }) => {
+    async (cluster: string, resourceName: string, name: string, { namespace }: { namespace: string }) => {
       const { client, format } = await toClientCall(command, context);
       // The server looks at group and resource only; the version has to be a valid one.
-      const kind = { ...parseKindName(kindName), version: "v1" };
-      const request = { cluster, ref: { kind, namespace, name } };
+      const resourceType = { ...parseResourceName(resourceName), version: "v1" };
+      const request = { cluster, ref: { kind: resourceType, namespace, name } };
       const response = await client.getObject(request, { signal: context.signal });
       if (format !== "table") {
         context.print(formatMessage(GetObjectResponseSchema, response, format));
@@ -123,7 +123,7 @@ export function createObjectCommand(context: CliContext): Command {
 function formatObject(now: Date, object: FleetObject): string {
   const { ref, uid, resourceVersion, observedVersion, updateTime, verifiedTime } = object;
   const properties = formatProperties([
-    ["Kind", formatKindName(ref?.kind)],
+    ["Kind", formatResourceName(ref?.resourceType)],
     ["Namespace", ref?.namespace ?? ""],
     ["Name", ref?.name ?? ""],
     ["Uid", uid],

@@ -3,7 +3,7 @@ import { openBus } from "../../bus/open-bus.ts";
 import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
 import { toAdminUrl } from "../../config/fields/bus.ts";
 import { dlqProgram } from "../../config/programs/admin.ts";
-import { createDeadLetters, type DeadLetters } from "../../event/dead-letter-queue.ts";
+import { createDeadLetters, type DeadLetterQueue } from "../../event/dead-letter-queue.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { createSilentLog } from "../../lib/log.ts";
@@ -16,7 +16,7 @@ import type { CliContext } from "../context.ts";
 export async function openDeadLetters(
   command: Command,
   context: CliContext,
-): Promise<DeadLetters & AsyncDisposable> {
+): Promise<DeadLetterQueue & AsyncDisposable> {
   const { bus: config } = configOf(dlqProgram, command, context);
   const admin = await openPulsarAdmin(context, config, toAdminUrl(config));
   const { clock } = context;

@@ -33,7 +33,7 @@ export function createReconcileCommand(context: CliContext): Command {
 
 /** Starts a run; while another one of the cluster is active, waits for its end. */
 async function start(
-  { signal, clock, tell }: CliContext,
+  { signal, clock, printError: tell }: CliContext,
   client: FleetClient,
   cluster: string,
 ): Promise<ReconciliationRun> {
@@ -59,7 +59,7 @@ async function start(
 
 /** Tells how the run comes along, and returns it when it has ended. */
 async function follow(
-  { signal, clock, tell }: CliContext,
+  { signal, clock, printError: tell }: CliContext,
   client: FleetClient,
   started: ReconciliationRun,
 ): Promise<ReconciliationRun> {
@@ -77,9 +77,9 @@ async function follow(
 }
 
 function toProgress(run: ReconciliationRun): string {
-  const done = run.kinds.filter(({ pending }) => !pending).length;
-  const kinds = run.kinds.length === 0 ? "" : `, ${done} of ${run.kinds.length} kinds compared`;
-  return `${formatState(run)}${kinds}, ${countFindings(run)} rows repaired`;
+  const done = run.results.filter(({ pending }) => !pending).length;
+  const resources = run.results.length === 0 ? "" : `, ${done} of ${run.results.length} kinds compared`;
+  return `${formatState(run)}${resources}, ${countFindings(run)} rows repaired`;
 }
 
 // How long to trust the stream alone: a run that ends just before the stream begins is never in it.

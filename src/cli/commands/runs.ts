@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Command } from "commander";
 import { ListReconciliationRunsResponseSchema } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { CliContext } from "../context.ts";
-import { addClientOptions, listPages, toClientCall } from "../fleet-client.ts";
+import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatRuns, printRun } from "../output/run.ts";
@@ -17,7 +17,7 @@ export function createRunsCommand(context: CliContext): Command {
     .addHelpText("after", "\nExamples:\n  $ evenkeel runs\n  $ evenkeel runs demo --limit 5 --output yaml\n");
   return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {
     const { client, format } = await toClientCall(command, context);
-    const runs = await listPages(limit, async (pageSize, pageToken) => {
+    const runs = await readAllPages(limit, async (pageSize, pageToken) => {
       const request = { cluster, pageSize, pageToken };
       const page = await client.listReconciliationRuns(request, { signal: context.signal });
       return { items: page.runs, nextPageToken: page.nextPageToken };

@@ -2,9 +2,9 @@ import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import { formatKindName } from "../../domain/resource-type.ts";
+import { formatResourceName } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
-import type { KeptLetter } from "../../event/dead-letter-queue.ts";
+import type { StoredDeadLetter } from "../../event/dead-letter-queue.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 
 /** A dead letter as a document: what is known about it, and the event, without the contents of objects. */
@@ -32,7 +32,7 @@ interface ObjectContent {
 }
 
 /** Makes a document of a letter; contents stand in it only when they are asked for, because they may be secret. */
-export function toLetterDocument(letter: KeptLetter, withContents: boolean): LetterDocument {
+export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean): LetterDocument {
   const { id, reason, sourcePosition, redeliveryCount } = letter;
   const { key, payload } = letter.message;
   const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
@@ -102,13 +102,13 @@ export interface LetterSummary {
 }
 
 /** Sums a letter up. What cannot be decoded is known by its properties only. */
-export function toLetterSummary({ id, message, reason, redeliveryCount }: KeptLetter): LetterSummary {
+export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
   const { payload, properties = {} } = message;
   const event = tryDecode(payload);
   const { account = "", cluster = "" } = event ?? properties;
   return {
     id,
-    time: event?.time,
+    time: event?.publishTime,
     account,
     cluster,
     body: event === undefined ? "not an Event" : describeBody(event.body),
@@ -135,5 +135,7 @@ function tryDecode(payload: Uint8Array): Event | undefined {
 }
 
 function describeBody({ case: name, value }: Event["body"]): string {
-  return name === "batch" ? `${value.items.length} ${formatKindName(value.kind)}` : (name ?? "nothing");
+  return name === "batch"
+    ? `${value.items.length} ${formatResourceName(value.resourceType)}`
+    : (name ?? "nothing");
 }

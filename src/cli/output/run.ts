@@ -8,9 +8,9 @@ import {
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Failure } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { formatKindName } from "../../domain/resource-type.ts";
+import { formatResourceName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
-import { type ClientCall, listPages } from "../fleet-client.ts";
+import { type ClientCall, readAllPages } from "../fleet-client.ts";
 import { formatMessage } from "./message.ts";
 import { formatProperties, formatTable } from "./table.ts";
 import { formatAgo, formatBetween } from "./time.ts";
@@ -27,7 +27,7 @@ export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): strin
       formatAgo(now, run.startTime),
       formatBetween(run.startTime, run.endTime),
       String(countFindings(run)),
-      run.error?.reason ?? "",
+      run.failure?.reason ?? "",
     ]),
   );
 }
@@ -43,9 +43,9 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
     ["Took", formatBetween(run.startTime, run.endTime)],
     ["Inventory", `${run.inventoryBytes} bytes`],
     ["Repairs", `${run.repairBytes} bytes`],
-    ["Error", formatFailure(run.error)],
+    ["Error", formatFailure(run.failure)],
   ]);
-  const parts = [properties, formatKinds(run), formatFindings(now, findings)];
+  const parts = [properties, formatResults(run), formatFindings(now, findings)];
   return parts.filter((part) => part !== "").join("\n");
 }
 
@@ -56,17 +56,17 @@ export function formatState(run: ReconciliationRun): string {
 
 /** Rows that a run found wrong and set right. */
 export function countFindings(run: ReconciliationRun): bigint {
-  return run.kinds.flatMap(({ findings }) => findings).reduce((total, { count }) => total + count, 0n);
+  return run.results.flatMap(({ findings }) => findings).reduce((total, { count }) => total + count, 0n);
 }
 
-function formatKinds({ kinds }: ReconciliationRun): string {
-  if (kinds.length === 0) {
+function formatResults({ results }: ReconciliationRun): string {
+  if (results.length === 0) {
     return "";
   }
   return formatTable(
     ["KIND", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "REPAIRED"],
-    kinds.map(({ kind, pending, listed, equal, put, deleted, findings, error }) => [
-      formatKindName(kind),
+    results.map(({ resourceType, pending, listed, equal, put, deleted, findings, failure: error }) => [
+      formatResourceName(resourceType),
       pending ? "COMPARING" : error === undefined ? "VERIFIED" : formatFailure(error),
       String(listed),
       String(equal),
@@ -83,9 +83,9 @@ function formatFindings(now: Date, findings: readonly ReconciliationFinding[]): 
   }
   return formatTable(
     ["FINDING", "KIND", "NAMESPACE", "NAME", "REPAIRED", "DETAIL"],
-    findings.map(({ type, ref, time, detail }) => [
+    findings.map(({ type, ref, repairTime: time, detail }) => [
       formatEnum(FindingTypeSchema, type),
-      formatKindName(ref?.kind),
+      formatResourceName(ref?.resourceType),
       ref?.namespace ?? "",
       ref?.name ?? "",
       formatAgo(now, time),
@@ -100,7 +100,7 @@ function formatFailure(failure: Failure | undefined): string {
 
 /** Prints a run; for people, with up to `findingLimit` of what it repaired. */
 export async function printRun(
-  { signal, clock, print, tell }: CliContext,
+  { signal, clock, print, printError: tell }: CliContext,
   { client, format }: ClientCall,
   run: ReconciliationRun,
   findingLimit: number,
@@ -111,7 +111,7 @@ export async function printRun(
     return;
   }
   let more = false;
-  const findings = await listPages(findingLimit, async (pageSize, pageToken) => {
+  const findings = await readAllPages(findingLimit, async (pageSize, pageToken) => {
     const request = { runId: run.id, pageSize, pageToken };
     const page = await client.listReconciliationFindings(request, { signal });
     more = page.nextPageToken !== "";

@@ -6,14 +6,14 @@ import { isLoopback, list, text, toggle, type ValueType } from "../value-types.t
 /** How callers prove who they are. */
 export type AuthConfig =
   | {
-      readonly kind: "tokens";
+      readonly type: "tokens";
       /** Files of the keys that tokens may be signed by. */
       readonly publicKeyFiles: readonly string[];
       /** Whom tokens have to be for. */
       readonly audience: string;
     }
   /** They need not, because only this machine reaches the program. */
-  | { readonly kind: "none" };
+  | { readonly type: "none" };
 
 /** Audience of tokens unless another is configured. */
 export const DEFAULT_AUDIENCE = "evenkeel";
@@ -45,7 +45,7 @@ export function toAuthConfig(
     throw invalid("insecureNoAuth: is set together with authPublicKeys: take one away");
   }
   if (authPublicKeys.length > 0) {
-    return { kind: "tokens", publicKeyFiles: authPublicKeys, audience: authAudience };
+    return { type: "tokens", publicKeyFiles: authPublicKeys, audience: authAudience };
   }
   if (!insecureNoAuth) {
     throw invalid(
@@ -57,7 +57,7 @@ export function toAuthConfig(
       `host: expected a loopback address (127.0.0.1, ::1, localhost), because insecureNoAuth takes every caller, found ${JSON.stringify(host)}`,
     );
   }
-  return { kind: "none" };
+  return { type: "none" };
 }
 
 function invalid(problem: string): ConfigError {

@@ -1,13 +1,13 @@
 import * as z from "zod/mini";
 import { isClusterName } from "../../domain/names.ts";
-import { kindKey, parseKind } from "../../domain/resource-type.ts";
+import { parseResourceType, resourceTypeKey } from "../../domain/resource-type.ts";
 import { defineProgram, required, withDefault } from "../field.ts";
 import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 import { list, text, type ValueType } from "../value-types.ts";
 
-const kind = z.string().check(z.refine((text) => parseKind(text) !== undefined));
+const resourceType = z.string().check(z.refine((text) => parseResourceType(text) !== undefined));
 const wholeGroup = z.string().check(z.regex(/^[^/]+\/\*$/));
 const everything = z.tuple([z.literal("*")]);
 
@@ -15,20 +15,24 @@ const everything = z.tuple([z.literal("*")]);
  * Kinds as "group/version/resource" ("v1/pods" for the core group), or `*` alone for all that the cluster serves. Each
  * `(group, resource)` once, because one version of a resource is read at a time.
  */
-const kindSelection: ValueType<readonly string[]> = {
-  ...list(kind, "kind,...", '"*", or a list of kinds (apps/v1/deployments, v1/pods), each resource once'),
-  schema: z.union([everything, z.array(kind).check(z.minLength(1), z.refine(isDistinct))]),
+const resourceSelection: ValueType<readonly string[]> = {
+  ...list(
+    resourceType,
+    "kind,...",
+    '"*", or a list of kinds (apps/v1/deployments, v1/pods), each resource once',
+  ),
+  schema: z.union([everything, z.array(resourceType).check(z.minLength(1), z.refine(isDistinct))]),
 };
 
 /** Kinds, and whole groups as "group/*". */
-const kindExclusion: ValueType<readonly string[]> = list(
-  z.union([wholeGroup, kind]),
+const resourceExclusion: ValueType<readonly string[]> = list(
+  z.union([wholeGroup, resourceType]),
   "kind,...",
   "a list of kinds (apps/v1/deployments, v1/pods) and groups (apps/*)",
 );
 
 function isDistinct(texts: readonly string[]): boolean {
-  const keys = texts.map(parseKind).map((parsed) => parsed && kindKey(parsed));
+  const keys = texts.map(parseResourceType).map((parsed) => parsed && resourceTypeKey(parsed));
   return new Set(keys).size === keys.length;
 }
 
@@ -39,9 +43,9 @@ export interface AgentConfig extends TokenConfig {
   /** Name of the cluster, unique in the account. */
   readonly cluster: string;
   /** Kinds to read as "group/version/resource" ("v1/pods" for the core group), or "*" alone. */
-  readonly kinds: readonly string[];
+  readonly resources: readonly string[];
   /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
-  readonly excludes: readonly string[];
+  readonly excludeResources: readonly string[];
   /** Namespaces to read; empty is all. */
   readonly namespaces: readonly string[];
   readonly kubeconfig: string | undefined;
@@ -76,8 +80,12 @@ export const agentProgram = defineProgram(
     server,
     ...tokenFields,
     cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
-    kinds: withDefault<readonly string[]>(kindSelection, ["*"], "Kinds to read, or * for all"),
-    excludes: withDefault<readonly string[]>(kindExclusion, defaultExcludes, "Kinds left out of *"),
+    resources: withDefault<readonly string[]>(resourceSelection, ["*"], "Resources to read, or * for all"),
+    excludeResources: withDefault<readonly string[]>(
+      resourceExclusion,
+      defaultExcludes,
+      "Resources left out of *",
+    ),
     namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
     kubeconfig,
     context,

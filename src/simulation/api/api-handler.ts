@@ -1,5 +1,5 @@
 import type { ForcedAnswer } from "../faults.ts";
-import { toKindKey } from "../served-resources.ts";
+import { servedResourceKey } from "../served-resources.ts";
 import { type SimulatedCluster, toObjectKey } from "../simulated-cluster.ts";
 import type { FeedSubscription } from "../watch-feed.ts";
 import {
@@ -19,7 +19,7 @@ import {
 } from "./discovery-response.ts";
 import { parseListOptions, parseResourceVersion } from "./list-query.ts";
 import { createListBody } from "./list-response.ts";
-import { represent, toKubeObject } from "./represent-object.ts";
+import { represent, withResourceVersion } from "./represent-object.ts";
 import { parseRoute, type Route } from "./request-path.ts";
 import { createWatchBody } from "./watch-response.ts";
 
@@ -34,14 +34,14 @@ export interface ApiRequest {
 /** Its answer: a text that is there, or a stream of lines. */
 export type ApiResponse =
   | {
-      readonly kind: "text";
+      readonly type: "text";
       readonly status: number;
       readonly contentType: string;
       readonly retryAfterSeconds: number | undefined;
       readonly text: string;
     }
   | {
-      readonly kind: "stream";
+      readonly type: "stream";
       /** To be disposed when the connection ends; its `cut` asks for the connection to be broken. */
       readonly subscription: FeedSubscription;
       readonly lines: (signal: AbortSignal) => AsyncGenerator<string, void, undefined>;
@@ -54,7 +54,7 @@ export function answer(cluster: SimulatedCluster, request: ApiRequest): ApiRespo
     return toStatusResponse(toForcedError(forced));
   }
   try {
-    const route = parseRoute(request.path, cluster.kinds());
+    const route = parseRoute(request.path, cluster.resources());
     if (route === undefined) {
       return plainText(404, "404 page not found\n");
     }
@@ -71,7 +71,7 @@ export function answer(cluster: SimulatedCluster, request: ApiRequest): ApiRespo
 }
 
 function answerRoute(cluster: SimulatedCluster, request: ApiRequest, route: Route): ApiResponse {
-  switch (route.kind) {
+  switch (route.type) {
     case "health":
       return plainText(200, "ok");
     case "version":
@@ -79,11 +79,11 @@ function answerRoute(cluster: SimulatedCluster, request: ApiRequest, route: Rout
     case "core-versions":
       return json(200, createCoreVersionsBody());
     case "groups":
-      return json(200, createGroupsBody(cluster.kinds()));
+      return json(200, createGroupsBody(cluster.resources()));
     case "group":
-      return json(200, createGroupBody(route.group, cluster.kinds()));
+      return json(200, createGroupBody(route.group, cluster.resources()));
     case "resources":
-      return json(200, createResourcesBody(route.group, route.version, cluster.kinds()));
+      return json(200, createResourcesBody(route.group, route.version, cluster.resources()));
     case "unknown-resource":
       throw resourceNotFound();
     case "collection":
@@ -98,7 +98,7 @@ function answerRoute(cluster: SimulatedCluster, request: ApiRequest, route: Rout
 function answerCollection(
   cluster: SimulatedCluster,
   { query, accept }: ApiRequest,
-  { served, namespace }: Extract<Route, { kind: "collection" }>,
+  { served, namespace }: Extract<Route, { type: "collection" }>,
 ): ApiResponse {
   const options = parseListOptions(query);
   if (!options.watch) {
@@ -110,9 +110,9 @@ function answerCollection(
     );
   }
   const watch = { served, namespace, options, representation: negotiate(accept, "object") };
-  const subscription = cluster.subscribe(toKindKey(served));
+  const subscription = cluster.subscribe(servedResourceKey(served));
   return {
-    kind: "stream",
+    type: "stream",
     subscription,
     lines: (signal) => createWatchBody(signal, cluster, watch, subscription),
   };
@@ -121,7 +121,7 @@ function answerCollection(
 function readObject(
   cluster: SimulatedCluster,
   { query }: ApiRequest,
-  { served, namespace, name }: Extract<Route, { kind: "object" }>,
+  { served, namespace, name }: Extract<Route, { type: "object" }>,
   representation: Representation,
 ): object {
   const asked = parseResourceVersion(query.get("resourceVersion"));
@@ -129,11 +129,11 @@ function readObject(
   if (asked !== undefined && asked > BigInt(newest)) {
     throw tooLargeResourceVersion(asked, newest);
   }
-  const entry = cluster.store.get(toKindKey(served), toObjectKey(namespace ?? "", name), newest);
+  const entry = cluster.store.get(servedResourceKey(served), toObjectKey(namespace ?? "", name), newest);
   if (entry === undefined) {
     throw objectNotFound(served, name);
   }
-  return represent(toKubeObject(entry), representation);
+  return represent(withResourceVersion(entry), representation);
 }
 
 /** The newest revision that the answer to this request may know of. */
@@ -162,14 +162,14 @@ function toStatusResponse({ body }: ApiStatusError): ApiResponse {
   return { ...json(body.code, body), retryAfterSeconds };
 }
 
-function json(status: number, body: object): Extract<ApiResponse, { kind: "text" }> {
+function json(status: number, body: object): Extract<ApiResponse, { type: "text" }> {
   const text = JSON.stringify(body);
-  return { kind: "text", status, contentType: "application/json", retryAfterSeconds: undefined, text };
+  return { type: "text", status, contentType: "application/json", retryAfterSeconds: undefined, text };
 }
 
 function plainText(status: number, text: string): ApiResponse {
   return {
-    kind: "text",
+    type: "text",
     status,
     contentType: "text/plain; charset=utf-8",
     retryAfterSeconds: undefined,

@@ -1,4 +1,4 @@
-import type { ServedKind } from "../served-resources.ts";
+import type { ServedResource } from "../served-resources.ts";
 
 /** Details of a {@link StatusBody}. */
 export interface StatusDetails {
@@ -62,13 +62,18 @@ export function resourceNotFound(): ApiStatusError {
 }
 
 /** 404 for an object. */
-export function objectNotFound(kind: ServedKind, name: string): ApiStatusError {
-  const resource = kind.group === "" ? kind.resource : `${kind.resource}.${kind.group}`;
+export function objectNotFound(resourceType: ServedResource, name: string): ApiStatusError {
+  const resource =
+    resourceType.group === "" ? resourceType.resource : `${resourceType.resource}.${resourceType.group}`;
   return new ApiStatusError({
     code: 404,
     reason: "NotFound",
     message: `${resource} ${JSON.stringify(name)} not found`,
-    details: { name, ...(kind.group === "" ? {} : { group: kind.group }), kind: kind.resource },
+    details: {
+      name,
+      ...(resourceType.group === "" ? {} : { group: resourceType.group }),
+      kind: resourceType.resource,
+    },
   });
 }
 

@@ -1,4 +1,4 @@
-import { type ServedKind, toApiVersion } from "../served-resources.ts";
+import { type ServedResource, toApiVersion } from "../served-resources.ts";
 
 const readVerbs = ["get", "list", "watch"];
 
@@ -15,30 +15,38 @@ export function createCoreVersionsBody(): object {
 }
 
 /** Body of `/apis`: every group but the core, with its versions in the order in which they are served. */
-export function createGroupsBody(kinds: readonly ServedKind[]): object {
-  const groups = [...new Set(kinds.map((kind) => kind.group))].filter((group) => group !== "");
+export function createGroupsBody(resources: readonly ServedResource[]): object {
+  const groups = [...new Set(resources.map((resourceType) => resourceType.group))].filter(
+    (group) => group !== "",
+  );
   return {
     kind: "APIGroupList",
     apiVersion: "v1",
-    groups: groups.map((group) => toGroup(group, kinds)),
+    groups: groups.map((group) => toGroup(group, resources)),
   };
 }
 
 /** Body of `/apis/GROUP`, which is served. */
-export function createGroupBody(group: string, kinds: readonly ServedKind[]): object {
-  return { kind: "APIGroup", apiVersion: "v1", ...toGroup(group, kinds) };
+export function createGroupBody(group: string, resources: readonly ServedResource[]): object {
+  return { kind: "APIGroup", apiVersion: "v1", ...toGroup(group, resources) };
 }
 
 /** Body of `/api/v1` and `/apis/GROUP/VERSION`, which is served. */
-export function createResourcesBody(group: string, version: string, kinds: readonly ServedKind[]): object {
-  const served = kinds.filter((kind) => kind.group === group && kind.version === version);
+export function createResourcesBody(
+  group: string,
+  version: string,
+  resources: readonly ServedResource[],
+): object {
+  const served = resources.filter(
+    (resourceType) => resourceType.group === group && resourceType.version === version,
+  );
   return {
     kind: "APIResourceList",
     apiVersion: "v1",
     groupVersion: toApiVersion({ group, version }),
     resources: [
       ...(group === "" ? [toUnlisted("bindings", "Binding", true, ["create"])] : []),
-      ...served.flatMap((kind) => [toResource(kind), ...toSubresources(kind)]),
+      ...served.flatMap((resourceType) => [toResource(resourceType), ...toSubresources(resourceType)]),
     ],
   };
 }
@@ -58,23 +66,27 @@ export function createVersionBody(): object {
   };
 }
 
-function toResource({ resource, singular, namespaced, kind, shortNames }: ServedKind): object {
+function toResource({ resource, singular, namespaced, kind, shortNames }: ServedResource): object {
   const optional = shortNames.length > 0 ? { shortNames } : {};
   return { name: resource, singularName: singular, namespaced, kind, verbs: readVerbs, ...optional };
 }
 
-function toSubresources(kind: ServedKind): object[] {
-  const names = unlisted.get(`${toApiVersion(kind)}/${kind.kind}`) ?? [];
-  return names.map((name) => toUnlisted(name, kind.kind, kind.namespaced, ["get"]));
+function toSubresources(resourceType: ServedResource): object[] {
+  const names = unlisted.get(`${toApiVersion(resourceType)}/${resourceType.kind}`) ?? [];
+  return names.map((name) => toUnlisted(name, resourceType.kind, resourceType.namespaced, ["get"]));
 }
 
 function toUnlisted(name: string, kind: string, namespaced: boolean, verbs: readonly string[]): object {
   return { name, singularName: "", namespaced, kind, verbs };
 }
 
-function toGroup(name: string, kinds: readonly ServedKind[]): object {
-  const versions = [...new Set(kinds.filter((kind) => kind.group === name).map((kind) => kind.version))].map(
-    (version) => ({ groupVersion: `${name}/${version}`, version }),
-  );
+function toGroup(name: string, resources: readonly ServedResource[]): object {
+  const versions = [
+    ...new Set(
+      resources
+        .filter((resourceType) => resourceType.group === name)
+        .map((resourceType) => resourceType.version),
+    ),
+  ].map((version) => ({ groupVersion: `${name}/${version}`, version }));
   return { name, versions, preferredVersion: versions[0] };
 }

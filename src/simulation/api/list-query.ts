@@ -1,7 +1,7 @@
 import { badRequest, invalidListOptions, type OptionCause } from "./api-status.ts";
 
 /** Query options of a list or a watch, validated. */
-export interface ListOptions {
+export interface ListParameters {
   readonly watch: boolean;
   /** 0 is no limit. */
   readonly limit: number;
@@ -17,7 +17,7 @@ export interface ListOptions {
  * Validates the query as `ValidateListOptions` of `k8s.io/apimachinery` does. Selectors and streaming lists
  * (`sendInitialEvents`) are not simulated, and refused rather than ignored.
  */
-export function parseListOptions(query: URLSearchParams): ListOptions {
+export function parseListOptions(query: URLSearchParams): ListParameters {
   const watch = isTrue(query.get("watch"));
   const match = query.get("resourceVersionMatch") || undefined;
   const resourceVersion = parseResourceVersion(query.get("resourceVersion"));
@@ -43,7 +43,7 @@ export function parseListOptions(query: URLSearchParams): ListOptions {
     limit: parseCount("limit", query.get("limit")) ?? 0,
     continueToken,
     resourceVersion,
-    match: match as ListOptions["match"],
+    match: match as ListParameters["match"],
     allowWatchBookmarks: isTrue(query.get("allowWatchBookmarks")),
     timeoutSeconds: parseCount("timeoutSeconds", query.get("timeoutSeconds")),
   };

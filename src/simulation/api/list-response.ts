@@ -1,17 +1,17 @@
 import { CompactedError, type MvccStore, type StoreEntry } from "../mvcc-store.ts";
-import { type ServedKind, toApiVersion, toKindKey } from "../served-resources.ts";
-import type { KubeObject } from "../simulated-object.ts";
+import { type ServedResource, servedResourceKey, toApiVersion } from "../served-resources.ts";
+import type { SimulatedObject } from "../simulated-object.ts";
 import { badRequest, expired, tooLargeResourceVersion } from "./api-status.ts";
 import type { Representation } from "./content-negotiation.ts";
 import { parseContinueToken, toContinueToken } from "./continue-token.ts";
-import type { ListOptions } from "./list-query.ts";
-import { represent, toKubeObject } from "./represent-object.ts";
+import type { ListParameters } from "./list-query.ts";
+import { represent, withResourceVersion } from "./represent-object.ts";
 
 /** What to list. */
 export interface ListQuery {
-  readonly served: ServedKind;
+  readonly served: ServedResource;
   readonly namespace: string | undefined;
-  readonly options: ListOptions;
+  readonly options: ListParameters;
   readonly representation: Representation;
   /** The newest revision that this server knows: an older one than the store's is a server that lags behind. */
   readonly newestRevision: number;
@@ -28,7 +28,7 @@ const tokenTooOld =
  * Body of a list, or of a page of one. Items stand in the order of their keys in etcd, which is the bytes of
  * "namespace/name": "a-b/x" comes before "a/x". Items of built-in kinds have no `kind` and `apiVersion`.
  */
-export function createListBody(store: MvccStore<KubeObject>, query: ListQuery): object {
+export function createListBody(store: MvccStore<SimulatedObject>, query: ListQuery): object {
   const { served, namespace, options, representation } = query;
   const page = readPage(store, query);
   const inNamespace = page.entries.filter(
@@ -50,24 +50,24 @@ export function createListBody(store: MvccStore<KubeObject>, query: ListQuery): 
         kind: "PartialObjectMetadataList",
         apiVersion: "meta.k8s.io/v1",
         metadata,
-        items: items.map((entry) => represent(toKubeObject(entry), "metadata")),
+        items: items.map((entry) => represent(withResourceVersion(entry), "metadata")),
       }
     : {
         kind: `${served.kind}List`,
         apiVersion: toApiVersion(served),
         metadata,
-        items: items.map((entry) => toItem(toKubeObject(entry), served)),
+        items: items.map((entry) => toItem(withResourceVersion(entry), served)),
       };
 }
 
 interface Page {
   readonly revision: number;
   /** From the page's beginning to the end of the list. */
-  readonly entries: readonly StoreEntry<KubeObject>[];
+  readonly entries: readonly StoreEntry<SimulatedObject>[];
 }
 
-function readPage(store: MvccStore<KubeObject>, { served, options, newestRevision }: ListQuery): Page {
-  const prefix = toKindKey(served);
+function readPage(store: MvccStore<SimulatedObject>, { served, options, newestRevision }: ListQuery): Page {
+  const prefix = servedResourceKey(served);
   if (options.continueToken !== undefined) {
     if (options.resourceVersion !== undefined && options.resourceVersion !== 0n) {
       throw badRequest("specifying resource version is not allowed when using continue");
@@ -88,12 +88,12 @@ function readPage(store: MvccStore<KubeObject>, { served, options, newestRevisio
 }
 
 function readAt(
-  store: MvccStore<KubeObject>,
+  store: MvccStore<SimulatedObject>,
   prefix: string,
   revision: number,
   onCompacted: () => Error,
   startKey?: string,
-): StoreEntry<KubeObject>[] {
+): StoreEntry<SimulatedObject>[] {
   try {
     return store.list(prefix, revision, startKey);
   } catch (error) {
@@ -101,7 +101,7 @@ function readAt(
   }
 }
 
-function toItem(object: KubeObject, served: ServedKind): object {
+function toItem(object: SimulatedObject, served: ServedResource): object {
   if (served.custom) {
     return object;
   }

@@ -1,18 +1,18 @@
-import { type ServedKind, toKindKey } from "../served-resources.ts";
+import { type ServedResource, servedResourceKey } from "../served-resources.ts";
 
 /** What a path of the API names. */
 export type Route =
-  | { readonly kind: "health" }
-  | { readonly kind: "version" }
-  | { readonly kind: "core-versions" }
-  | { readonly kind: "groups" }
-  | { readonly kind: "group"; readonly group: string }
-  | { readonly kind: "resources"; readonly group: string; readonly version: string }
-  | { readonly kind: "unknown-resource" }
-  | { readonly kind: "collection"; readonly served: ServedKind; readonly namespace: string | undefined }
+  | { readonly type: "health" }
+  | { readonly type: "version" }
+  | { readonly type: "core-versions" }
+  | { readonly type: "groups" }
+  | { readonly type: "group"; readonly group: string }
+  | { readonly type: "resources"; readonly group: string; readonly version: string }
+  | { readonly type: "unknown-resource" }
+  | { readonly type: "collection"; readonly served: ServedResource; readonly namespace: string | undefined }
   | {
-      readonly kind: "object";
-      readonly served: ServedKind;
+      readonly type: "object";
+      readonly served: ServedResource;
       readonly namespace: string | undefined;
       readonly name: string;
     };
@@ -23,28 +23,32 @@ const healthPaths = new Set(["readyz", "livez", "healthz"]);
  * Resolves a path against the served kinds. `undefined` when no group and version of the path is served: the real
  * server answers that in plain text, and an unknown resource of one that is served with a Status.
  */
-export function parseRoute(path: string, kinds: readonly ServedKind[]): Route | undefined {
+export function parseRoute(path: string, resources: readonly ServedResource[]): Route | undefined {
   const segments = decodeSegments(path);
   const [root, ...rest] = segments ?? [];
   if (root !== undefined && healthPaths.has(root) && rest.length === 0) {
-    return { kind: "health" };
+    return { type: "health" };
   }
   if (root === "version" && rest.length === 0) {
-    return { kind: "version" };
+    return { type: "version" };
   }
   if (root === "api") {
     const [version, ...below] = rest;
-    return version === undefined ? { kind: "core-versions" } : parseBelowVersion("", version, below, kinds);
+    return version === undefined
+      ? { type: "core-versions" }
+      : parseBelowVersion("", version, below, resources);
   }
   if (root === "apis") {
     const [group, version, ...below] = rest;
     if (group === undefined) {
-      return { kind: "groups" };
+      return { type: "groups" };
     }
-    if (!kinds.some((kind) => kind.group === group)) {
+    if (!resources.some((resourceType) => resourceType.group === group)) {
       return undefined;
     }
-    return version === undefined ? { kind: "group", group } : parseBelowVersion(group, version, below, kinds);
+    return version === undefined
+      ? { type: "group", group }
+      : parseBelowVersion(group, version, below, resources);
   }
   return undefined;
 }
@@ -53,20 +57,20 @@ function parseBelowVersion(
   group: string,
   version: string,
   segments: readonly string[],
-  kinds: readonly ServedKind[],
+  resources: readonly ServedResource[],
 ): Route | undefined {
-  if (!kinds.some((kind) => kind.group === group && kind.version === version)) {
+  if (!resources.some((resourceType) => resourceType.group === group && resourceType.version === version)) {
     return undefined;
   }
-  const find = (resource: string | undefined, namespaced: boolean): ServedKind | undefined =>
-    kinds.find(
-      (kind) =>
-        toKindKey(kind) === `${group}/${resource}` &&
-        kind.version === version &&
-        kind.namespaced === namespaced,
+  const find = (resource: string | undefined, namespaced: boolean): ServedResource | undefined =>
+    resources.find(
+      (resourceType) =>
+        servedResourceKey(resourceType) === `${group}/${resource}` &&
+        resourceType.version === version &&
+        resourceType.namespaced === namespaced,
     );
   if (segments.length === 0) {
-    return { kind: "resources", group, version };
+    return { type: "resources", group, version };
   }
   if (segments[0] === "namespaces" && segments.length > 2) {
     const [, namespace, resource, name, ...more] = segments;
@@ -81,17 +85,17 @@ function parseBelowVersion(
 }
 
 function toRoute(
-  served: ServedKind | undefined,
+  served: ServedResource | undefined,
   namespace: string | undefined,
   name: string | undefined,
   more: readonly string[],
 ): Route {
   if (served === undefined || more.length > 0) {
-    return { kind: "unknown-resource" };
+    return { type: "unknown-resource" };
   }
   return name === undefined
-    ? { kind: "collection", served, namespace }
-    : { kind: "object", served, namespace, name };
+    ? { type: "collection", served, namespace }
+    : { type: "object", served, namespace, name };
 }
 
 function decodeSegments(path: string): string[] | undefined {

@@ -1,19 +1,19 @@
 import { DeadlineError } from "../../lib/clock.ts";
 import { CompactedError, type StoreEvent } from "../mvcc-store.ts";
-import { type ServedKind, toApiVersion, toKindKey } from "../served-resources.ts";
+import { type ServedResource, servedResourceKey, toApiVersion } from "../served-resources.ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
-import type { KubeObject } from "../simulated-object.ts";
+import type { SimulatedObject } from "../simulated-object.ts";
 import type { FeedItem, FeedSubscription } from "../watch-feed.ts";
 import { type ApiStatusError, expired } from "./api-status.ts";
 import type { Representation } from "./content-negotiation.ts";
-import type { ListOptions } from "./list-query.ts";
-import { represent, toKubeObject } from "./represent-object.ts";
+import type { ListParameters } from "./list-query.ts";
+import { represent, withResourceVersion } from "./represent-object.ts";
 
 /** What to watch. */
 export interface WatchQuery {
-  readonly served: ServedKind;
+  readonly served: ServedResource;
   readonly namespace: string | undefined;
-  readonly options: ListOptions;
+  readonly options: ListParameters;
   readonly representation: Representation;
 }
 
@@ -79,8 +79,8 @@ function readStart(cluster: SimulatedCluster, query: WatchQuery): WatchStart {
   }
   try {
     const after = Number(asked);
-    const missed = cluster.eventsAfter(toKindKey(query.served), after);
-    const lines = missed.flatMap((event) => toLine({ kind: "event", event }, query, after) ?? []);
+    const missed = cluster.eventsAfter(servedResourceKey(query.served), after);
+    const lines = missed.flatMap((event) => toLine({ type: "event", event }, query, after) ?? []);
     return { lines, after: Math.max(after, newest) };
   } catch (error) {
     if (!(error instanceof CompactedError)) {
@@ -93,16 +93,16 @@ function readStart(cluster: SimulatedCluster, query: WatchQuery): WatchStart {
 
 function initialLines(cluster: SimulatedCluster, query: WatchQuery, revision: number): string[] {
   const present = cluster.store
-    .list(toKindKey(query.served), revision)
+    .list(servedResourceKey(query.served), revision)
     .filter(({ key }) => isInNamespace(key, query.namespace))
-    .map((entry) => toEventLine("ADDED", toKubeObject(entry), query));
+    .map((entry) => toEventLine("ADDED", withResourceVersion(entry), query));
   return query.options.allowWatchBookmarks
     ? [...present, toBookmarkLine(query, revision, { "k8s.io/initial-events-end": "true" })]
     : present;
 }
 
 function toLine(item: FeedItem, query: WatchQuery, after: number): string | undefined {
-  switch (item.kind) {
+  switch (item.type) {
     case "bookmark":
       return item.revision < after ? undefined : toBookmarkLine(query, item.revision);
     case "event":
@@ -115,16 +115,16 @@ function toLine(item: FeedItem, query: WatchQuery, after: number): string | unde
 }
 
 /** A deleted object is sent as it was, at the version of its deletion. */
-function toChange({ revision, value, previous }: StoreEvent<KubeObject>): [string, KubeObject] {
+function toChange({ revision, value, previous }: StoreEvent<SimulatedObject>): [string, SimulatedObject] {
   const object = value ?? previous;
   if (object === undefined) {
     throw new Error(`the write at revision ${revision} removed nothing`);
   }
   const type = value === undefined ? "DELETED" : previous === undefined ? "ADDED" : "MODIFIED";
-  return [type, toKubeObject({ value: object, modRevision: revision })];
+  return [type, withResourceVersion({ value: object, modRevision: revision })];
 }
 
-function toEventLine(type: string, object: KubeObject, { representation }: WatchQuery): string {
+function toEventLine(type: string, object: SimulatedObject, { representation }: WatchQuery): string {
   return `${JSON.stringify({ type, object: represent(object, representation) })}\n`;
 }
 
@@ -152,7 +152,7 @@ function isInNamespace(key: string, namespace: string | undefined): boolean {
   return namespace === undefined || key.startsWith(`${namespace}/`);
 }
 
-function toTimeoutMs(cluster: SimulatedCluster, { timeoutSeconds }: ListOptions): number {
+function toTimeoutMs(cluster: SimulatedCluster, { timeoutSeconds }: ListParameters): number {
   return timeoutSeconds ? timeoutSeconds * 1000 : minTimeoutMs * (1 + cluster.random.float());
 }
 
@@ -171,7 +171,7 @@ async function offerBookmarks(
       await cluster.clock.sleep(signal, Math.max(0, isLast ? untilLast : bookmarkIntervalMs));
       if (!cluster.faults.holdBookmarks) {
         // A full queue has no room for it: then the events themselves move the watcher on.
-        queue.offer({ kind: "bookmark", revision: cluster.store.revision });
+        queue.offer({ type: "bookmark", revision: cluster.store.revision });
       }
       if (isLast) {
         return;

@@ -3,9 +3,9 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AgentSession, Cluster as ClusterRow, KindState } from "../../../gen/prisma/client.ts";
 import {
   type Cluster,
-  type ClusterKind,
-  ClusterKindSchema,
   ClusterSchema,
+  type ResourceStatus,
+  ResourceStatusSchema,
   type Session,
   SessionSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
@@ -43,15 +43,15 @@ function toCluster({ row, session, connected, counts, states }: ClusterParts): C
 }
 
 /** The state of a kind in scope. */
-function toClusterKind(state: KindState, counts: ObjectCounts): ClusterKind {
+function toResourceStatus(state: KindState, counts: ObjectCounts): ResourceStatus {
   const { group, version, resource, namespaces, floor, highWaterMark, incarnation, verifiedAt } = state;
-  return create(ClusterKindSchema, {
-    kind: { group, version, resource },
+  return create(ResourceStatusSchema, {
+    resourceType: { group, version, resource },
     namespaces,
     objects: BigInt(counts.present),
     quarantined: BigInt(counts.quarantined),
-    floor: floor.toFixed(),
-    highWaterMark: highWaterMark.toFixed(),
+    lowWatermark: floor.toFixed(),
+    highWatermark: highWaterMark.toFixed(),
     incarnation,
     ...(verifiedAt && { verifiedTime: timestampFromDate(verifiedAt) }),
   });
@@ -110,7 +110,7 @@ export async function selectClusters(
 }
 
 /** The kinds in scope of a cluster, by group and resource. */
-export async function selectClusterKinds({ prisma }: Database, account: string, cluster: string) {
+export async function selectResourceStatuses({ prisma }: Database, account: string, cluster: string) {
   const [states, counts] = await Promise.all([
     prisma.kindState.findMany({
       where: { account, cluster },
@@ -123,9 +123,9 @@ export async function selectClusterKinds({ prisma }: Database, account: string, 
     }),
   ]);
   return states.map((state) => {
-    const isOfKind = (count: { readonly group: string; readonly resource: string }): boolean =>
+    const isOfResource = (count: { readonly group: string; readonly resource: string }): boolean =>
       count.group === state.group && count.resource === state.resource;
-    return toClusterKind(state, toCounts(counts.filter(isOfKind)));
+    return toResourceStatus(state, toCounts(counts.filter(isOfResource)));
   });
 }
 

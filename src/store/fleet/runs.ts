@@ -8,13 +8,13 @@ import type {
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   FindingTypeSchema,
-  type KindResult,
-  KindResultSchema,
   type ReconciliationFinding,
   ReconciliationFindingSchema,
   type ReconciliationRun,
   ReconciliationRunSchema,
   ReconciliationStateSchema,
+  type ResourceResult,
+  ResourceResultSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { FailureSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { Database } from "../postgres/database.ts";
@@ -31,7 +31,7 @@ export interface FindingCountRow {
 /** The run with the results of its kinds; `kinds` and `counts` are of this run. */
 function toRun(
   row: RunRow,
-  kinds: readonly KindRow[],
+  resources: readonly KindRow[],
   counts: readonly FindingCountRow[],
 ): ReconciliationRun {
   const { id, cluster, initiator, attempt, inventoryBytes, repairBytes } = row;
@@ -46,9 +46,9 @@ function toRun(
     trigger: enumFromName(ReconciliationTriggerSchema, row.trigger),
     state: enumFromName(ReconciliationStateSchema, row.state),
     startTime: timestampFromDate(row.startedAt),
-    kinds: kinds.map((kind) => toKindResult(row, kind, counts)),
+    results: resources.map((kind) => toResourceResult(row, kind, counts)),
     ...(row.endedAt && { endTime: timestampFromDate(row.endedAt) }),
-    ...(error && { error }),
+    ...(error && { failure: error }),
   });
 }
 
@@ -56,20 +56,20 @@ function toRun(
 export function toFinding(row: FindingRow): ReconciliationFinding {
   const { group, version, resource, namespace, name, detail } = row;
   return create(ReconciliationFindingSchema, {
-    ref: { kind: { group, version, resource }, namespace, name },
+    ref: { resourceType: { group, version, resource }, namespace, name },
     type: enumFromName(FindingTypeSchema, row.type),
     detail,
-    time: timestampFromDate(row.foundAt),
+    repairTime: timestampFromDate(row.foundAt),
   });
 }
 
-function toKindResult(run: RunRow, row: KindRow, counts: readonly FindingCountRow[]): KindResult {
+function toResourceResult(run: RunRow, row: KindRow, counts: readonly FindingCountRow[]): ResourceResult {
   const { group, version, resource, listed, equal, put, deleted } = row;
   // A run that was cut short leaves kinds behind that nobody compares any more.
   const isLeft = row.endedAt === null && run.endedAt !== null;
   const error = isLeft ? notCompared : toFailure(row.failureReason, row.failureMessage);
-  return create(KindResultSchema, {
-    kind: { group, version, resource },
+  return create(ResourceResultSchema, {
+    resourceType: { group, version, resource },
     pending: row.endedAt === null && run.endedAt === null,
     listed,
     equal,
@@ -78,7 +78,7 @@ function toKindResult(run: RunRow, row: KindRow, counts: readonly FindingCountRo
     findings: counts
       .filter((count) => count.group === group && count.resource === resource)
       .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),
-    ...(error && { error }),
+    ...(error && { failure: error }),
   });
 }
 
@@ -103,7 +103,7 @@ export async function selectRuns(
     cluster: { in: [...new Set(rows.map(({ cluster }) => cluster))] },
     runId: { in: rows.map(({ id }) => id) },
   };
-  const [kinds, counts] = await Promise.all([
+  const [resources, counts] = await Promise.all([
     prisma.reconciliationKind.findMany({ where, orderBy: [{ group: "asc" }, { resource: "asc" }] }),
     prisma.reconciliationFinding.groupBy({
       by: ["runId", "group", "resource", "type"],
@@ -115,7 +115,7 @@ export async function selectRuns(
   return rows.map((row) => {
     const isOfRun = ({ runId }: { readonly runId: string }): boolean => runId === row.id;
     const ofRun = counts.filter(isOfRun).map(({ _count, ...count }) => ({ ...count, count: _count }));
-    return toRun(row, kinds.filter(isOfRun), ofRun);
+    return toRun(row, resources.filter(isOfRun), ofRun);
   });
 }
 

@@ -47,7 +47,7 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   const ordered = byPosition === 0;
   const defaults = {
     observedVersion: ordered ? batch.observedVersion : String(position.sequence),
-    form: batch.form,
+    form: batch.contentFormat,
   };
   const byKey = new Map<string, Observation>();
   for (const item of batch.items) {
@@ -82,7 +82,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         observedVersion: put.observedVersion || defaults.observedVersion,
         content: put.content,
         checksum: put.checksum,
-        form: put.form || defaults.form,
+        form: put.contentFormat || defaults.form,
         quarantineReason: null,
       };
       if (put.quarantineReason !== "") {

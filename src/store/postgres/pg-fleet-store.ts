@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
-  type Object$ as FleetObject,
-  ObjectSchema,
+  type KubernetesObject as FleetObject,
+  KubernetesObjectSchema,
   ObjectStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError } from "../../lib/errors.ts";
-import { selectClusterKinds, selectClusters } from "../fleet/clusters.ts";
+import { selectClusters, selectResourceStatuses } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
 import type { FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
 import { SESSION_TIMEOUT_MS } from "../session-store.ts";
@@ -45,12 +45,12 @@ export function createPrismaFleetStore(database: Database, clock: Clock): FleetS
         if (row === null) {
           return undefined;
         }
-        const [clusters, kinds] = await Promise.all([
+        const [clusters, resources] = await Promise.all([
           selectClusters(database, account, [row], seenSince()),
-          selectClusterKinds(database, account, name),
+          selectResourceStatuses(database, account, name),
         ]);
         const cluster = clusters.get(name);
-        return cluster && { ...cluster, kinds };
+        return cluster && { ...cluster, kinds: resources };
       }),
 
     listObjects: (signal, account, query) =>
@@ -59,9 +59,9 @@ export function createPrismaFleetStore(database: Database, clock: Clock): FleetS
         return toPage(rows, query, toObject, (row) => [row.group, row.resource, row.namespace, row.name]);
       }),
 
-    getObject: (signal, account, cluster, { kind, namespace, name }) =>
+    getObject: (signal, account, cluster, { resourceType, namespace, name }) =>
       read(signal, async () => {
-        const key = [kind?.group ?? "", kind?.resource ?? "", namespace, name] as const;
+        const key = [resourceType?.group ?? "", resourceType?.resource ?? "", namespace, name] as const;
         const row = await selectObject(pool, account, cluster, key);
         return row && toObject(row);
       }),
@@ -171,8 +171,8 @@ function behindFinding(page: PageQuery) {
 /** The object of a row. Its content is canonical again: jsonb gives it back with other spaces and another order. */
 function toObject(row: ObjectRow): FleetObject {
   const { group, version, resource, namespace, name } = row;
-  return create(ObjectSchema, {
-    ref: { kind: { group, version, resource }, namespace, name },
+  return create(KubernetesObjectSchema, {
+    ref: { resourceType: { group, version, resource }, namespace, name },
     uid: row.uid,
     resourceVersion: row.resource_version,
     observedVersion: row.observed_version,

@@ -6,12 +6,12 @@ import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
 import { addInventoryBytes } from "../sql/add-inventory-bytes.ts";
-import { addKinds } from "../sql/add-results.ts";
+import { addResults } from "../sql/add-results.ts";
 import { applyObservations, type ObservationContext } from "../sql/apply-observations.ts";
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
-import { endKind } from "../sql/verify-resource.ts";
+import { verifyResource } from "../sql/verify-resource.ts";
 import { type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
 import { readInventory } from "./read-inventory.ts";
@@ -46,17 +46,17 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
       });
     },
 
-    async applyKindReconciled(signal, position, end) {
+    async applyResourceReconciled(signal, position, end) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
         const progress = await recordProgress(client, position, { refused: false, now: clock.now() });
         if (progress !== undefined && (await isCurrentSession(client, position))) {
-          await endKind(client, position, progress, end, clock.now());
+          await verifyResource(client, position, progress, end, clock.now());
         }
       });
     },
 
-    async beginAnswer(signal, position, request) {
+    async beginAttempt(signal, position, request) {
       signal.throwIfAborted();
       return await database.transaction(position, async (client) => {
         const attempt = await beginAttempt(client, position, request, clock.now());
@@ -67,12 +67,13 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         if (attempt.scope !== undefined) {
           await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
         }
-        const kinds = await addKinds(client, position, request.runId, clock.now());
-        return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, kinds };
+        const resourceTypes = await addResults(client, position, request.runId, clock.now());
+        return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },
 
-    readInventory: (signal, answer, kind) => readInventory(signal, database.pool, answer, kind),
+    readInventory: (signal, answer, resourceType) =>
+      readInventory(signal, database.pool, answer, resourceType),
 
     async recordInventoryBytes(signal, answer, bytes) {
       signal.throwIfAborted();
@@ -100,13 +101,13 @@ async function applyBatch(
   batch: Batch,
   apply: Apply,
 ): Promise<BatchOutcome> {
-  const { kind, chunk } = batch;
-  if (kind === undefined) {
+  const { resourceType, chunk } = batch;
+  if (resourceType === undefined) {
     throw new TerminalError("a batch names no kind");
   }
   const { incarnation, observations } = toObservations(position, batch);
   const now = clock.now();
-  const context = { ...position, ...kind, incarnation, now, runId: chunk?.runId };
+  const context = { ...position, ...resourceType, incarnation, now, runId: chunk?.runId };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
     const refused = outOfScope > 0 || quarantined.length > 0;

@@ -2,10 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
 import { RunChunkSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { VerifyObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
-import { type KindInventory, KindInventorySchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ObjectRefSchema, type ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import {
+  type ResourceInventory,
+  ResourceInventorySchema,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ObjectRefSchema, type ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { formatKey } from "../../domain/object-key.ts";
-import type { Answer } from "../ingest-store.ts";
+import type { RunAttempt } from "../ingest-store.ts";
 import { type InventoryRow, selectInventory } from "../sql/select-inventory.ts";
 import { translated } from "./database.ts";
 
@@ -20,20 +23,20 @@ const CHUNK_ROWS = 500;
 export async function* readInventory(
   signal: AbortSignal,
   pool: Pool,
-  answer: Answer,
-  kind: ResourceKind,
-): AsyncGenerator<KindInventory, void, undefined> {
+  answer: RunAttempt,
+  resourceType: ResourceType,
+): AsyncGenerator<ResourceInventory, void, undefined> {
   const { position, request, attempt } = answer;
   let after = { namespace: "", name: "" };
   for (let last = false; !last; ) {
     signal.throwIfAborted();
     const { incarnation, highWaterMark, rows } = await translated(() =>
-      selectInventory(pool, position, kind, request.initiator, after, CHUNK_ROWS),
+      selectInventory(pool, position, resourceType, request.initiator, after, CHUNK_ROWS),
     );
     last = rows.length < CHUNK_ROWS;
     const through = last ? after : (rows.at(-1) ?? after);
-    yield create(KindInventorySchema, {
-      kind,
+    yield create(ResourceInventorySchema, {
+      resourceType,
       incarnation,
       objects: rows.filter((row) => !row.managed).map(toVerifyObject),
       chunk: create(RunChunkSchema, {
@@ -43,7 +46,7 @@ export async function* readInventory(
         through: last ? "" : formatKey(through),
         last,
         trigger: request.trigger,
-        highWaterMark,
+        highWatermark: highWaterMark,
         managed: rows.filter((row) => row.managed).map(toRef),
       }),
     });
@@ -57,7 +60,7 @@ function toVerifyObject(row: InventoryRow) {
     uid: row.uid,
     resourceVersion: row.resource_version,
     checksum: row.checksum ?? new Uint8Array(),
-    form: row.form,
+    contentFormat: row.form,
   });
 }
 

@@ -1,10 +1,10 @@
 import type { Pool } from "pg";
-import type { Answer } from "../ingest-store.ts";
+import type { RunAttempt } from "../ingest-store.ts";
 
 /** Adds to the bytes of inventory that a run has sent to the agent. */
 export async function addInventoryBytes(
   pool: Pool,
-  { position, request }: Answer,
+  { position, request }: RunAttempt,
   bytes: number,
 ): Promise<void> {
   await pool.query(

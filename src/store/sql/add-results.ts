@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
-import { type ResourceKind, ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 
@@ -8,12 +8,12 @@ import { endRunWhenComplete } from "./end-run.ts";
  * Puts every kind of the cluster's scope into the run, and returns those that are still to be compared: a kind
  * that an earlier attempt brought to its end is done. A run without kinds ends here.
  */
-export async function addKinds(
+export async function addResults(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
   now: Date,
-): Promise<ResourceKind[]> {
+): Promise<ResourceType[]> {
   await client.query(ADD, [account, cluster, runId]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
     account,
@@ -21,7 +21,7 @@ export async function addKinds(
     runId,
   ]);
   await endRunWhenComplete(client, { account, cluster }, runId, now);
-  return rows.map((row) => create(ResourceKindSchema, row));
+  return rows.map((row) => create(ResourceTypeSchema, row));
 }
 
 const ADD = `

@@ -12,15 +12,22 @@ export async function applyScope(
   { account, cluster }: ClusterKey,
   scope: ScopeDeclared,
 ): Promise<void> {
-  const kinds = scope.kinds.flatMap(({ kind, namespaces }) =>
-    kind === undefined
+  const resources = scope.resources.flatMap(({ resourceType, namespaces }) =>
+    resourceType === undefined
       ? []
-      : [{ api_group: kind.group, resource: kind.resource, version: kind.version, namespaces }],
+      : [
+          {
+            api_group: resourceType.group,
+            resource: resourceType.resource,
+            version: resourceType.version,
+            namespaces,
+          },
+        ],
   );
-  const parameters = [account, cluster, JSON.stringify(kinds)];
+  const parameters = [account, cluster, JSON.stringify(resources)];
   await client.query(DROP_NAMESPACES, parameters);
-  await client.query(DROP_KINDS, parameters);
-  await client.query(PUT_KINDS, parameters);
+  await client.query(DROP_RESOURCES, parameters);
+  await client.query(PUT_RESOURCES, parameters);
 }
 
 const SCOPE = `
@@ -42,7 +49,7 @@ DELETE FROM kubernetes_object o USING narrowed s
 WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = s.api_group AND o.resource = s.resource
   AND NOT o.namespace = ANY (s.namespaces)`;
 
-const DROP_KINDS = `${SCOPE},
+const DROP_RESOURCES = `${SCOPE},
 gone AS (
   DELETE FROM kind_state k
   WHERE account = $1 AND cluster = $2
@@ -52,7 +59,7 @@ DELETE FROM kubernetes_object o
 WHERE account = $1 AND cluster = $2
   AND NOT EXISTS (SELECT 1 FROM scope s WHERE s.api_group = o.api_group AND s.resource = o.resource)`;
 
-const PUT_KINDS = `${SCOPE}
+const PUT_RESOURCES = `${SCOPE}
 INSERT INTO kind_state AS k (account, cluster, api_group, resource, version, namespaces)
 SELECT $1, $2, api_group, resource, version, namespaces FROM scope
 ON CONFLICT (account, cluster, api_group, resource) DO UPDATE

@@ -1,5 +1,5 @@
 import type { Pool } from "pg";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
 /** What Postgres believes of one object. */
@@ -29,13 +29,13 @@ export interface InventoryPage {
 export async function selectInventory(
   pool: Pool,
   { account, cluster }: ClusterKey,
-  { group, resource }: ResourceKind,
+  { group, resource }: ResourceType,
   initiator: string,
   after: { readonly namespace: string; readonly name: string },
   limit: number,
 ): Promise<InventoryPage> {
-  const [kinds, objects] = await Promise.all([
-    pool.query<{ incarnation: string; mark: string }>(SELECT_KIND, [account, cluster, group, resource]),
+  const [states, objects] = await Promise.all([
+    pool.query<{ incarnation: string; mark: string }>(SELECT_STATE, [account, cluster, group, resource]),
     pool.query<InventoryRow>(SELECT_ROWS, [
       account,
       cluster,
@@ -47,15 +47,15 @@ export async function selectInventory(
       limit,
     ]),
   ]);
-  const [kind] = kinds.rows;
+  const [state] = states.rows;
   return {
-    incarnation: BigInt(kind?.incarnation ?? 0),
-    highWaterMark: kind?.mark ?? "0",
+    incarnation: BigInt(state?.incarnation ?? 0),
+    highWaterMark: state?.mark ?? "0",
     rows: objects.rows,
   };
 }
 
-const SELECT_KIND = `
+const SELECT_STATE = `
 SELECT incarnation, high_water_mark AS mark FROM kind_state
 WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 

@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
-import type { Failure, KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { Failure, ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 import type { Progress } from "./record-progress.ts";
@@ -14,24 +14,24 @@ type Reason = Pick<Failure, "reason" | "message">;
  *
  * Ignored when the run has ended, belongs to another session, or had the kind ended before.
  */
-export async function endKind(
+export async function verifyResource(
   client: ClientBase,
   position: StreamPosition,
   progress: Progress,
-  end: KindReconciled,
+  end: ResourceReconciled,
   now: Date,
 ): Promise<void> {
   const { account, cluster, epoch } = position;
-  const { kind, runId } = end;
-  if (kind === undefined) {
+  const { resourceType, runId } = end;
+  if (resourceType === undefined) {
     return;
   }
   const { rows } = await client.query<{ started_at: Date }>(FIND_PENDING, [
     account,
     cluster,
     runId,
-    kind.group,
-    kind.resource,
+    resourceType.group,
+    resourceType.resource,
     epoch,
   ]);
   const [run] = rows;
@@ -39,13 +39,15 @@ export async function endKind(
     return;
   }
   const failure =
-    end.failure ?? failureOf(progress, end) ?? (await verify(client, position, kind, end, run.started_at));
-  await client.query(END_KIND, [
+    end.failure ??
+    failureOf(progress, end) ??
+    (await verify(client, position, resourceType, end, run.started_at));
+  await client.query(VERIFY_RESOURCE, [
     account,
     cluster,
     runId,
-    kind.group,
-    kind.resource,
+    resourceType.group,
+    resourceType.resource,
     now,
     end.listed,
     end.equal,
@@ -60,7 +62,7 @@ export async function endKind(
 /** Why the range from the comparison's first sequence to its end proves nothing, if it does not. */
 function failureOf(
   { gapSequence, refusedSequence }: Progress,
-  { firstSequence }: KindReconciled,
+  { firstSequence }: ResourceReconciled,
 ): Reason | undefined {
   if (gapSequence > firstSequence) {
     return {
@@ -80,16 +82,16 @@ function failureOf(
 async function verify(
   client: ClientBase,
   { account, cluster, epoch, sequence }: StreamPosition,
-  kind: ResourceKind,
-  end: KindReconciled,
+  resourceType: ResourceType,
+  end: ResourceReconciled,
   askedAt: Date,
 ): Promise<Reason | undefined> {
   const byPosition = end.listVersion === "";
   const { rowCount } = await client.query(VERIFY, [
     account,
     cluster,
-    kind.group,
-    kind.resource,
+    resourceType.group,
+    resourceType.resource,
     byPosition ? epoch : (end.incarnation ?? null),
     byPosition ? String(sequence) : end.listVersion,
     askedAt,
@@ -101,7 +103,7 @@ async function verify(
       message: "the kind left the scope, or its versions went back, during the run",
     };
   }
-  await client.query(PURGE_TOMBSTONES, [account, cluster, kind.group, kind.resource]);
+  await client.query(PURGE_TOMBSTONES, [account, cluster, resourceType.group, resourceType.resource]);
   return undefined;
 }
 
@@ -112,7 +114,7 @@ JOIN reconciliation_kind k ON k.account = r.account AND k.cluster = r.cluster AN
 WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.epoch = $6 AND r.ended_at IS NULL
   AND k.api_group = $4 AND k.resource = $5 AND k.ended_at IS NULL`;
 
-const END_KIND = `
+const VERIFY_RESOURCE = `
 UPDATE reconciliation_kind SET
   ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, failure_reason = $11, failure_message = $12
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;

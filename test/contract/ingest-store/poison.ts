@@ -36,7 +36,8 @@ export function describePoison(database: { readonly url: string }): void {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, content: poison }));
       const { inventories } = await world.beginRun();
-      const [verify] = inventories.find(({ kind }) => kind?.resource === "pods")?.objects ?? [];
+      const [verify] =
+        inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects ?? [];
       expect(verify).toMatchObject({ uid: "uid-a/x", resourceVersion: "10" });
       expect(verify?.checksum).toHaveLength(32);
     });
@@ -51,7 +52,8 @@ export function describePoison(database: { readonly url: string }): void {
       expect(outcome).toMatchObject({ applied: 2, quarantined: [{ name: "huge", reason, announced: true }] });
       expect(await world.row("a/huge")).toMatchObject({ state: "quarantined", content: null });
       const { inventories } = await world.beginRun();
-      const [verify] = inventories.find(({ kind }) => kind?.resource === "pods")?.objects ?? [];
+      const [verify] =
+        inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects ?? [];
       expect(verify).toMatchObject({ resourceVersion: "10", form: "f1" });
       expect(verify?.checksum).toHaveLength(32);
     });

@@ -73,7 +73,7 @@ export function describeRule(database: { readonly url: string }): void {
     await world.apply(put("a/x", { observed: 10 }));
     await world.apply(remove("a/x", 20));
     const { request } = await world.beginRun();
-    await world.endKind(request.runId, PODS, 30, world.sequence + 1n);
+    await world.verifyResource(request.runId, PODS, 30, world.sequence + 1n);
     expect(await world.rows()).toEqual([]);
     await world.apply(put("a/x", { observed: 15 }));
     expect(await world.rows()).toEqual([]);
@@ -128,7 +128,7 @@ export function describeRule(database: { readonly url: string }): void {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 1000 }), put("a/gone", { observed: 1000 }));
     const { request } = await world.beginRun();
-    await world.endKind(request.runId, PODS, 1000, world.sequence + 1n);
+    await world.verifyResource(request.runId, PODS, 1000, world.sequence + 1n);
     const old = world.at(world.sequence);
     await world.connect("agent-2");
     await world.declare();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ConflictError, NotFoundError, TerminalError } from "../../../src/lib/errors.ts";
-import { batch, CONFIG_MAPS, kind, PODS, put, remove } from "../../support/store/messages.ts";
+import { batch, CONFIG_MAPS, PODS, put, remove, resourceType } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
 import { openWorlds } from "./open-worlds.ts";
 
@@ -14,8 +14,8 @@ export function describeRuns(database: { readonly url: string }): void {
       const world = await openWorld();
       const { inventories } = await world.beginRun();
       expect(
-        inventories.map(({ kind, chunk, objects }) => [
-          kind?.resource,
+        inventories.map(({ resourceType, chunk, objects }) => [
+          resourceType?.resource,
           chunk?.after,
           chunk?.last,
           objects.length,
@@ -33,7 +33,7 @@ export function describeRuns(database: { readonly url: string }): void {
         await world.apply(...keys.slice(index, index + 400).map((key) => put(key, { observed: 10 })));
       }
       const { inventories } = await world.beginRun();
-      const chunks = inventories.filter(({ kind }) => kind?.resource === "pods");
+      const chunks = inventories.filter(({ resourceType }) => resourceType?.resource === "pods");
       expect(chunks.map(({ chunk }) => chunk?.last)).toEqual([false, false, true]);
       expect(chunks[0]?.chunk?.after).toBe("");
       expect(chunks[1]?.chunk?.after).toBe(chunks[0]?.chunk?.through);
@@ -66,10 +66,10 @@ export function describeRuns(database: { readonly url: string }): void {
         "UPDATE kubernetes_object SET managed_by = 'somebody' WHERE cluster = $1 AND name = 'other'",
       );
       const { inventories } = await world.beginRun();
-      const pods = inventories.find(({ kind }) => kind?.resource === "pods");
+      const pods = inventories.find(({ resourceType }) => resourceType?.resource === "pods");
       expect(pods?.objects.map(({ ref }) => ref?.name)).toEqual(["other", "x"]);
       expect(pods?.chunk?.managed.map(({ name }) => name)).toEqual(["mine"]);
-      expect(pods?.chunk?.highWaterMark).toBe("11");
+      expect(pods?.chunk?.highWatermark).toBe("11");
     });
 
     it.each([
@@ -85,7 +85,8 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.apply(put("a/x", { observed: 10 }), put("a/y", { observed: 10 }));
       await world.sql(`UPDATE kubernetes_object SET ${edit} WHERE cluster = $1 AND name = 'x'`);
       const { inventories } = await world.beginRun();
-      const objects = inventories.find(({ kind }) => kind?.resource === "pods")?.objects ?? [];
+      const objects =
+        inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects ?? [];
       expect(objects.map(({ ref, checksum }) => [ref?.name, checksum.length])).toEqual([
         ["x", 0],
         ["y", 32],
@@ -97,14 +98,16 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.apply(put("a/x", { observed: 10 }));
       await world.sql("UPDATE kind_state SET high_water_mark = 5 WHERE cluster = $1");
       const { inventories } = await world.beginRun();
-      expect(inventories.find(({ kind }) => kind?.resource === "pods")?.objects[0]?.checksum).toHaveLength(0);
+      expect(
+        inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects[0]?.checksum,
+      ).toHaveLength(0);
     });
 
     it("still covers a kind whose state somebody deleted", async () => {
       const world = await openWorld();
       await world.sql("DELETE FROM kind_state WHERE cluster = $1");
       const { inventories } = await world.beginRun();
-      expect(inventories.map(({ kind }) => kind?.resource)).toEqual(["configmaps", "pods"]);
+      expect(inventories.map(({ resourceType }) => resourceType?.resource)).toEqual(["configmaps", "pods"]);
     });
   });
 
@@ -112,15 +115,15 @@ export function describeRuns(database: { readonly url: string }): void {
     it("succeeds with its last kind, moves floors, and verifies as of the time it was asked for", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       expect(await run(world)).toMatchObject({ state: "COMPARING" });
-      await world.endKind(request.runId, CONFIG_MAPS, 51, world.sequence + 1n);
+      await world.verifyResource(request.runId, CONFIG_MAPS, 51, world.sequence + 1n);
       expect(await run(world)).toMatchObject({ state: "SUCCEEDED", error_reason: null });
-      const kinds = await world.sql(
+      const resources = await world.sql(
         `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked
          FROM kind_state k JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 ORDER BY 1`,
       );
-      expect(kinds).toEqual([
+      expect(resources).toEqual([
         { resource: "configmaps", floor: "51", as_asked: true },
         { resource: "pods", floor: "50", as_asked: true },
       ]);
@@ -131,15 +134,15 @@ export function describeRuns(database: { readonly url: string }): void {
       const { request } = await world.beginRun();
       const first = world.sequence + 1n;
       world.next();
-      await world.endKind(request.runId, PODS, 50, first);
-      await world.endKind(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 50, first);
+      await world.verifyResource(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
       expect(await run(world)).toMatchObject({ state: "PARTIAL" });
-      expect(await kindOf(world, "pods")).toMatchObject({
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({
         failure_reason: "SequenceGap",
         floor: "0",
         verified: false,
       });
-      expect(await kindOf(world, "configmaps")).toMatchObject({
+      expect(await resourceTypeOf(world, "configmaps")).toMatchObject({
         failure_reason: null,
         floor: "50",
         verified: true,
@@ -151,8 +154,11 @@ export function describeRuns(database: { readonly url: string }): void {
       const { request } = await world.beginRun();
       const first = world.sequence + 1n;
       await world.apply(put("a/x", { observed: 10, content: '{"text":"\\u0000"}' }));
-      await world.endKind(request.runId, PODS, 50, first);
-      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: "Refused", verified: false });
+      await world.verifyResource(request.runId, PODS, 50, first);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({
+        failure_reason: "Refused",
+        verified: false,
+      });
     });
 
     it.each([
@@ -181,8 +187,11 @@ export function describeRuns(database: { readonly url: string }): void {
           const items = [put(`a/${index}`, { observed: 10 })];
           await world.store.applyBatch(world.signal, { ...position, part: { index, count } }, batch(items));
         }
-        await world.endKind(request.runId, PODS, 50, position.sequence);
-        expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: "SequenceGap", verified: false });
+        await world.verifyResource(request.runId, PODS, 50, position.sequence);
+        expect(await resourceTypeOf(world, "pods")).toMatchObject({
+          failure_reason: "SequenceGap",
+          verified: false,
+        });
       },
     );
 
@@ -194,8 +203,8 @@ export function describeRuns(database: { readonly url: string }): void {
         const items = [put(`a/${index}`, { observed: 10 })];
         await world.store.applyBatch(world.signal, { ...position, part: { index, count: 3 } }, batch(items));
       }
-      await world.endKind(request.runId, PODS, 50, position.sequence);
-      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
+      await world.verifyResource(request.runId, PODS, 50, position.sequence);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
     });
 
     it("does not take a gap behind the kind's range for one inside it", async () => {
@@ -203,8 +212,8 @@ export function describeRuns(database: { readonly url: string }): void {
       world.next();
       await world.apply(put("a/x", { observed: 10 }));
       const { request } = await world.beginRun();
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
-      expect(await kindOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
     });
 
     it("counts as findings only rows that its repairs changed (R1)", async () => {
@@ -269,19 +278,19 @@ export function describeRuns(database: { readonly url: string }): void {
     it("ignores what comes after its end (R12)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
-      await world.endKind(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
-      await world.endKind(request.runId, PODS, 90, world.sequence + 1n);
-      expect(await kindOf(world, "pods")).toMatchObject({ floor: "50" });
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 90, world.sequence + 1n);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "50" });
       expect(await world.answer(request)).toEqual([]);
     });
 
     it("keeps the first end of a kind while others are pending (R12)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
-      await world.endKind(request.runId, PODS, 90, world.sequence + 1n);
-      expect(await kindOf(world, "pods")).toMatchObject({ floor: "50", failure_reason: null });
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 90, world.sequence + 1n);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "50", failure_reason: null });
     });
 
     it("ignores what comes after its deadline (R12)", async () => {
@@ -289,8 +298,8 @@ export function describeRuns(database: { readonly url: string }): void {
       const { request } = await world.beginRun();
       await world.sql("UPDATE reconciliation_run SET deadline_at = now() WHERE cluster = $1");
       await world.runs.expireRuns(world.signal);
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
-      expect(await kindOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
       expect(await world.answer(request)).toEqual([]);
       expect(await run(world)).toMatchObject({ state: "EXPIRED" });
     });
@@ -299,9 +308,11 @@ export function describeRuns(database: { readonly url: string }): void {
       const world = await openWorld();
       const { request, inventories } = await world.beginRun();
       expect(inventories.map(({ chunk }) => chunk?.attempt)).toEqual([1, 1]);
-      await world.endKind(request.runId, PODS, 50, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       const again = await world.answer(request);
-      expect(again.map(({ kind, chunk }) => [kind?.resource, chunk?.attempt])).toEqual([["configmaps", 2]]);
+      expect(again.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.attempt])).toEqual([
+        ["configmaps", 2],
+      ]);
     });
 
     it("is superseded by a new session, and what the old one says of it is ignored (R34)", async () => {
@@ -309,9 +320,9 @@ export function describeRuns(database: { readonly url: string }): void {
       const { request } = await world.beginRun();
       const late = world.next();
       await world.connect("agent-2");
-      await world.endKind(request.runId, PODS, 50, late.sequence, late);
+      await world.verifyResource(request.runId, PODS, 50, late.sequence, late);
       expect(await run(world)).toMatchObject({ state: "SUPERSEDED" });
-      expect(await kindOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
     });
 
     it("expires at its deadline", async () => {
@@ -341,7 +352,7 @@ export function describeRuns(database: { readonly url: string }): void {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
       const { request } = await world.beginRun();
-      await world.endKind(request.runId, PODS, 100, world.sequence + 1n);
+      await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n);
       await world.declare([CONFIG_MAPS]);
       expect(await world.rows()).toEqual([]);
       const refused = await world.apply(put("a/x", { observed: 110 }));
@@ -372,10 +383,10 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("keeps the rows of a kind that is read in another version (R31)", async () => {
       const world = await openWorld();
-      const beta = kind("apps", "v1beta1", "deployments");
+      const beta = resourceType("apps", "v1beta1", "deployments");
       await world.declare([beta]);
       await world.store.applyBatch(world.signal, world.next(), batch([put("a/x", { observed: 10 })], beta));
-      await world.declare([kind("apps", "v1", "deployments")]);
+      await world.declare([resourceType("apps", "v1", "deployments")]);
       expect((await world.rows("deployments")).map(({ key }) => key)).toEqual(["a/x"]);
     });
 
@@ -432,7 +443,7 @@ async function run(world: World) {
   return row;
 }
 
-async function kindOf(world: World, resource: string) {
+async function resourceTypeOf(world: World, resource: string) {
   const rows = await world.sql<{ resource: string }>(
     `SELECT s.resource, s.floor::text, s.verified_at IS NOT NULL AS verified, k.failure_reason
      FROM kind_state s LEFT JOIN reconciliation_kind k USING (account, cluster, api_group, resource) WHERE cluster = $1`,

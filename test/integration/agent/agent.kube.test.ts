@@ -4,8 +4,8 @@ import { beforeAll, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { createAgent } from "../../../src/agent/agent.ts";
 import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
-import { formatKind } from "../../../src/domain/resource-type.ts";
-import { createNodeTransport } from "../../../src/kube/http-transport.ts";
+import { formatResourceType } from "../../../src/domain/resource-type.ts";
+import { createKubeTransport } from "../../../src/kube/http-transport.ts";
 import { createSilentLog } from "../../../src/lib/log.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
@@ -42,7 +42,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       { name: "test", server: serverUrl, caFile: caPath, skipTLSVerify: false },
       { name: "test", token },
     );
-    return createNodeTransport(config);
+    return createKubeTransport(config);
   }
 
   it("lists, watches, fetches and converges", { timeout: 60_000 }, async () => {
@@ -61,8 +61,8 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       openSync: backend.openSync,
       config: {
         cluster: "test",
-        kinds: ["*"],
-        excludedKinds: [],
+        resources: ["*"],
+        excludeResources: [],
         namespaces: [NAMESPACE],
         agentVersion: "0",
         // Read by pages, so that the watch and a page are held against each other.
@@ -74,7 +74,9 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     try {
       await until(() => backend.scopes.length > 0);
       const scope =
-        backend.scopes[0]?.kinds.map(({ kind }) => (kind === undefined ? "" : formatKind(kind))) ?? [];
+        backend.scopes[0]?.resources.map(({ resourceType }) =>
+          resourceType === undefined ? "" : formatResourceType(resourceType),
+        ) ?? [];
       expect(scope).toEqual(
         expect.arrayContaining(["v1/configmaps", "v1/namespaces", "apps/v1/deployments"]),
       );

@@ -9,7 +9,7 @@ import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPrismaFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
-import { batch, CONFIG_MAPS, kind, PODS, put, ref } from "../../support/store/messages.ts";
+import { batch, CONFIG_MAPS, PODS, put, ref, resourceType } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 
 const { signal } = new AbortController();
@@ -56,7 +56,9 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     });
     expect(cluster?.lastEventTime).toBeDefined();
     expect(cluster?.verifiedTime).toBeUndefined();
-    expect(cluster?.kinds.map((each) => [each.kind?.resource, each.objects, each.highWaterMark])).toEqual([
+    expect(
+      cluster?.resources.map((each) => [each.resourceType?.resource, each.objects, each.highWatermark]),
+    ).toEqual([
       ["configmaps", 0n, "0"],
       ["pods", 2n, "12"],
     ]);
@@ -127,7 +129,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const content = `{"a":{"long":9007199254740993,"small":0.1},"bb":[1,2],"z":"\u00e9"}`;
     await world.apply(put("a/x", { observed: 7, version: "6", content }));
     // Another version of the same resource names the same object.
-    const asked = { ...ref("a/x"), kind: kind("", "v2", "pods") };
+    const asked = { ...ref("a/x"), kind: resourceType("", "v2", "pods") };
     const object = await store.getObject(signal, account, "fleet-4", asked);
     expect(object).toMatchObject({
       content,
@@ -135,7 +137,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
       observedVersion: "7",
       state: ObjectState.PRESENT,
     });
-    expect(object?.ref?.kind?.version).toBe("v1");
+    expect(object?.ref?.resourceType?.version).toBe("v1");
     expect(object?.checksum).toHaveLength(32);
     const query = { ...everything, cluster: "fleet-4", includeContent: true, after: undefined, limit: 1 };
     const { items } = await store.listObjects(signal, account, query);
@@ -161,7 +163,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const open1 = await store.getRun(signal, account, request.runId);
     expect(open1).toMatchObject({ cluster: "fleet-5", state: ReconciliationState.COMPARING, attempt: 1 });
     expect(open1?.endTime).toBeUndefined();
-    expect(open1?.kinds.map(({ pending }) => pending)).toEqual([true, true]);
+    expect(open1?.results.map(({ pending }) => pending)).toEqual([true, true]);
     expect((await store.listOpenRuns(signal, account, query)).map(({ id }) => id)).toEqual([request.runId]);
 
     const first = world.sequence + 1n;
@@ -171,16 +173,16 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
       request.runId,
     );
     await world.store.applyBatch(signal, world.next(), repairs);
-    await world.endKind(request.runId, PODS, 9, first);
-    await world.endKind(request.runId, CONFIG_MAPS, 9, first);
+    await world.verifyResource(request.runId, PODS, 9, first);
+    await world.verifyResource(request.runId, CONFIG_MAPS, 9, first);
     const run = await store.getRun(signal, account, request.runId);
     expect(run?.state).toBe(ReconciliationState.SUCCEEDED);
-    expect(run?.error).toBeUndefined();
+    expect(run?.failure).toBeUndefined();
     expect(run?.endTime).toBeDefined();
-    const pods = run?.kinds.find((each) => each.kind?.resource === "pods");
+    const pods = run?.results.find((each) => each.resourceType?.resource === "pods");
     expect(pods?.pending).toBe(false);
-    expect(pods?.error).toBeUndefined();
-    expect(pods?.findings.map(({ type, count }) => [type, count])).toEqual([[FindingType.MISSING, 2n]]);
+    expect(pods?.failure).toBeUndefined();
+    expect(pods?.findings.map(({ type, count }) => [type, count])).toEqual([[FindingType.MISSING_ROW, 2n]]);
     expect((await store.getCluster(signal, account, "fleet-5"))?.verifiedTime).toEqual(run?.startTime);
 
     const pages = await allPages(1, (page) => store.listFindings(signal, account, request.runId, page));

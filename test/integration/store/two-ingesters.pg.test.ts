@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { KindReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
@@ -49,11 +49,11 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await world.apply(put("a/x", { observed: 10 }));
     await world.apply(remove("a/x", 20));
     const { request } = await world.beginRun();
-    await world.endKind(request.runId, CONFIG_MAPS, 30, world.sequence + 1n);
+    await world.verifyResource(request.runId, CONFIG_MAPS, 30, world.sequence + 1n);
     // Holds the purging transaction open behind its purge: it ends the run last of all.
     await observer.query("BEGIN");
     await observer.query("SELECT 1 FROM reconciliation_run WHERE id = $1 FOR UPDATE", [request.runId]);
-    const purging = world.endKind(request.runId, PODS, 30, world.sequence + 1n);
+    const purging = world.verifyResource(request.runId, PODS, 30, world.sequence + 1n);
     await waiting(1);
     const stale = other.store.applyBatch(world.signal, world.next(), batch([put("a/x", { observed: 15 })]));
     await waiting(2);
@@ -84,14 +84,14 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
       const apply = async (store: IngestStore): Promise<void> => {
         for (const { position, what } of stream) {
           if (what === undefined) {
-            const end = create(KindReconciledSchema, {
+            const end = create(ResourceReconciledSchema, {
               runId: request.runId,
               attempt: 1,
-              kind: PODS,
+              resourceType: PODS,
               listVersion: "50",
               firstSequence: 1n,
             });
-            await store.applyKindReconciled(world.signal, position, end);
+            await store.applyResourceReconciled(world.signal, position, end);
           } else {
             await store.applyBatch(world.signal, position, what);
           }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Agent, createAgent } from "../../../src/agent/agent.ts";
-import { type AgentConfig, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
+import { type AgentOptions, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { toContent } from "../../../src/agent/object-content.ts";
 import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
@@ -32,17 +32,17 @@ export class AgentWorld implements AsyncDisposable {
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #agents = 0;
-  readonly #config: AgentConfig;
+  readonly #config: AgentOptions;
 
-  constructor(config: Partial<AgentConfig> = {}, tuning: Partial<AgentTuning> = {}) {
+  constructor(config: Partial<AgentOptions> = {}, tuning: Partial<AgentTuning> = {}) {
     this.cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
     if (this.cluster.get("/namespaces", "", "kube-system") === undefined) {
       this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
     }
     this.#config = {
       cluster: "test",
-      kinds: ["v1/configmaps"],
-      excludedKinds: [],
+      resources: ["v1/configmaps"],
+      excludeResources: [],
       namespaces: [],
       agentVersion: "0",
       ...config,
@@ -93,8 +93,8 @@ export class AgentWorld implements AsyncDisposable {
   }
 
   /** What the cluster has of a kind, in the form of `FakeBackend.contents`. */
-  truth(kind = "/configmaps"): Record<string, string> {
-    const entries = this.cluster.list(kind).map((value) => {
+  truth(resourceKey = "/configmaps"): Record<string, string> {
+    const entries = this.cluster.list(resourceKey).map((value) => {
       const object = parseExact(JSON.stringify(value)) as KubeObject;
       const { namespace = "", name } = object.metadata;
       return [formatKey({ namespace, name }), Buffer.from(toContent(object, "").content).toString()] as const;

@@ -12,7 +12,7 @@ import {
   PutObjectSchema,
   VerifyObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
-import type { KindReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
@@ -25,7 +25,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { compareKeys, formatKey, parseKey } from "../../../src/domain/object-key.ts";
 import type { OpenSync } from "../../../src/domain/open-sync.ts";
-import { kindKey, parseKind } from "../../../src/domain/resource-type.ts";
+import { parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 
@@ -59,7 +59,7 @@ export class FakeBackend {
   readonly rows = new Map<string, Map<string, Row>>();
   readonly incarnations = new Map<string, bigint>();
   readonly marks = new Map<string, bigint>();
-  readonly reconciled: KindReconciled[] = [];
+  readonly reconciled: ResourceReconciled[] = [];
   readonly scopes: ScopeDeclared[] = [];
   readonly hellos: Hello[] = [];
   /** Numbered messages of the present session. */
@@ -86,12 +86,12 @@ export class FakeBackend {
   }
 
   /** Sends what is held of a kind, to be compared; returns the run's id. */
-  ask(kindText: string, options: AskOptions = {}): string {
-    const kind = parseKind(kindText);
-    if (kind === undefined) {
-      throw new Error(`no kind: ${kindText}`);
+  ask(resourceText: string, options: AskOptions = {}): string {
+    const resourceType = parseResourceType(resourceText);
+    if (resourceType === undefined) {
+      throw new Error(`no kind: ${resourceText}`);
     }
-    const key = kindKey(kind);
+    const key = resourceTypeKey(resourceType);
     const {
       trigger = ReconciliationTrigger.INTERVAL,
       attempt = 1,
@@ -106,7 +106,7 @@ export class FakeBackend {
     for (let i = 0; i < chunks; i++) {
       const part = held.slice(i * chunkSize, (i + 1) * chunkSize);
       const batch = create(BatchSchema, {
-        kind,
+        resourceType,
         type: BatchType.RECONCILIATION,
         incarnation: this.incarnations.get(key) ?? 0n,
         items: part.map(([, { put }]) => toVerify(put)),
@@ -117,7 +117,7 @@ export class FakeBackend {
           through: part.at(-1)?.[0] ?? "",
           last: i === chunks - 1,
           trigger,
-          highWaterMark: String(options.highWaterMark ?? this.marks.get(key) ?? 0n),
+          highWatermark: String(options.highWaterMark ?? this.marks.get(key) ?? 0n),
           managed: managed.map((text) => create(ObjectRefSchema, parseKey(text) ?? {})),
         },
       });
@@ -129,8 +129,8 @@ export class FakeBackend {
   }
 
   /** What is held of a kind, as content by key. */
-  contents(kind: string): Record<string, string> {
-    const rows = [...(this.rows.get(kind) ?? [])].toSorted(([a], [b]) => compareKeys(a, b));
+  contents(resourceKey: string): Record<string, string> {
+    const rows = [...(this.rows.get(resourceKey) ?? [])].toSorted(([a], [b]) => compareKeys(a, b));
     return Object.fromEntries(
       rows.flatMap(([key, { put }]) =>
         put === undefined ? [] : [[key, Buffer.from(put.content).toString()]],
@@ -188,7 +188,7 @@ export class FakeBackend {
       case "batch":
         this.#apply(message.value);
         break;
-      case "kindReconciled":
+      case "resourceReconciled":
         this.reconciled.push(message.value);
         break;
       default:
@@ -206,14 +206,14 @@ export class FakeBackend {
   }
 
   #apply(batch: Batch): void {
-    const kind = batch.kind === undefined ? "" : kindKey(batch.kind);
-    const rows = this.rows.get(kind) ?? new Map<string, Row>();
-    this.rows.set(kind, rows);
-    const present = this.incarnations.get(kind) ?? 0n;
+    const resourceKey = batch.resourceType === undefined ? "" : resourceTypeKey(batch.resourceType);
+    const rows = this.rows.get(resourceKey) ?? new Map<string, Row>();
+    this.rows.set(resourceKey, rows);
+    const present = this.incarnations.get(resourceKey) ?? 0n;
     const incarnation = batch.incarnation ?? present;
     if (incarnation > present) {
-      this.incarnations.set(kind, incarnation);
-      this.marks.set(kind, 0n);
+      this.incarnations.set(resourceKey, incarnation);
+      this.marks.set(resourceKey, 0n);
     }
     for (const { message } of batch.items) {
       if (message.case !== "putObject" && message.case !== "deleteObject") {
@@ -233,14 +233,17 @@ export class FakeBackend {
           put: message.case === "putObject" ? message.value : undefined,
         });
       }
-      this.marks.set(kind, observed > (this.marks.get(kind) ?? 0n) ? observed : (this.marks.get(kind) ?? 0n));
+      this.marks.set(
+        resourceKey,
+        observed > (this.marks.get(resourceKey) ?? 0n) ? observed : (this.marks.get(resourceKey) ?? 0n),
+      );
     }
   }
 }
 
 function toVerify(put: PutObject | undefined): BatchItem {
-  const { ref, uid, resourceVersion, checksum, form } = put ?? create(PutObjectSchema);
-  const value = create(VerifyObjectSchema, { uid, resourceVersion, checksum, form });
+  const { ref, uid, resourceVersion, checksum, contentFormat: form } = put ?? create(PutObjectSchema);
+  const value = create(VerifyObjectSchema, { uid, resourceVersion, checksum, contentFormat: form });
   return create(BatchItemSchema, {
     message: { case: "verifyObject", value: ref === undefined ? value : { ...value, ref } },
   });

@@ -2,8 +2,8 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import {
   type Cluster,
   ClusterSchema,
-  type Object$ as FleetObject,
-  ObjectSchema,
+  type KubernetesObject as FleetObject,
+  KubernetesObjectSchema,
   type ReconciliationFinding,
   type ReconciliationRun,
   ReconciliationRunSchema,
@@ -22,9 +22,9 @@ export class MemoryFleetStore implements FleetStore {
     this.#account = account;
   }
 
-  addCluster(name: string, ...objects: MessageInitShape<typeof ObjectSchema>[]): void {
+  addCluster(name: string, ...objects: MessageInitShape<typeof KubernetesObjectSchema>[]): void {
     this.clusters.push(create(ClusterSchema, { name }));
-    const added = objects.map((object) => create(ObjectSchema, object));
+    const added = objects.map((object) => create(KubernetesObjectSchema, object));
     this.objects.set(name, added);
   }
 
@@ -45,8 +45,8 @@ export class MemoryFleetStore implements FleetStore {
     const { cluster, group, resource, namespace } = query;
     const objects = this.#own(account, this.objects.get(cluster) ?? []).filter(
       ({ ref }) =>
-        (group === undefined || ref?.kind?.group === group) &&
-        (resource === undefined || ref?.kind?.resource === resource) &&
+        (group === undefined || ref?.resourceType?.group === group) &&
+        (resource === undefined || ref?.resourceType?.resource === resource) &&
         (namespace === undefined || ref?.namespace === namespace),
     );
     return toPage(objects, query);

@@ -14,7 +14,7 @@ export function createPutMessage(cluster: string, name: string, content: string)
     checksum: new Uint8Array(32),
   });
   const batch = create(BatchSchema, {
-    kind: { group: "apps", version: "v1", resource: "deployments" },
+    resourceType: { group: "apps", version: "v1", resource: "deployments" },
     type: BatchType.DEFAULT,
     items: [create(BatchItemSchema, { message: { case: "putObject", value } })],
   });

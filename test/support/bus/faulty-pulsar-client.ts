@@ -1,8 +1,8 @@
 import type {
-  ClientConfig,
   ConsumerConfig,
   ProducerConfig,
   PulsarClient,
+  PulsarClientConfig,
   PulsarClientPackage,
   PulsarConsumer,
   PulsarProducer,
@@ -59,7 +59,7 @@ export function createFaultyPulsarClient(real: PulsarClientPackage): FaultyPulsa
   class FaultyClient implements PulsarClient {
     readonly #client: PulsarClient;
 
-    constructor(config: ClientConfig) {
+    constructor(config: PulsarClientConfig) {
       this.#client = new real.Client(config);
     }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { createPulsarAdmin } from "../../../src/bus/pulsar/admin/create-pulsar-admin.ts";
-import { createNodeTransport } from "../../../src/bus/pulsar/admin/http-transport.ts";
+import { createAdminTransport } from "../../../src/bus/pulsar/admin/http-transport.ts";
 import type { PulsarAdmin } from "../../../src/bus/pulsar/admin/pulsar-admin.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 
@@ -12,5 +12,5 @@ export function newTenant(): string {
 /** Administers a tenant of the broker at `adminUrl`, without authentication. */
 export function administer(adminUrl: string, tenant: string): PulsarAdmin {
   const clock = createSystemClock();
-  return createPulsarAdmin(createNodeTransport({ adminUrl }, clock), tenant, clock);
+  return createPulsarAdmin(createAdminTransport({ adminUrl }, clock), tenant, clock);
 }

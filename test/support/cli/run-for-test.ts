@@ -33,7 +33,7 @@ export async function runForTest(args: readonly string[], options: RunOptions = 
       print: (text) => {
         written.out += text;
       },
-      tell: (text) => {
+      printError: (text) => {
         written.err += text;
       },
       readInput: () => Promise.resolve(input),

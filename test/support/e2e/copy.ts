@@ -18,7 +18,7 @@ export interface CopyOf {
 }
 
 interface Row {
-  readonly kind: string;
+  readonly resourceKey: string;
   readonly namespace: string;
   readonly name: string;
   readonly version: string;
@@ -37,7 +37,7 @@ interface Expected {
   readonly content: string;
 }
 
-interface ReadKind {
+interface ReadResource {
   readonly group: string;
   readonly version: string;
   readonly resource: string;
@@ -51,14 +51,14 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
   const client = new pg.Client({ connectionString: of.databaseUrl });
   await client.connect();
   try {
-    const kinds = await readKinds(client, of);
-    if (kinds.length === 0) {
+    const resources = await readResources(client, of);
+    if (resources.length === 0) {
       return ["no kind is read"];
     }
     const rows = new Map((await readRows(client, of)).map((row) => [toKey(row), row]));
     const objects = new Map<string, Expected>();
-    for (const kind of kinds) {
-      for await (const [key, object] of readObjects(of, kind)) {
+    for (const resource of resources) {
+      for await (const [key, object] of readObjects(of, resource)) {
         objects.set(key, object);
       }
     }
@@ -96,11 +96,11 @@ function compare(row: Row | undefined, object: Expected | undefined): string | u
   return row.checksum?.equals(checksum) ? undefined : "the checksum is not that of the content";
 }
 
-async function readKinds(
+async function readResources(
   client: pg.Client,
   { account = ANONYMOUS_ACCOUNT, cluster }: CopyOf,
-): Promise<ReadKind[]> {
-  const { rows } = await client.query<ReadKind>(
+): Promise<ReadResource[]> {
+  const { rows } = await client.query<ReadResource>(
     `SELECT api_group AS "group", version, resource FROM kind_state WHERE account = $1 AND cluster = $2 ORDER BY 1, 3`,
     [account, cluster],
   );
@@ -112,7 +112,7 @@ async function readRows(
   { account = ANONYMOUS_ACCOUNT, cluster, namespace }: CopyOf,
 ): Promise<Row[]> {
   const { rows } = await client.query<Row>(
-    `SELECT api_group || '/' || resource AS kind, namespace, name, version, state, uid,
+    `SELECT api_group || '/' || resource AS "resourceKey", namespace, name, version, state, uid,
        resource_version, content::text, checksum
      FROM kubernetes_object
      WHERE account = $1 AND cluster = $2 AND state <> 'absent' AND ($3::text IS NULL OR namespace = $3)`,
@@ -121,28 +121,31 @@ async function readRows(
   return rows;
 }
 
-async function* readObjects({ kube, namespace }: CopyOf, kind: ReadKind): AsyncGenerator<[string, Expected]> {
+async function* readObjects(
+  { kube, namespace }: CopyOf,
+  resource: ReadResource,
+): AsyncGenerator<[string, Expected]> {
   const pages = listPages(AbortSignal.timeout(30_000), kube, {
-    kind: { $typeName: "evenkeel.v1.ResourceKind", ...kind },
+    resourceType: { $typeName: "evenkeel.v1.ResourceType", ...resource },
     metadataOnly: false,
   });
   for await (const { items } of pages) {
     for (const item of items) {
       const { managedFields: _, ...metadata } = item.metadata;
       const key = toKey({
-        kind: `${kind.group}/${kind.resource}`,
+        resourceKey: `${resource.group}/${resource.resource}`,
         namespace: metadata.namespace ?? "",
         name: metadata.name,
       });
       if (namespace === undefined || metadata.namespace === namespace) {
         const { uid, resourceVersion } = metadata;
         const content = canonicalize({ ...item, metadata });
-        yield [key, { version: kind.version, uid, resource_version: resourceVersion, content }];
+        yield [key, { version: resource.version, uid, resource_version: resourceVersion, content }];
       }
     }
   }
 }
 
-function toKey({ kind, namespace, name }: Pick<Row, "kind" | "namespace" | "name">): string {
-  return `${kind} ${namespace}/${name}`;
+function toKey({ resourceKey, namespace, name }: Pick<Row, "resourceKey" | "namespace" | "name">): string {
+  return `${resourceKey} ${namespace}/${name}`;
 }

@@ -41,5 +41,5 @@ export async function startDev(programs: Programs, ...args: readonly string[]): 
 /** The simulated cluster of `evenkeel dev`, reached as the story says that kubectl does. */
 export function openDevKube({ program }: Dev): KubeTransport & Disposable {
   const url = /kubectl --server=(\S+)/.exec(program.stdout())?.[1] ?? "";
-  return openKube({ kind: "server", url });
+  return openKube({ type: "server", url });
 }

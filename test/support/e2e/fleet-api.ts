@@ -46,6 +46,6 @@ export async function listSucceededRuns(
 }
 
 /** How many rows a run set right. */
-export function countFindings({ kinds }: ReconciliationRun): number {
-  return kinds.flatMap(({ findings }) => findings).reduce((sum, { count }) => sum + Number(count), 0);
+export function countFindings({ results }: ReconciliationRun): number {
+  return results.flatMap(({ findings }) => findings).reduce((sum, { count }) => sum + Number(count), 0);
 }

@@ -49,7 +49,7 @@ export function createPrograms(): Programs {
   const running = new Set<Program>();
   const start = (...args: readonly string[]): Program => {
     const program = startProgram(args);
-    const leftover = { kind: "pid", pid: program.pid } as const;
+    const leftover = { type: "pid", pid: program.pid } as const;
     running.add(program);
     reaper.add(leftover);
     void program.ended.then(() => {

@@ -1,10 +1,15 @@
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type {
-  KindInventory,
   ReconciliationRequest,
+  ResourceInventory,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import type { Answer, BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type {
+  BatchOutcome,
+  IngestStore,
+  RunAttempt,
+  StreamPosition,
+} from "../../../src/store/ingest-store.ts";
 
 /** A store that writes down what it was asked for; a test replaces what it wants to be answered. */
 export class ScriptedIngestStore implements IngestStore {
@@ -13,8 +18,8 @@ export class ScriptedIngestStore implements IngestStore {
   /** Called at the beginning of each write; may wait or throw. */
   onApply: (position: StreamPosition, attempt: number) => Promise<void> | void = () => {};
   outcome: (batch: Batch) => BatchOutcome = ({ items }) => ({ applied: items.length, quarantined: [] });
-  kinds: readonly ResourceKind[] = [];
-  inventory: (answer: Answer, kind: ResourceKind) => Iterable<KindInventory> = () => [];
+  resourceTypes: readonly ResourceType[] = [];
+  inventory: (answer: RunAttempt, resourceType: ResourceType) => Iterable<ResourceInventory> = () => [];
   isAnswered = true;
   readonly inventoryBytes: number[] = [];
   #attempts = new Map<string, number>();
@@ -31,27 +36,29 @@ export class ScriptedIngestStore implements IngestStore {
     await this.#write(position, "scope");
   }
 
-  async applyKindReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
+  async applyResourceReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
     signal.throwIfAborted();
     await this.#write(position, "reconciled");
   }
 
-  async beginAnswer(
+  async beginAttempt(
     _signal: AbortSignal,
     position: StreamPosition,
     request: ReconciliationRequest,
-  ): Promise<Answer | undefined> {
+  ): Promise<RunAttempt | undefined> {
     this.#answers += 1;
     const attempt = this.#answers;
-    const { kinds } = this;
-    return this.isAnswered ? { position, request, attempt, replyTopic: "replies/test", kinds } : undefined;
+    const { resourceTypes } = this;
+    return this.isAnswered
+      ? { position, request, attempt, replyTopic: "replies/test", resourceTypes }
+      : undefined;
   }
 
-  async *readInventory(_signal: AbortSignal, answer: Answer, kind: ResourceKind) {
-    yield* this.inventory(answer, kind);
+  async *readInventory(_signal: AbortSignal, answer: RunAttempt, resourceType: ResourceType) {
+    yield* this.inventory(answer, resourceType);
   }
 
-  async recordInventoryBytes(_signal: AbortSignal, _answer: Answer, bytes: number): Promise<void> {
+  async recordInventoryBytes(_signal: AbortSignal, _answer: RunAttempt, bytes: number): Promise<void> {
     this.inventoryBytes.push(bytes);
   }
 

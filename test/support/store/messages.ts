@@ -13,18 +13,18 @@ import {
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   ObjectRefSchema,
-  type ResourceKind,
-  ResourceKindSchema,
+  type ResourceType,
+  ResourceTypeSchema,
 } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { checksumOf } from "../../../src/domain/checksum.ts";
 
 /** Kinds that tests speak of. */
-export const PODS = kind("", "v1", "pods");
-export const CONFIG_MAPS = kind("", "v1", "configmaps");
+export const PODS = resourceType("", "v1", "pods");
+export const CONFIG_MAPS = resourceType("", "v1", "configmaps");
 
 /** A kind by its parts. */
-export function kind(group: string, version: string, resource: string): ResourceKind {
-  return create(ResourceKindSchema, { group, version, resource });
+export function resourceType(group: string, version: string, resource: string): ResourceType {
+  return create(ResourceTypeSchema, { group, version, resource });
 }
 
 /** What a Put says. */
@@ -48,7 +48,7 @@ export function put(key: string, init: PutInit = {}): BatchItem {
     observedVersion: init.observed === undefined ? "" : String(init.observed),
     content,
     checksum: init.checksum ?? checksumOf(content),
-    form: "f1",
+    contentFormat: "f1",
     quarantineReason: init.quarantineReason ?? "",
   });
   return create(BatchItemSchema, { message: { case: "putObject", value } });
@@ -67,7 +67,7 @@ export function remove(key: string, observed?: number | string): BatchItem {
 /** A DEFAULT batch. */
 export function batch(items: readonly BatchItem[], of = PODS, runId?: string, incarnation?: bigint): Batch {
   return create(BatchSchema, {
-    kind: of,
+    resourceType: of,
     type: BatchType.DEFAULT,
     items: [...items],
     ...(runId !== undefined && { chunk: { runId, attempt: 1 } }),

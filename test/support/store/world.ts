@@ -1,12 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { type BatchItem, ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
-  type KindInventory,
-  KindReconciledSchema,
   type ReconciliationRequest,
+  type ResourceInventory,
+  ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceKind } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { KindScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
@@ -84,13 +84,15 @@ export class World implements AsyncDisposable {
   }
 
   async declare(
-    kinds: readonly ResourceKind[] = [PODS, CONFIG_MAPS],
+    resourceTypes: readonly ResourceType[] = [PODS, CONFIG_MAPS],
     namespaces: readonly string[] = [],
   ): Promise<void> {
     this.#generation += 1n;
     const scope = create(ScopeDeclaredSchema, {
       generation: this.#generation,
-      kinds: kinds.map((kind) => create(KindScopeSchema, { kind, namespaces: [...namespaces] })),
+      resources: resourceTypes.map((resourceType) =>
+        create(ResourceScopeSchema, { resourceType, namespaces: [...namespaces] }),
+      ),
     });
     await this.store.applyScope(this.signal, this.next(), scope);
   }
@@ -102,7 +104,7 @@ export class World implements AsyncDisposable {
   /** A run by hand, up to its answer. */
   async beginRun(): Promise<{
     readonly request: ReconciliationRequest;
-    readonly inventories: KindInventory[];
+    readonly inventories: ResourceInventory[];
   }> {
     const { request } = await this.runs.createRun(this.signal, {
       account: "acme",
@@ -114,14 +116,14 @@ export class World implements AsyncDisposable {
   }
 
   /** What Postgres answers to the request: all chunks of all kinds. */
-  async answer(request: ReconciliationRequest): Promise<KindInventory[]> {
-    const answer = await this.store.beginAnswer(this.signal, this.at(0n), request);
-    const inventories: KindInventory[] = [];
-    for (const kind of answer?.kinds ?? []) {
+  async answer(request: ReconciliationRequest): Promise<ResourceInventory[]> {
+    const answer = await this.store.beginAttempt(this.signal, this.at(0n), request);
+    const inventories: ResourceInventory[] = [];
+    for (const resourceType of answer?.resourceTypes ?? []) {
       for await (const inventory of this.store.readInventory(
         this.signal,
         answer as NonNullable<typeof answer>,
-        kind,
+        resourceType,
       )) {
         inventories.push(inventory);
       }
@@ -130,28 +132,28 @@ export class World implements AsyncDisposable {
   }
 
   /** The agent's end of a kind. */
-  async endKind(
+  async verifyResource(
     runId: string,
-    kind: ResourceKind,
+    resourceType: ResourceType,
     listVersion: number | string,
     firstSequence: bigint,
     position = this.next(),
   ): Promise<void> {
-    const end = create(KindReconciledSchema, {
+    const end = create(ResourceReconciledSchema, {
       runId,
       attempt: 1,
-      kind,
+      resourceType,
       listVersion: String(listVersion),
       firstSequence,
     });
-    await this.store.applyKindReconciled(this.signal, position, end);
+    await this.store.applyResourceReconciled(this.signal, position, end);
   }
 
   /** A run that finds the default scope right at the list version. */
   async verifyAll(listVersion: number): Promise<void> {
     const { request } = await this.beginRun();
-    for (const kind of [PODS, CONFIG_MAPS]) {
-      await this.endKind(request.runId, kind, listVersion, this.sequence + 1n);
+    for (const resourceType of [PODS, CONFIG_MAPS]) {
+      await this.verifyResource(request.runId, resourceType, listVersion, this.sequence + 1n);
     }
   }
 

@@ -184,7 +184,7 @@ describe("an agent", () => {
     await using world = new AgentWorld();
     await world.start();
     const value = create(BatchSchema, {
-      kind: { version: "v1", resource: "configmaps" },
+      resourceType: { version: "v1", resource: "configmaps" },
       type: 77 as BatchType,
       chunk: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1, last: true },
     });
@@ -252,7 +252,7 @@ describe("an agent", () => {
           )
         : [],
     );
-    expect(reasons).toEqual([DeleteReason.OBSERVED, DeleteReason.MISSING]);
+    expect(reasons).toEqual([DeleteReason.OBSERVED, DeleteReason.NOT_LISTED]);
   });
 
   it("bounds the inventories that wait, and says so", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatKind } from "../../../src/domain/resource-type.ts";
+import { formatResourceType } from "../../../src/domain/resource-type.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 
 const DISCOVERY_MS = 5 * 60_000;
@@ -24,14 +24,14 @@ function defineWidgets(world: AgentWorld): void {
 }
 
 function scope(world: AgentWorld): string[] {
-  return (world.backend.scopes.at(-1)?.kinds ?? []).map(({ kind }) =>
-    kind === undefined ? "" : formatKind(kind),
+  return (world.backend.scopes.at(-1)?.resources ?? []).map(({ resourceType }) =>
+    resourceType === undefined ? "" : formatResourceType(resourceType),
   );
 }
 
 describe("scope", () => {
   it("takes a kind in when it appears, sends it whole, and lets it go only when it is surely gone", async () => {
-    await using world = new AgentWorld({ kinds: ["*"] });
+    await using world = new AgentWorld({ resources: ["*"] });
     await world.start();
     expect(scope(world)).not.toContain("example.com/v1/widgets");
     defineWidgets(world);
@@ -48,7 +48,7 @@ describe("scope", () => {
   });
 
   it("R11: keeps the kinds of a group that does not answer", async () => {
-    await using world = new AgentWorld({ kinds: ["*"] });
+    await using world = new AgentWorld({ resources: ["*"] });
     await world.start();
     const before = scope(world);
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
@@ -58,7 +58,7 @@ describe("scope", () => {
   });
 
   it("R11: declares nothing at the start before each group has answered", async () => {
-    await using world = new AgentWorld({ kinds: ["*"] });
+    await using world = new AgentWorld({ resources: ["*"] });
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
     await world.start();
     await world.settle(120_000);
@@ -84,7 +84,7 @@ describe("scope", () => {
   });
 
   it("R11: two complete discoveries have to lack a kind: one that could not ask does not count", async () => {
-    await using world = new AgentWorld({ kinds: ["*"] });
+    await using world = new AgentWorld({ resources: ["*"] });
     defineWidgets(world);
     await world.start();
     world.cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", "widgets.example.com");

@@ -12,8 +12,8 @@ import { runForTest } from "../../support/cli/run-for-test.ts";
 import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 
 const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
-const kind = { group: "apps", version: "v1", resource: "deployments" };
-const ref = { kind, namespace: "shop", name: "web" };
+const resourceType = { group: "apps", version: "v1", resource: "deployments" };
+const ref = { kind: resourceType, namespace: "shop", name: "web" };
 const ago = (ms: number) => timestampFromDate(new Date(Date.now() - ms));
 
 /** Runs a command line of words without blanks. */
@@ -105,14 +105,17 @@ describe("questions to a server", () => {
           state: ReconciliationState.PARTIAL,
           startTime: ago(3000),
           endTime: ago(1800),
-          kinds: [
-            { kind, listed: 7n, findings: [{ type: FindingType.GHOST, count: 2n }] },
-            { kind: { ...kind, resource: "daemonsets" }, error: { reason: "Forbidden", message: "no list" } },
+          results: [
+            { resourceType, listed: 7n, findings: [{ type: FindingType.GHOST_ROW, count: 2n }] },
+            {
+              resourceType: { ...resourceType, resource: "daemonsets" },
+              failure: { reason: "Forbidden", message: "no list" },
+            },
           ],
         },
       }),
       listReconciliationFindings: () => ({
-        findings: [{ ref, type: FindingType.GHOST, detail: "no such object" }],
+        findings: [{ ref, type: FindingType.GHOST_ROW, detail: "no such object" }],
       }),
     };
     await withServer(fleet, async (environment) => {
@@ -136,7 +139,7 @@ describe("reconcile", () => {
         cluster: "c1",
         state: now,
         ...(ended && { endTime: ago(0) }),
-        kinds: [{ kind, pending: !ended }],
+        kinds: [{ kind: resourceType, pending: !ended }],
       },
     });
     return {

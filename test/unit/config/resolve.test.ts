@@ -43,7 +43,7 @@ describe("defaults", () => {
   });
 
   test("of the agent", () => {
-    const { excludes, ...config } = agent({});
+    const { excludeResources: excludes, ...config } = agent({});
     expect(config).toEqual({
       server: "http://127.0.0.1:7070",
       token: undefined,
@@ -112,11 +112,11 @@ test("a flag stands above the environment, that above the file, that above the d
 });
 
 test("lists and switches", () => {
-  const kinds = agent({ EVENKEEL_KINDS: "apps/v1/deployments, v1/pods", EVENKEEL_EXCLUDES: "" });
-  expect(kinds.kinds).toEqual(["apps/v1/deployments", "v1/pods"]);
-  expect(kinds.excludes).toEqual([]);
-  expect(agent({ EVENKEEL_EXCLUDES: "apps/*,v1/pods" }).excludes).toEqual(["apps/*", "v1/pods"]);
-  expect(agent({ EVENKEEL_KINDS: "*" }).kinds).toEqual(["*"]);
+  const resources = agent({ EVENKEEL_KINDS: "apps/v1/deployments, v1/pods", EVENKEEL_EXCLUDES: "" });
+  expect(resources.resources).toEqual(["apps/v1/deployments", "v1/pods"]);
+  expect(resources.excludeResources).toEqual([]);
+  expect(agent({ EVENKEEL_EXCLUDES: "apps/*,v1/pods" }).excludeResources).toEqual(["apps/*", "v1/pods"]);
+  expect(agent({ EVENKEEL_KINDS: "*" }).resources).toEqual(["*"]);
   const environment = { EVENKEEL_DRIFT: "false" };
   expect(resolveConfig(devProgram, { flags: { churn: false }, environment })).toMatchObject({
     churn: false,

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { driftKinds, type InjectedDrift } from "../../../src/dev/drift.ts";
+import { DRIFT_TYPES, type InjectedDrift } from "../../../src/dev/drift.ts";
 import { createDriftInjector } from "../../../src/dev/drift-injector.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
@@ -31,7 +31,7 @@ describeWithPostgres("the drift injector", (database) => {
 
   const fill = async (): Promise<void> => {
     await client.query("DELETE FROM kubernetes_object");
-    for (const { group, resource, version } of cluster.kinds()) {
+    for (const { group, resource, version } of cluster.resources()) {
       for (const object of cluster.list(`${group}/${resource}`)) {
         await client.query(
           `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, version, state, uid,
@@ -58,7 +58,7 @@ describeWithPostgres("the drift injector", (database) => {
       (key) => JSON.stringify(before.get(key)) !== JSON.stringify(after.get(key)),
     );
   const keys = ({ objects }: InjectedDrift): string[] =>
-    objects.map(({ kind, namespace, name }) => `${kind}/${namespace}/${name}`);
+    objects.map(({ resourceKey, namespace, name }) => `${resourceKey}/${namespace}/${name}`);
 
   it("does nothing to a copy that is empty", async () => {
     expect(
@@ -68,14 +68,14 @@ describeWithPostgres("the drift injector", (database) => {
 
   it("goes through the kinds of drift, breaks just what it says, and leaves no trusted checksum on it", async () => {
     const injector = createDriftInjector({ cluster, databaseUrl: database.url, target });
-    for (const kind of driftKinds) {
+    for (const type of DRIFT_TYPES) {
       await fill();
       const [before, revision] = [await read(), cluster.store.revision];
       const drift = (await injector.inject()) ?? expect.fail("nothing was broken");
-      expect(drift.kind).toBe(kind);
+      expect(drift.type).toBe(type);
       const after = await read();
-      if (kind === "lost-event") {
-        const [{ namespace, name, kind: key }] = drift.objects;
+      if (type === "lost-event") {
+        const [{ namespace, name, resourceKey: key }] = drift.objects;
         expect(cluster.get(key, namespace, name)?.metadata.resourceVersion).toBe(String(revision + 1));
         expect(cluster.eventsAfter(key, revision)).toEqual([]);
         expect(differences(before, after)).toEqual([]);
@@ -84,7 +84,7 @@ describeWithPostgres("the drift injector", (database) => {
       expect(cluster.store.revision).toBe(revision);
       expect(differences(before, after).sort()).toEqual(keys(drift).sort());
       for (const key of keys(drift)) {
-        expect(after.get(key)?.checksum ?? null, kind).toBeNull();
+        expect(after.get(key)?.checksum ?? null, type).toBeNull();
       }
     }
   });
@@ -104,7 +104,7 @@ describeWithPostgres("the drift injector", (database) => {
     expect(content.metadata.name).toBe(ghost.objects[0].name);
     expect([...before.values()].map(({ uid }) => uid)).not.toContain(content.metadata.uid);
     expect(
-      cluster.get(ghost.objects[0].kind, ghost.objects[0].namespace, ghost.objects[0].name),
+      cluster.get(ghost.objects[0].resourceKey, ghost.objects[0].namespace, ghost.objects[0].name),
     ).toBeUndefined();
   });
 
@@ -123,7 +123,7 @@ describeWithPostgres("the drift injector", (database) => {
     const injector = createDriftInjector({ cluster, databaseUrl: database.url, target, intervalMs: 1000 });
     const running = injector.run(controller.signal, told.resolve);
     await clock.advance(1500);
-    expect((await told.promise).kind).toBe("lost-event");
+    expect((await told.promise).type).toBe("lost-event");
     controller.abort();
     await running;
     expect(clock.pending).toBe(0);

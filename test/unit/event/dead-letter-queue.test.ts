@@ -4,9 +4,9 @@ import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { fromDeadLetter, toDeadLetter } from "../../../src/event/dead-letter.ts";
 import {
   createDeadLetters,
-  type DeadLetters,
-  type KeptLetter,
-  LettersHeldError,
+  type DeadLetterQueue,
+  DeadLettersLockedError,
+  type StoredDeadLetter,
 } from "../../../src/event/dead-letter-queue.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { NotFoundError } from "../../../src/lib/errors.ts";
@@ -18,13 +18,13 @@ const original = { key: '["acme","c1"]', payload: Uint8Array.of(1, 2), propertie
 describe("dead letters", () => {
   let bus: Bus;
   let clock: ManualClock;
-  let letters: DeadLetters;
+  let letters: DeadLetterQueue;
   let kept: number;
   let refuse: (topic: string) => boolean;
 
   beforeEach(async () => {
     refuse = () => false;
-    bus = createMemoryBus({ fateOf: (topic) => (refuse(topic) ? "refuse" : "store") });
+    bus = createMemoryBus({ outcomeFor: (topic) => (refuse(topic) ? "refuse" : "store") });
     clock = new ManualClock();
     await ensureSubscription(signal, bus, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
     await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
@@ -46,7 +46,7 @@ describe("dead letters", () => {
     expect(clock.pending).toBe(0);
   });
 
-  const read = async (): Promise<KeptLetter[]> => Array.fromAsync(letters.read(signal));
+  const read = async (): Promise<StoredDeadLetter[]> => Array.fromAsync(letters.read(signal));
   const reasons = async (): Promise<string[]> => (await read()).map(({ reason }) => reason);
   const idOf = async (reason: string): Promise<string> =>
     (await read()).find((letter) => letter.reason === reason)?.id ?? "";
@@ -125,7 +125,7 @@ describe("dead letters", () => {
         seen.push(reason);
       }
     })();
-    const refused = expect(reading).rejects.toThrow(LettersHeldError);
+    const refused = expect(reading).rejects.toThrow(DeadLettersLockedError);
     await clock.advance(5000);
     await refused;
     await expect(reading).rejects.toThrow("3 of 3 dead letters did not come");

@@ -5,35 +5,35 @@ import { InvalidArgumentError, RetryableError, TerminalError } from "../../../sr
 import { PoisonError, StatementError, toStoreError } from "../../../src/store/postgres/sql-error.ts";
 
 const running = new AbortController().signal;
-const UNKNOWN: Disposition = { kind: "retry", afterMs: undefined, unknownCode: "none" };
+const UNKNOWN: Disposition = { type: "retry", afterMs: undefined, unknownCode: "none" };
 const stopped = AbortSignal.abort(new Error("stop"));
 
 describe("what a failed attempt means", () => {
   it.each<[string, unknown, Disposition]>([
-    ["something that passes", new RetryableError("gone"), { kind: "retry", afterMs: undefined }],
+    ["something that passes", new RetryableError("gone"), { type: "retry", afterMs: undefined }],
     [
       "something that passes, with a delay",
       new RetryableError("gone", { retryAfterMs: 700 }),
-      { kind: "retry", afterMs: 700 },
+      { type: "retry", afterMs: 700 },
     ],
-    ["a refused publish", new PublishRefusedError("full"), { kind: "retry", afterMs: undefined }],
-    ["a publish without receipt", new PublishUnknownError("lost"), { kind: "retry", afterMs: undefined }],
-    ["what never succeeds", new TerminalError("no body"), { kind: "deadLetter", reason: "no body" }],
+    ["a refused publish", new PublishRefusedError("full"), { type: "retry", afterMs: undefined }],
+    ["a publish without receipt", new PublishUnknownError("lost"), { type: "retry", afterMs: undefined }],
+    ["what never succeeds", new TerminalError("no body"), { type: "deadLetter", reason: "no body" }],
     [
       "a message that is not as it has to be",
       new InvalidArgumentError([{ field: "kind", description: "is required" }]),
-      { kind: "deadLetter", reason: "kind: is required" },
+      { type: "deadLetter", reason: "kind: is required" },
     ],
-    ["what Postgres cannot hold", new PoisonError("22P05"), { kind: "deadLetter", reason: "22P05" }],
+    ["what Postgres cannot hold", new PoisonError("22P05"), { type: "deadLetter", reason: "22P05" }],
     [
       "a statement that Postgres refuses for an unknown reason",
       new StatementError("no such function", "42883"),
-      { kind: "retry", afterMs: undefined, unknownCode: "42" },
+      { type: "retry", afterMs: undefined, unknownCode: "42" },
     ],
     [
       "an error with an unknown code",
       Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" }),
-      { kind: "retry", afterMs: undefined, unknownCode: "ERR_OF_A_LATER_NODE" },
+      { type: "retry", afterMs: undefined, unknownCode: "ERR_OF_A_LATER_NODE" },
     ],
     ["an error without a code", new Error("anything"), UNKNOWN],
     ["a fault of ours", new TypeError("undefined"), UNKNOWN],
@@ -87,13 +87,13 @@ describe("an error of the database", () => {
     ["a code of Prisma's", withCode("P9999")],
     ["a value that is not an Error", "a text"],
   ])("is retried: %s", (_, error) => {
-    expect(toDisposition(running, toStoreError(error)).kind).toBe("retry");
+    expect(toDisposition(running, toStoreError(error)).type).toBe("retry");
   });
 
   it.each(["22P05", "22021", "23514", "54000"])(
     "is permanent when it is of the data: SQLSTATE %s",
     (code) => {
-      expect(toDisposition(running, toStoreError(withCode(code))).kind).toBe("deadLetter");
+      expect(toDisposition(running, toStoreError(withCode(code))).type).toBe("deadLetter");
     },
   );
 });

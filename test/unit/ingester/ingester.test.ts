@@ -2,10 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import { KindReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Delivery, Producer } from "../../../src/bus/bus.ts";
-import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/bus/memory/memory-bus.ts";
+import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { encodeEvent } from "../../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester } from "../../../src/ingester/ingester.ts";
@@ -19,7 +19,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingMetrics, type RecordingMetrics } from "../../support/recording-metrics.ts";
 
 const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
-const END: Event["body"] = { case: "kindReconciled", value: create(KindReconciledSchema) };
+const END: Event["body"] = { case: "resourceReconciled", value: create(ResourceReconciledSchema) };
 
 function batchOf(type: BatchType = BatchType.DEFAULT): Event["body"] {
   return { case: "batch", value: create(BatchSchema, { type }) };
@@ -33,12 +33,12 @@ describe("an ingester", () => {
   let metrics: RecordingMetrics;
   let producer: Producer;
   let running: Promise<void>;
-  let fateOf: (topic: string) => PublishFate;
+  let fateOf: (topic: string) => PublishOutcome;
 
   beforeEach(async () => {
     clock = new ManualClock();
     fateOf = () => "store";
-    bus = createMemoryBus({ fateOf: (topic) => fateOf(topic) });
+    bus = createMemoryBus({ outcomeFor: (topic) => fateOf(topic) });
     store = new ScriptedIngestStore();
     stop = new AbortController();
     metrics = createRecordingMetrics();

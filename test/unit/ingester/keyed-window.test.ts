@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLanes, Hold } from "../../../src/ingester/keyed-window.ts";
+import { createLanes, KeyedWindow } from "../../../src/ingester/keyed-window.ts";
 
 const payload = (bytes: number): Uint8Array => new Uint8Array(bytes);
 
 describe("what an ingester holds", () => {
   it("is enough when there are as many deliveries as allowed, or as many bytes", () => {
-    const hold = new Hold({ maxItems: 2, maxItemsPerKey: 2, maxBytes: 100 });
+    const hold = new KeyedWindow({ maxItems: 2, maxItemsPerKey: 2, maxBytes: 100 });
     const first = hold.add("a", payload(10));
     expect(hold.isFull).toBe(false);
     hold.add("b", payload(10));
@@ -20,7 +20,7 @@ describe("what an ingester holds", () => {
   });
 
   it("counts no more of one key than its share", () => {
-    const hold = new Hold({ maxItems: 3, maxItemsPerKey: 2, maxBytes: 1000 });
+    const hold = new KeyedWindow({ maxItems: 3, maxItemsPerKey: 2, maxBytes: 1000 });
     const held = [1, 2, 3, 4, 5].map(() => hold.add("a", payload(1)));
     expect(hold.isFull).toBe(false);
     hold.add("b", payload(1));
@@ -34,7 +34,7 @@ describe("what an ingester holds", () => {
   });
 
   it("forgets the newest payloads of a key that is stuck, never its first, and none of another", () => {
-    const hold = new Hold({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
+    const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
     const stuck = [1, 2, 3, 4].map(() => hold.add("a", payload(10)));
     const other = hold.add("b", payload(10));
     expect(hold.isFull).toBe(true);
@@ -48,7 +48,7 @@ describe("what an ingester holds", () => {
   });
 
   it("moves while a key holds something and waits for nothing", () => {
-    const hold = new Hold({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
+    const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
     expect(hold.isMoving).toBe(false);
     hold.add("a", payload(1));
     hold.setStuck("a", true);
@@ -60,7 +60,7 @@ describe("what an ingester holds", () => {
   });
 
   it("wakes who waits for room", async () => {
-    const hold = new Hold({ maxItems: 1, maxItemsPerKey: 1, maxBytes: 50 });
+    const hold = new KeyedWindow({ maxItems: 1, maxItemsPerKey: 1, maxBytes: 50 });
     const held = hold.add("a", payload(10));
     const changed = hold.changed();
     held.release();
@@ -72,7 +72,7 @@ describe("what an ingester holds", () => {
     const step = fc.record({ key: fc.constantFrom("a", "b", "c"), bytes: fc.nat(40), stuck: fc.boolean() });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const hold = new Hold({ maxItems: 10, maxItemsPerKey: 3, maxBytes: 100 });
+        const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 3, maxBytes: 100 });
         const held = steps.map(({ key, bytes, stuck }) => {
           const one = hold.add(key, payload(bytes));
           hold.setStuck(key, stuck);

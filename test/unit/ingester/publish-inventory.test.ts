@@ -2,17 +2,17 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
 import {
-  type KindInventory,
-  KindInventorySchema,
   ReconciliationRequestSchema,
+  type ResourceInventory,
+  ResourceInventorySchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Consumer } from "../../../src/bus/bus.ts";
-import { createMemoryBus, type MemoryBus, type PublishFate } from "../../../src/bus/memory/memory-bus.ts";
+import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { decodeEvent } from "../../../src/event/codec.ts";
 import { retryInPlace } from "../../../src/ingester/process-delivery.ts";
 import { createProducers } from "../../../src/ingester/producer-pool.ts";
-import { answerRequest } from "../../../src/ingester/publish-inventory.ts";
+import { publishInventory } from "../../../src/ingester/publish-inventory.ts";
 import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
@@ -29,14 +29,14 @@ const event: Event = create(EventSchema, {
   body: { case: "reconciliationRequest", value: request },
 });
 
-function kind(resource: string) {
-  return create(ResourceKindSchema, { version: "v1", resource });
+function resourceType(resource: string) {
+  return create(ResourceTypeSchema, { version: "v1", resource });
 }
 
-function chunk(resource: string, attempt: number, objects: number, managed = 0): KindInventory {
+function chunk(resource: string, attempt: number, objects: number, managed = 0): ResourceInventory {
   const ref = { namespace: "a", name: "x" };
-  return create(KindInventorySchema, {
-    kind: kind(resource),
+  return create(ResourceInventorySchema, {
+    resourceType: resourceType(resource),
     objects: Array.from({ length: objects }, () => ({ ref })),
     chunk: { runId: RUN, attempt, last: true, managed: Array.from({ length: managed }, () => ref) },
   });
@@ -46,12 +46,12 @@ describe("an answer", () => {
   let bus: MemoryBus;
   let store: ScriptedIngestStore;
   let replies: Consumer;
-  let fateOf: () => PublishFate;
+  let fateOf: () => PublishOutcome;
   const clock = new ManualClock();
 
   beforeEach(async () => {
     fateOf = () => "store";
-    bus = createMemoryBus({ fateOf: () => fateOf() });
+    bus = createMemoryBus({ outcomeFor: () => fateOf() });
     store = new ScriptedIngestStore();
     replies = await bus.subscribe(signal, {
       topic: "replies/test",
@@ -63,7 +63,7 @@ describe("an answer", () => {
   afterEach(() => bus.close());
 
   const answer = () =>
-    answerRequest(
+    publishInventory(
       signal,
       { store, producers: createProducers(bus), clock },
       {
@@ -83,11 +83,13 @@ describe("an answer", () => {
   };
   const show = ({ body }: Event): string[] =>
     body.case === "reconciliationRequest"
-      ? body.value.kinds.map((inventory) => `${inventory.kind?.resource} ${inventory.chunk?.attempt}`)
+      ? body.value.inventories.map(
+          (inventory) => `${inventory.resourceType?.resource} ${inventory.chunk?.attempt}`,
+        )
       : [String(body.case)];
 
   it("goes to the topic of the backend that holds the session, under the session's identity", async () => {
-    store.kinds = [kind("pods")];
+    store.resourceTypes = [resourceType("pods")];
     store.inventory = ({ attempt }) => [chunk("pods", attempt, 3)];
     await answer();
     const [reply] = await read(1);
@@ -103,7 +105,7 @@ describe("an answer", () => {
       d: [500, 0],
       e: [0, 0],
     };
-    store.kinds = Object.keys(sizes).map(kind);
+    store.resourceTypes = Object.keys(sizes).map(resourceType);
     store.inventory = ({ attempt }, { resource }) => [
       chunk(resource, attempt, ...(sizes[resource] ?? [0, 0])),
     ];
@@ -115,16 +117,16 @@ describe("an answer", () => {
 
   it("is none when the run has ended, or the session is another one", async () => {
     store.isAnswered = false;
-    store.kinds = [kind("pods")];
+    store.resourceTypes = [resourceType("pods")];
     fateOf = () => "refuse";
     await answer();
     expect(store.inventoryBytes).toEqual([]);
   });
 
   it("begins again as a new attempt when a publish fails in the middle (R33)", async () => {
-    store.kinds = [kind("a"), kind("b")];
+    store.resourceTypes = [resourceType("a"), resourceType("b")];
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
-    const fates: PublishFate[] = ["store", "storeUnknown"];
+    const fates: PublishOutcome[] = ["store", "storeUnknown"];
     fateOf = () => fates.shift() ?? "store";
     const retry = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
     const outcome = retryInPlace(signal, retry, answer);

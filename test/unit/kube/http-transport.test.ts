@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
-  createNodeTransport,
+  createKubeTransport,
   type NodeTransport,
   parseRetryAfter,
 } from "../../../src/kube/http-transport.ts";
@@ -17,7 +17,7 @@ async function withServer(
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const transport = createNodeTransport(loadKubeConfig({ kind: "server", url: `http://127.0.0.1:${port}/` }));
+  const transport = createKubeTransport(loadKubeConfig({ type: "server", url: `http://127.0.0.1:${port}/` }));
   try {
     await body(transport);
   } finally {

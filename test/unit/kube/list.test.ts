@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../../../src/domain/canonical-json.ts";
 import { ExpiredListError, KubeRefusedError, MalformedAnswerError } from "../../../src/kube/kube-error.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
@@ -8,7 +8,7 @@ import { type ListOptions, listPages } from "../../../src/kube/list.ts";
 import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;
-const kind = create(ResourceKindSchema, { version: "v1", resource: "pods" });
+const resourceType = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
 
 function page(version: string, next: string, names: readonly string[]): Answer {
   const items = names.map((name) => ({ metadata: { name, namespace: "a", uid: "u", resourceVersion: "1" } }));
@@ -25,7 +25,7 @@ async function listAll(answers: readonly Answer[], options: Partial<ListOptions>
   const transport = scriptedTransport(answers);
   const items: KubeObject[] = [];
   for await (const { items: some } of listPages(signal, transport, {
-    kind,
+    resourceType,
     metadataOnly: true,
     ...options,
   })) {

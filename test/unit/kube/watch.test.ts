@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ResourceKindSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
   KubeUnavailableError,
   MalformedAnswerError,
@@ -12,7 +12,7 @@ import { type WatchEvent, watchEvents } from "../../../src/kube/watch.ts";
 import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;
-const kind = create(ResourceKindSchema, { group: "apps", version: "v1", resource: "deployments" });
+const resourceType = create(ResourceTypeSchema, { group: "apps", version: "v1", resource: "deployments" });
 
 async function watch(answer: Answer): Promise<{ events: WatchEvent[]; error: unknown; url: string }> {
   const transport = scriptedTransport([answer]);
@@ -20,7 +20,7 @@ async function watch(answer: Answer): Promise<{ events: WatchEvent[]; error: unk
   let error: unknown;
   try {
     for await (const event of watchEvents(signal, transport, {
-      kind,
+      resourceType,
       resourceVersion: "7",
       timeoutSeconds: 300,
     })) {

@@ -4,7 +4,7 @@ import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
-import { Restart, superviseIngester } from "../../../src/main/ingester.ts";
+import { RestartTrigger, superviseIngester } from "../../../src/main/ingester.ts";
 import type { Database } from "../../../src/store/postgres/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";
@@ -27,13 +27,13 @@ it("leaves the bus and joins it anew as often as it is asked to, until it is sto
     },
   };
   const runtime = { clock, random: createSeededRandom(1), log, metrics: noMetrics, tracer: noTracer };
-  const restart = new Restart();
+  const restart = new RestartTrigger();
   const stop = new AbortController();
   const ended = superviseIngester(stop.signal, { bus, database: {} as Database, runtime, restart });
   for (const times of [1, 2]) {
     await clock.advance(1_000);
     expect(joined).toHaveLength(2 * times - 1);
-    restart.ask("events are held back");
+    restart.request("events are held back");
   }
   await clock.advance(1_000);
   expect(joined).toEqual(["joined", "left", "joined", "left", "joined"]);

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { limitGarbage } from "../../../src/main/tune-gc.ts";
+import { tuneGarbageCollection } from "../../../src/main/tune-gc.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -11,7 +11,7 @@ it("needs no descriptor: a timer that threw while none is free would end the pro
   vi.spyOn(process, "memoryUsage").mockImplementation(() => {
     throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
   });
-  using _ = limitGarbage();
+  using _ = tuneGarbageCollection();
   expect(vi.getTimerCount()).toBe(1);
   expect(() => vi.advanceTimersByTime(1_000)).not.toThrow();
 });

@@ -12,7 +12,7 @@ describe("the demo's workload", () => {
     return { clock, cluster, workload: createWorkload({ cluster }) };
   };
   const everything = (cluster: SimulatedCluster) =>
-    cluster.kinds().flatMap(({ group, resource }) => cluster.list(`${group}/${resource}`));
+    cluster.resources().flatMap(({ group, resource }) => cluster.list(`${group}/${resource}`));
 
   it("makes a few hundred objects, a kube-system namespace with a uid among them", () => {
     const { cluster } = create(1);
@@ -36,9 +36,11 @@ describe("the demo's workload", () => {
       workload.change();
     }
     const uids = new Set(everything(cluster).map(({ metadata }) => metadata.uid));
-    for (const { kind, metadata } of everything(cluster)) {
+    for (const { kind: resourceKey, metadata } of everything(cluster)) {
       for (const owner of metadata.ownerReferences ?? []) {
-        expect(uids, `${kind} ${metadata.name} is owned by ${owner.kind} ${owner.name}`).toContain(owner.uid);
+        expect(uids, `${resourceKey} ${metadata.name} is owned by ${owner.kind} ${owner.name}`).toContain(
+          owner.uid,
+        );
       }
     }
     expect(cluster.list("apps/deployments")).toHaveLength(24);

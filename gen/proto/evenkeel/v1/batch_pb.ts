@@ -7,7 +7,7 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { DeleteObject, PutObject, VerifyObject } from "./object_pb.ts";
 import { file_evenkeel_v1_object } from "./object_pb.ts";
-import type { ObjectRef, ResourceKind } from "./resource_pb.ts";
+import type { ObjectRef, ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/batch.proto.
  */
 export const file_evenkeel_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEiqwMKBUJhdGNoEi8KBGtpbmQYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZUtpbmRCBrpIA8gBARIwCgR0eXBlGAIgASgOMhYuZXZlbmtlZWwudjEuQmF0Y2hUeXBlQgq6SAeCAQQQASAAEhgKC2luY2FybmF0aW9uGAMgASgESACIAQESpQEKEG9ic2VydmVkX3ZlcnNpb24YBCABKAlCigG6SIYBugGCAQoeYmF0Y2gub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSFQoEZm9ybRgFIAEoCUIHukgEcgIYQBIwCgVpdGVtcxgGIAMoCzIWLmV2ZW5rZWVsLnYxLkJhdGNoSXRlbUIJukgGkgEDEIgnEiQKBWNodW5rGAcgASgLMhUuZXZlbmtlZWwudjEuUnVuQ2h1bmtCDgoMX2luY2FybmF0aW9uIrMBCglCYXRjaEl0ZW0SLAoKcHV0X29iamVjdBgBIAEoCzIWLmV2ZW5rZWVsLnYxLlB1dE9iamVjdEgAEjIKDWRlbGV0ZV9vYmplY3QYAiABKAsyGS5ldmVua2VlbC52MS5EZWxldGVPYmplY3RIABIyCg12ZXJpZnlfb2JqZWN0GAMgASgLMhkuZXZlbmtlZWwudjEuVmVyaWZ5T2JqZWN0SABCEAoHbWVzc2FnZRIFukgCCAEinQMKCFJ1bkNodW5rEhgKBnJ1bl9pZBgBIAEoCUIIukgFcgOwAQESGAoHYXR0ZW1wdBgCIAEoDUIHukgEKgIoARIXCgVhZnRlchgDIAEoCUIIukgFcgMYwAISGQoHdGhyb3VnaBgEIAEoCUIIukgFcgMYwAISDAoEbGFzdBgFIAEoCBI9Cgd0cmlnZ2VyGAYgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyQgi6SAWCAQIQARKnAQoPaGlnaF93YXRlcl9tYXJrGAcgASgJQo0BukiJAboBhQEKIXJ1bl9jaHVuay5oaWdoX3dhdGVyX21hcmsudmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEjIKB21hbmFnZWQYCCADKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCCbpIBpIBAxCIJypeCglCYXRjaFR5cGUSGgoWQkFUQ0hfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkJBVENIX1RZUEVfREVGQVVMVBABEh0KGUJBVENIX1RZUEVfUkVDT05DSUxJQVRJT04QAiqrAQoVUmVjb25jaWxpYXRpb25UcmlnZ2VyEiYKIlJFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIjCh9SRUNPTkNJTElBVElPTl9UUklHR0VSX0lOVEVSVkFMEAESIgoeUkVDT05DSUxJQVRJT05fVFJJR0dFUl9DT05ORUNUEAISIQodUkVDT05DSUxJQVRJT05fVFJJR0dFUl9NQU5VQUwQA2IGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEivgMKBUJhdGNoEjgKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARIwCgR0eXBlGAIgASgOMhYuZXZlbmtlZWwudjEuQmF0Y2hUeXBlQgq6SAeCAQQQASAAEhgKC2luY2FybmF0aW9uGAMgASgESACIAQESpQEKEG9ic2VydmVkX3ZlcnNpb24YBCABKAlCigG6SIYBugGCAQoeYmF0Y2gub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSHwoOY29udGVudF9mb3JtYXQYBSABKAlCB7pIBHICGEASMAoFaXRlbXMYBiADKAsyFi5ldmVua2VlbC52MS5CYXRjaEl0ZW1CCbpIBpIBAxCIJxIkCgVjaHVuaxgHIAEoCzIVLmV2ZW5rZWVsLnYxLlJ1bkNodW5rQg4KDF9pbmNhcm5hdGlvbiKzAQoJQmF0Y2hJdGVtEiwKCnB1dF9vYmplY3QYASABKAsyFi5ldmVua2VlbC52MS5QdXRPYmplY3RIABIyCg1kZWxldGVfb2JqZWN0GAIgASgLMhkuZXZlbmtlZWwudjEuRGVsZXRlT2JqZWN0SAASMgoNdmVyaWZ5X29iamVjdBgDIAEoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdEgAQhAKB21lc3NhZ2USBbpIAggBIpsDCghSdW5DaHVuaxIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKA1CB7pIBCoCKAESFwoFYWZ0ZXIYAyABKAlCCLpIBXIDGMACEhkKB3Rocm91Z2gYBCABKAlCCLpIBXIDGMACEgwKBGxhc3QYBSABKAgSPQoHdHJpZ2dlchgGIAEoDjIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uVHJpZ2dlckIIukgFggECEAESpQEKDmhpZ2hfd2F0ZXJtYXJrGAcgASgJQowBukiIAboBhAEKIHJ1bl9jaHVuay5oaWdoX3dhdGVybWFyay52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSMgoHbWFuYWdlZBgIIAMoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIJukgGkgEDEIgnKl4KCUJhdGNoVHlwZRIaChZCQVRDSF9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSQkFUQ0hfVFlQRV9ERUZBVUxUEAESHQoZQkFUQ0hfVFlQRV9SRUNPTkNJTElBVElPThACKqsBChVSZWNvbmNpbGlhdGlvblRyaWdnZXISJgoiUkVDT05DSUxJQVRJT05fVFJJR0dFUl9VTlNQRUNJRklFRBAAEiMKH1JFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfSU5URVJWQUwQARIiCh5SRUNPTkNJTElBVElPTl9UUklHR0VSX0NPTk5FQ1QQAhIhCh1SRUNPTkNJTElBVElPTl9UUklHR0VSX01BTlVBTBADYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
 
 /**
  * Batch is an array of messages about objects of one kind.
@@ -26,9 +26,9 @@ export type Batch = Message<"evenkeel.v1.Batch"> & {
   /**
    * Kind of every item.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Picks the function that processes this batch.
@@ -59,9 +59,9 @@ export type Batch = Message<"evenkeel.v1.Batch"> & {
   /**
    * Form of the items that have none of their own.
    *
-   * @generated from field: string form = 5;
+   * @generated from field: string content_format = 5;
    */
-  form: string;
+  contentFormat: string;
 
   /**
    * The messages, at most 5,000.
@@ -186,9 +186,9 @@ export type RunChunk = Message<"evenkeel.v1.RunChunk"> & {
   /**
    * Highest version that the kind was ever observed at in its incarnation.
    *
-   * @generated from field: string high_water_mark = 7;
+   * @generated from field: string high_watermark = 7;
    */
-  highWaterMark: string;
+  highWatermark: string;
 
   /**
    * Objects of the range that the initiator manages itself: they are not

@@ -7,7 +7,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Batch } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
-import type { KindReconciled, ReconciliationRequest } from "./reconciliation_pb.ts";
+import type { ReconciliationRequest, ResourceReconciled } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
 import type { ScopeDeclared } from "./scope_pb.ts";
 import { file_evenkeel_v1_scope } from "./scope_pb.ts";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/event.proto.
  */
 export const file_evenkeel_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEikQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSMAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIdCgx0cmFjZV9wYXJlbnQYByABKAlCB7pIBHICGEASDAoEcGFydBgNIAEoDRINCgVwYXJ0cxgOIAEoDRIjCgViYXRjaBgIIAEoCzISLmV2ZW5rZWVsLnYxLkJhdGNoSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgJIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEjYKD2tpbmRfcmVjb25jaWxlZBgKIAEoCzIbLmV2ZW5rZWVsLnYxLktpbmRSZWNvbmNpbGVkSAASNAoOc2NvcGVfZGVjbGFyZWQYCyABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASOAoQY29tcHJlc3NlZF9iYXRjaBgMIAEoCzIcLmV2ZW5rZWVsLnYxLkNvbXByZXNzZWRCYXRjaEgAQg0KBGJvZHkSBbpIAggBIlAKD0NvbXByZXNzZWRCYXRjaBIVCgR6c3RkGAEgASgMQge6SAR6AhABEiYKEnVuY29tcHJlc3NlZF9ieXRlcxgCIAEoDUIKukgHKgUYgICAIGIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
+  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEioQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSOAoMcHVibGlzaF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEh0KDHRyYWNlX3BhcmVudBgHIAEoCUIHukgEcgIYQBIMCgRwYXJ0GA0gASgNEg0KBXBhcnRzGA4gASgNEiMKBWJhdGNoGAggASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABJEChZyZWNvbmNpbGlhdGlvbl9yZXF1ZXN0GAkgASgLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SZXF1ZXN0SAASPgoTcmVzb3VyY2VfcmVjb25jaWxlZBgKIAEoCzIfLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVjb25jaWxlZEgAEjQKDnNjb3BlX2RlY2xhcmVkGAsgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEjgKEGNvbXByZXNzZWRfYmF0Y2gYDCABKAsyHC5ldmVua2VlbC52MS5Db21wcmVzc2VkQmF0Y2hIAEINCgRib2R5EgW6SAIIASJQCg9Db21wcmVzc2VkQmF0Y2gSFQoEenN0ZBgBIAEoDEIHukgEegIQARImChJ1bmNvbXByZXNzZWRfYnl0ZXMYAiABKA1CCrpIByoFGICAgCBiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
 
 /**
  * Event is the envelope of everything on the bus. Its identity (account,
@@ -68,9 +68,9 @@ export type Event = Message<"evenkeel.v1.Event"> & {
   /**
    * When the backend put it on the bus.
    *
-   * @generated from field: google.protobuf.Timestamp time = 6;
+   * @generated from field: google.protobuf.Timestamp publish_time = 6;
    */
-  time?: Timestamp | undefined;
+  publishTime?: Timestamp | undefined;
 
   /**
    * W3C trace context (traceparent); empty when not traced.
@@ -119,10 +119,10 @@ export type Event = Message<"evenkeel.v1.Event"> & {
     /**
      * The comparison of a kind has ended.
      *
-     * @generated from field: evenkeel.v1.KindReconciled kind_reconciled = 10;
+     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 10;
      */
-    value: KindReconciled;
-    case: "kindReconciled";
+    value: ResourceReconciled;
+    case: "resourceReconciled";
   } | {
     /**
      * What the agent reads from now on.

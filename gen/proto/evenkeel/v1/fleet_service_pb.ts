@@ -9,7 +9,7 @@ import type { ReconciliationTrigger } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
 import type { Failure } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
-import type { ObjectRef, ResourceKind } from "./resource_pb.ts";
+import type { ObjectRef, ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/fleet_service.proto.
  */
 export const file_evenkeel_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSKVAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg12ZXJpZmllZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvYmplY3RzGAcgASgEEhMKC3F1YXJhbnRpbmVkGAggASgEEicKBWtpbmRzGAkgAygLMhguZXZlbmtlZWwudjEuQ2x1c3RlcktpbmQi0wEKB1Nlc3Npb24SDQoFZXBvY2gYASABKAQSEwoLaW5zdGFuY2VfaWQYAiABKAkSFQoNYWdlbnRfdmVyc2lvbhgDIAEoCRItCglvcGVuX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNsb3NlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFwcGxpZWRfc2VxdWVuY2UYBiABKAQSFAoMZ2FwX3NlcXVlbmNlGAcgASgEIuABCgtDbHVzdGVyS2luZBInCgRraW5kGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VLaW5kEhIKCm5hbWVzcGFjZXMYAiADKAkSDwoHb2JqZWN0cxgDIAEoBBITCgtxdWFyYW50aW5lZBgEIAEoBBINCgVmbG9vchgFIAEoCRIXCg9oaWdoX3dhdGVyX21hcmsYBiABKAkSEwoLaW5jYXJuYXRpb24YByABKAQSMQoNdmVyaWZpZWRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAizQIKBk9iamVjdBIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCRIPCgdjb250ZW50GAUgASgJEhAKCGNoZWNrc3VtGAYgASgMEhIKCm1hbmFnZWRfYnkYByABKAkSJwoFc3RhdGUYCCABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgJIAEoCRIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNdmVyaWZpZWRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilAMKEVJlY29uY2lsaWF0aW9uUnVuEgoKAmlkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJaW5pdGlhdG9yGAMgASgJEjMKB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXISLwoFc3RhdGUYBSABKA4yIC5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblN0YXRlEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjCgVlcnJvchgIIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgJIAEoDRIXCg9pbnZlbnRvcnlfYnl0ZXMYCiABKAQSFAoMcmVwYWlyX2J5dGVzGAsgASgEEiYKBWtpbmRzGAwgAygLMhcuZXZlbmtlZWwudjEuS2luZFJlc3VsdCLVAQoKS2luZFJlc3VsdBInCgRraW5kGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VLaW5kEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEisKCGZpbmRpbmdzGAcgAygLMhkuZXZlbmtlZWwudjEuRmluZGluZ0NvdW50EiMKBWVycm9yGAggASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZSJFCgxGaW5kaW5nQ291bnQSJgoEdHlwZRgBIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEg0KBWNvdW50GAIgASgEIp4BChVSZWNvbmNpbGlhdGlvbkZpbmRpbmcSIwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmEiYKBHR5cGUYAiABKA4yGC5ldmVua2VlbC52MS5GaW5kaW5nVHlwZRIOCgZkZXRhaWwYAyABKAkSKAoEdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoTTGlzdENsdXN0ZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAiVwoUTGlzdENsdXN0ZXJzUmVzcG9uc2USJgoIY2x1c3RlcnMYASADKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChFHZXRDbHVzdGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP0BIjsKEkdldENsdXN0ZXJSZXNwb25zZRIlCgdjbHVzdGVyGAEgASgLMhQuZXZlbmtlZWwudjEuQ2x1c3RlciL2AQoSTGlzdE9iamVjdHNSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhwKBWdyb3VwGAQgASgJQgi6SAVyAxj9AUgAiAEBEhkKCHJlc291cmNlGAUgASgJQge6SARyAhg/Eh8KCW5hbWVzcGFjZRgGIAEoCUIHukgEcgIYP0gBiAEBEhcKD2luY2x1ZGVfY29udGVudBgHIAEoCEIICgZfZ3JvdXBCDAoKX25hbWVzcGFjZSJUChNMaXN0T2JqZWN0c1Jlc3BvbnNlEiQKB29iamVjdHMYASADKAsyEy5ldmVua2VlbC52MS5PYmplY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlwKEEdldE9iamVjdFJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ARIrCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBASI4ChFHZXRPYmplY3RSZXNwb25zZRIjCgZvYmplY3QYASABKAsyEy5ldmVua2VlbC52MS5PYmplY3QidAodTGlzdFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSGQoHY2x1c3RlchgBIAEoCUIIukgFcgMY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQImcKHkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIsCgRydW5zGAEgAygLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjMKG0dldFJlY29uY2lsaWF0aW9uUnVuUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiSwocR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biJ3CiFMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1JlcXVlc3QSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAicwoiTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZRI0CghmaW5kaW5ncxgBIAMoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uRmluZGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOQoaU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ASJKChtTdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4iOwoeV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0EhkKB2NsdXN0ZXIYASABKAlCCLpIBXIDGP0BIk4KH1dhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4qsQIKE1JlY29uY2lsaWF0aW9uU3RhdGUSJAogUkVDT05DSUxJQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9SRVFVRVNURUQQARIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9DT01QQVJJTkcQAhIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9TVUNDRUVERUQQAxIgChxSRUNPTkNJTElBVElPTl9TVEFURV9QQVJUSUFMEAQSHwobUkVDT05DSUxJQVRJT05fU1RBVEVfRkFJTEVEEAUSIwofUkVDT05DSUxJQVRJT05fU1RBVEVfU1VQRVJTRURFRBAGEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX0VYUElSRUQQBypjCgtPYmplY3RTdGF0ZRIcChhPQkpFQ1RfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfU1RBVEVfUFJFU0VOVBABEhwKGE9CSkVDVF9TVEFURV9RVUFSQU5USU5FRBACKncKC0ZpbmRpbmdUeXBlEhwKGEZJTkRJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhgKFEZJTkRJTkdfVFlQRV9NSVNTSU5HEAESGAoURklORElOR19UWVBFX0NIQU5HRUQQAhIWChJGSU5ESU5HX1RZUEVfR0hPU1QQAzKRBwoMRmxlZXRTZXJ2aWNlElMKDExpc3RDbHVzdGVycxIgLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaIS5ldmVua2VlbC52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZRJNCgpHZXRDbHVzdGVyEh4uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlcXVlc3QaHy5ldmVua2VlbC52MS5HZXRDbHVzdGVyUmVzcG9uc2USUAoLTGlzdE9iamVjdHMSHy5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1JlcXVlc3QaIC5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1Jlc3BvbnNlEkoKCUdldE9iamVjdBIdLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlcXVlc3QaHi5ldmVua2VlbC52MS5HZXRPYmplY3RSZXNwb25zZRJxChZMaXN0UmVjb25jaWxpYXRpb25SdW5zEiouZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QaKy5ldmVua2VlbC52MS5MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2USawoUR2V0UmVjb25jaWxpYXRpb25SdW4SKC5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlcXVlc3QaKS5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlEn0KGkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzEi4uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXF1ZXN0Gi8uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZRJoChNTdGFydFJlY29uY2lsaWF0aW9uEicuZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QaKC5ldmVua2VlbC52MS5TdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USdgoXV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnMSKy5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QaLC5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSKcAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg12ZXJpZmllZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvYmplY3RzGAcgASgEEhMKC3F1YXJhbnRpbmVkGAggASgEEi4KCXJlc291cmNlcxgJIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlU3RhdHVzItMBCgdTZXNzaW9uEg0KBWVwb2NoGAEgASgEEhMKC2luc3RhbmNlX2lkGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSLQoJb3Blbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAYgASgEEhQKDGdhcF9zZXF1ZW5jZRgHIAEoBCLzAQoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRISCgpuYW1lc3BhY2VzGAIgAygJEg8KB29iamVjdHMYAyABKAQSEwoLcXVhcmFudGluZWQYBCABKAQSFQoNbG93X3dhdGVybWFyaxgFIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgGIAEoCRITCgtpbmNhcm5hdGlvbhgHIAEoBBIxCg12ZXJpZmllZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLXAgoQS3ViZXJuZXRlc09iamVjdBIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCRIPCgdjb250ZW50GAUgASgJEhAKCGNoZWNrc3VtGAYgASgMEhIKCm1hbmFnZWRfYnkYByABKAkSJwoFc3RhdGUYCCABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgJIAEoCRIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNdmVyaWZpZWRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAinAMKEVJlY29uY2lsaWF0aW9uUnVuEgoKAmlkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJaW5pdGlhdG9yGAMgASgJEjMKB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXISLwoFc3RhdGUYBSABKA4yIC5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblN0YXRlEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgdmYWlsdXJlGAggASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZRIPCgdhdHRlbXB0GAkgASgNEhcKD2ludmVudG9yeV9ieXRlcxgKIAEoBBIUCgxyZXBhaXJfYnl0ZXMYCyABKAQSLAoHcmVzdWx0cxgMIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0IuQBCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEisKCGZpbmRpbmdzGAcgAygLMhkuZXZlbmtlZWwudjEuRmluZGluZ0NvdW50EiUKB2ZhaWx1cmUYCCABKAsyFC5ldmVua2VlbC52MS5GYWlsdXJlIkUKDEZpbmRpbmdDb3VudBImCgR0eXBlGAEgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSDQoFY291bnQYAiABKAQipQEKFVJlY29uY2lsaWF0aW9uRmluZGluZxIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSJgoEdHlwZRgCIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEg4KBmRldGFpbBgDIAEoCRIvCgtyZXBhaXJfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoTTGlzdENsdXN0ZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAiVwoUTGlzdENsdXN0ZXJzUmVzcG9uc2USJgoIY2x1c3RlcnMYASADKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChFHZXRDbHVzdGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP0BIjsKEkdldENsdXN0ZXJSZXNwb25zZRIlCgdjbHVzdGVyGAEgASgLMhQuZXZlbmtlZWwudjEuQ2x1c3RlciL2AQoSTGlzdE9iamVjdHNSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhwKBWdyb3VwGAQgASgJQgi6SAVyAxj9AUgAiAEBEhkKCHJlc291cmNlGAUgASgJQge6SARyAhg/Eh8KCW5hbWVzcGFjZRgGIAEoCUIHukgEcgIYP0gBiAEBEhcKD2luY2x1ZGVfY29udGVudBgHIAEoCEIICgZfZ3JvdXBCDAoKX25hbWVzcGFjZSJeChNMaXN0T2JqZWN0c1Jlc3BvbnNlEi4KB29iamVjdHMYASADKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJcChBHZXRPYmplY3RSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESKwoDcmVmGAIgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQEiQgoRR2V0T2JqZWN0UmVzcG9uc2USLQoGb2JqZWN0GAEgASgLMh0uZXZlbmtlZWwudjEuS3ViZXJuZXRlc09iamVjdCJ0Ch1MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIZCgdjbHVzdGVyGAEgASgJQgi6SAVyAxj9ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiZwoeTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEiwKBHJ1bnMYASADKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwobR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChxHZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIncKIUxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECJzCiJMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1Jlc3BvbnNlEjQKCGZpbmRpbmdzGAEgAygLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25GaW5kaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI5ChpTdGFydFJlY29uY2lsaWF0aW9uUmVxdWVzdBIbCgdjbHVzdGVyGAEgASgJQgq6SAdyBRABGP0BIkoKG1N0YXJ0UmVjb25jaWxpYXRpb25SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biI7Ch5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSGQoHY2x1c3RlchgBIAEoCUIIukgFcgMY/QEiTgofV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biqxAgoTUmVjb25jaWxpYXRpb25TdGF0ZRIkCiBSRUNPTkNJTElBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1JFUVVFU1RFRBABEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX0NPTVBBUklORxACEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVQ0NFRURFRBADEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1BBUlRJQUwQBBIfChtSRUNPTkNJTElBVElPTl9TVEFURV9GQUlMRUQQBRIjCh9SRUNPTkNJTElBVElPTl9TVEFURV9TVVBFUlNFREVEEAYSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfRVhQSVJFRBAHKmMKC09iamVjdFN0YXRlEhwKGE9CSkVDVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFE9CSkVDVF9TVEFURV9QUkVTRU5UEAESHAoYT0JKRUNUX1NUQVRFX1FVQVJBTlRJTkVEEAIqgQEKC0ZpbmRpbmdUeXBlEhwKGEZJTkRJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhwKGEZJTkRJTkdfVFlQRV9NSVNTSU5HX1JPVxABEhoKFkZJTkRJTkdfVFlQRV9TVEFMRV9ST1cQAhIaChZGSU5ESU5HX1RZUEVfR0hPU1RfUk9XEAMykQcKDEZsZWV0U2VydmljZRJTCgxMaXN0Q2x1c3RlcnMSIC5ldmVua2VlbC52MS5MaXN0Q2x1c3RlcnNSZXF1ZXN0GiEuZXZlbmtlZWwudjEuTGlzdENsdXN0ZXJzUmVzcG9uc2USTQoKR2V0Q2x1c3RlchIeLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh8uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlc3BvbnNlElAKC0xpc3RPYmplY3RzEh8uZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiAuZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXNwb25zZRJKCglHZXRPYmplY3QSHS5ldmVua2VlbC52MS5HZXRPYmplY3RSZXF1ZXN0Gh4uZXZlbmtlZWwudjEuR2V0T2JqZWN0UmVzcG9uc2UScQoWTGlzdFJlY29uY2lsaWF0aW9uUnVucxIqLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GisuZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEmsKFEdldFJlY29uY2lsaWF0aW9uUnVuEiguZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0GikuZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZRJ9ChpMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5ncxIuLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBovLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2USaAoTU3RhcnRSZWNvbmNpbGlhdGlvbhInLmV2ZW5rZWVsLnYxLlN0YXJ0UmVjb25jaWxpYXRpb25SZXF1ZXN0GiguZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlc3BvbnNlEnYKF1dhdGNoUmVjb25jaWxpYXRpb25SdW5zEisuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GiwuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * Cluster is one cluster of the fleet.
@@ -87,9 +87,9 @@ export type Cluster = Message<"evenkeel.v1.Cluster"> & {
   /**
    * Kinds in scope; in GetCluster only.
    *
-   * @generated from field: repeated evenkeel.v1.ClusterKind kinds = 9;
+   * @generated from field: repeated evenkeel.v1.ResourceStatus resources = 9;
    */
-  kinds: ClusterKind[];
+  resources: ResourceStatus[];
 };
 
 /**
@@ -163,17 +163,17 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 1);
 
 /**
- * ClusterKind is the state of one kind of a cluster.
+ * ResourceStatus is the state of one kind of a cluster.
  *
- * @generated from message evenkeel.v1.ClusterKind
+ * @generated from message evenkeel.v1.ResourceStatus
  */
-export type ClusterKind = Message<"evenkeel.v1.ClusterKind"> & {
+export type ResourceStatus = Message<"evenkeel.v1.ResourceStatus"> & {
   /**
    * The kind, in the version that is read.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Namespaces that are read; empty is all.
@@ -199,16 +199,16 @@ export type ClusterKind = Message<"evenkeel.v1.ClusterKind"> & {
   /**
    * Version of the last sweep that was applied whole.
    *
-   * @generated from field: string floor = 5;
+   * @generated from field: string low_watermark = 5;
    */
-  floor: string;
+  lowWatermark: string;
 
   /**
    * Highest version observed.
    *
-   * @generated from field: string high_water_mark = 6;
+   * @generated from field: string high_watermark = 6;
    */
-  highWaterMark: string;
+  highWatermark: string;
 
   /**
    * Incarnation of the versions; 0 until they went back.
@@ -226,18 +226,18 @@ export type ClusterKind = Message<"evenkeel.v1.ClusterKind"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.ClusterKind.
- * Use `create(ClusterKindSchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceStatus.
+ * Use `create(ResourceStatusSchema)` to create a new message.
  */
-export const ClusterKindSchema: GenMessage<ClusterKind> = /*@__PURE__*/
+export const ResourceStatusSchema: GenMessage<ResourceStatus> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 2);
 
 /**
- * Object is one object of a cluster as Postgres has it.
+ * KubernetesObject is one object of a cluster as Postgres has it.
  *
- * @generated from message evenkeel.v1.Object
+ * @generated from message evenkeel.v1.KubernetesObject
  */
-export type Object$ = Message<"evenkeel.v1.Object"> & {
+export type KubernetesObject = Message<"evenkeel.v1.KubernetesObject"> & {
   /**
    * Kind, namespace, name.
    *
@@ -320,10 +320,10 @@ export type Object$ = Message<"evenkeel.v1.Object"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.Object.
- * Use `create(ObjectSchema)` to create a new message.
+ * Describes the message evenkeel.v1.KubernetesObject.
+ * Use `create(KubernetesObjectSchema)` to create a new message.
  */
-export const ObjectSchema: GenMessage<Object$> = /*@__PURE__*/
+export const KubernetesObjectSchema: GenMessage<KubernetesObject> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 3);
 
 /**
@@ -384,9 +384,9 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   /**
    * Why it ended otherwise than SUCCEEDED.
    *
-   * @generated from field: evenkeel.v1.Failure error = 8;
+   * @generated from field: evenkeel.v1.Failure failure = 8;
    */
-  error?: Failure | undefined;
+  failure?: Failure | undefined;
 
   /**
    * Attempts at answering the request.
@@ -412,9 +412,9 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   /**
    * Results by kind.
    *
-   * @generated from field: repeated evenkeel.v1.KindResult kinds = 12;
+   * @generated from field: repeated evenkeel.v1.ResourceResult results = 12;
    */
-  kinds: KindResult[];
+  results: ResourceResult[];
 };
 
 /**
@@ -425,17 +425,17 @@ export const ReconciliationRunSchema: GenMessage<ReconciliationRun> = /*@__PURE_
   messageDesc(file_evenkeel_v1_fleet_service, 4);
 
 /**
- * KindResult is what a run came to for one kind.
+ * ResourceResult is what a run came to for one kind.
  *
- * @generated from message evenkeel.v1.KindResult
+ * @generated from message evenkeel.v1.ResourceResult
  */
-export type KindResult = Message<"evenkeel.v1.KindResult"> & {
+export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   /**
    * The kind.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * The kind is still being compared.
@@ -482,16 +482,16 @@ export type KindResult = Message<"evenkeel.v1.KindResult"> & {
   /**
    * Why the kind was not verified; unset when it was.
    *
-   * @generated from field: evenkeel.v1.Failure error = 8;
+   * @generated from field: evenkeel.v1.Failure failure = 8;
    */
-  error?: Failure | undefined;
+  failure?: Failure | undefined;
 };
 
 /**
- * Describes the message evenkeel.v1.KindResult.
- * Use `create(KindResultSchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceResult.
+ * Use `create(ResourceResultSchema)` to create a new message.
  */
-export const KindResultSchema: GenMessage<KindResult> = /*@__PURE__*/
+export const ResourceResultSchema: GenMessage<ResourceResult> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 5);
 
 /**
@@ -552,9 +552,9 @@ export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding">
   /**
    * When it was repaired.
    *
-   * @generated from field: google.protobuf.Timestamp time = 4;
+   * @generated from field: google.protobuf.Timestamp repair_time = 4;
    */
-  time?: Timestamp | undefined;
+  repairTime?: Timestamp | undefined;
 };
 
 /**
@@ -734,9 +734,9 @@ export type ListObjectsResponse = Message<"evenkeel.v1.ListObjectsResponse"> & {
   /**
    * The objects.
    *
-   * @generated from field: repeated evenkeel.v1.Object objects = 1;
+   * @generated from field: repeated evenkeel.v1.KubernetesObject objects = 1;
    */
-  objects: Object$[];
+  objects: KubernetesObject[];
 
   /**
    * Token of the next page; empty on the last.
@@ -790,9 +790,9 @@ export type GetObjectResponse = Message<"evenkeel.v1.GetObjectResponse"> & {
   /**
    * The object.
    *
-   * @generated from field: evenkeel.v1.Object object = 1;
+   * @generated from field: evenkeel.v1.KubernetesObject object = 1;
    */
-  object?: Object$ | undefined;
+  object?: KubernetesObject | undefined;
 };
 
 /**
@@ -1188,23 +1188,23 @@ export const FindingType = {
   /**
    * The cluster had an object that Postgres had no row of.
    *
-   * @generated from enum value: FINDING_TYPE_MISSING = 1;
+   * @generated from enum value: FINDING_TYPE_MISSING_ROW = 1;
    */
-  MISSING: 1,
+  MISSING_ROW: 1,
 
   /**
    * The row differed from the object.
    *
-   * @generated from enum value: FINDING_TYPE_CHANGED = 2;
+   * @generated from enum value: FINDING_TYPE_STALE_ROW = 2;
    */
-  CHANGED: 2,
+  STALE_ROW: 2,
 
   /**
    * The row's object was not in the cluster.
    *
-   * @generated from enum value: FINDING_TYPE_GHOST = 3;
+   * @generated from enum value: FINDING_TYPE_GHOST_ROW = 3;
    */
-  GHOST: 3,
+  GHOST_ROW: 3,
 } as const;
 
 /**

@@ -13,7 +13,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/object.proto.
  */
 export const file_evenkeel_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxIscECglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhsKB2NvbnRlbnQYBSABKAxCCrpIB3oFGICAgAISGQoIY2hlY2tzdW0YBiABKAxCB7pIBHoCaCASFQoEZm9ybRgHIAEoCUIHukgEcgIYQBIjChFxdWFyYW50aW5lX3JlYXNvbhgIIAEoCUIIukgFcgMYgAg6sAG6SKwBGqkBChxwdXRfb2JqZWN0LmNvbnRlbnQub3JfcmVhc29uEkttdXN0IGhhdmUgY29udGVudCBvZiBhdCBsZWFzdCAyIGJ5dGVzLCBvciBhIHF1YXJhbnRpbmVfcmVhc29uLCBhbmQgbm90IGJvdGgaPCh0aGlzLmNvbnRlbnQuc2l6ZSgpID49IDIpICE9ICh0aGlzLnF1YXJhbnRpbmVfcmVhc29uICE9ICcnKSK5AgoMRGVsZXRlT2JqZWN0EisKA3JlZhgBIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIGukgDyAEBEhUKA3VpZBgCIAEoCUIIukgFcgMYgAESrQEKEG9ic2VydmVkX3ZlcnNpb24YAyABKAlCkgG6SI4BugGKAQomZGVsZXRlX29iamVjdC5vYnNlcnZlZF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRI1CgZyZWFzb24YBCABKA4yGS5ldmVua2VlbC52MS5EZWxldGVSZWFzb25CCrpIB4IBBBABIAAihQIKDFZlcmlmeU9iamVjdBIrCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBARIVCgN1aWQYAiABKAlCCLpIBXIDGIABEiIKEHJlc291cmNlX3ZlcnNpb24YAyABKAlCCLpIBXIDGIABEnYKCGNoZWNrc3VtGAQgASgMQmS6SGG6AV4KGnZlcmlmeV9vYmplY3QuY2hlY2tzdW0ubGVuEhltdXN0IGJlIGVtcHR5IG9yIDMyIGJ5dGVzGiV0aGlzLnNpemUoKSA9PSAwIHx8IHRoaXMuc2l6ZSgpID09IDMyEhUKBGZvcm0YBSABKAlCB7pIBHICGEAqZAoMRGVsZXRlUmVhc29uEh0KGURFTEVURV9SRUFTT05fVU5TUEVDSUZJRUQQABIaChZERUxFVEVfUkVBU09OX09CU0VSVkVEEAESGQoVREVMRVRFX1JFQVNPTl9NSVNTSU5HEAJiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_resource]);
+  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxItEECglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhsKB2NvbnRlbnQYBSABKAxCCrpIB3oFGICAgAISGQoIY2hlY2tzdW0YBiABKAxCB7pIBHoCaCASHwoOY29udGVudF9mb3JtYXQYByABKAlCB7pIBHICGEASIwoRcXVhcmFudGluZV9yZWFzb24YCCABKAlCCLpIBXIDGIAIOrABukisARqpAQoccHV0X29iamVjdC5jb250ZW50Lm9yX3JlYXNvbhJLbXVzdCBoYXZlIGNvbnRlbnQgb2YgYXQgbGVhc3QgMiBieXRlcywgb3IgYSBxdWFyYW50aW5lX3JlYXNvbiwgYW5kIG5vdCBib3RoGjwodGhpcy5jb250ZW50LnNpemUoKSA+PSAyKSAhPSAodGhpcy5xdWFyYW50aW5lX3JlYXNvbiAhPSAnJykiuQIKDERlbGV0ZU9iamVjdBIrCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBARIVCgN1aWQYAiABKAlCCLpIBXIDGIABEq0BChBvYnNlcnZlZF92ZXJzaW9uGAMgASgJQpIBukiOAboBigEKJmRlbGV0ZV9vYmplY3Qub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSNQoGcmVhc29uGAQgASgOMhkuZXZlbmtlZWwudjEuRGVsZXRlUmVhc29uQgq6SAeCAQQQASAAIo8CCgxWZXJpZnlPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARJ2CghjaGVja3N1bRgEIAEoDEJkukhhugFeChp2ZXJpZnlfb2JqZWN0LmNoZWNrc3VtLmxlbhIZbXVzdCBiZSBlbXB0eSBvciAzMiBieXRlcxoldGhpcy5zaXplKCkgPT0gMCB8fCB0aGlzLnNpemUoKSA9PSAzMhIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQCpnCgxEZWxldGVSZWFzb24SHQoZREVMRVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkRFTEVURV9SRUFTT05fT0JTRVJWRUQQARIcChhERUxFVEVfUkVBU09OX05PVF9MSVNURUQQAmIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
 
 /**
  * PutObject is an observation: at observed_version of its kind, the object was
@@ -71,9 +71,9 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
    * How content was made (canonical rules, fields stripped, redaction), as a
    * short hash. Empty takes the Batch's.
    *
-   * @generated from field: string form = 7;
+   * @generated from field: string content_format = 7;
    */
-  form: string;
+  contentFormat: string;
 
   /**
    * Why the object's content cannot travel, such as its size; empty when it
@@ -173,9 +173,9 @@ export type VerifyObject = Message<"evenkeel.v1.VerifyObject"> & {
   /**
    * Form of the content that is held.
    *
-   * @generated from field: string form = 5;
+   * @generated from field: string content_format = 5;
    */
-  form: string;
+  contentFormat: string;
 };
 
 /**
@@ -208,9 +208,9 @@ export const DeleteReason = {
   /**
    * A list that finished lacks the object.
    *
-   * @generated from enum value: DELETE_REASON_MISSING = 2;
+   * @generated from enum value: DELETE_REASON_NOT_LISTED = 2;
    */
-  MISSING: 2,
+  NOT_LISTED: 2,
 } as const;
 
 /**

@@ -9,7 +9,7 @@ import type { ReconciliationTrigger, RunChunk } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
 import type { VerifyObject } from "./object_pb.ts";
 import { file_evenkeel_v1_object } from "./object_pb.ts";
-import type { ResourceKind } from "./resource_pb.ts";
+import type { ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/reconciliation.proto.
  */
 export const file_evenkeel_v1_reconciliation: GenFile = /*@__PURE__*/
-  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEi7gEKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASKQoFa2luZHMYBSADKAsyGi5ldmVua2VlbC52MS5LaW5kSW52ZW50b3J5Iq8BCg1LaW5kSW52ZW50b3J5Ei8KBGtpbmQYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZUtpbmRCBrpIA8gBARITCgtpbmNhcm5hdGlvbhgCIAEoBBIqCgdvYmplY3RzGAMgAygLMhkuZXZlbmtlZWwudjEuVmVyaWZ5T2JqZWN0EiwKBWNodW5rGAQgASgLMhUuZXZlbmtlZWwudjEuUnVuQ2h1bmtCBrpIA8gBASJSCgdGYWlsdXJlEiwKBnJlYXNvbhgBIAEoCUIcukgZchcYQDITXltBLVpdW0EtWmEtejAtOV0qJBIZCgdtZXNzYWdlGAIgASgJQgi6SAVyAxiAICLoAwoOS2luZFJlY29uY2lsZWQSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEi8KBGtpbmQYAyABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZUtpbmRCBrpIA8gBARKnAQoMbGlzdF92ZXJzaW9uGAQgASgJQpABukiMAboBiAEKJGtpbmRfcmVjb25jaWxlZC5saXN0X3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhgKC2luY2FybmF0aW9uGAUgASgESACIAQESHwoOZmlyc3Rfc2VxdWVuY2UYBiABKARCB7pIBDICKAESGAoQc2NvcGVfZ2VuZXJhdGlvbhgHIAEoBBIOCgZsaXN0ZWQYCCABKAQSDQoFZXF1YWwYCSABKAQSCwoDcHV0GAogASgEEg8KB2RlbGV0ZWQYCyABKAQSJQoHZmFpbHVyZRgMIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmVCDgoMX2luY2FybmF0aW9uYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEi+AEKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASMwoLaW52ZW50b3JpZXMYBSADKAsyHi5ldmVua2VlbC52MS5SZXNvdXJjZUludmVudG9yeSK8AQoRUmVzb3VyY2VJbnZlbnRvcnkSOAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZUIGukgDyAEBEhMKC2luY2FybmF0aW9uGAIgASgEEioKB29iamVjdHMYAyADKAsyGS5ldmVua2VlbC52MS5WZXJpZnlPYmplY3QSLAoFY2h1bmsYBCABKAsyFS5ldmVua2VlbC52MS5SdW5DaHVua0IGukgDyAEBIlIKB0ZhaWx1cmUSLAoGcmVhc29uGAEgASgJQhy6SBlyFxhAMhNeW0EtWl1bQS1aYS16MC05XSokEhkKB21lc3NhZ2UYAiABKAlCCLpIBXIDGIAgIvkDChJSZXNvdXJjZVJlY29uY2lsZWQSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEjgKDXJlc291cmNlX3R5cGUYAyABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARKrAQoMbGlzdF92ZXJzaW9uGAQgASgJQpQBukiQAboBjAEKKHJlc291cmNlX3JlY29uY2lsZWQubGlzdF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIYCgtpbmNhcm5hdGlvbhgFIAEoBEgAiAEBEh8KDmZpcnN0X3NlcXVlbmNlGAYgASgEQge6SAQyAigBEhgKEHNjb3BlX2dlbmVyYXRpb24YByABKAQSDgoGbGlzdGVkGAggASgEEg0KBWVxdWFsGAkgASgEEgsKA3B1dBgKIAEoBBIPCgdkZWxldGVkGAsgASgEEiUKB2ZhaWx1cmUYDCABKAsyFC5ldmVua2VlbC52MS5GYWlsdXJlQg4KDF9pbmNhcm5hdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * ReconciliationRequest asks what Postgres believes about a cluster; the answer
@@ -61,9 +61,9 @@ export type ReconciliationRequest = Message<"evenkeel.v1.ReconciliationRequest">
    * Chunks of inventories; in an answer only. Over all messages of an attempt
    * they cover every kind of the declared scope, those without rows included.
    *
-   * @generated from field: repeated evenkeel.v1.KindInventory kinds = 5;
+   * @generated from field: repeated evenkeel.v1.ResourceInventory inventories = 5;
    */
-  kinds: KindInventory[];
+  inventories: ResourceInventory[];
 };
 
 /**
@@ -74,17 +74,17 @@ export const ReconciliationRequestSchema: GenMessage<ReconciliationRequest> = /*
   messageDesc(file_evenkeel_v1_reconciliation, 0);
 
 /**
- * KindInventory is what Postgres believes of one kind, in one key range.
+ * ResourceInventory is what Postgres believes of one kind, in one key range.
  *
- * @generated from message evenkeel.v1.KindInventory
+ * @generated from message evenkeel.v1.ResourceInventory
  */
-export type KindInventory = Message<"evenkeel.v1.KindInventory"> & {
+export type ResourceInventory = Message<"evenkeel.v1.ResourceInventory"> & {
   /**
    * The kind, in the version that the scope declares.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Incarnation of the kind's versions.
@@ -109,10 +109,10 @@ export type KindInventory = Message<"evenkeel.v1.KindInventory"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.KindInventory.
- * Use `create(KindInventorySchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceInventory.
+ * Use `create(ResourceInventorySchema)` to create a new message.
  */
-export const KindInventorySchema: GenMessage<KindInventory> = /*@__PURE__*/
+export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_reconciliation, 1);
 
 /**
@@ -144,14 +144,14 @@ export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_reconciliation, 2);
 
 /**
- * KindReconciled ends the comparison of one kind. It follows the kind's Puts and
+ * ResourceReconciled ends the comparison of one kind. It follows the kind's Puts and
  * Deletes in the same ordered stream. If no sequence from first_sequence to its
  * own is missing and nothing of that range was refused, the kind's floor becomes
  * list_version and its verified time the time at which the run was asked for.
  *
- * @generated from message evenkeel.v1.KindReconciled
+ * @generated from message evenkeel.v1.ResourceReconciled
  */
-export type KindReconciled = Message<"evenkeel.v1.KindReconciled"> & {
+export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   /**
    * The run.
    *
@@ -169,9 +169,9 @@ export type KindReconciled = Message<"evenkeel.v1.KindReconciled"> & {
   /**
    * The kind.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 3;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 3;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Version of the list that was compared: the lowest where it took several
@@ -239,9 +239,9 @@ export type KindReconciled = Message<"evenkeel.v1.KindReconciled"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.KindReconciled.
- * Use `create(KindReconciledSchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceReconciled.
+ * Use `create(ResourceReconciledSchema)` to create a new message.
  */
-export const KindReconciledSchema: GenMessage<KindReconciled> = /*@__PURE__*/
+export const ResourceReconciledSchema: GenMessage<ResourceReconciled> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_reconciliation, 3);
 

@@ -11,17 +11,17 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/resource.proto.
  */
 export const file_evenkeel_v1_resource: GenFile = /*@__PURE__*/
-  fileDesc("ChpldmVua2VlbC92MS9yZXNvdXJjZS5wcm90bxILZXZlbmtlZWwudjEi1AQKDFJlc291cmNlS2luZBLYAQoFZ3JvdXAYASABKAlCyAG6SMQBugG7AQohcmVzb3VyY2Vfa2luZC5ncm91cC5kbnNfc3ViZG9tYWluEj9tdXN0IGJlIGVtcHR5ICh0aGUgY29yZSBncm91cCkgb3IgYSBETlMgc3ViZG9tYWluLCBzdWNoIGFzIGFwcHMaVXRoaXMubWF0Y2hlcygnXihbYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqKT8kJylyAxj9ARKoAQoHdmVyc2lvbhgCIAEoCUKWAbpIkgG6AYoBCh9yZXNvdXJjZV9raW5kLnZlcnNpb24uZG5zX2xhYmVsEjltdXN0IGJlIGEgRE5TIGxhYmVsIHRoYXQgYmVnaW5zIHdpdGggYSBsZXR0ZXIsIHN1Y2ggYXMgdjEaLHRoaXMubWF0Y2hlcygnXlthLXpdKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPxK9AQoIcmVzb3VyY2UYAyABKAlCqgG6SKYBugGeAQogcmVzb3VyY2Vfa2luZC5yZXNvdXJjZS5kbnNfbGFiZWwSSW11c3QgYmUgYSBETlMgbGFiZWwsIHRoZSBwbHVyYWwgbmFtZSBvZiB0aGUgcmVzb3VyY2UsIHN1Y2ggYXMgZGVwbG95bWVudHMaL3RoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPyKtAwoJT2JqZWN0UmVmEicKBGtpbmQYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZUtpbmQStwEKCW5hbWVzcGFjZRgCIAEoCUKjAbpInwG6AZcBCh5vYmplY3RfcmVmLm5hbWVzcGFjZS5kbnNfbGFiZWwSQW11c3QgYmUgZW1wdHkgKGNsdXN0ZXIgc2NvcGUpIG9yIGEgRE5TIGxhYmVsLCBzdWNoIGFzIGt1YmUtc3lzdGVtGjJ0aGlzLm1hdGNoZXMoJ14oW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pPyQnKXICGD8SvAEKBG5hbWUYAyABKAlCrQG6SKkBugGeAQocb2JqZWN0X3JlZi5uYW1lLnBhdGhfc2VnbWVudBJAbXVzdCBiZSBhIHBhdGggc2VnbWVudDogbm90ICIuIiBvciAiLi4iLCBhbmQgd2l0aG91dCAiLyIgYW5kICIlIho8dGhpcy5tYXRjaGVzKHInXlteLyVceDAwXSokJykgJiYgdGhpcyAhPSAnLicgJiYgdGhpcyAhPSAnLi4ncgUQARj9AWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChpldmVua2VlbC92MS9yZXNvdXJjZS5wcm90bxILZXZlbmtlZWwudjEi1AQKDFJlc291cmNlVHlwZRLYAQoFZ3JvdXAYASABKAlCyAG6SMQBugG7AQohcmVzb3VyY2VfdHlwZS5ncm91cC5kbnNfc3ViZG9tYWluEj9tdXN0IGJlIGVtcHR5ICh0aGUgY29yZSBncm91cCkgb3IgYSBETlMgc3ViZG9tYWluLCBzdWNoIGFzIGFwcHMaVXRoaXMubWF0Y2hlcygnXihbYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqKT8kJylyAxj9ARKoAQoHdmVyc2lvbhgCIAEoCUKWAbpIkgG6AYoBCh9yZXNvdXJjZV90eXBlLnZlcnNpb24uZG5zX2xhYmVsEjltdXN0IGJlIGEgRE5TIGxhYmVsIHRoYXQgYmVnaW5zIHdpdGggYSBsZXR0ZXIsIHN1Y2ggYXMgdjEaLHRoaXMubWF0Y2hlcygnXlthLXpdKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPxK9AQoIcmVzb3VyY2UYAyABKAlCqgG6SKYBugGeAQogcmVzb3VyY2VfdHlwZS5yZXNvdXJjZS5kbnNfbGFiZWwSSW11c3QgYmUgYSBETlMgbGFiZWwsIHRoZSBwbHVyYWwgbmFtZSBvZiB0aGUgcmVzb3VyY2UsIHN1Y2ggYXMgZGVwbG95bWVudHMaL3RoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPyK2AwoJT2JqZWN0UmVmEjAKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGUStwEKCW5hbWVzcGFjZRgCIAEoCUKjAbpInwG6AZcBCh5vYmplY3RfcmVmLm5hbWVzcGFjZS5kbnNfbGFiZWwSQW11c3QgYmUgZW1wdHkgKGNsdXN0ZXIgc2NvcGUpIG9yIGEgRE5TIGxhYmVsLCBzdWNoIGFzIGt1YmUtc3lzdGVtGjJ0aGlzLm1hdGNoZXMoJ14oW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pPyQnKXICGD8SvAEKBG5hbWUYAyABKAlCrQG6SKkBugGeAQocb2JqZWN0X3JlZi5uYW1lLnBhdGhfc2VnbWVudBJAbXVzdCBiZSBhIHBhdGggc2VnbWVudDogbm90ICIuIiBvciAiLi4iLCBhbmQgd2l0aG91dCAiLyIgYW5kICIlIho8dGhpcy5tYXRjaGVzKHInXlteLyVceDAwXSokJykgJiYgdGhpcyAhPSAnLicgJiYgdGhpcyAhPSAnLi4ncgUQARj9AWIGcHJvdG8z", [file_buf_validate_validate]);
 
 /**
- * ResourceKind names one kind of object as the Kubernetes API's URLs do:
+ * ResourceType names one kind of object as the Kubernetes API's URLs do:
  * /apis/{group}/{version}/{resource}. Identity is (group, resource); the
  * version is an attribute, because every version of a resource serves the same
  * objects.
  *
- * @generated from message evenkeel.v1.ResourceKind
+ * @generated from message evenkeel.v1.ResourceType
  */
-export type ResourceKind = Message<"evenkeel.v1.ResourceKind"> & {
+export type ResourceType = Message<"evenkeel.v1.ResourceType"> & {
   /**
    * API group, such as "apps". Empty is the core group.
    *
@@ -45,10 +45,10 @@ export type ResourceKind = Message<"evenkeel.v1.ResourceKind"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.ResourceKind.
- * Use `create(ResourceKindSchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceType.
+ * Use `create(ResourceTypeSchema)` to create a new message.
  */
-export const ResourceKindSchema: GenMessage<ResourceKind> = /*@__PURE__*/
+export const ResourceTypeSchema: GenMessage<ResourceType> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_resource, 0);
 
 /**
@@ -61,9 +61,9 @@ export type ObjectRef = Message<"evenkeel.v1.ObjectRef"> & {
    * Kind of the object. Unset inside a Batch, whose kind holds for all its
    * items.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Namespace. Empty for objects of cluster scope.

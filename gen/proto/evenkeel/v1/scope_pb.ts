@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { ResourceKind } from "./resource_pb.ts";
+import type { ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/scope.proto.
  */
 export const file_evenkeel_v1_scope: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEikwIKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARLkAQoFa2luZHMYAiADKAsyFi5ldmVua2VlbC52MS5LaW5kU2NvcGVCvAG6SLgBugGuAQobc2NvcGVfZGVjbGFyZWQua2luZHMudW5pcXVlElNtdXN0IG5hbWUgZWFjaCBncm91cCBhbmQgcmVzb3VyY2Ugb25jZTogb25lIHZlcnNpb24gb2YgYSByZXNvdXJjZSBpcyByZWFkIGF0IGEgdGltZRo6dGhpcy5tYXAoaywgay5raW5kLmdyb3VwICsgJy8nICsgay5raW5kLnJlc291cmNlKS51bmlxdWUoKZIBAxCIJyKGAQoJS2luZFNjb3BlEi8KBGtpbmQYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZUtpbmRCBrpIA8gBARJICgpuYW1lc3BhY2VzGAIgAygJQjS6SDGSAS4QiCcYASInciUQARg/Mh9eW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8kYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEisQIKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARKCAgoJcmVzb3VyY2VzGAIgAygLMhouZXZlbmtlZWwudjEuUmVzb3VyY2VTY29wZULSAbpIzgG6AcQBCh9zY29wZV9kZWNsYXJlZC5yZXNvdXJjZXMudW5pcXVlElNtdXN0IG5hbWUgZWFjaCBncm91cCBhbmQgcmVzb3VyY2Ugb25jZTogb25lIHZlcnNpb24gb2YgYSByZXNvdXJjZSBpcyByZWFkIGF0IGEgdGltZRpMdGhpcy5tYXAociwgci5yZXNvdXJjZV90eXBlLmdyb3VwICsgJy8nICsgci5yZXNvdXJjZV90eXBlLnJlc291cmNlKS51bmlxdWUoKZIBAxCIJyKTAQoNUmVzb3VyY2VTY29wZRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESSAoKbmFtZXNwYWNlcxgCIAMoCUI0ukgxkgEuEIgnGAEiJ3IlEAEYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JGIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
 
 /**
  * ScopeDeclared says what the agent reads: absence of an object of another kind
@@ -33,9 +33,9 @@ export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
   /**
    * Everything that is read.
    *
-   * @generated from field: repeated evenkeel.v1.KindScope kinds = 2;
+   * @generated from field: repeated evenkeel.v1.ResourceScope resources = 2;
    */
-  kinds: KindScope[];
+  resources: ResourceScope[];
 };
 
 /**
@@ -46,17 +46,17 @@ export const ScopeDeclaredSchema: GenMessage<ScopeDeclared> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_scope, 0);
 
 /**
- * KindScope is what the agent reads of one kind.
+ * ResourceScope is what the agent reads of one kind.
  *
- * @generated from message evenkeel.v1.KindScope
+ * @generated from message evenkeel.v1.ResourceScope
  */
-export type KindScope = Message<"evenkeel.v1.KindScope"> & {
+export type ResourceScope = Message<"evenkeel.v1.ResourceScope"> & {
   /**
    * The kind, in the version that is read.
    *
-   * @generated from field: evenkeel.v1.ResourceKind kind = 1;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
-  kind?: ResourceKind | undefined;
+  resourceType?: ResourceType | undefined;
 
   /**
    * Namespaces that are read; empty is all.
@@ -67,9 +67,9 @@ export type KindScope = Message<"evenkeel.v1.KindScope"> & {
 };
 
 /**
- * Describes the message evenkeel.v1.KindScope.
- * Use `create(KindScopeSchema)` to create a new message.
+ * Describes the message evenkeel.v1.ResourceScope.
+ * Use `create(ResourceScopeSchema)` to create a new message.
  */
-export const KindScopeSchema: GenMessage<KindScope> = /*@__PURE__*/
+export const ResourceScopeSchema: GenMessage<ResourceScope> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_scope, 1);
 

@@ -34,7 +34,7 @@ const MAX_REDIRECTS = 5;
  * Sends requests by Node's own http and https. Not by `fetch`: it takes no certificates to trust, and it drops the token
  * when a broker sends the request on to another one, which asks for it again.
  */
-export function createNodeTransport(endpoint: AdminEndpoint, clock: Clock): AdminTransport {
+export function createAdminTransport(endpoint: AdminEndpoint, clock: Clock): AdminTransport {
   const { adminUrl, readToken, trustCertsFile } = endpoint;
   const ca = trustCertsFile === undefined ? {} : { ca: readCertificates(trustCertsFile) };
   return {

@@ -9,7 +9,7 @@ export async function openPulsarAdmin(
   bus: BusSettings,
   adminUrl: string,
 ): Promise<PulsarAdmin> {
-  const { createNodeTransport } = await import("./http-transport.ts");
+  const { createAdminTransport: createNodeTransport } = await import("./http-transport.ts");
   const { createPulsarAdmin } = await import("./create-pulsar-admin.ts");
   const { trustCertsFile } = bus;
   const endpoint = { adminUrl, trustCertsFile, readToken: createTokenSource(bus)?.read };

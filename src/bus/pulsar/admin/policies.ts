@@ -32,9 +32,9 @@ export interface Retention {
 
 /** What becomes of topics that nobody uses. */
 export type InactiveTopics =
-  | { readonly kind: "kept" }
+  | { readonly type: "kept" }
   | {
-      readonly kind: "deleted";
+      readonly type: "deleted";
       readonly afterSeconds: number;
       /** What counts as inactive: `delete_when_no_subscriptions` or `delete_when_subscriptions_caught_up`. */
       readonly mode: string;
@@ -42,9 +42,9 @@ export type InactiveTopics =
 
 /** Whether a topic is made when somebody first uses its name. */
 export type AutoTopicCreation =
-  | { readonly kind: "forbidden" }
+  | { readonly type: "forbidden" }
   | {
-      readonly kind: "allowed";
+      readonly type: "allowed";
       /** `non-partitioned` or `partitioned`. */
-      readonly type: string;
+      readonly topicType: string;
     };

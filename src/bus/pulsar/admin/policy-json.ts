@@ -66,8 +66,8 @@ function toInactiveTopics(json: PoliciesJson["inactive_topic_policies"]): Inacti
   }
   const { deleteWhileInactive, maxInactiveDurationSeconds, inactiveTopicDeleteMode } = json;
   return deleteWhileInactive
-    ? { kind: "deleted", afterSeconds: maxInactiveDurationSeconds, mode: inactiveTopicDeleteMode }
-    : { kind: "kept" };
+    ? { type: "deleted", afterSeconds: maxInactiveDurationSeconds, mode: inactiveTopicDeleteMode }
+    : { type: "kept" };
 }
 
 function toAutoTopicCreation(json: PoliciesJson["autoTopicCreationOverride"]): AutoTopicCreation | undefined {
@@ -75,8 +75,8 @@ function toAutoTopicCreation(json: PoliciesJson["autoTopicCreationOverride"]): A
     return undefined;
   }
   return json.allowAutoTopicCreation
-    ? { kind: "allowed", type: json.topicType ?? "non-partitioned" }
-    : { kind: "forbidden" };
+    ? { type: "allowed", topicType: json.topicType ?? "non-partitioned" }
+    : { type: "forbidden" };
 }
 
 function isSet<T>(value: T): value is NonNullable<T> {

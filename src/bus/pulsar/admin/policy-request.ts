@@ -22,17 +22,17 @@ const REQUESTS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) =
   inactiveTopics: (inactive) => ({
     path: "inactiveTopicPolicies",
     body: {
-      deleteWhileInactive: inactive.kind === "deleted",
+      deleteWhileInactive: inactive.type === "deleted",
       // The broker wants both in any case.
-      maxInactiveDurationSeconds: inactive.kind === "deleted" ? inactive.afterSeconds : 60,
-      inactiveTopicDeleteMode: inactive.kind === "deleted" ? inactive.mode : "delete_when_no_subscriptions",
+      maxInactiveDurationSeconds: inactive.type === "deleted" ? inactive.afterSeconds : 60,
+      inactiveTopicDeleteMode: inactive.type === "deleted" ? inactive.mode : "delete_when_no_subscriptions",
     },
   }),
   autoTopicCreation: (creation) => ({
     path: "autoTopicCreation",
     body:
-      creation.kind === "allowed"
-        ? { allowAutoTopicCreation: true, topicType: creation.type }
+      creation.type === "allowed"
+        ? { allowAutoTopicCreation: true, topicType: creation.topicType }
         : { allowAutoTopicCreation: false },
   }),
 };

@@ -63,7 +63,7 @@ export function createClient(
     async close() {
       await letGo();
       if (readToken !== undefined) {
-        await collectGarbage(clock);
+        await forceGarbageCollection(clock);
       }
     },
   };
@@ -87,7 +87,7 @@ const ROUNDS = 5;
 const INTERVAL_MS = 5;
 
 /** Collects garbage, some times: what an object of an addon holds becomes garbage a moment after that object has gone. */
-async function collectGarbage(clock: Clock): Promise<void> {
+async function forceGarbageCollection(clock: Clock): Promise<void> {
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");
   const { signal } = new AbortController();

@@ -4,7 +4,7 @@
  */
 export interface PulsarClientPackage {
   readonly Client: {
-    new (config: ClientConfig): PulsarClient;
+    new (config: PulsarClientConfig): PulsarClient;
     /** One for the whole process. */
     setLogHandler(handler: (level: number, file: string, line: number, message: string) => void): void;
   };
@@ -12,7 +12,7 @@ export interface PulsarClientPackage {
 }
 
 /** How to reach a broker. Connects when something is made. */
-export interface ClientConfig {
+export interface PulsarClientConfig {
   readonly serviceUrl: string;
   readonly operationTimeoutSeconds: number;
   /** 2 is WARN, 3 is ERROR. */

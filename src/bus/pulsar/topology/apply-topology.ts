@@ -2,7 +2,7 @@ import { ConflictError } from "../../../lib/errors.ts";
 import type { PulsarAdmin } from "../admin/pulsar-admin.ts";
 import { compareTopology } from "./compare-topology.ts";
 import type { Difference } from "./difference.ts";
-import { findTopology } from "./read-topology.ts";
+import { readTopology } from "./read-topology.ts";
 import type { Topology } from "./topology.ts";
 
 /** Whose tenant is to be made how. */
@@ -14,11 +14,11 @@ export interface MendOptions {
 }
 
 /** What was found, and what became of it. */
-export interface Mending {
+export interface TopologyChanges {
   /** Differences that there are no more. */
-  readonly mended: readonly Difference[];
+  readonly applied: readonly Difference[];
   /** Those that there still are. */
-  readonly left: readonly Difference[];
+  readonly remaining: readonly Difference[];
   /** Whether the broker's limits could be seen, and so compared. */
   readonly hasSeenLimits: boolean;
 }
@@ -30,15 +30,15 @@ const MAX_CONFLICTS = 5;
  * Makes a tenant of Pulsar as it is wanted. Safe to repeat, also from two places at once: whoever finds that somebody else
  * came between looks again at what there is.
  */
-export async function mendTopology(
+export async function applyTopology(
   signal: AbortSignal,
   admin: PulsarAdmin,
   { tenant, topology, mayChange }: MendOptions,
-): Promise<Mending> {
+): Promise<TopologyChanges> {
   const mended: Difference[] = [];
   const conflicts = new Map<string, number>();
   for (;;) {
-    const found = await findTopology(signal, admin, topology);
+    const found = await readTopology(signal, admin, topology);
     const left: Difference[] = [];
     let what = "";
     try {
@@ -51,7 +51,7 @@ export async function mendTopology(
           left.push(difference);
         }
       }
-      return { mended, left, hasSeenLimits: found.limits !== undefined };
+      return { applied: mended, remaining: left, hasSeenLimits: found.limits !== undefined };
     } catch (error) {
       const times = (conflicts.get(what) ?? 0) + 1;
       conflicts.set(what, times);

@@ -4,11 +4,11 @@ import type { BrokerLimits } from "../admin/pulsar-admin.ts";
 import { compareTopic } from "./compare-topic.ts";
 import type { Difference } from "./difference.ts";
 import { formatBytes, formatPolicy, POLICY_NAMES } from "./format-policy.ts";
-import type { FoundTopology } from "./read-topology.ts";
+import type { CurrentTopology } from "./read-topology.ts";
 import type { Topology, WantedNamespace } from "./topology.ts";
 
 /** What is not as it is wanted, in the order in which it can be mended: what holds something comes before it. */
-export function compareTopology(tenant: string, wanted: Topology, found: FoundTopology): Difference[] {
+export function compareTopology(tenant: string, wanted: Topology, found: CurrentTopology): Difference[] {
   const noTenant: Difference = {
     what: `tenant ${tenant}`,
     wanted: "present",

@@ -8,11 +8,11 @@ export interface Difference {
   /** Undefined when it is not there, or nobody has set it; otherwise somebody has, and may have had reasons. */
   readonly found: string | undefined;
   /** What makes it as it is wanted; an advice where nothing can from here. */
-  readonly remedy: Change | Advice;
+  readonly remedy: ApplyChange | Advice;
 }
 
 /** Throws `ConflictError` when somebody came between. */
-export type Change = (signal: AbortSignal, admin: PulsarAdmin) => Promise<void>;
+export type ApplyChange = (signal: AbortSignal, admin: PulsarAdmin) => Promise<void>;
 
 /** What a person can do. */
 export interface Advice {

@@ -22,8 +22,9 @@ const FORMATS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) =>
   },
   subscriptionExpirationMinutes: (minutes) => (minutes === 0 ? "never" : formatSeconds(minutes * 60)),
   inactiveTopics: (topics) =>
-    topics.kind === "kept" ? "kept" : `deleted after ${formatSeconds(topics.afterSeconds)}, ${topics.mode}`,
-  autoTopicCreation: (creation) => (creation.kind === "allowed" ? `allowed, ${creation.type}` : "forbidden"),
+    topics.type === "kept" ? "kept" : `deleted after ${formatSeconds(topics.afterSeconds)}, ${topics.mode}`,
+  autoTopicCreation: (creation) =>
+    creation.type === "allowed" ? `allowed, ${creation.topicType}` : "forbidden",
 };
 
 /** A policy's value for people; undefined when it is not set. */

@@ -4,7 +4,7 @@ import type { BrokerLimits, PulsarAdmin } from "../admin/pulsar-admin.ts";
 import type { Topology } from "./topology.ts";
 
 /** What a tenant of Pulsar has, of what is wanted. */
-export interface FoundTopology {
+export interface CurrentTopology {
   readonly hasTenant: boolean;
   /** Those that are there, with their policies. */
   readonly namespaces: ReadonlyMap<string, Policies>;
@@ -24,11 +24,11 @@ export interface FoundTopic {
 }
 
 /** Looks at the broker. */
-export async function findTopology(
+export async function readTopology(
   signal: AbortSignal,
   admin: PulsarAdmin,
   wanted: Topology,
-): Promise<FoundTopology> {
+): Promise<CurrentTopology> {
   const existing = await admin.listNamespaces(signal);
   const namespaces = new Map<string, Policies>();
   for (const { name } of wanted.namespaces) {

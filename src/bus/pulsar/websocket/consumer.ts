@@ -3,7 +3,7 @@ import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
 import type { Connection } from "./connection.ts";
 import { type IncomingMessage, parseMessage, toAcknowledgeFrame, toPermitFrame } from "./frames.ts";
-import { toPosition } from "./message-id.ts";
+import { toMessageId } from "./message-id.ts";
 import { Permits } from "./permits.ts";
 
 /**
@@ -90,7 +90,7 @@ export class WebSocketConsumer implements Consumer {
   #toDelivery({ messageId, ...message }: IncomingMessage): Delivery {
     return {
       ...message,
-      position: toPosition(messageId),
+      position: toMessageId(messageId),
       acknowledge: async () => {
         if (this.#held.delete(messageId)) {
           this.#connection.send(toAcknowledgeFrame(messageId));

@@ -5,7 +5,7 @@ import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
 import type { BusDependencies, BusSettings } from "../../settings.ts";
 import { WebSocketConsumer } from "./consumer.ts";
-import { createAgent, type DialOptions, dial } from "./dial.ts";
+import { createDispatcher, type DialOptions, dial } from "./dial.ts";
 import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "./frame-limit.ts";
 import { WebSocketProducer } from "./producer.ts";
@@ -91,7 +91,7 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
 export async function probe(signal: AbortSignal, webSocketUrl: string, options: DialOptions): Promise<void> {
   const url = new URL(webSocketUrl);
   url.protocol = url.protocol === "wss:" ? "https:" : "http:";
-  const agent = createAgent(options);
+  const agent = createDispatcher(options);
   let status: number;
   try {
     const { statusCode, body } = await request(url, { dispatcher: agent, signal });

@@ -38,7 +38,7 @@ export async function dial(
   const { clock, readToken } = options;
   const token = readToken?.();
   const handshake = new Handshake();
-  const agent = createAgent(options);
+  const agent = createDispatcher(options);
   const webSocket = new WebSocket(url, {
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
     dispatcher: agent.compose(handshake.intercept),
@@ -84,7 +84,7 @@ async function leave(webSocket: WebSocket, opened: Promise<void>, clock: Clock):
 }
 
 /** What makes connections, with the trust that was asked for. */
-export function createAgent({ trustCertsFile }: DialOptions): Agent {
+export function createDispatcher({ trustCertsFile }: DialOptions): Agent {
   const ca = trustCertsFile === undefined ? {} : { ca: readCertificates(trustCertsFile) };
   return new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS, ...ca } });
 }

@@ -4,9 +4,9 @@ import type { OutgoingMessage } from "../../bus.ts";
 
 /** What the broker says of one publish. */
 export type Receipt =
-  | { readonly kind: "stored"; readonly context: string }
+  | { readonly type: "stored"; readonly context: string }
   /** Without a context the broker could not even read which publish it was. */
-  | { readonly kind: "failed"; readonly context?: string; readonly code: number; readonly reason: string };
+  | { readonly type: "failed"; readonly context?: string; readonly code: number; readonly reason: string };
 
 /** A message as the broker hands it out. */
 export interface IncomingMessage {
@@ -38,7 +38,7 @@ export function toPermitFrame(messages: number): string {
 export function parseReceipt(text: string): Receipt {
   const { result, context, errorMsg } = parseObject("a receipt", text);
   if (result === "ok" && typeof context === "string") {
-    return { kind: "stored", context };
+    return { type: "stored", context };
   }
   const code = typeof result === "string" ? /^send-error:(\d+)$/.exec(result)?.[1] : undefined;
   if (code === undefined) {
@@ -46,7 +46,7 @@ export function parseReceipt(text: string): Receipt {
   }
   const reason = typeof errorMsg === "string" ? errorMsg : "no reason given";
   return {
-    kind: "failed",
+    type: "failed",
     code: Number(code),
     reason,
     ...(typeof context === "string" ? { context } : {}),

@@ -10,7 +10,7 @@ const PARTITION = 3;
  * Where a message stands, as Pulsar's own tools write it: "ledger:entry", and the partition where there is one. A
  * `messageId` that is not a `MessageIdData` in base64 is given back as it is.
  */
-export function toPosition(messageId: string): string {
+export function toMessageId(messageId: string): string {
   const numbers = readNumbers(Buffer.from(messageId, "base64"));
   const [ledger, entry, partition] = [LEDGER, ENTRY, PARTITION].map((field) => numbers?.get(field));
   if (ledger === undefined || entry === undefined) {

@@ -164,10 +164,10 @@ export class WebSocketProducer implements Producer {
     const { topic } = this.#options;
     const publish = receipt.context === undefined ? undefined : this.#queue.settle(receipt.context);
     if (publish === undefined) {
-      const found = receipt.kind === "failed" ? `one of no publish: ${receipt.reason}` : "one of no publish";
+      const found = receipt.type === "failed" ? `one of no publish: ${receipt.reason}` : "one of no publish";
       throw new MalformedFrameError("a receipt", found);
     }
-    if (receipt.kind === "stored") {
+    if (receipt.type === "stored") {
       publish.outcome.resolve();
       return;
     }

@@ -54,7 +54,7 @@ const NEVER_WRITTEN: Meaning = { outcome: "refused", isEnd: true };
 
 /** What becomes of a publish that the broker has answered with an error, and whether its connection is of use still. */
 export function toPublishError(
-  receipt: Receipt & { readonly kind: "failed" },
+  receipt: Receipt & { readonly type: "failed" },
   topic: string,
 ): { readonly error: PublishRefusedError | PublishUnknownError; readonly isEnd: boolean } {
   const { outcome, isEnd = false } = toMeaning(receipt.code, receipt.reason);

@@ -9,8 +9,8 @@ const options = { managed: new Set<string>(), form: "f", sameIncarnation: true }
 const listed: ListedObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1) };
 const held: HeldObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1), form: "f" };
 
-function kinds(l: readonly ListedObject[], h: readonly HeldObject[], more = {}): string[] {
-  return [...diff(l, h, { ...options, ...more })].map(({ kind }) => kind);
+function resources(l: readonly ListedObject[], h: readonly HeldObject[], more = {}): string[] {
+  return [...diff(l, h, { ...options, ...more })].map(({ type }) => type);
 }
 
 describe("diff of one object", () => {
@@ -24,17 +24,17 @@ describe("diff of one object", () => {
     ["another form", "changed", {}, { form: "g" }, {}],
     ["R16: another incarnation", "changed", {}, {}, { sameIncarnation: false }],
   ])("%s: %s", (_name, expected, l, h, more) => {
-    expect(kinds([{ ...listed, ...l }], [{ ...held, ...h }], more)).toEqual([expected]);
+    expect(resources([{ ...listed, ...l }], [{ ...held, ...h }], more)).toEqual([expected]);
   });
 
   it("leaves out what is managed, on both sides", () => {
-    expect(kinds([listed], [], { managed: new Set(["a/x"]) })).toEqual([]);
-    expect(kinds([], [held], { managed: new Set(["a/x"]) })).toEqual([]);
+    expect(resources([listed], [], { managed: new Set(["a/x"]) })).toEqual([]);
+    expect(resources([], [held], { managed: new Set(["a/x"]) })).toEqual([]);
   });
 
   it("refuses an inventory that is out of order", () => {
-    expect(() => kinds([], [held, { ...held, key: "a/b" }])).toThrow("not in order");
-    expect(() => kinds([], [held, held])).toThrow("not in order");
+    expect(() => resources([], [held, { ...held, key: "a/b" }])).toThrow("not in order");
+    expect(() => resources([], [held, held])).toThrow("not in order");
   });
 });
 
@@ -46,7 +46,7 @@ describe("diff of two sorted sets", () => {
         const l = theirs.toSorted(compareKeys).map((key) => ({ ...listed, key }));
         const h = mine.toSorted(compareKeys).map((key) => ({ ...held, key }));
         const found = [...diff(l, h, options)].map((finding) =>
-          finding.kind === "missing" ? `- ${finding.held.key}` : `${finding.kind} ${l[finding.at]?.key}`,
+          finding.type === "missing" ? `- ${finding.held.key}` : `${finding.type} ${l[finding.at]?.key}`,
         );
         const expected = [
           ...mine.filter((key) => !theirs.includes(key)).map((key) => `- ${key}`),

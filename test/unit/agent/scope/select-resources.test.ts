@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type KindConfig, selectKinds } from "../../../../src/agent/scope/select-resources.ts";
-import { formatKind } from "../../../../src/domain/resource-type.ts";
+import { type ResourceSelection, selectResources } from "../../../../src/agent/scope/select-resources.ts";
+import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
 
 function served(text: string, verbs = ["get", "list", "watch"], namespaced = true): DiscoveredResource {
@@ -24,9 +24,11 @@ const discovery: Discovery = {
   unanswered: [],
 };
 
-function select(kinds: string[], more: Partial<KindConfig> = {}, from = discovery): string[] {
-  const selection = selectKinds(from, { kinds, excludedKinds: [], namespaces: [], ...more });
-  return selection.kinds.map(({ scope }) => (scope.kind === undefined ? "" : formatKind(scope.kind)));
+function select(resources: string[], more: Partial<ResourceSelection> = {}, from = discovery): string[] {
+  const selection = selectResources(from, { resources, excludeResources: [], namespaces: [], ...more });
+  return selection.resources.map(({ scope }) =>
+    scope.resourceType === undefined ? "" : formatResourceType(scope.resourceType),
+  );
 }
 
 describe("kind selection", () => {
@@ -50,27 +52,27 @@ describe("kind selection", () => {
   });
 
   it("leaves out what is excluded, by kind and by group", () => {
-    expect(select(["*"], { excludedKinds: ["v1/nodes", "apps/*"] })).toEqual(["v1/pods"]);
+    expect(select(["*"], { excludeResources: ["v1/nodes", "apps/*"] })).toEqual(["v1/pods"]);
   });
 
-  it.each(["pods", "a/b/c/d", ""])("refuses %j by name", (kind) => {
-    expect(() => select([kind])).toThrow(JSON.stringify(kind));
+  it.each(["pods", "a/b/c/d", ""])("refuses %j by name", (text) => {
+    expect(() => select([text])).toThrow(JSON.stringify(text));
   });
 
   it("reads namespaced kinds in the namespaces, and the others whole", () => {
-    const { kinds } = selectKinds(discovery, {
-      kinds: ["v1/pods", "v1/nodes"],
-      excludedKinds: [],
+    const { resources } = selectResources(discovery, {
+      resources: ["v1/pods", "v1/nodes"],
+      excludeResources: [],
       namespaces: ["b", "a", "b"],
     });
-    expect(kinds.map(({ scope }) => scope.namespaces)).toEqual([[], ["a", "b"]]);
+    expect(resources.map(({ scope }) => scope.namespaces)).toEqual([[], ["a", "b"]]);
   });
 
   it("R11: is undecided about groups that do not answer, unless they are not asked for", () => {
     const broken = { group: "x.example.com", version: "v1", reason: "ServiceUnavailable", message: "" };
     const incomplete = { ...discovery, unanswered: [broken] };
-    const undecided = (kinds: string[], excludedKinds: string[] = []) =>
-      selectKinds(incomplete, { kinds, excludedKinds, namespaces: [] }).undecided;
+    const undecided = (resources: string[], excludeResources: string[] = []) =>
+      selectResources(incomplete, { resources, excludeResources, namespaces: [] }).undecided;
     expect(undecided(["*"])).toEqual([broken]);
     expect(undecided(["x.example.com/v1/things"])).toEqual([broken]);
     expect(undecided(["v1/pods"])).toEqual([]);

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
-import { KindReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { type ResourceKind, ResourceKindSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { KindScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import {
   deleteItem,
@@ -15,19 +15,19 @@ import {
 } from "../../../../src/agent/uplink/batch-items.ts";
 import type { Change } from "../../../../src/agent/uplink/change.ts";
 import { UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
-import { kindKey, parseKind } from "../../../../src/domain/resource-type.ts";
+import { parseResourceType, resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 
-const PODS = kindOf("v1/pods");
-const NODES = kindOf("v1/nodes");
+const PODS = resourceTypeOf("v1/pods");
+const NODES = resourceTypeOf("v1/nodes");
 const LIMITS = { maxItems: 3, maxBytes: 2_000 };
 const SESSION = { maxUnacknowledgedBytes: 6_000 };
 const RUN = { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 };
 
-function kindOf(text: string): ResourceKind {
-  return parseKind(text) ?? create(ResourceKindSchema);
+function resourceTypeOf(text: string): ResourceType {
+  return parseResourceType(text) ?? create(ResourceTypeSchema);
 }
 
-function put(name: string, version: number, { kind = PODS, uid = "u", bytes = 2 } = {}): Change {
+function put(name: string, version: number, { resourceType = PODS, uid = "u", bytes = 2 } = {}): Change {
   const object = { metadata: { name, namespace: "a", uid, resourceVersion: String(version) } };
   const content = {
     content: new Uint8Array(bytes),
@@ -35,17 +35,22 @@ function put(name: string, version: number, { kind = PODS, uid = "u", bytes = 2 
     form: "f",
     quarantineReason: "",
   };
-  return { kind, incarnation: undefined, item: putItem(object, content, String(version)), traceParent: "" };
+  return {
+    resourceType,
+    incarnation: undefined,
+    item: putItem(object, content, String(version)),
+    traceParent: "",
+  };
 }
 
-function gone(name: string, version: number, kind = PODS): Change {
+function gone(name: string, version: number, resourceType = PODS): Change {
   const item = deleteItem({ namespace: "a", name }, "u", String(version), DeleteReason.OBSERVED);
-  return { kind, incarnation: undefined, item, traceParent: "" };
+  return { resourceType, incarnation: undefined, item, traceParent: "" };
 }
 
-function openState(kinds = [PODS, NODES]): UplinkState {
+function openState(resourceTypes = [PODS, NODES]): UplinkState {
   const state = new UplinkState(LIMITS);
-  state.declareScope(kinds.map((kind) => create(KindScopeSchema, { kind })));
+  state.declareScope(resourceTypes.map((resourceType) => create(ResourceScopeSchema, { resourceType })));
   state.openSession(SESSION);
   return state;
 }
@@ -84,7 +89,7 @@ describe("UplinkState", () => {
     state.openSession(SESSION);
     expect(state.next()).toBeUndefined();
     state.offer(put("y", 2));
-    state.declareScope([create(KindScopeSchema, { kind: PODS })]);
+    state.declareScope([create(ResourceScopeSchema, { resourceType: PODS })]);
     expect(state.scopeGeneration).toBe(1n);
   });
 
@@ -103,9 +108,9 @@ describe("UplinkState", () => {
   it("R20: moves no change over a marker", () => {
     const state = openState();
     state.offer(put("x", 1));
-    state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
     state.offer(gone("x", 2));
-    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "kindReconciled", "-a/x@2"]);
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "resourceReconciled", "-a/x@2"]);
   });
 
   it("lets no older observation replace a newer one", () => {
@@ -120,9 +125,9 @@ describe("UplinkState", () => {
 
   it("R31: drops at reconnect what is about kinds that left the scope, by group and resource", () => {
     const state = openState();
-    state.offer(put("x", 1, { kind: kindOf("v2/pods") }));
-    state.offer(put("n", 2, { kind: NODES }));
-    state.declareScope([create(KindScopeSchema, { kind: PODS })]);
+    state.offer(put("x", 1, { resourceType: resourceTypeOf("v2/pods") }));
+    state.offer(put("n", 2, { resourceType: NODES }));
+    state.declareScope([create(ResourceScopeSchema, { resourceType: PODS })]);
     state.openSession(SESSION);
     expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1"]);
   });
@@ -133,11 +138,16 @@ describe("UplinkState", () => {
     state.next();
     state.next();
     state.offerRunBatch(
-      create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, items: [put("r", 2).item], chunk: RUN }),
+      create(BatchSchema, {
+        resourceType: PODS,
+        type: BatchType.DEFAULT,
+        items: [put("r", 2).item],
+        chunk: RUN,
+      }),
     );
     state.offer(put("x", 3));
     state.next();
-    state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
     state.openSession(SESSION);
     const requests = drain(state);
     expect(requests.map(sketch)).toEqual(["scope 1", "+a/x@1", "+a/x@3"]);
@@ -186,7 +196,7 @@ type Command =
   | {
       readonly op: "put" | "delete";
       readonly name: string;
-      readonly kind: ResourceKind;
+      readonly resourceType: ResourceType;
       readonly bytes: number;
     }
   | { readonly op: "run" | "marker" | "scope" | "take" | "session" }
@@ -198,7 +208,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       op: fc.constantFrom("put" as const, "delete" as const),
       name: fc.constantFrom("x", "y", "z"),
-      kind: fc.constantFrom(PODS, NODES),
+      resourceType: fc.constantFrom(PODS, NODES),
       bytes: fc.constantFrom(2, 900, 5_000),
     }),
   },
@@ -253,19 +263,23 @@ class Model {
       case "put":
       case "delete": {
         const version = ++this.#version;
-        this.#state.offer(c.op === "put" ? put(c.name, version, c) : gone(c.name, version, c.kind));
-        this.#offered.set(`${kindKey(c.kind)} ${c.name}`, version);
+        this.#state.offer(c.op === "put" ? put(c.name, version, c) : gone(c.name, version, c.resourceType));
+        this.#offered.set(`${resourceTypeKey(c.resourceType)} ${c.name}`, version);
         return;
       }
       case "run":
-        this.#state.offerRunBatch(create(BatchSchema, { kind: PODS, type: BatchType.DEFAULT, chunk: RUN }));
+        this.#state.offerRunBatch(
+          create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, chunk: RUN }),
+        );
         return;
       case "marker":
-        this.#state.offerReconciled(create(KindReconciledSchema, { kind: PODS }));
+        this.#state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
         this.#markers.push(new Map(this.#offered));
         return;
       case "scope":
-        this.#state.declareScope([PODS, NODES].map((kind) => create(KindScopeSchema, { kind })));
+        this.#state.declareScope(
+          [PODS, NODES].map((resourceType) => create(ResourceScopeSchema, { resourceType })),
+        );
         return;
       case "take":
         this.#take();
@@ -311,7 +325,7 @@ class Model {
       case "scopeDeclared":
         expect(message.value.generation).toBe(++this.#generation);
         return;
-      case "kindReconciled": {
+      case "resourceReconciled": {
         const before = this.#markers.shift() ?? new Map<string, number>();
         for (const [object, version] of before) {
           expect(this.#received.get(object) ?? 0).toBeGreaterThanOrEqual(version); // U3, forwards
@@ -321,7 +335,7 @@ class Model {
       case "batch":
         expect(message.value.items.length).toBeLessThanOrEqual(LIMITS.maxItems); // U6
         for (const item of message.value.items) {
-          const object = `${message.value.kind ? kindKey(message.value.kind) : ""} ${item.message.value?.ref?.name}`;
+          const object = `${message.value.resourceType ? resourceTypeKey(message.value.resourceType) : ""} ${item.message.value?.ref?.name}`;
           const version = Number(observedVersionOf(item));
           const marker = this.#markers[0]?.get(object);
           // U3, backwards: a change offered behind a marker that is still to come.

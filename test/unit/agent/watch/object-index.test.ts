@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { PackedIndex } from "../../../../src/agent/watch/object-index.ts";
 import type { PackedObject } from "../../../../src/agent/watch/packed-records.ts";
-import { KindSnapshotBuilder } from "../../../../src/agent/watch/snapshot.ts";
+import { SnapshotBuilder } from "../../../../src/agent/watch/snapshot.ts";
 import { compareKeys } from "../../../../src/domain/object-key.ts";
 import { createSeededRandom } from "../../../../src/lib/random.ts";
 
@@ -79,7 +79,7 @@ describe("KindSnapshot", () => {
   it("has each key once, in the order of namespace and name", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(key, object)), key, (objects, probe) => {
-        const builder = new KindSnapshotBuilder();
+        const builder = new SnapshotBuilder();
         for (const [k, value] of objects) {
           builder.add(k, value);
         }
@@ -94,7 +94,7 @@ describe("KindSnapshot", () => {
   });
 
   it("has the lowest version of its lists as floor, and each namespace its own", () => {
-    const builder = new KindSnapshotBuilder();
+    const builder = new SnapshotBuilder();
     builder.endList("a", "100");
     builder.endList("b", "99");
     const snapshot = builder.build();
@@ -104,7 +104,7 @@ describe("KindSnapshot", () => {
   });
 
   it("has no versions when they do not compare", () => {
-    const builder = new KindSnapshotBuilder();
+    const builder = new SnapshotBuilder();
     builder.endList("", "h:12");
     const snapshot = builder.build();
     expect([snapshot.versioned, snapshot.floor, snapshot.versionFor("a")]).toEqual([false, "", ""]);

@@ -21,7 +21,7 @@ import { ManualClock } from "../../../support/manual-clock.ts";
 import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
 
 const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
-const kind = { group: "", version: "v1", resource: "pods" };
+const resourceType = { group: "", version: "v1", resource: "pods" };
 
 /** FleetService over an in-memory store, behind the whole of the port. */
 async function serveFleet(
@@ -42,7 +42,9 @@ function storeWith(objects: number): MemoryFleetStore {
   const store = new MemoryFleetStore("default");
   store.addCluster(
     "c1",
-    ...Array.from({ length: objects }, (_, i) => ({ ref: { kind, namespace: "a", name: `o${i}` } })),
+    ...Array.from({ length: objects }, (_, i) => ({
+      ref: { kind: resourceType, namespace: "a", name: `o${i}` },
+    })),
   );
   return store;
 }
@@ -119,7 +121,7 @@ describe("callers who may speak for one cluster", () => {
 
   test("are told of another of their account what they are told of none", async () => {
     const store = storeWith(1);
-    store.addCluster("c2", { ref: { kind, namespace: "a", name: "o0" } });
+    store.addCluster("c2", { ref: { resourceType, namespace: "a", name: "o0" } });
     store.setRun({ id, cluster: "c2", state: ReconciliationState.REQUESTED });
     await using server = await asOwner(store);
     const { client } = server;
@@ -128,7 +130,7 @@ describe("callers who may speak for one cluster", () => {
         [
           client.getCluster({ name: cluster }),
           client.listObjects({ cluster }),
-          client.getObject({ cluster, ref: { kind, namespace: "a", name: "o0" } }),
+          client.getObject({ cluster, ref: { resourceType, namespace: "a", name: "o0" } }),
           client.listReconciliationRuns({ cluster }),
           client.startReconciliation({ cluster }),
           client.getReconciliationRun({ id: runId }),
@@ -187,7 +189,7 @@ describe("what is not there is NOT_FOUND, by name", () => {
     ['no cluster "c9"', (client) => client.listReconciliationRuns({ cluster: "c9" })],
     [
       "no pods a/x in cluster c1",
-      (client) => client.getObject({ cluster: "c1", ref: { kind, namespace: "a", name: "x" } }),
+      (client) => client.getObject({ cluster: "c1", ref: { resourceType, namespace: "a", name: "x" } }),
     ],
     [`no reconciliation run ${id}`, (client) => client.getReconciliationRun({ id })],
     [`no reconciliation run ${id}`, (client) => client.listReconciliationFindings({ runId: id })],
@@ -198,7 +200,7 @@ describe("what is not there is NOT_FOUND, by name", () => {
 
   test("what another account has is not there", async () => {
     const store = new MemoryFleetStore("another");
-    store.addCluster("c1", { ref: { kind, namespace: "a", name: "o0" } });
+    store.addCluster("c1", { ref: { resourceType, namespace: "a", name: "o0" } });
     await using server = await serveFleet(store);
     expect((await server.client.listClusters({})).clusters).toEqual([]);
     await expect(server.client.listObjects({ cluster: "c1" })).rejects.toMatchObject({ code: Code.NotFound });

@@ -5,8 +5,8 @@ import { ObjectRefSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.t
 import { restrictToCluster } from "../../../../src/backend/fleet/restrict-to-cluster.ts";
 import { MemoryFleetStore } from "../../../support/backend/memory-fleet-store.ts";
 
-const kind = { group: "", version: "v1", resource: "pods" };
-const ref = create(ObjectRefSchema, { kind, namespace: "a", name: "x" });
+const resourceType = { group: "", version: "v1", resource: "pods" };
+const ref = create(ObjectRefSchema, { resourceType, namespace: "a", name: "x" });
 const { signal } = new AbortController();
 const page = { after: undefined, limit: 10 };
 const objects = {
@@ -83,7 +83,7 @@ test("the list of clusters has one page, without kinds", async () => {
   const { store, restricted } = twoClusters();
   Object.assign(store.clusters[0] ?? {}, { kinds: [{ objects: 1n }] });
   const { items, next } = await restricted.listClusters(signal, "shop", { after: undefined, limit: 1 });
-  expect(items.map(({ kinds }) => kinds)).toEqual([[]]);
+  expect(items.map(({ resources }) => resources)).toEqual([[]]);
   expect(next).toBeUndefined();
   expect(await restricted.listClusters(signal, "shop", { after: ["own"], limit: 1 })).toEqual(nothing);
 });

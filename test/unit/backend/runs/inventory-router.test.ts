@@ -2,10 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Batch, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
-  type KindInventory,
-  KindInventorySchema,
+  type ResourceInventory,
+  ResourceInventorySchema,
 } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { routeAnswers } from "../../../../src/backend/runs/inventory-router.ts";
+import { routeInventories } from "../../../../src/backend/runs/inventory-router.ts";
 import type { Session } from "../../../../src/backend/sync/session.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
 import type { Producer } from "../../../../src/bus/bus.ts";
@@ -21,9 +21,9 @@ const TOPIC = "replies/test";
 const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
 const OTHER_RUN = "b4c8e6a2-55c1-4c0b-8d4b-5a0f8f6f2a11";
 
-function inventory(resource: string, names: readonly string[] = []): KindInventory {
-  return create(KindInventorySchema, {
-    kind: { version: "v1", resource },
+function inventory(resource: string, names: readonly string[] = []): ResourceInventory {
+  return create(ResourceInventorySchema, {
+    resourceType: { version: "v1", resource },
     incarnation: 5n,
     objects: names.map((name) => ({ ref: { namespace: "a", name } })),
     chunk: { runId: RUN, attempt: 2, last: true },
@@ -60,7 +60,7 @@ describe("the router of answers", () => {
   });
 
   const start = (): Promise<void> => {
-    const started = routeAnswers(stop.signal, {
+    const started = routeInventories(stop.signal, {
       bus,
       replyTopic: TOPIC,
       registry,
@@ -77,10 +77,10 @@ describe("the router of answers", () => {
   };
   const answer = async (
     { identity }: Pick<Session, "identity">,
-    kinds: readonly KindInventory[],
+    inventories: readonly ResourceInventory[],
     runId = RUN,
   ): Promise<void> => {
-    const value = { ...requestOf(runId), kinds: [...kinds] };
+    const value = { ...requestOf(runId), kinds: [...inventories] };
     const event = encodeEvent(identity, {
       sequence: 0n,
       time: new Date(0),
@@ -128,7 +128,7 @@ describe("the router of answers", () => {
     const older = open("c1");
     await answer({ identity: { ...older.identity, epoch: 6n } }, [inventory("old")]);
     await answer(older, [inventory("pods")]);
-    expect((await next(older)).kind?.resource).toBe("pods");
+    expect((await next(older)).resourceType?.resource).toBe("pods");
     expect(runs.failed).toEqual([]);
   });
 

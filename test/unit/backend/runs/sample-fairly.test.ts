@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { pickFair } from "../../../../src/backend/runs/sample-fairly.ts";
+import { sampleFairly } from "../../../../src/backend/runs/sample-fairly.ts";
 import { withSeed } from "../../../support/vitest/seeded.ts";
 
 describe("pickFair", () => {
@@ -10,7 +10,7 @@ describe("pickFair", () => {
         { account: "small", cluster: "s0" },
         { account: "small", cluster: "s1" },
       ];
-      const picked = pickFair(random, due, 6);
+      const picked = sampleFairly(random, due, 6);
       expect(picked).toHaveLength(6);
       expect(picked.filter(({ account }) => account === "small")).toHaveLength(2);
       expect(new Set(picked.slice(0, 2).map(({ account }) => account)).size).toBe(2);
@@ -23,7 +23,7 @@ describe("pickFair", () => {
         account: `a${index % 4}`,
         cluster: `${index}`,
       }));
-      const picked = pickFair(random, due, 100);
+      const picked = sampleFairly(random, due, 100);
       expect(new Set(picked).size).toBe(30);
     });
   });
@@ -31,7 +31,7 @@ describe("pickFair", () => {
   it("starts with another cluster each time", async () => {
     await withSeed("starts with another cluster each time", (random) => {
       const due = Array.from({ length: 10 }, (_, index) => ({ account: "a", cluster: `${index}` }));
-      const firsts = Array.from({ length: 200 }, () => pickFair(random, due, 1)[0]?.cluster);
+      const firsts = Array.from({ length: 200 }, () => sampleFairly(random, due, 1)[0]?.cluster);
       expect(new Set(firsts).size).toBe(10);
     });
   });

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { Outbox, type Response } from "../../../../src/backend/sync/downstream.ts";
+import { Downstream, type Response } from "../../../../src/backend/sync/downstream.ts";
 
 const { signal } = new AbortController();
 
@@ -23,7 +23,7 @@ function show({ message }: Response): string {
   }
 }
 
-async function takeAll(outbox: Outbox): Promise<string[]> {
+async function takeAll(outbox: Downstream): Promise<string[]> {
   const lines: string[] = [];
   for await (const response of outbox.take(signal)) {
     lines.push(show(response));
@@ -33,7 +33,7 @@ async function takeAll(outbox: Outbox): Promise<string[]> {
 
 describe("the outbox of a session", () => {
   it("says the newest acknowledgement only", async () => {
-    const outbox = new Outbox();
+    const outbox = new Downstream();
     for (const sequence of [1n, 2n, 3n]) {
       outbox.acknowledge(sequence);
     }
@@ -42,7 +42,7 @@ describe("the outbox of a session", () => {
   });
 
   it("says an acknowledgement that comes while the agent is slow to read a batch", async () => {
-    const outbox = new Outbox();
+    const outbox = new Downstream();
     outbox.offer(batchOf("1"));
     const messages = outbox.take(signal);
     expect(show((await messages.next()).value as Response)).toBe("batch 1");
@@ -52,7 +52,7 @@ describe("the outbox of a session", () => {
   });
 
   it("keeps the order of batches, and says no acknowledgement twice", async () => {
-    const outbox = new Outbox();
+    const outbox = new Downstream();
     outbox.acknowledge(1n);
     outbox.offer(batchOf("1"));
     outbox.offer(batchOf("2"));
@@ -61,12 +61,12 @@ describe("the outbox of a session", () => {
   });
 
   it("refuses batches that are over its limits, in items and in bytes, and still says acknowledgements (R36)", async () => {
-    const few = new Outbox({ maxItems: 2, maxBytes: 1000 });
+    const few = new Downstream({ maxItems: 2, maxBytes: 1000 });
     expect([1, 2, 3].map((n) => few.offer(batchOf(String(n))))).toEqual([true, true, false]);
     few.acknowledge(9n);
     few.close(undefined);
     expect(await takeAll(few)).toEqual(["ack 9", "batch 1", "batch 2"]);
-    const small = new Outbox({ maxItems: 100, maxBytes: 50 });
+    const small = new Downstream({ maxItems: 100, maxBytes: 50 });
     expect([small.offer(batchOf("1".repeat(38))), small.offer(batchOf("1".repeat(38)))]).toEqual([
       true,
       false,
@@ -74,7 +74,7 @@ describe("the outbox of a session", () => {
   });
 
   it("says Drain last, with the first delay that it was given", async () => {
-    const outbox = new Outbox();
+    const outbox = new Downstream();
     outbox.acknowledge(4n);
     outbox.drain(1500);
     outbox.drain(9000);
@@ -83,7 +83,7 @@ describe("the outbox of a session", () => {
   });
 
   it("ends by throwing what it was closed with, behind what it still holds", async () => {
-    const outbox = new Outbox();
+    const outbox = new Downstream();
     outbox.offer(batchOf("1"));
     outbox.close(new Error("replaced"));
     const messages = outbox.take(signal);

@@ -12,14 +12,14 @@ const { signal } = new AbortController();
 function scope(sequence: bigint, generation = 1n): SyncRequest {
   return create(SyncRequestSchema, {
     sequence,
-    message: { case: "scopeDeclared", value: { generation, kinds: [] } },
+    message: { case: "scopeDeclared", value: { generation, resources: [] } },
   });
 }
 
 function batch(sequence: bigint): SyncRequest {
   return create(SyncRequestSchema, {
     sequence,
-    message: { case: "batch", value: { kind: { version: "v1", resource: "pods" }, type: 1 } },
+    message: { case: "batch", value: { resourceType: { version: "v1", resource: "pods" }, type: 1 } },
   });
 }
 

@@ -19,14 +19,14 @@ import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 
 const SCOPE: Said = {
   case: "scopeDeclared",
-  value: { generation: 1n, kinds: [{ kind: { version: "v1", resource: "pods" } }] },
+  value: { generation: 1n, resources: [{ resourceType: { version: "v1", resource: "pods" } }] },
 };
 
 function batch(name = "x"): Said {
   return {
     case: "batch",
     value: {
-      kind: { version: "v1", resource: "pods" },
+      resourceType: { version: "v1", resource: "pods" },
       type: 1,
       items: [{ message: { case: "deleteObject", value: { ref: { namespace: "a", name }, reason: 1 } } }],
     },
@@ -273,8 +273,8 @@ describe("SyncService", { timeout: 10_000 }, () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    const kind = { version: "v1", resource: "pods" };
-    service.registry.list()[0]?.outbox.offer(create(BatchSchema, { kind, type: 2 }));
+    const resourceType = { version: "v1", resource: "pods" };
+    service.registry.list()[0]?.outbox.offer(create(BatchSchema, { resourceType, type: 2 }));
     expect((await agent.next()).message).toMatchObject({ case: "batch", value: { type: 2 } });
   });
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { type Batch, BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { assertObservations } from "../../../../src/backend/sync/validate-batch.ts";
+import { validateBatch } from "../../../../src/backend/sync/validate-batch.ts";
 import { InvalidArgumentError } from "../../../../src/lib/errors.ts";
 
 const ref = { namespace: "a", name: "x" };
@@ -20,7 +20,7 @@ describe("an agent's batch", () => {
     ["observations at the batch's version", batch({ items: [put(""), gone("")], observedVersion: "9" })],
     ["observations without any version", batch({ items: [put(""), gone("")] })],
   ])("may hold %s", (_name, good) => {
-    expect(() => assertObservations(10n, good)).not.toThrow();
+    expect(() => validateBatch(10n, good)).not.toThrow();
   });
 
   it.each([
@@ -40,14 +40,19 @@ describe("an agent's batch", () => {
       "a kind of its own",
       batch({
         items: [
-          { message: { case: "putObject", value: { ref: { ...ref, kind: {} }, observedVersion: "5" } } },
+          {
+            message: {
+              case: "putObject",
+              value: { ref: { ...ref, resourceType: {} }, observedVersion: "5" },
+            },
+          },
         ],
       }),
       ["batch.items[0].put_object.ref.kind"],
     ],
   ])("may not have %s", (_name, bad, fields) => {
     try {
-      assertObservations(10n, bad);
+      validateBatch(10n, bad);
       expect.unreachable();
     } catch (error) {
       expect(error).toBeInstanceOf(InvalidArgumentError);

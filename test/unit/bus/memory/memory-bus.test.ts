@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryBus, type PublishFate } from "../../../../src/bus/memory/memory-bus.ts";
+import { createMemoryBus, type PublishOutcome } from "../../../../src/bus/memory/memory-bus.ts";
 import { describeBus } from "../../../contract/bus.ts";
 
 describeBus("memory", async () => {
-  let next: PublishFate = "store";
+  let next: PublishOutcome = "store";
   const bus = createMemoryBus({
-    fateOf: () => {
+    outcomeFor: () => {
       const fate = next;
       next = "store";
       return fate;

@@ -5,7 +5,7 @@ import type {
   PulsarAdmin,
   SubscriptionStats,
 } from "../../../../src/bus/pulsar/admin/pulsar-admin.ts";
-import { isHeldBack, watchBroker } from "../../../../src/bus/pulsar/broker-monitor.ts";
+import { createBrokerMonitor, isSubscriptionStalled } from "../../../../src/bus/pulsar/broker-monitor.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../../src/event/topics.ts";
 import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { type Metrics, noMetrics } from "../../../../src/lib/metrics.ts";
@@ -40,11 +40,11 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
   const log = createRecordingLog();
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
-  const broker = watchBroker({
+  const broker = createBrokerMonitor({
     ...{ admin: seen, bus, isWebSocket: true, clock, log, metrics },
     events: { topic: TOPICS.events, subscription: INGESTER_SUBSCRIPTION },
     deadLetters: { topic: TOPICS.deadLetter, subscription: DEAD_LETTER_SUBSCRIPTION },
-    onHeldBack: (reason) => heldBack.push(reason),
+    onStall: (reason) => heldBack.push(reason),
   });
   const running = broker.run(stop.signal);
   const read = (): unknown[] =>
@@ -166,7 +166,7 @@ const waiting: SubscriptionStats = { backlog: 11, inReplay: 11, unacknowledged: 
 
 describe("events that the broker holds back", () => {
   it("wait at two looks, while nobody has any and nothing was handed out", () => {
-    expect(isHeldBack(waiting, { ...waiting, backlog: 12, inReplay: 12 })).toBe(true);
+    expect(isSubscriptionStalled(waiting, { ...waiting, backlog: 12, inReplay: 12 })).toBe(true);
   });
 
   it.each<[string, SubscriptionStats | undefined, SubscriptionStats | undefined]>([
@@ -178,6 +178,6 @@ describe("events that the broker holds back", () => {
     ["were not looked at before", undefined, waiting],
     ["are not seen now", waiting, undefined],
   ])("are not those that %s", (_, before, now) => {
-    expect(isHeldBack(before, now)).toBe(false);
+    expect(isSubscriptionStalled(before, now)).toBe(false);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { toLetterDocument, toLetterJson, toLetterSummary } from "../../../../src/cli/output/dead-letter.ts";
-import type { KeptLetter } from "../../../../src/event/dead-letter-queue.ts";
+import type { StoredDeadLetter } from "../../../../src/event/dead-letter-queue.ts";
 import { createPutMessage } from "../../../support/bus/dead-letters.ts";
 
 const content = `{"secret":"${"s3cret ".repeat(1000)}","big":9007199254740993}`;
 
-function createLetter(message: KeptLetter["message"]): KeptLetter {
+function createLetter(message: StoredDeadLetter["message"]): StoredDeadLetter {
   const known = { reason: "cannot be stored", sourcePosition: "9:1:3", redeliveryCount: 4 };
   return { ...known, id: "163:0", message, acknowledge: async () => {} };
 }

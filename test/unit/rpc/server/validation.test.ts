@@ -41,7 +41,7 @@ describe("a unary request", () => {
     await using server = await serveForTest({ fleet: { getObject: () => ({}) } });
     const call = grpcClient(FleetService, server.url).getObject({
       cluster: "",
-      ref: { kind: { group: "Apps", version: "v1", resource: "deployments" }, name: ".." },
+      ref: { resourceType: { group: "Apps", version: "v1", resource: "deployments" }, name: ".." },
     });
     expect((await violationsOf(call)).map((violation) => violation.split(":")[0])).toEqual([
       "cluster",
@@ -73,11 +73,11 @@ test("a stream is refused at its first invalid message, those before it have bee
     yield {
       message: { case: "hello" as const, value: { cluster: "c1", clusterUid: "u1", instanceId: "i1" } },
     };
-    const kind = { group: "", version: "v1", resource: "pods" };
+    const resourceType = { group: "", version: "v1", resource: "pods" };
     const items = [item("a", 32), item("b", 31), item("x/y", 32)];
     yield {
       sequence: 1n,
-      message: { case: "batch" as const, value: { kind, type: BatchType.DEFAULT, items } },
+      message: { case: "batch" as const, value: { kind: resourceType, type: BatchType.DEFAULT, items } },
     };
   })();
   const call = Array.fromAsync(grpcClient(SyncService, server.url).sync(requests));

@@ -7,7 +7,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { freePort } from "../../../../../deploy/local/components/free-port.ts";
-import { createNodeTransport } from "../../../../../src/bus/pulsar/admin/http-transport.ts";
+import { createAdminTransport } from "../../../../../src/bus/pulsar/admin/http-transport.ts";
 import type { AdminRequest } from "../../../../../src/bus/pulsar/admin/transport.ts";
 import {
   ConfigError,
@@ -38,7 +38,7 @@ async function serve(listener: RequestListener): Promise<AsyncDisposable & { rea
 }
 
 function open(adminUrl: string, readToken?: () => string) {
-  return createNodeTransport({ adminUrl, readToken }, createSystemClock());
+  return createAdminTransport({ adminUrl, readToken }, createSystemClock());
 }
 
 describe("the transport of the admin API", () => {
@@ -155,7 +155,7 @@ describe("the transport of the admin API", () => {
     const clock = new ManualClock();
     const asked = Promise.withResolvers<void>();
     await using server = await serve(() => asked.resolve());
-    const sent = createNodeTransport({ adminUrl: server.url }, clock).send(signal, get);
+    const sent = createAdminTransport({ adminUrl: server.url }, clock).send(signal, get);
     const refused = expect(sent).rejects.toThrow(RetryableError);
     await asked.promise;
     await clock.advance(30_000);
@@ -175,7 +175,7 @@ describe("the transport of the admin API", () => {
     await once(server, "listening");
     const adminUrl = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const clock = createSystemClock();
-    const trusting = createNodeTransport({ adminUrl, trustCertsFile: certificate }, clock);
+    const trusting = createAdminTransport({ adminUrl, trustCertsFile: certificate }, clock);
     expect(await trusting.send(signal, get)).toBe("1");
     await expect(open(adminUrl).send(signal, get)).rejects.toThrow("self-signed certificate");
     server.close();
@@ -183,7 +183,7 @@ describe("the transport of the admin API", () => {
 
   it("names the file of certificates that it cannot read", () => {
     const endpoint = { adminUrl: "https://127.0.0.1", trustCertsFile: "/nowhere/ca.pem" };
-    const create = () => createNodeTransport(endpoint, createSystemClock());
+    const create = () => createAdminTransport(endpoint, createSystemClock());
     expect(create).toThrow(ConfigError);
     expect(create).toThrow("/nowhere/ca.pem");
   });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createClient } from "../../../../../src/bus/pulsar/native/create-client.ts";
 import type {
-  ClientConfig,
+  PulsarClientConfig,
   PulsarClientPackage,
 } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
 import { createSilentLog } from "../../../../../src/lib/log.ts";
@@ -17,11 +17,11 @@ const settings = { url: "pulsar+ssl://broker:6651", tenant: "evenkeel" };
 
 function createRecordingPackage() {
   const memory = createMemoryPulsarClient();
-  const seen: { config?: ClientConfig; token?: () => string } = {};
+  const seen: { config?: PulsarClientConfig; token?: () => string } = {};
   const pulsar: PulsarClientPackage = {
     Client: class extends memory.Client {
       static override setLogHandler(): void {}
-      constructor(config: ClientConfig) {
+      constructor(config: PulsarClientConfig) {
         super(config);
         seen.config = config;
       }

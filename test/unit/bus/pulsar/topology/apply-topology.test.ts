@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PulsarAdmin } from "../../../../../src/bus/pulsar/admin/pulsar-admin.ts";
-import { type MendOptions, mendTopology } from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
+import { applyTopology, type MendOptions } from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
 import { createTopology, type TopologyOptions } from "../../../../../src/event/pulsar-topology.ts";
 import { ConflictError, RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
 import {
@@ -23,7 +23,7 @@ const nothing = () => false;
 
 function mend(admin: PulsarAdmin, mayChange = onlyMissing, changed: Partial<TopologyOptions> = {}) {
   const topology = createTopology({ ...options, ...changed });
-  return mendTopology(signal, admin, { tenant: "acme", topology, mayChange });
+  return applyTopology(signal, admin, { tenant: "acme", topology, mayChange });
 }
 
 async function prepared(): Promise<MemoryPulsarAdmin> {
@@ -36,7 +36,7 @@ describe("mendTopology", () => {
   it("makes all of it in an empty instance, and finds nothing to do after that", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     const first = await mend(admin);
-    expect(first.mended.map(({ what }) => what)).toEqual([
+    expect(first.applied.map(({ what }) => what)).toEqual([
       "tenant acme",
       "namespace main",
       "namespace main: message-ttl",
@@ -57,7 +57,7 @@ describe("mendTopology", () => {
       "topic main/dead-letter: subscription evenkeel",
       "topic main/dead-letter: message-ttl",
     ]);
-    expect(first.left).toEqual([]);
+    expect(first.remaining).toEqual([]);
     expect(await mend(admin)).toEqual({ mended: [], left: [], hasSeenLimits: true });
     expect(await admin.countPartitions(signal, "main/events")).toBe(4);
   });
@@ -81,7 +81,7 @@ describe("mendTopology", () => {
 
   it("changes nothing when nothing may be changed", async () => {
     const admin = createMemoryPulsarAdmin(limits);
-    const { mended, left } = await mend(admin, nothing);
+    const { applied: mended, remaining: left } = await mend(admin, nothing);
     expect(mended).toEqual([]);
     expect(left).toHaveLength(19);
     expect(await admin.listNamespaces(signal)).toBeUndefined();
@@ -94,8 +94,8 @@ describe("mendTopology", () => {
       backlogQuota: { limitBytes: 1000, policy: "consumer_backlog_eviction" },
     });
     const first = await mend(admin);
-    expect(first.mended).toEqual([]);
-    expect(first.left).toMatchObject([
+    expect(first.applied).toEqual([]);
+    expect(first.remaining).toMatchObject([
       { what: "namespace main: message-ttl", wanted: "none", found: "1m" },
       {
         what: "namespace main: backlog-quota",
@@ -103,8 +103,8 @@ describe("mendTopology", () => {
         found: "1000 B, consumer_backlog_eviction",
       },
     ]);
-    expect((await mend(admin, everything)).mended).toHaveLength(2);
-    expect((await mend(admin)).left).toEqual([]);
+    expect((await mend(admin, everything)).applied).toHaveLength(2);
+    expect((await mend(admin)).remaining).toEqual([]);
   });
 
   it("finds what a topic has of its own instead of its namespace's, and takes it away", async () => {
@@ -115,7 +115,7 @@ describe("mendTopology", () => {
     };
     admin.setTopicPolicies("main/events", evicting);
     admin.setTopicPolicies("main/dead-letter", evicting);
-    const { left } = await mend(admin);
+    const { remaining: left } = await mend(admin);
     expect(left).toMatchObject([
       { what: "topic main/events: message-ttl", wanted: "its namespace's", found: "5s" },
       {
@@ -133,7 +133,7 @@ describe("mendTopology", () => {
 
   it("never changes how many partitions a topic has", async () => {
     const admin = await prepared();
-    const { mended, left } = await mend(admin, everything, { partitions: 8 });
+    const { applied: mended, remaining: left } = await mend(admin, everything, { partitions: 8 });
     expect(mended).toEqual([]);
     expect(left).toMatchObject([
       {
@@ -158,7 +158,7 @@ describe("mendTopology", () => {
   it("says what to set where the broker takes less than the largest object", async () => {
     const admin = await prepared();
     const larger = { maxMessageBytes: 6 * 1024, maxTextFrameBytes: 8001 };
-    const { left } = await mend(admin, everything, { limits: larger });
+    const { remaining: left } = await mend(admin, everything, { limits: larger });
     expect(left).toMatchObject([
       {
         what: "broker: maxMessageSize",
@@ -171,7 +171,7 @@ describe("mendTopology", () => {
         remedy: { advice: expect.stringContaining("webSocketMaxTextFrameSize=8001") },
       },
     ]);
-    expect((await mend(admin, everything, { limits: { maxMessageBytes: 5000 } })).left).toEqual([]);
+    expect((await mend(admin, everything, { limits: { maxMessageBytes: 5000 } })).remaining).toEqual([]);
   });
 
   it.each([
@@ -182,7 +182,7 @@ describe("mendTopology", () => {
     ["4.1.0-SNAPSHOT", false],
     ["5.0.0", false],
   ])("finds a broker of version %s too old: %s", async (version, isOld) => {
-    const { left } = await mend(createMemoryPulsarAdmin(limits, version));
+    const { remaining: left } = await mend(createMemoryPulsarAdmin(limits, version));
     const difference = {
       what: "broker: version",
       wanted: "at least 4.0.8",
@@ -198,7 +198,7 @@ describe("mendTopology", () => {
       ...memory,
       readBrokerLimits: () => Promise.reject(new TerminalError("403")),
     };
-    const { left, hasSeenLimits } = await mend(admin);
+    const { remaining: left, hasSeenLimits } = await mend(admin);
     expect([left, hasSeenLimits]).toEqual([[], false]);
     const away = { ...memory, readBrokerLimits: () => Promise.reject(new RetryableError("503")) };
     await expect(mend(away)).rejects.toThrow("503");
@@ -227,7 +227,7 @@ describe("mendTopology beside somebody else", () => {
         throw new ConflictError("409");
       },
     };
-    const { mended, left } = await mend(admin);
+    const { applied: mended, remaining: left } = await mend(admin);
     expect(left).toEqual([]);
     const whats = mended.map(({ what }) => what);
     expect(new Set(whats).size).toBe(whats.length);
@@ -244,7 +244,7 @@ describe("mendTopology beside somebody else", () => {
         throw new ConflictError("409");
       },
     };
-    const { left } = await mend(admin, everything);
+    const { remaining: left } = await mend(admin, everything);
     expect(left).toMatchObject([{ what: "topic main/events", found: "8 partitions" }]);
   });
 
@@ -269,7 +269,7 @@ describe("mendTopology beside somebody else", () => {
       createSubscription: (s, topic, name) =>
         race(`${topic} ${name}`, () => memory.createSubscription(s, topic, name)),
     };
-    expect((await mend(admin)).left).toEqual([]);
+    expect((await mend(admin)).remaining).toEqual([]);
     expect(beaten.size).toBeGreaterThan(10);
   });
 

@@ -113,10 +113,10 @@ describe("a connection", () => {
     [503, "<title>Error 503 quota exceeded</title>", RetryableError, "(quota exceeded): a quota is exceeded"],
     [400, "<title>Error 400 Invalid name</title>", TerminalError, "(Invalid name)"],
     [418, "", RetryableError, "refused with 418: expected a WebSocket"],
-  ])("tells what a handshake that is answered with %i means", async (status, body, kind, message) => {
+  ])("tells what a handshake that is answered with %i means", async (status, body, errorClass, message) => {
     server.refuse(status, body);
     const opening = open();
-    await expect(opening).rejects.toThrow(kind);
+    await expect(opening).rejects.toThrow(errorClass);
     await expect(opening).rejects.toThrow(message);
   });
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { toPosition } from "../../../../../src/bus/pulsar/websocket/message-id.ts";
+import { toMessageId } from "../../../../../src/bus/pulsar/websocket/message-id.ts";
 
 it.each([
   ["CKMBEAAwAA==", "163:0"],
@@ -11,5 +11,5 @@ it.each([
   ["CA==", "CA=="],
   ["EAE=", "EAE="],
 ])("the position of the message %j is %j", (messageId, position) => {
-  expect(toPosition(messageId)).toBe(position);
+  expect(toMessageId(messageId)).toBe(position);
 });

@@ -6,7 +6,7 @@ it("never has more out than it may, and never leaves a consumer with room withou
   const limit = fc.integer({ min: 1, max: 20 });
   const steps = fc.array(fc.constantFrom("arrive", "handOut", "acknowledge", "ignore"), { maxLength: 200 });
   fc.assert(
-    fc.property(limit, limit, steps, (maxPrefetched, maxUnacknowledged, kinds) => {
+    fc.property(limit, limit, steps, (maxPrefetched, maxUnacknowledged, steps) => {
       const permits = new Permits({ maxPrefetched, maxUnacknowledged });
       let [granted, arrived, handedOut] = [permits.take(), 0, 0];
       const possible = {
@@ -15,14 +15,14 @@ it("never has more out than it may, and never leaves a consumer with room withou
         handOut: () => arrived,
         acknowledge: () => handedOut,
       };
-      for (const kind of kinds) {
-        if (possible[kind]() === 0) {
+      for (const step of steps) {
+        if (possible[step]() === 0) {
           continue;
         }
-        permits[kind]();
-        granted -= kind === "arrive" || kind === "ignore" ? 1 : 0;
-        arrived += kind === "arrive" ? 1 : kind === "handOut" ? -1 : 0;
-        handedOut += kind === "handOut" ? 1 : kind === "acknowledge" ? -1 : 0;
+        permits[step]();
+        granted -= step === "arrive" || step === "ignore" ? 1 : 0;
+        arrived += step === "arrive" ? 1 : step === "handOut" ? -1 : 0;
+        handedOut += step === "handOut" ? 1 : step === "acknowledge" ? -1 : 0;
         granted += permits.take();
         expect(granted + arrived).toBeLessThanOrEqual(maxPrefetched);
         expect(granted + arrived + handedOut).toBeLessThanOrEqual(maxUnacknowledged);
