@@ -23,7 +23,7 @@ export async function publishRate(world: World): Promise<void> {
     const publishing = Array.from({ length: IN_FLIGHT }, async () => {
       while (performance.now() < until) {
         // Encoded and compressed each time, as a backend does.
-        const content = { sequence: 1n, time: new Date(), body: { case: "batch", value } as const };
+        const content = { sequence: 1n, publishTime: new Date(), body: { case: "batch", value } as const };
         for (const message of encodeEventInParts(identity, content, limits)) {
           await producer.publish(signal, message);
           messages += 1;

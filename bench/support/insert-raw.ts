@@ -60,8 +60,8 @@ function toParameters(rows: readonly Row[]): unknown[] {
 
 const INSERT = `
 INSERT INTO kubernetes_object
-  (account, cluster, api_group, resource, namespace, name, version, state, uid, resource_version,
-   observed_version, incarnation, content, checksum, form, updated_at)
+  (account, cluster, api_group, resource, namespace, name, api_version, state, uid, resource_version,
+   observed_version, incarnation, content, checksum, content_format, updated_at)
 SELECT 'default', 'raw', '', 'pods', namespace, name, 'v1', 'present', uid, resource_version,
        resource_version::numeric, 0, content::jsonb, checksum, 'form', $1
 FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])

@@ -46,7 +46,9 @@ export function createObjectWriter(url: string): ObjectWriter {
   };
   const declare = async (cluster: string, resourceTypes: readonly (typeof PODS)[]) => {
     const scope = {
-      kinds: resourceTypes.map((resourceType) => create(ResourceScopeSchema, { resourceType })),
+      resources: resourceTypes.map((resourceType) =>
+        create(ResourceScopeSchema, { resourceType, namespaced: true }),
+      ),
     };
     const position = next(cluster);
     const generation = position.sequence;
@@ -58,6 +60,8 @@ export function createObjectWriter(url: string): ObjectWriter {
       for (const cluster of clusters) {
         const { epoch } = await sessions.openSession(signal, {
           ...{ account: ACCOUNT, cluster, clusterUid: cluster, instanceId: cluster, agentVersion: "bench" },
+          kubernetesVersion: "",
+          initiator: "evenkeel/backend",
           replyTopic: "replies/none",
           volatileBus: false,
           runDeadlineMs: 60_000,
@@ -85,7 +89,13 @@ export function createObjectWriter(url: string): ObjectWriter {
       await sessions.keepSessions(signal, [{ account: ACCOUNT, cluster, epoch }]);
       const deadlineMs = 600_000;
       const trigger = ReconciliationTrigger.MANUAL;
-      const run = await runs.createRun(signal, { account: ACCOUNT, cluster, trigger, deadlineMs });
+      const run = await runs.createRun(signal, {
+        account: ACCOUNT,
+        cluster,
+        initiator: "bench",
+        trigger,
+        deadlineMs,
+      });
       const answer = await store.beginAttempt(signal, { ...run.session, sequence: 0n }, run.request);
       let rows = 0;
       for (const resourceType of answer?.resourceTypes ?? []) {
@@ -110,15 +120,15 @@ export function createObjectWriter(url: string): ObjectWriter {
 }
 
 const COPY_MARK = `
-UPDATE kind_state k SET high_water_mark = f.high_water_mark FROM kind_state f
+UPDATE resource_state k SET high_watermark = f.high_watermark FROM resource_state f
 WHERE f.account = $1 AND f.cluster = $2 AND f.api_group = k.api_group AND f.resource = k.resource
   AND k.account = $1 AND k.cluster = $3`;
 
 const COPY_OBJECTS = `
 INSERT INTO kubernetes_object
-  (account, cluster, api_group, resource, namespace, name, version, state, uid, resource_version,
-   observed_version, incarnation, content, checksum, form)
-SELECT account, $3, api_group, resource, namespace, name || '-' || copy, version, state, uid, resource_version,
-       observed_version, incarnation, content, checksum, form
+  (account, cluster, api_group, resource, namespace, name, api_version, state, uid, resource_version,
+   observed_version, incarnation, content, checksum, content_format)
+SELECT account, $3, api_group, resource, namespace, name || '-' || copy, api_version, state, uid, resource_version,
+       observed_version, incarnation, content, checksum, content_format
 FROM generate_series(1, $4::int) AS copy, kubernetes_object
 WHERE account = $1 AND cluster = $2`;

@@ -60,6 +60,8 @@ export async function openSpeaker(
   const sessions = createPgSessionStore(database, createSystemClock(), createSystemRandom());
   const { epoch } = await sessions.openSession(signal, {
     ...{ account, cluster, clusterUid, instanceId: "bench", agentVersion: "bench" },
+    kubernetesVersion: "",
+    initiator: "evenkeel/backend",
     replyTopic: "replies/none",
     volatileBus: false,
     runDeadlineMs: 600_000,
@@ -69,11 +71,11 @@ export async function openSpeaker(
   const resources = [create(ResourceScopeSchema, { resourceType: PODS })];
   const scope = create(ScopeDeclaredSchema, { generation: 1n, resources });
   const body = { case: "scopeDeclared", value: scope } as const;
-  await producer.publish(signal, encodeEvent(identity, { sequence: 1n, time: new Date(), body }));
+  await producer.publish(signal, encodeEvent(identity, { sequence: 1n, publishTime: new Date(), body }));
   let sequence = 1n;
   return async (value) => {
     sequence += 1n;
-    const content = { sequence, time: new Date(), body: { case: "batch", value } as const };
+    const content = { sequence, publishTime: new Date(), body: { case: "batch", value } as const };
     for (const message of encodeEventInParts(identity, content, limits)) {
       await producer.publish(signal, message);
     }

@@ -48,17 +48,18 @@ export { Prisma }
 export type Cluster = Prisma.ClusterModel
 /**
  * Model AgentSession
- * One agent's connection, and how far its stream has been applied.
+ * One connection of an agent, and the position up to which its stream was applied.
  */
 export type AgentSession = Prisma.AgentSessionModel
 /**
- * Model KindState
- * A kind in the declared scope of a cluster. A kind without a row here is out of scope.
+ * Model ResourceState
+ * A resource type in the declared scope of a cluster. A resource type without a row here is out of scope.
  */
-export type KindState = Prisma.KindStateModel
+export type ResourceState = Prisma.ResourceStateModel
 /**
  * Model KubernetesObject
- * The last observation of an object: present, absent (a tombstone), or present and impossible to store.
+ * The last observation of an object: present, absent (a tombstone, which keeps the last content), or quarantined
+ * (present, but its content cannot be stored).
  */
 export type KubernetesObject = Prisma.KubernetesObjectModel
 /**
@@ -67,10 +68,10 @@ export type KubernetesObject = Prisma.KubernetesObjectModel
  */
 export type ReconciliationRun = Prisma.ReconciliationRunModel
 /**
- * Model ReconciliationKind
- * What a run came to for one kind.
+ * Model ReconciliationResult
+ * Result of a run for one resource type.
  */
-export type ReconciliationKind = Prisma.ReconciliationKindModel
+export type ReconciliationResult = Prisma.ReconciliationResultModel
 /**
  * Model ReconciliationFinding
  * A row that was wrong and that a run repaired.

@@ -10,9 +10,9 @@
  */
 export type * from './models/Cluster.ts'
 export type * from './models/AgentSession.ts'
-export type * from './models/KindState.ts'
+export type * from './models/ResourceState.ts'
 export type * from './models/KubernetesObject.ts'
 export type * from './models/ReconciliationRun.ts'
-export type * from './models/ReconciliationKind.ts'
+export type * from './models/ReconciliationResult.ts'
 export type * from './models/ReconciliationFinding.ts'
 export type * from './commonInputTypes.ts'

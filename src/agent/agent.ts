@@ -6,9 +6,10 @@ import { getClusterUid } from "../kube/cluster-uid.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
 import { discover } from "../kube/discovery.ts";
 import type { KubeTransport } from "../kube/kube.ts";
+import { getServerVersion } from "../kube/server-version.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
-import { RetryableError } from "../lib/errors.ts";
+import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
@@ -113,6 +114,7 @@ async function connect(
     clusterUid,
     instanceId: random.uuid(),
     agentVersion: config.agentVersion,
+    kubernetesVersion: await readKubernetesVersion(signal, options, kube),
   });
   const worker = new ComparisonWorker({
     log,
@@ -159,6 +161,21 @@ async function connect(
   return { kube, uplink, worker, reflectors };
 }
 
+/** Reads the version of the API server; empty if it does not answer, because nothing depends on it. */
+async function readKubernetesVersion(
+  signal: AbortSignal,
+  { log }: AgentDependencies,
+  kube: KubeTransport,
+): Promise<string> {
+  try {
+    return await getServerVersion(signal, kube);
+  } catch (error) {
+    signal.throwIfAborted();
+    log.info("version of the API server unknown", { error: toMessage(error) });
+    return "";
+  }
+}
+
 /** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
 async function followScope(signal: AbortSignal, options: AgentDependencies, parts: Parts): Promise<never> {
   const { clock, config } = options;
@@ -180,7 +197,10 @@ async function followScope(signal: AbortSignal, options: AgentDependencies, part
       return await scope.update(signal, discovery, resources);
     });
     if (changed || isFirst) {
-      uplink.outbox.declareScope(scope.resources.map((resourceType) => resourceType.scope));
+      uplink.outbox.declareScope({
+        resources: scope.resources.map((resource) => resource.scope),
+        namespaces: [...new Set(config.namespaces)].toSorted(),
+      });
       await reflectors.follow(signal, scope.resources, { sendAll: !isFirst });
     }
     await clock.sleep(signal, config.tuning.discoveryMs);

@@ -44,7 +44,7 @@ export interface Backend {
   /** Schedules runs and routes answers until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
   /** Asks for a run by hand. Throws as {@link RunStore.createRun} does. */
-  startRun(signal: AbortSignal, account: string, cluster: string): Promise<RequestedRun>;
+  startRun(signal: AbortSignal, account: string, cluster: string, id?: string): Promise<RequestedRun>;
   /** Asks every agent to come back later, and waits until they have left, for at most `timeoutMs`. */
   drain(signal: AbortSignal, timeoutMs: number): Promise<void>;
 }
@@ -83,10 +83,11 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
       await producer.close();
     },
 
-    startRun: (callSignal, account, cluster) =>
+    startRun: (callSignal, account, cluster, id) =>
       requestRun(callSignal, shared, {
         account,
         cluster,
+        ...(id !== undefined && { id }),
         trigger: ReconciliationTrigger.MANUAL,
         deadlineMs: runDeadlineMs,
       }),

@@ -57,11 +57,11 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
     },
     async insertGhost(object, ghostName, ghostUid) {
       await client.query(
-        `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, version, state, uid,
-           resource_version, observed_version, incarnation, content, form)
-         SELECT account, cluster, api_group, resource, namespace, $7, version, state, $8,
+        `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, api_version, state, uid,
+           resource_version, observed_version, incarnation, content, content_format)
+         SELECT account, cluster, api_group, resource, namespace, $7, api_version, state, $8,
            resource_version, observed_version, incarnation,
-           jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)), form
+           jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)), content_format
          FROM kubernetes_object WHERE ${objectIs}`,
         [...ofObject(object), ghostName, ghostUid],
       );

@@ -2,7 +2,7 @@ import { watchRuns } from "../backend/fleet/watch-runs.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import type { Database } from "../store/postgres/database.ts";
-import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
+import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import type { InjectedDrift } from "./drift.ts";
 import { formatDriftEvent, formatRunEvent } from "./format-run-event.ts";
 
@@ -17,7 +17,7 @@ export interface Narrator {
 /** Makes a storyteller over the runs in a database. */
 export function createNarrator(database: Database, say: (line: string) => void): Narrator {
   const clock = createSystemClock();
-  const store = createPrismaFleetStore(database, clock);
+  const store = createPgFleetStore(database, clock);
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {
@@ -28,7 +28,7 @@ export function createNarrator(database: Database, say: (line: string) => void):
       try {
         for await (const run of watchRuns(signal, store, clock, {
           account: ANONYMOUS_ACCOUNT,
-          cluster: undefined,
+          clusters: undefined,
         })) {
           if (run.endTime !== undefined) {
             const page = { limit: 1000, after: undefined };

@@ -19,6 +19,8 @@ const INEXACT_NUMBER = /(?:^|[:[,])\s*-?\d{1,15}(?:\d|\.\d|[eE])/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const NEEDS_ESCAPES = /[\u0000-\u001f"\\\ud800-\udfff]/;
 
+const SURROGATE = /[\ud800-\udfff]/;
+
 /** A raw JSON number, as `JSON.rawJSON` makes it. */
 interface RawNumber {
   readonly rawJSON: string;
@@ -62,7 +64,7 @@ export function parseExact(text: string): unknown {
 }
 
 /**
- * The canonical text of a JSON value from {@link parseExact}: keys sorted by UTF-16 code units, no white
+ * The canonical text of a JSON value from {@link parseExact}: keys sorted by code points, no white
  * space, strings as `JSON.stringify` writes them, numbers as {@link canonicalNumber} does. Two texts of the
  * same value, one of them given back by Postgres's `jsonb`, have the same canonical text.
  *
@@ -117,15 +119,39 @@ function serializeObject(object: Record<string, unknown>, depth: number): string
   return `${text}}`;
 }
 
-/** An API server writes most objects with their keys in order, and finding that out costs a fraction of sorting. */
+/**
+ * An API server writes most objects with their keys in order, and to find that out costs a fraction of sorting. The
+ * order of UTF-16 code units is that of code points unless a key has surrogates.
+ */
 function sortedKeys(object: Record<string, unknown>): readonly string[] {
   const keys = Object.keys(object);
+  if (keys.some((key) => SURROGATE.test(key))) {
+    return keys.sort(compareCodePoints);
+  }
   for (let i = 1; i < keys.length; i++) {
     if ((keys[i - 1] as string) > (keys[i] as string)) {
       return keys.sort();
     }
   }
   return keys;
+}
+
+/** Compares by code points, which is the order of UTF-8 bytes. */
+function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) {
+      return rank(x) - rank(y);
+    }
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for code points above the Basic Multilingual Plane, so they come after all of it. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
 function quote(text: string): string {

@@ -19,7 +19,8 @@ export interface EventIdentity {
 export interface EventContent {
   /** 0 for what the backend says itself. */
   readonly sequence: bigint;
-  readonly time: Date;
+  /** Time at which the backend publishes the event. */
+  readonly publishTime: Date;
   /** W3C trace context; unset when it is not traced. */
   readonly traceParent?: string;
   readonly body: Event["body"];
@@ -65,13 +66,13 @@ export function decodeEvent(payload: Uint8Array): Event {
 
 function encodePart(
   identity: EventIdentity,
-  { sequence, time, traceParent = "", body }: EventContent,
+  { sequence, publishTime, traceParent = "", body }: EventContent,
   { part, parts }: { readonly part: number; readonly parts: number },
 ): OutgoingMessage {
   const envelope = {
     ...identity,
     sequence,
-    time: timestampFromDate(time),
+    publishTime: timestampFromDate(publishTime),
     traceParent,
     ...(parts > 1 && { part, parts }),
     body,
@@ -84,7 +85,12 @@ function encodePart(
       cluster: identity.cluster,
       epoch: String(identity.epoch),
       sequence: String(sequence),
-      body: body.case ?? "",
+      body: toFieldName(body.case ?? ""),
     },
   };
+}
+
+/** The name of a body's field in the contract, such as "compressed_batch". */
+function toFieldName(localName: string): string {
+  return EventSchema.field[localName as keyof typeof EventSchema.field]?.name ?? "";
 }

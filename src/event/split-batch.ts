@@ -6,6 +6,7 @@ import {
   BatchSchema,
 } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import { MAX_CONTENT_BYTES } from "../domain/limits.ts";
 import { formatKey } from "../domain/object-key.ts";
 import { TerminalError } from "../lib/errors.ts";
 import { compressBatch } from "./compression.ts";
@@ -25,7 +26,7 @@ const ENVELOPE_BYTES = 1024;
 const ITEM_BYTES = 2048;
 
 /** Largest message that an object needs: the contract lets its content have 4 MiB. */
-export const LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024 + ENVELOPE_BYTES + ITEM_BYTES;
+export const LARGEST_MESSAGE_BYTES = MAX_CONTENT_BYTES + ENVELOPE_BYTES + ITEM_BYTES;
 
 /**
  * Cuts a batch into bodies of events that fit into the bus's messages: halved until each part fits. What one

@@ -5,13 +5,11 @@ import {
   ReconciliationRequestSchema,
   type ResourceInventory,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { INVENTORY_CHUNK_ROWS } from "../domain/limits.ts";
 import { encodeEvent } from "../event/codec.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
 import type { ProducerPool } from "./producer-pool.ts";
-
-/** Objects in one message of an answer: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
-const MAX_OBJECTS = 500;
 
 /** What answering needs. */
 export interface AnswerDependencies {
@@ -46,14 +44,14 @@ export async function publishInventory(
   const publish = async (inventories: readonly ResourceInventory[]): Promise<void> => {
     const value = create(ReconciliationRequestSchema, { ...request, inventories: [...inventories] });
     const body = { case: "reconciliationRequest", value } as const;
-    const message = encodeEvent(event, { sequence: 0n, time: clock.now(), body });
+    const message = encodeEvent(event, { sequence: 0n, publishTime: clock.now(), body });
     await producer.publish(signal, message);
     bytes += message.payload.byteLength;
   };
   let pending: ResourceInventory[] = [];
   for (const resourceType of answer.resourceTypes) {
     for await (const inventory of store.readInventory(signal, answer, resourceType)) {
-      if (countObjects(pending) + countObjects([inventory]) > MAX_OBJECTS && pending.length > 0) {
+      if (countObjects(pending) + countObjects([inventory]) > INVENTORY_CHUNK_ROWS && pending.length > 0) {
         await publish(pending);
         pending = [];
       }

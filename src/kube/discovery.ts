@@ -9,7 +9,15 @@ export interface DiscoveredResource {
   readonly version: string;
   /** Plural name; never a subresource. */
   readonly resource: string;
+  /** Kind of the objects, such as "Deployment". */
+  readonly kind: string;
+  /** Singular name, such as "deployment". */
+  readonly singular: string;
+  /** Short names, such as "deploy". */
+  readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  /** Categories, such as "all". */
+  readonly categories: readonly string[];
   readonly verbs: readonly string[];
 }
 
@@ -74,13 +82,32 @@ async function getResources(
     throw new MalformedAnswerError(`GET ${path}: expected a list with resources`);
   }
   return entries.flatMap((entry: unknown) => {
-    const { name, namespaced, verbs } = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
+    const fields = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
+    const { name, kind, singularName, namespaced } = fields;
     if (typeof name !== "string" || name.includes("/")) {
       return [];
     }
-    const known = Array.isArray(verbs) ? verbs.filter((verb) => typeof verb === "string") : [];
-    return [{ group, version, resource: name, namespaced: namespaced === true, verbs: known }];
+    const pascalCase = typeof kind === "string" ? kind : "";
+    return [
+      {
+        group,
+        version,
+        resource: name,
+        kind: pascalCase,
+        // Servers before 1.27 leave the singular name of built-in resources empty.
+        singular:
+          typeof singularName === "string" && singularName !== "" ? singularName : pascalCase.toLowerCase(),
+        shortNames: toStrings(fields["shortNames"]),
+        namespaced: namespaced === true,
+        categories: toStrings(fields["categories"]),
+        verbs: toStrings(fields["verbs"]),
+      },
+    ];
   });
+}
+
+function toStrings(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
 function toGroupVersions(answer: unknown): GroupVersion[] {

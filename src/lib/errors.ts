@@ -1,6 +1,19 @@
-/** Will never succeed, however often it is tried: the caller has to change something. */
+/** Reason of an error for programs that call the services: google.rpc.ErrorInfo without its domain. */
+export interface ErrorInfo {
+  /** A name of the contract's ErrorReason without its prefix, such as `RUN_ACTIVE`. */
+  readonly reason: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** An error that every retry would meet again: the caller has to change something. */
 export class TerminalError extends Error {
   override readonly name: string = "TerminalError";
+  readonly info: ErrorInfo | undefined;
+
+  constructor(message?: string, options?: ErrorOptions & { readonly info?: ErrorInfo }) {
+    super(message, options);
+    this.info = options?.info;
+  }
 }
 
 /** May succeed when it is tried again. */
@@ -20,12 +33,12 @@ export class ConfigError extends TerminalError {
   override readonly name = "ConfigError";
 }
 
-/** What was asked for does not exist, or not for this caller. */
+/** The requested thing does not exist, or not for this caller. */
 export class NotFoundError extends TerminalError {
   override readonly name = "NotFoundError";
 }
 
-/** Something else is under way that excludes this; it can be asked again once that has ended. */
+/** The request excludes something that is active; it may succeed after that has ended. */
 export class ConflictError extends TerminalError {
   override readonly name = "ConflictError";
 }
@@ -38,12 +51,17 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** A message is not as it has to be. */
+/** A request for something that this version does not implement yet. */
+export class UnsupportedError extends TerminalError {
+  override readonly name = "UnsupportedError";
+}
+
+/** A message violates the rules of the contract. */
 export class InvalidArgumentError extends TerminalError {
   override readonly name = "InvalidArgumentError";
   readonly violations: readonly FieldViolation[];
 
-  constructor(violations: readonly FieldViolation[], options?: ErrorOptions) {
+  constructor(violations: readonly FieldViolation[], options?: ErrorOptions & { readonly info?: ErrorInfo }) {
     super(violations.map(toSentence).join("; "), options);
     this.violations = violations;
   }
@@ -53,7 +71,7 @@ function toSentence({ field, description }: FieldViolation): string {
   return field === "" ? description : `${field}: ${description}`;
 }
 
-/** What a person should read of an unknown error. */
+/** Returns the text of an unknown error for people. */
 export function toMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -14,7 +14,7 @@ import { createJwtAuthenticator } from "../rpc/auth/jwt-authenticator.ts";
 import { createHealth } from "../rpc/server/health.ts";
 import { serve } from "../rpc/server/serve.ts";
 import type { Database } from "../store/postgres/database.ts";
-import { createPrismaFleetStore } from "../store/postgres/pg-fleet-store.ts";
+import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
@@ -101,7 +101,7 @@ export async function startBackend(
     }),
   );
   const fleet = createFleetService({
-    store: createPrismaFleetStore(database, clock),
+    store: createPgFleetStore(database, clock),
     clock,
     startRun: backend.startRun,
   });

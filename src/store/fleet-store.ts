@@ -14,7 +14,7 @@ import type { ObjectRef } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
  */
 export interface FleetStore {
   /** Clusters by name, without kinds. */
-  listClusters(signal: AbortSignal, account: string, page: PageQuery): Promise<Page<Cluster>>;
+  listClusters(signal: AbortSignal, account: string, query: ClusterQuery): Promise<Page<Cluster>>;
   /** The cluster with its kinds by group and resource. */
   getCluster(signal: AbortSignal, account: string, name: string): Promise<Cluster | undefined>;
   /** Objects, present or quarantined, by group, resource, namespace and name, in the order of their bytes. */
@@ -58,27 +58,41 @@ export interface Page<T> {
 }
 
 /** Which objects. */
-export interface ObjectQuery extends PageQuery {
-  readonly cluster: string;
-  /** Unset is all, empty is the core group. */
-  readonly group: string | undefined;
-  /** Unset is all. */
-  readonly resource: string | undefined;
-  /** Unset is all, empty is cluster scope. */
+export interface ObjectQuery extends PageQuery, ClusterSelection {
+  /** Empty: all resource types. */
+  readonly resources: readonly ResourceSelection[];
+  /** Unset: all; empty: cluster-scoped objects. */
   readonly namespace: string | undefined;
-  /** Return the content too. */
-  readonly includeContent: boolean;
+  /** Unset: all. */
+  readonly namePrefix: string | undefined;
+  /** True to return the content too. */
+  readonly hasContent: boolean;
+}
+
+/** Resource types of a query. */
+export interface ResourceSelection {
+  /** Unset: all; empty: the core group. */
+  readonly group: string | undefined;
+  /** Unset: all. */
+  readonly resource: string | undefined;
+}
+
+/** Clusters of a query. */
+export interface ClusterSelection {
+  /** Unset: all. */
+  readonly clusters: readonly string[] | undefined;
+}
+
+/** Which clusters. */
+export interface ClusterQuery extends PageQuery {
+  /** Unset: all. */
+  readonly namePrefix?: string | undefined;
 }
 
 /** Which runs. */
-export interface RunQuery extends PageQuery {
-  /** Unset is all. */
-  readonly cluster: string | undefined;
-}
+export type RunQuery = PageQuery & ClusterSelection;
 
 /** Which runs to watch. */
-export interface OpenRunQuery {
-  /** Unset is all. */
-  readonly cluster: string | undefined;
+export interface OpenRunQuery extends ClusterSelection {
   readonly endedSince: Date;
 }

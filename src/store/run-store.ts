@@ -1,16 +1,21 @@
 import type { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { Failure, ReconciliationRequest } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { Failure } from "../../gen/proto/evenkeel/v1/failure_pb.ts";
+import type { ReconciliationRequest } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SessionKey } from "./session-store.ts";
 
-/** A run to be made. */
+/** A run to create. */
 export interface RunRequest {
   readonly account: string;
   readonly cluster: string;
+  /** ID of the run; unset: a random one. */
+  readonly id?: string;
+  /** Role that requests the run. */
+  readonly initiator: string;
   readonly trigger: ReconciliationTrigger;
   readonly deadlineMs: number;
 }
 
-/** A run that was made, and the session that it belongs to. */
+/** A run that was created, and the session that it belongs to. */
 export interface RequestedRun {
   readonly session: SessionKey;
   readonly clusterUid: string;
@@ -23,8 +28,11 @@ export type RunFailure = Pick<Failure, "reason" | "message">;
 /** Reconciliation runs. Methods throw `RetryableError` while the database cannot be reached. */
 export interface RunStore {
   /**
-   * Makes a run in the state REQUESTED for the cluster's open session. Throws `NotFoundError` for an unknown
-   * cluster, `TerminalError` when it is not connected, and `ConflictError` while another run of it is active.
+   * Creates a run in the state REQUESTED for the cluster's open session.
+   *
+   * @throws NotFoundError for an unknown cluster
+   * @throws TerminalError (NOT_CONNECTED) if the cluster is not connected
+   * @throws ConflictError (RUN_ACTIVE) while another run of it is active, or if the ID is taken
    */
   createRun(signal: AbortSignal, run: RunRequest): Promise<RequestedRun>;
   /** Ends the run as FAILED, unless it has ended. */
@@ -36,6 +44,3 @@ export interface RunStore {
   /** Removes runs, findings and closed sessions that ended more than `retentionMs` ago. */
   purge(signal: AbortSignal, retentionMs: number): Promise<void>;
 }
-
-/** Role in which Evenkeel's own backend asks for runs. */
-export const INITIATOR = "evenkeel/backend";

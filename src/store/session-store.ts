@@ -1,4 +1,5 @@
 import type { ReconciliationRequest } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /** An agent that wants a session. */
 export interface SessionRequest {
@@ -7,6 +8,10 @@ export interface SessionRequest {
   readonly clusterUid: string;
   readonly instanceId: string;
   readonly agentVersion: string;
+  /** Version of the cluster's API server; empty if unknown. */
+  readonly kubernetesVersion: string;
+  /** Role that requests the run on connect. */
+  readonly initiator: string;
   /** Topic on which this backend reads answers. */
   readonly replyTopic: string;
   /** The bus forgets with this backend: a backend that the cluster was not connected to calls for a run. */
@@ -23,8 +28,10 @@ export interface SessionKey {
 
 /** A session that was opened. */
 export interface OpenedSession extends SessionKey {
-  /** The run to be requested behind the session's first scope, when one is needed. */
+  /** The run to request after the session's first scope, if one is needed. */
   readonly connectRun: ReconciliationRequest | undefined;
+  /** Resource types in the scope that earlier sessions declared. */
+  readonly storedScope: readonly ResourceType[];
 }
 
 /** Sessions of agents. Methods throw `RetryableError` while the database cannot be reached. */

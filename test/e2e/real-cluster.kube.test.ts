@@ -24,18 +24,18 @@ const edits: readonly (readonly [name: string, statement: string])[] = [
   ["checksum", `${update} checksum = decode(repeat('00', 32), 'hex') WHERE ${row}`],
   ["uid", `${update} uid = 'f3b1b1f4-5f7c-4b8e-9a57-4f2f9f6c1d11' WHERE ${row}`],
   ["incarnation", `${update} incarnation = incarnation + 1 WHERE ${row}`],
-  ["form", `${update} form = 'none' WHERE ${row}`],
-  ["api-version", `${update} version = 'v0' WHERE ${row}`],
+  ["content-format", `${update} content_format = 'none' WHERE ${row}`],
+  ["api-version", `${update} api_version = 'v0' WHERE ${row}`],
   ["quarantined", `${update} state = 'quarantined', content = NULL, quarantine_reason = 'none' WHERE ${row}`],
   ["row-deleted", `DELETE FROM kubernetes_object WHERE ${row}`],
   ["absent", `${update} state = 'absent', content = NULL WHERE ${row}`],
   ["absent-ahead", `${update} state = 'absent', content = NULL, observed_version = 10 ^ 38 WHERE ${row}`],
   [
     "source-of-ghost",
-    `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, version, state, uid,
-       resource_version, observed_version, incarnation, content, form)
-     SELECT account, cluster, api_group, resource, namespace, 'ghost', version, state, gen_random_uuid(),
-       resource_version, observed_version, incarnation, content, form
+    `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, api_version, state, uid,
+       resource_version, observed_version, incarnation, content, content_format)
+     SELECT account, cluster, api_group, resource, namespace, 'ghost', api_version, state, gen_random_uuid(),
+       resource_version, observed_version, incarnation, content, content_format
      FROM kubernetes_object WHERE ${row}`,
   ],
 ];
@@ -113,7 +113,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
 
   it("has copied every kind that it reads", async () => {
     const resources = await rows.sql(
-      "SELECT api_group || '/' || resource AS kind FROM kind_state WHERE cluster = $1",
+      "SELECT api_group || '/' || resource AS kind FROM resource_state WHERE cluster = $1",
     );
     const names = resources.map(({ kind }) => kind);
     expect(names).toEqual(

@@ -6,7 +6,7 @@ import { type Client, Code, ConnectError, createClient } from "@connectrpc/conne
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { FleetService, View } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { createSilentLog } from "../../src/lib/log.ts";
 import type { RunningBackend } from "../../src/main/backend.ts";
@@ -39,10 +39,10 @@ const questions: Readonly<
 > = {
   listClusters: (fleet) => fleet.listClusters({}),
   getCluster: (fleet, { cluster }) => fleet.getCluster({ name: cluster }),
-  listObjects: (fleet, { cluster }) => fleet.listObjects({ cluster, includeContent: true }),
+  listObjects: (fleet, { cluster }) => fleet.listObjects({ clusters: [cluster], view: View.FULL }),
   getObject: (fleet, { cluster, pod }) =>
     fleet.getObject({ cluster, ref: { resourceType: PODS, namespace: "a", name: pod } }),
-  listReconciliationRuns: (fleet, { cluster }) => fleet.listReconciliationRuns({ cluster }),
+  listReconciliationRuns: (fleet, { cluster }) => fleet.listReconciliationRuns({ clusters: [cluster] }),
   getReconciliationRun: (fleet, { runId }) => fleet.getReconciliationRun({ id: runId }),
   listReconciliationFindings: (fleet, { runId }) => fleet.listReconciliationFindings({ runId }),
   startReconciliation: (fleet, { cluster }) => fleet.startReconciliation({ cluster }),
@@ -91,8 +91,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   const sayEnd = (agent: ScriptedAgent, runId: string, listVersion: string): void => {
     const firstSequence = agent.sequence + 1n;
     const value = create(ResourceReconciledSchema, {
-      runId,
-      attempt: 1,
+      run: { runId, attempt: 1 },
       resourceType: PODS,
       listVersion,
       firstSequence,
@@ -113,10 +112,10 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     const content = JSON.stringify({ owner: account });
     agent.say({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
     const first = await inventory(agent);
-    sayEnd(agent, first.chunk?.runId ?? "", "20");
-    await runEnds(fleet, first.chunk?.runId ?? "");
+    sayEnd(agent, first.chunk?.run?.runId ?? "", "20");
+    await runEnds(fleet, first.chunk?.run?.runId ?? "");
     await fleet.startReconciliation({ cluster });
-    const runId = (await inventory(agent)).chunk?.runId ?? "";
+    const runId = (await inventory(agent)).chunk?.run?.runId ?? "";
     agent.say({
       case: "batch",
       value: batch([put(`a/${pod}`, { observed: 30, content, version: "25" })], PODS, runId),
@@ -211,7 +210,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       expect(text, method).not.toContain(ended);
       expect(text, method).not.toContain(active);
     }
-    const { objects } = await shop.listObjects({ cluster: "prod", includeContent: true });
+    const { objects } = await shop.listObjects({ clusters: ["prod"], view: View.FULL });
     expect(objects.map(({ ref, content }) => [ref?.name, content])).toEqual([["web", '{"owner":"shop"}']]);
   });
 

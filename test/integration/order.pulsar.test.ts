@@ -86,6 +86,8 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       const { epoch } = await sessions.openSession(stop.signal, {
         ...agent,
         agentVersion: "test",
+        kubernetesVersion: "",
+        initiator: "evenkeel/backend",
         replyTopic: "replies/none",
         volatileBus: false,
         runDeadlineMs: 60_000,
@@ -93,7 +95,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       let sequence = 0;
       const publish = (body: Event["body"]): Promise<void> => {
         sequence += 1;
-        const content = { sequence: BigInt(sequence), time: runtime.clock.now(), body };
+        const content = { sequence: BigInt(sequence), publishTime: runtime.clock.now(), body };
         return producer.publish(stop.signal, encodeEvent({ ...agent, epoch }, content));
       };
       const resources = [create(ResourceScopeSchema, { resourceType: PODS })];

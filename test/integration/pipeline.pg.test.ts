@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, BatchType, type RunRef } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type Backend, createBackend } from "../../src/backend/backend.ts";
@@ -145,17 +145,16 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   };
   const inventories = async (agent: ScriptedAgent): Promise<Batch[]> => {
     const chunks = [await inventory(agent), await inventory(agent)];
-    expect(chunks.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.last])).toEqual([
-      ["configmaps", true],
-      ["pods", true],
+    expect(chunks.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.range?.through])).toEqual([
+      ["configmaps", undefined],
+      ["pods", undefined],
     ]);
     return chunks;
   };
   const end = (chunk: Batch, listVersion: string, firstSequence: bigint): Said => ({
     case: "resourceReconciled",
     value: create(ResourceReconciledSchema, {
-      runId: chunk.chunk?.runId ?? "",
-      attempt: chunk.chunk?.attempt ?? 0,
+      run: chunk.chunk?.run as RunRef,
       resourceType: chunk.resourceType as ResourceType,
       listVersion,
       firstSequence,
@@ -192,7 +191,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       remove("a/ghost", 30),
       put("a/new", { observed: 30, version: "25" }),
     ];
-    agent.say({ case: "batch", value: batch(repairs, PODS, pods.chunk?.runId) });
+    agent.say({ case: "batch", value: batch(repairs, PODS, pods.chunk?.run?.runId) });
     agent.say(end(pods, "30", first));
     agent.say(end(configMaps, "30", agent.sequence + 1n));
     await become(runStates, ["SUCCEEDED", "SUCCEEDED"]);
@@ -200,17 +199,17 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     expect(
       await query("SELECT name, type FROM reconciliation_finding WHERE cluster = $1 ORDER BY name"),
     ).toEqual([
-      { name: "ghost", type: "GHOST" },
-      { name: "new", type: "MISSING" },
-      { name: "x", type: "CHANGED" },
+      { name: "ghost", type: "GHOST_ROW" },
+      { name: "new", type: "MISSING_ROW" },
+      { name: "x", type: "STALE_ROW" },
     ]);
     const resources = await query(
-      `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked FROM kind_state k
+      `SELECT k.resource, low_watermark::text, verified_at = r.started_at AS as_asked FROM resource_state k
        JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 AND trigger = 'MANUAL' ORDER BY 1`,
     );
     expect(resources).toEqual([
-      { resource: "configmaps", floor: "30", as_asked: true },
-      { resource: "pods", floor: "30", as_asked: true },
+      { resource: "configmaps", low_watermark: "30", as_asked: true },
+      { resource: "pods", low_watermark: "30", as_asked: true },
     ]);
   });
 
@@ -299,7 +298,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     await become(runStates, ["SUCCEEDED", "PARTIAL"]);
     expect(
       await query(
-        `SELECT resource, failure_reason FROM reconciliation_kind JOIN reconciliation_run r USING (account, cluster)
+        `SELECT resource, k.failure_reason FROM reconciliation_result k JOIN reconciliation_run r USING (account, cluster)
          WHERE cluster = $1 AND run_id = r.id AND trigger = 'MANUAL' ORDER BY 1`,
       ),
     ).toEqual([
@@ -318,8 +317,8 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     agent.say(end(pods, "30", agent.sequence + 1n));
     await agree(newer, "20");
     await become(runStates, ["SUPERSEDED", "SUCCEEDED"]);
-    expect(await query("SELECT DISTINCT floor::text FROM kind_state WHERE cluster = $1")).toEqual([
-      { floor: "20" },
-    ]);
+    expect(await query("SELECT DISTINCT low_watermark::text FROM resource_state WHERE cluster = $1")).toEqual(
+      [{ low_watermark: "20" }],
+    );
   });
 });

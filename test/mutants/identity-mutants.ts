@@ -90,8 +90,8 @@ export const identityMutants: readonly Mutant[] = [
   {
     race: "AUTH",
     file: "src/backend/fleet/fleet-service.ts",
-    find: "if (caller.cluster !== undefined && caller.cluster !== cluster) {",
-    replace: 'if (caller.cluster === "") {',
+    find: "if (own !== undefined && own !== cluster) {",
+    replace: 'if (own === "") {',
     tests: FLEET_TESTS,
     only: "may speak for",
   },
@@ -105,8 +105,8 @@ export const identityMutants: readonly Mutant[] = [
   {
     race: "AUTH",
     file: RESTRICT,
-    find: "return cluster === undefined || cluster === own;",
-    replace: 'return cluster !== "";',
+    find: "return clusters === undefined || clusters.includes(own);",
+    replace: "return clusters?.length !== 0;",
     tests: RESTRICT_TESTS,
   },
   {

@@ -108,15 +108,15 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L3",
     file: LIMITS,
-    find: "8 * 1024 * 1024, acceptCompression: []",
-    replace: "8 * 1024 * 1024",
+    find: "MAX_SYNC_REQUEST_BYTES, acceptCompression: []",
+    replace: "MAX_SYNC_REQUEST_BYTES",
     tests: LIMIT_TESTS,
     only: "SyncService",
   },
   {
     race: "L3",
     file: LIMITS,
-    find: "readMaxBytes: 8 * 1024 * 1024, ",
+    find: "readMaxBytes: MAX_SYNC_REQUEST_BYTES, ",
     replace: "readMaxBytes: 64 * 1024 * 1024, ",
     tests: LIMIT_TESTS,
     only: "SyncService",

@@ -47,15 +47,15 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R4",
     file: APPLY,
-    find: '  FROM judged\n  ORDER BY namespace COLLATE "C"',
-    replace: `  FROM judged WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
+    find: '  FROM numbered\n  ORDER BY namespace COLLATE "C"',
+    replace: `  FROM numbered WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
     tests: CONTRACT,
     only: "Delete leaves a tombstone|R4\\)",
   },
   {
     race: "R5",
     file: APPLY,
-    find: "CASE WHEN kind.inc > kind.incarnation THEN 0 ELSE kind.floor END",
+    find: "CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END",
     replace: "0",
     tests: CONTRACT,
     only: "R5\\)",
@@ -231,7 +231,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R27",
     file: APPLY,
-    find: "     OR (o.incarnation, o.observed_version) > (SELECT incarnation, mark FROM kind)\n",
+    find: "     OR (o.incarnation, o.observed_version) > (SELECT incarnation, high FROM state)\n",
     replace: "",
     tests: CONTRACT,
     only: "R27\\)",
@@ -239,7 +239,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R27",
     file: "src/store/sql/select-inventory.ts",
-    find: "CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_water_mark) THEN o.checksum END AS checksum",
+    find: "CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark) THEN o.checksum END AS checksum",
     replace: "o.checksum",
     tests: CONTRACT,
     only: "R27\\)",
@@ -311,16 +311,17 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: SCOPE,
-    find: "UPDATE kind_state k SET floor = 0",
-    replace: "UPDATE kind_state k SET floor = floor",
+    find: "UPDATE resource_state k SET low_watermark = 0",
+    replace: "UPDATE resource_state k SET low_watermark = k.low_watermark",
     tests: CONTRACT,
     only: "R30\\)",
   },
   {
     race: "R30",
     file: SCOPE,
-    find: "  DELETE FROM kind_state k\n  WHERE account = $1 AND cluster = $2\n",
-    replace: "  DELETE FROM kind_state k\n  WHERE account = $1 AND cluster = $2 AND FALSE\n",
+    find: "  DELETE FROM resource_state k\n  WHERE account = $1 AND cluster = $2 AND NOT api_group = ANY ($4::text[])\n",
+    replace:
+      "  DELETE FROM resource_state k\n  WHERE account = $1 AND cluster = $2 AND FALSE AND NOT api_group = ANY ($4::text[])\n",
     tests: CONTRACT,
     only: "R30\\)",
   },

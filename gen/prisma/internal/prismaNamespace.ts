@@ -399,10 +399,10 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 export const ModelName = {
   Cluster: 'Cluster',
   AgentSession: 'AgentSession',
-  KindState: 'KindState',
+  ResourceState: 'ResourceState',
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
-  ReconciliationKind: 'ReconciliationKind',
+  ReconciliationResult: 'ReconciliationResult',
   ReconciliationFinding: 'ReconciliationFinding'
 } as const
 
@@ -419,7 +419,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "cluster" | "agentSession" | "kindState" | "kubernetesObject" | "reconciliationRun" | "reconciliationKind" | "reconciliationFinding"
+    modelProps: "cluster" | "agentSession" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -571,77 +571,77 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    KindState: {
-      payload: Prisma.$KindStatePayload<ExtArgs>
-      fields: Prisma.KindStateFieldRefs
+    ResourceState: {
+      payload: Prisma.$ResourceStatePayload<ExtArgs>
+      fields: Prisma.ResourceStateFieldRefs
       operations: {
         findUnique: {
-          args: Prisma.KindStateFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload> | null
+          args: Prisma.ResourceStateFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload> | null
         }
         findUniqueOrThrow: {
-          args: Prisma.KindStateFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         findFirst: {
-          args: Prisma.KindStateFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload> | null
+          args: Prisma.ResourceStateFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload> | null
         }
         findFirstOrThrow: {
-          args: Prisma.KindStateFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         findMany: {
-          args: Prisma.KindStateFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>[]
+          args: Prisma.ResourceStateFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>[]
         }
         create: {
-          args: Prisma.KindStateCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         createMany: {
-          args: Prisma.KindStateCreateManyArgs<ExtArgs>
+          args: Prisma.ResourceStateCreateManyArgs<ExtArgs>
           result: BatchPayload
         }
         createManyAndReturn: {
-          args: Prisma.KindStateCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>[]
+          args: Prisma.ResourceStateCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>[]
         }
         delete: {
-          args: Prisma.KindStateDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         update: {
-          args: Prisma.KindStateUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         deleteMany: {
-          args: Prisma.KindStateDeleteManyArgs<ExtArgs>
+          args: Prisma.ResourceStateDeleteManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateMany: {
-          args: Prisma.KindStateUpdateManyArgs<ExtArgs>
+          args: Prisma.ResourceStateUpdateManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateManyAndReturn: {
-          args: Prisma.KindStateUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>[]
+          args: Prisma.ResourceStateUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>[]
         }
         upsert: {
-          args: Prisma.KindStateUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$KindStatePayload>
+          args: Prisma.ResourceStateUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ResourceStatePayload>
         }
         aggregate: {
-          args: Prisma.KindStateAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateKindState>
+          args: Prisma.ResourceStateAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateResourceState>
         }
         groupBy: {
-          args: Prisma.KindStateGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.KindStateGroupByOutputType>[]
+          args: Prisma.ResourceStateGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ResourceStateGroupByOutputType>[]
         }
         count: {
-          args: Prisma.KindStateCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.KindStateCountAggregateOutputType> | number
+          args: Prisma.ResourceStateCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ResourceStateCountAggregateOutputType> | number
         }
       }
     }
@@ -793,77 +793,77 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
-    ReconciliationKind: {
-      payload: Prisma.$ReconciliationKindPayload<ExtArgs>
-      fields: Prisma.ReconciliationKindFieldRefs
+    ReconciliationResult: {
+      payload: Prisma.$ReconciliationResultPayload<ExtArgs>
+      fields: Prisma.ReconciliationResultFieldRefs
       operations: {
         findUnique: {
-          args: Prisma.ReconciliationKindFindUniqueArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload> | null
+          args: Prisma.ReconciliationResultFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload> | null
         }
         findUniqueOrThrow: {
-          args: Prisma.ReconciliationKindFindUniqueOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         findFirst: {
-          args: Prisma.ReconciliationKindFindFirstArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload> | null
+          args: Prisma.ReconciliationResultFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload> | null
         }
         findFirstOrThrow: {
-          args: Prisma.ReconciliationKindFindFirstOrThrowArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         findMany: {
-          args: Prisma.ReconciliationKindFindManyArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>[]
+          args: Prisma.ReconciliationResultFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>[]
         }
         create: {
-          args: Prisma.ReconciliationKindCreateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         createMany: {
-          args: Prisma.ReconciliationKindCreateManyArgs<ExtArgs>
+          args: Prisma.ReconciliationResultCreateManyArgs<ExtArgs>
           result: BatchPayload
         }
         createManyAndReturn: {
-          args: Prisma.ReconciliationKindCreateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>[]
+          args: Prisma.ReconciliationResultCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>[]
         }
         delete: {
-          args: Prisma.ReconciliationKindDeleteArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         update: {
-          args: Prisma.ReconciliationKindUpdateArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         deleteMany: {
-          args: Prisma.ReconciliationKindDeleteManyArgs<ExtArgs>
+          args: Prisma.ReconciliationResultDeleteManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateMany: {
-          args: Prisma.ReconciliationKindUpdateManyArgs<ExtArgs>
+          args: Prisma.ReconciliationResultUpdateManyArgs<ExtArgs>
           result: BatchPayload
         }
         updateManyAndReturn: {
-          args: Prisma.ReconciliationKindUpdateManyAndReturnArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>[]
+          args: Prisma.ReconciliationResultUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>[]
         }
         upsert: {
-          args: Prisma.ReconciliationKindUpsertArgs<ExtArgs>
-          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationKindPayload>
+          args: Prisma.ReconciliationResultUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ReconciliationResultPayload>
         }
         aggregate: {
-          args: Prisma.ReconciliationKindAggregateArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.AggregateReconciliationKind>
+          args: Prisma.ReconciliationResultAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateReconciliationResult>
         }
         groupBy: {
-          args: Prisma.ReconciliationKindGroupByArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.ReconciliationKindGroupByOutputType>[]
+          args: Prisma.ReconciliationResultGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ReconciliationResultGroupByOutputType>[]
         }
         count: {
-          args: Prisma.ReconciliationKindCountArgs<ExtArgs>
-          result: runtime.Types.Utils.Optional<Prisma.ReconciliationKindCountAggregateOutputType> | number
+          args: Prisma.ReconciliationResultCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ReconciliationResultCountAggregateOutputType> | number
         }
       }
     }
@@ -985,6 +985,7 @@ export const ClusterScalarFieldEnum = {
   name: 'name',
   uid: 'uid',
   epoch: 'epoch',
+  changeSeq: 'changeSeq',
   createdAt: 'createdAt',
   lastEventAt: 'lastEventAt'
 } as const
@@ -998,6 +999,7 @@ export const AgentSessionScalarFieldEnum = {
   epoch: 'epoch',
   instanceId: 'instanceId',
   agentVersion: 'agentVersion',
+  kubernetesVersion: 'kubernetesVersion',
   replyTopic: 'replyTopic',
   openedAt: 'openedAt',
   seenAt: 'seenAt',
@@ -1012,20 +1014,29 @@ export const AgentSessionScalarFieldEnum = {
 export type AgentSessionScalarFieldEnum = (typeof AgentSessionScalarFieldEnum)[keyof typeof AgentSessionScalarFieldEnum]
 
 
-export const KindStateScalarFieldEnum = {
+export const ResourceStateScalarFieldEnum = {
   account: 'account',
   cluster: 'cluster',
   group: 'group',
   resource: 'resource',
-  version: 'version',
+  apiVersion: 'apiVersion',
+  kind: 'kind',
+  singular: 'singular',
+  shortNames: 'shortNames',
+  namespaced: 'namespaced',
+  categories: 'categories',
+  verbs: 'verbs',
   namespaces: 'namespaces',
-  floor: 'floor',
-  highWaterMark: 'highWaterMark',
+  lowWatermark: 'lowWatermark',
+  highWatermark: 'highWatermark',
   incarnation: 'incarnation',
-  verifiedAt: 'verifiedAt'
+  compactedSeq: 'compactedSeq',
+  verifiedAt: 'verifiedAt',
+  failureReason: 'failureReason',
+  failureMessage: 'failureMessage'
 } as const
 
-export type KindStateScalarFieldEnum = (typeof KindStateScalarFieldEnum)[keyof typeof KindStateScalarFieldEnum]
+export type ResourceStateScalarFieldEnum = (typeof ResourceStateScalarFieldEnum)[keyof typeof ResourceStateScalarFieldEnum]
 
 
 export const KubernetesObjectScalarFieldEnum = {
@@ -1035,7 +1046,7 @@ export const KubernetesObjectScalarFieldEnum = {
   resource: 'resource',
   namespace: 'namespace',
   name: 'name',
-  version: 'version',
+  apiVersion: 'apiVersion',
   state: 'state',
   uid: 'uid',
   resourceVersion: 'resourceVersion',
@@ -1043,9 +1054,14 @@ export const KubernetesObjectScalarFieldEnum = {
   incarnation: 'incarnation',
   content: 'content',
   checksum: 'checksum',
-  form: 'form',
+  contentFormat: 'contentFormat',
   managedBy: 'managedBy',
   quarantineReason: 'quarantineReason',
+  changeSeq: 'changeSeq',
+  createdSeq: 'createdSeq',
+  selectorSeq: 'selectorSeq',
+  changedAt: 'changedAt',
+  labels: 'labels',
   updatedAt: 'updatedAt'
 } as const
 
@@ -1064,32 +1080,35 @@ export const ReconciliationRunScalarFieldEnum = {
   startedAt: 'startedAt',
   deadlineAt: 'deadlineAt',
   endedAt: 'endedAt',
-  errorReason: 'errorReason',
-  errorMessage: 'errorMessage',
+  failureReason: 'failureReason',
+  failureMessage: 'failureMessage',
   inventoryBytes: 'inventoryBytes',
-  repairBytes: 'repairBytes'
+  repairBytes: 'repairBytes',
+  dryRun: 'dryRun'
 } as const
 
 export type ReconciliationRunScalarFieldEnum = (typeof ReconciliationRunScalarFieldEnum)[keyof typeof ReconciliationRunScalarFieldEnum]
 
 
-export const ReconciliationKindScalarFieldEnum = {
+export const ReconciliationResultScalarFieldEnum = {
   account: 'account',
   cluster: 'cluster',
   runId: 'runId',
   group: 'group',
   resource: 'resource',
-  version: 'version',
+  apiVersion: 'apiVersion',
   endedAt: 'endedAt',
   listed: 'listed',
   equal: 'equal',
   put: 'put',
   deleted: 'deleted',
+  compared: 'compared',
+  managed: 'managed',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
 } as const
 
-export type ReconciliationKindScalarFieldEnum = (typeof ReconciliationKindScalarFieldEnum)[keyof typeof ReconciliationKindScalarFieldEnum]
+export type ReconciliationResultScalarFieldEnum = (typeof ReconciliationResultScalarFieldEnum)[keyof typeof ReconciliationResultScalarFieldEnum]
 
 
 export const ReconciliationFindingScalarFieldEnum = {
@@ -1100,8 +1119,9 @@ export const ReconciliationFindingScalarFieldEnum = {
   resource: 'resource',
   namespace: 'namespace',
   name: 'name',
-  version: 'version',
+  apiVersion: 'apiVersion',
   type: 'type',
+  cause: 'cause',
   detail: 'detail',
   foundAt: 'foundAt'
 } as const
@@ -1223,6 +1243,13 @@ export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'In
  * Reference to a field of type 'Int[]'
  */
 export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
     
 
 
@@ -1420,10 +1447,10 @@ export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaC
 export type GlobalOmitConfig = {
   cluster?: Prisma.ClusterOmit
   agentSession?: Prisma.AgentSessionOmit
-  kindState?: Prisma.KindStateOmit
+  resourceState?: Prisma.ResourceStateOmit
   kubernetesObject?: Prisma.KubernetesObjectOmit
   reconciliationRun?: Prisma.ReconciliationRunOmit
-  reconciliationKind?: Prisma.ReconciliationKindOmit
+  reconciliationResult?: Prisma.ReconciliationResultOmit
   reconciliationFinding?: Prisma.ReconciliationFindingOmit
 }
 

@@ -53,10 +53,10 @@ export const AnyNull = runtime.AnyNull
 export const ModelName = {
   Cluster: 'Cluster',
   AgentSession: 'AgentSession',
-  KindState: 'KindState',
+  ResourceState: 'ResourceState',
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
-  ReconciliationKind: 'ReconciliationKind',
+  ReconciliationResult: 'ReconciliationResult',
   ReconciliationFinding: 'ReconciliationFinding'
 } as const
 
@@ -81,6 +81,7 @@ export const ClusterScalarFieldEnum = {
   name: 'name',
   uid: 'uid',
   epoch: 'epoch',
+  changeSeq: 'changeSeq',
   createdAt: 'createdAt',
   lastEventAt: 'lastEventAt'
 } as const
@@ -94,6 +95,7 @@ export const AgentSessionScalarFieldEnum = {
   epoch: 'epoch',
   instanceId: 'instanceId',
   agentVersion: 'agentVersion',
+  kubernetesVersion: 'kubernetesVersion',
   replyTopic: 'replyTopic',
   openedAt: 'openedAt',
   seenAt: 'seenAt',
@@ -108,20 +110,29 @@ export const AgentSessionScalarFieldEnum = {
 export type AgentSessionScalarFieldEnum = (typeof AgentSessionScalarFieldEnum)[keyof typeof AgentSessionScalarFieldEnum]
 
 
-export const KindStateScalarFieldEnum = {
+export const ResourceStateScalarFieldEnum = {
   account: 'account',
   cluster: 'cluster',
   group: 'group',
   resource: 'resource',
-  version: 'version',
+  apiVersion: 'apiVersion',
+  kind: 'kind',
+  singular: 'singular',
+  shortNames: 'shortNames',
+  namespaced: 'namespaced',
+  categories: 'categories',
+  verbs: 'verbs',
   namespaces: 'namespaces',
-  floor: 'floor',
-  highWaterMark: 'highWaterMark',
+  lowWatermark: 'lowWatermark',
+  highWatermark: 'highWatermark',
   incarnation: 'incarnation',
-  verifiedAt: 'verifiedAt'
+  compactedSeq: 'compactedSeq',
+  verifiedAt: 'verifiedAt',
+  failureReason: 'failureReason',
+  failureMessage: 'failureMessage'
 } as const
 
-export type KindStateScalarFieldEnum = (typeof KindStateScalarFieldEnum)[keyof typeof KindStateScalarFieldEnum]
+export type ResourceStateScalarFieldEnum = (typeof ResourceStateScalarFieldEnum)[keyof typeof ResourceStateScalarFieldEnum]
 
 
 export const KubernetesObjectScalarFieldEnum = {
@@ -131,7 +142,7 @@ export const KubernetesObjectScalarFieldEnum = {
   resource: 'resource',
   namespace: 'namespace',
   name: 'name',
-  version: 'version',
+  apiVersion: 'apiVersion',
   state: 'state',
   uid: 'uid',
   resourceVersion: 'resourceVersion',
@@ -139,9 +150,14 @@ export const KubernetesObjectScalarFieldEnum = {
   incarnation: 'incarnation',
   content: 'content',
   checksum: 'checksum',
-  form: 'form',
+  contentFormat: 'contentFormat',
   managedBy: 'managedBy',
   quarantineReason: 'quarantineReason',
+  changeSeq: 'changeSeq',
+  createdSeq: 'createdSeq',
+  selectorSeq: 'selectorSeq',
+  changedAt: 'changedAt',
+  labels: 'labels',
   updatedAt: 'updatedAt'
 } as const
 
@@ -160,32 +176,35 @@ export const ReconciliationRunScalarFieldEnum = {
   startedAt: 'startedAt',
   deadlineAt: 'deadlineAt',
   endedAt: 'endedAt',
-  errorReason: 'errorReason',
-  errorMessage: 'errorMessage',
+  failureReason: 'failureReason',
+  failureMessage: 'failureMessage',
   inventoryBytes: 'inventoryBytes',
-  repairBytes: 'repairBytes'
+  repairBytes: 'repairBytes',
+  dryRun: 'dryRun'
 } as const
 
 export type ReconciliationRunScalarFieldEnum = (typeof ReconciliationRunScalarFieldEnum)[keyof typeof ReconciliationRunScalarFieldEnum]
 
 
-export const ReconciliationKindScalarFieldEnum = {
+export const ReconciliationResultScalarFieldEnum = {
   account: 'account',
   cluster: 'cluster',
   runId: 'runId',
   group: 'group',
   resource: 'resource',
-  version: 'version',
+  apiVersion: 'apiVersion',
   endedAt: 'endedAt',
   listed: 'listed',
   equal: 'equal',
   put: 'put',
   deleted: 'deleted',
+  compared: 'compared',
+  managed: 'managed',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
 } as const
 
-export type ReconciliationKindScalarFieldEnum = (typeof ReconciliationKindScalarFieldEnum)[keyof typeof ReconciliationKindScalarFieldEnum]
+export type ReconciliationResultScalarFieldEnum = (typeof ReconciliationResultScalarFieldEnum)[keyof typeof ReconciliationResultScalarFieldEnum]
 
 
 export const ReconciliationFindingScalarFieldEnum = {
@@ -196,8 +215,9 @@ export const ReconciliationFindingScalarFieldEnum = {
   resource: 'resource',
   namespace: 'namespace',
   name: 'name',
-  version: 'version',
+  apiVersion: 'apiVersion',
   type: 'type',
+  cause: 'cause',
   detail: 'detail',
   foundAt: 'foundAt'
 } as const

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model AgentSession
- * One agent's connection, and how far its stream has been applied.
+ * One connection of an agent, and the position up to which its stream was applied.
  */
 export type AgentSessionModel = runtime.Types.Result.DefaultSelection<Prisma.$AgentSessionPayload>
 
@@ -48,6 +48,7 @@ export type AgentSessionMinAggregateOutputType = {
   epoch: bigint | null
   instanceId: string | null
   agentVersion: string | null
+  kubernetesVersion: string | null
   replyTopic: string | null
   openedAt: Date | null
   seenAt: Date | null
@@ -65,6 +66,7 @@ export type AgentSessionMaxAggregateOutputType = {
   epoch: bigint | null
   instanceId: string | null
   agentVersion: string | null
+  kubernetesVersion: string | null
   replyTopic: string | null
   openedAt: Date | null
   seenAt: Date | null
@@ -82,6 +84,7 @@ export type AgentSessionCountAggregateOutputType = {
   epoch: number
   instanceId: number
   agentVersion: number
+  kubernetesVersion: number
   replyTopic: number
   openedAt: number
   seenAt: number
@@ -117,6 +120,7 @@ export type AgentSessionMinAggregateInputType = {
   epoch?: true
   instanceId?: true
   agentVersion?: true
+  kubernetesVersion?: true
   replyTopic?: true
   openedAt?: true
   seenAt?: true
@@ -134,6 +138,7 @@ export type AgentSessionMaxAggregateInputType = {
   epoch?: true
   instanceId?: true
   agentVersion?: true
+  kubernetesVersion?: true
   replyTopic?: true
   openedAt?: true
   seenAt?: true
@@ -151,6 +156,7 @@ export type AgentSessionCountAggregateInputType = {
   epoch?: true
   instanceId?: true
   agentVersion?: true
+  kubernetesVersion?: true
   replyTopic?: true
   openedAt?: true
   seenAt?: true
@@ -255,6 +261,7 @@ export type AgentSessionGroupByOutputType = {
   epoch: bigint
   instanceId: string
   agentVersion: string
+  kubernetesVersion: string
   replyTopic: string
   openedAt: Date
   seenAt: Date
@@ -295,6 +302,7 @@ export type AgentSessionWhereInput = {
   epoch?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   instanceId?: Prisma.StringFilter<"AgentSession"> | string
   agentVersion?: Prisma.StringFilter<"AgentSession"> | string
+  kubernetesVersion?: Prisma.StringFilter<"AgentSession"> | string
   replyTopic?: Prisma.StringFilter<"AgentSession"> | string
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
@@ -312,6 +320,7 @@ export type AgentSessionOrderByWithRelationInput = {
   epoch?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   agentVersion?: Prisma.SortOrder
+  kubernetesVersion?: Prisma.SortOrder
   replyTopic?: Prisma.SortOrder
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
@@ -333,6 +342,7 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   epoch?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   instanceId?: Prisma.StringFilter<"AgentSession"> | string
   agentVersion?: Prisma.StringFilter<"AgentSession"> | string
+  kubernetesVersion?: Prisma.StringFilter<"AgentSession"> | string
   replyTopic?: Prisma.StringFilter<"AgentSession"> | string
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
@@ -350,6 +360,7 @@ export type AgentSessionOrderByWithAggregationInput = {
   epoch?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   agentVersion?: Prisma.SortOrder
+  kubernetesVersion?: Prisma.SortOrder
   replyTopic?: Prisma.SortOrder
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
@@ -375,6 +386,7 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   epoch?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   instanceId?: Prisma.StringWithAggregatesFilter<"AgentSession"> | string
   agentVersion?: Prisma.StringWithAggregatesFilter<"AgentSession"> | string
+  kubernetesVersion?: Prisma.StringWithAggregatesFilter<"AgentSession"> | string
   replyTopic?: Prisma.StringWithAggregatesFilter<"AgentSession"> | string
   openedAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
@@ -392,6 +404,7 @@ export type AgentSessionCreateInput = {
   epoch: bigint | number
   instanceId: string
   agentVersion: string
+  kubernetesVersion: string
   replyTopic: string
   openedAt: Date | string
   seenAt: Date | string
@@ -409,6 +422,7 @@ export type AgentSessionUncheckedCreateInput = {
   epoch: bigint | number
   instanceId: string
   agentVersion: string
+  kubernetesVersion: string
   replyTopic: string
   openedAt: Date | string
   seenAt: Date | string
@@ -426,6 +440,7 @@ export type AgentSessionUpdateInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   agentVersion?: Prisma.StringFieldUpdateOperationsInput | string
+  kubernetesVersion?: Prisma.StringFieldUpdateOperationsInput | string
   replyTopic?: Prisma.StringFieldUpdateOperationsInput | string
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -443,6 +458,7 @@ export type AgentSessionUncheckedUpdateInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   agentVersion?: Prisma.StringFieldUpdateOperationsInput | string
+  kubernetesVersion?: Prisma.StringFieldUpdateOperationsInput | string
   replyTopic?: Prisma.StringFieldUpdateOperationsInput | string
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -460,6 +476,7 @@ export type AgentSessionCreateManyInput = {
   epoch: bigint | number
   instanceId: string
   agentVersion: string
+  kubernetesVersion: string
   replyTopic: string
   openedAt: Date | string
   seenAt: Date | string
@@ -477,6 +494,7 @@ export type AgentSessionUpdateManyMutationInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   agentVersion?: Prisma.StringFieldUpdateOperationsInput | string
+  kubernetesVersion?: Prisma.StringFieldUpdateOperationsInput | string
   replyTopic?: Prisma.StringFieldUpdateOperationsInput | string
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -494,6 +512,7 @@ export type AgentSessionUncheckedUpdateManyInput = {
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   instanceId?: Prisma.StringFieldUpdateOperationsInput | string
   agentVersion?: Prisma.StringFieldUpdateOperationsInput | string
+  kubernetesVersion?: Prisma.StringFieldUpdateOperationsInput | string
   replyTopic?: Prisma.StringFieldUpdateOperationsInput | string
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -517,6 +536,7 @@ export type AgentSessionCountOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   agentVersion?: Prisma.SortOrder
+  kubernetesVersion?: Prisma.SortOrder
   replyTopic?: Prisma.SortOrder
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
@@ -542,6 +562,7 @@ export type AgentSessionMaxOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   agentVersion?: Prisma.SortOrder
+  kubernetesVersion?: Prisma.SortOrder
   replyTopic?: Prisma.SortOrder
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
@@ -559,6 +580,7 @@ export type AgentSessionMinOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   instanceId?: Prisma.SortOrder
   agentVersion?: Prisma.SortOrder
+  kubernetesVersion?: Prisma.SortOrder
   replyTopic?: Prisma.SortOrder
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
@@ -598,6 +620,7 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   epoch?: boolean
   instanceId?: boolean
   agentVersion?: boolean
+  kubernetesVersion?: boolean
   replyTopic?: boolean
   openedAt?: boolean
   seenAt?: boolean
@@ -615,6 +638,7 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   epoch?: boolean
   instanceId?: boolean
   agentVersion?: boolean
+  kubernetesVersion?: boolean
   replyTopic?: boolean
   openedAt?: boolean
   seenAt?: boolean
@@ -632,6 +656,7 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   epoch?: boolean
   instanceId?: boolean
   agentVersion?: boolean
+  kubernetesVersion?: boolean
   replyTopic?: boolean
   openedAt?: boolean
   seenAt?: boolean
@@ -649,6 +674,7 @@ export type AgentSessionSelectScalar = {
   epoch?: boolean
   instanceId?: boolean
   agentVersion?: boolean
+  kubernetesVersion?: boolean
   replyTopic?: boolean
   openedAt?: boolean
   seenAt?: boolean
@@ -660,7 +686,7 @@ export type AgentSessionSelectScalar = {
   refusedSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -670,35 +696,39 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
     cluster: string
     epoch: bigint
     /**
-     * The agent's process.
+     * Identity of the agent's process.
      */
     instanceId: string
     agentVersion: string
     /**
-     * Where answers for this session are published.
+     * Version of the API server; empty if unknown.
+     */
+    kubernetesVersion: string
+    /**
+     * Topic to which inventories for this session are published.
      */
     replyTopic: string
     openedAt: Date
     /**
-     * When its backend last said that it holds the session.
+     * Time at which its backend last confirmed the session.
      */
     seenAt: Date
     closedAt: Date | null
     /**
-     * Last ScopeDeclared that was applied, as Protobuf.
+     * Last ScopeDeclared that was applied, in its binary form.
      */
     scope: runtime.Bytes | null
     appliedSequence: bigint
     /**
-     * Parts of the last applied sequence that are still to come.
+     * Number of parts of the last applied sequence that have not arrived.
      */
     missingParts: number
     /**
-     * Something in front of this sequence was lost; 0 when nothing was.
+     * Sequence before which messages were lost; 0 if none were.
      */
     gapSequence: bigint
     /**
-     * Last sequence of which something was refused; 0 when nothing was.
+     * Last sequence of which an item was refused; 0 if none was.
      */
     refusedSequence: bigint
   }, ExtArgs["result"]["agentSession"]>
@@ -1129,6 +1159,7 @@ export interface AgentSessionFieldRefs {
   readonly epoch: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly instanceId: Prisma.FieldRef<"AgentSession", 'String'>
   readonly agentVersion: Prisma.FieldRef<"AgentSession", 'String'>
+  readonly kubernetesVersion: Prisma.FieldRef<"AgentSession", 'String'>
   readonly replyTopic: Prisma.FieldRef<"AgentSession", 'String'>
   readonly openedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly seenAt: Prisma.FieldRef<"AgentSession", 'DateTime'>

@@ -28,10 +28,12 @@ export type AggregateCluster = {
 
 export type ClusterAvgAggregateOutputType = {
   epoch: number | null
+  changeSeq: number | null
 }
 
 export type ClusterSumAggregateOutputType = {
   epoch: bigint | null
+  changeSeq: bigint | null
 }
 
 export type ClusterMinAggregateOutputType = {
@@ -39,6 +41,7 @@ export type ClusterMinAggregateOutputType = {
   name: string | null
   uid: string | null
   epoch: bigint | null
+  changeSeq: bigint | null
   createdAt: Date | null
   lastEventAt: Date | null
 }
@@ -48,6 +51,7 @@ export type ClusterMaxAggregateOutputType = {
   name: string | null
   uid: string | null
   epoch: bigint | null
+  changeSeq: bigint | null
   createdAt: Date | null
   lastEventAt: Date | null
 }
@@ -57,6 +61,7 @@ export type ClusterCountAggregateOutputType = {
   name: number
   uid: number
   epoch: number
+  changeSeq: number
   createdAt: number
   lastEventAt: number
   _all: number
@@ -65,10 +70,12 @@ export type ClusterCountAggregateOutputType = {
 
 export type ClusterAvgAggregateInputType = {
   epoch?: true
+  changeSeq?: true
 }
 
 export type ClusterSumAggregateInputType = {
   epoch?: true
+  changeSeq?: true
 }
 
 export type ClusterMinAggregateInputType = {
@@ -76,6 +83,7 @@ export type ClusterMinAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  changeSeq?: true
   createdAt?: true
   lastEventAt?: true
 }
@@ -85,6 +93,7 @@ export type ClusterMaxAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  changeSeq?: true
   createdAt?: true
   lastEventAt?: true
 }
@@ -94,6 +103,7 @@ export type ClusterCountAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  changeSeq?: true
   createdAt?: true
   lastEventAt?: true
   _all?: true
@@ -190,6 +200,7 @@ export type ClusterGroupByOutputType = {
   name: string
   uid: string
   epoch: bigint
+  changeSeq: bigint
   createdAt: Date
   lastEventAt: Date | null
   _count: ClusterCountAggregateOutputType | null
@@ -222,6 +233,7 @@ export type ClusterWhereInput = {
   name?: Prisma.StringFilter<"Cluster"> | string
   uid?: Prisma.StringFilter<"Cluster"> | string
   epoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
+  changeSeq?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
 }
@@ -231,6 +243,7 @@ export type ClusterOrderByWithRelationInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
@@ -244,6 +257,7 @@ export type ClusterWhereUniqueInput = Prisma.AtLeast<{
   name?: Prisma.StringFilter<"Cluster"> | string
   uid?: Prisma.StringFilter<"Cluster"> | string
   epoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
+  changeSeq?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
 }, "account_name">
@@ -253,6 +267,7 @@ export type ClusterOrderByWithAggregationInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ClusterCountOrderByAggregateInput
@@ -270,6 +285,7 @@ export type ClusterScalarWhereWithAggregatesInput = {
   name?: Prisma.StringWithAggregatesFilter<"Cluster"> | string
   uid?: Prisma.StringWithAggregatesFilter<"Cluster"> | string
   epoch?: Prisma.BigIntWithAggregatesFilter<"Cluster"> | bigint | number
+  changeSeq?: Prisma.BigIntWithAggregatesFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Cluster"> | Date | string | null
 }
@@ -279,6 +295,7 @@ export type ClusterCreateInput = {
   name: string
   uid: string
   epoch: bigint | number
+  changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
 }
@@ -288,6 +305,7 @@ export type ClusterUncheckedCreateInput = {
   name: string
   uid: string
   epoch: bigint | number
+  changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
 }
@@ -297,6 +315,7 @@ export type ClusterUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -306,6 +325,7 @@ export type ClusterUncheckedUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -315,6 +335,7 @@ export type ClusterCreateManyInput = {
   name: string
   uid: string
   epoch: bigint | number
+  changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
 }
@@ -324,6 +345,7 @@ export type ClusterUpdateManyMutationInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -333,6 +355,7 @@ export type ClusterUncheckedUpdateManyInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
@@ -347,12 +370,14 @@ export type ClusterCountOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
 }
 
 export type ClusterAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
 }
 
 export type ClusterMaxOrderByAggregateInput = {
@@ -360,6 +385,7 @@ export type ClusterMaxOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
 }
@@ -369,12 +395,14 @@ export type ClusterMinOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
 }
 
 export type ClusterSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
 }
 
 export type StringFieldUpdateOperationsInput = {
@@ -404,6 +432,7 @@ export type ClusterSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
 }, ExtArgs["result"]["cluster"]>
@@ -413,6 +442,7 @@ export type ClusterSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
 }, ExtArgs["result"]["cluster"]>
@@ -422,6 +452,7 @@ export type ClusterSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
 }, ExtArgs["result"]["cluster"]>
@@ -431,11 +462,12 @@ export type ClusterSelectScalar = {
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
 }
 
-export type ClusterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "name" | "uid" | "epoch" | "createdAt" | "lastEventAt", ExtArgs["result"]["cluster"]>
+export type ClusterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "name" | "uid" | "epoch" | "changeSeq" | "createdAt" | "lastEventAt", ExtArgs["result"]["cluster"]>
 
 export type $ClusterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Cluster"
@@ -445,12 +477,16 @@ export type $ClusterPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     name: string
     uid: string
     /**
-     * Number of the current session.
+     * Epoch of the current session.
      */
     epoch: bigint
+    /**
+     * Last change number that was assigned to a row of the cluster.
+     */
+    changeSeq: bigint
     createdAt: Date
     /**
-     * When the last event was applied.
+     * Time at which the last event was applied.
      */
     lastEventAt: Date | null
   }, ExtArgs["result"]["cluster"]>
@@ -880,6 +916,7 @@ export interface ClusterFieldRefs {
   readonly name: Prisma.FieldRef<"Cluster", 'String'>
   readonly uid: Prisma.FieldRef<"Cluster", 'String'>
   readonly epoch: Prisma.FieldRef<"Cluster", 'BigInt'>
+  readonly changeSeq: Prisma.FieldRef<"Cluster", 'BigInt'>
   readonly createdAt: Prisma.FieldRef<"Cluster", 'DateTime'>
   readonly lastEventAt: Prisma.FieldRef<"Cluster", 'DateTime'>
 }

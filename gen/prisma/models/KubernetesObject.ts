@@ -14,7 +14,8 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model KubernetesObject
- * The last observation of an object: present, absent (a tombstone), or present and impossible to store.
+ * The last observation of an object: present, absent (a tombstone, which keeps the last content), or quarantined
+ * (present, but its content cannot be stored).
  */
 export type KubernetesObjectModel = runtime.Types.Result.DefaultSelection<Prisma.$KubernetesObjectPayload>
 
@@ -29,11 +30,17 @@ export type AggregateKubernetesObject = {
 export type KubernetesObjectAvgAggregateOutputType = {
   observedVersion: runtime.Decimal | null
   incarnation: number | null
+  changeSeq: number | null
+  createdSeq: number | null
+  selectorSeq: number | null
 }
 
 export type KubernetesObjectSumAggregateOutputType = {
   observedVersion: runtime.Decimal | null
   incarnation: bigint | null
+  changeSeq: bigint | null
+  createdSeq: bigint | null
+  selectorSeq: bigint | null
 }
 
 export type KubernetesObjectMinAggregateOutputType = {
@@ -43,16 +50,20 @@ export type KubernetesObjectMinAggregateOutputType = {
   resource: string | null
   namespace: string | null
   name: string | null
-  version: string | null
+  apiVersion: string | null
   state: string | null
   uid: string | null
   resourceVersion: string | null
   observedVersion: runtime.Decimal | null
   incarnation: bigint | null
   checksum: runtime.Bytes | null
-  form: string | null
+  contentFormat: string | null
   managedBy: string | null
   quarantineReason: string | null
+  changeSeq: bigint | null
+  createdSeq: bigint | null
+  selectorSeq: bigint | null
+  changedAt: Date | null
   updatedAt: Date | null
 }
 
@@ -63,16 +74,20 @@ export type KubernetesObjectMaxAggregateOutputType = {
   resource: string | null
   namespace: string | null
   name: string | null
-  version: string | null
+  apiVersion: string | null
   state: string | null
   uid: string | null
   resourceVersion: string | null
   observedVersion: runtime.Decimal | null
   incarnation: bigint | null
   checksum: runtime.Bytes | null
-  form: string | null
+  contentFormat: string | null
   managedBy: string | null
   quarantineReason: string | null
+  changeSeq: bigint | null
+  createdSeq: bigint | null
+  selectorSeq: bigint | null
+  changedAt: Date | null
   updatedAt: Date | null
 }
 
@@ -83,7 +98,7 @@ export type KubernetesObjectCountAggregateOutputType = {
   resource: number
   namespace: number
   name: number
-  version: number
+  apiVersion: number
   state: number
   uid: number
   resourceVersion: number
@@ -91,9 +106,14 @@ export type KubernetesObjectCountAggregateOutputType = {
   incarnation: number
   content: number
   checksum: number
-  form: number
+  contentFormat: number
   managedBy: number
   quarantineReason: number
+  changeSeq: number
+  createdSeq: number
+  selectorSeq: number
+  changedAt: number
+  labels: number
   updatedAt: number
   _all: number
 }
@@ -102,11 +122,17 @@ export type KubernetesObjectCountAggregateOutputType = {
 export type KubernetesObjectAvgAggregateInputType = {
   observedVersion?: true
   incarnation?: true
+  changeSeq?: true
+  createdSeq?: true
+  selectorSeq?: true
 }
 
 export type KubernetesObjectSumAggregateInputType = {
   observedVersion?: true
   incarnation?: true
+  changeSeq?: true
+  createdSeq?: true
+  selectorSeq?: true
 }
 
 export type KubernetesObjectMinAggregateInputType = {
@@ -116,16 +142,20 @@ export type KubernetesObjectMinAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   state?: true
   uid?: true
   resourceVersion?: true
   observedVersion?: true
   incarnation?: true
   checksum?: true
-  form?: true
+  contentFormat?: true
   managedBy?: true
   quarantineReason?: true
+  changeSeq?: true
+  createdSeq?: true
+  selectorSeq?: true
+  changedAt?: true
   updatedAt?: true
 }
 
@@ -136,16 +166,20 @@ export type KubernetesObjectMaxAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   state?: true
   uid?: true
   resourceVersion?: true
   observedVersion?: true
   incarnation?: true
   checksum?: true
-  form?: true
+  contentFormat?: true
   managedBy?: true
   quarantineReason?: true
+  changeSeq?: true
+  createdSeq?: true
+  selectorSeq?: true
+  changedAt?: true
   updatedAt?: true
 }
 
@@ -156,7 +190,7 @@ export type KubernetesObjectCountAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   state?: true
   uid?: true
   resourceVersion?: true
@@ -164,9 +198,14 @@ export type KubernetesObjectCountAggregateInputType = {
   incarnation?: true
   content?: true
   checksum?: true
-  form?: true
+  contentFormat?: true
   managedBy?: true
   quarantineReason?: true
+  changeSeq?: true
+  createdSeq?: true
+  selectorSeq?: true
+  changedAt?: true
+  labels?: true
   updatedAt?: true
   _all?: true
 }
@@ -264,7 +303,7 @@ export type KubernetesObjectGroupByOutputType = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   state: string
   uid: string
   resourceVersion: string
@@ -272,9 +311,14 @@ export type KubernetesObjectGroupByOutputType = {
   incarnation: bigint
   content: runtime.JsonValue | null
   checksum: runtime.Bytes | null
-  form: string
+  contentFormat: string
   managedBy: string | null
   quarantineReason: string | null
+  changeSeq: bigint
+  createdSeq: bigint
+  selectorSeq: bigint
+  changedAt: Date
+  labels: runtime.JsonValue | null
   updatedAt: Date
   _count: KubernetesObjectCountAggregateOutputType | null
   _avg: KubernetesObjectAvgAggregateOutputType | null
@@ -308,7 +352,7 @@ export type KubernetesObjectWhereInput = {
   resource?: Prisma.StringFilter<"KubernetesObject"> | string
   namespace?: Prisma.StringFilter<"KubernetesObject"> | string
   name?: Prisma.StringFilter<"KubernetesObject"> | string
-  version?: Prisma.StringFilter<"KubernetesObject"> | string
+  apiVersion?: Prisma.StringFilter<"KubernetesObject"> | string
   state?: Prisma.StringFilter<"KubernetesObject"> | string
   uid?: Prisma.StringFilter<"KubernetesObject"> | string
   resourceVersion?: Prisma.StringFilter<"KubernetesObject"> | string
@@ -316,9 +360,14 @@ export type KubernetesObjectWhereInput = {
   incarnation?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
   content?: Prisma.JsonNullableFilter<"KubernetesObject">
   checksum?: Prisma.BytesNullableFilter<"KubernetesObject"> | runtime.Bytes | null
-  form?: Prisma.StringFilter<"KubernetesObject"> | string
+  contentFormat?: Prisma.StringFilter<"KubernetesObject"> | string
   managedBy?: Prisma.StringNullableFilter<"KubernetesObject"> | string | null
   quarantineReason?: Prisma.StringNullableFilter<"KubernetesObject"> | string | null
+  changeSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  createdSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  selectorSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  changedAt?: Prisma.DateTimeFilter<"KubernetesObject"> | Date | string
+  labels?: Prisma.JsonNullableFilter<"KubernetesObject">
   updatedAt?: Prisma.DateTimeFilter<"KubernetesObject"> | Date | string
 }
 
@@ -329,7 +378,7 @@ export type KubernetesObjectOrderByWithRelationInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   state?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   resourceVersion?: Prisma.SortOrder
@@ -337,9 +386,14 @@ export type KubernetesObjectOrderByWithRelationInput = {
   incarnation?: Prisma.SortOrder
   content?: Prisma.SortOrderInput | Prisma.SortOrder
   checksum?: Prisma.SortOrderInput | Prisma.SortOrder
-  form?: Prisma.SortOrder
+  contentFormat?: Prisma.SortOrder
   managedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   quarantineReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
+  changedAt?: Prisma.SortOrder
+  labels?: Prisma.SortOrderInput | Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
@@ -354,7 +408,7 @@ export type KubernetesObjectWhereUniqueInput = Prisma.AtLeast<{
   resource?: Prisma.StringFilter<"KubernetesObject"> | string
   namespace?: Prisma.StringFilter<"KubernetesObject"> | string
   name?: Prisma.StringFilter<"KubernetesObject"> | string
-  version?: Prisma.StringFilter<"KubernetesObject"> | string
+  apiVersion?: Prisma.StringFilter<"KubernetesObject"> | string
   state?: Prisma.StringFilter<"KubernetesObject"> | string
   uid?: Prisma.StringFilter<"KubernetesObject"> | string
   resourceVersion?: Prisma.StringFilter<"KubernetesObject"> | string
@@ -362,9 +416,14 @@ export type KubernetesObjectWhereUniqueInput = Prisma.AtLeast<{
   incarnation?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
   content?: Prisma.JsonNullableFilter<"KubernetesObject">
   checksum?: Prisma.BytesNullableFilter<"KubernetesObject"> | runtime.Bytes | null
-  form?: Prisma.StringFilter<"KubernetesObject"> | string
+  contentFormat?: Prisma.StringFilter<"KubernetesObject"> | string
   managedBy?: Prisma.StringNullableFilter<"KubernetesObject"> | string | null
   quarantineReason?: Prisma.StringNullableFilter<"KubernetesObject"> | string | null
+  changeSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  createdSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  selectorSeq?: Prisma.BigIntFilter<"KubernetesObject"> | bigint | number
+  changedAt?: Prisma.DateTimeFilter<"KubernetesObject"> | Date | string
+  labels?: Prisma.JsonNullableFilter<"KubernetesObject">
   updatedAt?: Prisma.DateTimeFilter<"KubernetesObject"> | Date | string
 }, "account_cluster_group_resource_namespace_name">
 
@@ -375,7 +434,7 @@ export type KubernetesObjectOrderByWithAggregationInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   state?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   resourceVersion?: Prisma.SortOrder
@@ -383,9 +442,14 @@ export type KubernetesObjectOrderByWithAggregationInput = {
   incarnation?: Prisma.SortOrder
   content?: Prisma.SortOrderInput | Prisma.SortOrder
   checksum?: Prisma.SortOrderInput | Prisma.SortOrder
-  form?: Prisma.SortOrder
+  contentFormat?: Prisma.SortOrder
   managedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   quarantineReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
+  changedAt?: Prisma.SortOrder
+  labels?: Prisma.SortOrderInput | Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   _count?: Prisma.KubernetesObjectCountOrderByAggregateInput
   _avg?: Prisma.KubernetesObjectAvgOrderByAggregateInput
@@ -404,7 +468,7 @@ export type KubernetesObjectScalarWhereWithAggregatesInput = {
   resource?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   namespace?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   name?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
-  version?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
+  apiVersion?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   state?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   uid?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   resourceVersion?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
@@ -412,9 +476,14 @@ export type KubernetesObjectScalarWhereWithAggregatesInput = {
   incarnation?: Prisma.BigIntWithAggregatesFilter<"KubernetesObject"> | bigint | number
   content?: Prisma.JsonNullableWithAggregatesFilter<"KubernetesObject">
   checksum?: Prisma.BytesNullableWithAggregatesFilter<"KubernetesObject"> | runtime.Bytes | null
-  form?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
+  contentFormat?: Prisma.StringWithAggregatesFilter<"KubernetesObject"> | string
   managedBy?: Prisma.StringNullableWithAggregatesFilter<"KubernetesObject"> | string | null
   quarantineReason?: Prisma.StringNullableWithAggregatesFilter<"KubernetesObject"> | string | null
+  changeSeq?: Prisma.BigIntWithAggregatesFilter<"KubernetesObject"> | bigint | number
+  createdSeq?: Prisma.BigIntWithAggregatesFilter<"KubernetesObject"> | bigint | number
+  selectorSeq?: Prisma.BigIntWithAggregatesFilter<"KubernetesObject"> | bigint | number
+  changedAt?: Prisma.DateTimeWithAggregatesFilter<"KubernetesObject"> | Date | string
+  labels?: Prisma.JsonNullableWithAggregatesFilter<"KubernetesObject">
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"KubernetesObject"> | Date | string
 }
 
@@ -425,7 +494,7 @@ export type KubernetesObjectCreateInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   state: string
   uid: string
   resourceVersion: string
@@ -433,9 +502,14 @@ export type KubernetesObjectCreateInput = {
   incarnation?: bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: runtime.Bytes | null
-  form?: string
+  contentFormat?: string
   managedBy?: string | null
   quarantineReason?: string | null
+  changeSeq?: bigint | number
+  createdSeq?: bigint | number
+  selectorSeq?: bigint | number
+  changedAt?: Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Date | string
 }
 
@@ -446,7 +520,7 @@ export type KubernetesObjectUncheckedCreateInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   state: string
   uid: string
   resourceVersion: string
@@ -454,9 +528,14 @@ export type KubernetesObjectUncheckedCreateInput = {
   incarnation?: bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: runtime.Bytes | null
-  form?: string
+  contentFormat?: string
   managedBy?: string | null
   quarantineReason?: string | null
+  changeSeq?: bigint | number
+  createdSeq?: bigint | number
+  selectorSeq?: bigint | number
+  changedAt?: Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Date | string
 }
 
@@ -467,7 +546,7 @@ export type KubernetesObjectUpdateInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   resourceVersion?: Prisma.StringFieldUpdateOperationsInput | string
@@ -475,9 +554,14 @@ export type KubernetesObjectUpdateInput = {
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
-  form?: Prisma.StringFieldUpdateOperationsInput | string
+  contentFormat?: Prisma.StringFieldUpdateOperationsInput | string
   managedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   quarantineReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  createdSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  selectorSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -488,7 +572,7 @@ export type KubernetesObjectUncheckedUpdateInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   resourceVersion?: Prisma.StringFieldUpdateOperationsInput | string
@@ -496,9 +580,14 @@ export type KubernetesObjectUncheckedUpdateInput = {
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
-  form?: Prisma.StringFieldUpdateOperationsInput | string
+  contentFormat?: Prisma.StringFieldUpdateOperationsInput | string
   managedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   quarantineReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  createdSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  selectorSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -509,7 +598,7 @@ export type KubernetesObjectCreateManyInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   state: string
   uid: string
   resourceVersion: string
@@ -517,9 +606,14 @@ export type KubernetesObjectCreateManyInput = {
   incarnation?: bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: runtime.Bytes | null
-  form?: string
+  contentFormat?: string
   managedBy?: string | null
   quarantineReason?: string | null
+  changeSeq?: bigint | number
+  createdSeq?: bigint | number
+  selectorSeq?: bigint | number
+  changedAt?: Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Date | string
 }
 
@@ -530,7 +624,7 @@ export type KubernetesObjectUpdateManyMutationInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   resourceVersion?: Prisma.StringFieldUpdateOperationsInput | string
@@ -538,9 +632,14 @@ export type KubernetesObjectUpdateManyMutationInput = {
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
-  form?: Prisma.StringFieldUpdateOperationsInput | string
+  contentFormat?: Prisma.StringFieldUpdateOperationsInput | string
   managedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   quarantineReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  createdSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  selectorSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -551,7 +650,7 @@ export type KubernetesObjectUncheckedUpdateManyInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   resourceVersion?: Prisma.StringFieldUpdateOperationsInput | string
@@ -559,9 +658,14 @@ export type KubernetesObjectUncheckedUpdateManyInput = {
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   content?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   checksum?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
-  form?: Prisma.StringFieldUpdateOperationsInput | string
+  contentFormat?: Prisma.StringFieldUpdateOperationsInput | string
   managedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   quarantineReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  createdSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  selectorSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  changedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  labels?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -581,7 +685,7 @@ export type KubernetesObjectCountOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   state?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   resourceVersion?: Prisma.SortOrder
@@ -589,15 +693,23 @@ export type KubernetesObjectCountOrderByAggregateInput = {
   incarnation?: Prisma.SortOrder
   content?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
-  form?: Prisma.SortOrder
+  contentFormat?: Prisma.SortOrder
   managedBy?: Prisma.SortOrder
   quarantineReason?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
+  changedAt?: Prisma.SortOrder
+  labels?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type KubernetesObjectAvgOrderByAggregateInput = {
   observedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
 }
 
 export type KubernetesObjectMaxOrderByAggregateInput = {
@@ -607,16 +719,20 @@ export type KubernetesObjectMaxOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   state?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   resourceVersion?: Prisma.SortOrder
   observedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
-  form?: Prisma.SortOrder
+  contentFormat?: Prisma.SortOrder
   managedBy?: Prisma.SortOrder
   quarantineReason?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
+  changedAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
@@ -627,26 +743,29 @@ export type KubernetesObjectMinOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   state?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   resourceVersion?: Prisma.SortOrder
   observedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   checksum?: Prisma.SortOrder
-  form?: Prisma.SortOrder
+  contentFormat?: Prisma.SortOrder
   managedBy?: Prisma.SortOrder
   quarantineReason?: Prisma.SortOrder
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
+  changedAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type KubernetesObjectSumOrderByAggregateInput = {
   observedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
-}
-
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
+  changeSeq?: Prisma.SortOrder
+  createdSeq?: Prisma.SortOrder
+  selectorSeq?: Prisma.SortOrder
 }
 
 
@@ -658,7 +777,7 @@ export type KubernetesObjectSelect<ExtArgs extends runtime.Types.Extensions.Inte
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   state?: boolean
   uid?: boolean
   resourceVersion?: boolean
@@ -666,9 +785,14 @@ export type KubernetesObjectSelect<ExtArgs extends runtime.Types.Extensions.Inte
   incarnation?: boolean
   content?: boolean
   checksum?: boolean
-  form?: boolean
+  contentFormat?: boolean
   managedBy?: boolean
   quarantineReason?: boolean
+  changeSeq?: boolean
+  createdSeq?: boolean
+  selectorSeq?: boolean
+  changedAt?: boolean
+  labels?: boolean
   updatedAt?: boolean
 }, ExtArgs["result"]["kubernetesObject"]>
 
@@ -679,7 +803,7 @@ export type KubernetesObjectSelectCreateManyAndReturn<ExtArgs extends runtime.Ty
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   state?: boolean
   uid?: boolean
   resourceVersion?: boolean
@@ -687,9 +811,14 @@ export type KubernetesObjectSelectCreateManyAndReturn<ExtArgs extends runtime.Ty
   incarnation?: boolean
   content?: boolean
   checksum?: boolean
-  form?: boolean
+  contentFormat?: boolean
   managedBy?: boolean
   quarantineReason?: boolean
+  changeSeq?: boolean
+  createdSeq?: boolean
+  selectorSeq?: boolean
+  changedAt?: boolean
+  labels?: boolean
   updatedAt?: boolean
 }, ExtArgs["result"]["kubernetesObject"]>
 
@@ -700,7 +829,7 @@ export type KubernetesObjectSelectUpdateManyAndReturn<ExtArgs extends runtime.Ty
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   state?: boolean
   uid?: boolean
   resourceVersion?: boolean
@@ -708,9 +837,14 @@ export type KubernetesObjectSelectUpdateManyAndReturn<ExtArgs extends runtime.Ty
   incarnation?: boolean
   content?: boolean
   checksum?: boolean
-  form?: boolean
+  contentFormat?: boolean
   managedBy?: boolean
   quarantineReason?: boolean
+  changeSeq?: boolean
+  createdSeq?: boolean
+  selectorSeq?: boolean
+  changedAt?: boolean
+  labels?: boolean
   updatedAt?: boolean
 }, ExtArgs["result"]["kubernetesObject"]>
 
@@ -721,7 +855,7 @@ export type KubernetesObjectSelectScalar = {
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   state?: boolean
   uid?: boolean
   resourceVersion?: boolean
@@ -729,13 +863,18 @@ export type KubernetesObjectSelectScalar = {
   incarnation?: boolean
   content?: boolean
   checksum?: boolean
-  form?: boolean
+  contentFormat?: boolean
   managedBy?: boolean
   quarantineReason?: boolean
+  changeSeq?: boolean
+  createdSeq?: boolean
+  selectorSeq?: boolean
+  changedAt?: boolean
+  labels?: boolean
   updatedAt?: boolean
 }
 
-export type KubernetesObjectOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "namespace" | "name" | "version" | "state" | "uid" | "resourceVersion" | "observedVersion" | "incarnation" | "content" | "checksum" | "form" | "managedBy" | "quarantineReason" | "updatedAt", ExtArgs["result"]["kubernetesObject"]>
+export type KubernetesObjectOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "namespace" | "name" | "apiVersion" | "state" | "uid" | "resourceVersion" | "observedVersion" | "incarnation" | "content" | "checksum" | "contentFormat" | "managedBy" | "quarantineReason" | "changeSeq" | "createdSeq" | "selectorSeq" | "changedAt" | "labels" | "updatedAt", ExtArgs["result"]["kubernetesObject"]>
 
 export type $KubernetesObjectPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "KubernetesObject"
@@ -747,7 +886,7 @@ export type $KubernetesObjectPayload<ExtArgs extends runtime.Types.Extensions.In
     resource: string
     namespace: string
     name: string
-    version: string
+    apiVersion: string
     state: string
     uid: string
     resourceVersion: string
@@ -755,12 +894,32 @@ export type $KubernetesObjectPayload<ExtArgs extends runtime.Types.Extensions.In
     incarnation: bigint
     content: runtime.JsonValue | null
     /**
-     * SHA-256 of the canonical content; null when something other than the ingester wrote the row.
+     * SHA-256 of the canonical content; null if something other than the ingester wrote the row.
      */
     checksum: runtime.Bytes | null
-    form: string
+    contentFormat: string
     managedBy: string | null
     quarantineReason: string | null
+    /**
+     * Number of the last change that readers see, growing by cluster in the order of commits.
+     */
+    changeSeq: bigint
+    /**
+     * Change number at which the object with this uid became present.
+     */
+    createdSeq: bigint
+    /**
+     * Change number at which the labels last changed.
+     */
+    selectorSeq: bigint
+    /**
+     * Time at which changeSeq was assigned.
+     */
+    changedAt: Date
+    /**
+     * metadata.labels of the content; generated.
+     */
+    labels: runtime.JsonValue | null
     updatedAt: Date
   }, ExtArgs["result"]["kubernetesObject"]>
   composites: {}
@@ -1191,7 +1350,7 @@ export interface KubernetesObjectFieldRefs {
   readonly resource: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly namespace: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly name: Prisma.FieldRef<"KubernetesObject", 'String'>
-  readonly version: Prisma.FieldRef<"KubernetesObject", 'String'>
+  readonly apiVersion: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly state: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly uid: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly resourceVersion: Prisma.FieldRef<"KubernetesObject", 'String'>
@@ -1199,9 +1358,14 @@ export interface KubernetesObjectFieldRefs {
   readonly incarnation: Prisma.FieldRef<"KubernetesObject", 'BigInt'>
   readonly content: Prisma.FieldRef<"KubernetesObject", 'Json'>
   readonly checksum: Prisma.FieldRef<"KubernetesObject", 'Bytes'>
-  readonly form: Prisma.FieldRef<"KubernetesObject", 'String'>
+  readonly contentFormat: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly managedBy: Prisma.FieldRef<"KubernetesObject", 'String'>
   readonly quarantineReason: Prisma.FieldRef<"KubernetesObject", 'String'>
+  readonly changeSeq: Prisma.FieldRef<"KubernetesObject", 'BigInt'>
+  readonly createdSeq: Prisma.FieldRef<"KubernetesObject", 'BigInt'>
+  readonly selectorSeq: Prisma.FieldRef<"KubernetesObject", 'BigInt'>
+  readonly changedAt: Prisma.FieldRef<"KubernetesObject", 'DateTime'>
+  readonly labels: Prisma.FieldRef<"KubernetesObject", 'Json'>
   readonly updatedAt: Prisma.FieldRef<"KubernetesObject", 'DateTime'>
 }
     

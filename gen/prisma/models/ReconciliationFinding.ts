@@ -32,8 +32,9 @@ export type ReconciliationFindingMinAggregateOutputType = {
   resource: string | null
   namespace: string | null
   name: string | null
-  version: string | null
+  apiVersion: string | null
   type: string | null
+  cause: string | null
   detail: string | null
   foundAt: Date | null
 }
@@ -46,8 +47,9 @@ export type ReconciliationFindingMaxAggregateOutputType = {
   resource: string | null
   namespace: string | null
   name: string | null
-  version: string | null
+  apiVersion: string | null
   type: string | null
+  cause: string | null
   detail: string | null
   foundAt: Date | null
 }
@@ -60,8 +62,9 @@ export type ReconciliationFindingCountAggregateOutputType = {
   resource: number
   namespace: number
   name: number
-  version: number
+  apiVersion: number
   type: number
+  cause: number
   detail: number
   foundAt: number
   _all: number
@@ -76,8 +79,9 @@ export type ReconciliationFindingMinAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   type?: true
+  cause?: true
   detail?: true
   foundAt?: true
 }
@@ -90,8 +94,9 @@ export type ReconciliationFindingMaxAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   type?: true
+  cause?: true
   detail?: true
   foundAt?: true
 }
@@ -104,8 +109,9 @@ export type ReconciliationFindingCountAggregateInputType = {
   resource?: true
   namespace?: true
   name?: true
-  version?: true
+  apiVersion?: true
   type?: true
+  cause?: true
   detail?: true
   foundAt?: true
   _all?: true
@@ -191,8 +197,9 @@ export type ReconciliationFindingGroupByOutputType = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   type: string
+  cause: string | null
   detail: string
   foundAt: Date
   _count: ReconciliationFindingCountAggregateOutputType | null
@@ -226,8 +233,9 @@ export type ReconciliationFindingWhereInput = {
   resource?: Prisma.StringFilter<"ReconciliationFinding"> | string
   namespace?: Prisma.StringFilter<"ReconciliationFinding"> | string
   name?: Prisma.StringFilter<"ReconciliationFinding"> | string
-  version?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  apiVersion?: Prisma.StringFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  cause?: Prisma.StringNullableFilter<"ReconciliationFinding"> | string | null
   detail?: Prisma.StringFilter<"ReconciliationFinding"> | string
   foundAt?: Prisma.DateTimeFilter<"ReconciliationFinding"> | Date | string
 }
@@ -240,8 +248,9 @@ export type ReconciliationFindingOrderByWithRelationInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
+  cause?: Prisma.SortOrderInput | Prisma.SortOrder
   detail?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
@@ -258,8 +267,9 @@ export type ReconciliationFindingWhereUniqueInput = Prisma.AtLeast<{
   resource?: Prisma.StringFilter<"ReconciliationFinding"> | string
   namespace?: Prisma.StringFilter<"ReconciliationFinding"> | string
   name?: Prisma.StringFilter<"ReconciliationFinding"> | string
-  version?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  apiVersion?: Prisma.StringFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  cause?: Prisma.StringNullableFilter<"ReconciliationFinding"> | string | null
   detail?: Prisma.StringFilter<"ReconciliationFinding"> | string
   foundAt?: Prisma.DateTimeFilter<"ReconciliationFinding"> | Date | string
 }, "account_cluster_runId_group_resource_namespace_name">
@@ -272,8 +282,9 @@ export type ReconciliationFindingOrderByWithAggregationInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
+  cause?: Prisma.SortOrderInput | Prisma.SortOrder
   detail?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
   _count?: Prisma.ReconciliationFindingCountOrderByAggregateInput
@@ -292,8 +303,9 @@ export type ReconciliationFindingScalarWhereWithAggregatesInput = {
   resource?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   namespace?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   name?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
-  version?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
+  apiVersion?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
+  cause?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationFinding"> | string | null
   detail?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   foundAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationFinding"> | Date | string
 }
@@ -306,8 +318,9 @@ export type ReconciliationFindingCreateInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   type: string
+  cause?: string | null
   detail: string
   foundAt: Date | string
 }
@@ -320,8 +333,9 @@ export type ReconciliationFindingUncheckedCreateInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   type: string
+  cause?: string | null
   detail: string
   foundAt: Date | string
 }
@@ -334,8 +348,9 @@ export type ReconciliationFindingUpdateInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
+  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.StringFieldUpdateOperationsInput | string
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -348,8 +363,9 @@ export type ReconciliationFindingUncheckedUpdateInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
+  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.StringFieldUpdateOperationsInput | string
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -362,8 +378,9 @@ export type ReconciliationFindingCreateManyInput = {
   resource: string
   namespace: string
   name: string
-  version: string
+  apiVersion: string
   type: string
+  cause?: string | null
   detail: string
   foundAt: Date | string
 }
@@ -376,8 +393,9 @@ export type ReconciliationFindingUpdateManyMutationInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
+  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.StringFieldUpdateOperationsInput | string
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -390,8 +408,9 @@ export type ReconciliationFindingUncheckedUpdateManyInput = {
   resource?: Prisma.StringFieldUpdateOperationsInput | string
   namespace?: Prisma.StringFieldUpdateOperationsInput | string
   name?: Prisma.StringFieldUpdateOperationsInput | string
-  version?: Prisma.StringFieldUpdateOperationsInput | string
+  apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
+  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   detail?: Prisma.StringFieldUpdateOperationsInput | string
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
@@ -414,8 +433,9 @@ export type ReconciliationFindingCountOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
+  cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
@@ -428,8 +448,9 @@ export type ReconciliationFindingMaxOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
+  cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
@@ -442,8 +463,9 @@ export type ReconciliationFindingMinOrderByAggregateInput = {
   resource?: Prisma.SortOrder
   namespace?: Prisma.SortOrder
   name?: Prisma.SortOrder
-  version?: Prisma.SortOrder
+  apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
+  cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
@@ -458,8 +480,9 @@ export type ReconciliationFindingSelect<ExtArgs extends runtime.Types.Extensions
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   type?: boolean
+  cause?: boolean
   detail?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
@@ -472,8 +495,9 @@ export type ReconciliationFindingSelectCreateManyAndReturn<ExtArgs extends runti
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   type?: boolean
+  cause?: boolean
   detail?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
@@ -486,8 +510,9 @@ export type ReconciliationFindingSelectUpdateManyAndReturn<ExtArgs extends runti
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   type?: boolean
+  cause?: boolean
   detail?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
@@ -500,13 +525,14 @@ export type ReconciliationFindingSelectScalar = {
   resource?: boolean
   namespace?: boolean
   name?: boolean
-  version?: boolean
+  apiVersion?: boolean
   type?: boolean
+  cause?: boolean
   detail?: boolean
   foundAt?: boolean
 }
 
-export type ReconciliationFindingOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "namespace" | "name" | "version" | "type" | "detail" | "foundAt", ExtArgs["result"]["reconciliationFinding"]>
+export type ReconciliationFindingOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "namespace" | "name" | "apiVersion" | "type" | "cause" | "detail" | "foundAt", ExtArgs["result"]["reconciliationFinding"]>
 
 export type $ReconciliationFindingPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationFinding"
@@ -519,8 +545,9 @@ export type $ReconciliationFindingPayload<ExtArgs extends runtime.Types.Extensio
     resource: string
     namespace: string
     name: string
-    version: string
+    apiVersion: string
     type: string
+    cause: string | null
     detail: string
     foundAt: Date
   }, ExtArgs["result"]["reconciliationFinding"]>
@@ -953,8 +980,9 @@ export interface ReconciliationFindingFieldRefs {
   readonly resource: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly namespace: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly name: Prisma.FieldRef<"ReconciliationFinding", 'String'>
-  readonly version: Prisma.FieldRef<"ReconciliationFinding", 'String'>
+  readonly apiVersion: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly type: Prisma.FieldRef<"ReconciliationFinding", 'String'>
+  readonly cause: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly detail: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly foundAt: Prisma.FieldRef<"ReconciliationFinding", 'DateTime'>
 }

@@ -52,10 +52,11 @@ export type ReconciliationRunMinAggregateOutputType = {
   startedAt: Date | null
   deadlineAt: Date | null
   endedAt: Date | null
-  errorReason: string | null
-  errorMessage: string | null
+  failureReason: string | null
+  failureMessage: string | null
   inventoryBytes: bigint | null
   repairBytes: bigint | null
+  dryRun: boolean | null
 }
 
 export type ReconciliationRunMaxAggregateOutputType = {
@@ -70,10 +71,11 @@ export type ReconciliationRunMaxAggregateOutputType = {
   startedAt: Date | null
   deadlineAt: Date | null
   endedAt: Date | null
-  errorReason: string | null
-  errorMessage: string | null
+  failureReason: string | null
+  failureMessage: string | null
   inventoryBytes: bigint | null
   repairBytes: bigint | null
+  dryRun: boolean | null
 }
 
 export type ReconciliationRunCountAggregateOutputType = {
@@ -88,10 +90,11 @@ export type ReconciliationRunCountAggregateOutputType = {
   startedAt: number
   deadlineAt: number
   endedAt: number
-  errorReason: number
-  errorMessage: number
+  failureReason: number
+  failureMessage: number
   inventoryBytes: number
   repairBytes: number
+  dryRun: number
   _all: number
 }
 
@@ -122,10 +125,11 @@ export type ReconciliationRunMinAggregateInputType = {
   startedAt?: true
   deadlineAt?: true
   endedAt?: true
-  errorReason?: true
-  errorMessage?: true
+  failureReason?: true
+  failureMessage?: true
   inventoryBytes?: true
   repairBytes?: true
+  dryRun?: true
 }
 
 export type ReconciliationRunMaxAggregateInputType = {
@@ -140,10 +144,11 @@ export type ReconciliationRunMaxAggregateInputType = {
   startedAt?: true
   deadlineAt?: true
   endedAt?: true
-  errorReason?: true
-  errorMessage?: true
+  failureReason?: true
+  failureMessage?: true
   inventoryBytes?: true
   repairBytes?: true
+  dryRun?: true
 }
 
 export type ReconciliationRunCountAggregateInputType = {
@@ -158,10 +163,11 @@ export type ReconciliationRunCountAggregateInputType = {
   startedAt?: true
   deadlineAt?: true
   endedAt?: true
-  errorReason?: true
-  errorMessage?: true
+  failureReason?: true
+  failureMessage?: true
   inventoryBytes?: true
   repairBytes?: true
+  dryRun?: true
   _all?: true
 }
 
@@ -263,10 +269,11 @@ export type ReconciliationRunGroupByOutputType = {
   startedAt: Date
   deadlineAt: Date
   endedAt: Date | null
-  errorReason: string | null
-  errorMessage: string | null
+  failureReason: string | null
+  failureMessage: string | null
   inventoryBytes: bigint
   repairBytes: bigint
+  dryRun: boolean
   _count: ReconciliationRunCountAggregateOutputType | null
   _avg: ReconciliationRunAvgAggregateOutputType | null
   _sum: ReconciliationRunSumAggregateOutputType | null
@@ -304,10 +311,11 @@ export type ReconciliationRunWhereInput = {
   startedAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   deadlineAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
-  errorReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
-  errorMessage?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
+  failureReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
+  failureMessage?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
+  dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
 }
 
 export type ReconciliationRunOrderByWithRelationInput = {
@@ -322,10 +330,11 @@ export type ReconciliationRunOrderByWithRelationInput = {
   startedAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
-  errorReason?: Prisma.SortOrderInput | Prisma.SortOrder
-  errorMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
+  dryRun?: Prisma.SortOrder
 }
 
 export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
@@ -345,10 +354,11 @@ export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
   startedAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   deadlineAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
-  errorReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
-  errorMessage?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
+  failureReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
+  failureMessage?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
+  dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
 }, "account_cluster_id" | "account_id">
 
 export type ReconciliationRunOrderByWithAggregationInput = {
@@ -363,10 +373,11 @@ export type ReconciliationRunOrderByWithAggregationInput = {
   startedAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
-  errorReason?: Prisma.SortOrderInput | Prisma.SortOrder
-  errorMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
+  dryRun?: Prisma.SortOrder
   _count?: Prisma.ReconciliationRunCountOrderByAggregateInput
   _avg?: Prisma.ReconciliationRunAvgOrderByAggregateInput
   _max?: Prisma.ReconciliationRunMaxOrderByAggregateInput
@@ -389,10 +400,11 @@ export type ReconciliationRunScalarWhereWithAggregatesInput = {
   startedAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationRun"> | Date | string
   deadlineAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ReconciliationRun"> | Date | string | null
-  errorReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationRun"> | string | null
-  errorMessage?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationRun"> | string | null
+  failureReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationRun"> | string | null
+  failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationRun"> | string | null
   inventoryBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
+  dryRun?: Prisma.BoolWithAggregatesFilter<"ReconciliationRun"> | boolean
 }
 
 export type ReconciliationRunCreateInput = {
@@ -407,10 +419,11 @@ export type ReconciliationRunCreateInput = {
   startedAt: Date | string
   deadlineAt: Date | string
   endedAt?: Date | string | null
-  errorReason?: string | null
-  errorMessage?: string | null
+  failureReason?: string | null
+  failureMessage?: string | null
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
+  dryRun?: boolean
 }
 
 export type ReconciliationRunUncheckedCreateInput = {
@@ -425,10 +438,11 @@ export type ReconciliationRunUncheckedCreateInput = {
   startedAt: Date | string
   deadlineAt: Date | string
   endedAt?: Date | string | null
-  errorReason?: string | null
-  errorMessage?: string | null
+  failureReason?: string | null
+  failureMessage?: string | null
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
+  dryRun?: boolean
 }
 
 export type ReconciliationRunUpdateInput = {
@@ -443,10 +457,11 @@ export type ReconciliationRunUpdateInput = {
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  errorReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  errorMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ReconciliationRunUncheckedUpdateInput = {
@@ -461,10 +476,11 @@ export type ReconciliationRunUncheckedUpdateInput = {
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  errorReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  errorMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ReconciliationRunCreateManyInput = {
@@ -479,10 +495,11 @@ export type ReconciliationRunCreateManyInput = {
   startedAt: Date | string
   deadlineAt: Date | string
   endedAt?: Date | string | null
-  errorReason?: string | null
-  errorMessage?: string | null
+  failureReason?: string | null
+  failureMessage?: string | null
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
+  dryRun?: boolean
 }
 
 export type ReconciliationRunUpdateManyMutationInput = {
@@ -497,10 +514,11 @@ export type ReconciliationRunUpdateManyMutationInput = {
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  errorReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  errorMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ReconciliationRunUncheckedUpdateManyInput = {
@@ -515,10 +533,11 @@ export type ReconciliationRunUncheckedUpdateManyInput = {
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  errorReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
-  errorMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ReconciliationRunAccountIdCompoundUniqueInput = {
@@ -544,10 +563,11 @@ export type ReconciliationRunCountOrderByAggregateInput = {
   startedAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
-  errorReason?: Prisma.SortOrder
-  errorMessage?: Prisma.SortOrder
+  failureReason?: Prisma.SortOrder
+  failureMessage?: Prisma.SortOrder
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
+  dryRun?: Prisma.SortOrder
 }
 
 export type ReconciliationRunAvgOrderByAggregateInput = {
@@ -569,10 +589,11 @@ export type ReconciliationRunMaxOrderByAggregateInput = {
   startedAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
-  errorReason?: Prisma.SortOrder
-  errorMessage?: Prisma.SortOrder
+  failureReason?: Prisma.SortOrder
+  failureMessage?: Prisma.SortOrder
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
+  dryRun?: Prisma.SortOrder
 }
 
 export type ReconciliationRunMinOrderByAggregateInput = {
@@ -587,10 +608,11 @@ export type ReconciliationRunMinOrderByAggregateInput = {
   startedAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
-  errorReason?: Prisma.SortOrder
-  errorMessage?: Prisma.SortOrder
+  failureReason?: Prisma.SortOrder
+  failureMessage?: Prisma.SortOrder
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
+  dryRun?: Prisma.SortOrder
 }
 
 export type ReconciliationRunSumOrderByAggregateInput = {
@@ -614,10 +636,11 @@ export type ReconciliationRunSelect<ExtArgs extends runtime.Types.Extensions.Int
   startedAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
-  errorReason?: boolean
-  errorMessage?: boolean
+  failureReason?: boolean
+  failureMessage?: boolean
   inventoryBytes?: boolean
   repairBytes?: boolean
+  dryRun?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -632,10 +655,11 @@ export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.T
   startedAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
-  errorReason?: boolean
-  errorMessage?: boolean
+  failureReason?: boolean
+  failureMessage?: boolean
   inventoryBytes?: boolean
   repairBytes?: boolean
+  dryRun?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -650,10 +674,11 @@ export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.T
   startedAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
-  errorReason?: boolean
-  errorMessage?: boolean
+  failureReason?: boolean
+  failureMessage?: boolean
   inventoryBytes?: boolean
   repairBytes?: boolean
+  dryRun?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectScalar = {
@@ -668,13 +693,14 @@ export type ReconciliationRunSelectScalar = {
   startedAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
-  errorReason?: boolean
-  errorMessage?: boolean
+  failureReason?: boolean
+  failureMessage?: boolean
   inventoryBytes?: boolean
   repairBytes?: boolean
+  dryRun?: boolean
 }
 
-export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "deadlineAt" | "endedAt" | "errorReason" | "errorMessage" | "inventoryBytes" | "repairBytes", ExtArgs["result"]["reconciliationRun"]>
+export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun", ExtArgs["result"]["reconciliationRun"]>
 
 export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationRun"
@@ -687,7 +713,7 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
     trigger: string
     state: string
     /**
-     * Attempts at answering the request.
+     * Number of attempts to answer the request.
      */
     attempt: number
     /**
@@ -695,15 +721,16 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
      */
     epoch: bigint
     /**
-     * When it was asked for: what it verifies is true as of this time.
+     * Time of the request: rows that the run proves are verified as of this time.
      */
     startedAt: Date
     deadlineAt: Date
     endedAt: Date | null
-    errorReason: string | null
-    errorMessage: string | null
+    failureReason: string | null
+    failureMessage: string | null
     inventoryBytes: bigint
     repairBytes: bigint
+    dryRun: boolean
   }, ExtArgs["result"]["reconciliationRun"]>
   composites: {}
 }
@@ -1138,10 +1165,11 @@ export interface ReconciliationRunFieldRefs {
   readonly startedAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
   readonly deadlineAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
   readonly endedAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
-  readonly errorReason: Prisma.FieldRef<"ReconciliationRun", 'String'>
-  readonly errorMessage: Prisma.FieldRef<"ReconciliationRun", 'String'>
+  readonly failureReason: Prisma.FieldRef<"ReconciliationRun", 'String'>
+  readonly failureMessage: Prisma.FieldRef<"ReconciliationRun", 'String'>
   readonly inventoryBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly repairBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
+  readonly dryRun: Prisma.FieldRef<"ReconciliationRun", 'Boolean'>
 }
     
 

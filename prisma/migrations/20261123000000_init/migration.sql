@@ -1,10 +1,11 @@
--- Keys compare by bytes (COLLATE "C"): inventories are cut by key range, and the agent orders keys the same way.
+-- Keys compare by bytes (COLLATE "C"): inventories are divided by key range, and the agent orders keys in the same way.
 
 CREATE TABLE "cluster" (
     "account" TEXT COLLATE "C" NOT NULL,
     "name" TEXT COLLATE "C" NOT NULL,
     "uid" TEXT NOT NULL,
     "epoch" BIGINT NOT NULL,
+    "change_seq" BIGINT NOT NULL DEFAULT 0,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "last_event_at" TIMESTAMPTZ(3),
 
@@ -17,31 +18,42 @@ CREATE TABLE "agent_session" (
     "epoch" BIGINT NOT NULL,
     "instance_id" TEXT NOT NULL,
     "agent_version" TEXT NOT NULL,
+    "kubernetes_version" TEXT NOT NULL,
     "reply_topic" TEXT NOT NULL,
     "opened_at" TIMESTAMPTZ(3) NOT NULL,
     "seen_at" TIMESTAMPTZ(3) NOT NULL,
     "closed_at" TIMESTAMPTZ(3),
     "scope" BYTEA,
     "applied_sequence" BIGINT NOT NULL DEFAULT 0,
+    "missing_parts" INTEGER NOT NULL DEFAULT 0,
     "gap_sequence" BIGINT NOT NULL DEFAULT 0,
     "refused_sequence" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "agent_session_pkey" PRIMARY KEY ("account", "cluster", "epoch")
 );
 
-CREATE TABLE "kind_state" (
+CREATE TABLE "resource_state" (
     "account" TEXT COLLATE "C" NOT NULL,
     "cluster" TEXT COLLATE "C" NOT NULL,
     "api_group" TEXT COLLATE "C" NOT NULL,
     "resource" TEXT COLLATE "C" NOT NULL,
-    "version" TEXT NOT NULL,
+    "api_version" TEXT NOT NULL,
+    "kind" TEXT NOT NULL,
+    "singular" TEXT NOT NULL,
+    "short_names" TEXT[],
+    "namespaced" BOOLEAN NOT NULL,
+    "categories" TEXT[],
+    "verbs" TEXT[],
     "namespaces" TEXT[],
-    "floor" DECIMAL(39,0) NOT NULL DEFAULT 0,
-    "high_water_mark" DECIMAL(39,0) NOT NULL DEFAULT 0,
+    "low_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
+    "high_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "incarnation" BIGINT NOT NULL DEFAULT 0,
+    "compacted_seq" BIGINT NOT NULL DEFAULT 0,
     "verified_at" TIMESTAMPTZ(3),
+    "failure_reason" TEXT,
+    "failure_message" TEXT,
 
-    CONSTRAINT "kind_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource")
+    CONSTRAINT "resource_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource")
 );
 
 CREATE TABLE "kubernetes_object" (
@@ -51,7 +63,7 @@ CREATE TABLE "kubernetes_object" (
     "resource" TEXT COLLATE "C" NOT NULL,
     "namespace" TEXT COLLATE "C" NOT NULL,
     "name" TEXT COLLATE "C" NOT NULL,
-    "version" TEXT NOT NULL,
+    "api_version" TEXT NOT NULL,
     "state" TEXT NOT NULL,
     "uid" TEXT NOT NULL,
     "resource_version" TEXT NOT NULL,
@@ -59,14 +71,19 @@ CREATE TABLE "kubernetes_object" (
     "incarnation" BIGINT NOT NULL DEFAULT 0,
     "content" JSONB,
     "checksum" BYTEA,
-    "form" TEXT NOT NULL DEFAULT '',
+    "content_format" TEXT NOT NULL DEFAULT '',
     "managed_by" TEXT,
     "quarantine_reason" TEXT,
+    "change_seq" BIGINT NOT NULL DEFAULT 0,
+    "created_seq" BIGINT NOT NULL DEFAULT 0,
+    "selector_seq" BIGINT NOT NULL DEFAULT 0,
+    "changed_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "labels" JSONB GENERATED ALWAYS AS ("content" #> '{metadata,labels}') STORED,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
     CONSTRAINT "kubernetes_object_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource", "namespace", "name"),
     CONSTRAINT "kubernetes_object_state_check" CHECK ("state" IN ('present', 'absent', 'quarantined')),
-    CONSTRAINT "kubernetes_object_content_check" CHECK (("state" = 'present') = ("content" IS NOT NULL)),
+    CONSTRAINT "kubernetes_object_content_check" CHECK (CASE "state" WHEN 'present' THEN "content" IS NOT NULL WHEN 'quarantined' THEN "content" IS NULL ELSE TRUE END),
     CONSTRAINT "kubernetes_object_reason_check" CHECK (("state" = 'quarantined') = ("quarantine_reason" IS NOT NULL)),
     CONSTRAINT "kubernetes_object_checksum_check" CHECK (octet_length("checksum") = 32)
 );
@@ -83,14 +100,15 @@ CREATE TABLE "reconciliation_run" (
     "started_at" TIMESTAMPTZ(3) NOT NULL,
     "deadline_at" TIMESTAMPTZ(3) NOT NULL,
     "ended_at" TIMESTAMPTZ(3),
-    "error_reason" TEXT,
-    "error_message" TEXT,
+    "failure_reason" TEXT,
+    "failure_message" TEXT,
     "inventory_bytes" BIGINT NOT NULL DEFAULT 0,
     "repair_bytes" BIGINT NOT NULL DEFAULT 0,
+    "dry_run" BOOLEAN NOT NULL DEFAULT FALSE,
 
     CONSTRAINT "reconciliation_run_pkey" PRIMARY KEY ("account", "cluster", "id"),
-    CONSTRAINT "reconciliation_run_trigger_check" CHECK ("trigger" IN ('INTERVAL', 'CONNECT', 'MANUAL')),
-    CONSTRAINT "reconciliation_run_state_check" CHECK ("state" IN ('REQUESTED', 'COMPARING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'SUPERSEDED', 'EXPIRED')),
+    CONSTRAINT "reconciliation_run_trigger_check" CHECK ("trigger" IN ('INTERVAL', 'CONNECT', 'MANUAL', 'CRON')),
+    CONSTRAINT "reconciliation_run_state_check" CHECK ("state" IN ('REQUESTED', 'COMPARING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'SUPERSEDED', 'EXPIRED', 'WITHHELD')),
     CONSTRAINT "reconciliation_run_ended_check" CHECK (("ended_at" IS NULL) = ("state" IN ('REQUESTED', 'COMPARING')))
 );
 
@@ -100,22 +118,24 @@ CREATE INDEX "reconciliation_run_account_started_at_id_idx" ON "reconciliation_r
 -- One active run per cluster.
 CREATE UNIQUE INDEX "reconciliation_run_active_key" ON "reconciliation_run"("account", "cluster") WHERE "ended_at" IS NULL;
 
-CREATE TABLE "reconciliation_kind" (
+CREATE TABLE "reconciliation_result" (
     "account" TEXT COLLATE "C" NOT NULL,
     "cluster" TEXT COLLATE "C" NOT NULL,
     "run_id" UUID NOT NULL,
     "api_group" TEXT COLLATE "C" NOT NULL,
     "resource" TEXT COLLATE "C" NOT NULL,
-    "version" TEXT NOT NULL,
+    "api_version" TEXT NOT NULL,
     "ended_at" TIMESTAMPTZ(3),
     "listed" BIGINT NOT NULL DEFAULT 0,
     "equal" BIGINT NOT NULL DEFAULT 0,
     "put" BIGINT NOT NULL DEFAULT 0,
     "deleted" BIGINT NOT NULL DEFAULT 0,
+    "compared" BIGINT NOT NULL DEFAULT 0,
+    "managed" BIGINT NOT NULL DEFAULT 0,
     "failure_reason" TEXT,
     "failure_message" TEXT,
 
-    CONSTRAINT "reconciliation_kind_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource")
+    CONSTRAINT "reconciliation_result_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource")
 );
 
 CREATE TABLE "reconciliation_finding" (
@@ -126,20 +146,35 @@ CREATE TABLE "reconciliation_finding" (
     "resource" TEXT COLLATE "C" NOT NULL,
     "namespace" TEXT COLLATE "C" NOT NULL,
     "name" TEXT COLLATE "C" NOT NULL,
-    "version" TEXT NOT NULL,
+    "api_version" TEXT NOT NULL,
     "type" TEXT NOT NULL,
+    "cause" TEXT,
     "detail" TEXT NOT NULL,
     "found_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "reconciliation_finding_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource", "namespace", "name"),
-    CONSTRAINT "reconciliation_finding_type_check" CHECK ("type" IN ('MISSING', 'CHANGED', 'GHOST'))
+    CONSTRAINT "reconciliation_finding_type_check" CHECK ("type" IN ('MISSING_ROW', 'STALE_ROW', 'GHOST_ROW'))
 );
 
--- Tombstones at or below a kind's new floor are purged; they are few, and this finds them without a scan.
-CREATE INDEX "kubernetes_object_tombstone_idx" ON "kubernetes_object"("account", "cluster", "api_group", "resource", "observed_version") WHERE "state" = 'absent';
+-- The purge of a resource type's tombstones finds them without a scan. observed_version is not in the index, because
+-- every write changes it: no update could be heap-only (docs/adr/0002-object-table-layout.md).
+CREATE INDEX "kubernetes_object_tombstone_idx" ON "kubernetes_object"("account", "cluster", "api_group", "resource") WHERE "state" = 'absent';
 
--- A row that anything but the ingester writes loses its checksum: it compares as different in the next run, so no
--- edit by hand goes unnoticed. The ingester says who it is with a setting of its transaction.
+-- Rows change often and the table is large: the default of 20 % dead rows before a vacuum lets it grow by a quarter.
+ALTER TABLE "kubernetes_object" SET (autovacuum_vacuum_scale_factor = 0.02);
+
+-- Most contents exceed the size from which Postgres compresses a value, and lz4 takes a fraction of the time of the
+-- default. Not every build of Postgres has it.
+DO $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)) THEN
+    ALTER TABLE "kubernetes_object" ALTER COLUMN "content" SET COMPRESSION lz4;
+  END IF;
+END
+$$;
+
+-- A row that anything except the ingester writes loses its checksum: it compares as different in the next run, so no
+-- manual edit goes unnoticed. The ingester identifies itself by a setting of its transaction.
 CREATE FUNCTION evenkeel_distrust_foreign_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.checksum := NULL;

@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import { type Failure, FailureSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { type Failure, FailureSchema } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import { reasonOf } from "../../kube/kube-error.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 
 /** The comparison of a kind cannot be brought to its end. */
 export class ComparisonError extends TerminalError {
-  override readonly name = "RunFailure";
+  override readonly name = "ComparisonError";
   /** One word in CamelCase. */
   readonly reason: string;
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { Batch, RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch, InventoryChunk, RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   type ResourceReconciled,
   ResourceReconciledSchema,
@@ -14,7 +14,7 @@ import type { UplinkSession } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import { Comparison } from "./comparison.ts";
 import { ComparisonError, toFailure } from "./comparison-error.ts";
-import { type InventoryChunk, packInventory } from "./inventory-chunk.ts";
+import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
 /** What a {@link ComparisonWorker} is made of. */
 export interface ReconciliationOptions {
@@ -27,7 +27,10 @@ export interface ReconciliationOptions {
 }
 
 /** What the end of a comparison names. */
-type ComparisonEnd = Pick<ResourceReconciled, "runId" | "attempt"> & { readonly resourceType: ResourceType };
+interface ComparisonEnd {
+  readonly run: RunRef;
+  readonly resourceType: ResourceType;
+}
 
 /** A comparison that waits for its turn, or has it. */
 interface Job {
@@ -71,13 +74,15 @@ export class ComparisonWorker {
   /** Takes a batch of type RECONCILIATION. Does not wait. */
   handle(session: UplinkSession, batch: Batch): void {
     const { chunk, resourceType: resource } = batch;
-    if (chunk === undefined || resource === undefined) {
-      this.#options.log.error("a reconciliation batch without kind or chunk is ignored");
+    const run = chunk?.run;
+    if (chunk === undefined || run === undefined || resource === undefined) {
+      this.#options.log.error("reconciliation batch ignored: it has no resource type, chunk or run");
       return;
     }
-    const attempt = this.#attemptOf(session, chunk);
+    const attempt = this.#attemptOf(session, run);
     const resourceKey = resourceTypeKey(resource);
-    const job = attempt && (attempt.jobs.get(resourceKey) ?? this.#startJob(attempt, resource, batch, chunk));
+    const job =
+      attempt && (attempt.jobs.get(resourceKey) ?? this.#startJob(attempt, resource, batch, chunk, run));
     if (job === undefined || job === "done") {
       return;
     }
@@ -90,13 +95,11 @@ export class ComparisonWorker {
 
   /** Fails the comparison that a batch belongs to, because the batch could not be taken. Does not wait. */
   refuse(session: UplinkSession, batch: Batch, error: unknown): void {
-    const { chunk } = batch;
+    const { chunk, resourceType } = batch;
+    const run = chunk?.run;
     this.#options.log.error("a batch of the backend is refused", { error });
-    if (chunk !== undefined && batch.resourceType !== undefined && !session.signal.aborted) {
-      const { runId, attempt } = chunk;
-      session.sendReconciled(
-        failed(session, { runId, attempt, resourceType: batch.resourceType }, session.nextSequence, error),
-      );
+    if (run !== undefined && resourceType !== undefined && !session.signal.aborted) {
+      session.sendReconciled(failed(session, { run, resourceType }, session.nextSequence, error));
     }
   }
 
@@ -112,7 +115,7 @@ export class ComparisonWorker {
     }
   }
 
-  #attemptOf(session: UplinkSession, { runId, attempt }: RunChunk): Attempt | undefined {
+  #attemptOf(session: UplinkSession, { runId, attempt }: RunRef): Attempt | undefined {
     const current = this.#current;
     if (current?.session === session) {
       if (this.#replacedRuns.has(runId) || (runId === current.runId && attempt < current.attempt)) {
@@ -132,7 +135,13 @@ export class ComparisonWorker {
     return this.#current;
   }
 
-  #startJob(attempt: Attempt, resource: ResourceType, batch: Batch, chunk: RunChunk): Job | "done" {
+  #startJob(
+    attempt: Attempt,
+    resource: ResourceType,
+    batch: Batch,
+    chunk: InventoryChunk,
+    run: RunRef,
+  ): Job | "done" {
     const { session } = attempt;
     const resourceKey = resourceTypeKey(resource);
     const reflector = this.#options.reflectorOf(resourceKey);
@@ -146,8 +155,8 @@ export class ComparisonWorker {
       return "done";
     }
     const signal = AbortSignal.any([session.signal, attempt.replaced.signal]);
-    const comparison = new Comparison(reflector, session, chunk);
-    const end = { runId: chunk.runId, attempt: chunk.attempt, resourceType: resource };
+    const comparison = new Comparison(reflector, session, { run, trigger: chunk.trigger });
+    const end = { run, resourceType: resource };
     const job = { resourceKey, end, attempt, session, signal, comparison };
     attempt.jobs.set(resourceKey, job);
     this.#queue.push(job);
@@ -156,7 +165,7 @@ export class ComparisonWorker {
   }
 
   /** What waits to be compared is bounded over all kinds: the backend sends inventories faster than lists come. */
-  #offer({ attempt, comparison }: Job, chunk: InventoryChunk): void {
+  #offer({ attempt, comparison }: Job, chunk: PackedChunk): void {
     const jobs = [...attempt.jobs.values()].filter((job) => job !== "done");
     const waiting = jobs.reduce((sum, job) => sum + job.comparison.waitingBytes, 0);
     if (waiting > 0 && waiting + chunk.bytes > this.#options.maxInventoryBytes) {
@@ -178,12 +187,12 @@ export class ComparisonWorker {
       session.sendReconciled(reconciled);
       counters.comparisonsSucceeded++;
       const { listed, equal, put, deleted } = reconciled;
-      log.info("kind compared", { kind: resourceKey, runId: end.runId, listed, equal, put, deleted });
+      log.info("kind compared", { kind: resourceKey, runId: end.run.runId, listed, equal, put, deleted });
     } catch (error) {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
-        log.warn("comparison failed", { kind: resourceKey, runId: end.runId, error });
+        log.warn("comparison failed", { kind: resourceKey, runId: end.run.runId, error });
         session.sendReconciled(failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ReconciliationTrigger, type RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ReconciliationTrigger, type RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   type ResourceReconciled,
@@ -18,10 +18,16 @@ import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { ComparisonError } from "./comparison-error.ts";
 import { diff, type ListedObject } from "./diff.ts";
-import type { InventoryChunk } from "./inventory-chunk.ts";
+import type { PackedChunk } from "./inventory-chunk.ts";
 import { RepairBatcher } from "./repair-batcher.ts";
 
 const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
+
+/** The attempt of a run that a comparison belongs to. */
+export interface ComparisonRequest {
+  readonly run: RunRef;
+  readonly trigger: ReconciliationTrigger;
+}
 
 /**
  * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as
@@ -33,20 +39,19 @@ const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIV
 export class Comparison {
   readonly #reflector: Reflector;
   readonly #session: UplinkSession;
-  readonly #chunks = new BoundedQueue<InventoryChunk>(UNBOUNDED, ({ bytes }) => bytes);
+  readonly #chunks = new BoundedQueue<PackedChunk>(UNBOUNDED, ({ bytes }) => bytes);
   readonly #ranges = new KeyRanges();
   readonly #batches: RepairBatcher;
-  readonly #run: Pick<RunChunk, "runId" | "attempt" | "trigger">;
-  readonly #counts = { equal: 0n, put: 0n, deleted: 0n };
+  readonly #request: ComparisonRequest;
+  readonly #counts = { equal: 0n, put: 0n, deleted: 0n, compared: 0n, managed: 0n };
   /** What is held and the list lacks. */
   readonly #missing: { readonly key: string; readonly uid: string }[] = [];
 
-  constructor(reflector: Reflector, session: UplinkSession, chunk: RunChunk) {
-    const { runId, attempt, trigger } = chunk;
+  constructor(reflector: Reflector, session: UplinkSession, request: ComparisonRequest) {
     this.#reflector = reflector;
     this.#session = session;
-    this.#run = { runId, attempt, trigger };
-    this.#batches = new RepairBatcher(reflector.context, session, { runId, attempt });
+    this.#request = request;
+    this.#batches = new RepairBatcher(reflector.context, session, request.run);
   }
 
   /** Bytes of the parts that wait to be compared. */
@@ -55,7 +60,7 @@ export class Comparison {
   }
 
   /** Takes a part of the inventory. Its caller bounds what waits. */
-  offer(chunk: InventoryChunk): void {
+  offer(chunk: PackedChunk): void {
     this.#chunks.offer(chunk);
   }
 
@@ -88,8 +93,7 @@ export class Comparison {
     const { incarnation } = context.versions;
     return create(ResourceReconciledSchema, {
       ...this.#counts,
-      runId: this.#run.runId,
-      attempt: this.#run.attempt,
+      run: this.#request.run,
       resourceType: context.resourceType,
       listVersion: snapshot.floor,
       firstSequence,
@@ -99,7 +103,7 @@ export class Comparison {
     });
   }
 
-  async #nextChunk(signal: AbortSignal): Promise<InventoryChunk> {
+  async #nextChunk(signal: AbortSignal): Promise<PackedChunk> {
     const { clock, config } = this.#reflector.context;
     using deadline = clock.deadline(signal, config.inventoryMs);
     try {
@@ -121,22 +125,25 @@ export class Comparison {
    * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the
    * mark may come from this very watch, or tell that versions went back. A new list finds out.
    */
-  async #list(signal: AbortSignal, { incarnation, highWaterMark }: InventoryChunk): Promise<Snapshot> {
+  async #list(signal: AbortSignal, { incarnation, highWatermark }: PackedChunk): Promise<Snapshot> {
     const { versions: timeline } = this.#reflector.context;
     const seen = timeline.highWaterMark;
-    timeline.learn(incarnation, parseResourceVersion(highWaterMark) ?? 0n);
+    timeline.learn(incarnation, parseResourceVersion(highWatermark) ?? 0n);
     const isNews = timeline.highWaterMark !== seen;
-    const reuseInitial = this.#run.trigger === ReconciliationTrigger.CONNECT && !isNews;
+    const reuseInitial = this.#request.trigger === ReconciliationTrigger.CONNECT && !isNews;
     return await this.#reflector.snapshot(signal, { reuseInitial });
   }
 
-  #compare(snapshot: Snapshot, chunk: InventoryChunk, wanted: Uint8Array): void {
+  #compare(snapshot: Snapshot, chunk: PackedChunk, wanted: Uint8Array): void {
     const { versions: timeline } = this.#reflector.context;
     const { after, through, last } = chunk.range;
     const from = snapshot.after(after);
     const to = last ? snapshot.size : snapshot.after(through);
     const sameIncarnation = (timeline.incarnation ?? chunk.incarnation) === chunk.incarnation;
-    const options = { managed: chunk.managed, form: this.#reflector.context.contentFormat, sameIncarnation };
+    this.#counts.compared += BigInt(chunk.size);
+    this.#counts.managed += countManaged(snapshot, from, to, chunk.managed);
+    const { contentFormat } = this.#reflector.context;
+    const options = { managed: chunk.managed, contentFormat, sameIncarnation };
     for (const finding of diff(this.#listed(snapshot, from, to), chunk.held(), options)) {
       switch (finding.type) {
         case "equal":
@@ -201,4 +208,12 @@ export class Comparison {
       this.#counts.put++;
     }
   }
+}
+
+function countManaged(snapshot: Snapshot, from: number, to: number, managed: ReadonlySet<string>): bigint {
+  let count = 0n;
+  for (let at = managed.size === 0 ? to : from; at < to; at++) {
+    count += managed.has(snapshot.keyAt(at)) ? 1n : 0n;
+  }
+  return count;
 }

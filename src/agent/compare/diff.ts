@@ -19,7 +19,7 @@ export interface HeldObject {
   readonly version: string;
   /** Empty when the row is not to be trusted. */
   readonly checksum: Uint8Array;
-  readonly form: string;
+  readonly contentFormat: string;
 }
 
 /** How to compare. */
@@ -27,7 +27,7 @@ export interface DiffOptions {
   /** Keys that take no part. */
   readonly managed: ReadonlySet<string>;
   /** Form that content has to have. */
-  readonly form: string;
+  readonly contentFormat: string;
   /**
    * Whether the held versions belong to the listed ones' incarnation; else the same version proves nothing.
    */
@@ -92,12 +92,16 @@ function nextHeld(believed: Iterator<HeldObject>, last: HeldObject | undefined):
   return held;
 }
 
-function isEqual(listed: ListedObject, held: HeldObject, { form, sameIncarnation }: DiffOptions): boolean {
+function isEqual(
+  listed: ListedObject,
+  held: HeldObject,
+  { contentFormat, sameIncarnation }: DiffOptions,
+): boolean {
   return (
     sameIncarnation &&
     listed.uid === held.uid &&
     listed.version === held.version &&
-    held.form === form &&
+    held.contentFormat === contentFormat &&
     held.checksum.length !== 0 &&
     (listed.checksum === undefined || sameChecksum(listed.checksum, held.checksum))
   );

@@ -1,4 +1,4 @@
-import type { Batch, RunChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch, InventoryChunk } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { compareKeys, formatKey } from "../../domain/object-key.ts";
 import { BadInventoryError, type KeyRange } from "../../domain/reconciliation/key-ranges.ts";
 import { type Address, PackedRecords } from "../watch/packed-records.ts";
@@ -8,12 +8,14 @@ import type { HeldObject } from "./diff.ts";
  * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it
  * waits.
  */
-export interface InventoryChunk {
+export interface PackedChunk {
   readonly range: KeyRange;
   readonly incarnation: bigint;
-  readonly highWaterMark: string;
+  readonly highWatermark: string;
   readonly managed: ReadonlySet<string>;
   readonly bytes: number;
+  /** Number of stored objects in it. */
+  readonly size: number;
   /** What is held, in the order in which it came. */
   held(): Iterable<HeldObject>;
 }
@@ -21,8 +23,10 @@ export interface InventoryChunk {
 const NO_CHECKSUM = new Uint8Array();
 
 /** Packs a batch. Throws `BadInventoryError` when it holds anything but VerifyObjects of its range. */
-export function packInventory(batch: Batch, chunk: RunChunk): InventoryChunk {
-  const { after, through, last } = chunk;
+export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk {
+  const after = chunk.range?.after === undefined ? "" : formatKey(chunk.range.after);
+  const last = chunk.range?.through === undefined;
+  const through = chunk.range?.through === undefined ? "" : formatKey(chunk.range.through);
   const records = new PackedRecords();
   const addresses: Address[] = [];
   const forms: string[] = [];
@@ -44,13 +48,14 @@ export function packInventory(batch: Batch, chunk: RunChunk): InventoryChunk {
   return {
     range: { after, through, last },
     incarnation: batch.incarnation ?? 0n,
-    highWaterMark: chunk.highWatermark,
+    highWatermark: chunk.highWatermark,
     managed: new Set(chunk.managed.map(formatKey)),
+    size: addresses.length,
     bytes: records.bytes + 16 * addresses.length,
     *held() {
       for (const [i, address] of addresses.entries()) {
         const { uid, version, checksum = NO_CHECKSUM } = records.get(address);
-        yield { key: records.key(address), uid, version, checksum, form: forms[i] ?? "" };
+        yield { key: records.key(address), uid, version, checksum, contentFormat: forms[i] ?? "" };
       }
     },
   };

@@ -3,17 +3,11 @@ import {
   type BatchItem,
   BatchSchema,
   BatchType,
-  RunChunkSchema,
+  type RunRef,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { sizeOfItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
-
-/** Which run a batch answers. */
-export interface RunRef {
-  readonly runId: string;
-  readonly attempt: number;
-}
 
 /** Collects the observations that answer a run, and sends them in batches. */
 export class RepairBatcher {
@@ -54,7 +48,7 @@ export class RepairBatcher {
       resourceType,
       type: BatchType.DEFAULT,
       items,
-      chunk: create(RunChunkSchema, this.#run),
+      run: this.#run,
       ...(incarnation === undefined ? {} : { incarnation }),
     });
     await this.#session.sendRunBatch(signal, batch);

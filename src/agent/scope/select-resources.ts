@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { MAX_DISCOVERY_NAME_LENGTH, MAX_DISCOVERY_NAMES } from "../../domain/limits.ts";
 import { formatResourceType, parseResourceType, resourceTypeKey } from "../../domain/resource-type.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
@@ -18,6 +19,8 @@ export interface ResourceSelection {
 /** A kind that is read. */
 export interface SelectedResource {
   readonly scope: ResourceScope;
+  /** Namespaces to read; empty: all, and for objects without one. */
+  readonly namespaces: readonly string[];
   /** Whether the server can watch it; else it is only listed. */
   readonly watchable: boolean;
 }
@@ -124,12 +127,26 @@ function isExcluded(
 }
 
 function toSelected(
-  { group, version, resource, namespaced, verbs }: DiscoveredResource,
+  { group, version, resource, kind, singular, shortNames, namespaced, categories, verbs }: DiscoveredResource,
   namespaces: readonly string[],
 ): SelectedResource {
   const scope = create(ResourceScopeSchema, {
-    resourceType: { group, version, resource },
-    namespaces: namespaced ? [...new Set(namespaces)].toSorted() : [],
+    resourceType: create(ResourceTypeSchema, { group, version, resource }),
+    kind: kind.slice(0, MAX_DISCOVERY_NAME_LENGTH),
+    singular: singular.slice(0, MAX_DISCOVERY_NAME_LENGTH),
+    shortNames: toNames(shortNames),
+    namespaced,
+    categories: toNames(categories),
+    verbs: toNames(verbs),
   });
-  return { scope, watchable: verbs.includes("watch") };
+  return {
+    scope,
+    namespaces: namespaced ? [...new Set(namespaces)].toSorted() : [],
+    watchable: verbs.includes("watch"),
+  };
+}
+
+/** Names of a resource type that the contract can carry: whatever a server lists must not make a scope invalid. */
+function toNames(names: readonly string[]): string[] {
+  return names.filter(({ length }) => length <= MAX_DISCOVERY_NAME_LENGTH).slice(0, MAX_DISCOVERY_NAMES);
 }

@@ -1,11 +1,10 @@
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { ResourceScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { Condition } from "../../lib/condition.ts";
 import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
-import { UplinkState } from "./uplink-state.ts";
+import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
 /** Limits of an {@link Outbox}. */
 export interface OutboxLimits {
@@ -52,8 +51,8 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  declareScope(resources: readonly ResourceScope[]): void {
-    this.#state.declareScope(resources);
+  declareScope(scope: DeclaredScope): void {
+    this.#state.declareScope(scope);
     this.#work.notifyAll();
   }
 

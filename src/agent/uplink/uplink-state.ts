@@ -23,6 +23,13 @@ interface Numbered {
   readonly bytes: number;
 }
 
+/** What the agent reads. */
+export interface DeclaredScope {
+  readonly resources: readonly ResourceScope[];
+  /** Namespaces to read, for every namespaced resource type; empty: all. */
+  readonly namespaces: readonly string[];
+}
+
 /** Bytes of a message without items, rounded up. */
 const MARKER_BYTES = 256;
 
@@ -56,7 +63,7 @@ export class UplinkState {
   #maxUnacknowledgedBytes = 0;
   #nextSequence = 1n;
   #generation = 0n;
-  #scope: readonly ResourceScope[] | undefined;
+  #scope: DeclaredScope | undefined;
 
   constructor(batchLimits: BatchLimits) {
     this.#batchLimits = batchLimits;
@@ -113,10 +120,10 @@ export class UplinkState {
   /**
    * Declares what is read from now on: at once in this session, if one is open, and first in each later one.
    */
-  declareScope(resources: readonly ResourceScope[]): void {
-    this.#scope = resources;
+  declareScope(scope: DeclaredScope): void {
+    this.#scope = scope;
     if (this.#generation > 0n || this.#maxUnacknowledgedBytes > 0) {
-      this.#pushScope(resources);
+      this.#pushScope(scope);
     }
   }
 
@@ -146,7 +153,9 @@ export class UplinkState {
       this.#resume(
         pending,
         new Set(
-          scope.map(({ resourceType }) => (resourceType === undefined ? "" : resourceTypeKey(resourceType))),
+          scope.resources.map(({ resourceType }) =>
+            resourceType === undefined ? "" : resourceTypeKey(resourceType),
+          ),
         ),
       );
     }
@@ -219,10 +228,15 @@ export class UplinkState {
     this.#pendingBytes += bytes;
   }
 
-  #pushScope(resources: readonly ResourceScope[]): void {
+  #pushScope({ resources, namespaces }: DeclaredScope): void {
     this.#generation++;
-    const scope = create(ScopeDeclaredSchema, { generation: this.#generation, resources: [...resources] });
-    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (resources.length + 1));
+    const scope = create(ScopeDeclaredSchema, {
+      generation: this.#generation,
+      resources: [...resources],
+      namespaces: [...namespaces],
+    });
+    const names = namespaces.reduce((sum, name) => sum + name.length, 0);
+    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (resources.length + 1) + names);
   }
 
   /** Puts back what the last session left, without what is about kinds that are out of scope. */
@@ -241,7 +255,7 @@ export class UplinkState {
 
 /** Whether a message loses its meaning with its session. */
 function endsWithSession({ message }: MarkerSegment): boolean {
-  return message.case !== "batch" || message.value.chunk !== undefined;
+  return message.case !== "batch" || message.value.run !== undefined;
 }
 
 function resourceTypeOfBatch({ message }: MarkerSegment): string {

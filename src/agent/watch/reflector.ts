@@ -1,4 +1,3 @@
-import type { ResourceScope } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
 import { formatResourceType } from "../../domain/resource-type.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
@@ -18,7 +17,8 @@ import { WatchLoop } from "./watch-loop.ts";
 
 /** How a reflector begins. */
 export interface ReflectorOptions {
-  readonly scope: ResourceScope;
+  /** Namespaces to read; empty: all. */
+  readonly namespaces: readonly string[];
   /** Whether the server can watch the kind; else it is only listed. */
   readonly watchable: boolean;
   /**
@@ -179,7 +179,7 @@ export class Reflector {
   async #list(signal: AbortSignal): Promise<Snapshot> {
     const { kube, clusterUid } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
-    const { namespaces } = this.#options.scope;
+    const { namespaces } = this.#options;
     return await listSnapshot(signal, this.#context, namespaces.length === 0 ? [""] : namespaces);
   }
 

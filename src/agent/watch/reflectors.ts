@@ -2,7 +2,7 @@ import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts
 import { formatResourceType } from "../../domain/resource-type.ts";
 import { Condition } from "../../lib/condition.ts";
 import { toMessage } from "../../lib/errors.ts";
-import { contentFormOf } from "../object-content.ts";
+import { contentFormatOf } from "../object-content.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { isSameResource, keyOf } from "../scope/scope-tracker.ts";
 import type { SelectedResource } from "../scope/select-resources.ts";
@@ -94,12 +94,12 @@ export class Reflectors {
   ): Running {
     const timeline = this.#timelines.get(key) ?? new VersionTracker();
     this.#timelines.set(key, timeline);
-    const { scope, watchable } = selected;
+    const { namespaces, watchable } = selected;
     const reflector = new Reflector(
-      { ...this.#context, resourceType, contentFormat: contentFormOf(resourceType), versions: timeline },
+      { ...this.#context, resourceType, contentFormat: contentFormatOf(resourceType), versions: timeline },
       this.#sink,
       {
-        scope,
+        namespaces,
         watchable,
         sendAll,
       },

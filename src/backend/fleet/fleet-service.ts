@@ -9,13 +9,14 @@ import {
   type ReconciliationRun,
   ReconciliationRunSchema,
   ReconciliationState,
+  View,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { ReconciliationRequest } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { InvalidArgumentError, NotFoundError } from "../../lib/errors.ts";
+import { ConflictError, InvalidArgumentError, NotFoundError, UnsupportedError } from "../../lib/errors.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
-import type { FleetStore } from "../../store/fleet-store.ts";
+import type { FleetStore, ObjectQuery } from "../../store/fleet-store.ts";
 import { toPageQuery, toPageToken } from "./page-token.ts";
 import { restrictToCluster } from "./restrict-to-cluster.ts";
 import { watchRuns } from "./watch-runs.ts";
@@ -28,6 +29,7 @@ export type StartRun = (
   signal: AbortSignal,
   account: string,
   cluster: string,
+  id: string | undefined,
 ) => Promise<{ readonly request: ReconciliationRequest }>;
 
 /** What {@link createFleetService} needs. */
@@ -63,10 +65,15 @@ export function createFleetService({
     return (await store.getCluster(context.signal, account, name)) ?? notFound(`no cluster "${name}"`);
   };
 
+  const assertClusters = async (context: HandlerContext, names: readonly string[]): Promise<void> => {
+    await Promise.all(names.map((name) => getCluster(context, name)));
+  };
+
   return {
     async listClusters(request, context) {
       const caller = callerOf(context);
-      const query = toPageQuery(ListClustersRequestSchema, request, caller);
+      const page = toPageQuery(ListClustersRequestSchema, request, caller);
+      const query = { ...page, namePrefix: orUnset(request.namePrefix) };
       const { items, next } = await caller.store.listClusters(context.signal, caller.account, query);
       const nextPageToken = toPageToken(ListClustersRequestSchema, request, caller, next);
       return { clusters: [...items], nextPageToken };
@@ -78,13 +85,20 @@ export function createFleetService({
 
     async listObjects(request, context) {
       const caller = callerOf(context);
-      const { cluster, group, namespace, includeContent } = request;
+      assertUnset(request, "labelSelector", "label_selector");
+      assertUnset(request, "fieldSelector", "field_selector");
       const page = toPageQuery(ListObjectsRequestSchema, request, caller);
-      const resource = orUnset(request.resource);
-      const query = { ...page, cluster, group, resource, namespace, includeContent };
+      const query: ObjectQuery = {
+        ...page,
+        clusters: orAll(request.clusters),
+        resources: request.resources.map(({ group, resource }) => ({ group, resource: orUnset(resource) })),
+        namespace: request.namespace,
+        namePrefix: orUnset(request.namePrefix),
+        hasContent: request.view === View.FULL,
+      };
       const { items, next } = await caller.store.listObjects(context.signal, caller.account, query);
       if (items.length === 0) {
-        await getCluster(context, cluster);
+        await assertClusters(context, request.clusters);
       }
       const nextPageToken = toPageToken(ListObjectsRequestSchema, request, caller, next);
       return { objects: [...items], nextPageToken };
@@ -100,11 +114,10 @@ export function createFleetService({
     async listReconciliationRuns(request, context) {
       const caller = callerOf(context);
       const page = toPageQuery(ListReconciliationRunsRequestSchema, request, caller);
-      const cluster = orUnset(request.cluster);
-      const query = { ...page, cluster };
+      const query = { ...page, clusters: orAll(request.clusters) };
       const { items, next } = await caller.store.listRuns(context.signal, caller.account, query);
-      if (items.length === 0 && cluster !== undefined) {
-        await getCluster(context, cluster);
+      if (items.length === 0) {
+        await assertClusters(context, request.clusters);
       }
       const nextPageToken = toPageToken(ListReconciliationRunsRequestSchema, request, caller, next);
       return { runs: [...items], nextPageToken };
@@ -126,18 +139,38 @@ export function createFleetService({
       return { findings: [...items], nextPageToken };
     },
 
-    async startReconciliation({ cluster }, context) {
-      const caller = callerOf(context);
-      if (caller.cluster !== undefined && caller.cluster !== cluster) {
+    async startReconciliation({ cluster, requestId, dryRun }, context) {
+      const { account, store, cluster: own } = callerOf(context);
+      if (own !== undefined && own !== cluster) {
         notFound(`no cluster "${cluster}"`);
       }
-      const { request } = await startRun(context.signal, caller.account, cluster);
-      return { run: toRequestedRun(cluster, request) };
+      if (dryRun) {
+        throw unsupported("dry_run");
+      }
+      const id = orUnset(requestId);
+      const find = async () =>
+        id === undefined ? undefined : await store.getRun(context.signal, account, id.toLowerCase());
+      const repeated = await find();
+      if (repeated !== undefined) {
+        return { run: assertCluster(repeated, cluster) };
+      }
+      try {
+        const { request } = await startRun(context.signal, account, cluster, id?.toLowerCase());
+        return { run: toRequestedRun(cluster, request) };
+      } catch (error) {
+        // The same request may have won a race with itself.
+        const winner = error instanceof ConflictError ? await find() : undefined;
+        if (winner === undefined) {
+          throw error;
+        }
+        return { run: assertCluster(winner, cluster) };
+      }
     },
 
     async *watchReconciliationRuns(request, context) {
       const { account, store } = callerOf(context);
-      const query = { account, cluster: orUnset(request.cluster) };
+      await assertClusters(context, request.clusters);
+      const query = { account, clusters: orAll(request.clusters) };
       for await (const run of watchRuns(context.signal, store, clock, query)) {
         yield { run };
       }
@@ -157,6 +190,34 @@ function toRequestedRun(cluster: string, { runId, initiator, trigger, time }: Re
   });
 }
 
+/** In these requests, no names mean all. */
+function orAll(names: readonly string[]): readonly string[] | undefined {
+  return names.length === 0 ? undefined : names;
+}
+
+function assertUnset<Name extends string>(
+  request: Readonly<Record<Name, string>>,
+  name: Name,
+  field: string,
+): void {
+  if (request[name] !== "") {
+    throw unsupported(field);
+  }
+}
+
+function unsupported(field: string): UnsupportedError {
+  return new UnsupportedError(`${field}: not supported by this version of the server; leave it out`);
+}
+
+function assertCluster(run: ReconciliationRun, cluster: string): ReconciliationRun {
+  if (run.cluster !== cluster) {
+    throw new InvalidArgumentError([
+      { field: "request_id", description: `was used for cluster "${run.cluster}"; choose another one` },
+    ]);
+  }
+  return run;
+}
+
 /** In these requests an empty text is one that is not set. */
 function orUnset(value: string): string | undefined {
   return value === "" ? undefined : value;
@@ -165,7 +226,7 @@ function orUnset(value: string): string | undefined {
 // Outside a Batch a ref needs its kind, which the rules of ObjectRef cannot say.
 function assertResourceType(ref: ObjectRef | undefined): asserts ref is ObjectRef {
   if (ref?.resourceType === undefined) {
-    throw new InvalidArgumentError([{ field: "ref.kind", description: "value is required" }]);
+    throw new InvalidArgumentError([{ field: "ref.resource_type", description: "value is required" }]);
   }
 }
 

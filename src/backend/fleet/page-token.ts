@@ -10,8 +10,8 @@ type ListRequest = Message & { pageSize: number; pageToken: string };
 /** Whose list it is. */
 type Caller = Pick<Identity, "account" | "cluster">;
 
-const defaultPageSize = 100;
-const maxPageSize = 1000;
+const DEFAULT_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 1000;
 
 /**
  * What a request asks of a list: a page size of 0 is 100, one above 1,000 is 1,000.
@@ -24,7 +24,7 @@ export function toPageQuery<Desc extends DescMessage>(
   request: MessageShape<Desc> & ListRequest,
   caller: Caller,
 ): PageQuery {
-  const limit = Math.min(request.pageSize === 0 ? defaultPageSize : request.pageSize, maxPageSize);
+  const limit = Math.min(request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize, MAX_PAGE_SIZE);
   if (request.pageToken === "") {
     return { after: undefined, limit };
   }
@@ -78,5 +78,7 @@ function decode(token: string): string[] {
 }
 
 function invalidToken(description: string): InvalidArgumentError {
-  return new InvalidArgumentError([{ field: "page_token", description }]);
+  return new InvalidArgumentError([{ field: "page_token", description }], {
+    info: { reason: "INVALID_PAGE_TOKEN" },
+  });
 }

@@ -1,4 +1,4 @@
-import type { FleetStore, Page } from "../../store/fleet-store.ts";
+import type { ClusterSelection, FleetStore, Page } from "../../store/fleet-store.ts";
 
 /**
  * The fleet as somebody sees it who may speak for one cluster of the account: there is nothing but that cluster, its
@@ -10,21 +10,26 @@ export function restrictToCluster(store: FleetStore, own: string): FleetStore {
     return run?.cluster === own ? run : undefined;
   };
   return {
-    async listClusters(signal, account, { after }) {
-      const cluster = after === undefined ? await store.getCluster(signal, account, own) : undefined;
+    async listClusters(signal, account, { after, namePrefix = "" }) {
+      const cluster =
+        after === undefined && own.startsWith(namePrefix)
+          ? await store.getCluster(signal, account, own)
+          : undefined;
       return cluster === undefined ? nothing() : { items: [{ ...cluster, resources: [] }], next: undefined };
     },
     getCluster: async (signal, account, name) =>
       name === own ? await store.getCluster(signal, account, name) : undefined,
     listObjects: async (signal, account, query) =>
-      query.cluster === own ? await store.listObjects(signal, account, query) : nothing(),
+      hasOwn(query, own)
+        ? await store.listObjects(signal, account, { ...query, clusters: [own] })
+        : nothing(),
     getObject: async (signal, account, cluster, ref) =>
       cluster === own ? await store.getObject(signal, account, cluster, ref) : undefined,
     listRuns: async (signal, account, query) =>
-      isOwn(query, own) ? await store.listRuns(signal, account, { ...query, cluster: own }) : nothing(),
+      hasOwn(query, own) ? await store.listRuns(signal, account, { ...query, clusters: [own] }) : nothing(),
     getRun,
     listOpenRuns: async (signal, account, query) =>
-      isOwn(query, own) ? await store.listOpenRuns(signal, account, { ...query, cluster: own }) : [],
+      hasOwn(query, own) ? await store.listOpenRuns(signal, account, { ...query, clusters: [own] }) : [],
     async listFindings(signal, account, runId, page) {
       const run = await getRun(signal, account, runId);
       return run === undefined ? nothing() : await store.listFindings(signal, account, runId, page);
@@ -32,9 +37,9 @@ export function restrictToCluster(store: FleetStore, own: string): FleetStore {
   };
 }
 
-/** Whether a query that may name a cluster, and otherwise means all, asks for the own one too. */
-function isOwn({ cluster }: { readonly cluster: string | undefined }, own: string): boolean {
-  return cluster === undefined || cluster === own;
+/** True if a query that names clusters, or else means all, includes the own one. */
+function hasOwn({ clusters }: ClusterSelection, own: string): boolean {
+  return clusters === undefined || clusters.includes(own);
 }
 
 function nothing<T>(): Page<T> {

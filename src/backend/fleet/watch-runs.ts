@@ -4,17 +4,15 @@ import {
   ReconciliationRunSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { FleetStore } from "../../store/fleet-store.ts";
+import type { ClusterSelection, FleetStore } from "../../store/fleet-store.ts";
 
-const pollIntervalMs = 500;
+const POLL_INTERVAL_MS = 500;
 // By how much the clocks of those that end runs may differ from ours, and longer than a slow poll.
-const slackMs = 30_000;
+const SLACK_MS = 30_000;
 
 /** Which runs to watch. */
-export interface WatchRunsQuery {
+export interface WatchRunsQuery extends ClusterSelection {
   readonly account: string;
-  /** Unset is all. */
-  readonly cluster: string | undefined;
 }
 
 /**
@@ -28,13 +26,13 @@ export async function* watchRuns(
   signal: AbortSignal,
   store: FleetStore,
   clock: Clock,
-  { account, cluster }: WatchRunsQuery,
+  { account, clusters }: WatchRunsQuery,
 ): AsyncGenerator<ReconciliationRun, void, undefined> {
   let known: ReadonlyMap<string, ReconciliationRun> | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const endedSince = new Date(clock.now().getTime() - slackMs);
-    const runs = await store.listOpenRuns(signal, account, { cluster, endedSince });
+    const endedSince = new Date(clock.now().getTime() - SLACK_MS);
+    const runs = await store.listOpenRuns(signal, account, { clusters, endedSince });
     for (const run of runs) {
       const last = known?.get(run.id);
       // At the first look, what has already ended is not news.
@@ -45,7 +43,7 @@ export async function* watchRuns(
       }
     }
     known = new Map(runs.map((run) => [run.id, run]));
-    await clock.sleep(signal, pollIntervalMs);
+    await clock.sleep(signal, POLL_INTERVAL_MS);
   }
 }
 

@@ -4,6 +4,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 import type { RequestedRun, RunRequest, RunStore } from "../../store/run-store.ts";
 
+/** Role in which the backend itself requests runs. */
+export const INITIATOR = "evenkeel/backend";
+
 /** What asking for a run needs. */
 export interface RequestRunDependencies {
   readonly runs: RunStore;
@@ -18,13 +21,13 @@ export interface RequestRunDependencies {
 export async function requestRun(
   signal: AbortSignal,
   { runs, producer, clock }: RequestRunDependencies,
-  run: RunRequest,
+  run: Omit<RunRequest, "initiator">,
 ): Promise<RequestedRun> {
-  const requested = await runs.createRun(signal, run);
+  const requested = await runs.createRun(signal, { ...run, initiator: INITIATOR });
   const { session, clusterUid, request } = requested;
   const body = { case: "reconciliationRequest", value: request } as const;
   try {
-    const message = encodeEvent({ ...session, clusterUid }, { sequence: 0n, time: clock.now(), body });
+    const message = encodeEvent({ ...session, clusterUid }, { sequence: 0n, publishTime: clock.now(), body });
     await producer.publish(signal, message);
   } catch (cause) {
     const reason = `the request did not reach the bus: ${toMessage(cause)}`;

@@ -82,7 +82,7 @@ export class Session {
 
   async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"], parent = ""): Promise<void> {
     const span = this.#tracer.start("publish", { parent, attributes: { body: body.case ?? "" } });
-    const content = { sequence, time: this.#clock.now(), body, traceParent: span.traceParent };
+    const content = { sequence, publishTime: this.#clock.now(), body, traceParent: span.traceParent };
     const messages = encodeEventInParts(this.identity, content, this.#limits);
     for (const [index, message] of messages.entries()) {
       // Receipts count as far as they reach without a gap, so the last part stands for all.

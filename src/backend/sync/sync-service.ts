@@ -1,6 +1,8 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus, Producer } from "../../bus/bus.ts";
+import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, toMessage } from "../../lib/errors.ts";
@@ -8,6 +10,7 @@ import type { Log } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracer.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import { INITIATOR } from "../runs/request-run.ts";
 import type { Response } from "./downstream.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
@@ -25,8 +28,8 @@ export interface SyncServiceOptions {
   readonly tracer: Tracer;
 }
 
-/** What agents have to keep to: a message holds the largest object (4 MiB) and its names with room to spare. */
-const LIMITS = { maxMessageBytes: 6 * 1024 * 1024, maxUnacknowledgedBytes: 16n * 1024n * 1024n };
+/** Limits of what agents send. */
+const LIMITS = { maxMessageBytes: MAX_SYNC_REQUEST_BYTES, maxUnacknowledgedBytes: 16n * 1024n * 1024n };
 
 /** Time that an agent has for its first message, in milliseconds; a silent one would hold its stream for ever. */
 const HELLO_TIMEOUT_MS = 15_000;
@@ -48,7 +51,7 @@ async function* sync(
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const iterator = requests[Symbol.asyncIterator]();
-  const { hello, session } = await open(signal, options, iterator, context);
+  const { hello, storedScope, session } = await open(signal, options, iterator, context);
   const { account, cluster, epoch } = session.identity;
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
@@ -61,7 +64,12 @@ async function* sync(
   registry.add(session);
   const inbound = readAll(signal, iterator, session);
   try {
-    yield { message: { case: "welcome", value: { epoch, limits: LIMITS, features: [] } } };
+    yield {
+      message: {
+        case: "welcome",
+        value: { epoch, limits: LIMITS, storedScope: { resourceTypes: [...storedScope] } },
+      },
+    };
     yield* session.outbox.take(signal);
     // The last word was Drain: what the agent had sent before it is still stored, and acknowledged by the next session.
     await session.flush(signal);
@@ -73,12 +81,20 @@ async function* sync(
   }
 }
 
+/** A stream whose Hello was accepted. */
+interface OpenedStream {
+  readonly hello: Hello;
+  readonly session: Session;
+  /** Resource types in the scope that earlier sessions declared. */
+  readonly storedScope: readonly ResourceType[];
+}
+
 async function open(
   signal: AbortSignal,
   { sessions, bus, producer, replyTopic, clock, runDeadlineMs, tracer }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
-): Promise<{ readonly hello: Hello; readonly session: Session }> {
+): Promise<OpenedStream> {
   using deadline = clock.deadline(signal, HELLO_TIMEOUT_MS);
   const hello = await readHello(deadline.signal, requests);
   const { account, cluster } = identityOf(context.values);
@@ -88,19 +104,25 @@ async function open(
       Code.PermissionDenied,
     );
   }
-  const { epoch, connectRun } = await sessions.openSession(signal, {
+  const { epoch, connectRun, storedScope } = await sessions.openSession(signal, {
     account,
     cluster: hello.cluster,
     clusterUid: hello.clusterUid,
     instanceId: hello.instanceId,
     agentVersion: hello.agentVersion,
+    kubernetesVersion: hello.kubernetesVersion,
+    initiator: INITIATOR,
     replyTopic,
     volatileBus: !bus.durable,
     runDeadlineMs,
   });
   const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
   const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
-  return { hello, session: new Session({ identity, connectRun, producer, limits, clock, tracer }) };
+  return {
+    hello,
+    storedScope,
+    session: new Session({ identity, connectRun, producer, limits, clock, tracer }),
+  };
 }
 
 async function readHello(signal: AbortSignal, requests: AsyncIterator<SyncRequest>): Promise<Hello> {

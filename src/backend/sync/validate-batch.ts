@@ -33,7 +33,7 @@ function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation,
     }
     if (message.value?.ref?.resourceType !== undefined) {
       yield {
-        field: `${field}.${toSnakeCase(message.case)}.ref.kind`,
+        field: `${field}.${toSnakeCase(message.case)}.ref.resource_type`,
         description: "must be unset: the batch's holds",
       };
     }

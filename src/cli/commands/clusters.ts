@@ -11,7 +11,7 @@ import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatProperties, formatTable } from "../output/table.ts";
-import { formatAgo } from "../output/time.ts";
+import { formatAgo, formatVerified } from "../output/time.ts";
 
 /** `evenkeel clusters` */
 export function createClustersCommand(context: CliContext): Command {
@@ -43,13 +43,13 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
   }
   return formatTable(
     ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT"],
-    clusters.map(({ name, connected, objects, quarantined, lastEventTime, verifiedTime, session }) => [
+    clusters.map(({ name, connected, objects, quarantined, lastEventTime, freshness, session }) => [
       name,
       connected ? "yes" : "no",
       String(objects),
       String(quarantined),
       formatAgo(now, lastEventTime),
-      verifiedTime === undefined ? "never" : formatAgo(now, verifiedTime),
+      formatVerified(now, freshness),
       session?.agentVersion ?? "",
     ]),
   );
@@ -80,7 +80,7 @@ export function createClusterCommand(context: CliContext): Command {
 }
 
 function formatCluster(now: Date, cluster: Cluster): string {
-  const { name, uid, connected, session, lastEventTime, verifiedTime, objects, quarantined, resources } =
+  const { name, uid, connected, session, lastEventTime, freshness, objects, quarantined, resources } =
     cluster;
   const state = connected ? "connected" : "not connected";
   const properties = formatProperties([
@@ -95,7 +95,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ["Agent", session === undefined ? "" : `${session.agentVersion} (${session.instanceId})`],
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],
-    ["Verified", verifiedTime === undefined ? "not yet in whole" : formatAgo(now, verifiedTime)],
+    ["Verified", formatVerified(now, freshness, "not yet in whole")],
   ]);
   const table = formatTable(
     ["KIND", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
@@ -105,7 +105,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
       each.namespaces.join(",") || "all",
       String(each.objects),
       String(each.quarantined),
-      each.verifiedTime === undefined ? "never" : formatAgo(now, each.verifiedTime),
+      formatVerified(now, each.freshness),
     ]),
   );
   return resources.length === 0 ? properties : `${properties}\n${table}`;

@@ -5,6 +5,7 @@ import {
   GetObjectResponseSchema,
   ListObjectsResponseSchema,
   ObjectState,
+  View,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { parseExact } from "../../domain/canonical-json.ts";
 import { formatResourceName, parseResourceName } from "../../domain/resource-type.ts";
@@ -13,7 +14,7 @@ import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatProperties, formatTable } from "../output/table.ts";
-import { formatAgo } from "../output/time.ts";
+import { formatAgo, formatVerified } from "../output/time.ts";
 
 interface ObjectsFlags {
   readonly resource?: string;
@@ -44,9 +45,9 @@ export function createObjectsCommand(context: CliContext): Command {
     const { client, format } = await toClientCall(command, context);
     const { signal, clock, print, printError: tell } = context;
     const filter = {
-      cluster,
-      includeContent: flags.content === true && format !== "table",
-      ...(flags.resource !== undefined && parseResourceName(flags.resource)),
+      clusters: [cluster],
+      view: flags.content === true && format !== "table" ? View.FULL : View.BASIC,
+      ...(flags.resource !== undefined && { resources: [parseResourceName(flags.resource)] }),
       ...(flags.namespace !== undefined && { namespace: flags.namespace }),
     };
     let more = false;
@@ -121,7 +122,7 @@ export function createObjectCommand(context: CliContext): Command {
 }
 
 function formatObject(now: Date, object: FleetObject): string {
-  const { ref, uid, resourceVersion, observedVersion, updateTime, verifiedTime } = object;
+  const { ref, uid, resourceVersion, observedVersion, updateTime, freshness } = object;
   const properties = formatProperties([
     ["Kind", formatResourceName(ref?.resourceType)],
     ["Namespace", ref?.namespace ?? ""],
@@ -129,7 +130,7 @@ function formatObject(now: Date, object: FleetObject): string {
     ["Uid", uid],
     ["Version", `${resourceVersion}, observed at ${observedVersion}`],
     ["Updated", formatAgo(now, updateTime)],
-    ["Verified", verifiedTime === undefined ? "never" : formatAgo(now, verifiedTime)],
+    ["Verified", formatVerified(now, freshness)],
     ["Checksum", toChecksum(object)],
     ["Managed by", object.managedBy],
     ["Quarantined", object.quarantineReason],

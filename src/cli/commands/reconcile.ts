@@ -105,7 +105,7 @@ async function* followRun(
     const left = new AbortController();
     const call = { signal: AbortSignal.any([deadline.signal, left.signal]) };
     try {
-      for await (const { run: changed } of client.watchReconciliationRuns({ cluster }, call)) {
+      for await (const { run: changed } of client.watchReconciliationRuns({ clusters: [cluster] }, call)) {
         if (changed?.id !== id) {
           continue;
         }

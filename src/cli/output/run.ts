@@ -1,5 +1,6 @@
 import { create, type DescEnum } from "@bufbuild/protobuf";
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Failure } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import {
   FindingTypeSchema,
   GetReconciliationRunResponseSchema,
@@ -7,7 +8,6 @@ import {
   type ReconciliationRun,
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import type { Failure } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { formatResourceName } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";

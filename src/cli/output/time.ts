@@ -1,4 +1,5 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
+import type { Freshness } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 
 const units = [
   [86_400_000, "d"],
@@ -34,4 +35,10 @@ export function formatDuration(ms: number): string {
     return count === 0 ? "" : `${count}${name}`;
   });
   return parts.join("");
+}
+
+/** How long ago the rows were verified. */
+export function formatVerified(now: Date, freshness: Freshness | undefined, never = "never"): string {
+  const time = freshness?.verifiedTime;
+  return time === undefined ? never : formatAgo(now, time);
 }

@@ -1,13 +1,20 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { BadRequestSchema, RetryInfoSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import type { ErrorReason } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../gen/proto/google/rpc/error_details_pb.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import {
   ConflictError,
+  type ErrorInfo,
   type FieldViolation,
   InvalidArgumentError,
   NotFoundError,
   RetryableError,
   TerminalError,
+  UnsupportedError,
 } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { truncate } from "../../lib/truncate.ts";
@@ -49,7 +56,37 @@ export function createErrorMappingInterceptor(log: Log): Interceptor {
  * @param signal the call's own; when it has aborted, what the abort threw stands for the signal's reason.
  */
 export function toConnectError(error: unknown, signal: AbortSignal, log: Log): ConnectError {
-  return limitMessage(translateError(error, signal, log));
+  return withInfo(limitMessage(translateError(error, signal, log)), infoOf(error));
+}
+
+/** Domain of every google.rpc.ErrorInfo. */
+const ERROR_DOMAIN = "evenkeel.dev";
+
+/** Reasons of errors that state none themselves. */
+const REASON_BY_CODE: Readonly<Partial<Record<Code, keyof typeof ErrorReason>>> = {
+  [Code.InvalidArgument]: "INVALID_FIELD",
+  [Code.Unimplemented]: "UNSUPPORTED",
+  [Code.Unauthenticated]: "UNAUTHENTICATED",
+  [Code.PermissionDenied]: "PERMISSION_DENIED",
+  [Code.NotFound]: "NOT_FOUND",
+  [Code.ResourceExhausted]: "LIMIT_EXCEEDED",
+  [Code.Unavailable]: "UNAVAILABLE",
+  [Code.DeadlineExceeded]: "UNAVAILABLE",
+  [Code.Internal]: "INTERNAL",
+};
+
+function infoOf(error: unknown): ErrorInfo | undefined {
+  return error instanceof TerminalError ? error.info : undefined;
+}
+
+/** Adds google.rpc.ErrorInfo, unless the error has one or nothing is known of its reason. */
+function withInfo(error: ConnectError, info: ErrorInfo | undefined): ConnectError {
+  const reason = info?.reason ?? REASON_BY_CODE[error.code];
+  if (reason !== undefined && error.findDetails(ErrorInfoSchema).length === 0) {
+    const value = { reason, domain: ERROR_DOMAIN, metadata: { ...info?.metadata } };
+    error.details.push({ desc: ErrorInfoSchema, value });
+  }
+  return error;
 }
 
 function limitMessage(error: ConnectError): ConnectError {
@@ -92,6 +129,9 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   // ABORTED is what a client may try again from the start, at a higher level than one call.
   if (error instanceof ConflictError) {
     return new ConnectError(error.message, Code.Aborted, undefined, undefined, error);
+  }
+  if (error instanceof UnsupportedError) {
+    return new ConnectError(error.message, Code.Unimplemented, undefined, undefined, error);
   }
   // FAILED_PRECONDITION: trying again is useless before somebody changes something.
   if (error instanceof TerminalError) {

@@ -1,5 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 
 type ServiceLimits = NonNullable<Parameters<ConnectRouter["service"]>[2]>;
 
@@ -16,4 +17,4 @@ export const HEALTH_LIMITS: ServiceLimits = { readMaxBytes: 1024, acceptCompress
  * For agents, whose batches hold objects of 4 MiB. They do not compress: a compressed batch would be small on the wire
  * and large in the process.
  */
-export const SYNC_LIMITS: ServiceLimits = { readMaxBytes: 8 * 1024 * 1024, acceptCompression: [] };
+export const SYNC_LIMITS: ServiceLimits = { readMaxBytes: MAX_SYNC_REQUEST_BYTES, acceptCompression: [] };

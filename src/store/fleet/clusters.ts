@@ -1,15 +1,18 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import type { AgentSession, Cluster as ClusterRow, KindState } from "../../../gen/prisma/client.ts";
+import type { AgentSession, Cluster as ClusterRow, ResourceState } from "../../../gen/prisma/client.ts";
 import {
   type Cluster,
   ClusterSchema,
+  type Freshness,
+  FreshnessSchema,
   type ResourceStatus,
   ResourceStatusSchema,
   type Session,
   SessionSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Database } from "../postgres/database.ts";
+import { toFailure } from "./runs.ts";
 
 /** How many objects there are, by state. */
 interface ObjectCounts {
@@ -24,7 +27,7 @@ export interface ClusterParts {
   readonly connected: boolean;
   readonly counts: ObjectCounts;
   /** The states of its kinds. */
-  readonly states: readonly Pick<KindState, "verifiedAt">[];
+  readonly states: readonly Pick<ResourceState, "verifiedAt">[];
 }
 
 /** The cluster without its kinds. */
@@ -38,36 +41,60 @@ function toCluster({ row, session, connected, counts, states }: ClusterParts): C
     quarantined: BigInt(counts.quarantined),
     ...(session && { session: toSession(session) }),
     ...(row.lastEventAt && { lastEventTime: timestampFromDate(row.lastEventAt) }),
-    ...(verified && { verifiedTime: timestampFromDate(verified) }),
+    freshness: toFreshness(verified ?? null),
   });
 }
 
 /** The state of a kind in scope. */
-function toResourceStatus(state: KindState, counts: ObjectCounts): ResourceStatus {
-  const { group, version, resource, namespaces, floor, highWaterMark, incarnation, verifiedAt } = state;
+function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceStatus {
+  const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
+  const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
+  const failure = toFailure(state.failureReason, state.failureMessage);
   return create(ResourceStatusSchema, {
     resourceType: { group, version, resource },
+    kind,
+    singular,
+    shortNames,
+    namespaced,
+    categories,
+    verbs,
     namespaces,
     objects: BigInt(counts.present),
     quarantined: BigInt(counts.quarantined),
-    lowWatermark: floor.toFixed(),
-    highWatermark: highWaterMark.toFixed(),
+    lowWatermark: lowWatermark.toFixed(),
+    highWatermark: highWatermark.toFixed(),
     incarnation,
-    ...(verifiedAt && { verifiedTime: timestampFromDate(verifiedAt) }),
+    freshness: toFreshness(verifiedAt),
+    ...(failure && { failure }),
   });
 }
 
 function toSession(session: AgentSession): Session {
-  const { epoch, instanceId, agentVersion, openedAt, closedAt, appliedSequence, gapSequence } = session;
+  const {
+    epoch,
+    instanceId,
+    agentVersion,
+    kubernetesVersion,
+    openedAt,
+    closedAt,
+    appliedSequence,
+    gapSequence,
+  } = session;
   return create(SessionSchema, {
     epoch,
     instanceId,
     agentVersion,
+    kubernetesVersion,
     openTime: timestampFromDate(openedAt),
     appliedSequence,
     gapSequence,
     ...(closedAt && { closeTime: timestampFromDate(closedAt) }),
   });
+}
+
+/** The freshness of rows that were verified at a time; null: never. */
+export function toFreshness(verifiedAt: Date | null): Freshness {
+  return create(FreshnessSchema, verifiedAt === null ? {} : { verifiedTime: timestampFromDate(verifiedAt) });
 }
 
 /** The oldest of the times; undefined when there is none, or one is not known. */
@@ -91,7 +118,10 @@ export async function selectClusters(
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
-    prisma.kindState.findMany({ where: { account, cluster }, select: { cluster: true, verifiedAt: true } }),
+    prisma.resourceState.findMany({
+      where: { account, cluster },
+      select: { cluster: true, verifiedAt: true },
+    }),
     prisma.kubernetesObject.groupBy({
       by: ["cluster", "state"],
       where: { account, cluster, state: { not: "absent" } },
@@ -112,7 +142,7 @@ export async function selectClusters(
 /** The kinds in scope of a cluster, by group and resource. */
 export async function selectResourceStatuses({ prisma }: Database, account: string, cluster: string) {
   const [states, counts] = await Promise.all([
-    prisma.kindState.findMany({
+    prisma.resourceState.findMany({
       where: { account, cluster },
       orderBy: [{ group: "asc" }, { resource: "asc" }],
     }),

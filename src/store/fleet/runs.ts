@@ -2,11 +2,13 @@ import { create, type DescEnum, type EnumShape, type MessageInitShape } from "@b
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type {
   ReconciliationFinding as FindingRow,
-  ReconciliationKind as KindRow,
+  ReconciliationResult as ResultRow,
   ReconciliationRun as RunRow,
 } from "../../../gen/prisma/client.ts";
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { FailureSchema } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import {
+  FindingCauseSchema,
   FindingTypeSchema,
   type ReconciliationFinding,
   ReconciliationFindingSchema,
@@ -16,7 +18,6 @@ import {
   type ResourceResult,
   ResourceResultSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import type { FailureSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { Database } from "../postgres/database.ts";
 
 /** How many findings of one type a run has for one kind. */
@@ -31,11 +32,11 @@ export interface FindingCountRow {
 /** The run with the results of its kinds; `kinds` and `counts` are of this run. */
 function toRun(
   row: RunRow,
-  resources: readonly KindRow[],
+  results: readonly ResultRow[],
   counts: readonly FindingCountRow[],
 ): ReconciliationRun {
   const { id, cluster, initiator, attempt, inventoryBytes, repairBytes } = row;
-  const error = toFailure(row.errorReason, row.errorMessage);
+  const failure = toFailure(row.failureReason, row.failureMessage);
   return create(ReconciliationRunSchema, {
     id,
     cluster,
@@ -46,28 +47,30 @@ function toRun(
     trigger: enumFromName(ReconciliationTriggerSchema, row.trigger),
     state: enumFromName(ReconciliationStateSchema, row.state),
     startTime: timestampFromDate(row.startedAt),
-    results: resources.map((kind) => toResourceResult(row, kind, counts)),
+    results: results.map((result) => toResourceResult(row, result, counts)),
+    dryRun: row.dryRun,
     ...(row.endedAt && { endTime: timestampFromDate(row.endedAt) }),
-    ...(error && { failure: error }),
+    ...(failure && { failure }),
   });
 }
 
 /** What a run found wrong with one row. */
 export function toFinding(row: FindingRow): ReconciliationFinding {
-  const { group, version, resource, namespace, name, detail } = row;
+  const { group, apiVersion: version, resource, namespace, name, cause, detail } = row;
   return create(ReconciliationFindingSchema, {
     ref: { resourceType: { group, version, resource }, namespace, name },
     type: enumFromName(FindingTypeSchema, row.type),
+    cause: enumFromName(FindingCauseSchema, cause ?? ""),
     detail,
     repairTime: timestampFromDate(row.foundAt),
   });
 }
 
-function toResourceResult(run: RunRow, row: KindRow, counts: readonly FindingCountRow[]): ResourceResult {
-  const { group, version, resource, listed, equal, put, deleted } = row;
+function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingCountRow[]): ResourceResult {
+  const { group, apiVersion: version, resource, listed, equal, put, deleted, compared, managed } = row;
   // A run that was cut short leaves kinds behind that nobody compares any more.
   const isLeft = row.endedAt === null && run.endedAt !== null;
-  const error = isLeft ? notCompared : toFailure(row.failureReason, row.failureMessage);
+  const failure = isLeft ? NOT_COMPARED : toFailure(row.failureReason, row.failureMessage);
   return create(ResourceResultSchema, {
     resourceType: { group, version, resource },
     pending: row.endedAt === null && run.endedAt === null,
@@ -75,16 +78,22 @@ function toResourceResult(run: RunRow, row: KindRow, counts: readonly FindingCou
     equal,
     put,
     deleted,
+    compared,
+    managed,
     findings: counts
       .filter((count) => count.group === group && count.resource === resource)
       .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),
-    ...(error && { failure: error }),
+    ...(failure && { failure }),
   });
 }
 
-const notCompared = { reason: "NotCompared", message: "the run ended before this kind was compared" };
+const NOT_COMPARED = {
+  reason: "NotCompared",
+  message: "the run ended before this resource type was compared",
+};
 
-function toFailure(
+/** The failure of a reason and a message as rows have them; undefined for null. */
+export function toFailure(
   reason: string | null,
   message: string | null,
 ): MessageInitShape<typeof FailureSchema> | undefined {
@@ -103,8 +112,8 @@ export async function selectRuns(
     cluster: { in: [...new Set(rows.map(({ cluster }) => cluster))] },
     runId: { in: rows.map(({ id }) => id) },
   };
-  const [resources, counts] = await Promise.all([
-    prisma.reconciliationKind.findMany({ where, orderBy: [{ group: "asc" }, { resource: "asc" }] }),
+  const [results, counts] = await Promise.all([
+    prisma.reconciliationResult.findMany({ where, orderBy: [{ group: "asc" }, { resource: "asc" }] }),
     prisma.reconciliationFinding.groupBy({
       by: ["runId", "group", "resource", "type"],
       where,
@@ -115,7 +124,7 @@ export async function selectRuns(
   return rows.map((row) => {
     const isOfRun = ({ runId }: { readonly runId: string }): boolean => runId === row.id;
     const ofRun = counts.filter(isOfRun).map(({ _count, ...count }) => ({ ...count, count: _count }));
-    return toRun(row, resources.filter(isOfRun), ofRun);
+    return toRun(row, results.filter(isOfRun), ofRun);
   });
 }
 

@@ -16,7 +16,7 @@ export interface Observation {
   /** Canonical JSON in UTF-8, when present. */
   readonly content: Uint8Array | null;
   readonly checksum: Uint8Array | null;
-  readonly form: string;
+  readonly contentFormat: string;
   readonly quarantineReason: string | null;
   /** It came quarantined: there is no content that could be kept elsewhere. */
   readonly announced?: boolean;
@@ -47,7 +47,7 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   const ordered = byPosition === 0;
   const defaults = {
     observedVersion: ordered ? batch.observedVersion : String(position.sequence),
-    form: batch.contentFormat,
+    contentFormat: batch.contentFormat,
   };
   const byKey = new Map<string, Observation>();
   for (const item of batch.items) {
@@ -67,7 +67,7 @@ export function toQuarantined(observation: Observation, reason: string): Observa
 
 interface BatchDefaults {
   readonly observedVersion: string;
-  readonly form: string;
+  readonly contentFormat: string;
 }
 
 function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observation {
@@ -82,7 +82,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         observedVersion: put.observedVersion || defaults.observedVersion,
         content: put.content,
         checksum: put.checksum,
-        form: put.contentFormat || defaults.form,
+        contentFormat: put.contentFormat || defaults.contentFormat,
         quarantineReason: null,
       };
       if (put.quarantineReason !== "") {
@@ -101,7 +101,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         observedVersion: message.value.observedVersion || defaults.observedVersion,
         content: null,
         checksum: null,
-        form: "",
+        contentFormat: "",
         quarantineReason: null,
       };
     case "verifyObject":

@@ -8,31 +8,37 @@ import {
 import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError } from "../../lib/errors.ts";
-import { selectClusters, selectResourceStatuses } from "../fleet/clusters.ts";
+import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
-import type { FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
+import type { ClusterSelection, FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
 import { SESSION_TIMEOUT_MS } from "../session-store.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Reads the fleet from Postgres. A query that has begun is not cut short by its signal. */
-export function createPrismaFleetStore(database: Database, clock: Clock): FleetStore {
+export function createPgFleetStore(database: Database, clock: Clock): FleetStore {
   const { prisma, pool } = database;
   const seenSince = (): Date => new Date(clock.now().getTime() - SESSION_TIMEOUT_MS);
 
   return {
-    listClusters: (signal, account, page) =>
+    listClusters: (signal, account, query) =>
       read(signal, async () => {
-        const [after] = page.after === undefined ? [] : toParts(page.after, 1);
+        const [after] = query.after === undefined ? [] : toParts(query.after, 1);
         const rows = await prisma.cluster.findMany({
-          where: { account, ...(after !== undefined && { name: { gt: after } }) },
+          where: {
+            account,
+            name: {
+              ...(after !== undefined && { gt: after }),
+              ...(query.namePrefix !== undefined && { startsWith: query.namePrefix }),
+            },
+          },
           orderBy: { name: "asc" },
-          take: page.limit + 1,
+          take: query.limit + 1,
         });
-        const clusters = await selectClusters(database, account, rows.slice(0, page.limit), seenSince());
+        const clusters = await selectClusters(database, account, rows.slice(0, query.limit), seenSince());
         const { next } = toPage(
           rows,
-          page,
+          query,
           ({ name }) => name,
           ({ name }) => [name],
         );
@@ -50,26 +56,32 @@ export function createPrismaFleetStore(database: Database, clock: Clock): FleetS
           selectResourceStatuses(database, account, name),
         ]);
         const cluster = clusters.get(name);
-        return cluster && { ...cluster, kinds: resources };
+        return cluster && { ...cluster, resources };
       }),
 
     listObjects: (signal, account, query) =>
       read(signal, async () => {
         const rows = await selectObjects(pool, account, query, toObjectPosition(query));
-        return toPage(rows, query, toObject, (row) => [row.group, row.resource, row.namespace, row.name]);
+        return toPage(rows, query, toObject, (row) => [
+          row.cluster,
+          row.group,
+          row.resource,
+          row.namespace,
+          row.name,
+        ]);
       }),
 
     getObject: (signal, account, cluster, { resourceType, namespace, name }) =>
       read(signal, async () => {
-        const key = [resourceType?.group ?? "", resourceType?.resource ?? "", namespace, name] as const;
-        const row = await selectObject(pool, account, cluster, key);
+        const { group = "", resource = "" } = resourceType ?? {};
+        const row = await selectObject(pool, account, [cluster, group, resource, namespace, name]);
         return row && toObject(row);
       }),
 
     listRuns: (signal, account, query) =>
       read(signal, async () => {
         const rows = await prisma.reconciliationRun.findMany({
-          where: { account, ...ofCluster(query.cluster), ...behindRun(query) },
+          where: { account, ...ofClusters(query), ...behindRun(query) },
           orderBy: [{ startedAt: "desc" }, { id: "asc" }],
           take: query.limit + 1,
         });
@@ -89,12 +101,12 @@ export function createPrismaFleetStore(database: Database, clock: Clock): FleetS
         return row === null ? undefined : (await selectRuns(database, account, [row]))[0];
       }),
 
-    listOpenRuns: (signal, account, { cluster, endedSince }) =>
+    listOpenRuns: (signal, account, { clusters, endedSince }) =>
       read(signal, async () => {
         const rows = await prisma.reconciliationRun.findMany({
           where: {
             account,
-            ...ofCluster(cluster),
+            ...ofClusters({ clusters }),
             OR: [{ endedAt: null }, { endedAt: { gte: endedSince } }],
           },
           orderBy: [{ startedAt: "asc" }, { id: "asc" }],
@@ -126,16 +138,16 @@ async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T>
   return await translated(query);
 }
 
-function ofCluster(cluster: string | undefined) {
-  return cluster === undefined ? {} : { cluster };
+function ofClusters({ clusters }: ClusterSelection) {
+  return clusters === undefined ? {} : { cluster: { in: [...clusters] } };
 }
 
 function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {
   if (after === undefined) {
     return undefined;
   }
-  const [group = "", resource = "", namespace = "", name = ""] = toParts(after, 4);
-  return [group, resource, namespace, name];
+  const [cluster = "", group = "", resource = "", namespace = "", name = ""] = toParts(after, 5);
+  return [cluster, group, resource, namespace, name];
 }
 
 /** Runs that are older, or of the same time and behind it by id. */
@@ -146,18 +158,19 @@ function behindRun({ after }: PageQuery) {
   const [time = "", id = ""] = toParts(after, 2);
   const startedAt = new Date(time);
   if (Number.isNaN(startedAt.getTime()) || !/^[0-9a-f-]{36}$/.test(id)) {
-    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }]);
+    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
+      info: { reason: "INVALID_PAGE_TOKEN" },
+    });
   }
   return { OR: [{ startedAt: { lt: startedAt } }, { startedAt, id: { gt: id } }] };
 }
 
 /** What a comparison of rows, `(group, resource, namespace, name) > (...)`, comes to in Prisma's terms. */
-function behindFinding(page: PageQuery) {
-  const position = toObjectPosition(page);
-  if (position === undefined) {
+function behindFinding({ after }: PageQuery) {
+  if (after === undefined) {
     return {};
   }
-  const [group, resource, namespace, name] = position;
+  const [group = "", resource = "", namespace = "", name = ""] = toParts(after, 4);
   return {
     OR: [
       { group: { gt: group } },
@@ -172,6 +185,7 @@ function behindFinding(page: PageQuery) {
 function toObject(row: ObjectRow): FleetObject {
   const { group, version, resource, namespace, name } = row;
   return create(KubernetesObjectSchema, {
+    cluster: row.cluster,
     ref: { resourceType: { group, version, resource }, namespace, name },
     uid: row.uid,
     resourceVersion: row.resource_version,
@@ -182,7 +196,7 @@ function toObject(row: ObjectRow): FleetObject {
     state: enumFromName(ObjectStateSchema, row.state.toUpperCase()),
     quarantineReason: row.quarantine_reason ?? "",
     updateTime: timestampFromDate(row.updated_at),
-    ...(row.verified_at && { verifiedTime: timestampFromDate(row.verified_at) }),
+    freshness: toFreshness(row.verified_at),
   });
 }
 
@@ -193,7 +207,9 @@ function toObject(row: ObjectRow): FleetObject {
  */
 function toParts(after: Position, length: number): string[] {
   if (after.length !== length) {
-    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }]);
+    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
+      info: { reason: "INVALID_PAGE_TOKEN" },
+    });
   }
   return [...after];
 }

@@ -1,4 +1,4 @@
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
@@ -11,6 +11,7 @@ import { applyObservations, type ObservationContext } from "../sql/apply-observa
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
+import { setSessionScope } from "../sql/set-session-scope.ts";
 import { verifyResource } from "../sql/verify-resource.ts";
 import { type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
@@ -38,10 +39,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         await recordProgress(client, position, { refused: false, now: clock.now() });
         if (await isCurrentSession(client, position)) {
           await applyScope(client, position, scope);
-          await client.query(
-            "UPDATE agent_session SET scope = $4 WHERE account = $1 AND cluster = $2 AND epoch = $3",
-            [position.account, position.cluster, position.epoch, toBinary(ScopeDeclaredSchema, scope)],
-          );
+          await setSessionScope(client, position, scope);
         }
       });
     },
@@ -101,17 +99,17 @@ async function applyBatch(
   batch: Batch,
   apply: Apply,
 ): Promise<BatchOutcome> {
-  const { resourceType, chunk } = batch;
+  const { resourceType, run } = batch;
   if (resourceType === undefined) {
-    throw new TerminalError("a batch names no kind");
+    throw new TerminalError("the batch has no resource type");
   }
   const { incarnation, observations } = toObservations(position, batch);
   const now = clock.now();
-  const context = { ...position, ...resourceType, incarnation, now, runId: chunk?.runId };
+  const context = { ...position, ...resourceType, incarnation, now, runId: run?.runId };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
     const refused = outOfScope > 0 || quarantined.length > 0;
-    const repair = chunk && { repair: { runId: chunk.runId, bytes: countBytes(observations) } };
+    const repair = run && { repair: { runId: run.runId, bytes: countBytes(observations) } };
     await recordProgress(client, position, { refused, now, ...repair });
     return { applied, quarantined };
   });

@@ -4,7 +4,10 @@ import { TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
+import { closeSession } from "../sql/close-session.ts";
+import { keepSessions } from "../sql/keep-sessions.ts";
 import { openSession, type SessionOpening } from "../sql/open-session.ts";
+import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Sessions of agents in Postgres. */
@@ -18,43 +21,32 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
         if (opening.boundUid !== request.clusterUid) {
           throw new TerminalError(
             `cluster "${request.cluster}" is bound to kube-system uid ${opening.boundUid}, and this agent reads one with uid ${request.clusterUid}; give the rebuilt or cloned cluster a name of its own`,
+            { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
         }
         const session = { account: request.account, cluster: request.cluster, epoch: opening.epoch };
         const connectRun = needsRun(request, opening)
           ? await addRun(client, session, {
               id: random.uuid(),
+              initiator: request.initiator,
               trigger: ReconciliationTrigger.CONNECT,
               now,
               deadlineMs: request.runDeadlineMs,
             })
           : undefined;
-        return { ...session, connectRun };
+        const storedScope = await selectStoredScope(client, session);
+        return { ...session, connectRun, storedScope };
       });
     },
 
-    async closeSession(signal, { account, cluster, epoch }) {
+    async closeSession(signal, session) {
       signal.throwIfAborted();
-      await translated(() =>
-        database.prisma.agentSession.updateMany({
-          where: { account, cluster, epoch, closedAt: null },
-          data: { closedAt: clock.now() },
-        }),
-      );
+      await translated(() => closeSession(database.pool, session, clock.now()));
     },
 
     async keepSessions(signal, sessions) {
       signal.throwIfAborted();
-      const { rows } = await translated(() =>
-        database.pool.query<{ account: string; cluster: string; epoch: string }>(KEEP, [
-          sessions.map(({ account }) => account),
-          sessions.map(({ cluster }) => cluster),
-          sessions.map(({ epoch }) => epoch),
-          clock.now(),
-        ]),
-      );
-      const current = new Set(rows.map((row) => `${row.account} ${row.cluster} ${row.epoch}`));
-      return sessions.filter(({ account, cluster, epoch }) => !current.has(`${account} ${cluster} ${epoch}`));
+      return await translated(() => keepSessions(database.pool, sessions, clock.now()));
     },
   };
 }
@@ -71,10 +63,3 @@ function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
     (request.volatileBus && lastReplyTopic !== request.replyTopic)
   );
 }
-
-const KEEP = `
-UPDATE agent_session s SET seen_at = $4
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch), cluster c
-WHERE s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch AND s.closed_at IS NULL
-  AND c.account = k.account AND c.name = k.cluster AND c.epoch = k.epoch
-RETURNING s.account, s.cluster, s.epoch`;

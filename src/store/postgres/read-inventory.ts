@@ -1,19 +1,20 @@
 import { create } from "@bufbuild/protobuf";
 import type { Pool } from "pg";
-import { RunChunkSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { InventoryChunkSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { VerifyObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   type ResourceInventory,
   ResourceInventorySchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ObjectRefSchema, type ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { formatKey } from "../../domain/object-key.ts";
+import {
+  ObjectKeySchema,
+  ObjectRefSchema,
+  type ResourceType,
+} from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { INVENTORY_CHUNK_ROWS } from "../../domain/limits.ts";
 import type { RunAttempt } from "../ingest-store.ts";
 import { type InventoryRow, selectInventory } from "../sql/select-inventory.ts";
 import { translated } from "./database.ts";
-
-/** Rows in a chunk: about 70 KB of Protobuf, and with the longest names less than any bus takes. */
-const CHUNK_ROWS = 500;
 
 /**
  * What Postgres believes of a kind, in chunks that tile the key space. Each chunk is read by one query that goes
@@ -30,24 +31,24 @@ export async function* readInventory(
   let after = { namespace: "", name: "" };
   for (let last = false; !last; ) {
     signal.throwIfAborted();
-    const { incarnation, highWaterMark, rows } = await translated(() =>
-      selectInventory(pool, position, resourceType, request.initiator, after, CHUNK_ROWS),
+    const { incarnation, highWatermark, rows } = await translated(() =>
+      selectInventory(pool, position, resourceType, request.initiator, after, INVENTORY_CHUNK_ROWS),
     );
-    last = rows.length < CHUNK_ROWS;
+    last = rows.length < INVENTORY_CHUNK_ROWS;
     const through = last ? after : (rows.at(-1) ?? after);
     yield create(ResourceInventorySchema, {
       resourceType,
       incarnation,
       objects: rows.filter((row) => !row.managed).map(toVerifyObject),
-      chunk: create(RunChunkSchema, {
-        runId: request.runId,
-        attempt,
-        after: after.name === "" ? "" : formatKey(after),
-        through: last ? "" : formatKey(through),
-        last,
+      chunk: create(InventoryChunkSchema, {
+        run: { runId: request.runId, attempt },
+        range: {
+          ...(after.name !== "" && { after: toKey(after) }),
+          ...(!last && { through: toKey(through) }),
+        },
         trigger: request.trigger,
-        highWatermark: highWaterMark,
-        managed: rows.filter((row) => row.managed).map(toRef),
+        highWatermark,
+        managed: rows.filter((row) => row.managed).map(toKey),
       }),
     });
     after = { namespace: through.namespace, name: through.name };
@@ -56,14 +57,14 @@ export async function* readInventory(
 
 function toVerifyObject(row: InventoryRow) {
   return create(VerifyObjectSchema, {
-    ref: toRef(row),
+    ref: create(ObjectRefSchema, { namespace: row.namespace, name: row.name }),
     uid: row.uid,
     resourceVersion: row.resource_version,
     checksum: row.checksum ?? new Uint8Array(),
-    contentFormat: row.form,
+    contentFormat: row.content_format,
   });
 }
 
-function toRef({ namespace, name }: Pick<InventoryRow, "namespace" | "name">) {
-  return create(ObjectRefSchema, { namespace, name });
+function toKey({ namespace, name }: Pick<InventoryRow, "namespace" | "name">) {
+  return create(ObjectKeySchema, { namespace, name });
 }

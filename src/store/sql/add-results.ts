@@ -5,8 +5,8 @@ import type { ClusterKey } from "../postgres/database.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 
 /**
- * Puts every kind of the cluster's scope into the run, and returns those that are still to be compared: a kind
- * that an earlier attempt brought to its end is done. A run without kinds ends here.
+ * Adds every resource type of the cluster's scope to the run, and returns those that are not compared yet: an
+ * earlier attempt may have ended some. A run without resource types ends here.
  */
 export async function addResults(
   client: ClientBase,
@@ -25,12 +25,12 @@ export async function addResults(
 }
 
 const ADD = `
-INSERT INTO reconciliation_kind (account, cluster, run_id, api_group, resource, version)
-SELECT account, cluster, $3, api_group, resource, version FROM kind_state
+INSERT INTO reconciliation_result (account, cluster, run_id, api_group, resource, api_version)
+SELECT account, cluster, $3, api_group, resource, api_version FROM resource_state
 WHERE account = $1 AND cluster = $2
-ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET version = EXCLUDED.version`;
+ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET api_version = EXCLUDED.api_version`;
 
 const PENDING = `
-SELECT api_group AS "group", resource, version FROM reconciliation_kind
+SELECT api_group AS "group", resource, api_version AS version FROM reconciliation_result
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND ended_at IS NULL
 ORDER BY api_group, resource`;

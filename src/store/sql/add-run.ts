@@ -7,12 +7,12 @@ import {
   ReconciliationRequestSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ConflictError, TerminalError } from "../../lib/errors.ts";
-import { INITIATOR } from "../run-store.ts";
 import type { SessionKey } from "../session-store.ts";
 
-/** A run to be added. */
+/** A run to add. */
 export interface NewRun {
   readonly id: string;
+  readonly initiator: string;
   readonly trigger: ReconciliationTrigger;
   readonly now: Date;
   readonly deadlineMs: number;
@@ -22,23 +22,27 @@ export interface NewRun {
 export async function addRun(
   client: ClientBase,
   { account, cluster, epoch }: SessionKey,
-  { id, trigger, now, deadlineMs }: NewRun,
+  { id, initiator, trigger, now, deadlineMs }: NewRun,
 ): Promise<ReconciliationRequest> {
   const { rowCount } = await client.query(ADD_RUN, [
     account,
     cluster,
     id,
-    INITIATOR,
+    initiator,
     nameOf(trigger),
     epoch,
     now,
     new Date(now.getTime() + deadlineMs),
   ]);
   if (rowCount === 0) {
-    throw new ConflictError(`another run of cluster "${cluster}" is active; wait for its end and try again`);
+    const { rows } = await client.query<{ id: string }>(FIND_ACTIVE, [account, cluster]);
+    const [active] = rows;
+    throw new ConflictError(`another run of cluster "${cluster}" is active; wait for its end and try again`, {
+      info: { reason: "RUN_ACTIVE", ...(active && { metadata: { run_id: active.id } }) },
+    });
   }
   return create(ReconciliationRequestSchema, {
-    initiator: INITIATOR,
+    initiator,
     time: timestampFromDate(now),
     runId: id,
     trigger,
@@ -53,6 +57,8 @@ function nameOf(trigger: ReconciliationTrigger): string {
       return "CONNECT";
     case ReconciliationTrigger.MANUAL:
       return "MANUAL";
+    case ReconciliationTrigger.CRON:
+      return "CRON";
     default:
       throw new TerminalError(`unknown trigger ${trigger} of a run`);
   }
@@ -61,4 +67,7 @@ function nameOf(trigger: ReconciliationTrigger): string {
 const ADD_RUN = `
 INSERT INTO reconciliation_run (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at)
 VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, $7, $8)
-ON CONFLICT (account, cluster) WHERE ended_at IS NULL DO NOTHING`;
+ON CONFLICT DO NOTHING`;
+
+const FIND_ACTIVE =
+  "SELECT id FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND ended_at IS NULL";

@@ -12,32 +12,36 @@ export interface ObservationContext {
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
   readonly now: Date;
-  /** The run that the observations repair, if any: rows of a kind that was verified before, and that they change, become its findings. */
+  /** Run that the observations repair. The rows that they change become its findings if the resource type was verified before. */
   readonly runId: string | undefined;
 }
 
-/** What became of the observations. */
+/** Result of a statement. */
 export interface ObservationsOutcome {
   /** Rows written. */
   readonly applied: number;
-  /** Observations of a kind or namespace that the scope excludes. */
+  /** Observations of a resource type or namespace that the scope excludes. */
   readonly outOfScope: number;
 }
 
 /**
- * The rule that decides every write, for the observations of one kind, in one statement.
+ * The rule that decides every write, for the observations of one resource type, in one statement.
  *
- * An observation applies when `(incarnation, O) >= (row or tombstone, else floor)`:
- * - `>=`, because at equal O there is one truth; a row that somebody edited on an idle cluster is set right by it.
- * - A row above the highest version that the kind was ever observed at (`kind.mark`, as it was before this
- *   statement) is corrupt and counts as 0; a floor above it likewise.
- * - A newer incarnation starts with mark and floor at 0. An unset one takes the kind's own, unless that was found
- *   by a younger session: then the observation is from before versions went back.
+ * An observation applies if `(incarnation, O) >= (row or tombstone, else low watermark)`:
+ * - `>=`, because at equal O there is one truth; it repairs a row that somebody edited on an idle cluster.
+ * - A row above the highest version at which the resource type was ever observed (`state.high`, as it was before this
+ *   statement) is corrupt and counts as 0; so does a low watermark above it.
+ * - A newer incarnation starts with both watermarks at 0. An unset one takes the stored one, unless a younger session
+ *   detected that: then the observation is from before versions went back.
  *
- * What a run brings of a kind that was never verified is its first copy, and no finding; and a run that is not known has
- * none: nobody would ever show or purge them.
+ * A change number is drawn only if a reader sees a change. The cluster's lock orders the numbers as commits; they are at
+ * least the time in microseconds, so they do not go back after a restore of the database. A tombstone keeps the last
+ * content, for those who follow changes.
  *
- * The caller holds the cluster's lock, so what the common table expressions read is what is written to.
+ * Repairs of a resource type that was never verified are its first copy, and no findings. A run that is not known has
+ * no findings either, because nothing would show or purge them.
+ *
+ * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
  */
 export async function applyObservations(
   client: ClientBase,
@@ -62,96 +66,137 @@ export async function applyObservations(
     toTextArray(observations.map((observation) => observation.observedVersion)),
     toTextArray(observations.map((observation) => observation.content)),
     toByteaArray(observations.map((observation) => observation.checksum)),
-    toTextArray(observations.map((observation) => observation.form)),
+    toTextArray(observations.map((observation) => observation.contentFormat)),
     toTextArray(observations.map((observation) => observation.quarantineReason)),
   ]);
   const [row] = rows;
   return { applied: row?.applied ?? 0, outOfScope: row?.out_of_scope ?? observations.length };
 }
 
+/** True if readers see a difference between the row (o) and its new state. */
+const IS_CHANGED = `
+  (o.state, o.uid, o.resource_version, o.checksum, o.content_format, o.quarantine_reason) IS DISTINCT FROM
+  (EXCLUDED.state, EXCLUDED.uid, EXCLUDED.resource_version, EXCLUDED.checksum, EXCLUDED.content_format, EXCLUDED.quarantine_reason)`;
+
 const APPLY = `
-WITH kind AS (
-  SELECT incarnation, high_water_mark AS mark, namespaces, verified_at,
-         CASE WHEN floor > high_water_mark THEN 0 ELSE floor END AS floor,
+WITH state AS (
+  SELECT incarnation, high_watermark AS high, namespaces, verified_at,
+         CASE WHEN low_watermark > high_watermark THEN 0 ELSE low_watermark END AS low,
          CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
-  FROM kind_state
+  FROM resource_state
   WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+),
+counter AS (
+  SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
+                  (extract(epoch FROM $8::timestamptz) * 1000000)::bigint) AS base
 ),
 item AS (
   SELECT i.namespace, i.name, i.state, i.uid, i.resource_version, i.observed::numeric AS observed_version,
-         i.content, i.checksum, i.form, i.reason
+         i.content, i.checksum, i.content_format, i.reason
   FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
               $17::bytea[], $18::text[], $19::text[])
-    AS i(namespace, name, state, uid, resource_version, observed, content, checksum, form, reason)
+    AS i(namespace, name, state, uid, resource_version, observed, content, checksum, content_format, reason)
 ),
-judged AS (
-  SELECT item.*, kind.inc, kind.verified_at,
+candidate AS (
+  SELECT item.*, state.inc, state.verified_at,
          o.state AS old_state, o.uid AS old_uid, o.resource_version AS old_resource_version,
-         o.checksum AS old_checksum, o.form AS old_form,
-         (o.incarnation, o.observed_version) > (kind.incarnation, kind.mark) AS corrupt
+         o.checksum AS old_checksum, o.content_format AS old_content_format,
+         (o.incarnation, o.observed_version) > (state.incarnation, state.high) AS corrupt
   FROM item
-  CROSS JOIN kind
+  CROSS JOIN state
   LEFT JOIN kubernetes_object o
     ON o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
     AND o.namespace = item.namespace AND o.name = item.name
-  WHERE (cardinality(kind.namespaces) = 0 OR item.namespace = ANY (kind.namespaces))
+  WHERE (cardinality(state.namespaces) = 0 OR item.namespace = ANY (state.namespaces))
     AND (o.name IS NOT NULL
-         OR (kind.inc, item.observed_version) >=
-            (kind.incarnation, CASE WHEN kind.inc > kind.incarnation THEN 0 ELSE kind.floor END))
+         OR (state.inc, item.observed_version) >=
+            (state.incarnation, CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END))
+),
+numbered AS (
+  SELECT candidate.*, counter.base + row_number() OVER (ORDER BY namespace COLLATE "C", name COLLATE "C") AS seq
+  FROM candidate CROSS JOIN counter
 ),
 written AS (
   INSERT INTO kubernetes_object AS o
-    (account, cluster, api_group, resource, namespace, name, version, state, uid, resource_version,
-     observed_version, incarnation, content, checksum, form, quarantine_reason, updated_at)
+    (account, cluster, api_group, resource, namespace, name, api_version, state, uid, resource_version,
+     observed_version, incarnation, content, checksum, content_format, quarantine_reason,
+     change_seq, created_seq, selector_seq, changed_at, updated_at)
   SELECT $1, $2, $3, $4, namespace, name, $5, state, uid, resource_version,
-         observed_version, inc, content::jsonb, checksum, form, reason, $8
-  FROM judged
+         observed_version, inc, content::jsonb, checksum, content_format, reason,
+         seq, seq, seq, $8, $8
+  FROM numbered
   ORDER BY namespace COLLATE "C", name COLLATE "C"
   ON CONFLICT (account, cluster, api_group, resource, namespace, name) DO UPDATE SET
-    version = EXCLUDED.version, state = EXCLUDED.state, uid = EXCLUDED.uid,
+    api_version = EXCLUDED.api_version, state = EXCLUDED.state, uid = EXCLUDED.uid,
     resource_version = EXCLUDED.resource_version, observed_version = EXCLUDED.observed_version,
-    incarnation = EXCLUDED.incarnation, content = EXCLUDED.content, checksum = EXCLUDED.checksum,
-    form = EXCLUDED.form, quarantine_reason = EXCLUDED.quarantine_reason, updated_at = EXCLUDED.updated_at
+    incarnation = EXCLUDED.incarnation,
+    content = CASE WHEN EXCLUDED.state = 'absent' THEN o.content ELSE EXCLUDED.content END,
+    checksum = EXCLUDED.checksum, content_format = EXCLUDED.content_format,
+    quarantine_reason = EXCLUDED.quarantine_reason, updated_at = EXCLUDED.updated_at,
+    change_seq = CASE WHEN ${IS_CHANGED} THEN EXCLUDED.change_seq ELSE o.change_seq END,
+    changed_at = CASE WHEN ${IS_CHANGED} THEN EXCLUDED.changed_at ELSE o.changed_at END,
+    created_seq = CASE
+      WHEN EXCLUDED.state = 'absent' OR (o.state <> 'absent' AND o.uid = EXCLUDED.uid) THEN o.created_seq
+      ELSE EXCLUDED.created_seq
+    END,
+    selector_seq = CASE
+      WHEN EXCLUDED.state <> 'absent' AND EXCLUDED.labels IS DISTINCT FROM o.labels THEN EXCLUDED.selector_seq
+      ELSE o.selector_seq
+    END
   WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)
-     OR (o.incarnation, o.observed_version) > (SELECT incarnation, mark FROM kind)
+     OR (o.incarnation, o.observed_version) > (SELECT incarnation, high FROM state)
   RETURNING namespace, name
 ),
-marked AS (
-  UPDATE kind_state k SET
-    incarnation = seen.inc,
-    high_water_mark = seen.mark,
-    floor = CASE WHEN seen.inc > k.incarnation THEN 0 ELSE k.floor END
-  FROM (SELECT kind.inc, max(item.observed_version) AS mark FROM item CROSS JOIN kind GROUP BY kind.inc) seen
-  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
-    AND (seen.inc, seen.mark) > (k.incarnation, k.high_water_mark)
+counted AS (
+  UPDATE cluster SET change_seq = counter.base + (SELECT count(*) FROM candidate)
+  FROM counter
+  WHERE account = $1 AND name = $2
 ),
-found AS (
+new_watermark AS (
+  UPDATE resource_state k SET
+    incarnation = seen.inc,
+    high_watermark = seen.high,
+    low_watermark = CASE WHEN seen.inc > k.incarnation THEN 0 ELSE k.low_watermark END
+  FROM (SELECT state.inc, max(item.observed_version) AS high FROM item CROSS JOIN state GROUP BY state.inc) seen
+  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
+    AND (seen.inc, seen.high) > (k.incarnation, k.high_watermark)
+),
+new_finding AS (
   INSERT INTO reconciliation_finding
-    (account, cluster, run_id, api_group, resource, namespace, name, version, type, detail, found_at)
+    (account, cluster, run_id, api_group, resource, namespace, name, api_version, type, cause, detail, found_at)
   SELECT $1, $2, $9::uuid, $3, $4, namespace, name, $5,
-         CASE WHEN state = 'absent' THEN 'GHOST' WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'MISSING' ELSE 'CHANGED' END,
+         CASE
+           WHEN state = 'absent' THEN 'GHOST_ROW'
+           WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'MISSING_ROW'
+           ELSE 'STALE_ROW'
+         END,
+         CASE
+           WHEN COALESCE(old_state, 'absent') = 'absent' THEN NULL
+           WHEN corrupt OR old_checksum IS NULL THEN 'MANUAL_EDIT'
+           WHEN state = 'absent' OR old_uid <> uid OR old_resource_version <> resource_version THEN 'MISSED_CHANGE'
+         END,
          CASE
            WHEN state = 'absent' THEN 'the row''s object is not in the cluster'
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'the object had no row'
-           WHEN corrupt THEN 'observed version above all that the kind was ever observed at'
+           WHEN corrupt THEN 'observed version above all at which the resource type was ever observed'
            WHEN old_checksum IS NULL THEN 'written by something other than the ingester'
            WHEN old_uid <> uid THEN 'another object of the same name'
            WHEN old_resource_version <> resource_version THEN 'resource version ' || old_resource_version || ' instead of ' || resource_version
            WHEN old_checksum <> checksum THEN 'content differs at the same resource version'
-           WHEN old_form <> form THEN 'content made in another form'
+           WHEN old_content_format <> content_format THEN 'content in another format'
            ELSE 'could not be stored before'
          END,
          $8
-  FROM judged JOIN written USING (namespace, name)
+  FROM candidate JOIN written USING (namespace, name)
   WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $9::uuid)
     AND verified_at IS NOT NULL
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
-                OR (old_state, old_uid, old_resource_version, old_checksum, old_form)
-                   IS DISTINCT FROM (state, uid, resource_version, checksum, form) END)
+                OR (old_state, old_uid, old_resource_version, old_checksum, old_content_format)
+                   IS DISTINCT FROM (state, uid, resource_version, checksum, content_format) END)
   ON CONFLICT DO NOTHING
 )
 SELECT (SELECT count(*) FROM written)::int AS applied,
-       (SELECT count(*) FROM item, kind
-        WHERE cardinality(kind.namespaces) > 0 AND NOT item.namespace = ANY (kind.namespaces))::int AS out_of_scope
-FROM kind`;
+       (SELECT count(*) FROM item, state
+        WHERE cardinality(state.namespaces) > 0 AND NOT item.namespace = ANY (state.namespaces))::int AS out_of_scope
+FROM state`;

@@ -3,43 +3,54 @@ import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
 /**
- * Makes the scope the cluster's. Leaving the scope is no claim of absence: what left loses rows, tombstones and,
- * for a whole kind or for a kind whose namespaces shrank, its floor; so that it is taken up again when the scope
- * widens. A kind that stays keeps what is known of it, also under another API version. Safe to repeat.
+ * Stores the scope of the cluster. Leaving the scope is no claim of absence: what left loses rows and tombstones, and a
+ * resource type that left, or whose namespaces shrank, its low watermark, so that the rows return when the scope widens.
+ * A resource type that stays keeps its state, also under another API version; so does one of a group that did not answer
+ * discovery. Safe to repeat.
  */
 export async function applyScope(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   scope: ScopeDeclared,
 ): Promise<void> {
-  const resources = scope.resources.flatMap(({ resourceType, namespaces }) =>
-    resourceType === undefined
+  const parameters = [account, cluster, JSON.stringify(toRows(scope))];
+  await client.query(DROP_NAMESPACES, parameters);
+  await client.query(DROP_RESOURCES, [...parameters, scope.undecided.map(({ group }) => group)]);
+  await client.query(PUT_RESOURCES, parameters);
+}
+
+function toRows({ resources, namespaces }: ScopeDeclared): object[] {
+  return resources.flatMap((scope) =>
+    scope.resourceType === undefined
       ? []
       : [
           {
-            api_group: resourceType.group,
-            resource: resourceType.resource,
-            version: resourceType.version,
-            namespaces,
+            api_group: scope.resourceType.group,
+            resource: scope.resourceType.resource,
+            api_version: scope.resourceType.version,
+            kind: scope.kind,
+            singular: scope.singular,
+            short_names: scope.shortNames,
+            namespaced: scope.namespaced,
+            categories: scope.categories,
+            verbs: scope.verbs,
+            namespaces: scope.namespaced ? namespaces : [],
           },
         ],
   );
-  const parameters = [account, cluster, JSON.stringify(resources)];
-  await client.query(DROP_NAMESPACES, parameters);
-  await client.query(DROP_RESOURCES, parameters);
-  await client.query(PUT_RESOURCES, parameters);
 }
 
 const SCOPE = `
 WITH scope AS (
-  SELECT s.api_group, s.resource, s.version,
-         ARRAY(SELECT jsonb_array_elements_text(s.namespaces)) AS namespaces
-  FROM jsonb_to_recordset($3::jsonb) AS s(api_group text, resource text, version text, namespaces jsonb)
+  SELECT *
+  FROM jsonb_to_recordset($3::jsonb) AS s(
+    api_group text, resource text, api_version text, kind text, singular text, short_names text[], namespaced boolean,
+    categories text[], verbs text[], namespaces text[])
 )`;
 
 const DROP_NAMESPACES = `${SCOPE},
 narrowed AS (
-  UPDATE kind_state k SET floor = 0
+  UPDATE resource_state k SET low_watermark = 0
   FROM scope s
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = s.api_group AND k.resource = s.resource
     AND cardinality(s.namespaces) > 0 AND (cardinality(k.namespaces) = 0 OR NOT k.namespaces <@ s.namespaces)
@@ -51,17 +62,23 @@ WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = s.api_group AND o.reso
 
 const DROP_RESOURCES = `${SCOPE},
 gone AS (
-  DELETE FROM kind_state k
-  WHERE account = $1 AND cluster = $2
+  DELETE FROM resource_state k
+  WHERE account = $1 AND cluster = $2 AND NOT api_group = ANY ($4::text[])
     AND NOT EXISTS (SELECT 1 FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)
 )
 DELETE FROM kubernetes_object o
-WHERE account = $1 AND cluster = $2
+WHERE account = $1 AND cluster = $2 AND NOT api_group = ANY ($4::text[])
   AND NOT EXISTS (SELECT 1 FROM scope s WHERE s.api_group = o.api_group AND s.resource = o.resource)`;
 
 const PUT_RESOURCES = `${SCOPE}
-INSERT INTO kind_state AS k (account, cluster, api_group, resource, version, namespaces)
-SELECT $1, $2, api_group, resource, version, namespaces FROM scope
-ON CONFLICT (account, cluster, api_group, resource) DO UPDATE
-SET version = EXCLUDED.version, namespaces = EXCLUDED.namespaces
-WHERE (k.version, k.namespaces) IS DISTINCT FROM (EXCLUDED.version, EXCLUDED.namespaces)`;
+INSERT INTO resource_state AS k
+  (account, cluster, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs, namespaces)
+SELECT $1, $2, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs, namespaces
+FROM scope
+ON CONFLICT (account, cluster, api_group, resource) DO UPDATE SET
+  api_version = EXCLUDED.api_version, kind = EXCLUDED.kind, singular = EXCLUDED.singular,
+  short_names = EXCLUDED.short_names, namespaced = EXCLUDED.namespaced, categories = EXCLUDED.categories,
+  verbs = EXCLUDED.verbs, namespaces = EXCLUDED.namespaces
+WHERE (k.api_version, k.kind, k.singular, k.short_names, k.namespaced, k.categories, k.verbs, k.namespaces)
+  IS DISTINCT FROM (EXCLUDED.api_version, EXCLUDED.kind, EXCLUDED.singular, EXCLUDED.short_names, EXCLUDED.namespaced,
+                    EXCLUDED.categories, EXCLUDED.verbs, EXCLUDED.namespaces)`;

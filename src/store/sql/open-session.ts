@@ -52,6 +52,7 @@ export async function openSession(
     ...key,
     request.instanceId,
     request.agentVersion,
+    request.kubernetesVersion,
     request.replyTopic,
     now,
   ]);
@@ -74,10 +75,10 @@ WHERE account = $1 AND cluster = $2 AND epoch < $3 AND closed_at IS NULL`;
 
 const SUPERSEDE_RUN = `
 UPDATE reconciliation_run SET
-  state = 'SUPERSEDED', ended_at = $3, error_reason = 'NewSession', error_message = 'a new session of the cluster was opened'
+  state = 'SUPERSEDED', ended_at = $3, failure_reason = 'NewSession', failure_message = 'a new session of the cluster was opened'
 WHERE account = $1 AND cluster = $2 AND ended_at IS NULL
 RETURNING trigger`;
 
 const ADD_SESSION = `
-INSERT INTO agent_session (account, cluster, epoch, instance_id, agent_version, reply_topic, opened_at, seen_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $7)`;
+INSERT INTO agent_session (account, cluster, epoch, instance_id, agent_version, kubernetes_version, reply_topic, opened_at, seen_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`;

@@ -10,7 +10,7 @@ export interface InventoryRow {
   readonly resource_version: string;
   /** Null when the row is not to be trusted. */
   readonly checksum: Buffer | null;
-  readonly form: string;
+  readonly content_format: string;
   /** The initiator manages the object itself. */
   readonly managed: boolean;
 }
@@ -18,7 +18,7 @@ export interface InventoryRow {
 /** A part of a kind's inventory, in key order. */
 export interface InventoryPage {
   readonly incarnation: bigint;
-  readonly highWaterMark: string;
+  readonly highWatermark: string;
   readonly rows: readonly InventoryRow[];
 }
 
@@ -35,7 +35,12 @@ export async function selectInventory(
   limit: number,
 ): Promise<InventoryPage> {
   const [states, objects] = await Promise.all([
-    pool.query<{ incarnation: string; mark: string }>(SELECT_STATE, [account, cluster, group, resource]),
+    pool.query<{ incarnation: string; high_watermark: string }>(SELECT_STATE, [
+      account,
+      cluster,
+      group,
+      resource,
+    ]),
     pool.query<InventoryRow>(SELECT_ROWS, [
       account,
       cluster,
@@ -50,21 +55,21 @@ export async function selectInventory(
   const [state] = states.rows;
   return {
     incarnation: BigInt(state?.incarnation ?? 0),
-    highWaterMark: state?.mark ?? "0",
+    highWatermark: state?.high_watermark ?? "0",
     rows: objects.rows,
   };
 }
 
 const SELECT_STATE = `
-SELECT incarnation, high_water_mark AS mark FROM kind_state
+SELECT incarnation, high_watermark FROM resource_state
 WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 
 const SELECT_ROWS = `
-SELECT o.namespace, o.name, o.uid, o.resource_version, o.form,
-       CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_water_mark) THEN o.checksum END AS checksum,
+SELECT o.namespace, o.name, o.uid, o.resource_version, o.content_format,
+       CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark) THEN o.checksum END AS checksum,
        o.managed_by IS NOT DISTINCT FROM $5 AS managed
 FROM kubernetes_object o
-JOIN kind_state k ON k.account = o.account AND k.cluster = o.cluster AND k.api_group = o.api_group AND k.resource = o.resource
+JOIN resource_state k ON k.account = o.account AND k.cluster = o.cluster AND k.api_group = o.api_group AND k.resource = o.resource
 WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
   AND (o.namespace, o.name) > ($6, $7) AND o.state <> 'absent'
 ORDER BY o.namespace, o.name

@@ -1,11 +1,10 @@
 import type { ClientBase } from "pg";
-import type { Failure, ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { StreamPosition } from "../ingest-store.ts";
+import type { RunFailure } from "../run-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 import type { Progress } from "./record-progress.ts";
-
-type Reason = Pick<Failure, "reason" | "message">;
 
 /**
  * Ends one kind of a run, and the run with the last of its kinds. When nothing of the comparison's range of
@@ -22,10 +21,11 @@ export async function verifyResource(
   now: Date,
 ): Promise<void> {
   const { account, cluster, epoch } = position;
-  const { resourceType, runId } = end;
-  if (resourceType === undefined) {
+  const { resourceType, run: ref } = end;
+  if (resourceType === undefined || ref === undefined) {
     return;
   }
+  const { runId } = ref;
   const { rows } = await client.query<{ started_at: Date }>(FIND_PENDING, [
     account,
     cluster,
@@ -53,9 +53,22 @@ export async function verifyResource(
     end.equal,
     end.put,
     end.deleted,
+    end.compared,
+    end.managed,
     failure?.reason ?? null,
     failure?.message ?? null,
   ]);
+  if (failure !== undefined) {
+    const { reason, message } = failure;
+    await client.query(RECORD_FAILURE, [
+      account,
+      cluster,
+      resourceType.group,
+      resourceType.resource,
+      reason,
+      message,
+    ]);
+  }
   await endRunWhenComplete(client, position, runId, now);
 }
 
@@ -63,7 +76,7 @@ export async function verifyResource(
 function failureOf(
   { gapSequence, refusedSequence }: Progress,
   { firstSequence }: ResourceReconciled,
-): Reason | undefined {
+): RunFailure | undefined {
   if (gapSequence > firstSequence) {
     return {
       reason: "SequenceGap",
@@ -85,7 +98,7 @@ async function verify(
   resourceType: ResourceType,
   end: ResourceReconciled,
   askedAt: Date,
-): Promise<Reason | undefined> {
+): Promise<RunFailure | undefined> {
   const byPosition = end.listVersion === "";
   const { rowCount } = await client.query(VERIFY, [
     account,
@@ -110,34 +123,41 @@ async function verify(
 const FIND_PENDING = `
 SELECT r.started_at
 FROM reconciliation_run r
-JOIN reconciliation_kind k ON k.account = r.account AND k.cluster = r.cluster AND k.run_id = r.id
+JOIN reconciliation_result k ON k.account = r.account AND k.cluster = r.cluster AND k.run_id = r.id
 WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.epoch = $6 AND r.ended_at IS NULL
   AND k.api_group = $4 AND k.resource = $5 AND k.ended_at IS NULL`;
 
 const VERIFY_RESOURCE = `
-UPDATE reconciliation_kind SET
-  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, failure_reason = $11, failure_message = $12
+UPDATE reconciliation_result SET
+  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, compared = $11, managed = $12,
+  failure_reason = $13, failure_message = $14
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
 // Floors, marks and verified times only grow; all start again with a new incarnation. A floor above the mark is
 // corrupt and counts as 0.
 const VERIFY = `
-UPDATE kind_state k SET
+UPDATE resource_state k SET
   incarnation = v.inc,
-  floor = CASE WHEN v.inc = k.incarnation AND k.floor <= k.high_water_mark THEN greatest(k.floor, v.version) ELSE v.version END,
-  high_water_mark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_water_mark, v.version) ELSE v.version END,
-  verified_at = greatest(k.verified_at, $7)
+  low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark THEN greatest(k.low_watermark, v.version) ELSE v.version END,
+  high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
+  verified_at = greatest(k.verified_at, $7),
+  failure_reason = NULL,
+  failure_message = NULL
 FROM (
   SELECT COALESCE($5::bigint, CASE WHEN $8::bigint >= incarnation THEN incarnation ELSE 0 END) AS inc,
          $6::numeric AS version
-  FROM kind_state WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+  FROM resource_state WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
 ) v
 WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4 AND v.inc >= k.incarnation`;
 
+const RECORD_FAILURE = `
+UPDATE resource_state SET failure_reason = $5, failure_message = $6
+WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
+
 const PURGE_TOMBSTONES = `
-DELETE FROM kubernetes_object o USING kind_state k
+DELETE FROM kubernetes_object o USING resource_state k
 WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
   AND o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
   AND o.state = 'absent'
-  AND ((o.incarnation, o.observed_version) <= (k.incarnation, k.floor)
-       OR (o.incarnation, o.observed_version) > (k.incarnation, k.high_water_mark))`;
+  AND ((o.incarnation, o.observed_version) <= (k.incarnation, k.low_watermark)
+       OR (o.incarnation, o.observed_version) > (k.incarnation, k.high_watermark))`;

@@ -54,7 +54,7 @@ export function describePoison(database: { readonly url: string }): void {
       const { inventories } = await world.beginRun();
       const [verify] =
         inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects ?? [];
-      expect(verify).toMatchObject({ resourceVersion: "10", form: "f1" });
+      expect(verify).toMatchObject({ resourceVersion: "10", contentFormat: "f1" });
       expect(verify?.checksum).toHaveLength(32);
     });
 
@@ -79,7 +79,7 @@ export function describePoison(database: { readonly url: string }): void {
       readonly canonical?: string;
       readonly storable?: boolean;
     }[] = JSON.parse(
-      readFileSync(new URL("../../unit/domain/canonical-json.vectors.json", import.meta.url), "utf8"),
+      readFileSync(new URL("../../../proto/conformance/canonical.json", import.meta.url), "utf8"),
     );
     const storable = vectors.filter((vector) => vector.canonical !== undefined && vector.storable !== false);
     expect(storable.length).toBeGreaterThan(10);

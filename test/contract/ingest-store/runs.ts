@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
 import { ConflictError, NotFoundError, TerminalError } from "../../../src/lib/errors.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove, resourceType } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
@@ -16,13 +17,13 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(
         inventories.map(({ resourceType, chunk, objects }) => [
           resourceType?.resource,
-          chunk?.after,
-          chunk?.last,
+          chunk?.range?.after,
+          chunk?.range?.through,
           objects.length,
         ]),
       ).toEqual([
-        ["configmaps", "", true, 0],
-        ["pods", "", true, 0],
+        ["configmaps", undefined, undefined, 0],
+        ["pods", undefined, undefined, 0],
       ]);
     });
 
@@ -34,9 +35,9 @@ export function describeRuns(database: { readonly url: string }): void {
       }
       const { inventories } = await world.beginRun();
       const chunks = inventories.filter(({ resourceType }) => resourceType?.resource === "pods");
-      expect(chunks.map(({ chunk }) => chunk?.last)).toEqual([false, false, true]);
-      expect(chunks[0]?.chunk?.after).toBe("");
-      expect(chunks[1]?.chunk?.after).toBe(chunks[0]?.chunk?.through);
+      expect(chunks.map(({ chunk }) => chunk?.range?.through === undefined)).toEqual([false, false, true]);
+      expect(chunks[0]?.chunk?.range?.after).toBeUndefined();
+      expect(chunks[1]?.chunk?.range?.after).toEqual(chunks[0]?.chunk?.range?.through);
       const listed = chunks.flatMap(({ objects }) =>
         objects.map(({ ref }) => [ref?.namespace ?? "", ref?.name ?? ""] as const),
       );
@@ -47,7 +48,10 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(listed).toEqual(sorted);
       expect(listed).toHaveLength(1200);
       const last = chunks[0]?.objects.at(-1)?.ref;
-      expect(chunks[0]?.chunk?.through).toBe(`${last?.namespace}/${last?.name}`);
+      expect(chunks[0]?.chunk?.range?.through).toMatchObject({
+        namespace: last?.namespace,
+        name: last?.name,
+      });
     });
 
     it("leaves out tombstones, and names what the initiator manages itself as managed", async () => {
@@ -79,7 +83,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ["observed version, up", "observed_version = 99999"],
       ["observed version, down", "observed_version = 1"],
       ["uid", "uid = 'other'"],
-      ["form", "form = 'other'"],
+      ["content format", "content_format = 'other'"],
     ])("does not vouch for a row whose %s was edited by hand (R27)", async (_what, edit) => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("a/y", { observed: 10 }));
@@ -96,7 +100,7 @@ export function describeRuns(database: { readonly url: string }): void {
     it("does not vouch for a row above the kind's mark even when its checksum was kept (R27)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }));
-      await world.sql("UPDATE kind_state SET high_water_mark = 5 WHERE cluster = $1");
+      await world.sql("UPDATE resource_state SET high_watermark = 5 WHERE cluster = $1");
       const { inventories } = await world.beginRun();
       expect(
         inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects[0]?.checksum,
@@ -105,7 +109,7 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("still covers a kind whose state somebody deleted", async () => {
       const world = await openWorld();
-      await world.sql("DELETE FROM kind_state WHERE cluster = $1");
+      await world.sql("DELETE FROM resource_state WHERE cluster = $1");
       const { inventories } = await world.beginRun();
       expect(inventories.map(({ resourceType }) => resourceType?.resource)).toEqual(["configmaps", "pods"]);
     });
@@ -118,14 +122,14 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       expect(await run(world)).toMatchObject({ state: "COMPARING" });
       await world.verifyResource(request.runId, CONFIG_MAPS, 51, world.sequence + 1n);
-      expect(await run(world)).toMatchObject({ state: "SUCCEEDED", error_reason: null });
+      expect(await run(world)).toMatchObject({ state: "SUCCEEDED", failure_reason: null });
       const resources = await world.sql(
-        `SELECT k.resource, floor::text, verified_at = r.started_at AS as_asked
-         FROM kind_state k JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 ORDER BY 1`,
+        `SELECT k.resource, low_watermark::text, verified_at = r.started_at AS as_asked
+         FROM resource_state k JOIN reconciliation_run r USING (account, cluster) WHERE cluster = $1 ORDER BY 1`,
       );
       expect(resources).toEqual([
-        { resource: "configmaps", floor: "51", as_asked: true },
-        { resource: "pods", floor: "50", as_asked: true },
+        { resource: "configmaps", low_watermark: "51", as_asked: true },
+        { resource: "pods", low_watermark: "50", as_asked: true },
       ]);
     });
 
@@ -139,12 +143,12 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await run(world)).toMatchObject({ state: "PARTIAL" });
       expect(await resourceTypeOf(world, "pods")).toMatchObject({
         failure_reason: "SequenceGap",
-        floor: "0",
+        low_watermark: "0",
         verified: false,
       });
       expect(await resourceTypeOf(world, "configmaps")).toMatchObject({
         failure_reason: null,
-        floor: "50",
+        low_watermark: "50",
         verified: true,
       });
     });
@@ -239,9 +243,9 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(
         await world.sql("SELECT name, type FROM reconciliation_finding WHERE cluster = $1 ORDER BY name"),
       ).toEqual([
-        { name: "changed", type: "CHANGED" },
-        { name: "ghost", type: "GHOST" },
-        { name: "missing", type: "MISSING" },
+        { name: "changed", type: "STALE_ROW" },
+        { name: "ghost", type: "GHOST_ROW" },
+        { name: "missing", type: "MISSING_ROW" },
       ]);
     });
 
@@ -281,7 +285,7 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       await world.verifyResource(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
       await world.verifyResource(request.runId, PODS, 90, world.sequence + 1n);
-      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "50" });
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ low_watermark: "50" });
       expect(await world.answer(request)).toEqual([]);
     });
 
@@ -290,7 +294,10 @@ export function describeRuns(database: { readonly url: string }): void {
       const { request } = await world.beginRun();
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       await world.verifyResource(request.runId, PODS, 90, world.sequence + 1n);
-      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "50", failure_reason: null });
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({
+        low_watermark: "50",
+        failure_reason: null,
+      });
     });
 
     it("ignores what comes after its deadline (R12)", async () => {
@@ -299,7 +306,7 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.sql("UPDATE reconciliation_run SET deadline_at = now() WHERE cluster = $1");
       await world.runs.expireRuns(world.signal);
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
-      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ low_watermark: "0", verified: false });
       expect(await world.answer(request)).toEqual([]);
       expect(await run(world)).toMatchObject({ state: "EXPIRED" });
     });
@@ -307,10 +314,10 @@ export function describeRuns(database: { readonly url: string }): void {
     it("answers a request that is delivered again as a new attempt, without the kinds that are done (R33)", async () => {
       const world = await openWorld();
       const { request, inventories } = await world.beginRun();
-      expect(inventories.map(({ chunk }) => chunk?.attempt)).toEqual([1, 1]);
+      expect(inventories.map(({ chunk }) => chunk?.run?.attempt)).toEqual([1, 1]);
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
       const again = await world.answer(request);
-      expect(again.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.attempt])).toEqual([
+      expect(again.map(({ resourceType, chunk }) => [resourceType?.resource, chunk?.run?.attempt])).toEqual([
         ["configmaps", 2],
       ]);
     });
@@ -322,7 +329,7 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.connect("agent-2");
       await world.verifyResource(request.runId, PODS, 50, late.sequence, late);
       expect(await run(world)).toMatchObject({ state: "SUPERSEDED" });
-      expect(await resourceTypeOf(world, "pods")).toMatchObject({ floor: "0", verified: false });
+      expect(await resourceTypeOf(world, "pods")).toMatchObject({ low_watermark: "0", verified: false });
     });
 
     it("expires at its deadline", async () => {
@@ -338,7 +345,13 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("is refused for a cluster that is unknown or not connected", async () => {
       const world = await openWorld();
-      const request = { account: "acme", cluster: "nowhere", trigger: 3, deadlineMs: 1000 } as const;
+      const request = {
+        account: "acme",
+        cluster: "nowhere",
+        initiator: INITIATOR,
+        trigger: 3,
+        deadlineMs: 1000,
+      } as const;
       await expect(world.runs.createRun(world.signal, request)).rejects.toThrow(NotFoundError);
       await world.sessions.closeSession(world.signal, world.at(0n));
       await expect(
@@ -445,8 +458,8 @@ async function run(world: World) {
 
 async function resourceTypeOf(world: World, resource: string) {
   const rows = await world.sql<{ resource: string }>(
-    `SELECT s.resource, s.floor::text, s.verified_at IS NOT NULL AS verified, k.failure_reason
-     FROM kind_state s LEFT JOIN reconciliation_kind k USING (account, cluster, api_group, resource) WHERE cluster = $1`,
+    `SELECT s.resource, s.low_watermark::text, s.verified_at IS NOT NULL AS verified, k.failure_reason
+     FROM resource_state s LEFT JOIN reconciliation_result k USING (account, cluster, api_group, resource) WHERE cluster = $1`,
   );
   return rows.find((row) => row.resource === resource);
 }

@@ -49,7 +49,7 @@ describeWithBroker("another team's client, in Python", (broker) => {
       const value = batch([put("a/x", { observed: 10, content })]);
       const [message] = encodeEventInParts(
         identity,
-        { sequence: 12n, time: new Date(), body: { case: "batch", value } },
+        { sequence: 12n, publishTime: new Date(), body: { case: "batch", value } },
         { maxMessageBytes: bus.maxMessageBytes, compress: true },
       );
       if (message === undefined) {

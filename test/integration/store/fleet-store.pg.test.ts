@@ -7,14 +7,14 @@ import {
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
-import { createPrismaFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
+import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, PODS, put, ref, resourceType } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 
 const { signal } = new AbortController();
 const account = "acme";
-const everything = { group: undefined, resource: undefined, namespace: undefined, includeContent: false };
+const everything = { resources: [], namespace: undefined, namePrefix: undefined, hasContent: false };
 
 /** Every page of a list, in pages of `limit`. */
 async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Page<T>>): Promise<T[][]> {
@@ -31,7 +31,7 @@ async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Pag
 describeWithPostgres("the fleet's store in Postgres", (database) => {
   const open = (cluster: string) => {
     const world = new World(database.url, cluster);
-    return { world, store: createPrismaFleetStore(world.database, createSystemClock()) };
+    return { world, store: createPgFleetStore(world.database, createSystemClock()) };
   };
 
   test("a cluster with its session, its kinds and what is held of them", async () => {
@@ -55,7 +55,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
       agentVersion: "test",
     });
     expect(cluster?.lastEventTime).toBeDefined();
-    expect(cluster?.verifiedTime).toBeUndefined();
+    expect(cluster?.freshness?.verifiedTime).toBeUndefined();
     expect(
       cluster?.resources.map((each) => [each.resourceType?.resource, each.objects, each.highWatermark]),
     ).toEqual([
@@ -99,23 +99,26 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
 
     const cluster = "fleet-3";
     const pages = await allPages(2, (page) =>
-      store.listObjects(signal, account, { ...everything, cluster, ...page }),
+      store.listObjects(signal, account, { ...everything, clusters: [cluster], ...page }),
     );
     const keys = pages.map((page) => page.map(({ ref }) => `${ref?.namespace}/${ref?.name}`));
     expect(keys).toEqual([
       ["/Zulu", "/alpha"],
       ["a/x", "a-b/x"],
     ]);
-    const first = { after: undefined, limit: 10, cluster };
+    const first = { after: undefined, limit: 10, clusters: [cluster] };
     const inNone = await store.listObjects(signal, account, { ...everything, ...first, namespace: "" });
     expect(inNone.items.map(({ ref }) => ref?.name)).toEqual(["Zulu", "alpha"]);
-    const ofApps = await store.listObjects(signal, account, { ...everything, ...first, group: "apps" });
+    const ofApps = await store.listObjects(signal, account, {
+      ...everything,
+      ...first,
+      resources: [{ group: "apps", resource: undefined }],
+    });
     expect(ofApps.items).toEqual([]);
     const ofPods = await store.listObjects(signal, account, {
       ...everything,
       ...first,
-      group: "",
-      resource: "pods",
+      resources: [{ group: "", resource: "pods" }],
     });
     expect(ofPods.items).toHaveLength(4);
     expect(ofPods.items.map(({ content }) => content)).toEqual(["", "", "", ""]);
@@ -129,7 +132,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const content = `{"a":{"long":9007199254740993,"small":0.1},"bb":[1,2],"z":"\u00e9"}`;
     await world.apply(put("a/x", { observed: 7, version: "6", content }));
     // Another version of the same resource names the same object.
-    const asked = { ...ref("a/x"), kind: resourceType("", "v2", "pods") };
+    const asked = { ...ref("a/x"), resourceType: resourceType("", "v2", "pods") };
     const object = await store.getObject(signal, account, "fleet-4", asked);
     expect(object).toMatchObject({
       content,
@@ -139,7 +142,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     });
     expect(object?.ref?.resourceType?.version).toBe("v1");
     expect(object?.checksum).toHaveLength(32);
-    const query = { ...everything, cluster: "fleet-4", includeContent: true, after: undefined, limit: 1 };
+    const query = { ...everything, clusters: ["fleet-4"], hasContent: true, after: undefined, limit: 1 };
     const { items } = await store.listObjects(signal, account, query);
     expect(items[0]?.content).toBe(content);
 
@@ -156,8 +159,8 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await world.declare();
     await world.apply(put("a/x", { observed: 1 }));
     // What a run brings of a kind that was verified before is a finding.
-    await world.sql("UPDATE kind_state SET verified_at = now() - interval '1 minute' WHERE cluster = $1");
-    const query = { cluster: "fleet-5", endedSince: new Date(Date.now() - 60_000) };
+    await world.sql("UPDATE resource_state SET verified_at = now() - interval '1 minute' WHERE cluster = $1");
+    const query = { clusters: ["fleet-5"], endedSince: new Date(Date.now() - 60_000) };
     expect((await store.getRun(signal, account, request.runId))?.state).toBe(ReconciliationState.REQUESTED);
     await world.answer(request);
     const open1 = await store.getRun(signal, account, request.runId);
@@ -183,7 +186,9 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(pods?.pending).toBe(false);
     expect(pods?.failure).toBeUndefined();
     expect(pods?.findings.map(({ type, count }) => [type, count])).toEqual([[FindingType.MISSING_ROW, 2n]]);
-    expect((await store.getCluster(signal, account, "fleet-5"))?.verifiedTime).toEqual(run?.startTime);
+    expect((await store.getCluster(signal, account, "fleet-5"))?.freshness?.verifiedTime).toEqual(
+      run?.startTime,
+    );
 
     const pages = await allPages(1, (page) => store.listFindings(signal, account, request.runId, page));
     expect(pages.flat().map(({ ref }) => ref?.name)).toEqual(["new-1", "new-2"]);
@@ -192,7 +197,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     ).toEqual([]);
     expect(await store.getRun(signal, "another", request.runId)).toBeUndefined();
     expect((await store.listOpenRuns(signal, account, query)).map(({ id }) => id)).toEqual([request.runId]);
-    const later = { cluster: "fleet-5", endedSince: new Date(Date.now() + 60_000) };
+    const later = { clusters: ["fleet-5"], endedSince: new Date(Date.now() + 60_000) };
     expect(await store.listOpenRuns(signal, account, later)).toEqual([]);
   });
 
@@ -206,7 +211,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
       SELECT 'acme', $1, gen_random_uuid(), 'test', 'MANUAL', 'FAILED', 1, now() - i / 3 * interval '1 minute', now(), now()
       FROM generate_series(1, 10) AS i`);
     const pages = await allPages(3, (page) =>
-      store.listRuns(signal, account, { cluster: "fleet-6", ...page }),
+      store.listRuns(signal, account, { clusters: ["fleet-6"], ...page }),
     );
     const runs = pages.flat();
     const ours = runs.filter(({ initiator }) => initiator === "test");
@@ -221,9 +226,9 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const page = { after: ["one", "two", "three"], limit: 1 };
     const lists = [
       () => store.listClusters(signal, account, page),
-      () => store.listObjects(signal, account, { ...everything, cluster: "fleet-7", ...page }),
-      () => store.listRuns(signal, account, { cluster: undefined, ...page }),
-      () => store.listRuns(signal, account, { cluster: undefined, after: ["yesterday", "x"], limit: 1 }),
+      () => store.listObjects(signal, account, { ...everything, clusters: ["fleet-7"], ...page }),
+      () => store.listRuns(signal, account, { clusters: undefined, ...page }),
+      () => store.listRuns(signal, account, { clusters: undefined, after: ["yesterday", "x"], limit: 1 }),
     ];
     for (const list of lists) {
       await expect(list()).rejects.toThrow(InvalidArgumentError);

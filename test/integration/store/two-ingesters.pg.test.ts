@@ -85,8 +85,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
         for (const { position, what } of stream) {
           if (what === undefined) {
             const end = create(ResourceReconciledSchema, {
-              runId: request.runId,
-              attempt: 1,
+              run: { runId: request.runId, attempt: 1 },
               resourceType: PODS,
               listVersion: "50",
               firstSequence: 1n,

@@ -13,7 +13,7 @@ import {
   VerifyObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ObjectKeySchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
   AcknowledgementSchema,
@@ -111,14 +111,14 @@ export class FakeBackend {
         incarnation: this.incarnations.get(key) ?? 0n,
         items: part.map(([, { put }]) => toVerify(put)),
         chunk: {
-          runId,
-          attempt,
-          after: held[i * chunkSize - 1]?.[0] ?? "",
-          through: part.at(-1)?.[0] ?? "",
-          last: i === chunks - 1,
+          run: { runId, attempt },
+          range: {
+            ...toEnd("after", held[i * chunkSize - 1]?.[0]),
+            ...toEnd("through", i === chunks - 1 ? undefined : part.at(-1)?.[0]),
+          },
           trigger,
           highWatermark: String(options.highWaterMark ?? this.marks.get(key) ?? 0n),
-          managed: managed.map((text) => create(ObjectRefSchema, parseKey(text) ?? {})),
+          managed: managed.map((text) => create(ObjectKeySchema, parseKey(text) ?? {})),
         },
       });
       if (options.only?.includes(i) ?? true) {
@@ -247,4 +247,9 @@ function toVerify(put: PutObject | undefined): BatchItem {
   return create(BatchItemSchema, {
     message: { case: "verifyObject", value: ref === undefined ? value : { ...value, ref } },
   });
+}
+
+/** One end of a key range; unset is unbounded. */
+function toEnd(end: "after" | "through", key: string | undefined) {
+  return key === undefined ? {} : { [end]: create(ObjectKeySchema, parseKey(key) ?? {}) };
 }

@@ -42,13 +42,17 @@ export class MemoryFleetStore implements FleetStore {
   }
 
   async listObjects(_: AbortSignal, account: string, query: Parameters<FleetStore["listObjects"]>[2]) {
-    const { cluster, group, resource, namespace } = query;
-    const objects = this.#own(account, this.objects.get(cluster) ?? []).filter(
-      ({ ref }) =>
-        (group === undefined || ref?.resourceType?.group === group) &&
-        (resource === undefined || ref?.resourceType?.resource === resource) &&
-        (namespace === undefined || ref?.namespace === namespace),
-    );
+    const { clusters = [...this.objects.keys()], resources, namespace } = query;
+    const isSelected = ({ ref }: FleetObject): boolean =>
+      (resources.length === 0 ||
+        resources.some(
+          ({ group = ref?.resourceType?.group, resource = ref?.resourceType?.resource }) =>
+            ref?.resourceType?.group === group && ref?.resourceType?.resource === resource,
+        )) &&
+      (namespace === undefined || ref?.namespace === namespace);
+    const objects = clusters
+      .flatMap((cluster) => this.#own(account, this.objects.get(cluster) ?? []))
+      .filter(isSelected);
     return toPage(objects, query);
   }
 
@@ -58,7 +62,7 @@ export class MemoryFleetStore implements FleetStore {
   }
 
   async listRuns(_: AbortSignal, account: string, query: Parameters<FleetStore["listRuns"]>[2]) {
-    return toPage(this.#runsOf(account, query.cluster), query);
+    return toPage(this.#runsOf(account, query.clusters), query);
   }
 
   async getRun(_: AbortSignal, account: string, id: string) {
@@ -69,15 +73,17 @@ export class MemoryFleetStore implements FleetStore {
     const since = query.endedSince.getTime() / 1000;
     const isOpen = ({ endTime }: ReconciliationRun): boolean =>
       endTime === undefined || Number(endTime.seconds) >= since;
-    return this.#runsOf(account, query.cluster).filter(isOpen).reverse();
+    return this.#runsOf(account, query.clusters).filter(isOpen).reverse();
   }
 
   async listFindings(_: AbortSignal, account: string, _runId: string, page: PageQuery) {
     return toPage(this.#own(account, this.findings), page);
   }
 
-  #runsOf(account: string, cluster: string | undefined): ReconciliationRun[] {
-    return this.#own(account, this.runs).filter((run) => cluster === undefined || run.cluster === cluster);
+  #runsOf(account: string, clusters: readonly string[] | undefined): ReconciliationRun[] {
+    return this.#own(account, this.runs).filter(
+      (run) => clusters === undefined || clusters.includes(run.cluster),
+    );
   }
 
   #own<T>(account: string, items: readonly T[]): readonly T[] {

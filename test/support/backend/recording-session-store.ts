@@ -25,7 +25,7 @@ export class RecordingSessionStore implements SessionStore {
     this.#lastEpoch += 1n;
     const { account, cluster } = request;
     const connectRun = last?.instanceId === request.instanceId ? undefined : requestOf();
-    return { account, cluster, epoch: this.#lastEpoch, connectRun };
+    return { account, cluster, epoch: this.#lastEpoch, connectRun, storedScope: [] };
   }
 
   async closeSession(_signal: AbortSignal, { account, cluster, epoch }: SessionKey): Promise<void> {

@@ -23,7 +23,7 @@ export function createPutMessage(cluster: string, name: string, content: string)
   const limits = { maxMessageBytes: 1024 * 1024, compress: true };
   const [message] = encodeEventInParts(
     identity,
-    { sequence: 5n, time, body: { case: "batch", value: batch } },
+    { sequence: 5n, publishTime: time, body: { case: "batch", value: batch } },
     limits,
   );
   if (message === undefined) {

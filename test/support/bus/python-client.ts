@@ -46,7 +46,7 @@ export async function createPythonClient(python: string, directory: string): Pro
   await execute(
     python,
     [
-      ...["-m", "grpc_tools.protoc", "-I", "proto", "-I", "proto/vendor", `--python_out=${directory}`],
+      ...["-m", "grpc_tools.protoc", "-I", "proto", `--python_out=${directory}`],
       ...sources,
       "buf/validate/validate.proto",
     ],

@@ -101,7 +101,7 @@ async function readResources(
   { account = ANONYMOUS_ACCOUNT, cluster }: CopyOf,
 ): Promise<ReadResource[]> {
   const { rows } = await client.query<ReadResource>(
-    `SELECT api_group AS "group", version, resource FROM kind_state WHERE account = $1 AND cluster = $2 ORDER BY 1, 3`,
+    `SELECT api_group AS "group", api_version AS version, resource FROM resource_state WHERE account = $1 AND cluster = $2 ORDER BY 1, 3`,
     [account, cluster],
   );
   return rows;
@@ -112,7 +112,7 @@ async function readRows(
   { account = ANONYMOUS_ACCOUNT, cluster, namespace }: CopyOf,
 ): Promise<Row[]> {
   const { rows } = await client.query<Row>(
-    `SELECT api_group || '/' || resource AS "resourceKey", namespace, name, version, state, uid,
+    `SELECT api_group || '/' || resource AS "resourceKey", namespace, name, api_version AS version, state, uid,
        resource_version, content::text, checksum
      FROM kubernetes_object
      WHERE account = $1 AND cluster = $2 AND state <> 'absent' AND ($3::text IS NULL OR namespace = $3)`,

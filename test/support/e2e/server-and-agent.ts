@@ -98,7 +98,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
           const opened = toTime(found?.session?.openTime);
           const seen = `${server.stderr().slice(-2_000)}\n${agent.stderr().slice(-2_000)}`;
           expect(opened, seen).toBeGreaterThanOrEqual(since.getTime());
-          expect(toTime(found?.verifiedTime), seen).toBeGreaterThanOrEqual(opened);
+          expect(toTime(found?.freshness?.verifiedTime), seen).toBeGreaterThanOrEqual(opened);
         },
         { timeoutMs: 30_000 },
       );

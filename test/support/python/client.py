@@ -15,10 +15,10 @@ from evenkeel.v1 import batch_pb2, event_pb2
 
 def publish(service_url: str, topic: str) -> None:
     event = event_pb2.Event(account="acme", cluster="c1", cluster_uid="uid-1", epoch=7, sequence=12)
-    event.time.GetCurrentTime()
+    event.publish_time.GetCurrentTime()
     event.batch.type = batch_pb2.BATCH_TYPE_DEFAULT
-    event.batch.kind.version = "v1"
-    event.batch.kind.resource = "pods"
+    event.batch.resource_type.version = "v1"
+    event.batch.resource_type.resource = "pods"
     put = event.batch.items.add().put_object
     put.ref.namespace = "a"
     put.ref.name = "x"

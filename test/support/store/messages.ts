@@ -5,6 +5,7 @@ import {
   BatchItemSchema,
   BatchSchema,
   BatchType,
+  RunRefSchema,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   DeleteObjectSchema,
@@ -70,7 +71,7 @@ export function batch(items: readonly BatchItem[], of = PODS, runId?: string, in
     resourceType: of,
     type: BatchType.DEFAULT,
     items: [...items],
-    ...(runId !== undefined && { chunk: { runId, attempt: 1 } }),
+    ...(runId !== undefined && { run: create(RunRefSchema, { runId, attempt: 1 }) }),
     ...(incarnation !== undefined && { incarnation }),
   });
 }

@@ -7,6 +7,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
@@ -63,6 +64,8 @@ export class World implements AsyncDisposable {
       clusterUid,
       instanceId,
       agentVersion: "test",
+      kubernetesVersion: "",
+      initiator: INITIATOR,
       replyTopic: "replies/1",
       volatileBus: false,
       runDeadlineMs: 60_000,
@@ -90,8 +93,9 @@ export class World implements AsyncDisposable {
     this.#generation += 1n;
     const scope = create(ScopeDeclaredSchema, {
       generation: this.#generation,
+      namespaces: [...namespaces],
       resources: resourceTypes.map((resourceType) =>
-        create(ResourceScopeSchema, { resourceType, namespaces: [...namespaces] }),
+        create(ResourceScopeSchema, { resourceType, namespaced: true }),
       ),
     });
     await this.store.applyScope(this.signal, this.next(), scope);
@@ -109,6 +113,7 @@ export class World implements AsyncDisposable {
     const { request } = await this.runs.createRun(this.signal, {
       account: "acme",
       cluster: this.cluster,
+      initiator: INITIATOR,
       trigger: ReconciliationTrigger.MANUAL,
       deadlineMs: 60_000,
     });
@@ -140,8 +145,7 @@ export class World implements AsyncDisposable {
     position = this.next(),
   ): Promise<void> {
     const end = create(ResourceReconciledSchema, {
-      runId,
-      attempt: 1,
+      run: { runId, attempt: 1 },
       resourceType,
       listVersion: String(listVersion),
       firstSequence,

@@ -27,7 +27,7 @@ describe("an agent", () => {
       equal: 0n,
       put: 2n,
       deleted: 0n,
-      attempt: 1,
+      run: { attempt: 1 },
       scopeGeneration: 1n,
     });
     expect(reconciled?.listVersion).toBe(String(world.cluster.store.revision));
@@ -186,7 +186,7 @@ describe("an agent", () => {
     const value = create(BatchSchema, {
       resourceType: { version: "v1", resource: "configmaps" },
       type: 77 as BatchType,
-      chunk: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1, last: true },
+      chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
     });
     world.backend.send({ case: "batch", value });
     await world.settle();

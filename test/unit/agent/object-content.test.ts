@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { contentFormOf, toContent } from "../../../src/agent/object-content.ts";
+import { contentFormatOf, toContent } from "../../../src/agent/object-content.ts";
 
 const metadata = { name: "x", uid: "u", resourceVersion: "7" };
 
 describe("an object's content", () => {
   it("is of another form in another API version: rows of the old one compare as different (R31)", () => {
     const forms = [
-      contentFormOf({ group: "apps", version: "v1" }),
-      contentFormOf({ group: "apps", version: "v1beta1" }),
-      contentFormOf({ group: "", version: "v1" }),
+      contentFormatOf({ group: "apps", version: "v1" }),
+      contentFormatOf({ group: "apps", version: "v1beta1" }),
+      contentFormatOf({ group: "", version: "v1" }),
     ];
     expect(new Set(forms).size).toBe(3);
-    expect(contentFormOf({ group: "apps", version: "v1" })).toBe(forms[0]);
+    expect(contentFormatOf({ group: "apps", version: "v1" })).toBe(forms[0]);
   });
 
   it("lacks managedFields, and nothing else", () => {
@@ -24,11 +24,11 @@ describe("an object's content", () => {
     );
   });
 
-  it("stays behind above 4 MiB, which is the contract's limit: its size and its checksum travel", () => {
+  it("stays behind above the contract's limit, which is the contract's limit: its size and its checksum travel", () => {
     const huge = (text: string) => toContent({ metadata, data: text.repeat(4 * 1024 * 1024) }, "f");
     const { content, checksum, quarantineReason } = huge("x");
     expect(content).toHaveLength(0);
-    expect(quarantineReason).toMatch(/^content of 41943\d\d bytes; at most 4194304 are allowed$/);
+    expect(quarantineReason).toMatch(/^content of 41943\d\d bytes; at most 4128768 are allowed$/);
     expect(checksum).toEqual(huge("x").checksum);
     expect(checksum).not.toEqual(huge("y").checksum);
   });

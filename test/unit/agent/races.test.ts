@@ -195,7 +195,7 @@ describe("what is in flight", () => {
       const batches = world.backend.received
         .slice(sent)
         .flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
-      expect(batches.map(({ chunk }) => chunk === undefined)).toEqual([true, false]);
+      expect(batches.map(({ run }) => run === undefined)).toEqual([true, false]);
     },
   );
 
@@ -349,7 +349,12 @@ describe("R33: an inventory in parts", () => {
     world.backend.ask("v1/configmaps", { chunkSize: 3, only: [1], runId, attempt: 2 });
     await world.settle(2_000);
     expect(world.backend.reconciled).toHaveLength(2);
-    expect(world.backend.reconciled.at(-1)).toMatchObject({ attempt: 2, equal: 6n, put: 0n, deleted: 0n });
+    expect(world.backend.reconciled.at(-1)).toMatchObject({
+      run: { attempt: 2 },
+      equal: 6n,
+      put: 0n,
+      deleted: 0n,
+    });
     expect(world.backend.reconciled.at(-1)?.failure).toBeUndefined();
   });
 

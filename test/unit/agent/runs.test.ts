@@ -20,7 +20,7 @@ it("ignores what comes late of a run that another took the place of (R12)", asyn
   world.backend.ask("v1/configmaps", { chunkSize: 2, only: [1], runId: newer });
   await world.settle(2_000);
   const ended = world.backend.reconciled.slice(compared);
-  expect(ended).toMatchObject([{ runId: newer, equal: 4n, put: 0n, deleted: 0n }]);
+  expect(ended).toMatchObject([{ run: { runId: newer }, equal: 4n, put: 0n, deleted: 0n }]);
   expect(ended[0]?.failure).toBeUndefined();
 });
 
@@ -42,7 +42,7 @@ it("deletes what a list lacks at the list's version, so that what was observed l
   world.backend.ask("v1/configmaps");
   await world.settle(2_000);
   const deletes = world.backend.received.flatMap(({ message }) =>
-    message.case === "batch" && message.value.chunk !== undefined
+    message.case === "batch" && message.value.run !== undefined
       ? message.value.items.flatMap((item) =>
           item.message.case === "deleteObject" ? [observedVersionOf(item)] : [],
         )

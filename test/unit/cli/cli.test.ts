@@ -13,7 +13,7 @@ import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 
 const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
 const resourceType = { group: "apps", version: "v1", resource: "deployments" };
-const ref = { kind: resourceType, namespace: "shop", name: "web" };
+const ref = { resourceType, namespace: "shop", name: "web" };
 const ago = (ms: number) => timestampFromDate(new Date(Date.now() - ms));
 
 /** Runs a command line of words without blanks. */
@@ -68,7 +68,8 @@ describe("questions to a server", () => {
   test("objects: asks for what the flags say, and tells that there is more", async () => {
     const asked: unknown[] = [];
     const listObjects: ServiceImpl<typeof FleetService>["listObjects"] = (request) => {
-      asked.push([request.group, request.resource, request.namespace, request.pageSize]);
+      const [selector] = request.resources;
+      asked.push([selector?.group, selector?.resource, request.namespace, request.pageSize]);
       const checksum = new Uint8Array(32);
       return {
         objects: [
@@ -122,9 +123,9 @@ describe("questions to a server", () => {
       const { out } = await run(`run ${id}`, environment);
       expect(out).toMatch(/State: +PARTIAL\n/);
       expect(out).toMatch(/Took: +1\.2s\n/);
-      expect(out).toMatch(/deployments\.apps +VERIFIED +7 .* 2 GHOST\n/);
+      expect(out).toMatch(/deployments\.apps +VERIFIED +7 .* 2 GHOST_ROW\n/);
       expect(out).toContain("Forbidden: no list");
-      expect(out).toMatch(/GHOST +deployments\.apps +shop +web +- +no such object\n/);
+      expect(out).toMatch(/GHOST_ROW +deployments\.apps +shop +web +- +no such object\n/);
     });
   });
 });
@@ -139,7 +140,7 @@ describe("reconcile", () => {
         cluster: "c1",
         state: now,
         ...(ended && { endTime: ago(0) }),
-        kinds: [{ kind: resourceType, pending: !ended }],
+        results: [{ resourceType, pending: !ended }],
       },
     });
     return {
@@ -213,13 +214,13 @@ describe("programs", () => {
   test.each([
     [
       "server --port 1 --database-url postgres://h/d --insecure-no-auth",
-      { port: 1, databaseUrl: "postgres://h/d", auth: { kind: "none" } },
+      { port: 1, databaseUrl: "postgres://h/d", auth: { type: "none" } },
     ],
     [
       "server --host 0.0.0.0 --database-url postgres://h/d --auth-public-keys a.pub,b.json",
       {
         host: "0.0.0.0",
-        auth: { kind: "tokens", publicKeyFiles: ["a.pub", "b.json"], audience: "evenkeel" },
+        auth: { type: "tokens", publicKeyFiles: ["a.pub", "b.json"], audience: "evenkeel" },
       },
     ],
     ["agent --cluster c1 --token-file /t", { token: undefined, tokenFile: "/t" }],

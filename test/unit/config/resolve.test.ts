@@ -34,7 +34,7 @@ describe("defaults", () => {
     expect(server()).toEqual({
       host: "127.0.0.1",
       port: 7070,
-      auth: { kind: "none" },
+      auth: { type: "none" },
       databaseUrl: database.EVENKEEL_DATABASE_URL,
       reconcileIntervalMs: 600_000,
       runDeadlineMs: 300_000,

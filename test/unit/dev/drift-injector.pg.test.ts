@@ -34,7 +34,7 @@ describeWithPostgres("the drift injector", (database) => {
     for (const { group, resource, version } of cluster.resources()) {
       for (const object of cluster.list(`${group}/${resource}`)) {
         await client.query(
-          `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, version, state, uid,
+          `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, api_version, state, uid,
              resource_version, observed_version, content, checksum)
            VALUES ($1, $2, $3, $4, $5, $6, $7, 'present', $8, $9, $9::text::numeric, $10, sha256('x'))`,
           [

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -12,17 +13,20 @@ interface Vector {
   readonly name: string;
   readonly text: string;
   readonly canonical: string;
+  /** SHA-256 of the canonical text in UTF-8, as hexadecimal digits. */
+  readonly sha256: string;
   /** Whether Postgres's `jsonb` can hold it; it can unless this is false. */
   readonly storable?: boolean;
 }
 
 const vectors = JSON.parse(
-  readFileSync(new URL("canonical-json.vectors.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../proto/conformance/canonical.json", import.meta.url), "utf8"),
 ) as readonly Vector[];
 
 describe("canonical JSON", () => {
-  it.each(vectors)("$name", ({ text, canonical }) => {
+  it.each(vectors)("$name", ({ text, canonical, sha256 }) => {
     expect(canonicalize(parseExact(text))).toBe(canonical);
+    expect(hash("sha256", canonical)).toBe(sha256);
     expect(canonicalize(parseExact(canonical))).toBe(canonical);
   });
 

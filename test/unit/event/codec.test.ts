@@ -14,13 +14,13 @@ describe("the codec of events", () => {
     const time = new Date("2026-01-01T00:00:00.123Z");
     const { payload } = encodeEvent(identity, {
       sequence: 12n,
-      time,
+      publishTime: time,
       body: { case: "scopeDeclared", value },
     });
     expect(decodeEvent(payload)).toMatchObject({
       ...identity,
       sequence: 12n,
-      time: { nanos: 123_000_000 },
+      publishTime: { nanos: 123_000_000 },
       body: { case: "scopeDeclared", value: { generation: 3n } },
     });
   });
@@ -29,7 +29,7 @@ describe("the codec of events", () => {
     const value = create(ScopeDeclaredSchema);
     const { key, properties } = encodeEvent(identity, {
       sequence: 12n,
-      time: new Date(0),
+      publishTime: new Date(0),
       body: { case: "scopeDeclared", value },
     });
     expect(key).toBe('["acme","c1"]');
@@ -38,7 +38,7 @@ describe("the codec of events", () => {
       cluster: "c1",
       epoch: "9223372036854775807",
       sequence: "12",
-      body: "scopeDeclared",
+      body: "scope_declared",
     });
   });
 
@@ -46,10 +46,11 @@ describe("the codec of events", () => {
     ["bytes that are none", Uint8Array.from([255, 255, 255])],
     [
       "a message that was cut off",
-      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: { case: undefined } }).payload.slice(
-        0,
-        9,
-      ),
+      encodeEvent(identity, {
+        sequence: 1n,
+        publishTime: new Date(0),
+        body: { case: undefined },
+      }).payload.slice(0, 9),
     ],
   ])("refuses %s for good", (_, payload) => {
     expect(() => decodeEvent(payload)).toThrow(TerminalError);

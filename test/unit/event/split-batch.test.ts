@@ -11,7 +11,7 @@ const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 7
 
 /** What comes out at the other end, part by part. */
 function transport(value: Batch, limits: { maxMessageBytes: number; compress: boolean }) {
-  const content = { sequence: 5n, time: new Date(0), body: { case: "batch", value } as const };
+  const content = { sequence: 5n, publishTime: new Date(0), body: { case: "batch", value } as const };
   const messages = encodeEventInParts(identity, content, limits);
   const events = messages.map(({ payload }) => decodeEvent(payload));
   return {

@@ -41,7 +41,7 @@ describe("what a failed attempt means", () => {
     ["nothing at all", undefined, UNKNOWN],
   ])("%s", (_, error, expected) => {
     expect(toDisposition(running, error)).toEqual(expected);
-    expect(toDisposition(stopped, error)).toEqual({ kind: "stop" });
+    expect(toDisposition(stopped, error)).toEqual({ type: "stop" });
   });
 });
 

@@ -66,7 +66,7 @@ describe("an ingester", () => {
   };
   const publish = async (cluster: string, sequence: bigint, body: Event["body"]): Promise<void> => {
     const identity = { account: "acme", cluster, clusterUid: "uid", epoch: 7n };
-    await producer.publish(stop.signal, encodeEvent(identity, { sequence, time: clock.now(), body }));
+    await producer.publish(stop.signal, encodeEvent(identity, { sequence, publishTime: clock.now(), body }));
   };
   const settle = (): Promise<void> => clock.advance(0);
   /** What another consumer would be given: all that is not acknowledged, once this ingester has left. */

@@ -15,7 +15,7 @@ function retrying<T>(attempt: (clock: ManualClock, stop: AbortController) => Pro
 
 describe("retrying in place", () => {
   it("gives what the attempt gives", async () => {
-    expect(await retrying(async () => 5).outcome).toEqual({ kind: "done", value: 5 });
+    expect(await retrying(async () => 5).outcome).toEqual({ type: "done", value: 5 });
   });
 
   it("goes on for as long as it takes, with delays that grow up to ten seconds", async () => {
@@ -27,7 +27,7 @@ describe("retrying in place", () => {
       }
     });
     await clock.advance(400_000);
-    expect(await outcome).toEqual({ kind: "done", value: undefined });
+    expect(await outcome).toEqual({ type: "done", value: undefined });
     const delays = times.slice(1).map((time, index) => time - (times[index] ?? 0));
     expect(delays[0]).toBeLessThanOrEqual(100);
     expect(Math.max(...delays)).toBeGreaterThan(5_000);
@@ -44,7 +44,7 @@ describe("retrying in place", () => {
       }
     });
     await clock.advance(100_000);
-    expect(await outcome).toEqual({ kind: "done", value: undefined });
+    expect(await outcome).toEqual({ type: "done", value: undefined });
     expect(log.lines).toEqual([
       "warn waiting to try again: one",
       "warn waiting to try again: another",
@@ -67,19 +67,19 @@ describe("retrying in place", () => {
 
   it("gives up what can never succeed, with the reason", async () => {
     const { outcome } = retrying(() => Promise.reject(new TerminalError("no body")));
-    expect(await outcome).toEqual({ kind: "failed", reason: "no body" });
+    expect(await outcome).toEqual({ type: "failed", reason: "no body" });
   });
 
   it("stops when the signal aborts, in the attempt or between two", async () => {
     const between = retrying(() => Promise.reject(new RetryableError("gone")));
     await between.clock.advance(0);
     between.stop.abort();
-    expect(await between.outcome).toEqual({ kind: "stopped" });
+    expect(await between.outcome).toEqual({ type: "stopped" });
     expect(between.clock.pending).toBe(0);
     const within = retrying(async (_, stop) => {
       stop.abort();
       throw new TerminalError("aborted");
     });
-    expect(await within.outcome).toEqual({ kind: "stopped" });
+    expect(await within.outcome).toEqual({ type: "stopped" });
   });
 });

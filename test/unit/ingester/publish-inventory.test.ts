@@ -38,7 +38,7 @@ function chunk(resource: string, attempt: number, objects: number, managed = 0):
   return create(ResourceInventorySchema, {
     resourceType: resourceType(resource),
     objects: Array.from({ length: objects }, () => ({ ref })),
-    chunk: { runId: RUN, attempt, last: true, managed: Array.from({ length: managed }, () => ref) },
+    chunk: { run: { runId: RUN, attempt }, range: {}, managed: Array.from({ length: managed }, () => ref) },
   });
 }
 
@@ -84,7 +84,7 @@ describe("an answer", () => {
   const show = ({ body }: Event): string[] =>
     body.case === "reconciliationRequest"
       ? body.value.inventories.map(
-          (inventory) => `${inventory.resourceType?.resource} ${inventory.chunk?.attempt}`,
+          (inventory) => `${inventory.resourceType?.resource} ${inventory.chunk?.run?.attempt}`,
         )
       : [String(body.case)];
 
@@ -94,7 +94,10 @@ describe("an answer", () => {
     await answer();
     const [reply] = await read(1);
     expect(reply).toMatchObject({ account: "acme", cluster: "c1", epoch: 7n, sequence: 0n });
-    expect(reply?.body.value).toMatchObject({ runId: RUN, kinds: [{ kind: { resource: "pods" } }] });
+    expect(reply?.body.value).toMatchObject({
+      runId: RUN,
+      inventories: [{ resourceType: { resource: "pods" } }],
+    });
   });
 
   it("packs small kinds together, and cuts at about 500 objects, managed ones included", async () => {
@@ -131,7 +134,7 @@ describe("an answer", () => {
     const retry = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
     const outcome = retryInPlace(signal, retry, answer);
     await clock.advance(1000);
-    expect(await outcome).toMatchObject({ kind: "done" });
+    expect(await outcome).toMatchObject({ type: "done" });
     expect((await read(4)).map(show)).toEqual([["a 1"], ["b 1"], ["a 2"], ["b 2"]]);
     expect(store.inventoryBytes).toHaveLength(1);
   });

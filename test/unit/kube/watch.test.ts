@@ -41,8 +41,8 @@ describe("a watch", () => {
     const { events, error, url } = await watch({ text: added + bookmark, chunkBytes });
     expect(error).toBeUndefined();
     expect(events).toMatchObject([
-      { kind: "put", object: { metadata: { name: "ä" } } },
-      { kind: "bookmark", version: "9" },
+      { type: "put", object: { metadata: { name: "ä" } } },
+      { type: "bookmark", version: "9" },
     ]);
     expect(url).toBe(
       "/apis/apps/v1/deployments?watch=true&resourceVersion=7&allowWatchBookmarks=true&timeoutSeconds=300",

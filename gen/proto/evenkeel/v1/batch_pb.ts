@@ -7,7 +7,7 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { DeleteObject, PutObject, VerifyObject } from "./object_pb.ts";
 import { file_evenkeel_v1_object } from "./object_pb.ts";
-import type { ObjectRef, ResourceType } from "./resource_pb.ts";
+import type { ObjectKey, ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,49 +15,51 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/batch.proto.
  */
 export const file_evenkeel_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEivgMKBUJhdGNoEjgKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARIwCgR0eXBlGAIgASgOMhYuZXZlbmtlZWwudjEuQmF0Y2hUeXBlQgq6SAeCAQQQASAAEhgKC2luY2FybmF0aW9uGAMgASgESACIAQESpQEKEG9ic2VydmVkX3ZlcnNpb24YBCABKAlCigG6SIYBugGCAQoeYmF0Y2gub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSHwoOY29udGVudF9mb3JtYXQYBSABKAlCB7pIBHICGEASMAoFaXRlbXMYBiADKAsyFi5ldmVua2VlbC52MS5CYXRjaEl0ZW1CCbpIBpIBAxCIJxIkCgVjaHVuaxgHIAEoCzIVLmV2ZW5rZWVsLnYxLlJ1bkNodW5rQg4KDF9pbmNhcm5hdGlvbiKzAQoJQmF0Y2hJdGVtEiwKCnB1dF9vYmplY3QYASABKAsyFi5ldmVua2VlbC52MS5QdXRPYmplY3RIABIyCg1kZWxldGVfb2JqZWN0GAIgASgLMhkuZXZlbmtlZWwudjEuRGVsZXRlT2JqZWN0SAASMgoNdmVyaWZ5X29iamVjdBgDIAEoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdEgAQhAKB21lc3NhZ2USBbpIAggBIpsDCghSdW5DaHVuaxIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKA1CB7pIBCoCKAESFwoFYWZ0ZXIYAyABKAlCCLpIBXIDGMACEhkKB3Rocm91Z2gYBCABKAlCCLpIBXIDGMACEgwKBGxhc3QYBSABKAgSPQoHdHJpZ2dlchgGIAEoDjIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uVHJpZ2dlckIIukgFggECEAESpQEKDmhpZ2hfd2F0ZXJtYXJrGAcgASgJQowBukiIAboBhAEKIHJ1bl9jaHVuay5oaWdoX3dhdGVybWFyay52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSMgoHbWFuYWdlZBgIIAMoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIJukgGkgEDEIgnKl4KCUJhdGNoVHlwZRIaChZCQVRDSF9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSQkFUQ0hfVFlQRV9ERUZBVUxUEAESHQoZQkFUQ0hfVFlQRV9SRUNPTkNJTElBVElPThACKqsBChVSZWNvbmNpbGlhdGlvblRyaWdnZXISJgoiUkVDT05DSUxJQVRJT05fVFJJR0dFUl9VTlNQRUNJRklFRBAAEiMKH1JFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfSU5URVJWQUwQARIiCh5SRUNPTkNJTElBVElPTl9UUklHR0VSX0NPTk5FQ1QQAhIhCh1SRUNPTkNJTElBVElPTl9UUklHR0VSX01BTlVBTBADYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEisAQKBUJhdGNoEoEBCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQk+6SEy6AUYKG2JhdGNoLnJlc291cmNlX3R5cGUudmVyc2lvbhITbXVzdCBoYXZlIGEgdmVyc2lvbhoSdGhpcy52ZXJzaW9uICE9ICcnyAEBEjAKBHR5cGUYAiABKA4yFi5ldmVua2VlbC52MS5CYXRjaFR5cGVCCrpIB4IBBBABIAASGAoLaW5jYXJuYXRpb24YAyABKARIAIgBARKlAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKKAbpIhgG6AYIBCh5iYXRjaC5vYnNlcnZlZF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQBIwCgVpdGVtcxgGIAMoCzIWLmV2ZW5rZWVsLnYxLkJhdGNoSXRlbUIJukgGkgEDEIgnEiAKA3J1bhgHIAEoCzITLmV2ZW5rZWVsLnYxLlJ1blJlZhIqCgVjaHVuaxgIIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQg4KDF9pbmNhcm5hdGlvbiKzAQoJQmF0Y2hJdGVtEiwKCnB1dF9vYmplY3QYASABKAsyFi5ldmVua2VlbC52MS5QdXRPYmplY3RIABIyCg1kZWxldGVfb2JqZWN0GAIgASgLMhkuZXZlbmtlZWwudjEuRGVsZXRlT2JqZWN0SAASMgoNdmVyaWZ5X29iamVjdBgDIAEoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdEgAQhAKB21lc3NhZ2USBbpIAggBIjwKBlJ1blJlZhIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKA1CB7pIBCoCKAEiWgoIS2V5UmFuZ2USJQoFYWZ0ZXIYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RLZXkSJwoHdGhyb3VnaBgCIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdEtleSKJAwoOSW52ZW50b3J5Q2h1bmsSKAoDcnVuGAEgASgLMhMuZXZlbmtlZWwudjEuUnVuUmVmQga6SAPIAQESLAoFcmFuZ2UYAiABKAsyFS5ldmVua2VlbC52MS5LZXlSYW5nZUIGukgDyAEBEj0KB3RyaWdnZXIYAyABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCLpIBYIBAhABEqsBCg5oaWdoX3dhdGVybWFyaxgEIAEoCUKSAbpIjgG6AYoBCiZpbnZlbnRvcnlfY2h1bmsuaGlnaF93YXRlcm1hcmsudmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEjIKB21hbmFnZWQYBSADKAsyFi5ldmVua2VlbC52MS5PYmplY3RLZXlCCbpIBpIBAxCIJypeCglCYXRjaFR5cGUSGgoWQkFUQ0hfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkJBVENIX1RZUEVfREVGQVVMVBABEh0KGUJBVENIX1RZUEVfUkVDT05DSUxJQVRJT04QAirMAQoVUmVjb25jaWxpYXRpb25UcmlnZ2VyEiYKIlJFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIjCh9SRUNPTkNJTElBVElPTl9UUklHR0VSX0lOVEVSVkFMEAESIgoeUkVDT05DSUxJQVRJT05fVFJJR0dFUl9DT05ORUNUEAISIQodUkVDT05DSUxJQVRJT05fVFJJR0dFUl9NQU5VQUwQAxIfChtSRUNPTkNJTElBVElPTl9UUklHR0VSX0NST04QBEJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
 
 /**
- * Batch is an array of messages about objects of one kind.
+ * Batch is an array of messages about objects of one resource type.
  *
  * @generated from message evenkeel.v1.Batch
  */
 export type Batch = Message<"evenkeel.v1.Batch"> & {
   /**
-   * Kind of every item.
+   * Resource type of every item.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Picks the function that processes this batch.
+   * Selects the function that processes this batch.
    *
    * @generated from field: evenkeel.v1.BatchType type = 2;
    */
   type: BatchType;
 
   /**
-   * Incarnation of the kind's versions: the epoch of the session that found
-   * that versions went back (an etcd restored from a backup), else 0. Unset
-   * when the sender has not yet learned it; then it is the one that Postgres
-   * has, provided that it is not younger than the sender's session.
+   * Incarnation of the resource type's versions. An incarnation is a period in
+   * which versions only grow. It begins when an etcd restore moves them back, and
+   * its number is the epoch of the session that detected this; 0 until then.
+   * Unset while the agent has not learned it from an inventory: the stored
+   * incarnation applies, unless it is newer than the agent's session. At most the
+   * session's epoch.
    *
    * @generated from field: optional uint64 incarnation = 3;
    */
   incarnation?: bigint | undefined;
 
   /**
-   * Observed version of the items that have none of their own. Both empty: the
-   * kind's versions do not compare, and the position in the stream, (epoch,
-   * sequence), orders its observations.
+   * Observed version of the items that have none of their own. If both are
+   * empty, versions of this resource type are not ordered, and the position in
+   * the stream, (epoch, sequence), orders its observations.
    *
    * @generated from field: string observed_version = 4;
    */
   observedVersion: string;
 
   /**
-   * Form of the items that have none of their own.
+   * Content format of the items that have none of their own.
    *
    * @generated from field: string content_format = 5;
    */
@@ -71,11 +73,18 @@ export type Batch = Message<"evenkeel.v1.Batch"> & {
   items: BatchItem[];
 
   /**
-   * The run that this batch asks for (RECONCILIATION) or answers (DEFAULT).
+   * Run that a DEFAULT batch repairs. Unset for live changes.
    *
-   * @generated from field: evenkeel.v1.RunChunk chunk = 7;
+   * @generated from field: evenkeel.v1.RunRef run = 7;
    */
-  chunk?: RunChunk | undefined;
+  run?: RunRef | undefined;
+
+  /**
+   * Part of the inventory that a RECONCILIATION batch carries. Unset otherwise.
+   *
+   * @generated from field: evenkeel.v1.InventoryChunk chunk = 8;
+   */
+  chunk?: InventoryChunk | undefined;
 };
 
 /**
@@ -92,13 +101,14 @@ export const BatchSchema: GenMessage<Batch> = /*@__PURE__*/
  */
 export type BatchItem = Message<"evenkeel.v1.BatchItem"> & {
   /**
-   * The message. A type that the receiver does not know is refused.
+   * The message. A receiver refuses a type that it does not know. The numbers 4
+   * and 5 are kept free for patch_object and get_object.
    *
    * @generated from oneof evenkeel.v1.BatchItem.message
    */
   message: {
     /**
-     * The object was so.
+     * The state of an object.
      *
      * @generated from field: evenkeel.v1.PutObject put_object = 1;
      */
@@ -106,7 +116,7 @@ export type BatchItem = Message<"evenkeel.v1.BatchItem"> & {
     case: "putObject";
   } | {
     /**
-     * The object was absent.
+     * The absence of an object.
      *
      * @generated from field: evenkeel.v1.DeleteObject delete_object = 2;
      */
@@ -114,7 +124,7 @@ export type BatchItem = Message<"evenkeel.v1.BatchItem"> & {
     case: "deleteObject";
   } | {
     /**
-     * Is the object so?
+     * A stored state to compare with the cluster.
      *
      * @generated from field: evenkeel.v1.VerifyObject verify_object = 3;
      */
@@ -131,84 +141,128 @@ export const BatchItemSchema: GenMessage<BatchItem> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_batch, 1);
 
 /**
- * RunChunk places a batch in a reconciliation run. Inventories are cut by key
- * range (after, through], keys being ordered by the bytes of namespace, then of
- * name, and written "namespace/name". A kind is compared when the ranges of one
- * attempt tile the whole key space. In a batch that answers, only run_id and
- * attempt are set.
+ * RunRef names one attempt of a run.
  *
- * @generated from message evenkeel.v1.RunChunk
+ * @generated from message evenkeel.v1.RunRef
  */
-export type RunChunk = Message<"evenkeel.v1.RunChunk"> & {
+export type RunRef = Message<"evenkeel.v1.RunRef"> & {
   /**
-   * The run.
+   * ID of the run.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Which attempt at answering the request; a higher one replaces all chunks of
-   * a lower one.
+   * Number of the attempt to answer the request, from 1. An ingester that crashes
+   * while it answers causes a higher one, which replaces all chunks of a lower
+   * one.
    *
    * @generated from field: uint32 attempt = 2;
    */
   attempt: number;
+};
 
+/**
+ * Describes the message evenkeel.v1.RunRef.
+ * Use `create(RunRefSchema)` to create a new message.
+ */
+export const RunRefSchema: GenMessage<RunRef> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_batch, 2);
+
+/**
+ * KeyRange is the range (after, through] of object keys, ordered as ObjectKey
+ * defines.
+ *
+ * @generated from message evenkeel.v1.KeyRange
+ */
+export type KeyRange = Message<"evenkeel.v1.KeyRange"> & {
   /**
-   * Exclusive lower end of the key range; empty is the beginning.
+   * Exclusive lower end. Unset: the range begins with the first key.
    *
-   * @generated from field: string after = 3;
+   * @generated from field: evenkeel.v1.ObjectKey after = 1;
    */
-  after: string;
+  after?: ObjectKey | undefined;
 
   /**
-   * Inclusive upper end of the key range; ignored when last.
+   * Inclusive upper end. Unset: the range ends with the last key.
    *
-   * @generated from field: string through = 4;
+   * @generated from field: evenkeel.v1.ObjectKey through = 2;
    */
-  through: string;
+  through?: ObjectKey | undefined;
+};
 
+/**
+ * Describes the message evenkeel.v1.KeyRange.
+ * Use `create(KeyRangeSchema)` to create a new message.
+ */
+export const KeyRangeSchema: GenMessage<KeyRange> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_batch, 3);
+
+/**
+ * InventoryChunk places a part of an inventory in its run. A resource type
+ * arrives in one or more chunks. Its inventory is complete when the key ranges
+ * of one attempt cover the key space without overlap. A resource type without
+ * rows has one chunk without objects, whose range is unbounded. Chunks of one
+ * attempt may arrive more than once and in any order. An agent that still waits
+ * for a chunk when the run's deadline passes (5 minutes by default) sends
+ * ResourceReconciled with the failure IncompleteInventory.
+ *
+ * @generated from message evenkeel.v1.InventoryChunk
+ */
+export type InventoryChunk = Message<"evenkeel.v1.InventoryChunk"> & {
   /**
-   * The range reaches to the end of the key space.
+   * The run and its attempt.
    *
-   * @generated from field: bool last = 5;
+   * @generated from field: evenkeel.v1.RunRef run = 1;
    */
-  last: boolean;
+  run?: RunRef | undefined;
 
   /**
-   * What asked for the run.
+   * Keys that this chunk covers.
    *
-   * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 6;
+   * @generated from field: evenkeel.v1.KeyRange range = 2;
+   */
+  range?: KeyRange | undefined;
+
+  /**
+   * What caused the run.
+   *
+   * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 3;
    */
   trigger: ReconciliationTrigger;
 
   /**
-   * Highest version that the kind was ever observed at in its incarnation.
+   * Highest version at which the resource type was ever observed in its
+   * incarnation, a decimal integer. An agent whose list has a lower version lists
+   * again; if the second list, without a resourceVersion in the request, is below
+   * it as well, versions went back: the agent starts a new incarnation with the
+   * session's epoch.
    *
-   * @generated from field: string high_watermark = 7;
+   * @generated from field: string high_watermark = 4;
    */
   highWatermark: string;
 
   /**
-   * Objects of the range that the initiator manages itself: they are not
-   * compared, and not new to the receiver either.
+   * Objects of the range that the initiator manages. They are not compared, and
+   * the agent does not send them as new.
    *
-   * @generated from field: repeated evenkeel.v1.ObjectRef managed = 8;
+   * @generated from field: repeated evenkeel.v1.ObjectKey managed = 5;
    */
-  managed: ObjectRef[];
+  managed: ObjectKey[];
 };
 
 /**
- * Describes the message evenkeel.v1.RunChunk.
- * Use `create(RunChunkSchema)` to create a new message.
+ * Describes the message evenkeel.v1.InventoryChunk.
+ * Use `create(InventoryChunkSchema)` to create a new message.
  */
-export const RunChunkSchema: GenMessage<RunChunk> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_batch, 2);
+export const InventoryChunkSchema: GenMessage<InventoryChunk> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_batch, 4);
 
 /**
- * BatchType picks the function that processes a Batch. A receiver refuses a
- * type that it does not know by name; it never treats it as DEFAULT.
+ * BatchType selects the function that processes a Batch. A receiver refuses a
+ * type that it does not know, by name. It never treats it as DEFAULT. Values may
+ * be added.
  *
  * @generated from enum evenkeel.v1.BatchType
  */
@@ -221,14 +275,14 @@ export const BatchType = {
   UNSPECIFIED: 0,
 
   /**
-   * Observations to be applied: PutObject and DeleteObject.
+   * Observations to apply: PutObject and DeleteObject.
    *
    * @generated from enum value: BATCH_TYPE_DEFAULT = 1;
    */
   DEFAULT: 1,
 
   /**
-   * What Postgres believes, to be compared with the cluster: VerifyObject.
+   * A part of an inventory to compare with the cluster: VerifyObject.
    *
    * @generated from enum value: BATCH_TYPE_RECONCILIATION = 2;
    */
@@ -236,8 +290,9 @@ export const BatchType = {
 } as const;
 
 /**
- * BatchType picks the function that processes a Batch. A receiver refuses a
- * type that it does not know by name; it never treats it as DEFAULT.
+ * BatchType selects the function that processes a Batch. A receiver refuses a
+ * type that it does not know, by name. It never treats it as DEFAULT. Values may
+ * be added.
  *
  * @generated from enum evenkeel.v1.BatchType
  */
@@ -250,7 +305,7 @@ export const BatchTypeSchema: GenEnum<BatchType> = /*@__PURE__*/
   enumDesc(file_evenkeel_v1_batch, 0);
 
 /**
- * ReconciliationTrigger tells what asked for a run.
+ * ReconciliationTrigger states what caused a run.
  *
  * @generated from enum evenkeel.v1.ReconciliationTrigger
  */
@@ -270,23 +325,30 @@ export const ReconciliationTrigger = {
   INTERVAL: 1,
 
   /**
-   * An agent connected that Postgres's rows cannot be trusted for: a new
-   * process, or one that could not keep all that it had not yet delivered.
+   * An agent connected, and Postgres may lack changes: the agent is a new
+   * process, or it could not keep all that it had not delivered.
    *
    * @generated from enum value: RECONCILIATION_TRIGGER_CONNECT = 2;
    */
   CONNECT: 2,
 
   /**
-   * A person or a program called StartReconciliation.
+   * A caller of StartReconciliation.
    *
    * @generated from enum value: RECONCILIATION_TRIGGER_MANUAL = 3;
    */
   MANUAL: 3,
+
+  /**
+   * A cron schedule.
+   *
+   * @generated from enum value: RECONCILIATION_TRIGGER_CRON = 4;
+   */
+  CRON: 4,
 } as const;
 
 /**
- * ReconciliationTrigger tells what asked for a run.
+ * ReconciliationTrigger states what caused a run.
  *
  * @generated from enum evenkeel.v1.ReconciliationTrigger
  */

@@ -19,12 +19,22 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/event.proto.
  */
 export const file_evenkeel_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEioQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSOAoMcHVibGlzaF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEh0KDHRyYWNlX3BhcmVudBgHIAEoCUIHukgEcgIYQBIMCgRwYXJ0GA0gASgNEg0KBXBhcnRzGA4gASgNEiMKBWJhdGNoGAggASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABJEChZyZWNvbmNpbGlhdGlvbl9yZXF1ZXN0GAkgASgLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SZXF1ZXN0SAASPgoTcmVzb3VyY2VfcmVjb25jaWxlZBgKIAEoCzIfLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVjb25jaWxlZEgAEjQKDnNjb3BlX2RlY2xhcmVkGAsgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEjgKEGNvbXByZXNzZWRfYmF0Y2gYDCABKAsyHC5ldmVua2VlbC52MS5Db21wcmVzc2VkQmF0Y2hIAEINCgRib2R5EgW6SAIIASJQCg9Db21wcmVzc2VkQmF0Y2gSFQoEenN0ZBgBIAEoDEIHukgEegIQARImChJ1bmNvbXByZXNzZWRfYnl0ZXMYAiABKA1CCrpIByoFGICAgCBiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
+  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEioQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSDAoEcGFydBgGIAEoDRINCgVwYXJ0cxgHIAEoDRI4CgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHQoMdHJhY2VfcGFyZW50GAkgASgJQge6SARyAhhAEiMKBWJhdGNoGAogASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI4ChBjb21wcmVzc2VkX2JhdGNoGAsgASgLMhwuZXZlbmtlZWwudjEuQ29tcHJlc3NlZEJhdGNoSAASNAoOc2NvcGVfZGVjbGFyZWQYDCABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgNIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEj4KE3Jlc291cmNlX3JlY29uY2lsZWQYDiABKAsyHy5ldmVua2VlbC52MS5SZXNvdXJjZVJlY29uY2lsZWRIAEINCgRib2R5EgW6SAIIASJQCg9Db21wcmVzc2VkQmF0Y2gSFQoEenN0ZBgBIAEoDEIHukgEegIQARImChJ1bmNvbXByZXNzZWRfYnl0ZXMYAiABKA1CCrpIByoFGICAgCBCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
 
 /**
- * Event is the envelope of everything on the bus. Its identity (account,
- * cluster, epoch, sequence) is stamped by the backend from the authenticated
- * session. The bus key joins account and cluster.
+ * Event is the envelope of every message on the bus. The backend stamps account,
+ * cluster, cluster_uid and epoch from the authenticated session.
+ *
+ * Topics, below a Pulsar tenant: main/events has what agents send and the
+ * requests for runs; replies/{backend} has the inventories for the sessions of
+ * one backend; main/dead-letter has messages that no ingester can apply. The
+ * payload is the binary form of this message. No schema is registered with the
+ * broker. The key is the JSON array of account and cluster without white space,
+ * such as ["shop","prod-1"]; hash it with Murmur3_32. Ingesters share the
+ * Key_Shared subscription "ingester" of main/events; other readers use
+ * subscriptions of their own. The properties account, cluster, epoch, sequence
+ * and body (the name of the body's field, such as "compressed_batch") repeat the
+ * payload for people who inspect topics. Programs trust the payload only.
  *
  * @generated from message evenkeel.v1.Event
  */
@@ -37,7 +47,7 @@ export type Event = Message<"evenkeel.v1.Event"> & {
   account: string;
 
   /**
-   * Cluster, unique in the account.
+   * Name of the cluster, unique in the account.
    *
    * @generated from field: string cluster = 2;
    */
@@ -51,94 +61,94 @@ export type Event = Message<"evenkeel.v1.Event"> & {
   clusterUid: string;
 
   /**
-   * Session that this belongs to.
+   * Epoch of the session.
    *
    * @generated from field: uint64 epoch = 4;
    */
   epoch: bigint;
 
   /**
-   * Number that the agent gave it, from 1 in each session; 0 for what the
-   * backend says itself.
+   * Sequence that the agent assigned, from 1 in each session. 0 for events that
+   * the backend creates.
    *
    * @generated from field: uint64 sequence = 5;
    */
   sequence: bigint;
 
   /**
-   * When the backend put it on the bus.
+   * Index of this part, from 0. A message of an agent that exceeds the limit of
+   * the bus travels in several parts with the same sequence.
    *
-   * @generated from field: google.protobuf.Timestamp publish_time = 6;
-   */
-  publishTime?: Timestamp | undefined;
-
-  /**
-   * W3C trace context (traceparent); empty when not traced.
-   *
-   * @generated from field: string trace_parent = 7;
-   */
-  traceParent: string;
-
-  /**
-   * Which part of its sequence this is, from 0. What an agent sends in one
-   * message travels in several when it is above the bus's limit.
-   *
-   * @generated from field: uint32 part = 13;
+   * @generated from field: uint32 part = 6;
    */
   part: number;
 
   /**
-   * How many parts the sequence has; 0 and 1 mean that this is all of it.
+   * Number of parts. 0 and 1: this event is the whole message.
    *
-   * @generated from field: uint32 parts = 14;
+   * @generated from field: uint32 parts = 7;
    */
   parts: number;
 
   /**
-   * What happened.
+   * Time at which the backend published the event.
+   *
+   * @generated from field: google.protobuf.Timestamp publish_time = 8;
+   */
+  publishTime?: Timestamp | undefined;
+
+  /**
+   * W3C trace context (traceparent). Empty if the event is not traced.
+   *
+   * @generated from field: string trace_parent = 9;
+   */
+  traceParent: string;
+
+  /**
+   * The content of the event.
    *
    * @generated from oneof evenkeel.v1.Event.body
    */
   body: {
     /**
-     * Observations of a kind.
+     * Observations of a resource type.
      *
-     * @generated from field: evenkeel.v1.Batch batch = 8;
+     * @generated from field: evenkeel.v1.Batch batch = 10;
      */
     value: Batch;
     case: "batch";
   } | {
     /**
-     * A request for the inventory, or a part of its answer.
+     * Observations of a resource type, compressed.
      *
-     * @generated from field: evenkeel.v1.ReconciliationRequest reconciliation_request = 9;
+     * @generated from field: evenkeel.v1.CompressedBatch compressed_batch = 11;
      */
-    value: ReconciliationRequest;
-    case: "reconciliationRequest";
+    value: CompressedBatch;
+    case: "compressedBatch";
   } | {
     /**
-     * The comparison of a kind has ended.
+     * The scope that the agent reads from now on.
      *
-     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 10;
-     */
-    value: ResourceReconciled;
-    case: "resourceReconciled";
-  } | {
-    /**
-     * What the agent reads from now on.
-     *
-     * @generated from field: evenkeel.v1.ScopeDeclared scope_declared = 11;
+     * @generated from field: evenkeel.v1.ScopeDeclared scope_declared = 12;
      */
     value: ScopeDeclared;
     case: "scopeDeclared";
   } | {
     /**
-     * Observations of a kind, in fewer bytes.
+     * A request for the inventory, or a part of its answer.
      *
-     * @generated from field: evenkeel.v1.CompressedBatch compressed_batch = 12;
+     * @generated from field: evenkeel.v1.ReconciliationRequest reconciliation_request = 13;
      */
-    value: CompressedBatch;
-    case: "compressedBatch";
+    value: ReconciliationRequest;
+    case: "reconciliationRequest";
+  } | {
+    /**
+     * The end of the comparison of a resource type.
+     *
+     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 14;
+     */
+    value: ResourceReconciled;
+    case: "resourceReconciled";
   } | { case: undefined; value?: undefined };
 };
 
@@ -150,20 +160,20 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_event, 0);
 
 /**
- * CompressedBatch is a Batch in fewer bytes.
+ * CompressedBatch is a compressed Batch.
  *
  * @generated from message evenkeel.v1.CompressedBatch
  */
 export type CompressedBatch = Message<"evenkeel.v1.CompressedBatch"> & {
   /**
-   * The Batch's bytes as one Zstandard frame (RFC 8878).
+   * The binary form of the Batch as one Zstandard frame (RFC 8878).
    *
    * @generated from field: bytes zstd = 1;
    */
   zstd: Uint8Array;
 
   /**
-   * Bytes of the Batch, at most 64 MiB.
+   * Size of the Batch in bytes, at most 64 MiB.
    *
    * @generated from field: uint32 uncompressed_bytes = 2;
    */

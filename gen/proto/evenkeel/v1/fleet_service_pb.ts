@@ -7,8 +7,8 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { ReconciliationTrigger } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
-import type { Failure } from "./reconciliation_pb.ts";
-import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
+import type { Failure } from "./failure_pb.ts";
+import { file_evenkeel_v1_failure } from "./failure_pb.ts";
 import type { ObjectRef, ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -19,7 +19,38 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/fleet_service.proto.
  */
 export const file_evenkeel_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSKcAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg12ZXJpZmllZF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdvYmplY3RzGAcgASgEEhMKC3F1YXJhbnRpbmVkGAggASgEEi4KCXJlc291cmNlcxgJIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlU3RhdHVzItMBCgdTZXNzaW9uEg0KBWVwb2NoGAEgASgEEhMKC2luc3RhbmNlX2lkGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSLQoJb3Blbl90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAYgASgEEhQKDGdhcF9zZXF1ZW5jZRgHIAEoBCLzAQoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRISCgpuYW1lc3BhY2VzGAIgAygJEg8KB29iamVjdHMYAyABKAQSEwoLcXVhcmFudGluZWQYBCABKAQSFQoNbG93X3dhdGVybWFyaxgFIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgGIAEoCRITCgtpbmNhcm5hdGlvbhgHIAEoBBIxCg12ZXJpZmllZF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLXAgoQS3ViZXJuZXRlc09iamVjdBIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAIgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YAyABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCRIPCgdjb250ZW50GAUgASgJEhAKCGNoZWNrc3VtGAYgASgMEhIKCm1hbmFnZWRfYnkYByABKAkSJwoFc3RhdGUYCCABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgJIAEoCRIvCgt1cGRhdGVfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNdmVyaWZpZWRfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAinAMKEVJlY29uY2lsaWF0aW9uUnVuEgoKAmlkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJaW5pdGlhdG9yGAMgASgJEjMKB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXISLwoFc3RhdGUYBSABKA4yIC5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblN0YXRlEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgdmYWlsdXJlGAggASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZRIPCgdhdHRlbXB0GAkgASgNEhcKD2ludmVudG9yeV9ieXRlcxgKIAEoBBIUCgxyZXBhaXJfYnl0ZXMYCyABKAQSLAoHcmVzdWx0cxgMIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0IuQBCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEisKCGZpbmRpbmdzGAcgAygLMhkuZXZlbmtlZWwudjEuRmluZGluZ0NvdW50EiUKB2ZhaWx1cmUYCCABKAsyFC5ldmVua2VlbC52MS5GYWlsdXJlIkUKDEZpbmRpbmdDb3VudBImCgR0eXBlGAEgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSDQoFY291bnQYAiABKAQipQEKFVJlY29uY2lsaWF0aW9uRmluZGluZxIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSJgoEdHlwZRgCIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEg4KBmRldGFpbBgDIAEoCRIvCgtyZXBhaXJfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTwoTTGlzdENsdXN0ZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBAiVwoUTGlzdENsdXN0ZXJzUmVzcG9uc2USJgoIY2x1c3RlcnMYASADKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChFHZXRDbHVzdGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP0BIjsKEkdldENsdXN0ZXJSZXNwb25zZRIlCgdjbHVzdGVyGAEgASgLMhQuZXZlbmtlZWwudjEuQ2x1c3RlciL2AQoSTGlzdE9iamVjdHNSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQEhwKBWdyb3VwGAQgASgJQgi6SAVyAxj9AUgAiAEBEhkKCHJlc291cmNlGAUgASgJQge6SARyAhg/Eh8KCW5hbWVzcGFjZRgGIAEoCUIHukgEcgIYP0gBiAEBEhcKD2luY2x1ZGVfY29udGVudBgHIAEoCEIICgZfZ3JvdXBCDAoKX25hbWVzcGFjZSJeChNMaXN0T2JqZWN0c1Jlc3BvbnNlEi4KB29iamVjdHMYASADKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJcChBHZXRPYmplY3RSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESKwoDcmVmGAIgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQEiQgoRR2V0T2JqZWN0UmVzcG9uc2USLQoGb2JqZWN0GAEgASgLMh0uZXZlbmtlZWwudjEuS3ViZXJuZXRlc09iamVjdCJ0Ch1MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIZCgdjbHVzdGVyGAEgASgJQgi6SAVyAxj9ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiZwoeTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEiwKBHJ1bnMYASADKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwobR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChxHZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIncKIUxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECJzCiJMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1Jlc3BvbnNlEjQKCGZpbmRpbmdzGAEgAygLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25GaW5kaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI5ChpTdGFydFJlY29uY2lsaWF0aW9uUmVxdWVzdBIbCgdjbHVzdGVyGAEgASgJQgq6SAdyBRABGP0BIkoKG1N0YXJ0UmVjb25jaWxpYXRpb25SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biI7Ch5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSGQoHY2x1c3RlchgBIAEoCUIIukgFcgMY/QEiTgofV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biqxAgoTUmVjb25jaWxpYXRpb25TdGF0ZRIkCiBSRUNPTkNJTElBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1JFUVVFU1RFRBABEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX0NPTVBBUklORxACEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVQ0NFRURFRBADEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1BBUlRJQUwQBBIfChtSRUNPTkNJTElBVElPTl9TVEFURV9GQUlMRUQQBRIjCh9SRUNPTkNJTElBVElPTl9TVEFURV9TVVBFUlNFREVEEAYSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfRVhQSVJFRBAHKmMKC09iamVjdFN0YXRlEhwKGE9CSkVDVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFE9CSkVDVF9TVEFURV9QUkVTRU5UEAESHAoYT0JKRUNUX1NUQVRFX1FVQVJBTlRJTkVEEAIqgQEKC0ZpbmRpbmdUeXBlEhwKGEZJTkRJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhwKGEZJTkRJTkdfVFlQRV9NSVNTSU5HX1JPVxABEhoKFkZJTkRJTkdfVFlQRV9TVEFMRV9ST1cQAhIaChZGSU5ESU5HX1RZUEVfR0hPU1RfUk9XEAMykQcKDEZsZWV0U2VydmljZRJTCgxMaXN0Q2x1c3RlcnMSIC5ldmVua2VlbC52MS5MaXN0Q2x1c3RlcnNSZXF1ZXN0GiEuZXZlbmtlZWwudjEuTGlzdENsdXN0ZXJzUmVzcG9uc2USTQoKR2V0Q2x1c3RlchIeLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh8uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlc3BvbnNlElAKC0xpc3RPYmplY3RzEh8uZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiAuZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXNwb25zZRJKCglHZXRPYmplY3QSHS5ldmVua2VlbC52MS5HZXRPYmplY3RSZXF1ZXN0Gh4uZXZlbmtlZWwudjEuR2V0T2JqZWN0UmVzcG9uc2UScQoWTGlzdFJlY29uY2lsaWF0aW9uUnVucxIqLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GisuZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEmsKFEdldFJlY29uY2lsaWF0aW9uUnVuEiguZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0GikuZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZRJ9ChpMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5ncxIuLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBovLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2USaAoTU3RhcnRSZWNvbmNpbGlhdGlvbhInLmV2ZW5rZWVsLnYxLlN0YXJ0UmVjb25jaWxpYXRpb25SZXF1ZXN0GiguZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlc3BvbnNlEnYKF1dhdGNoUmVjb25jaWxpYXRpb25SdW5zEisuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GiwuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZTABYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSJwCglGcmVzaG5lc3MSMQoNdmVyaWZpZWRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbWF0Y2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKUAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYBiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSDwoHb2JqZWN0cxgHIAEoBBITCgtxdWFyYW50aW5lZBgIIAEoBBIuCglyZXNvdXJjZXMYCSADKAsyGy5ldmVua2VlbC52MS5SZXNvdXJjZVN0YXR1cyLvAQoHU2Vzc2lvbhINCgVlcG9jaBgBIAEoBBITCgtpbnN0YW5jZV9pZBgCIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhoKEmt1YmVybmV0ZXNfdmVyc2lvbhgEIAEoCRItCglvcGVuX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCmNsb3NlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEGFwcGxpZWRfc2VxdWVuY2UYByABKAQSFAoMZ2FwX3NlcXVlbmNlGAggASgEIv4CCg5SZXNvdXJjZVN0YXR1cxIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEgwKBGtpbmQYAiABKAkSEAoIc2luZ3VsYXIYAyABKAkSEwoLc2hvcnRfbmFtZXMYBCADKAkSEgoKbmFtZXNwYWNlZBgFIAEoCBISCgpjYXRlZ29yaWVzGAYgAygJEg0KBXZlcmJzGAcgAygJEhIKCm5hbWVzcGFjZXMYCCADKAkSDwoHb2JqZWN0cxgJIAEoBBITCgtxdWFyYW50aW5lZBgKIAEoBBIVCg1sb3dfd2F0ZXJtYXJrGAsgASgJEhYKDmhpZ2hfd2F0ZXJtYXJrGAwgASgJEhMKC2luY2FybmF0aW9uGA0gASgEEikKCWZyZXNobmVzcxgOIAEoCzIWLmV2ZW5rZWVsLnYxLkZyZXNobmVzcxIlCgdmYWlsdXJlGA8gASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZSLgAgoQS3ViZXJuZXRlc09iamVjdBIPCgdjbHVzdGVyGAEgASgJEiMKA3JlZhgCIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZhILCgN1aWQYAyABKAkSGAoQcmVzb3VyY2VfdmVyc2lvbhgEIAEoCRIYChBvYnNlcnZlZF92ZXJzaW9uGAUgASgJEg8KB2NvbnRlbnQYBiABKAkSEAoIY2hlY2tzdW0YByABKAwSEgoKbWFuYWdlZF9ieRgIIAEoCRInCgVzdGF0ZRgJIAEoDjIYLmV2ZW5rZWVsLnYxLk9iamVjdFN0YXRlEhkKEXF1YXJhbnRpbmVfcmVhc29uGAogASgJEi8KC3VwZGF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYDCABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MirQMKEVJlY29uY2lsaWF0aW9uUnVuEgoKAmlkGAEgASgJEg8KB2NsdXN0ZXIYAiABKAkSEQoJaW5pdGlhdG9yGAMgASgJEjMKB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXISLwoFc3RhdGUYBSABKA4yIC5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblN0YXRlEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgdmYWlsdXJlGAggASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZRIPCgdhdHRlbXB0GAkgASgNEhcKD2ludmVudG9yeV9ieXRlcxgKIAEoBBIUCgxyZXBhaXJfYnl0ZXMYCyABKAQSDwoHZHJ5X3J1bhgMIAEoCBIsCgdyZXN1bHRzGA0gAygLMhsuZXZlbmtlZWwudjEuUmVzb3VyY2VSZXN1bHQihwIKDlJlc291cmNlUmVzdWx0EjAKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGUSDwoHcGVuZGluZxgCIAEoCBIOCgZsaXN0ZWQYAyABKAQSDQoFZXF1YWwYBCABKAQSCwoDcHV0GAUgASgEEg8KB2RlbGV0ZWQYBiABKAQSEAoIY29tcGFyZWQYByABKAQSDwoHbWFuYWdlZBgIIAEoBBIrCghmaW5kaW5ncxgJIAMoCzIZLmV2ZW5rZWVsLnYxLkZpbmRpbmdDb3VudBIlCgdmYWlsdXJlGAogASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZSJFCgxGaW5kaW5nQ291bnQSJgoEdHlwZRgBIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEg0KBWNvdW50GAIgASgEIoICChVSZWNvbmNpbGlhdGlvbkZpbmRpbmcSIwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmEiYKBHR5cGUYAiABKA4yGC5ldmVua2VlbC52MS5GaW5kaW5nVHlwZRIoCgVjYXVzZRgDIAEoDjIZLmV2ZW5rZWVsLnYxLkZpbmRpbmdDYXVzZRIOCgZkZXRhaWwYBCABKAkSMQoLZGlmZmVyZW5jZXMYBSADKAsyHC5ldmVua2VlbC52MS5GaWVsZERpZmZlcmVuY2USLwoLcmVwYWlyX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIkEKD0ZpZWxkRGlmZmVyZW5jZRIMCgRwYXRoGAEgASgJEg4KBnN0b3JlZBgCIAEoCRIQCghvYnNlcnZlZBgDIAEoCSJVChBSZXNvdXJjZVNlbGVjdG9yEhwKBWdyb3VwGAEgASgJQgi6SAVyAxj9AUgAiAEBEhkKCHJlc291cmNlGAIgASgJQge6SARyAhg/QggKBl9ncm91cCJuChNMaXN0Q2x1c3RlcnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAEBIdCgtuYW1lX3ByZWZpeBgDIAEoCUIIukgFcgMY/QEiVwoUTGlzdENsdXN0ZXJzUmVzcG9uc2USJgoIY2x1c3RlcnMYASADKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChFHZXRDbHVzdGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP0BIjsKEkdldENsdXN0ZXJSZXNwb25zZRIlCgdjbHVzdGVyGAEgASgLMhQuZXZlbmtlZWwudjEuQ2x1c3RlciLuAgoSTGlzdE9iamVjdHNSZXF1ZXN0EiUKCGNsdXN0ZXJzGAEgAygJQhO6SBCSAQ0QZBgBIgdyBRABGP0BEjoKCXJlc291cmNlcxgCIAMoCzIdLmV2ZW5rZWVsLnYxLlJlc291cmNlU2VsZWN0b3JCCLpIBZIBAhBkEh8KCW5hbWVzcGFjZRgDIAEoCUIHukgEcgIYP0gAiAEBEh0KC25hbWVfcHJlZml4GAQgASgJQgi6SAVyAyiACBIgCg5sYWJlbF9zZWxlY3RvchgFIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYBiABKAlCCLpIBXIDGIAgEikKBHZpZXcYByABKA4yES5ldmVua2VlbC52MS5WaWV3Qgi6SAWCAQIQARIaCglwYWdlX3NpemUYCCABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMYgBBCDAoKX25hbWVzcGFjZSJeChNMaXN0T2JqZWN0c1Jlc3BvbnNlEi4KB29iamVjdHMYASADKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJcChBHZXRPYmplY3RSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESKwoDcmVmGAIgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQEiQgoRR2V0T2JqZWN0UmVzcG9uc2USLQoGb2JqZWN0GAEgASgLMh0uZXZlbmtlZWwudjEuS3ViZXJuZXRlc09iamVjdCKAAQodTGlzdFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSJQoIY2x1c3RlcnMYASADKAlCE7pIEJIBDRBkGAEiB3IFEAEY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQImcKHkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIsCgRydW5zGAEgAygLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjMKG0dldFJlY29uY2lsaWF0aW9uUnVuUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiSwocR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biJ3CiFMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1JlcXVlc3QSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAicwoiTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZRI0CghmaW5kaW5ncxgBIAMoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uRmluZGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihQIKGlN0YXJ0UmVjb25jaWxpYXRpb25SZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESuAEKCnJlcXVlc3RfaWQYAiABKAlCowG6SJ8BugGbAQosc3RhcnRfcmVjb25jaWxpYXRpb25fcmVxdWVzdC5yZXF1ZXN0X2lkLnV1aWQSF211c3QgYmUgZW1wdHkgb3IgYSBVVUlEGlJ0aGlzID09ICcnIHx8IHRoaXMubWF0Y2hlcygnXlswLTlhLWZBLUZdezh9KC1bMC05YS1mQS1GXXs0fSl7M30tWzAtOWEtZkEtRl17MTJ9JCcpEg8KB2RyeV9ydW4YAyABKAgiSgobU3RhcnRSZWNvbmNpbGlhdGlvblJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIkcKHldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ASJOCh9XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuKjsKBFZpZXcSFAoQVklFV19VTlNQRUNJRklFRBAAEg4KClZJRVdfQkFTSUMQARINCglWSUVXX0ZVTEwQAirUAgoTUmVjb25jaWxpYXRpb25TdGF0ZRIkCiBSRUNPTkNJTElBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1JFUVVFU1RFRBABEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX0NPTVBBUklORxACEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVQ0NFRURFRBADEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1BBUlRJQUwQBBIfChtSRUNPTkNJTElBVElPTl9TVEFURV9GQUlMRUQQBRIjCh9SRUNPTkNJTElBVElPTl9TVEFURV9TVVBFUlNFREVEEAYSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfRVhQSVJFRBAHEiEKHVJFQ09OQ0lMSUFUSU9OX1NUQVRFX1dJVEhIRUxEEAgqYwoLT2JqZWN0U3RhdGUSHAoYT0JKRUNUX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUT0JKRUNUX1NUQVRFX1BSRVNFTlQQARIcChhPQkpFQ1RfU1RBVEVfUVVBUkFOVElORUQQAiqBAQoLRmluZGluZ1R5cGUSHAoYRklORElOR19UWVBFX1VOU1BFQ0lGSUVEEAASHAoYRklORElOR19UWVBFX01JU1NJTkdfUk9XEAESGgoWRklORElOR19UWVBFX1NUQUxFX1JPVxACEhoKFkZJTkRJTkdfVFlQRV9HSE9TVF9ST1cQAyptCgxGaW5kaW5nQ2F1c2USHQoZRklORElOR19DQVVTRV9VTlNQRUNJRklFRBAAEh8KG0ZJTkRJTkdfQ0FVU0VfTUlTU0VEX0NIQU5HRRABEh0KGUZJTkRJTkdfQ0FVU0VfTUFOVUFMX0VESVQQAjK1BwoMRmxlZXRTZXJ2aWNlElgKDExpc3RDbHVzdGVycxIgLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaIS5ldmVua2VlbC52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZSIDkAIBElIKCkdldENsdXN0ZXISHi5ldmVua2VlbC52MS5HZXRDbHVzdGVyUmVxdWVzdBofLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXNwb25zZSIDkAIBElUKC0xpc3RPYmplY3RzEh8uZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiAuZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXNwb25zZSIDkAIBEk8KCUdldE9iamVjdBIdLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlcXVlc3QaHi5ldmVua2VlbC52MS5HZXRPYmplY3RSZXNwb25zZSIDkAIBEnYKFkxpc3RSZWNvbmNpbGlhdGlvblJ1bnMSKi5ldmVua2VlbC52MS5MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBorLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZSIDkAIBEnAKFEdldFJlY29uY2lsaWF0aW9uUnVuEiguZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0GikuZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZSIDkAIBEoIBChpMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5ncxIuLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBovLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2UiA5ACARJoChNTdGFydFJlY29uY2lsaWF0aW9uEicuZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QaKC5ldmVua2VlbC52MS5TdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USdgoXV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnMSKy5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QaLC5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlMAFCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+
+/**
+ * Freshness states until when rows are known to match the cluster.
+ *
+ * @generated from message evenkeel.v1.Freshness
+ */
+export type Freshness = Message<"evenkeel.v1.Freshness"> & {
+  /**
+   * Time of the request of the last run that compared a list of the API server
+   * with the rows and repaired them. Unset: never verified.
+   *
+   * @generated from field: google.protobuf.Timestamp verified_time = 1;
+   */
+  verifiedTime?: Timestamp | undefined;
+
+  /**
+   * Time of the last comparison of digests that found no difference. It is no
+   * proof on its own, because a stalled watch leaves both sides equally wrong.
+   * Unset: no digest was compared.
+   *
+   * @generated from field: google.protobuf.Timestamp matched_time = 2;
+   */
+  matchedTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message evenkeel.v1.Freshness.
+ * Use `create(FreshnessSchema)` to create a new message.
+ */
+export const FreshnessSchema: GenMessage<Freshness> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 0);
 
 /**
  * Cluster is one cluster of the fleet.
@@ -42,7 +73,7 @@ export type Cluster = Message<"evenkeel.v1.Cluster"> & {
   uid: string;
 
   /**
-   * An agent's session is open.
+   * True if the session of an agent is open.
    *
    * @generated from field: bool connected = 3;
    */
@@ -56,36 +87,36 @@ export type Cluster = Message<"evenkeel.v1.Cluster"> & {
   session?: Session | undefined;
 
   /**
-   * When the last event was applied.
+   * Time at which the last event was applied.
    *
    * @generated from field: google.protobuf.Timestamp last_event_time = 5;
    */
   lastEventTime?: Timestamp | undefined;
 
   /**
-   * The oldest verified time of its kinds; unset when a kind was never
-   * verified.
+   * Oldest freshness of its resource types. verified_time is unset if a resource
+   * type was never verified.
    *
-   * @generated from field: google.protobuf.Timestamp verified_time = 6;
+   * @generated from field: evenkeel.v1.Freshness freshness = 6;
    */
-  verifiedTime?: Timestamp | undefined;
+  freshness?: Freshness | undefined;
 
   /**
-   * Objects present.
+   * Number of objects present.
    *
    * @generated from field: uint64 objects = 7;
    */
   objects: bigint;
 
   /**
-   * Objects quarantined, which are not counted as present.
+   * Number of objects quarantined. They are not counted in objects.
    *
    * @generated from field: uint64 quarantined = 8;
    */
   quarantined: bigint;
 
   /**
-   * Kinds in scope; in GetCluster only.
+   * Resource types in scope; in GetCluster only.
    *
    * @generated from field: repeated evenkeel.v1.ResourceStatus resources = 9;
    */
@@ -97,16 +128,16 @@ export type Cluster = Message<"evenkeel.v1.Cluster"> & {
  * Use `create(ClusterSchema)` to create a new message.
  */
 export const ClusterSchema: GenMessage<Cluster> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 0);
+  messageDesc(file_evenkeel_v1_fleet_service, 1);
 
 /**
- * Session is one agent's connection.
+ * Session is one connection of an agent.
  *
  * @generated from message evenkeel.v1.Session
  */
 export type Session = Message<"evenkeel.v1.Session"> & {
   /**
-   * Number of the session.
+   * Epoch of the session.
    *
    * @generated from field: uint64 epoch = 1;
    */
@@ -127,30 +158,37 @@ export type Session = Message<"evenkeel.v1.Session"> & {
   agentVersion: string;
 
   /**
-   * When it was opened.
+   * Version of the cluster's API server. Empty if unknown.
    *
-   * @generated from field: google.protobuf.Timestamp open_time = 4;
+   * @generated from field: string kubernetes_version = 4;
+   */
+  kubernetesVersion: string;
+
+  /**
+   * Time at which it was opened.
+   *
+   * @generated from field: google.protobuf.Timestamp open_time = 5;
    */
   openTime?: Timestamp | undefined;
 
   /**
-   * When it was closed; unset while it is open.
+   * Time at which it was closed. Unset while it is open.
    *
-   * @generated from field: google.protobuf.Timestamp close_time = 5;
+   * @generated from field: google.protobuf.Timestamp close_time = 6;
    */
   closeTime?: Timestamp | undefined;
 
   /**
    * Last sequence that was applied.
    *
-   * @generated from field: uint64 applied_sequence = 6;
+   * @generated from field: uint64 applied_sequence = 7;
    */
   appliedSequence: bigint;
 
   /**
-   * Sequence in front of which something was lost; 0 when nothing was.
+   * Sequence before which messages were lost. 0: none.
    *
-   * @generated from field: uint64 gap_sequence = 7;
+   * @generated from field: uint64 gap_sequence = 8;
    */
   gapSequence: bigint;
 };
@@ -160,69 +198,119 @@ export type Session = Message<"evenkeel.v1.Session"> & {
  * Use `create(SessionSchema)` to create a new message.
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 1);
+  messageDesc(file_evenkeel_v1_fleet_service, 2);
 
 /**
- * ResourceStatus is the state of one kind of a cluster.
+ * ResourceStatus is the status of one resource type of a cluster.
  *
  * @generated from message evenkeel.v1.ResourceStatus
  */
 export type ResourceStatus = Message<"evenkeel.v1.ResourceStatus"> & {
   /**
-   * The kind, in the version that is read.
+   * The resource type, in the version that is read.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Namespaces that are read; empty is all.
+   * Kind of the objects, such as "Deployment". This field and the next five come
+   * from the cluster's discovery.
    *
-   * @generated from field: repeated string namespaces = 2;
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * Singular resource name, such as "deployment".
+   *
+   * @generated from field: string singular = 3;
+   */
+  singular: string;
+
+  /**
+   * Short names, such as "deploy".
+   *
+   * @generated from field: repeated string short_names = 4;
+   */
+  shortNames: string[];
+
+  /**
+   * True if the objects are in namespaces.
+   *
+   * @generated from field: bool namespaced = 5;
+   */
+  namespaced: boolean;
+
+  /**
+   * Categories, such as "all".
+   *
+   * @generated from field: repeated string categories = 6;
+   */
+  categories: string[];
+
+  /**
+   * Verbs that the API server offers.
+   *
+   * @generated from field: repeated string verbs = 7;
+   */
+  verbs: string[];
+
+  /**
+   * Namespaces that are read. Empty: all.
+   *
+   * @generated from field: repeated string namespaces = 8;
    */
   namespaces: string[];
 
   /**
-   * Objects present.
+   * Number of objects present.
    *
-   * @generated from field: uint64 objects = 3;
+   * @generated from field: uint64 objects = 9;
    */
   objects: bigint;
 
   /**
-   * Objects quarantined.
+   * Number of objects quarantined.
    *
-   * @generated from field: uint64 quarantined = 4;
+   * @generated from field: uint64 quarantined = 10;
    */
   quarantined: bigint;
 
   /**
-   * Version of the last sweep that was applied whole.
+   * Version of the last full pass that was applied completely.
    *
-   * @generated from field: string low_watermark = 5;
+   * @generated from field: string low_watermark = 11;
    */
   lowWatermark: string;
 
   /**
    * Highest version observed.
    *
-   * @generated from field: string high_watermark = 6;
+   * @generated from field: string high_watermark = 12;
    */
   highWatermark: string;
 
   /**
-   * Incarnation of the versions; 0 until they went back.
+   * Incarnation of the versions. 0 until they went back for the first time.
    *
-   * @generated from field: uint64 incarnation = 7;
+   * @generated from field: uint64 incarnation = 13;
    */
   incarnation: bigint;
 
   /**
-   * At this time the rows of the kind were true.
+   * Until when the rows are known to match the cluster.
    *
-   * @generated from field: google.protobuf.Timestamp verified_time = 8;
+   * @generated from field: evenkeel.v1.Freshness freshness = 14;
    */
-  verifiedTime?: Timestamp | undefined;
+  freshness?: Freshness | undefined;
+
+  /**
+   * Why the last comparison failed. Unset if it succeeded, or if there was none.
+   *
+   * @generated from field: evenkeel.v1.Failure failure = 15;
+   */
+  failure?: Failure | undefined;
 };
 
 /**
@@ -230,93 +318,100 @@ export type ResourceStatus = Message<"evenkeel.v1.ResourceStatus"> & {
  * Use `create(ResourceStatusSchema)` to create a new message.
  */
 export const ResourceStatusSchema: GenMessage<ResourceStatus> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 2);
+  messageDesc(file_evenkeel_v1_fleet_service, 3);
 
 /**
- * KubernetesObject is one object of a cluster as Postgres has it.
+ * KubernetesObject is one object of a cluster, as Postgres has it.
  *
  * @generated from message evenkeel.v1.KubernetesObject
  */
 export type KubernetesObject = Message<"evenkeel.v1.KubernetesObject"> & {
   /**
-   * Kind, namespace, name.
+   * Name of the cluster.
    *
-   * @generated from field: evenkeel.v1.ObjectRef ref = 1;
+   * @generated from field: string cluster = 1;
+   */
+  cluster: string;
+
+  /**
+   * Resource type, namespace and name.
+   *
+   * @generated from field: evenkeel.v1.ObjectRef ref = 2;
    */
   ref?: ObjectRef | undefined;
 
   /**
-   * The object's metadata.uid.
+   * metadata.uid of the object.
    *
-   * @generated from field: string uid = 2;
+   * @generated from field: string uid = 3;
    */
   uid: string;
 
   /**
-   * The object's metadata.resourceVersion.
+   * metadata.resourceVersion of the object.
    *
-   * @generated from field: string resource_version = 3;
+   * @generated from field: string resource_version = 4;
    */
   resourceVersion: string;
 
   /**
-   * Version of the kind at which it was last observed.
+   * Version of the resource type at which the object was last observed.
    *
-   * @generated from field: string observed_version = 4;
+   * @generated from field: string observed_version = 5;
    */
   observedVersion: string;
 
   /**
-   * Canonical JSON of the object without metadata.managedFields: exact, where
-   * google.protobuf.Struct would lose integers. Empty in ListObjects unless
-   * asked for, and for a quarantined object.
+   * Canonical JSON of the object without metadata.managedFields; see
+   * PutObject.content. A string, because google.protobuf.Struct would lose digits
+   * of large integers. Empty in VIEW_BASIC and for a quarantined object.
    *
-   * @generated from field: string content = 5;
+   * @generated from field: string content = 6;
    */
   content: string;
 
   /**
-   * SHA-256 of content; empty when the row was edited by hand and not verified
-   * since.
+   * SHA-256 of content. Empty if something other than the ingester wrote the row
+   * and no run has verified it since.
    *
-   * @generated from field: bytes checksum = 6;
+   * @generated from field: bytes checksum = 7;
    */
   checksum: Uint8Array;
 
   /**
-   * Who manages the object, empty for nobody.
+   * Name of the service that manages the object. Empty: none.
    *
-   * @generated from field: string managed_by = 7;
+   * @generated from field: string managed_by = 8;
    */
   managedBy: string;
 
   /**
    * Present or quarantined.
    *
-   * @generated from field: evenkeel.v1.ObjectState state = 8;
+   * @generated from field: evenkeel.v1.ObjectState state = 9;
    */
   state: ObjectState;
 
   /**
-   * Why it is quarantined.
+   * Why the object is quarantined.
    *
-   * @generated from field: string quarantine_reason = 9;
+   * @generated from field: string quarantine_reason = 10;
    */
   quarantineReason: string;
 
   /**
-   * When the row was last written.
+   * Time at which the row was last written.
    *
-   * @generated from field: google.protobuf.Timestamp update_time = 10;
+   * @generated from field: google.protobuf.Timestamp update_time = 11;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Verified time of the object's kind.
+   * Freshness of the object's resource type.
    *
-   * @generated from field: google.protobuf.Timestamp verified_time = 11;
+   * @generated from field: evenkeel.v1.Freshness freshness = 12;
    */
-  verifiedTime?: Timestamp | undefined;
+  freshness?: Freshness | undefined;
 };
 
 /**
@@ -324,7 +419,7 @@ export type KubernetesObject = Message<"evenkeel.v1.KubernetesObject"> & {
  * Use `create(KubernetesObjectSchema)` to create a new message.
  */
 export const KubernetesObjectSchema: GenMessage<KubernetesObject> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 3);
+  messageDesc(file_evenkeel_v1_fleet_service, 4);
 
 /**
  * ReconciliationRun is one comparison of a cluster with Postgres.
@@ -333,7 +428,7 @@ export const KubernetesObjectSchema: GenMessage<KubernetesObject> = /*@__PURE__*
  */
 export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   /**
-   * Identity of the run, a UUID.
+   * ID of the run, a UUID.
    *
    * @generated from field: string id = 1;
    */
@@ -347,72 +442,79 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   cluster: string;
 
   /**
-   * Who asked.
+   * Role that requested the run.
    *
    * @generated from field: string initiator = 3;
    */
   initiator: string;
 
   /**
-   * What asked.
+   * What caused the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 4;
    */
   trigger: ReconciliationTrigger;
 
   /**
-   * How far it has come.
+   * State of the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationState state = 5;
    */
   state: ReconciliationState;
 
   /**
-   * When it was asked for. What it verifies is true as of this time.
+   * Time of the request. Rows that the run proves are verified as of this time.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * When it ended; unset while it is active.
+   * Time at which the run ended. Unset while it is active.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 7;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Why it ended otherwise than SUCCEEDED.
+   * Why the run did not succeed.
    *
    * @generated from field: evenkeel.v1.Failure failure = 8;
    */
   failure?: Failure | undefined;
 
   /**
-   * Attempts at answering the request.
+   * Number of attempts to answer the request.
    *
    * @generated from field: uint32 attempt = 9;
    */
   attempt: number;
 
   /**
-   * Bytes of inventory handed to the bus, as Protobuf.
+   * Bytes of inventory published to the bus, as Protobuf.
    *
    * @generated from field: uint64 inventory_bytes = 10;
    */
   inventoryBytes: bigint;
 
   /**
-   * Bytes of names and contents of the Puts and Deletes that answered.
+   * Bytes of names and contents in the Puts and Deletes that answered.
    *
    * @generated from field: uint64 repair_bytes = 11;
    */
   repairBytes: bigint;
 
   /**
-   * Results by kind.
+   * True if the run does not change the copy.
    *
-   * @generated from field: repeated evenkeel.v1.ResourceResult results = 12;
+   * @generated from field: bool dry_run = 12;
+   */
+  dryRun: boolean;
+
+  /**
+   * Results by resource type.
+   *
+   * @generated from field: repeated evenkeel.v1.ResourceResult results = 13;
    */
   results: ResourceResult[];
 };
@@ -422,23 +524,23 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
  * Use `create(ReconciliationRunSchema)` to create a new message.
  */
 export const ReconciliationRunSchema: GenMessage<ReconciliationRun> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 4);
+  messageDesc(file_evenkeel_v1_fleet_service, 5);
 
 /**
- * ResourceResult is what a run came to for one kind.
+ * ResourceResult is the result of a run for one resource type.
  *
  * @generated from message evenkeel.v1.ResourceResult
  */
 export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   /**
-   * The kind.
+   * The resource type.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * The kind is still being compared.
+   * True while the comparison has not ended.
    *
    * @generated from field: bool pending = 2;
    */
@@ -452,7 +554,7 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   listed: bigint;
 
   /**
-   * Objects of which both sides held the same.
+   * Listed objects that equal their stored state.
    *
    * @generated from field: uint64 equal = 4;
    */
@@ -473,16 +575,30 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   deleted: bigint;
 
   /**
-   * Rows that were wrong and are right now, by what was wrong.
+   * VerifyObject messages that the agent read.
    *
-   * @generated from field: repeated evenkeel.v1.FindingCount findings = 7;
+   * @generated from field: uint64 compared = 7;
+   */
+  compared: bigint;
+
+  /**
+   * Listed objects that the initiator manages.
+   *
+   * @generated from field: uint64 managed = 8;
+   */
+  managed: bigint;
+
+  /**
+   * Rows that were wrong and were repaired, by type.
+   *
+   * @generated from field: repeated evenkeel.v1.FindingCount findings = 9;
    */
   findings: FindingCount[];
 
   /**
-   * Why the kind was not verified; unset when it was.
+   * Why the resource type was not verified. Unset if it was.
    *
-   * @generated from field: evenkeel.v1.Failure failure = 8;
+   * @generated from field: evenkeel.v1.Failure failure = 10;
    */
   failure?: Failure | undefined;
 };
@@ -492,7 +608,7 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
  * Use `create(ResourceResultSchema)` to create a new message.
  */
 export const ResourceResultSchema: GenMessage<ResourceResult> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 5);
+  messageDesc(file_evenkeel_v1_fleet_service, 6);
 
 /**
  * FindingCount counts findings of one type.
@@ -508,7 +624,7 @@ export type FindingCount = Message<"evenkeel.v1.FindingCount"> & {
   type: FindingType;
 
   /**
-   * How many rows.
+   * Number of rows.
    *
    * @generated from field: uint64 count = 2;
    */
@@ -520,7 +636,7 @@ export type FindingCount = Message<"evenkeel.v1.FindingCount"> & {
  * Use `create(FindingCountSchema)` to create a new message.
  */
 export const FindingCountSchema: GenMessage<FindingCount> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 6);
+  messageDesc(file_evenkeel_v1_fleet_service, 7);
 
 /**
  * ReconciliationFinding is one row that was wrong and that a run repaired.
@@ -529,7 +645,7 @@ export const FindingCountSchema: GenMessage<FindingCount> = /*@__PURE__*/
  */
 export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding"> & {
   /**
-   * Kind, namespace, name.
+   * Resource type, namespace and name.
    *
    * @generated from field: evenkeel.v1.ObjectRef ref = 1;
    */
@@ -543,16 +659,31 @@ export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding">
   type: FindingType;
 
   /**
-   * What differed, for people: such as "content edited outside the ingester".
+   * Why it was wrong.
    *
-   * @generated from field: string detail = 3;
+   * @generated from field: evenkeel.v1.FindingCause cause = 3;
+   */
+  cause: FindingCause;
+
+  /**
+   * What differed, for people, such as "content edited outside the ingester".
+   *
+   * @generated from field: string detail = 4;
    */
   detail: string;
 
   /**
-   * When it was repaired.
+   * Fields that differed, the first ones in key order. Empty if they were not
+   * recorded.
    *
-   * @generated from field: google.protobuf.Timestamp repair_time = 4;
+   * @generated from field: repeated evenkeel.v1.FieldDifference differences = 5;
+   */
+  differences: FieldDifference[];
+
+  /**
+   * Time at which the row was repaired.
+   *
+   * @generated from field: google.protobuf.Timestamp repair_time = 6;
    */
   repairTime?: Timestamp | undefined;
 };
@@ -562,7 +693,70 @@ export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding">
  * Use `create(ReconciliationFindingSchema)` to create a new message.
  */
 export const ReconciliationFindingSchema: GenMessage<ReconciliationFinding> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 7);
+  messageDesc(file_evenkeel_v1_fleet_service, 8);
+
+/**
+ * FieldDifference is one field of an object that differed.
+ *
+ * @generated from message evenkeel.v1.FieldDifference
+ */
+export type FieldDifference = Message<"evenkeel.v1.FieldDifference"> & {
+  /**
+   * Path of the field as a JSON Pointer (RFC 6901), such as "/spec/replicas".
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * Value in the row as JSON, shortened. Empty: the row lacked the field.
+   *
+   * @generated from field: string stored = 2;
+   */
+  stored: string;
+
+  /**
+   * Value in the cluster as JSON, shortened. Empty: the object lacks the field.
+   *
+   * @generated from field: string observed = 3;
+   */
+  observed: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.FieldDifference.
+ * Use `create(FieldDifferenceSchema)` to create a new message.
+ */
+export const FieldDifferenceSchema: GenMessage<FieldDifference> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 9);
+
+/**
+ * ResourceSelector selects resource types.
+ *
+ * @generated from message evenkeel.v1.ResourceSelector
+ */
+export type ResourceSelector = Message<"evenkeel.v1.ResourceSelector"> & {
+  /**
+   * API group. Unset: all groups. Empty: the core group.
+   *
+   * @generated from field: optional string group = 1;
+   */
+  group?: string | undefined;
+
+  /**
+   * Plural resource name. Empty: all resources of the group.
+   *
+   * @generated from field: string resource = 2;
+   */
+  resource: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.ResourceSelector.
+ * Use `create(ResourceSelectorSchema)` to create a new message.
+ */
+export const ResourceSelectorSchema: GenMessage<ResourceSelector> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 10);
 
 /**
  * ListClustersRequest is the request of ListClusters.
@@ -571,18 +765,25 @@ export const ReconciliationFindingSchema: GenMessage<ReconciliationFinding> = /*
  */
 export type ListClustersRequest = Message<"evenkeel.v1.ListClustersRequest"> & {
   /**
-   * Most clusters to return.
+   * Maximum number of clusters to return.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before.
+   * next_page_token of the previous page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
+
+  /**
+   * Return clusters whose name begins with this text only. Empty: all.
+   *
+   * @generated from field: string name_prefix = 3;
+   */
+  namePrefix: string;
 };
 
 /**
@@ -590,7 +791,7 @@ export type ListClustersRequest = Message<"evenkeel.v1.ListClustersRequest"> & {
  * Use `create(ListClustersRequestSchema)` to create a new message.
  */
 export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 8);
+  messageDesc(file_evenkeel_v1_fleet_service, 11);
 
 /**
  * ListClustersResponse is the response of ListClusters.
@@ -599,14 +800,14 @@ export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__P
  */
 export type ListClustersResponse = Message<"evenkeel.v1.ListClustersResponse"> & {
   /**
-   * The clusters, without kinds.
+   * The clusters, without resources.
    *
    * @generated from field: repeated evenkeel.v1.Cluster clusters = 1;
    */
   clusters: Cluster[];
 
   /**
-   * Token of the next page; empty on the last.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -618,7 +819,7 @@ export type ListClustersResponse = Message<"evenkeel.v1.ListClustersResponse"> &
  * Use `create(ListClustersResponseSchema)` to create a new message.
  */
 export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 9);
+  messageDesc(file_evenkeel_v1_fleet_service, 12);
 
 /**
  * GetClusterRequest is the request of GetCluster.
@@ -639,7 +840,7 @@ export type GetClusterRequest = Message<"evenkeel.v1.GetClusterRequest"> & {
  * Use `create(GetClusterRequestSchema)` to create a new message.
  */
 export const GetClusterRequestSchema: GenMessage<GetClusterRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 10);
+  messageDesc(file_evenkeel_v1_fleet_service, 13);
 
 /**
  * GetClusterResponse is the response of GetCluster.
@@ -648,7 +849,7 @@ export const GetClusterRequestSchema: GenMessage<GetClusterRequest> = /*@__PURE_
  */
 export type GetClusterResponse = Message<"evenkeel.v1.GetClusterResponse"> & {
   /**
-   * The cluster, with kinds.
+   * The cluster, with resources.
    *
    * @generated from field: evenkeel.v1.Cluster cluster = 1;
    */
@@ -660,7 +861,7 @@ export type GetClusterResponse = Message<"evenkeel.v1.GetClusterResponse"> & {
  * Use `create(GetClusterResponseSchema)` to create a new message.
  */
 export const GetClusterResponseSchema: GenMessage<GetClusterResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 11);
+  messageDesc(file_evenkeel_v1_fleet_service, 14);
 
 /**
  * ListObjectsRequest is the request of ListObjects.
@@ -669,53 +870,70 @@ export const GetClusterResponseSchema: GenMessage<GetClusterResponse> = /*@__PUR
  */
 export type ListObjectsRequest = Message<"evenkeel.v1.ListObjectsRequest"> & {
   /**
-   * Name of the cluster.
+   * Names of the clusters, at most 100. Empty: all clusters of the caller.
    *
-   * @generated from field: string cluster = 1;
+   * @generated from field: repeated string clusters = 1;
    */
-  cluster: string;
+  clusters: string[];
 
   /**
-   * Most objects to return.
+   * Resource types. Empty: all.
    *
-   * @generated from field: int32 page_size = 2;
+   * @generated from field: repeated evenkeel.v1.ResourceSelector resources = 2;
    */
-  pageSize: number;
+  resources: ResourceSelector[];
 
   /**
-   * next_page_token of the page before.
+   * Namespace. Unset: all. Empty: cluster-scoped objects only.
    *
-   * @generated from field: string page_token = 3;
-   */
-  pageToken: string;
-
-  /**
-   * Only this group; unset is all, empty is the core group.
-   *
-   * @generated from field: optional string group = 4;
-   */
-  group?: string | undefined;
-
-  /**
-   * Only this resource; empty is all.
-   *
-   * @generated from field: string resource = 5;
-   */
-  resource: string;
-
-  /**
-   * Only this namespace; unset is all, empty is cluster scope.
-   *
-   * @generated from field: optional string namespace = 6;
+   * @generated from field: optional string namespace = 3;
    */
   namespace?: string | undefined;
 
   /**
-   * Return content too.
+   * Return objects whose name begins with this text only. Empty: all.
    *
-   * @generated from field: bool include_content = 7;
+   * @generated from field: string name_prefix = 4;
    */
-  includeContent: boolean;
+  namePrefix: string;
+
+  /**
+   * Label selector in the syntax of kubectl, such as "app=web,tier!=cache". Not
+   * supported yet: a value other than empty is answered with UNIMPLEMENTED.
+   *
+   * @generated from field: string label_selector = 5;
+   */
+  labelSelector: string;
+
+  /**
+   * Field selector in the syntax of kubectl, such as "spec.nodeName=node-1". Not
+   * supported yet: a value other than empty is answered with UNIMPLEMENTED.
+   *
+   * @generated from field: string field_selector = 6;
+   */
+  fieldSelector: string;
+
+  /**
+   * How much of each object to return. Unspecified: VIEW_BASIC. A page in
+   * VIEW_FULL may exceed 4 MiB: raise the receive limit of the client.
+   *
+   * @generated from field: evenkeel.v1.View view = 7;
+   */
+  view: View;
+
+  /**
+   * Maximum number of objects to return.
+   *
+   * @generated from field: int32 page_size = 8;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous page.
+   *
+   * @generated from field: string page_token = 9;
+   */
+  pageToken: string;
 };
 
 /**
@@ -723,7 +941,7 @@ export type ListObjectsRequest = Message<"evenkeel.v1.ListObjectsRequest"> & {
  * Use `create(ListObjectsRequestSchema)` to create a new message.
  */
 export const ListObjectsRequestSchema: GenMessage<ListObjectsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 12);
+  messageDesc(file_evenkeel_v1_fleet_service, 15);
 
 /**
  * ListObjectsResponse is the response of ListObjects.
@@ -739,7 +957,7 @@ export type ListObjectsResponse = Message<"evenkeel.v1.ListObjectsResponse"> & {
   objects: KubernetesObject[];
 
   /**
-   * Token of the next page; empty on the last.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -751,7 +969,7 @@ export type ListObjectsResponse = Message<"evenkeel.v1.ListObjectsResponse"> & {
  * Use `create(ListObjectsResponseSchema)` to create a new message.
  */
 export const ListObjectsResponseSchema: GenMessage<ListObjectsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 13);
+  messageDesc(file_evenkeel_v1_fleet_service, 16);
 
 /**
  * GetObjectRequest is the request of GetObject.
@@ -767,7 +985,8 @@ export type GetObjectRequest = Message<"evenkeel.v1.GetObjectRequest"> & {
   cluster: string;
 
   /**
-   * The object. The kind's version is not looked at and may be any valid one.
+   * The object. The version of its resource type may be empty and is not
+   * compared.
    *
    * @generated from field: evenkeel.v1.ObjectRef ref = 2;
    */
@@ -779,7 +998,7 @@ export type GetObjectRequest = Message<"evenkeel.v1.GetObjectRequest"> & {
  * Use `create(GetObjectRequestSchema)` to create a new message.
  */
 export const GetObjectRequestSchema: GenMessage<GetObjectRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 14);
+  messageDesc(file_evenkeel_v1_fleet_service, 17);
 
 /**
  * GetObjectResponse is the response of GetObject.
@@ -788,7 +1007,7 @@ export const GetObjectRequestSchema: GenMessage<GetObjectRequest> = /*@__PURE__*
  */
 export type GetObjectResponse = Message<"evenkeel.v1.GetObjectResponse"> & {
   /**
-   * The object.
+   * The object, in VIEW_FULL.
    *
    * @generated from field: evenkeel.v1.KubernetesObject object = 1;
    */
@@ -800,7 +1019,7 @@ export type GetObjectResponse = Message<"evenkeel.v1.GetObjectResponse"> & {
  * Use `create(GetObjectResponseSchema)` to create a new message.
  */
 export const GetObjectResponseSchema: GenMessage<GetObjectResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 15);
+  messageDesc(file_evenkeel_v1_fleet_service, 18);
 
 /**
  * ListReconciliationRunsRequest is the request of ListReconciliationRuns.
@@ -809,21 +1028,21 @@ export const GetObjectResponseSchema: GenMessage<GetObjectResponse> = /*@__PURE_
  */
 export type ListReconciliationRunsRequest = Message<"evenkeel.v1.ListReconciliationRunsRequest"> & {
   /**
-   * Name of the cluster; empty is all.
+   * Names of the clusters, at most 100. Empty: all clusters of the caller.
    *
-   * @generated from field: string cluster = 1;
+   * @generated from field: repeated string clusters = 1;
    */
-  cluster: string;
+  clusters: string[];
 
   /**
-   * Most runs to return.
+   * Maximum number of runs to return.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before.
+   * next_page_token of the previous page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -835,7 +1054,7 @@ export type ListReconciliationRunsRequest = Message<"evenkeel.v1.ListReconciliat
  * Use `create(ListReconciliationRunsRequestSchema)` to create a new message.
  */
 export const ListReconciliationRunsRequestSchema: GenMessage<ListReconciliationRunsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 16);
+  messageDesc(file_evenkeel_v1_fleet_service, 19);
 
 /**
  * ListReconciliationRunsResponse is the response of ListReconciliationRuns.
@@ -851,7 +1070,7 @@ export type ListReconciliationRunsResponse = Message<"evenkeel.v1.ListReconcilia
   runs: ReconciliationRun[];
 
   /**
-   * Token of the next page; empty on the last.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -863,7 +1082,7 @@ export type ListReconciliationRunsResponse = Message<"evenkeel.v1.ListReconcilia
  * Use `create(ListReconciliationRunsResponseSchema)` to create a new message.
  */
 export const ListReconciliationRunsResponseSchema: GenMessage<ListReconciliationRunsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 17);
+  messageDesc(file_evenkeel_v1_fleet_service, 20);
 
 /**
  * GetReconciliationRunRequest is the request of GetReconciliationRun.
@@ -872,7 +1091,7 @@ export const ListReconciliationRunsResponseSchema: GenMessage<ListReconciliation
  */
 export type GetReconciliationRunRequest = Message<"evenkeel.v1.GetReconciliationRunRequest"> & {
   /**
-   * Identity of the run.
+   * ID of the run.
    *
    * @generated from field: string id = 1;
    */
@@ -884,7 +1103,7 @@ export type GetReconciliationRunRequest = Message<"evenkeel.v1.GetReconciliation
  * Use `create(GetReconciliationRunRequestSchema)` to create a new message.
  */
 export const GetReconciliationRunRequestSchema: GenMessage<GetReconciliationRunRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 18);
+  messageDesc(file_evenkeel_v1_fleet_service, 21);
 
 /**
  * GetReconciliationRunResponse is the response of GetReconciliationRun.
@@ -905,7 +1124,7 @@ export type GetReconciliationRunResponse = Message<"evenkeel.v1.GetReconciliatio
  * Use `create(GetReconciliationRunResponseSchema)` to create a new message.
  */
 export const GetReconciliationRunResponseSchema: GenMessage<GetReconciliationRunResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 19);
+  messageDesc(file_evenkeel_v1_fleet_service, 22);
 
 /**
  * ListReconciliationFindingsRequest is the request of ListReconciliationFindings.
@@ -914,21 +1133,21 @@ export const GetReconciliationRunResponseSchema: GenMessage<GetReconciliationRun
  */
 export type ListReconciliationFindingsRequest = Message<"evenkeel.v1.ListReconciliationFindingsRequest"> & {
   /**
-   * Identity of the run.
+   * ID of the run.
    *
    * @generated from field: string run_id = 1;
    */
   runId: string;
 
   /**
-   * Most findings to return.
+   * Maximum number of findings to return.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before.
+   * next_page_token of the previous page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -940,7 +1159,7 @@ export type ListReconciliationFindingsRequest = Message<"evenkeel.v1.ListReconci
  * Use `create(ListReconciliationFindingsRequestSchema)` to create a new message.
  */
 export const ListReconciliationFindingsRequestSchema: GenMessage<ListReconciliationFindingsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 20);
+  messageDesc(file_evenkeel_v1_fleet_service, 23);
 
 /**
  * ListReconciliationFindingsResponse is the response of
@@ -957,7 +1176,7 @@ export type ListReconciliationFindingsResponse = Message<"evenkeel.v1.ListReconc
   findings: ReconciliationFinding[];
 
   /**
-   * Token of the next page; empty on the last.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -969,7 +1188,7 @@ export type ListReconciliationFindingsResponse = Message<"evenkeel.v1.ListReconc
  * Use `create(ListReconciliationFindingsResponseSchema)` to create a new message.
  */
 export const ListReconciliationFindingsResponseSchema: GenMessage<ListReconciliationFindingsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 21);
+  messageDesc(file_evenkeel_v1_fleet_service, 24);
 
 /**
  * StartReconciliationRequest is the request of StartReconciliation.
@@ -983,6 +1202,22 @@ export type StartReconciliationRequest = Message<"evenkeel.v1.StartReconciliatio
    * @generated from field: string cluster = 1;
    */
   cluster: string;
+
+  /**
+   * UUID that makes a retry safe: a repeated request returns the run that the
+   * first one created. It becomes the ID of the run. Empty: the server chooses.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * True to compare without changing the copy. Not supported yet: true is
+   * answered with UNIMPLEMENTED.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -990,7 +1225,7 @@ export type StartReconciliationRequest = Message<"evenkeel.v1.StartReconciliatio
  * Use `create(StartReconciliationRequestSchema)` to create a new message.
  */
 export const StartReconciliationRequestSchema: GenMessage<StartReconciliationRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 22);
+  messageDesc(file_evenkeel_v1_fleet_service, 25);
 
 /**
  * StartReconciliationResponse is the response of StartReconciliation.
@@ -1011,7 +1246,7 @@ export type StartReconciliationResponse = Message<"evenkeel.v1.StartReconciliati
  * Use `create(StartReconciliationResponseSchema)` to create a new message.
  */
 export const StartReconciliationResponseSchema: GenMessage<StartReconciliationResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 23);
+  messageDesc(file_evenkeel_v1_fleet_service, 26);
 
 /**
  * WatchReconciliationRunsRequest is the request of WatchReconciliationRuns.
@@ -1020,11 +1255,12 @@ export const StartReconciliationResponseSchema: GenMessage<StartReconciliationRe
  */
 export type WatchReconciliationRunsRequest = Message<"evenkeel.v1.WatchReconciliationRunsRequest"> & {
   /**
-   * Name of the cluster; empty is all.
+   * Names of the clusters, at most 100. Empty: all clusters of the caller.
+   * NOT_FOUND if one of them does not exist.
    *
-   * @generated from field: string cluster = 1;
+   * @generated from field: repeated string clusters = 1;
    */
-  cluster: string;
+  clusters: string[];
 };
 
 /**
@@ -1032,16 +1268,16 @@ export type WatchReconciliationRunsRequest = Message<"evenkeel.v1.WatchReconcili
  * Use `create(WatchReconciliationRunsRequestSchema)` to create a new message.
  */
 export const WatchReconciliationRunsRequestSchema: GenMessage<WatchReconciliationRunsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 24);
+  messageDesc(file_evenkeel_v1_fleet_service, 27);
 
 /**
- * WatchReconciliationRunsResponse is one change.
+ * WatchReconciliationRunsResponse is one change of a run.
  *
  * @generated from message evenkeel.v1.WatchReconciliationRunsResponse
  */
 export type WatchReconciliationRunsResponse = Message<"evenkeel.v1.WatchReconciliationRunsResponse"> & {
   /**
-   * The run as it is now.
+   * The run in its current state.
    *
    * @generated from field: evenkeel.v1.ReconciliationRun run = 1;
    */
@@ -1053,10 +1289,51 @@ export type WatchReconciliationRunsResponse = Message<"evenkeel.v1.WatchReconcil
  * Use `create(WatchReconciliationRunsResponseSchema)` to create a new message.
  */
 export const WatchReconciliationRunsResponseSchema: GenMessage<WatchReconciliationRunsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 25);
+  messageDesc(file_evenkeel_v1_fleet_service, 28);
 
 /**
- * ReconciliationState is how far a run has come.
+ * View selects how much of each object an answer has.
+ *
+ * @generated from enum evenkeel.v1.View
+ */
+export const View = {
+  /**
+   * The default of the method.
+   *
+   * @generated from enum value: VIEW_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * All fields except content. The default of lists.
+   *
+   * @generated from enum value: VIEW_BASIC = 1;
+   */
+  BASIC: 1,
+
+  /**
+   * All fields.
+   *
+   * @generated from enum value: VIEW_FULL = 2;
+   */
+  FULL: 2,
+} as const;
+
+/**
+ * View selects how much of each object an answer has.
+ *
+ * @generated from enum evenkeel.v1.View
+ */
+export type View = (typeof View)[keyof typeof View] | UnknownEnum;
+
+/**
+ * Describes the enum evenkeel.v1.View.
+ */
+export const ViewSchema: GenEnum<View> = /*@__PURE__*/
+  enumDesc(file_evenkeel_v1_fleet_service, 0);
+
+/**
+ * ReconciliationState is the state of a run.
  *
  * @generated from enum evenkeel.v1.ReconciliationState
  */
@@ -1069,57 +1346,64 @@ export const ReconciliationState = {
   UNSPECIFIED: 0,
 
   /**
-   * The request is on its way to an ingester.
+   * Requested; no ingester has answered with the inventory.
    *
    * @generated from enum value: RECONCILIATION_STATE_REQUESTED = 1;
    */
   REQUESTED: 1,
 
   /**
-   * The inventory is answered, the agent compares.
+   * The agent compares the inventory with the cluster.
    *
    * @generated from enum value: RECONCILIATION_STATE_COMPARING = 2;
    */
   COMPARING: 2,
 
   /**
-   * Every kind was verified.
+   * Every resource type was verified.
    *
    * @generated from enum value: RECONCILIATION_STATE_SUCCEEDED = 3;
    */
   SUCCEEDED: 3,
 
   /**
-   * Some kinds were verified, some failed.
+   * Some resource types were verified, some failed.
    *
    * @generated from enum value: RECONCILIATION_STATE_PARTIAL = 4;
    */
   PARTIAL: 4,
 
   /**
-   * No kind was verified.
+   * No resource type was verified.
    *
    * @generated from enum value: RECONCILIATION_STATE_FAILED = 5;
    */
   FAILED: 5,
 
   /**
-   * A new session of the cluster took its place.
+   * A new session of the cluster ended the run.
    *
    * @generated from enum value: RECONCILIATION_STATE_SUPERSEDED = 6;
    */
   SUPERSEDED: 6,
 
   /**
-   * It did not end before its deadline.
+   * The run did not end before its deadline.
    *
    * @generated from enum value: RECONCILIATION_STATE_EXPIRED = 7;
    */
   EXPIRED: 7,
+
+  /**
+   * Everything else was verified, but deletions wait for approval.
+   *
+   * @generated from enum value: RECONCILIATION_STATE_WITHHELD = 8;
+   */
+  WITHHELD: 8,
 } as const;
 
 /**
- * ReconciliationState is how far a run has come.
+ * ReconciliationState is the state of a run.
  *
  * @generated from enum evenkeel.v1.ReconciliationState
  */
@@ -1129,10 +1413,10 @@ export type ReconciliationState = (typeof ReconciliationState)[keyof typeof Reco
  * Describes the enum evenkeel.v1.ReconciliationState.
  */
 export const ReconciliationStateSchema: GenEnum<ReconciliationState> = /*@__PURE__*/
-  enumDesc(file_evenkeel_v1_fleet_service, 0);
+  enumDesc(file_evenkeel_v1_fleet_service, 1);
 
 /**
- * ObjectState is what Postgres knows of an object.
+ * ObjectState is the state of a row.
  *
  * @generated from enum evenkeel.v1.ObjectState
  */
@@ -1160,7 +1444,7 @@ export const ObjectState = {
 } as const;
 
 /**
- * ObjectState is what Postgres knows of an object.
+ * ObjectState is the state of a row.
  *
  * @generated from enum evenkeel.v1.ObjectState
  */
@@ -1170,10 +1454,10 @@ export type ObjectState = (typeof ObjectState)[keyof typeof ObjectState] | Unkno
  * Describes the enum evenkeel.v1.ObjectState.
  */
 export const ObjectStateSchema: GenEnum<ObjectState> = /*@__PURE__*/
-  enumDesc(file_evenkeel_v1_fleet_service, 1);
+  enumDesc(file_evenkeel_v1_fleet_service, 2);
 
 /**
- * FindingType is what was wrong with a row that a run repaired.
+ * FindingType states what was wrong with a row that a run repaired.
  *
  * @generated from enum evenkeel.v1.FindingType
  */
@@ -1186,7 +1470,7 @@ export const FindingType = {
   UNSPECIFIED: 0,
 
   /**
-   * The cluster had an object that Postgres had no row of.
+   * The cluster has an object that had no row.
    *
    * @generated from enum value: FINDING_TYPE_MISSING_ROW = 1;
    */
@@ -1200,7 +1484,7 @@ export const FindingType = {
   STALE_ROW: 2,
 
   /**
-   * The row's object was not in the cluster.
+   * The row's object is not in the cluster.
    *
    * @generated from enum value: FINDING_TYPE_GHOST_ROW = 3;
    */
@@ -1208,7 +1492,7 @@ export const FindingType = {
 } as const;
 
 /**
- * FindingType is what was wrong with a row that a run repaired.
+ * FindingType states what was wrong with a row that a run repaired.
  *
  * @generated from enum evenkeel.v1.FindingType
  */
@@ -1218,25 +1502,68 @@ export type FindingType = (typeof FindingType)[keyof typeof FindingType] | Unkno
  * Describes the enum evenkeel.v1.FindingType.
  */
 export const FindingTypeSchema: GenEnum<FindingType> = /*@__PURE__*/
-  enumDesc(file_evenkeel_v1_fleet_service, 2);
+  enumDesc(file_evenkeel_v1_fleet_service, 3);
+
+/**
+ * FindingCause states why a row was wrong, as far as it is known.
+ *
+ * @generated from enum evenkeel.v1.FindingCause
+ */
+export const FindingCause = {
+  /**
+   * Not determined.
+   *
+   * @generated from enum value: FINDING_CAUSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * A change of the cluster did not reach the row.
+   *
+   * @generated from enum value: FINDING_CAUSE_MISSED_CHANGE = 1;
+   */
+  MISSED_CHANGE: 1,
+
+  /**
+   * Something other than the ingester wrote the row.
+   *
+   * @generated from enum value: FINDING_CAUSE_MANUAL_EDIT = 2;
+   */
+  MANUAL_EDIT: 2,
+} as const;
+
+/**
+ * FindingCause states why a row was wrong, as far as it is known.
+ *
+ * @generated from enum evenkeel.v1.FindingCause
+ */
+export type FindingCause = (typeof FindingCause)[keyof typeof FindingCause] | UnknownEnum;
+
+/**
+ * Describes the enum evenkeel.v1.FindingCause.
+ */
+export const FindingCauseSchema: GenEnum<FindingCause> = /*@__PURE__*/
+  enumDesc(file_evenkeel_v1_fleet_service, 4);
 
 /**
  * FleetService answers questions about the clusters of the caller's account.
- * Lists are paged as in AIP-158: page_size 0 is 100, the most is 1000; a
- * page_token belongs to the request that it came from.
+ * Lists are paged as AIP-158 describes: page_size 0 means 100, the maximum is
+ * 1,000; a page may be shorter than asked for; a page_token is valid for the
+ * request that it came from. A caller whose token is for one cluster sees that
+ * cluster alone.
  *
- * A caller whose token is for one cluster sees that cluster alone.
- *
- * Errors: UNAUTHENTICATED (no token, a bad one, or one that has expired, also in
- * the middle of a stream), INVALID_ARGUMENT (a bad field, a page_token of another
- * request or caller), NOT_FOUND (no such thing for this caller), UNAVAILABLE (try
- * again).
+ * Errors: UNAUTHENTICATED (no token, an invalid one, or one that expired, also
+ * in the middle of a stream), INVALID_ARGUMENT (an invalid field, a page_token of
+ * another request or caller), NOT_FOUND (no such resource for this caller),
+ * UNIMPLEMENTED (a field that this version does not support), UNAVAILABLE (retry
+ * with backoff). Every error carries google.rpc.ErrorInfo with a reason of
+ * ErrorReason.
  *
  * @generated from service evenkeel.v1.FleetService
  */
 export const FleetService: GenService<{
   /**
-   * ListClusters returns clusters by name.
+   * ListClusters returns clusters, ordered by name.
    *
    * @generated from rpc evenkeel.v1.FleetService.ListClusters
    */
@@ -1246,7 +1573,7 @@ export const FleetService: GenService<{
     output: typeof ListClustersResponseSchema;
   },
   /**
-   * GetCluster returns one cluster with the state of its kinds.
+   * GetCluster returns one cluster with the status of its resource types.
    *
    * @generated from rpc evenkeel.v1.FleetService.GetCluster
    */
@@ -1256,8 +1583,8 @@ export const FleetService: GenService<{
     output: typeof GetClusterResponseSchema;
   },
   /**
-   * ListObjects returns objects of a cluster by group, resource, namespace and
-   * name.
+   * ListObjects returns objects, ordered by cluster, group, resource, namespace
+   * and name.
    *
    * @generated from rpc evenkeel.v1.FleetService.ListObjects
    */
@@ -1297,8 +1624,8 @@ export const FleetService: GenService<{
     output: typeof GetReconciliationRunResponseSchema;
   },
   /**
-   * ListReconciliationFindings returns what a run found and repaired, object by
-   * object.
+   * ListReconciliationFindings returns the rows that a run repaired, ordered by
+   * group, resource, namespace and name.
    *
    * @generated from rpc evenkeel.v1.FleetService.ListReconciliationFindings
    */
@@ -1308,8 +1635,9 @@ export const FleetService: GenService<{
     output: typeof ListReconciliationFindingsResponseSchema;
   },
   /**
-   * StartReconciliation asks for a run of one cluster. FAILED_PRECONDITION when
-   * the cluster is not connected, ABORTED while another run of it is active.
+   * StartReconciliation requests a run of one cluster. FAILED_PRECONDITION if the
+   * cluster is not connected. ABORTED while another run of it is active; ErrorInfo
+   * then has the metadata run_id.
    *
    * @generated from rpc evenkeel.v1.FleetService.StartReconciliation
    */
@@ -1320,7 +1648,9 @@ export const FleetService: GenService<{
   },
   /**
    * WatchReconciliationRuns streams runs as they change, beginning with those
-   * that are active. It never ends by itself.
+   * that are active. Intermediate states of a run may be skipped; its end is
+   * always sent. Runs that end while the client is disconnected are not sent
+   * again: list them after a reconnect. The stream does not end by itself.
    *
    * @generated from rpc evenkeel.v1.FleetService.WatchReconciliationRuns
    */

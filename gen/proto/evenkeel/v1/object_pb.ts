@@ -13,72 +13,96 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/object.proto.
  */
 export const file_evenkeel_v1_object: GenFile = /*@__PURE__*/
-  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxItEECglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhsKB2NvbnRlbnQYBSABKAxCCrpIB3oFGICAgAISGQoIY2hlY2tzdW0YBiABKAxCB7pIBHoCaCASHwoOY29udGVudF9mb3JtYXQYByABKAlCB7pIBHICGEASIwoRcXVhcmFudGluZV9yZWFzb24YCCABKAlCCLpIBXIDGIAIOrABukisARqpAQoccHV0X29iamVjdC5jb250ZW50Lm9yX3JlYXNvbhJLbXVzdCBoYXZlIGNvbnRlbnQgb2YgYXQgbGVhc3QgMiBieXRlcywgb3IgYSBxdWFyYW50aW5lX3JlYXNvbiwgYW5kIG5vdCBib3RoGjwodGhpcy5jb250ZW50LnNpemUoKSA+PSAyKSAhPSAodGhpcy5xdWFyYW50aW5lX3JlYXNvbiAhPSAnJykiuQIKDERlbGV0ZU9iamVjdBIrCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBARIVCgN1aWQYAiABKAlCCLpIBXIDGIABEq0BChBvYnNlcnZlZF92ZXJzaW9uGAMgASgJQpIBukiOAboBigEKJmRlbGV0ZV9vYmplY3Qub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSNQoGcmVhc29uGAQgASgOMhkuZXZlbmtlZWwudjEuRGVsZXRlUmVhc29uQgq6SAeCAQQQASAAIo8CCgxWZXJpZnlPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARJ2CghjaGVja3N1bRgEIAEoDEJkukhhugFeChp2ZXJpZnlfb2JqZWN0LmNoZWNrc3VtLmxlbhIZbXVzdCBiZSBlbXB0eSBvciAzMiBieXRlcxoldGhpcy5zaXplKCkgPT0gMCB8fCB0aGlzLnNpemUoKSA9PSAzMhIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQCpnCgxEZWxldGVSZWFzb24SHQoZREVMRVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkRFTEVURV9SRUFTT05fT0JTRVJWRUQQARIcChhERUxFVEVfUkVBU09OX05PVF9MSVNURUQQAmIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
+  fileDesc("ChhldmVua2VlbC92MS9vYmplY3QucHJvdG8SC2V2ZW5rZWVsLnYxItEECglQdXRPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARKqAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKPAbpIiwG6AYcBCiNwdXRfb2JqZWN0Lm9ic2VydmVkX3ZlcnNpb24udmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEhsKB2NvbnRlbnQYBSABKAxCCrpIB3oFGICA/AESGQoIY2hlY2tzdW0YBiABKAxCB7pIBHoCaCASHwoOY29udGVudF9mb3JtYXQYByABKAlCB7pIBHICGEASIwoRcXVhcmFudGluZV9yZWFzb24YCCABKAlCCLpIBXIDGIAIOrABukisARqpAQoccHV0X29iamVjdC5jb250ZW50Lm9yX3JlYXNvbhJLbXVzdCBoYXZlIGNvbnRlbnQgb2YgYXQgbGVhc3QgMiBieXRlcywgb3IgYSBxdWFyYW50aW5lX3JlYXNvbiwgYW5kIG5vdCBib3RoGjwodGhpcy5jb250ZW50LnNpemUoKSA+PSAyKSAhPSAodGhpcy5xdWFyYW50aW5lX3JlYXNvbiAhPSAnJykiuQIKDERlbGV0ZU9iamVjdBIrCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBARIVCgN1aWQYAiABKAlCCLpIBXIDGIABEq0BChBvYnNlcnZlZF92ZXJzaW9uGAMgASgJQpIBukiOAboBigEKJmRlbGV0ZV9vYmplY3Qub2JzZXJ2ZWRfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSNQoGcmVhc29uGAQgASgOMhkuZXZlbmtlZWwudjEuRGVsZXRlUmVhc29uQgq6SAeCAQQQASAAIo8CCgxWZXJpZnlPYmplY3QSKwoDcmVmGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQESFQoDdWlkGAIgASgJQgi6SAVyAxiAARIiChByZXNvdXJjZV92ZXJzaW9uGAMgASgJQgi6SAVyAxiAARJ2CghjaGVja3N1bRgEIAEoDEJkukhhugFeChp2ZXJpZnlfb2JqZWN0LmNoZWNrc3VtLmxlbhIZbXVzdCBiZSBlbXB0eSBvciAzMiBieXRlcxoldGhpcy5zaXplKCkgPT0gMCB8fCB0aGlzLnNpemUoKSA9PSAzMhIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQCpnCgxEZWxldGVSZWFzb24SHQoZREVMRVRFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhoKFkRFTEVURV9SRUFTT05fT0JTRVJWRUQQARIcChhERUxFVEVfUkVBU09OX05PVF9MSVNURUQQAkJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
 
 /**
- * PutObject is an observation: at observed_version of its kind, the object was
- * this.
+ * PutObject is an observation: at observed_version of its resource type, the
+ * object had this content.
  *
  * @generated from message evenkeel.v1.PutObject
  */
 export type PutObject = Message<"evenkeel.v1.PutObject"> & {
   /**
-   * The object. Its kind is the Batch's.
+   * The object. Its resource type is that of the Batch.
    *
    * @generated from field: evenkeel.v1.ObjectRef ref = 1;
    */
   ref?: ObjectRef | undefined;
 
   /**
-   * The object's metadata.uid.
+   * metadata.uid of the object.
    *
    * @generated from field: string uid = 2;
    */
   uid: string;
 
   /**
-   * The object's own metadata.resourceVersion, opaque.
+   * metadata.resourceVersion of the object itself, opaque.
    *
    * @generated from field: string resource_version = 3;
    */
   resourceVersion: string;
 
   /**
-   * Version of the kind at which this was so: the event's own for a watch
-   * event, the list's for a list. A decimal integer of up to 128 bits
-   * (KEP-5504). Empty takes the Batch's.
+   * Version of the resource type at which the object had this content, a decimal
+   * integer of up to 128 bits (KEP-5504). For a watch event: the object's own
+   * resourceVersion. For a listed object: metadata.resourceVersion of the list
+   * (of its first page), which is at or above the object's own. For an object
+   * that was read after the list: the greater of the list's version and the
+   * object's own. Empty: the Batch's observed_version applies.
    *
    * @generated from field: string observed_version = 4;
    */
   observedVersion: string;
 
   /**
-   * Canonical JSON of the object without metadata.managedFields, UTF-8; at most
-   * 4 MiB. Empty when quarantine_reason tells why.
+   * Canonical JSON of the object, UTF-8, at most 4,128,768 bytes (4 MiB less
+   * 64 KiB, so that a message that carries it fits into the 4 MiB that gRPC
+   * clients accept by default). Empty if and only if quarantine_reason is set.
+   *
+   * Canonical JSON has these rules. (1) metadata.managedFields is removed.
+   * (2) No white space outside strings. (3) Members of an object are ordered by
+   * the UTF-8 bytes of their names, which is the order of code points; names are
+   * unique. (4) Strings escape '"' and '\' with a backslash, the control
+   * characters U+0008, U+0009, U+000A, U+000C and U+000D as \b, \t, \n, \f
+   * and \r, and other characters below U+0020 as \u00xx with lower-case
+   * digits; all other characters are written as they are, '<', '>' and '&'
+   * included. A surrogate without its pair is written as \ud8xx. The server
+   * quarantines content with such a surrogate or with U+0000, because jsonb
+   * cannot hold them.
+   * (5) Numbers are exact decimals: no exponent, no leading '+', no leading zeros,
+   * no trailing zeros of a fraction, no "-0"; 1e3 is 1000 and 1.0 is 1. An
+   * integer has at most 131,072 digits, a fraction at most 16,383. (6) Objects
+   * and arrays nest at most 1,000 levels deep. proto/conformance/canonical.json
+   * has test vectors.
    *
    * @generated from field: bytes content = 5;
    */
   content: Uint8Array;
 
   /**
-   * SHA-256 of content, 32 bytes; also of content that does not travel.
+   * SHA-256 of content, 32 bytes. For content that is too large: of the content
+   * that was not sent. For an object without canonical form: of the UTF-8 bytes
+   * of the JSON array [uid, resource_version].
    *
    * @generated from field: bytes checksum = 6;
    */
   checksum: Uint8Array;
 
   /**
-   * How content was made (canonical rules, fields stripped, redaction), as a
-   * short hash. Empty takes the Batch's.
+   * Fingerprint of the rules that made the content (canonical form, removed
+   * fields, redaction, API version): opaque to the server. Equal rules must have
+   * equal fingerprints, so that a changed rule replaces all rows. Empty: the
+   * Batch's content_format applies.
    *
    * @generated from field: string content_format = 7;
    */
   contentFormat: string;
 
   /**
-   * Why the object's content cannot travel, such as its size; empty when it
-   * does. Its row is quarantined with this reason, and it is not sent again until
-   * it changes.
+   * Reason why the content is not sent, such as its size, at most 1,024
+   * characters. The row becomes quarantined with this reason and takes part in
+   * inventories, so the object is not sent again until it changes.
    *
    * @generated from field: string quarantine_reason = 8;
    */
@@ -93,35 +117,37 @@ export const PutObjectSchema: GenMessage<PutObject> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_object, 0);
 
 /**
- * DeleteObject is an observation: at observed_version of its kind, the object
- * was absent.
+ * DeleteObject is an observation: at observed_version of its resource type, the
+ * object was absent.
  *
  * @generated from message evenkeel.v1.DeleteObject
  */
 export type DeleteObject = Message<"evenkeel.v1.DeleteObject"> & {
   /**
-   * The object. Its kind is the Batch's.
+   * The object. Its resource type is that of the Batch.
    *
    * @generated from field: evenkeel.v1.ObjectRef ref = 1;
    */
   ref?: ObjectRef | undefined;
 
   /**
-   * Uid of what was deleted, for people; it is no condition.
+   * metadata.uid of the deleted object, for people. The server does not compare
+   * it.
    *
    * @generated from field: string uid = 2;
    */
   uid: string;
 
   /**
-   * Version of the kind at which this was so. Empty takes the Batch's.
+   * Version of the resource type at which the object was absent; see
+   * PutObject.observed_version. Empty: the Batch's observed_version applies.
    *
    * @generated from field: string observed_version = 3;
    */
   observedVersion: string;
 
   /**
-   * How the agent learned of it.
+   * How the agent learned of the deletion.
    *
    * @generated from field: evenkeel.v1.DeleteReason reason = 4;
    */
@@ -136,42 +162,43 @@ export const DeleteObjectSchema: GenMessage<DeleteObject> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_object, 1);
 
 /**
- * VerifyObject says "this is what I hold; is it so?".
+ * VerifyObject is a stored state of an object, to be compared with the cluster.
  *
  * @generated from message evenkeel.v1.VerifyObject
  */
 export type VerifyObject = Message<"evenkeel.v1.VerifyObject"> & {
   /**
-   * The object. Its kind is the Batch's.
+   * The object. Its resource type is that of the Batch or inventory.
    *
    * @generated from field: evenkeel.v1.ObjectRef ref = 1;
    */
   ref?: ObjectRef | undefined;
 
   /**
-   * Uid that is held.
+   * Stored metadata.uid.
    *
    * @generated from field: string uid = 2;
    */
   uid: string;
 
   /**
-   * Version of the object that is held.
+   * Stored metadata.resourceVersion.
    *
    * @generated from field: string resource_version = 3;
    */
   resourceVersion: string;
 
   /**
-   * SHA-256 of the content that is held, 32 bytes; empty when the row is not to
-   * be trusted, because something other than the ingester has edited it.
+   * SHA-256 of the stored content, 32 bytes. Empty when the row cannot be
+   * trusted, because something other than the ingester wrote it.
    *
    * @generated from field: bytes checksum = 4;
    */
   checksum: Uint8Array;
 
   /**
-   * Form of the content that is held.
+   * Content format of the stored content. Empty: the Batch's content_format
+   * applies.
    *
    * @generated from field: string content_format = 5;
    */
@@ -186,7 +213,7 @@ export const VerifyObjectSchema: GenMessage<VerifyObject> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_object, 2);
 
 /**
- * DeleteReason tells how the agent learned that an object is gone.
+ * DeleteReason states how the agent learned that an object is absent.
  *
  * @generated from enum evenkeel.v1.DeleteReason
  */
@@ -199,14 +226,14 @@ export const DeleteReason = {
   UNSPECIFIED: 0,
 
   /**
-   * A watch event said so.
+   * A watch event reported the deletion.
    *
    * @generated from enum value: DELETE_REASON_OBSERVED = 1;
    */
   OBSERVED: 1,
 
   /**
-   * A list that finished lacks the object.
+   * A complete list does not contain the object.
    *
    * @generated from enum value: DELETE_REASON_NOT_LISTED = 2;
    */
@@ -214,7 +241,7 @@ export const DeleteReason = {
 } as const;
 
 /**
- * DeleteReason tells how the agent learned that an object is gone.
+ * DeleteReason states how the agent learned that an object is absent.
  *
  * @generated from enum evenkeel.v1.DeleteReason
  */

@@ -5,8 +5,10 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { ReconciliationTrigger, RunChunk } from "./batch_pb.ts";
+import type { InventoryChunk, ReconciliationTrigger, RunRef } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
+import type { Failure } from "./failure_pb.ts";
+import { file_evenkeel_v1_failure } from "./failure_pb.ts";
 import type { VerifyObject } from "./object_pb.ts";
 import { file_evenkeel_v1_object } from "./object_pb.ts";
 import type { ResourceType } from "./resource_pb.ts";
@@ -19,51 +21,61 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/reconciliation.proto.
  */
 export const file_evenkeel_v1_reconciliation: GenFile = /*@__PURE__*/
-  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEi+AEKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASMwoLaW52ZW50b3JpZXMYBSADKAsyHi5ldmVua2VlbC52MS5SZXNvdXJjZUludmVudG9yeSK8AQoRUmVzb3VyY2VJbnZlbnRvcnkSOAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZUIGukgDyAEBEhMKC2luY2FybmF0aW9uGAIgASgEEioKB29iamVjdHMYAyADKAsyGS5ldmVua2VlbC52MS5WZXJpZnlPYmplY3QSLAoFY2h1bmsYBCABKAsyFS5ldmVua2VlbC52MS5SdW5DaHVua0IGukgDyAEBIlIKB0ZhaWx1cmUSLAoGcmVhc29uGAEgASgJQhy6SBlyFxhAMhNeW0EtWl1bQS1aYS16MC05XSokEhkKB21lc3NhZ2UYAiABKAlCCLpIBXIDGIAgIvkDChJSZXNvdXJjZVJlY29uY2lsZWQSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBEjgKDXJlc291cmNlX3R5cGUYAyABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARKrAQoMbGlzdF92ZXJzaW9uGAQgASgJQpQBukiQAboBjAEKKHJlc291cmNlX3JlY29uY2lsZWQubGlzdF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIYCgtpbmNhcm5hdGlvbhgFIAEoBEgAiAEBEh8KDmZpcnN0X3NlcXVlbmNlGAYgASgEQge6SAQyAigBEhgKEHNjb3BlX2dlbmVyYXRpb24YByABKAQSDgoGbGlzdGVkGAggASgEEg0KBWVxdWFsGAkgASgEEgsKA3B1dBgKIAEoBBIPCgdkZWxldGVkGAsgASgEEiUKB2ZhaWx1cmUYDCABKAsyFC5ldmVua2VlbC52MS5GYWlsdXJlQg4KDF9pbmNhcm5hdGlvbmIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEiiQIKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASMwoLaW52ZW50b3JpZXMYBSADKAsyHi5ldmVua2VlbC52MS5SZXNvdXJjZUludmVudG9yeRIPCgdkcnlfcnVuGAYgASgIIsIBChFSZXNvdXJjZUludmVudG9yeRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESEwoLaW5jYXJuYXRpb24YAiABKAQSKgoHb2JqZWN0cxgDIAMoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdBIyCgVjaHVuaxgEIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQga6SAPIAQEi3gQKElJlc291cmNlUmVjb25jaWxlZBIoCgNydW4YASABKAsyEy5ldmVua2VlbC52MS5SdW5SZWZCBrpIA8gBARI4Cg1yZXNvdXJjZV90eXBlGAIgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESqwEKDGxpc3RfdmVyc2lvbhgDIAEoCUKUAbpIkAG6AYwBCihyZXNvdXJjZV9yZWNvbmNpbGVkLmxpc3RfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSGAoLaW5jYXJuYXRpb24YBCABKARIAIgBARIfCg5maXJzdF9zZXF1ZW5jZRgFIAEoBEIHukgEMgIoARIYChBzY29wZV9nZW5lcmF0aW9uGAYgASgEEg4KBmxpc3RlZBgHIAEoBBINCgVlcXVhbBgIIAEoBBILCgNwdXQYCSABKAQSDwoHZGVsZXRlZBgKIAEoBBIQCghjb21wYXJlZBgLIAEoBBIPCgdtYW5hZ2VkGAwgASgEEgwKBGdvbmUYDSABKAQSPAoPdW5yZXByZXNlbnRhYmxlGA4gASgLMiMuZXZlbmtlZWwudjEuVW5yZXByZXNlbnRhYmxlT2JqZWN0cxIlCgdmYWlsdXJlGA8gASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZUIOCgxfaW5jYXJuYXRpb24iSgoWVW5yZXByZXNlbnRhYmxlT2JqZWN0cxINCgVjb3VudBgBIAEoBBIhCghleGFtcGxlcxgCIAMoCUIPukgMkgEJEAoiBXIDGIAEQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
- * ReconciliationRequest asks what Postgres believes about a cluster; the answer
- * is the same message with kinds, cut into as many messages as it takes.
+ * ReconciliationRequest asks for the inventory of a cluster. The answer is the
+ * same message with inventories, split into as many messages as needed. Its
+ * JSON form follows the Reconciliation page of the Kubescape wiki:
+ * {"kind-1": ["R1-v1", ...]} is one ResourceInventory per "kind-N".
  *
  * @generated from message evenkeel.v1.ReconciliationRequest
  */
 export type ReconciliationRequest = Message<"evenkeel.v1.ReconciliationRequest"> & {
   /**
-   * Stable role of who asks, such as "evenkeel/backend". Objects that it
-   * manages itself are left out of the comparison.
+   * Stable role of the requester, such as "evenkeel/backend". Objects that it
+   * manages are not compared.
    *
    * @generated from field: string initiator = 1;
    */
   initiator: string;
 
   /**
-   * When it was asked.
+   * Time of the request, set by the initiator. It becomes the verified time of
+   * what the run proves. The name is that of the Kubescape wiki page.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
 
   /**
-   * The run.
+   * ID of the run.
    *
    * @generated from field: string run_id = 3;
    */
   runId: string;
 
   /**
-   * What asked for the run.
+   * What caused the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 4;
    */
   trigger: ReconciliationTrigger;
 
   /**
-   * Chunks of inventories; in an answer only. Over all messages of an attempt
-   * they cover every kind of the declared scope, those without rows included.
+   * Parts of inventories; in an answer only. Over all messages of an attempt they
+   * cover every resource type of the declared scope, those without rows included.
    *
    * @generated from field: repeated evenkeel.v1.ResourceInventory inventories = 5;
    */
   inventories: ResourceInventory[];
+
+  /**
+   * True if the run must not change the copy.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -74,38 +86,38 @@ export const ReconciliationRequestSchema: GenMessage<ReconciliationRequest> = /*
   messageDesc(file_evenkeel_v1_reconciliation, 0);
 
 /**
- * ResourceInventory is what Postgres believes of one kind, in one key range.
+ * ResourceInventory is the stored state of one resource type in one key range.
  *
  * @generated from message evenkeel.v1.ResourceInventory
  */
 export type ResourceInventory = Message<"evenkeel.v1.ResourceInventory"> & {
   /**
-   * The kind, in the version that the scope declares.
+   * The resource type, in the version that the scope declares.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Incarnation of the kind's versions.
+   * Incarnation of the resource type's versions; see Batch.incarnation.
    *
    * @generated from field: uint64 incarnation = 2;
    */
   incarnation: bigint;
 
   /**
-   * What is held, in key order.
+   * Stored objects, in key order.
    *
    * @generated from field: repeated evenkeel.v1.VerifyObject objects = 3;
    */
   objects: VerifyObject[];
 
   /**
-   * Run, attempt, key range, high-water mark, managed objects.
+   * Run, attempt, key range, high watermark and managed objects.
    *
-   * @generated from field: evenkeel.v1.RunChunk chunk = 4;
+   * @generated from field: evenkeel.v1.InventoryChunk chunk = 4;
    */
-  chunk?: RunChunk | undefined;
+  chunk?: InventoryChunk | undefined;
 };
 
 /**
@@ -116,124 +128,121 @@ export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE_
   messageDesc(file_evenkeel_v1_reconciliation, 1);
 
 /**
- * Failure says why something did not come about.
- *
- * @generated from message evenkeel.v1.Failure
- */
-export type Failure = Message<"evenkeel.v1.Failure"> & {
-  /**
-   * For programs: one word in CamelCase, such as "Forbidden".
-   *
-   * @generated from field: string reason = 1;
-   */
-  reason: string;
-
-  /**
-   * For people.
-   *
-   * @generated from field: string message = 2;
-   */
-  message: string;
-};
-
-/**
- * Describes the message evenkeel.v1.Failure.
- * Use `create(FailureSchema)` to create a new message.
- */
-export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_reconciliation, 2);
-
-/**
- * ResourceReconciled ends the comparison of one kind. It follows the kind's Puts and
- * Deletes in the same ordered stream. If no sequence from first_sequence to its
- * own is missing and nothing of that range was refused, the kind's floor becomes
- * list_version and its verified time the time at which the run was asked for.
+ * ResourceReconciled ends the comparison of one resource type. It follows the
+ * comparison's Puts and Deletes in the same ordered stream. If no sequence from
+ * first_sequence to its own is missing, and nothing of that range was refused,
+ * the low watermark becomes list_version and the verified time becomes the time
+ * of the request.
  *
  * @generated from message evenkeel.v1.ResourceReconciled
  */
 export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   /**
-   * The run.
+   * The run and the attempt whose chunks were compared.
    *
-   * @generated from field: string run_id = 1;
+   * @generated from field: evenkeel.v1.RunRef run = 1;
    */
-  runId: string;
+  run?: RunRef | undefined;
 
   /**
-   * The attempt whose chunks were compared.
+   * The resource type.
    *
-   * @generated from field: uint32 attempt = 2;
-   */
-  attempt: number;
-
-  /**
-   * The kind.
-   *
-   * @generated from field: evenkeel.v1.ResourceType resource_type = 3;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 2;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Version of the list that was compared: the lowest where it took several
-   * lists. Empty for a kind whose versions do not compare, and on failure.
+   * metadata.resourceVersion of the list that was compared, from its first page;
+   * the lowest one if several lists (one per namespace) were compared. Empty if
+   * versions of this resource type are not ordered, and on failure.
    *
-   * @generated from field: string list_version = 4;
+   * @generated from field: string list_version = 3;
    */
   listVersion: string;
 
   /**
-   * Incarnation of list_version; unset as in Batch.
+   * Incarnation of list_version; see Batch.incarnation.
    *
-   * @generated from field: optional uint64 incarnation = 5;
+   * @generated from field: optional uint64 incarnation = 4;
    */
   incarnation?: bigint | undefined;
 
   /**
-   * First sequence that the comparison may have used.
+   * Sequence of the next message at the time when the agent requested the list.
+   * Everything that the agent sent from then on, live changes of this resource
+   * type included, belongs to the comparison. At most this message's sequence.
    *
-   * @generated from field: uint64 first_sequence = 6;
+   * @generated from field: uint64 first_sequence = 5;
    */
   firstSequence: bigint;
 
   /**
-   * Scope in which the kind was listed.
+   * Generation of the scope in which the resource type was listed.
    *
-   * @generated from field: uint64 scope_generation = 7;
+   * @generated from field: uint64 scope_generation = 6;
    */
   scopeGeneration: bigint;
 
   /**
    * Objects in the list.
    *
-   * @generated from field: uint64 listed = 8;
+   * @generated from field: uint64 listed = 7;
    */
   listed: bigint;
 
   /**
-   * Objects of which both sides held the same.
+   * Listed objects that equal their stored state.
    *
-   * @generated from field: uint64 equal = 9;
+   * @generated from field: uint64 equal = 8;
    */
   equal: bigint;
 
   /**
    * PutObject messages sent.
    *
-   * @generated from field: uint64 put = 10;
+   * @generated from field: uint64 put = 9;
    */
   put: bigint;
 
   /**
    * DeleteObject messages sent.
    *
-   * @generated from field: uint64 deleted = 11;
+   * @generated from field: uint64 deleted = 10;
    */
   deleted: bigint;
 
   /**
-   * Why the comparison failed; unset when it did not.
+   * VerifyObject messages read.
    *
-   * @generated from field: evenkeel.v1.Failure failure = 12;
+   * @generated from field: uint64 compared = 11;
+   */
+  compared: bigint;
+
+  /**
+   * Listed objects that were not compared, because the initiator manages them.
+   *
+   * @generated from field: uint64 managed = 12;
+   */
+  managed: bigint;
+
+  /**
+   * Listed objects that were deleted before their content was read.
+   *
+   * @generated from field: uint64 gone = 13;
+   */
+  gone: bigint;
+
+  /**
+   * Listed objects that the contract cannot represent. Unset: none.
+   *
+   * @generated from field: evenkeel.v1.UnrepresentableObjects unrepresentable = 14;
+   */
+  unrepresentable?: UnrepresentableObjects | undefined;
+
+  /**
+   * Why the comparison failed. Unset if it succeeded.
+   *
+   * @generated from field: evenkeel.v1.Failure failure = 15;
    */
   failure?: Failure | undefined;
 };
@@ -243,5 +252,34 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
  * Use `create(ResourceReconciledSchema)` to create a new message.
  */
 export const ResourceReconciledSchema: GenMessage<ResourceReconciled> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_reconciliation, 2);
+
+/**
+ * UnrepresentableObjects counts objects that the contract cannot carry, such as
+ * those with a name of more than 1,024 bytes.
+ *
+ * @generated from message evenkeel.v1.UnrepresentableObjects
+ */
+export type UnrepresentableObjects = Message<"evenkeel.v1.UnrepresentableObjects"> & {
+  /**
+   * How many objects.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * The first of their keys, escaped and shortened, for people.
+   *
+   * @generated from field: repeated string examples = 2;
+   */
+  examples: string[];
+};
+
+/**
+ * Describes the message evenkeel.v1.UnrepresentableObjects.
+ * Use `create(UnrepresentableObjectsSchema)` to create a new message.
+ */
+export const UnrepresentableObjectsSchema: GenMessage<UnrepresentableObjects> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_reconciliation, 3);
 

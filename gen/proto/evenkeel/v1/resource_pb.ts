@@ -11,11 +11,11 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/resource.proto.
  */
 export const file_evenkeel_v1_resource: GenFile = /*@__PURE__*/
-  fileDesc("ChpldmVua2VlbC92MS9yZXNvdXJjZS5wcm90bxILZXZlbmtlZWwudjEi1AQKDFJlc291cmNlVHlwZRLYAQoFZ3JvdXAYASABKAlCyAG6SMQBugG7AQohcmVzb3VyY2VfdHlwZS5ncm91cC5kbnNfc3ViZG9tYWluEj9tdXN0IGJlIGVtcHR5ICh0aGUgY29yZSBncm91cCkgb3IgYSBETlMgc3ViZG9tYWluLCBzdWNoIGFzIGFwcHMaVXRoaXMubWF0Y2hlcygnXihbYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqKT8kJylyAxj9ARKoAQoHdmVyc2lvbhgCIAEoCUKWAbpIkgG6AYoBCh9yZXNvdXJjZV90eXBlLnZlcnNpb24uZG5zX2xhYmVsEjltdXN0IGJlIGEgRE5TIGxhYmVsIHRoYXQgYmVnaW5zIHdpdGggYSBsZXR0ZXIsIHN1Y2ggYXMgdjEaLHRoaXMubWF0Y2hlcygnXlthLXpdKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPxK9AQoIcmVzb3VyY2UYAyABKAlCqgG6SKYBugGeAQogcmVzb3VyY2VfdHlwZS5yZXNvdXJjZS5kbnNfbGFiZWwSSW11c3QgYmUgYSBETlMgbGFiZWwsIHRoZSBwbHVyYWwgbmFtZSBvZiB0aGUgcmVzb3VyY2UsIHN1Y2ggYXMgZGVwbG95bWVudHMaL3RoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPyK2AwoJT2JqZWN0UmVmEjAKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGUStwEKCW5hbWVzcGFjZRgCIAEoCUKjAbpInwG6AZcBCh5vYmplY3RfcmVmLm5hbWVzcGFjZS5kbnNfbGFiZWwSQW11c3QgYmUgZW1wdHkgKGNsdXN0ZXIgc2NvcGUpIG9yIGEgRE5TIGxhYmVsLCBzdWNoIGFzIGt1YmUtc3lzdGVtGjJ0aGlzLm1hdGNoZXMoJ14oW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8pPyQnKXICGD8SvAEKBG5hbWUYAyABKAlCrQG6SKkBugGeAQocb2JqZWN0X3JlZi5uYW1lLnBhdGhfc2VnbWVudBJAbXVzdCBiZSBhIHBhdGggc2VnbWVudDogbm90ICIuIiBvciAiLi4iLCBhbmQgd2l0aG91dCAiLyIgYW5kICIlIho8dGhpcy5tYXRjaGVzKHInXlteLyVceDAwXSokJykgJiYgdGhpcyAhPSAnLicgJiYgdGhpcyAhPSAnLi4ncgUQARj9AWIGcHJvdG8z", [file_buf_validate_validate]);
+  fileDesc("ChpldmVua2VlbC92MS9yZXNvdXJjZS5wcm90bxILZXZlbmtlZWwudjEi4AQKDFJlc291cmNlVHlwZRLYAQoFZ3JvdXAYASABKAlCyAG6SMQBugG7AQohcmVzb3VyY2VfdHlwZS5ncm91cC5kbnNfc3ViZG9tYWluEj9tdXN0IGJlIGVtcHR5ICh0aGUgY29yZSBncm91cCkgb3IgYSBETlMgc3ViZG9tYWluLCBzdWNoIGFzIGFwcHMaVXRoaXMubWF0Y2hlcygnXihbYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqKT8kJylyAxj9ARK0AQoHdmVyc2lvbhgCIAEoCUKiAbpIngG6AZYBCh9yZXNvdXJjZV90eXBlLnZlcnNpb24uZG5zX2xhYmVsEkJtdXN0IGJlIGVtcHR5IG9yIGEgRE5TIGxhYmVsIHRoYXQgYmVnaW5zIHdpdGggYSBsZXR0ZXIsIHN1Y2ggYXMgdjEaL3RoaXMubWF0Y2hlcygnXihbYS16XShbLWEtejAtOV0qW2EtejAtOV0pPyk/JCcpcgIYPxK9AQoIcmVzb3VyY2UYAyABKAlCqgG6SKYBugGeAQogcmVzb3VyY2VfdHlwZS5yZXNvdXJjZS5kbnNfbGFiZWwSSW11c3QgYmUgYSBETlMgbGFiZWwsIHRoZSBwbHVyYWwgbmFtZSBvZiB0aGUgcmVzb3VyY2UsIHN1Y2ggYXMgZGVwbG95bWVudHMaL3RoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JCcpcgIYPyLeAQoJT2JqZWN0S2V5ErgBCgluYW1lc3BhY2UYASABKAlCpAG6SKABugGYAQoeb2JqZWN0X2tleS5uYW1lc3BhY2UuZG5zX2xhYmVsEkJtdXN0IGJlIGVtcHR5IChjbHVzdGVyLXNjb3BlZCkgb3IgYSBETlMgbGFiZWwsIHN1Y2ggYXMga3ViZS1zeXN0ZW0aMnRoaXMubWF0Y2hlcygnXihbYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyk/JCcpcgIYPxIWCgRuYW1lGAIgASgJQgi6SAVyAyiACCK3AwoJT2JqZWN0UmVmEjAKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGUSuAEKCW5hbWVzcGFjZRgCIAEoCUKkAbpIoAG6AZgBCh5vYmplY3RfcmVmLm5hbWVzcGFjZS5kbnNfbGFiZWwSQm11c3QgYmUgZW1wdHkgKGNsdXN0ZXItc2NvcGVkKSBvciBhIEROUyBsYWJlbCwgc3VjaCBhcyBrdWJlLXN5c3RlbRoydGhpcy5tYXRjaGVzKCdeKFthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KT8kJylyAhg/ErwBCgRuYW1lGAMgASgJQq0BukipAboBngEKHG9iamVjdF9yZWYubmFtZS5wYXRoX3NlZ21lbnQSQG11c3QgYmUgYSBwYXRoIHNlZ21lbnQ6IG5vdCAiLiIgb3IgIi4uIiwgYW5kIHdpdGhvdXQgIi8iIGFuZCAiJSIaPHRoaXMubWF0Y2hlcyhyJ15bXi8lXHgwMF0qJCcpICYmIHRoaXMgIT0gJy4nICYmIHRoaXMgIT0gJy4uJ3IFEAEogAhCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate]);
 
 /**
- * ResourceType names one kind of object as the Kubernetes API's URLs do:
- * /apis/{group}/{version}/{resource}. Identity is (group, resource); the
+ * ResourceType names a type of objects as the paths of the Kubernetes API do:
+ * /apis/{group}/{version}/{resource}. (group, resource) is its identity. The
  * version is an attribute, because every version of a resource serves the same
  * objects.
  *
@@ -30,7 +30,8 @@ export type ResourceType = Message<"evenkeel.v1.ResourceType"> & {
   group: string;
 
   /**
-   * API version, such as "v1" or "v1beta1".
+   * API version, such as "v1" or "v1beta1". May be empty only where a comment
+   * permits it.
    *
    * @generated from field: string version = 2;
    */
@@ -52,29 +53,59 @@ export const ResourceTypeSchema: GenMessage<ResourceType> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_resource, 0);
 
 /**
+ * ObjectKey names an object inside one resource type of one cluster. Keys are
+ * ordered by the UTF-8 bytes of the namespace, then of the name. This is not the
+ * order of the joined text: "a" comes before "a-b", but "a/" after "a-b/".
+ *
+ * @generated from message evenkeel.v1.ObjectKey
+ */
+export type ObjectKey = Message<"evenkeel.v1.ObjectKey"> & {
+  /**
+   * Namespace. Empty for cluster-scoped objects.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * Name, at most 1,024 bytes.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.ObjectKey.
+ * Use `create(ObjectKeySchema)` to create a new message.
+ */
+export const ObjectKeySchema: GenMessage<ObjectKey> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_resource, 1);
+
+/**
  * ObjectRef names an object of a cluster.
  *
  * @generated from message evenkeel.v1.ObjectRef
  */
 export type ObjectRef = Message<"evenkeel.v1.ObjectRef"> & {
   /**
-   * Kind of the object. Unset inside a Batch, whose kind holds for all its
-   * items.
+   * Resource type of the object. Unset inside a Batch, whose resource type
+   * applies to all its items.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Namespace. Empty for objects of cluster scope.
+   * Namespace. Empty for cluster-scoped objects.
    *
    * @generated from field: string namespace = 2;
    */
   namespace: string;
 
   /**
-   * Name: any path segment (RBAC allows ':' and others), but not "." or "..",
-   * and without '/' and '%', as the API server has it.
+   * Name, at most 1,024 bytes. Any path segment that the API server accepts
+   * (RBAC permits ':' and others), but not "." or "..", and without '/' and '%'.
    *
    * @generated from field: string name = 3;
    */
@@ -86,5 +117,5 @@ export type ObjectRef = Message<"evenkeel.v1.ObjectRef"> & {
  * Use `create(ObjectRefSchema)` to create a new message.
  */
 export const ObjectRefSchema: GenMessage<ObjectRef> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_resource, 1);
+  messageDesc(file_evenkeel_v1_resource, 2);
 

@@ -2,40 +2,67 @@
 // @generated from file evenkeel/v1/scope.proto (package evenkeel.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
+import type { Failure } from "./failure_pb.ts";
+import { file_evenkeel_v1_failure } from "./failure_pb.ts";
 import type { ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
-import type { Message } from "@bufbuild/protobuf";
+import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file evenkeel/v1/scope.proto.
  */
 export const file_evenkeel_v1_scope: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEisQIKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARKCAgoJcmVzb3VyY2VzGAIgAygLMhouZXZlbmtlZWwudjEuUmVzb3VyY2VTY29wZULSAbpIzgG6AcQBCh9zY29wZV9kZWNsYXJlZC5yZXNvdXJjZXMudW5pcXVlElNtdXN0IG5hbWUgZWFjaCBncm91cCBhbmQgcmVzb3VyY2Ugb25jZTogb25lIHZlcnNpb24gb2YgYSByZXNvdXJjZSBpcyByZWFkIGF0IGEgdGltZRpMdGhpcy5tYXAociwgci5yZXNvdXJjZV90eXBlLmdyb3VwICsgJy8nICsgci5yZXNvdXJjZV90eXBlLnJlc291cmNlKS51bmlxdWUoKZIBAxCIJyKTAQoNUmVzb3VyY2VTY29wZRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESSAoKbmFtZXNwYWNlcxgCIAMoCUI0ukgxkgEuEIgnGAEiJ3IlEAEYPzIfXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/JGIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEi8AMKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARJICgpuYW1lc3BhY2VzGAIgAygJQjS6SDGSAS4QiCcYASInciUQARg/Mh9eW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8kEoICCglyZXNvdXJjZXMYAyADKAsyGi5ldmVua2VlbC52MS5SZXNvdXJjZVNjb3BlQtIBukjOAboBxAEKH3Njb3BlX2RlY2xhcmVkLnJlc291cmNlcy51bmlxdWUSU211c3QgbmFtZSBlYWNoIGdyb3VwIGFuZCByZXNvdXJjZSBvbmNlOiBvbmUgdmVyc2lvbiBvZiBhIHJlc291cmNlIGlzIHJlYWQgYXQgYSB0aW1lGkx0aGlzLm1hcChyLCByLnJlc291cmNlX3R5cGUuZ3JvdXAgKyAnLycgKyByLnJlc291cmNlX3R5cGUucmVzb3VyY2UpLnVuaXF1ZSgpkgEDEIgnEjgKB3JlbW92ZWQYBCADKAsyHC5ldmVua2VlbC52MS5SZW1vdmVkUmVzb3VyY2VCCbpIBpIBAxCIJxI5Cgl1bmRlY2lkZWQYBSADKAsyGy5ldmVua2VlbC52MS5VbmRlY2lkZWRHcm91cEIJukgGkgEDEIgnIsoCCg1SZXNvdXJjZVNjb3BlEooBCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQli6SFW6AU8KJHJlc291cmNlX3Njb3BlLnJlc291cmNlX3R5cGUudmVyc2lvbhITbXVzdCBoYXZlIGEgdmVyc2lvbhoSdGhpcy52ZXJzaW9uICE9ICcnyAEBEhUKBGtpbmQYAiABKAlCB7pIBHICGD8SGQoIc2luZ3VsYXIYAyABKAlCB7pIBHICGD8SIwoLc2hvcnRfbmFtZXMYBCADKAlCDrpIC5IBCBBAIgRyAhg/EhIKCm5hbWVzcGFjZWQYBSABKAgSIgoKY2F0ZWdvcmllcxgGIAMoCUIOukgLkgEIEEAiBHICGD8SHQoFdmVyYnMYByADKAlCDrpIC5IBCBBAIgRyAhg/IoMBCg9SZW1vdmVkUmVzb3VyY2USOAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZUIGukgDyAEBEjYKBnJlYXNvbhgCIAEoDjIaLmV2ZW5rZWVsLnYxLlJlbW92YWxSZWFzb25CCrpIB4IBBBABIAAiagoOVW5kZWNpZGVkR3JvdXASFwoFZ3JvdXAYASABKAlCCLpIBXIDGP0BEhgKB3ZlcnNpb24YAiABKAlCB7pIBHICGD8SJQoHZmFpbHVyZRgDIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUqawoNUmVtb3ZhbFJlYXNvbhIeChpSRU1PVkFMX1JFQVNPTl9VTlNQRUNJRklFRBAAEh0KGVJFTU9WQUxfUkVBU09OX05PVF9TRVJWRUQQARIbChdSRU1PVkFMX1JFQVNPTl9FWENMVURFRBACQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_failure, file_evenkeel_v1_resource]);
 
 /**
- * ScopeDeclared says what the agent reads: absence of an object of another kind
- * means nothing. It is sent first in each session and whenever configuration or
- * discovery changes.
+ * ScopeDeclared states what the agent reads. The absence of an object outside
+ * the scope proves nothing. It is the first numbered message of each session,
+ * and is sent again whenever configuration or discovery changes it. The rows of
+ * a resource type that left the scope are removed; their absence is not a claim
+ * that the objects are gone.
  *
  * @generated from message evenkeel.v1.ScopeDeclared
  */
 export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
   /**
-   * Grows with every change inside a session, from 1.
+   * Number of this declaration in the session, from 1, growing by 1.
    *
    * @generated from field: uint64 generation = 1;
    */
   generation: bigint;
 
   /**
-   * Everything that is read.
+   * Namespaces that are read, for every namespaced resource type. Empty: all.
    *
-   * @generated from field: repeated evenkeel.v1.ResourceScope resources = 2;
+   * @generated from field: repeated string namespaces = 2;
+   */
+  namespaces: string[];
+
+  /**
+   * Every resource type that is read, at most 5,000.
+   *
+   * @generated from field: repeated evenkeel.v1.ResourceScope resources = 3;
    */
   resources: ResourceScope[];
+
+  /**
+   * Resource types that left the scope, with the reason.
+   *
+   * @generated from field: repeated evenkeel.v1.RemovedResource removed = 4;
+   */
+  removed: RemovedResource[];
+
+  /**
+   * Groups or group versions of which the agent does not know what they serve,
+   * because they did not answer. Their resource types keep their rows and are
+   * not verified.
+   *
+   * @generated from field: repeated evenkeel.v1.UndecidedGroup undecided = 5;
+   */
+  undecided: UndecidedGroup[];
 };
 
 /**
@@ -46,24 +73,60 @@ export const ScopeDeclaredSchema: GenMessage<ScopeDeclared> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_scope, 0);
 
 /**
- * ResourceScope is what the agent reads of one kind.
+ * ResourceScope is a resource type that the agent reads, with its names from
+ * discovery.
  *
  * @generated from message evenkeel.v1.ResourceScope
  */
 export type ResourceScope = Message<"evenkeel.v1.ResourceScope"> & {
   /**
-   * The kind, in the version that is read.
+   * The resource type, in the version that is read.
    *
    * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
   /**
-   * Namespaces that are read; empty is all.
+   * Kind of the objects, such as "Deployment".
    *
-   * @generated from field: repeated string namespaces = 2;
+   * @generated from field: string kind = 2;
    */
-  namespaces: string[];
+  kind: string;
+
+  /**
+   * Singular resource name, such as "deployment".
+   *
+   * @generated from field: string singular = 3;
+   */
+  singular: string;
+
+  /**
+   * Short names, such as "deploy".
+   *
+   * @generated from field: repeated string short_names = 4;
+   */
+  shortNames: string[];
+
+  /**
+   * True if the objects are in namespaces.
+   *
+   * @generated from field: bool namespaced = 5;
+   */
+  namespaced: boolean;
+
+  /**
+   * Categories, such as "all".
+   *
+   * @generated from field: repeated string categories = 6;
+   */
+  categories: string[];
+
+  /**
+   * Verbs that the API server offers, such as "list" and "watch".
+   *
+   * @generated from field: repeated string verbs = 7;
+   */
+  verbs: string[];
 };
 
 /**
@@ -72,4 +135,109 @@ export type ResourceScope = Message<"evenkeel.v1.ResourceScope"> & {
  */
 export const ResourceScopeSchema: GenMessage<ResourceScope> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_scope, 1);
+
+/**
+ * RemovedResource is a resource type that left the scope.
+ *
+ * @generated from message evenkeel.v1.RemovedResource
+ */
+export type RemovedResource = Message<"evenkeel.v1.RemovedResource"> & {
+  /**
+   * The resource type. Its version may be empty.
+   *
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
+   */
+  resourceType?: ResourceType | undefined;
+
+  /**
+   * Why it left.
+   *
+   * @generated from field: evenkeel.v1.RemovalReason reason = 2;
+   */
+  reason: RemovalReason;
+};
+
+/**
+ * Describes the message evenkeel.v1.RemovedResource.
+ * Use `create(RemovedResourceSchema)` to create a new message.
+ */
+export const RemovedResourceSchema: GenMessage<RemovedResource> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_scope, 2);
+
+/**
+ * UndecidedGroup is an API group that did not answer discovery.
+ *
+ * @generated from message evenkeel.v1.UndecidedGroup
+ */
+export type UndecidedGroup = Message<"evenkeel.v1.UndecidedGroup"> & {
+  /**
+   * API group. Empty is the core group.
+   *
+   * @generated from field: string group = 1;
+   */
+  group: string;
+
+  /**
+   * API version. Empty: all versions of the group.
+   *
+   * @generated from field: string version = 2;
+   */
+  version: string;
+
+  /**
+   * What the API server answered.
+   *
+   * @generated from field: evenkeel.v1.Failure failure = 3;
+   */
+  failure?: Failure | undefined;
+};
+
+/**
+ * Describes the message evenkeel.v1.UndecidedGroup.
+ * Use `create(UndecidedGroupSchema)` to create a new message.
+ */
+export const UndecidedGroupSchema: GenMessage<UndecidedGroup> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_scope, 3);
+
+/**
+ * RemovalReason states why a resource type left the scope.
+ *
+ * @generated from enum evenkeel.v1.RemovalReason
+ */
+export const RemovalReason = {
+  /**
+   * Not set. Refused.
+   *
+   * @generated from enum value: REMOVAL_REASON_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The API server does not serve the resource type any more: two complete
+   * discoveries lack it, and what defined it (CRD or APIService) answers 404.
+   *
+   * @generated from enum value: REMOVAL_REASON_NOT_SERVED = 1;
+   */
+  NOT_SERVED: 1,
+
+  /**
+   * The agent's configuration excludes the resource type.
+   *
+   * @generated from enum value: REMOVAL_REASON_EXCLUDED = 2;
+   */
+  EXCLUDED: 2,
+} as const;
+
+/**
+ * RemovalReason states why a resource type left the scope.
+ *
+ * @generated from enum evenkeel.v1.RemovalReason
+ */
+export type RemovalReason = (typeof RemovalReason)[keyof typeof RemovalReason] | UnknownEnum;
+
+/**
+ * Describes the enum evenkeel.v1.RemovalReason.
+ */
+export const RemovalReasonSchema: GenEnum<RemovalReason> = /*@__PURE__*/
+  enumDesc(file_evenkeel_v1_scope, 0);
 

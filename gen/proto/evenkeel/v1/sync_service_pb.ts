@@ -9,6 +9,8 @@ import type { Batch } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
 import type { ResourceReconciled } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
+import type { ResourceType } from "./resource_pb.ts";
+import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { ScopeDeclared } from "./scope_pb.ts";
 import { file_evenkeel_v1_scope } from "./scope_pb.ts";
 import type { Duration } from "@bufbuild/protobuf/wkt";
@@ -19,27 +21,27 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/sync_service.proto.
  */
 export const file_evenkeel_v1_sync_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYBiABKAlCB7pIBHICGEASIwoFaGVsbG8YAiABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAMgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAQgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAUgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEizAEKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSABCEAoHbWVzc2FnZRIFukgCCAEiyQIKBUhlbGxvErsBCgdjbHVzdGVyGAEgASgJQqkBukilAboBmgEKG2hlbGxvLmNsdXN0ZXIuZG5zX3N1YmRvbWFpbhInbXVzdCBiZSBhIEROUyBzdWJkb21haW4sIHN1Y2ggYXMgcHJvZC0xGlJ0aGlzLm1hdGNoZXMoJ15bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJCcpcgUQARj9ARIfCgtjbHVzdGVyX3VpZBgCIAEoCUIKukgHcgUQARiAARIfCgtpbnN0YW5jZV9pZBgDIAEoCUIKukgHcgUQARiAARIeCg1hZ2VudF92ZXJzaW9uGAQgASgJQge6SARyAhhAEiAKCGZlYXR1cmVzGAUgAygJQg66SAuSAQgQQCIEcgIYQCJPCgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEiMKBmxpbWl0cxgCIAEoCzITLmV2ZW5rZWVsLnYxLkxpbWl0cxIQCghmZWF0dXJlcxgDIAMoCSJFCgZMaW1pdHMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYASABKA0SIAoYbWF4X3VuYWNrbm93bGVkZ2VkX2J5dGVzGAIgASgEIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCI3CgVEcmFpbhIuCgtyZXRyeV9hZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJOCgtTeW5jU2VydmljZRI/CgRTeW5jEhguZXZlbmtlZWwudjEuU3luY1JlcXVlc3QaGS5ldmVua2VlbC52MS5TeW5jUmVzcG9uc2UoATABYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_duration]);
+  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYAiABKAlCB7pIBHICGEASIwoFaGVsbG8YAyABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAQgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAUgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAYgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEizAEKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSABCEAoHbWVzc2FnZRIFukgCCAEi/wIKBUhlbGxvErsBCgdjbHVzdGVyGAEgASgJQqkBukilAboBmgEKG2hlbGxvLmNsdXN0ZXIuZG5zX3N1YmRvbWFpbhInbXVzdCBiZSBhIEROUyBzdWJkb21haW4sIHN1Y2ggYXMgcHJvZC0xGlJ0aGlzLm1hdGNoZXMoJ15bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJCcpcgUQARj9ARIfCgtjbHVzdGVyX3VpZBgCIAEoCUIKukgHcgUQARiAARIfCgtpbnN0YW5jZV9pZBgDIAEoCUIKukgHcgUQARiAARIeCg1hZ2VudF92ZXJzaW9uGAQgASgJQge6SARyAhhAEiMKEmt1YmVybmV0ZXNfdmVyc2lvbhgFIAEoCUIHukgEcgIYQBIPCgdzdGFuZGJ5GAYgASgIEiAKCGZlYXR1cmVzGAcgAygJQg66SAuSAQgQQCIEcgIYQCJ/CgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEiMKBmxpbWl0cxgCIAEoCzITLmV2ZW5rZWVsLnYxLkxpbWl0cxIQCghmZWF0dXJlcxgDIAMoCRIuCgxzdG9yZWRfc2NvcGUYBCABKAsyGC5ldmVua2VlbC52MS5TdG9yZWRTY29wZSJACgtTdG9yZWRTY29wZRIxCg5yZXNvdXJjZV90eXBlcxgBIAMoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZSJFCgZMaW1pdHMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYASABKA0SIAoYbWF4X3VuYWNrbm93bGVkZ2VkX2J5dGVzGAIgASgEIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCI3CgVEcmFpbhIuCgtyZXRyeV9hZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJOCgtTeW5jU2VydmljZRI/CgRTeW5jEhguZXZlbmtlZWwudjEuU3luY1JlcXVlc3QaGS5ldmVua2VlbC52MS5TeW5jUmVzcG9uc2UoATABQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_evenkeel_v1_scope, file_google_protobuf_duration]);
 
 /**
- * SyncRequest is one message of the agent.
+ * SyncRequest is one message of the agent. Its size is limited by
+ * Limits.max_message_bytes.
  *
  * @generated from message evenkeel.v1.SyncRequest
  */
 export type SyncRequest = Message<"evenkeel.v1.SyncRequest"> & {
   /**
-   * Number of the message in the session, from 1 without gaps; 0 for Hello. A
-   * numbered message never changes.
+   * Sequence of the message in the session, from 1 without gaps. 0 for Hello. A
+   * numbered message is immutable.
    *
    * @generated from field: uint64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * W3C trace context (traceparent) of what the message tells; empty when not
-   * traced.
+   * W3C trace context (traceparent) of the observations. Empty if not traced.
    *
-   * @generated from field: string trace_parent = 6;
+   * @generated from field: string trace_parent = 2;
    */
   traceParent: string;
 
@@ -52,31 +54,31 @@ export type SyncRequest = Message<"evenkeel.v1.SyncRequest"> & {
     /**
      * The first message.
      *
-     * @generated from field: evenkeel.v1.Hello hello = 2;
+     * @generated from field: evenkeel.v1.Hello hello = 3;
      */
     value: Hello;
     case: "hello";
   } | {
     /**
-     * What the agent reads from now on.
+     * The scope that the agent reads from now on.
      *
-     * @generated from field: evenkeel.v1.ScopeDeclared scope_declared = 3;
+     * @generated from field: evenkeel.v1.ScopeDeclared scope_declared = 4;
      */
     value: ScopeDeclared;
     case: "scopeDeclared";
   } | {
     /**
-     * Observations of a kind.
+     * Observations of a resource type.
      *
-     * @generated from field: evenkeel.v1.Batch batch = 4;
+     * @generated from field: evenkeel.v1.Batch batch = 5;
      */
     value: Batch;
     case: "batch";
   } | {
     /**
-     * The comparison of a kind has ended.
+     * The end of the comparison of a resource type.
      *
-     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 5;
+     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 6;
      */
     value: ResourceReconciled;
     case: "resourceReconciled";
@@ -97,7 +99,7 @@ export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
  */
 export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
   /**
-   * The message.
+   * The message. The number 5 is kept free for a notice of refused items.
    *
    * @generated from oneof evenkeel.v1.SyncResponse.message
    */
@@ -111,7 +113,7 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
     case: "welcome";
   } | {
     /**
-     * What is safe.
+     * Sequences that are durable on the bus.
      *
      * @generated from field: evenkeel.v1.Acknowledgement acknowledgement = 2;
      */
@@ -119,7 +121,7 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
     case: "acknowledgement";
   } | {
     /**
-     * What Postgres believes, to be compared.
+     * A part of an inventory to compare with the cluster.
      *
      * @generated from field: evenkeel.v1.Batch batch = 3;
      */
@@ -127,7 +129,7 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
     case: "batch";
   } | {
     /**
-     * The backend is going away.
+     * A request to reconnect later.
      *
      * @generated from field: evenkeel.v1.Drain drain = 4;
      */
@@ -150,21 +152,23 @@ export const SyncResponseSchema: GenMessage<SyncResponse> = /*@__PURE__*/
  */
 export type Hello = Message<"evenkeel.v1.Hello"> & {
   /**
-   * Name of the cluster, unique in the account; a DNS subdomain.
+   * Name of the cluster, unique in the account, a DNS subdomain.
    *
    * @generated from field: string cluster = 1;
    */
   cluster: string;
 
   /**
-   * Uid of the cluster's kube-system namespace. The first one binds the name.
+   * Uid of the cluster's kube-system namespace. The first session binds the name
+   * to it.
    *
    * @generated from field: string cluster_uid = 2;
    */
   clusterUid: string;
 
   /**
-   * Identity of the agent's process; a new one starts with a run.
+   * Identity of the agent's process, such as a UUID, constant while the process
+   * lives. A session of another instance starts with a run.
    *
    * @generated from field: string instance_id = 3;
    */
@@ -178,9 +182,26 @@ export type Hello = Message<"evenkeel.v1.Hello"> & {
   agentVersion: string;
 
   /**
-   * Optional abilities of the agent, by name.
+   * Version of the cluster's API server (gitVersion of /version), such as
+   * "v1.34.4". Empty if unknown.
    *
-   * @generated from field: repeated string features = 5;
+   * @generated from field: string kubernetes_version = 5;
+   */
+  kubernetesVersion: string;
+
+  /**
+   * True if the agent would rather wait as a standby than replace another agent's
+   * session. This version of the server does not read it: the newer session wins.
+   *
+   * @generated from field: bool standby = 6;
+   */
+  standby: boolean;
+
+  /**
+   * Optional abilities of the agent, by name. A feature is used only if Welcome
+   * repeats it.
+   *
+   * @generated from field: repeated string features = 7;
    */
   features: string[];
 };
@@ -199,25 +220,33 @@ export const HelloSchema: GenMessage<Hello> = /*@__PURE__*/
  */
 export type Welcome = Message<"evenkeel.v1.Welcome"> & {
   /**
-   * Number of this session. Grows with every session of the cluster.
+   * Epoch of this session. It grows with every session of the cluster, and is at
+   * least the server's time in milliseconds since 1970.
    *
    * @generated from field: uint64 epoch = 1;
    */
   epoch: bigint;
 
   /**
-   * What the agent has to keep to.
+   * Limits that the agent must respect.
    *
    * @generated from field: evenkeel.v1.Limits limits = 2;
    */
   limits?: Limits | undefined;
 
   /**
-   * Abilities that both sides know.
+   * Features that both sides support.
    *
    * @generated from field: repeated string features = 3;
    */
   features: string[];
+
+  /**
+   * Scope that Postgres has for the cluster, from earlier sessions.
+   *
+   * @generated from field: evenkeel.v1.StoredScope stored_scope = 4;
+   */
+  storedScope?: StoredScope | undefined;
 };
 
 /**
@@ -228,20 +257,42 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_sync_service, 3);
 
 /**
+ * StoredScope is the scope that Postgres has for a cluster.
+ *
+ * @generated from message evenkeel.v1.StoredScope
+ */
+export type StoredScope = Message<"evenkeel.v1.StoredScope"> & {
+  /**
+   * The resource types, in the versions that were read last.
+   *
+   * @generated from field: repeated evenkeel.v1.ResourceType resource_types = 1;
+   */
+  resourceTypes: ResourceType[];
+};
+
+/**
+ * Describes the message evenkeel.v1.StoredScope.
+ * Use `create(StoredScopeSchema)` to create a new message.
+ */
+export const StoredScopeSchema: GenMessage<StoredScope> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_sync_service, 4);
+
+/**
  * Limits bound what an agent sends.
  *
  * @generated from message evenkeel.v1.Limits
  */
 export type Limits = Message<"evenkeel.v1.Limits"> & {
   /**
-   * Largest SyncRequest, in bytes.
+   * Maximum size of a SyncRequest, in bytes: 6,291,456 today.
    *
    * @generated from field: uint32 max_message_bytes = 1;
    */
   maxMessageBytes: number;
 
   /**
-   * Most bytes that may be sent and not yet acknowledged.
+   * Maximum number of bytes that may be sent and not yet acknowledged: the sum of
+   * the sizes of those SyncRequests. 16,777,216 today.
    *
    * @generated from field: uint64 max_unacknowledged_bytes = 2;
    */
@@ -253,17 +304,18 @@ export type Limits = Message<"evenkeel.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 4);
+  messageDesc(file_evenkeel_v1_sync_service, 5);
 
 /**
- * Acknowledgement says that every sequence up to this one is durably on the
- * bus.
+ * Acknowledgement states that every sequence up to this one is durable on the
+ * bus. It does not state that the observations were applied: an ingester may
+ * still refuse them, and drops batches that precede ScopeDeclared.
  *
  * @generated from message evenkeel.v1.Acknowledgement
  */
 export type Acknowledgement = Message<"evenkeel.v1.Acknowledgement"> & {
   /**
-   * Last sequence of the contiguous prefix.
+   * Last sequence of the contiguous prefix that is durable.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -275,16 +327,16 @@ export type Acknowledgement = Message<"evenkeel.v1.Acknowledgement"> & {
  * Use `create(AcknowledgementSchema)` to create a new message.
  */
 export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 5);
+  messageDesc(file_evenkeel_v1_sync_service, 6);
 
 /**
- * Drain asks the agent to come back later, perhaps to another backend.
+ * Drain asks the agent to reconnect later, perhaps to another backend.
  *
  * @generated from message evenkeel.v1.Drain
  */
 export type Drain = Message<"evenkeel.v1.Drain"> & {
   /**
-   * How long to wait before the next connect.
+   * Time to wait before the next connection.
    *
    * @generated from field: google.protobuf.Duration retry_after = 1;
    */
@@ -296,26 +348,34 @@ export type Drain = Message<"evenkeel.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 6);
+  messageDesc(file_evenkeel_v1_sync_service, 7);
 
 /**
- * SyncService is what agents connect to.
+ * SyncService is the service that agents connect to. The server speaks gRPC,
+ * gRPC-Web and Connect on one port. A bidirectional stream needs HTTP/2: in clear
+ * text with prior knowledge, not by upgrade; HTTP/1.1 gets status 505. Send
+ * HTTP/2 pings or TCP keepalives on an idle connection.
+ *
+ * The token travels in the header "authorization: Bearer TOKEN".
  *
  * @generated from service evenkeel.v1.SyncService
  */
 export const SyncService: GenService<{
   /**
-   * Sync is one agent's session: the agent streams what it observes, the
-   * backend acknowledges and asks for comparisons. The first message of each
-   * side is Hello and Welcome. A message of the agent is 8 MiB at most
-   * (RESOURCE_EXHAUSTED above), and is not compressed (UNIMPLEMENTED).
+   * Sync is one session of an agent. The agent streams observations; the backend
+   * acknowledges them and sends inventories to compare. The first message of the
+   * agent is Hello, within 15 seconds; the first message of the backend is
+   * Welcome. Numbered messages begin with ScopeDeclared. Batches before it are
+   * dropped.
    *
-   * Errors: UNAUTHENTICATED (no token, a bad one, or one that has expired, also
-   * in mid-session: come back with a fresh one), PERMISSION_DENIED (the token is
-   * for another cluster), INVALID_ARGUMENT (a bad field; nothing of that message
-   * was applied), FAILED_PRECONDITION (the cluster's uid is not the one that this
-   * name is bound to), ABORTED (a newer session of the same cluster took over),
-   * UNAVAILABLE (try again).
+   * Errors: UNAUTHENTICATED (no token, an invalid one, or one that expired,
+   * also during the session: reconnect with a fresh one), PERMISSION_DENIED (the
+   * token is for another cluster), INVALID_ARGUMENT (an invalid field; nothing of
+   * that message was published), FAILED_PRECONDITION (the name is bound to another
+   * cluster uid), ABORTED (a newer session of the same cluster took over; wait
+   * before you reconnect), RESOURCE_EXHAUSTED and UNAVAILABLE (reconnect with
+   * exponential backoff and jitter). Every error carries google.rpc.ErrorInfo with
+   * a reason of ErrorReason.
    *
    * @generated from rpc evenkeel.v1.SyncService.Sync
    */

@@ -5,9 +5,9 @@ import { compareKeys } from "../../../../src/domain/object-key.ts";
 import { type KeyRange, KeyRanges } from "../../../../src/domain/reconciliation/key-ranges.ts";
 
 const sum = (n: number): Uint8Array => new Uint8Array(32).fill(n);
-const options = { managed: new Set<string>(), form: "f", sameIncarnation: true };
+const options = { managed: new Set<string>(), contentFormat: "f", sameIncarnation: true };
 const listed: ListedObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1) };
-const held: HeldObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1), form: "f" };
+const held: HeldObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1), contentFormat: "f" };
 
 function resources(l: readonly ListedObject[], h: readonly HeldObject[], more = {}): string[] {
   return [...diff(l, h, { ...options, ...more })].map(({ type }) => type);
@@ -21,7 +21,7 @@ describe("diff of one object", () => {
     ["R3: another uid", "changed", {}, { uid: "v" }, {}],
     ["another checksum", "changed", {}, { checksum: sum(2) }, {}],
     ["a row edited by hand", "changed", { checksum: undefined }, { checksum: new Uint8Array() }, {}],
-    ["another form", "changed", {}, { form: "g" }, {}],
+    ["another content format", "changed", {}, { contentFormat: "g" }, {}],
     ["R16: another incarnation", "changed", {}, {}, { sameIncarnation: false }],
   ])("%s: %s", (_name, expected, l, h, more) => {
     expect(resources([{ ...listed, ...l }], [{ ...held, ...h }], more)).toEqual([expected]);

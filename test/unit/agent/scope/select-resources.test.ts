@@ -5,7 +5,8 @@ import type { DiscoveredResource, Discovery } from "../../../../src/kube/discove
 
 function served(text: string, verbs = ["get", "list", "watch"], namespaced = true): DiscoveredResource {
   const [group = "", version = "", resource = ""] = text.split("/");
-  return { group, version, resource, namespaced, verbs };
+  const names = { kind: "", singular: "", shortNames: [], categories: [] };
+  return { group, version, resource, ...names, namespaced, verbs };
 }
 
 const discovery: Discovery = {
@@ -65,7 +66,7 @@ describe("kind selection", () => {
       excludeResources: [],
       namespaces: ["b", "a", "b"],
     });
-    expect(resources.map(({ scope }) => scope.namespaces)).toEqual([[], ["a", "b"]]);
+    expect(resources.map(({ namespaces }) => namespaces)).toEqual([[], ["a", "b"]]);
   });
 
   it("R11: is undecided about groups that do not answer, unless they are not asked for", () => {

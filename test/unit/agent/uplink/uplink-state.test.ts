@@ -14,7 +14,7 @@ import {
   putItem,
 } from "../../../../src/agent/uplink/batch-items.ts";
 import type { Change } from "../../../../src/agent/uplink/change.ts";
-import { UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
+import { type DeclaredScope, UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
 import { parseResourceType, resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 
 const PODS = resourceTypeOf("v1/pods");
@@ -32,7 +32,7 @@ function put(name: string, version: number, { resourceType = PODS, uid = "u", by
   const content = {
     content: new Uint8Array(bytes),
     checksum: new Uint8Array(32),
-    form: "f",
+    contentFormat: "f",
     quarantineReason: "",
   };
   return {
@@ -48,9 +48,14 @@ function gone(name: string, version: number, resourceType = PODS): Change {
   return { resourceType, incarnation: undefined, item, traceParent: "" };
 }
 
+function scopeOf(resourceTypes: readonly ResourceType[]): DeclaredScope {
+  const resources = resourceTypes.map((resourceType) => create(ResourceScopeSchema, { resourceType }));
+  return { resources, namespaces: [] };
+}
+
 function openState(resourceTypes = [PODS, NODES]): UplinkState {
   const state = new UplinkState(LIMITS);
-  state.declareScope(resourceTypes.map((resourceType) => create(ResourceScopeSchema, { resourceType })));
+  state.declareScope(scopeOf(resourceTypes));
   state.openSession(SESSION);
   return state;
 }
@@ -89,7 +94,7 @@ describe("UplinkState", () => {
     state.openSession(SESSION);
     expect(state.next()).toBeUndefined();
     state.offer(put("y", 2));
-    state.declareScope([create(ResourceScopeSchema, { resourceType: PODS })]);
+    state.declareScope(scopeOf([PODS]));
     expect(state.scopeGeneration).toBe(1n);
   });
 
@@ -127,7 +132,7 @@ describe("UplinkState", () => {
     const state = openState();
     state.offer(put("x", 1, { resourceType: resourceTypeOf("v2/pods") }));
     state.offer(put("n", 2, { resourceType: NODES }));
-    state.declareScope([create(ResourceScopeSchema, { resourceType: PODS })]);
+    state.declareScope(scopeOf([PODS]));
     state.openSession(SESSION);
     expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1"]);
   });
@@ -142,7 +147,7 @@ describe("UplinkState", () => {
         resourceType: PODS,
         type: BatchType.DEFAULT,
         items: [put("r", 2).item],
-        chunk: RUN,
+        run: RUN,
       }),
     );
     state.offer(put("x", 3));
@@ -269,7 +274,7 @@ class Model {
       }
       case "run":
         this.#state.offerRunBatch(
-          create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, chunk: RUN }),
+          create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, run: RUN }),
         );
         return;
       case "marker":
@@ -277,9 +282,7 @@ class Model {
         this.#markers.push(new Map(this.#offered));
         return;
       case "scope":
-        this.#state.declareScope(
-          [PODS, NODES].map((resourceType) => create(ResourceScopeSchema, { resourceType })),
-        );
+        this.#state.declareScope(scopeOf([PODS, NODES]));
         return;
       case "take":
         this.#take();

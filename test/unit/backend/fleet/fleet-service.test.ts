@@ -8,6 +8,7 @@ import {
   ReconciliationFindingSchema,
   type ReconciliationRun,
   ReconciliationState,
+  View,
 } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ReconciliationRequestSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
@@ -43,7 +44,7 @@ function storeWith(objects: number): MemoryFleetStore {
   store.addCluster(
     "c1",
     ...Array.from({ length: objects }, (_, i) => ({
-      ref: { kind: resourceType, namespace: "a", name: `o${i}` },
+      ref: { resourceType, namespace: "a", name: `o${i}` },
     })),
   );
   return store;
@@ -54,7 +55,7 @@ describe("pages", () => {
     await using server = await serveFleet(storeWith(1100));
     const sizes = [0, 5, 1000, 1001, 2 ** 31 - 1];
     const lengths = sizes.map(async (pageSize) => {
-      const { objects, nextPageToken } = await server.client.listObjects({ cluster: "c1", pageSize });
+      const { objects, nextPageToken } = await server.client.listObjects({ clusters: ["c1"], pageSize });
       expect(nextPageToken).not.toBe("");
       return objects.length;
     });
@@ -66,7 +67,7 @@ describe("pages", () => {
     const names: (string | undefined)[] = [];
     let pageToken = "";
     for (const pageSize of [3, 4, 3]) {
-      const page = await server.client.listObjects({ cluster: "c1", pageSize, pageToken });
+      const page = await server.client.listObjects({ clusters: ["c1"], pageSize, pageToken });
       names.push(...page.objects.map(({ ref }) => ref?.name));
       pageToken = page.nextPageToken;
     }
@@ -75,15 +76,15 @@ describe("pages", () => {
   });
 
   test.each<[string, object]>([
-    ["of another cluster", { cluster: "c2" }],
+    ["of another cluster", { clusters: ["c2"] }],
     ["of another filter", { namespace: "a" }],
-    ["of another kind", { group: "" }],
-    ["with contents", { includeContent: true }],
+    ["of another resource type", { resources: [{ group: "" }] }],
+    ["with contents", { view: View.FULL }],
     ["that is none", { pageToken: "x" }],
     ["that is JSON of another shape", { pageToken: Buffer.from("[1]").toString("base64url") }],
   ])("a token %s is INVALID_ARGUMENT at page_token", async (_, change) => {
     await using server = await serveFleet(storeWith(10));
-    const request = { cluster: "c1", pageSize: 3 };
+    const request = { clusters: ["c1"], pageSize: 3 };
     const { nextPageToken } = await server.client.listObjects(request);
     const call = server.client.listObjects({ ...request, pageToken: nextPageToken, ...change });
     const error = await call.catch((reason: unknown) => ConnectError.from(reason));
@@ -116,7 +117,7 @@ describe("callers who may speak for one cluster", () => {
     await using server = await asOwner(store);
     const { clusters, nextPageToken } = await server.client.listClusters({ pageSize: 1 });
     expect([clusters.map(({ name }) => name), nextPageToken]).toEqual([["c1"], ""]);
-    expect((await server.client.listObjects({ cluster: "c1" })).objects).toHaveLength(1);
+    expect((await server.client.listObjects({ clusters: ["c1"] })).objects).toHaveLength(1);
   });
 
   test("are told of another of their account what they are told of none", async () => {
@@ -129,9 +130,9 @@ describe("callers who may speak for one cluster", () => {
       Promise.all(
         [
           client.getCluster({ name: cluster }),
-          client.listObjects({ cluster }),
+          client.listObjects({ clusters: [cluster] }),
           client.getObject({ cluster, ref: { resourceType, namespace: "a", name: "o0" } }),
-          client.listReconciliationRuns({ cluster }),
+          client.listReconciliationRuns({ clusters: [cluster] }),
           client.startReconciliation({ cluster }),
           client.getReconciliationRun({ id: runId }),
           client.listReconciliationFindings({ runId }),
@@ -174,9 +175,9 @@ test.each<[string, Identity]>([
   ["a caller who may see less", { account: "default", cluster: "c1" }],
 ])("a page token is of no use to %s", async (_, identity) => {
   await using owner = await serveFleet(storeWith(2));
-  const { nextPageToken: pageToken } = await owner.client.listObjects({ cluster: "c1", pageSize: 1 });
+  const { nextPageToken: pageToken } = await owner.client.listObjects({ clusters: ["c1"], pageSize: 1 });
   await using server = await serveFleet(storeWith(2), undefined, identity);
-  await expect(server.client.listObjects({ cluster: "c1", pageToken })).rejects.toMatchObject({
+  await expect(server.client.listObjects({ clusters: ["c1"], pageToken })).rejects.toMatchObject({
     code: Code.InvalidArgument,
     rawMessage: expect.stringMatching(/^page_token: belongs to another request/),
   });
@@ -185,8 +186,8 @@ test.each<[string, Identity]>([
 describe("what is not there is NOT_FOUND, by name", () => {
   test.each<[string, (client: Awaited<ReturnType<typeof serveFleet>>["client"]) => Promise<unknown>]>([
     ['no cluster "c9"', (client) => client.getCluster({ name: "c9" })],
-    ['no cluster "c9"', (client) => client.listObjects({ cluster: "c9" })],
-    ['no cluster "c9"', (client) => client.listReconciliationRuns({ cluster: "c9" })],
+    ['no cluster "c9"', (client) => client.listObjects({ clusters: ["c9"] })],
+    ['no cluster "c9"', (client) => client.listReconciliationRuns({ clusters: ["c9"] })],
     [
       "no pods a/x in cluster c1",
       (client) => client.getObject({ cluster: "c1", ref: { resourceType, namespace: "a", name: "x" } }),
@@ -203,7 +204,9 @@ describe("what is not there is NOT_FOUND, by name", () => {
     store.addCluster("c1", { ref: { resourceType, namespace: "a", name: "o0" } });
     await using server = await serveFleet(store);
     expect((await server.client.listClusters({})).clusters).toEqual([]);
-    await expect(server.client.listObjects({ cluster: "c1" })).rejects.toMatchObject({ code: Code.NotFound });
+    await expect(server.client.listObjects({ clusters: ["c1"] })).rejects.toMatchObject({
+      code: Code.NotFound,
+    });
   });
 });
 
@@ -211,7 +214,7 @@ test("an empty list of what is there is an empty list", async () => {
   const store = storeWith(0);
   store.setRun({ id, cluster: "c1" });
   await using server = await serveFleet(store);
-  expect((await server.client.listObjects({ cluster: "c1" })).objects).toEqual([]);
+  expect((await server.client.listObjects({ clusters: ["c1"] })).objects).toEqual([]);
   expect((await server.client.listReconciliationFindings({ runId: id })).findings).toEqual([]);
   store.findings.push(create(ReconciliationFindingSchema, { detail: "x" }));
   expect((await server.client.listReconciliationFindings({ runId: id })).findings).toHaveLength(1);
@@ -222,7 +225,7 @@ test("a ref without a kind is INVALID_ARGUMENT at ref.kind", async () => {
   const call = server.client.getObject({ cluster: "c1", ref: { name: "o0" } });
   await expect(call).rejects.toMatchObject({
     code: Code.InvalidArgument,
-    rawMessage: "ref.kind: value is required",
+    rawMessage: "ref.resource_type: value is required",
   });
 });
 
@@ -272,7 +275,10 @@ describe("watching runs", () => {
     store.setRun({ id: "other", cluster: "c2", state: REQUESTED });
     const seen: string[] = [];
     const watching = (async () => {
-      for await (const run of watchRuns(stop.signal, store, clock, { account: "default", cluster: "c1" })) {
+      for await (const run of watchRuns(stop.signal, store, clock, {
+        account: "default",
+        clusters: ["c1"],
+      })) {
         seen.push(toLine(run));
       }
     })();

@@ -11,10 +11,10 @@ const { signal } = new AbortController();
 const page = { after: undefined, limit: 10 };
 const objects = {
   ...page,
-  group: undefined,
-  resource: undefined,
+  resources: [],
   namespace: undefined,
-  includeContent: false,
+  namePrefix: undefined,
+  hasContent: false,
 };
 const nothing = { items: [], next: undefined };
 
@@ -35,14 +35,14 @@ test("the own cluster is all there", async () => {
     "own",
   ]);
   expect(await restricted.getCluster(signal, "shop", "own")).toMatchObject({ name: "own" });
-  expect((await restricted.listObjects(signal, "shop", { ...objects, cluster: "own" })).items).toHaveLength(
-    1,
-  );
+  expect(
+    (await restricted.listObjects(signal, "shop", { ...objects, clusters: ["own"] })).items,
+  ).toHaveLength(1);
   expect(await restricted.getObject(signal, "shop", "own", ref)).toBeDefined();
-  for (const cluster of ["own", undefined]) {
-    const runs = await restricted.listRuns(signal, "shop", { ...page, cluster });
+  for (const clusters of [["own"], undefined]) {
+    const runs = await restricted.listRuns(signal, "shop", { ...page, clusters });
     expect(runs.items.map(({ id }) => id)).toEqual(["run of own"]);
-    const open = await restricted.listOpenRuns(signal, "shop", { cluster, endedSince: new Date(0) });
+    const open = await restricted.listOpenRuns(signal, "shop", { clusters, endedSince: new Date(0) });
     expect(open.map(({ id }) => id)).toEqual(["run of own"]);
   }
   expect(await restricted.getRun(signal, "shop", "run of own")).toBeDefined();
@@ -53,11 +53,13 @@ describe("another cluster is not there", () => {
   test("by its name", async () => {
     const { restricted } = twoClusters();
     expect(await restricted.getCluster(signal, "shop", "other")).toBeUndefined();
-    expect(await restricted.listObjects(signal, "shop", { ...objects, cluster: "other" })).toEqual(nothing);
+    expect(await restricted.listObjects(signal, "shop", { ...objects, clusters: ["other"] })).toEqual(
+      nothing,
+    );
     expect(await restricted.getObject(signal, "shop", "other", ref)).toBeUndefined();
-    expect(await restricted.listRuns(signal, "shop", { ...page, cluster: "other" })).toEqual(nothing);
+    expect(await restricted.listRuns(signal, "shop", { ...page, clusters: ["other"] })).toEqual(nothing);
     expect(
-      await restricted.listOpenRuns(signal, "shop", { cluster: "other", endedSince: new Date(0) }),
+      await restricted.listOpenRuns(signal, "shop", { clusters: ["other"], endedSince: new Date(0) }),
     ).toEqual([]);
   });
 
@@ -81,7 +83,7 @@ describe("another cluster is not there", () => {
 
 test("the list of clusters has one page, without kinds", async () => {
   const { store, restricted } = twoClusters();
-  Object.assign(store.clusters[0] ?? {}, { kinds: [{ objects: 1n }] });
+  Object.assign(store.clusters[0] ?? {}, { resources: [{ objects: 1n }] });
   const { items, next } = await restricted.listClusters(signal, "shop", { after: undefined, limit: 1 });
   expect(items.map(({ resources }) => resources)).toEqual([[]]);
   expect(next).toBeUndefined();

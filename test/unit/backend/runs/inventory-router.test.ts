@@ -26,7 +26,7 @@ function inventory(resource: string, names: readonly string[] = []): ResourceInv
     resourceType: { version: "v1", resource },
     incarnation: 5n,
     objects: names.map((name) => ({ ref: { namespace: "a", name } })),
-    chunk: { runId: RUN, attempt: 2, last: true },
+    chunk: { run: { runId: RUN, attempt: 2 }, range: {} },
   });
 }
 
@@ -80,10 +80,10 @@ describe("the router of answers", () => {
     inventories: readonly ResourceInventory[],
     runId = RUN,
   ): Promise<void> => {
-    const value = { ...requestOf(runId), kinds: [...inventories] };
+    const value = { ...requestOf(runId), inventories: [...inventories] };
     const event = encodeEvent(identity, {
       sequence: 0n,
-      time: new Date(0),
+      publishTime: new Date(0),
       body: { case: "reconciliationRequest", value },
     });
     await producer.publish(stop.signal, event);
@@ -107,10 +107,10 @@ describe("the router of answers", () => {
     await answer(session, [inventory("pods", ["x", "y"])]);
     const batch = await next(session);
     expect(batch).toMatchObject({
-      kind: { version: "v1", resource: "pods" },
+      resourceType: { version: "v1", resource: "pods" },
       type: BatchType.RECONCILIATION,
       incarnation: 5n,
-      chunk: { runId: RUN, attempt: 2, last: true },
+      chunk: { run: { runId: RUN, attempt: 2 }, range: {} },
     });
     expect(
       batch.items.map(({ message }) => [
@@ -149,10 +149,10 @@ describe("the router of answers", () => {
   it("drops what is no answer, and goes on", async () => {
     await producer.publish(stop.signal, { key: "k", payload: new Uint8Array([255, 255]) });
     const { identity } = createSession();
-    const scope = { case: "scopeDeclared" as const, value: { generation: 1n, kinds: [] } as never };
+    const scope = { case: "scopeDeclared" as const, value: { generation: 1n, resources: [] } as never };
     await producer.publish(
       stop.signal,
-      encodeEvent(identity, { sequence: 1n, time: new Date(0), body: scope }),
+      encodeEvent(identity, { sequence: 1n, publishTime: new Date(0), body: scope }),
     );
     await settle();
   });

@@ -69,7 +69,13 @@ describe("the scheduler of runs", () => {
     start();
     await clock.advance(3 * SECOND);
     expect(runs.created).toEqual([
-      { account: "acme", cluster: "c2", trigger: ReconciliationTrigger.INTERVAL, deadlineMs: 30 * SECOND },
+      {
+        account: "acme",
+        cluster: "c2",
+        initiator: "evenkeel/backend",
+        trigger: ReconciliationTrigger.INTERVAL,
+        deadlineMs: 30 * SECOND,
+      },
     ]);
     expect(new Set(runs.intervals)).toEqual(new Set([60 * SECOND]));
     expect(producer.events).toMatchObject([

@@ -49,7 +49,7 @@ describe("a session", () => {
     const session = createSession({ producer, maxMessageBytes: 3_000 });
     const text = `"${"x".repeat(1_500)}"`;
     const items = ["a/1", "a/2", "a/3"].map((key) => put(key, { observed: 10, content: text }));
-    const value = { ...messageBatch(items), kind: PODS };
+    const value = { ...messageBatch(items), resourceType: PODS };
     await session.accept(
       signal,
       create(SyncRequestSchema, { sequence: 1n, message: { case: "batch", value } }),

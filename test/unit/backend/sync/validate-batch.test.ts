@@ -37,7 +37,7 @@ describe("an agent's batch", () => {
       ["batch.items[1].delete_object.observed_version"],
     ],
     [
-      "a kind of its own",
+      "a resource type of its own",
       batch({
         items: [
           {
@@ -48,7 +48,7 @@ describe("an agent's batch", () => {
           },
         ],
       }),
-      ["batch.items[0].put_object.ref.kind"],
+      ["batch.items[0].put_object.ref.resource_type"],
     ],
   ])("may not have %s", (_name, bad, fields) => {
     try {

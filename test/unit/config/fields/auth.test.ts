@@ -18,7 +18,7 @@ const none = { EVENKEEL_INSECURE_NO_AUTH: "true" };
 
 test.each(["127.0.0.1", "0.0.0.0", "::", "evenkeel.example"])("with keys it may listen on %s", (host) => {
   expect(auth(host, keys)).toEqual({
-    kind: "tokens",
+    type: "tokens",
     publicKeyFiles: ["old.pub", "new.json"],
     audience: "evenkeel",
   });
@@ -33,7 +33,7 @@ test("the audience can be another", () => {
 test.each(["127.0.0.1", "127.1.2.3", "::1", "localhost"])(
   "without authentication it may listen on %s",
   (host) => {
-    expect(auth(host, none)).toEqual({ kind: "none" });
+    expect(auth(host, none)).toEqual({ type: "none" });
   },
 );
 

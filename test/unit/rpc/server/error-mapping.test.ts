@@ -1,15 +1,22 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
+import { ErrorReason } from "../../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { BadRequestSchema, RetryInfoSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { DeadlineError } from "../../../../src/lib/clock.ts";
 import {
   ConfigError,
   ConflictError,
+  type ErrorInfo,
   InvalidArgumentError,
   NotFoundError,
   RetryableError,
   TerminalError,
+  UnsupportedError,
 } from "../../../../src/lib/errors.ts";
 import { createSilentLog, type Log, type LogFields } from "../../../../src/lib/log.ts";
 import { toConnectError } from "../../../../src/rpc/server/error-mapping.ts";
@@ -84,7 +91,29 @@ describe("what a caller is told", () => {
   test("the violations go along", () => {
     const fieldViolations = [{ field: "name", description: "is odd" }];
     const error = toConnectError(new InvalidArgumentError(fieldViolations), going, createSilentLog());
-    expect(error.details).toEqual([{ desc: BadRequestSchema, value: { fieldViolations } }]);
+    expect(error.details).toMatchObject([
+      { desc: BadRequestSchema, value: { fieldViolations } },
+      { desc: ErrorInfoSchema, value: { reason: "INVALID_FIELD", domain: "evenkeel.dev" } },
+    ]);
+  });
+
+  test.each<[string, unknown, ErrorInfo["reason"], ErrorInfo["metadata"]]>([
+    [
+      "of its own",
+      new ConflictError("busy", { info: { reason: "RUN_ACTIVE", metadata: { run_id: "1" } } }),
+      "RUN_ACTIVE",
+      { run_id: "1" },
+    ],
+    ["of its code", new NotFoundError("no cluster"), "NOT_FOUND", {}],
+    ["of a missing feature", new UnsupportedError("dry_run: not supported"), "UNSUPPORTED", {}],
+    ["of the server's absence", new RetryableError("away"), "UNAVAILABLE", {}],
+    ["of a defect", new Error("bug"), "INTERNAL", {}],
+    ["of a call without a token", new ConnectError("no token", Code.Unauthenticated), "UNAUTHENTICATED", {}],
+  ])("an error names a reason: the one %s", (_, thrown, reason, metadata) => {
+    const error = toConnectError(thrown, going, createSilentLog());
+    const infos = error.details.filter((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
+    expect(infos).toEqual([{ desc: ErrorInfoSchema, value: { reason, domain: "evenkeel.dev", metadata } }]);
+    expect(Object.keys(ErrorReason)).toContain(reason);
   });
 });
 
@@ -109,7 +138,7 @@ describe("a caller is not told without end", () => {
     const cause = new RetryableError(long, { retryAfterMs: 1500 });
     const error = toConnectError(cause, going, createSilentLog());
     expect(error).toMatchObject({ code: Code.Unavailable, cause });
-    expect(error.details).toMatchObject([{ desc: RetryInfoSchema }]);
+    expect(error.details).toMatchObject([{ desc: RetryInfoSchema }, { desc: ErrorInfoSchema }]);
     const own = new ConnectError(long, Code.DataLoss, { "x-a": "b" });
     expect(toConnectError(own, going, createSilentLog()).metadata.get("x-a")).toBe("b");
   });

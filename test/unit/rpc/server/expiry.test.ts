@@ -16,10 +16,10 @@ async function serveExpiring(clock: ManualClock, afterMs: number) {
     {
       fleet: {
         getCluster: ({ name }) => ({ cluster: { name } }),
-        async *watchReconciliationRuns({ cluster }, { signal }) {
+        async *watchReconciliationRuns({ clusters }, { signal }) {
           signal.addEventListener("abort", () => endedAt.push(clock.now()), { once: true });
           yield { run: { id: "1" } };
-          if (cluster !== "ends") {
+          if (!clusters.includes("ends")) {
             await waitFor(signal, new Promise<never>(() => {}));
           }
         },
@@ -51,7 +51,7 @@ test("a stream that ends before leaves no timer behind", async () => {
   const clock = new ManualClock();
   await using server = await serveExpiring(clock, DAY_MS);
   const client = createClient(FleetService, transportsTo(server.url)["gRPC, HTTP/2"] as Transport);
-  expect(await Array.fromAsync(client.watchReconciliationRuns({ cluster: "ends" }))).toHaveLength(1);
+  expect(await Array.fromAsync(client.watchReconciliationRuns({ clusters: ["ends"] }))).toHaveLength(1);
   const abort = new AbortController();
   const runs = client.watchReconciliationRuns({}, { signal: abort.signal })[Symbol.asyncIterator]();
   await runs.next();

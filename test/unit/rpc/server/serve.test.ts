@@ -14,7 +14,7 @@ import { grpcClient, serveForTest, transportsTo } from "../../../support/rpc/ser
 
 const fleet = {
   getCluster: ({ name }: { name: string }) => ({ cluster: { name, objects: 2n ** 53n + 1n } }),
-  async *watchReconciliationRuns({ cluster }: { cluster: string }) {
+  async *watchReconciliationRuns({ clusters: [cluster = ""] }: { clusters: string[] }) {
     yield { run: { id: "1", cluster } };
     yield { run: { id: "2", cluster } };
   },
@@ -44,7 +44,7 @@ describe("every protocol on one port", () => {
       const client = createClient(FleetService, transport);
       const { cluster } = await client.getCluster({ name: "c1" });
       expect(cluster?.objects, name).toBe(2n ** 53n + 1n);
-      const runs = await Array.fromAsync(client.watchReconciliationRuns({ cluster: "c1" }));
+      const runs = await Array.fromAsync(client.watchReconciliationRuns({ clusters: ["c1"] }));
       expect(
         runs.map(({ run }) => run?.id),
         name,

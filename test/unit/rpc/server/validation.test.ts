@@ -45,7 +45,7 @@ describe("a unary request", () => {
     });
     expect((await violationsOf(call)).map((violation) => violation.split(":")[0])).toEqual([
       "cluster",
-      "ref.kind.group",
+      "ref.resource_type.group",
       "ref.name",
     ]);
   });
@@ -77,7 +77,7 @@ test("a stream is refused at its first invalid message, those before it have bee
     const items = [item("a", 32), item("b", 31), item("x/y", 32)];
     yield {
       sequence: 1n,
-      message: { case: "batch" as const, value: { kind: resourceType, type: BatchType.DEFAULT, items } },
+      message: { case: "batch" as const, value: { resourceType, type: BatchType.DEFAULT, items } },
     };
   })();
   const call = Array.fromAsync(grpcClient(SyncService, server.url).sync(requests));

@@ -58,7 +58,7 @@ describe("mendTopology", () => {
       "topic main/dead-letter: message-ttl",
     ]);
     expect(first.remaining).toEqual([]);
-    expect(await mend(admin)).toEqual({ mended: [], left: [], hasSeenLimits: true });
+    expect(await mend(admin)).toEqual({ applied: [], remaining: [], hasSeenLimits: true });
     expect(await admin.countPartitions(signal, "main/events")).toBe(4);
   });
 
@@ -68,22 +68,22 @@ describe("mendTopology", () => {
       messageTtlSeconds: 0,
       subscriptionExpirationMinutes: 0,
       backlogQuota: { policy: "producer_exception" },
-      inactiveTopics: { kind: "kept" },
-      autoTopicCreation: { kind: "forbidden" },
+      inactiveTopics: { type: "kept" },
+      autoTopicCreation: { type: "forbidden" },
     });
     expect(await admin.readPolicies(signal, "replies")).toMatchObject({
       messageTtlSeconds: 3600,
       backlogQuota: { policy: "consumer_backlog_eviction" },
-      inactiveTopics: { kind: "deleted" },
-      autoTopicCreation: { kind: "allowed", type: "non-partitioned" },
+      inactiveTopics: { type: "deleted" },
+      autoTopicCreation: { type: "allowed", topicType: "non-partitioned" },
     });
   });
 
   it("changes nothing when nothing may be changed", async () => {
     const admin = createMemoryPulsarAdmin(limits);
-    const { applied: mended, remaining: left } = await mend(admin, nothing);
-    expect(mended).toEqual([]);
-    expect(left).toHaveLength(19);
+    const { applied, remaining } = await mend(admin, nothing);
+    expect(applied).toEqual([]);
+    expect(remaining).toHaveLength(19);
     expect(await admin.listNamespaces(signal)).toBeUndefined();
   });
 
@@ -115,8 +115,8 @@ describe("mendTopology", () => {
     };
     admin.setTopicPolicies("main/events", evicting);
     admin.setTopicPolicies("main/dead-letter", evicting);
-    const { remaining: left } = await mend(admin);
-    expect(left).toMatchObject([
+    const { remaining } = await mend(admin);
+    expect(remaining).toMatchObject([
       { what: "topic main/events: message-ttl", wanted: "its namespace's", found: "5s" },
       {
         what: "topic main/events: backlog-quota",
@@ -133,9 +133,9 @@ describe("mendTopology", () => {
 
   it("never changes how many partitions a topic has", async () => {
     const admin = await prepared();
-    const { applied: mended, remaining: left } = await mend(admin, everything, { partitions: 8 });
-    expect(mended).toEqual([]);
-    expect(left).toMatchObject([
+    const { applied, remaining } = await mend(admin, everything, { partitions: 8 });
+    expect(applied).toEqual([]);
+    expect(remaining).toMatchObject([
       {
         what: "topic main/events",
         wanted: "8 partitions",
@@ -158,8 +158,8 @@ describe("mendTopology", () => {
   it("says what to set where the broker takes less than the largest object", async () => {
     const admin = await prepared();
     const larger = { maxMessageBytes: 6 * 1024, maxTextFrameBytes: 8001 };
-    const { remaining: left } = await mend(admin, everything, { limits: larger });
-    expect(left).toMatchObject([
+    const { remaining } = await mend(admin, everything, { limits: larger });
+    expect(remaining).toMatchObject([
       {
         what: "broker: maxMessageSize",
         wanted: "at least 6 KiB",
@@ -182,14 +182,14 @@ describe("mendTopology", () => {
     ["4.1.0-SNAPSHOT", false],
     ["5.0.0", false],
   ])("finds a broker of version %s too old: %s", async (version, isOld) => {
-    const { remaining: left } = await mend(createMemoryPulsarAdmin(limits, version));
+    const { remaining } = await mend(createMemoryPulsarAdmin(limits, version));
     const difference = {
       what: "broker: version",
       wanted: "at least 4.0.8",
       found: version,
       remedy: { advice: expect.stringContaining("upgrade the brokers") },
     };
-    expect(left).toEqual(isOld ? [difference] : []);
+    expect(remaining).toEqual(isOld ? [difference] : []);
   });
 
   it("does the rest for those who may not see the broker's limits", async () => {
@@ -198,8 +198,8 @@ describe("mendTopology", () => {
       ...memory,
       readBrokerLimits: () => Promise.reject(new TerminalError("403")),
     };
-    const { remaining: left, hasSeenLimits } = await mend(admin);
-    expect([left, hasSeenLimits]).toEqual([[], false]);
+    const { remaining, hasSeenLimits } = await mend(admin);
+    expect([remaining, hasSeenLimits]).toEqual([[], false]);
     const away = { ...memory, readBrokerLimits: () => Promise.reject(new RetryableError("503")) };
     await expect(mend(away)).rejects.toThrow("503");
   });
@@ -227,12 +227,12 @@ describe("mendTopology beside somebody else", () => {
         throw new ConflictError("409");
       },
     };
-    const { applied: mended, remaining: left } = await mend(admin);
-    expect(left).toEqual([]);
-    const whats = mended.map(({ what }) => what);
+    const { applied, remaining } = await mend(admin);
+    expect(remaining).toEqual([]);
+    const whats = applied.map(({ what }) => what);
     expect(new Set(whats).size).toBe(whats.length);
     expect(whats).not.toContain("tenant acme");
-    expect(await mend(memory)).toMatchObject({ mended: [], left: [] });
+    expect(await mend(memory)).toMatchObject({ applied: [], remaining: [] });
   });
 
   it("says that the topic which somebody else made has other partitions", async () => {
@@ -244,8 +244,8 @@ describe("mendTopology beside somebody else", () => {
         throw new ConflictError("409");
       },
     };
-    const { remaining: left } = await mend(admin, everything);
-    expect(left).toMatchObject([{ what: "topic main/events", found: "8 partitions" }]);
+    const { remaining } = await mend(admin, everything);
+    expect(remaining).toMatchObject([{ what: "topic main/events", found: "8 partitions" }]);
   });
 
   it("goes on however many differences somebody else mends first", async () => {

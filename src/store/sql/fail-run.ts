@@ -1,0 +1,18 @@
+import type { Pool } from "pg";
+import type { ClusterKey } from "../postgres/database.ts";
+import type { RunFailure } from "../run-store.ts";
+
+/** Ends the run as FAILED, unless it has ended. */
+export async function failRun(
+  pool: Pool,
+  { account, cluster }: ClusterKey,
+  runId: string,
+  { reason, message }: RunFailure,
+  now: Date,
+): Promise<void> {
+  await pool.query(FAIL_RUN, [account, cluster, runId, now, reason, message]);
+}
+
+const FAIL_RUN = `
+UPDATE reconciliation_run SET state = 'FAILED', ended_at = $4, failure_reason = $5, failure_message = $6
+WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL`;

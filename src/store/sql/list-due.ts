@@ -1,0 +1,28 @@
+import type { Pool } from "pg";
+import type { SessionKey } from "../session-store.ts";
+
+/** Returns those of the sessions that have no active run and none that began after `since`. */
+export async function listDue(
+  pool: Pool,
+  sessions: readonly SessionKey[],
+  since: Date,
+): Promise<SessionKey[]> {
+  const { rows } = await pool.query<{ account: string; cluster: string; epoch: string }>(LIST_DUE, [
+    sessions.map(({ account }) => account),
+    sessions.map(({ cluster }) => cluster),
+    sessions.map(({ epoch }) => epoch),
+    since,
+  ]);
+  return rows.map((row) => ({ ...row, epoch: BigInt(row.epoch) }));
+}
+
+// Due times derive from stored times, so neither a restart nor a flapping agent loses or multiplies runs. A run that a
+// new session ended early does not count.
+const LIST_DUE = `
+SELECT k.account, k.cluster, k.epoch
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
+WHERE NOT EXISTS (
+  SELECT 1 FROM reconciliation_run r
+  WHERE r.account = k.account AND r.cluster = k.cluster
+    AND (r.ended_at IS NULL OR (r.started_at > $4 AND r.state <> 'SUPERSEDED'))
+)`;

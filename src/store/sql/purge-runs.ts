@@ -1,0 +1,17 @@
+import type { Pool } from "pg";
+
+/** Deletes runs that ended before a time, with their results and findings. */
+export async function purgeRuns(pool: Pool, before: Date): Promise<void> {
+  await pool.query(PURGE_RUNS, [before]);
+}
+
+const PURGE_RUNS = `
+WITH old AS (
+  DELETE FROM reconciliation_run WHERE ended_at < $1 RETURNING account, cluster, id
+),
+results AS (
+  DELETE FROM reconciliation_result r USING old
+  WHERE r.account = old.account AND r.cluster = old.cluster AND r.run_id = old.id
+)
+DELETE FROM reconciliation_finding f USING old
+WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id`;
