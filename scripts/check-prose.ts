@@ -9,9 +9,9 @@ import { findBannedWords, hasRelativeOpening, type Prose, readProse } from "./li
 /** Limits. They only go down: lower a limit when its figure has fallen. */
 const LIMITS = {
   /** Sentences that open with a relative clause, in percent. The goal is 1. */
-  openings: { comments: 9.1, strings: 0.3 },
+  openings: { comments: 7.4, strings: 0.3 },
   /** Banned words, by place. The goal for strings, contract and documents is 0. */
-  words: { strings: 42, contract: 15, documents: 65, comments: 489 },
+  words: { strings: 42, contract: 15, documents: 0, comments: 487 },
   /** Lines of src above 120 columns. The formatter wraps neither comments nor strings. */
   longLines: 79,
 };
@@ -19,7 +19,7 @@ const LIMITS = {
 const MAX_COLUMNS = 120;
 const INPUT = [
   ...["src/**/*.ts", "test/**/*.ts", "bench/**/*.ts", "proto/evenkeel/**/*.proto", "prisma/schema.prisma"],
-  ...["README.md", "CONTRIBUTING.md", "docs/**/*.md"],
+  ...["*.md", "docs/**/*.md"],
 ];
 
 type Place = "comments" | "strings";
@@ -70,11 +70,7 @@ function placeOfWords(path: string, place: Place): keyof typeof words {
   if (place === "strings") {
     return "strings";
   }
-  return path.startsWith("proto/")
-    ? "contract"
-    : /^(README\.md|docs\/)/.test(path)
-      ? "documents"
-      : "comments";
+  return path.startsWith("proto/") ? "contract" : path.endsWith(".md") ? "documents" : "comments";
 }
 
 function share({ sentences, openings }: Count): number {

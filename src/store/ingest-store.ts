@@ -25,7 +25,7 @@ export interface StreamPosition {
  * All methods throw `RetryableError` while the database cannot be reached or asks to try again.
  */
 export interface IngestStore {
-  /** Applies observations by the one rule that decides every write (docs/architecture.md). */
+  /** Applies observations by the one rule that decides every write (docs/correctness.md). */
   applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome>;
   /** Makes the scope the cluster's: kinds and namespaces that left it lose their rows, without tombstones. */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;

@@ -58,9 +58,10 @@ describe("the check of prose", () => {
     expect(status).toBe(0);
   });
 
-  it("finds a banned word in a document by name", () => {
-    const { hits } = check({ "README.md": "The next run mends the row.\n" });
+  it("finds a banned word in a document, where the limit is zero", () => {
+    const { status, hits } = check({ "README.md": "The next run mends the row.\n" });
     expect(hits).toEqual(['README.md:1: "mends": The next run mends the row.']);
+    expect(status).toBe(1);
   });
 
   it("finds a line of the source above 120 columns", () => {
