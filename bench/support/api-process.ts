@@ -33,14 +33,14 @@ report({ type: "listening", url: api.url });
 
 /** Changes one pod after the other, and reports each change with the time at which it was made. */
 async function changePods(count: number, everyMs: number): Promise<void> {
-  const pods = cluster.list("/pods");
+  const pods = cluster.list("pods");
   const start = performance.now();
   for (let index = 0; index < count; index++) {
     const pod = pods[index % pods.length];
     await sleep(Math.max(0, start + index * everyMs - performance.now()));
     const at = String(process.hrtime.bigint());
     const { metadata } = cluster.update(
-      "/pods",
+      "pods",
       pod?.metadata.namespace ?? "",
       pod?.metadata.name ?? "",
       (old) => ({

@@ -125,7 +125,7 @@ export async function createWorld(): Promise<World> {
       const kubeconfig = join(directory, `kubeconfig-${++count}.json`);
       writeFileSync(kubeconfig, JSON.stringify(toKubeconfig(apiUrl)));
       const to = ["--server", serverUrl, "--cluster", CLUSTER, "--log-level", "warn"];
-      return programs.start("agent", ...to, "--kubeconfig", kubeconfig, "--kinds", "v1/pods");
+      return programs.start("agent", ...to, "--kubeconfig", kubeconfig, "--resources", "pods");
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

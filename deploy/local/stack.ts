@@ -144,7 +144,7 @@ say(
   `  export KUBECONFIG=${shown(kubeconfigOf("acme", "real"))} EVENKEEL_TOKEN_FILE=${shown(join(directory, "acme.token"))}`,
 );
 say("  kubectl create configmap hello --from-literal=text=world");
-say("  npm run -s evenkeel -- objects real --kind configmaps --namespace default");
+say("  npm run -s evenkeel -- objects real --resource configmaps --namespace default");
 say("  npm run -s evenkeel -- clusters");
 say("Ctrl-C ends it all.");
 

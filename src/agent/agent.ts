@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../domain/open-sync.ts";
+import { wholeGroup } from "../domain/resource-type.ts";
 import { getClusterUid } from "../kube/cluster-uid.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
 import { discover } from "../kube/discovery.ts";
@@ -191,7 +192,7 @@ async function followScope(signal: AbortSignal, options: AgentDependencies, part
       if (isFirst && unanswered !== undefined) {
         const group = `${unanswered.group}/${unanswered.version}`;
         throw new RetryableError(
-          `${group} does not answer (${unanswered.message}); wait, or exclude "${unanswered.group}/*"`,
+          `${group} does not answer (${unanswered.message}); wait, or exclude "${wholeGroup(unanswered.group)}"`,
         );
       }
       return await scope.update(signal, discovery, resources);

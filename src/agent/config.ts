@@ -4,9 +4,9 @@ import type { BackoffOptions } from "../lib/backoff.ts";
 export interface AgentOptions {
   /** Name of the cluster, unique in its account. */
   readonly cluster: string;
-  /** Kinds as "group/version/resource" ("v1/pods" for the core group), or "*" for what the cluster serves. */
+  /** Resource types such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
   readonly resources: readonly string[];
-  /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
+  /** Resource types and groups that wildcards leave out. */
   readonly excludeResources: readonly string[];
   /** Namespaces that are read; empty is all. Objects of cluster scope are read anyway. */
   readonly namespaces: readonly string[];

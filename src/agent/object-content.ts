@@ -3,7 +3,7 @@ import { canonicalize, UncanonicalError } from "../domain/canonical-json.ts";
 import { checksumOf } from "../domain/checksum.ts";
 import { contentFormatFingerprint, DEFAULT_CONTENT_RULES } from "../domain/content-format.ts";
 import { MAX_CONTENT_BYTES, MAX_REASON_LENGTH } from "../domain/limits.ts";
-import { formatResourceType } from "../domain/resource-type.ts";
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
@@ -77,7 +77,7 @@ export function reportQuarantined(
   if (reason !== "") {
     counters.quarantined++;
     log.error("an object is sent without its content", {
-      kind: formatResourceType(resourceType),
+      resourceType: resourceTypeKey(resourceType),
       key,
       reason,
     });

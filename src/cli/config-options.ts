@@ -3,14 +3,16 @@ import { type Field, type Fields, type Program, toFlag, toVariable } from "../co
 import { resolveConfig } from "../config/resolve.ts";
 import type { CliContext } from "./context.ts";
 
-/** Gives a command a flag for every key of a program's configuration, and `--config`. */
+/** Adds a flag for every key of a program's configuration, and `--config`. */
 export function addConfigOptions(command: Command, { fields }: { readonly fields: Fields }): Command {
-  command.addOption(new Option("--config <path>", "YAML file with these keys (EVENKEEL_CONFIG)"));
+  command.addOption(
+    new Option("--config <path>", "YAML file with these keys in camelCase (EVENKEEL_CONFIG)"),
+  );
   for (const [key, field] of Object.entries(fields)) {
     const { placeholder } = field.type;
     if (placeholder === undefined) {
       command.addOption(new Option(toFlag(key), describe(key, field)));
-      command.addOption(new Option(toFlag(key).replace("--", "--no-"), "Switch it off"));
+      command.addOption(new Option(toFlag(key).replace("--", "--no-"), `Disable ${toFlag(key)}`));
     } else {
       command.addOption(new Option(`${toFlag(key)} <${placeholder}>`, describe(key, field)));
     }
@@ -21,7 +23,7 @@ export function addConfigOptions(command: Command, { fields }: { readonly fields
 /**
  * The program's configuration from the command's flags, the environment and the file.
  *
- * @throws ConfigError that lists everything that is wrong.
+ * @throws ConfigError that lists all problems.
  */
 export function configOf<F extends Fields, Config>(
   program: Program<F, Config>,
@@ -32,10 +34,7 @@ export function configOf<F extends Fields, Config>(
 }
 
 function describe(key: string, { description, fallback, optional }: Field<unknown>): string {
-  const presence = optional ? "" : fallback === undefined ? ", required" : `, default ${toText(fallback)}`;
+  const text = Array.isArray(fallback) ? fallback.join(", ") : String(fallback ?? "");
+  const presence = text !== "" ? `, default ${text}` : optional || fallback !== undefined ? "" : ", required";
   return `${description} (${toVariable(key)}${presence})`;
-}
-
-function toText(fallback: unknown): string {
-  return Array.isArray(fallback) ? fallback.join(",") || "none" : String(fallback);
 }

@@ -13,9 +13,9 @@ import type { OutputFormat } from "./output/message.ts";
 /** Calls FleetService. */
 export type FleetClient = Client<typeof FleetService>;
 
-/** A client of the server. Where no server answers, the error says what to do. */
+/** Creates a client of the server. If no server answers, the error names the remedy. */
 async function createFleetClient(baseUrl: string, token: TokenSource | undefined): Promise<FleetClient> {
-  // Loaded here, because it takes longer than all else together, and --help needs none of it.
+  // Loaded here because it takes most of the start-up time, and --help does not need it.
   const { createConnectTransport } = await import("@connectrpc/connect-node");
   const interceptors = [
     createReachInterceptor(baseUrl),
@@ -40,28 +40,28 @@ function isUnreachable(error: unknown): error is ConnectError {
 }
 
 function toUnreachable(baseUrl: string, error: ConnectError): ConnectError {
-  const message = `no server answers at ${baseUrl}: start one with "evenkeel dev", or name another with --server`;
+  const message = `no server answers at ${baseUrl}; start one with "evenkeel dev", or set --server`;
   return new ConnectError(message, Code.Unavailable, undefined, undefined, error);
 }
 
-/** What an action of a client command works with. */
+/** Client and output format of a command that calls a server. */
 export interface ClientCall {
   readonly client: FleetClient;
   readonly format: OutputFormat;
 }
 
-/** Gives a command that asks a server its flags: `--server`, `--token-file`, `--config` and `--output`. */
+/** Adds the flags of a command that calls a server: `--server`, `--token-file`, `--config` and `--output`. */
 export function addClientOptions(command: Command): Command {
-  command.addOption(createOutputOption("How to print; json and yaml as Protobuf's JSON mapping"));
+  command.addOption(createOutputOption());
   return addConfigOptions(command, clientProgram);
 }
 
-/** The client and the format that a command's flags ask for. */
+/** Returns client and output format for a command's flags. */
 export async function toClientCall(command: Command, context: CliContext): Promise<ClientCall> {
   const { server, token, tokenFile } = configOf(clientProgram, command, context);
   const source = createTokenSource({ token, tokenFile });
   if (source !== undefined && isExposed(server)) {
-    context.printError(`The token goes to ${server} without TLS: others may read it on the way.\n`);
+    context.printError(`The token is sent to ${server} without TLS: others may read it on the network.\n`);
   }
   // `choices` has refused everything else.
   const { output } = command.opts<{ output: OutputFormat }>();

@@ -1,10 +1,13 @@
 import { InvalidArgumentError, Option } from "commander";
 import type { ValueType } from "../config/value-types.ts";
+import { parseResourceType, type ResourceTypeName } from "../domain/resource-type.ts";
 import type { OutputFormat } from "./output/message.ts";
 
-/** The flag `--limit`: the most entries that a command prints. */
+/** Creates the flag `--limit`: the maximum number of entries that a command prints. */
 export function createLimitOption(fallback: number): Option {
-  return new Option("--limit <count>", "Most entries to print").default(fallback).argParser(parseCount);
+  return new Option("--limit <count>", "maximum number of entries to print")
+    .default(fallback)
+    .argParser(parseCount);
 }
 
 function parseCount(text: string): number {
@@ -14,13 +17,13 @@ function parseCount(text: string): number {
   return Number(text);
 }
 
-/** The flag `--output`: a table unless given. */
-export function createOutputOption(description: string): Option {
+/** Creates the flag `--output`; its default is a table. */
+export function createOutputOption(description = "output format"): Option {
   const formats: OutputFormat[] = ["table", "json", "yaml"];
   return new Option("-o, --output <format>", description).choices(formats).default("table");
 }
 
-/** Makes commander read an option's text as configuration does. */
+/** Returns a parser for an option that accepts the same texts as a configuration value. */
 export function parseAs<T>({ schema, fromText, expected }: ValueType<T>): (text: string) => T {
   return (text) => {
     const result = schema.safeParse(fromText(text));
@@ -29,4 +32,13 @@ export function parseAs<T>({ schema, fromText, expected }: ValueType<T>): (text:
     }
     return result.data;
   };
+}
+
+/** Parses a resource type such as "pods" or "deployments.apps". */
+export function parseResource(text: string): ResourceTypeName {
+  const resourceType = parseResourceType(text);
+  if (resourceType === undefined) {
+    throw new InvalidArgumentError("Expected a resource type such as pods or deployments.apps.");
+  }
+  return resourceType;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { defaultExcludes } from "../config/programs/agent.ts";
+import { DEFAULT_EXCLUDED_RESOURCES } from "../config/programs/agent.ts";
 import type { DevConfig } from "../config/programs/dev.ts";
 import { createPinoLog } from "../lib/pino-log.ts";
 import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
@@ -24,7 +24,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const { log } = runtime;
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const { cluster } = config;
-  const isReal = config.kubeconfig !== undefined || config.context !== undefined;
+  const isReal = config.kubeconfig !== undefined || config.kubeContext !== undefined;
   say(`Evenkeel ${readVersion()}`);
 
   await using stack = new AsyncDisposableStack();
@@ -62,7 +62,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
         server: server.url,
         cluster,
         resources: ["*"],
-        excludeResources: defaultExcludes,
+        excludeResources: DEFAULT_EXCLUDED_RESOURCES,
         namespaces: [],
         token: undefined,
         tokenFile: undefined,

@@ -28,7 +28,7 @@ export interface DriftInjector {
 }
 
 /** Kinds that the workload leaves alone: no live change repairs their rows before a run does. */
-const QUIET_RESOURCES: readonly ResourceKey[] = ["/services", "/secrets", "/serviceaccounts", "/configmaps"];
+const QUIET_RESOURCES: readonly ResourceKey[] = ["services", "secrets", "serviceaccounts", "configmaps"];
 /** The only objects of those kinds that it does change. */
 const busyName = "feature-flags";
 
@@ -42,7 +42,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
     await client.connect();
     try {
       const rows = createRowVandal(client, target);
-      const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "/services";
+      const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "services";
       const candidates = (await rows.list(resourceKey)).filter(
         (object) => object.name !== busyName && isReal(cluster, object),
       );

@@ -1,4 +1,5 @@
 import type { Client } from "pg";
+import { parseResourceType } from "../domain/resource-type.ts";
 import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { DriftedObject } from "./drift.ts";
 
@@ -29,7 +30,7 @@ const absurdVersion = "99999999999999999999999999999999999999";
 /** Creates a vandal over a connected client, which the caller closes. */
 export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowEditor {
   const ofResource = (resourceKey: ResourceKey): string[] => {
-    const [group = "", resource = ""] = resourceKey.split("/", 2);
+    const { group = "", resource = "" } = parseResourceType(resourceKey) ?? {};
     return [account, cluster, group, resource];
   };
   const ofObject = ({ resourceKey, namespace, name }: DriftedObject): string[] => [

@@ -6,6 +6,7 @@ import {
   type ReconciliationRun,
   ReconciliationState,
 } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { DriftedObject, DriftType, InjectedDrift } from "./drift.ts";
 
 /** What is told of a run, and which drift is still to be found after it. */
@@ -134,9 +135,7 @@ function cost(run: ReconciliationRun, start: Date | undefined, end: Date | undef
 function isVerified(run: ReconciliationRun, { resourceKey }: DriftedObject): boolean {
   return run.results.some((result) => {
     return (
-      `${result.resourceType?.group}/${result.resourceType?.resource}` === resourceKey &&
-      !result.pending &&
-      result.failure === undefined
+      resourceTypeKey(result.resourceType) === resourceKey && !result.pending && result.failure === undefined
     );
   });
 }
@@ -150,8 +149,8 @@ function nameAll(objects: readonly DriftedObject[]): string {
   if (first === undefined) {
     return "nothing";
   }
-  const resource = first.resourceKey.slice(first.resourceKey.indexOf("/") + 1);
-  return objects.length > 1 ? `${objects.length} ${resource}` : `${resource} ${joinName(first)}`;
+  const { resourceKey } = first;
+  return objects.length > 1 ? `${objects.length} ${resourceKey}` : `${resourceKey} ${joinName(first)}`;
 }
 
 function joinName({ namespace, name }: DriftedObject): string {
@@ -159,8 +158,11 @@ function joinName({ namespace, name }: DriftedObject): string {
 }
 
 function toObject({ ref }: ReconciliationFinding): DriftedObject {
-  const resourceKey = `${ref?.resourceType?.group ?? ""}/${ref?.resourceType?.resource ?? ""}`;
-  return { resourceKey, namespace: ref?.namespace ?? "", name: ref?.name ?? "" };
+  return {
+    resourceKey: resourceTypeKey(ref?.resourceType),
+    namespace: ref?.namespace ?? "",
+    name: ref?.name ?? "",
+  };
 }
 
 function toKey({ resourceKey, namespace, name }: DriftedObject): string {

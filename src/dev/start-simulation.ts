@@ -1,11 +1,11 @@
 import type { DevConfig } from "../config/programs/dev.ts";
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { KubeConfigSource } from "../kube/load-kube-config.ts";
 import type { Log } from "../lib/log.ts";
 import { createSeededRandom } from "../lib/random.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
 import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import { createApiServer } from "../simulation/api-server.ts";
-import { servedResourceKey } from "../simulation/served-resources.ts";
 import { SimulatedCluster } from "../simulation/simulated-cluster.ts";
 import { createWorkload } from "../simulation/workload.ts";
 import type { InjectedDrift } from "./drift.ts";
@@ -46,7 +46,7 @@ export async function startSimulation(
   });
   const count = cluster
     .resources()
-    .reduce((sum, resourceType) => sum + cluster.list(servedResourceKey(resourceType)).length, 0);
+    .reduce((sum, resourceType) => sum + cluster.list(resourceTypeKey(resourceType)).length, 0);
   return {
     source: { type: "server", url: api.url },
     description: `simulated, ${count} objects: kubectl --server=${api.url} get pods -A`,

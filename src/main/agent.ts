@@ -55,14 +55,14 @@ export async function runAgentOn(
   }
 }
 
-/** The kubeconfig that was named, or where kubectl would look. */
+/** Returns the configured kubeconfig, or the one that kubectl uses. */
 export function fromKubeconfig({
   kubeconfig,
-  context,
-}: Pick<AgentConfig, "kubeconfig" | "context">): KubeConfigSource {
+  kubeContext,
+}: Pick<AgentConfig, "kubeconfig" | "kubeContext">): KubeConfigSource {
   return {
     type: "kubeconfig",
     ...(kubeconfig !== undefined && { path: kubeconfig }),
-    ...(context !== undefined && { context }),
+    ...(kubeContext !== undefined && { context: kubeContext }),
   };
 }

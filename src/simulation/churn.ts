@@ -28,7 +28,7 @@ export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => v
   const before = target.replicaSet;
   const app = { ...target.app, image: `registry.example.com/${target.app.name}:1.${version}.0` };
   const begin = (): void => {
-    const deployment = cluster.update("apps/deployments", app.namespace, app.name, (object) => ({
+    const deployment = cluster.update("deployments.apps", app.namespace, app.name, (object) => ({
       ...object,
       metadata: {
         ...object.metadata,
@@ -45,7 +45,7 @@ export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => v
     stopPod(cluster, before);
   };
   const end = (): void => {
-    cluster.delete("apps/replicasets", app.namespace, before.metadata.name);
+    cluster.delete("replicasets.apps", app.namespace, before.metadata.name);
   };
   return [begin, ...Array.from({ length: app.replicas }, () => replace), end];
 }
@@ -66,9 +66,9 @@ export function scale(cluster: SimulatedCluster, target: RunningApp): (() => voi
   return [
     () => {
       target.app = app;
-      resize("apps/deployments", name);
+      resize("deployments.apps", name);
     },
-    () => resize("apps/replicasets", target.replicaSet.metadata.name),
+    () => resize("replicasets.apps", target.replicaSet.metadata.name),
     () =>
       up
         ? startPod(cluster, target.replicaSet, app, drawOneOf(random, nodes))
@@ -84,7 +84,7 @@ export function startPod(
   node: string,
 ): void {
   const pod = cluster.create(podObject(owner, app, drawSuffix(cluster.random), node));
-  cluster.update("/pods", app.namespace, pod.metadata.name, (object) => ({
+  cluster.update("pods", app.namespace, pod.metadata.name, (object) => ({
     ...object,
     status: runningStatus(app.name, app.image, timestamp(cluster), 0),
   }));
@@ -93,21 +93,21 @@ export function startPod(
 /** Ends one pod of its owner, if it has any. */
 function stopPod(cluster: SimulatedCluster, owner: SimulatedObject): void {
   const pod = cluster
-    .list("/pods")
+    .list("pods")
     .find(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner.metadata.uid));
   if (pod !== undefined) {
-    cluster.delete("/pods", pod.metadata.namespace ?? "", pod.metadata.name);
+    cluster.delete("pods", pod.metadata.namespace ?? "", pod.metadata.name);
   }
 }
 
 /** The container of some pod was started again. */
 export function restartPod(cluster: SimulatedCluster): void {
-  const pod = drawOne(cluster.random, cluster.list("/pods"));
+  const pod = drawOne(cluster.random, cluster.list("pods"));
   if (pod === undefined) {
     return;
   }
   const restarts = 1 + drawIndex(cluster.random, 9);
-  cluster.update("/pods", pod.metadata.namespace ?? "", pod.metadata.name, (object) => {
+  cluster.update("pods", pod.metadata.namespace ?? "", pod.metadata.name, (object) => {
     const app = object.metadata.labels?.["app"] ?? "";
     const image = `registry.example.com/${app}`;
     return { ...object, status: runningStatus(app, image, timestamp(cluster), restarts) };
@@ -117,11 +117,11 @@ export function restartPod(cluster: SimulatedCluster): void {
 /** A node says that it lives. */
 export function heartbeat(cluster: SimulatedCluster, node: string): void {
   const renewTime = cluster.clock.now().toISOString();
-  cluster.update("coordination.k8s.io/leases", "kube-node-lease", node, (lease) => ({
+  cluster.update("leases.coordination.k8s.io", "kube-node-lease", node, (lease) => ({
     ...lease,
     spec: { ...fields(lease.spec), renewTime },
   }));
-  cluster.update("/nodes", "", node, (object) => ({
+  cluster.update("nodes", "", node, (object) => ({
     ...object,
     status: nodeStatus(object.metadata.creationTimestamp ?? "", timestamp(cluster)),
   }));
@@ -129,7 +129,7 @@ export function heartbeat(cluster: SimulatedCluster, node: string): void {
 
 /** Somebody edits a team's feature flags. */
 export function editFlags(cluster: SimulatedCluster, team: string): void {
-  cluster.update("/configmaps", team, "feature-flags", (object) => ({
+  cluster.update("configmaps", team, "feature-flags", (object) => ({
     ...object,
     data: {
       "new-checkout": String(cluster.random.float() < 0.5),
@@ -140,11 +140,11 @@ export function editFlags(cluster: SimulatedCluster, team: string): void {
 
 /** A custom object changes, by a fraction. */
 export function weighWidget(cluster: SimulatedCluster): void {
-  const widget = drawOne(cluster.random, cluster.list("example.com/widgets"));
+  const widget = drawOne(cluster.random, cluster.list("widgets.example.com"));
   if (widget !== undefined) {
     const weightKg = drawIndex(cluster.random, 10_000) / 100;
     cluster.update(
-      "example.com/widgets",
+      "widgets.example.com",
       widget.metadata.namespace ?? "",
       widget.metadata.name,
       (object) => ({

@@ -1,6 +1,6 @@
 import type { SimulatedObject } from "./simulated-object.ts";
 
-/** A kind that the simulated API server serves. */
+/** A resource type that the simulated API server serves. */
 export interface ServedResource {
   readonly group: string;
   readonly version: string;
@@ -13,20 +13,15 @@ export interface ServedResource {
   readonly custom: boolean;
 }
 
-/** Name of a kind without its version: "group/resource", "/pods" for the core group. */
+/** Identity of a resource type: "pods", "deployments.apps". */
 export type ResourceKey = string;
 
-/** The {@link ResourceKey} of a kind. */
-export function servedResourceKey(resourceType: Pick<ServedResource, "group" | "resource">): ResourceKey {
-  return `${resourceType.group}/${resourceType.resource}`;
-}
-
-/** `apiVersion` of a kind's objects. */
+/** `apiVersion` of a resource type's objects. */
 export function toApiVersion(resourceType: Pick<ServedResource, "group" | "version">): string {
   return resourceType.group === "" ? resourceType.version : `${resourceType.group}/${resourceType.version}`;
 }
 
-/** Kinds that are served without a CustomResourceDefinition. */
+/** Resource types that are served without a CustomResourceDefinition. */
 export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
   builtIn("", "v1", "configmaps", "ConfigMap", ["cm"]),
   builtIn("", "v1", "events", "Event", ["ev"]),
@@ -46,8 +41,8 @@ export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
   builtIn("coordination.k8s.io", "v1", "leases", "Lease", []),
 ];
 
-/** {@link ResourceKey} of the definitions of custom kinds. */
-export const customResourceDefinitions: ResourceKey = "apiextensions.k8s.io/customresourcedefinitions";
+/** {@link ResourceKey} of the definitions of custom resource types. */
+export const customResourceDefinitions: ResourceKey = "customresourcedefinitions.apiextensions.k8s.io";
 
 interface CustomResourceDefinitionSpec {
   readonly group: string;
@@ -61,7 +56,7 @@ interface CustomResourceDefinitionSpec {
   readonly versions: readonly { readonly name: string; readonly served: boolean }[];
 }
 
-/** The kinds, one per served version, that a CustomResourceDefinition defines. */
+/** The resource types, one per served version, that a CustomResourceDefinition defines. */
 export function toCustomResources(definition: SimulatedObject): ServedResource[] {
   const spec = definition.spec as unknown as CustomResourceDefinitionSpec;
   return spec.versions

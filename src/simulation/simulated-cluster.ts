@@ -1,3 +1,4 @@
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { Clock } from "../lib/clock.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
@@ -9,7 +10,6 @@ import {
   customResourceDefinitions,
   type ResourceKey,
   type ServedResource,
-  servedResourceKey,
   toApiVersion,
   toCustomResources,
 } from "./served-resources.ts";
@@ -105,7 +105,7 @@ export class SimulatedCluster {
   delete(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject {
     const object = this.#existing(resourceKey, namespace, name);
     if (resourceKey === customResourceDefinitions) {
-      for (const custom of new Set(toCustomResources(object).map(servedResourceKey))) {
+      for (const custom of new Set(toCustomResources(object).map(resourceTypeKey))) {
         for (const { key } of this.store.list(custom)) {
           this.#publish(this.store.write(custom, key, undefined));
         }
@@ -168,7 +168,7 @@ export class SimulatedCluster {
     if (served === undefined) {
       throw new TerminalError(`${object.apiVersion} ${object.kind} is not served`);
     }
-    return servedResourceKey(served);
+    return resourceTypeKey(served);
   }
 
   #write(resourceKey: ResourceKey, key: string, object: SimulatedObject): SimulatedObject {

@@ -13,10 +13,10 @@ describe("the simulated cluster is a Kubernetes API", () => {
       cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: { value } });
     },
     updateConfigMap: async (namespace, name, value) => {
-      cluster.update("/configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
+      cluster.update("configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
     },
     deleteConfigMap: async (namespace, name) => {
-      cluster.delete("/configmaps", namespace, name);
+      cluster.delete("configmaps", namespace, name);
     },
   };
   itIsAKubeApi(() => fixture);

@@ -28,7 +28,7 @@ describeWithPostgres("the command line as people call it", (database) => {
   it("shows clusters, objects and runs, as tables, JSON and YAML", { timeout: 40_000 }, async () => {
     const [clusters, objects, runs] = await Promise.all([
       fleet.ask("clusters", "--output", "json"),
-      fleet.ask("objects", cluster, "--kind", "deployments.apps", "--content", "--output", "yaml"),
+      fleet.ask("objects", cluster, "--resource", "deployments.apps", "--content", "--output", "yaml"),
       fleet.ask("runs", cluster, "--output", "json"),
     ]);
     expect([clusters, objects, runs].map(({ code, stderr }) => [code, stderr])).toEqual([

@@ -75,12 +75,12 @@ describeWithPostgres("a cluster whose etcd goes back to a backup", (database) =>
  * two contents at the same version would look the same in a list of metadata.
  */
 function write(cluster: SimulatedCluster, team: string, prefix: string, count: number): void {
-  cluster.update("/configmaps", team, "feature-flags", (object) => ({ ...object, data: { writer: prefix } }));
+  cluster.update("configmaps", team, "feature-flags", (object) => ({ ...object, data: { writer: prefix } }));
   for (let index = 2; index < count; index += 1) {
     cluster.create(configMapObject(team, `${prefix}-${index}`, { value: prefix }));
   }
-  const [first] = cluster.list("/serviceaccounts");
+  const [first] = cluster.list("serviceaccounts");
   if (first !== undefined) {
-    cluster.delete("/serviceaccounts", first.metadata.namespace ?? "", first.metadata.name);
+    cluster.delete("serviceaccounts", first.metadata.namespace ?? "", first.metadata.name);
   }
 }

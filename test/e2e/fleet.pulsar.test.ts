@@ -63,7 +63,7 @@ describeWithKube("a fleet", (controlPlane) => {
               clusters: clusters.map((one) => ({
                 ...one,
                 kubeconfigPath: controlPlane().kubeconfigPath,
-                agentArgs: ["--kinds", "v1/configmaps,v1/services", "--namespaces", namespaceOf(one)],
+                agentArgs: ["--resources", "configmaps,services", "--namespaces", namespaceOf(one)],
               })),
             });
             notReady = await waitFor(
@@ -202,7 +202,7 @@ describeWithKube("a fleet", (controlPlane) => {
             ["globex", "acme"],
           ] as const) {
             expect(await countRowsNaming(postgres().url, account, other)).toEqual({});
-            const { stdout, code } = await fleet.ask(account, "objects", "north", "--kind", "v1/configmaps");
+            const { stdout, code } = await fleet.ask(account, "objects", "north", "--resource", "configmaps");
             expect(code).toBe(0);
             expect(stdout).toContain(`${account}-north`);
             expect(stdout).not.toContain(other);

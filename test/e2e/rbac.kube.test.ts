@@ -48,7 +48,7 @@ describeWithKube("an agent whose rights come and go", (controlPlane) => {
       await allow(resource);
     }
     const { kubeconfigPath } = controlPlane();
-    const agentArgs = ["--context", "restricted", "--kinds", "v1/configmaps,v1/namespaces"];
+    const agentArgs = ["--kube-context", "restricted", "--resources", "configmaps,namespaces"];
     const begun = new Date();
     const { url: databaseUrl } = database;
     fleet = await startServerAndAgent({ programs, databaseUrl, cluster, kubeconfigPath, agentArgs });

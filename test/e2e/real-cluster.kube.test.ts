@@ -113,13 +113,13 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
 
   it("has copied every kind that it reads", async () => {
     const resources = await rows.sql(
-      "SELECT api_group || '/' || resource AS kind FROM resource_state WHERE cluster = $1",
+      "SELECT concat_ws('.', resource, nullif(api_group, '')) AS resource FROM resource_state WHERE cluster = $1",
     );
-    const names = resources.map(({ kind }) => kind);
+    const names = resources.map(({ resource }) => resource);
     expect(names).toEqual(
-      expect.arrayContaining(["/configmaps", "/namespaces", "apps/deployments", "e2e.example.com/ledgers"]),
+      expect.arrayContaining(["configmaps", "namespaces", "deployments.apps", "ledgers.e2e.example.com"]),
     );
-    expect(names).not.toContain("/secrets");
+    expect(names).not.toContain("secrets");
     expect(await differences()).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ describeWithPostgres("a trace", (provided) => {
       {
         server: server.url,
         cluster: "traced",
-        resources: ["v1/configmaps"],
+        resources: ["configmaps"],
         excludeResources: [],
         namespaces: [],
         token: undefined,
@@ -57,7 +57,7 @@ describeWithPostgres("a trace", (provided) => {
       );
       expect(rowCount).toBeGreaterThan(0);
     };
-    const [listed] = kube.cluster.list("/configmaps");
+    const [listed] = kube.cluster.list("configmaps");
     await waitFor("the first copy", () => rowOf(listed?.metadata.name ?? ""));
     kube.cluster.create({
       apiVersion: "v1",
@@ -71,7 +71,7 @@ describeWithPostgres("a trace", (provided) => {
 
     const spans = [...exporters.agent.getFinishedSpans(), ...exporters.server.getFinishedSpans()];
     const observed = spans.filter(({ name }) => name === "observe");
-    expect(observed.map(({ attributes }) => attributes["kind"])).toContain("v1/configmaps");
+    expect(observed.map(({ attributes }) => attributes["resourceType"])).toContain("configmaps");
     const chains = observed.map((span) => [span.name, ...namesAfter(spans, span)].join(" > "));
     expect(chains).toContain("observe > publish > apply");
     // Nothing else was recorded: what no agent traces is not traced.

@@ -9,6 +9,8 @@ const COMPARISON = "src/agent/compare/comparison.ts";
 const WATCHER = "src/agent/watch/watch-loop.ts";
 const LIST = "src/kube/list.ts";
 const SESSION = "src/agent/uplink/session.ts";
+const SELECTION = "src/agent/scope/select-resources.ts";
+const SELECTION_TESTS = ["test/unit/agent/scope/select-resources.test.ts"];
 
 /** Protections in the agent. */
 export const agentMutants: readonly Mutant[] = [
@@ -201,11 +203,34 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R31",
     file: "src/domain/resource-type.ts",
-    find: '{ group, resource }: Pick<ResourceType, "group" | "resource">): string {\n',
-    replace:
-      '{ group, resource, version = "" }: Partial<ResourceType>): string {\n  if (version !== "") {\n    return [group, version, resource].join("/");\n  }\n',
+    find: '  return name === undefined ? "" : joinParts(name.resource, name.group);\n',
+    replace: '  return name === undefined ? "" : formatResourceType({ version: "", ...name });\n',
     tests: UPLINK,
     only: "R31",
+  },
+  {
+    race: "SCOPE",
+    file: SELECTION,
+    find: " && key !== NEVER_IMPLIED",
+    replace: "",
+    tests: SELECTION_TESTS,
+    only: "Secrets only by name",
+  },
+  {
+    race: "SCOPE",
+    file: SELECTION,
+    find: " && !excluded.has(key)",
+    replace: "",
+    tests: SELECTION_TESTS,
+    only: "leaves out what is excluded",
+  },
+  {
+    race: "SCOPE",
+    file: SELECTION,
+    find: " && !excluded.has(wholeGroup(group))",
+    replace: "",
+    tests: SELECTION_TESTS,
+    only: "leaves out what is excluded",
   },
   {
     race: "R32",

@@ -65,7 +65,7 @@ const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   "a number in JSON": (text) => exactly(`[1${text}1]`),
   "a number with zeros inside": (text) => canonicalNumber(`1${text}1`),
   parseKey,
-  parseKind: parseResourceType,
+  parseResourceType,
   parseVersion: parseResourceVersion,
   isAccountName,
   isClusterName,

@@ -187,12 +187,19 @@ export class ComparisonWorker {
       session.sendReconciled(reconciled);
       counters.comparisonsSucceeded++;
       const { listed, equal, put, deleted } = reconciled;
-      log.info("kind compared", { kind: resourceKey, runId: end.run.runId, listed, equal, put, deleted });
+      log.info("resource type compared", {
+        resourceType: resourceKey,
+        runId: end.run.runId,
+        listed,
+        equal,
+        put,
+        deleted,
+      });
     } catch (error) {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
-        log.warn("comparison failed", { kind: resourceKey, runId: end.run.runId, error });
+        log.warn("comparison failed", { resourceType: resourceKey, runId: end.run.runId, error });
         session.sendReconciled(failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {

@@ -75,9 +75,9 @@ export class ScopeTracker {
   }
 }
 
-/** Identity of a kind that is read. */
+/** Identity of a resource type that is read. */
 export function keyOf({ scope }: SelectedResource): string {
-  return scope.resourceType === undefined ? "" : resourceTypeKey(scope.resourceType);
+  return resourceTypeKey(scope.resourceType);
 }
 
 /** Whether two kinds are read in the same way. */

@@ -1,27 +1,35 @@
 import { create } from "@bufbuild/protobuf";
-import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { MAX_DISCOVERY_NAME_LENGTH, MAX_DISCOVERY_NAMES } from "../../domain/limits.ts";
-import { formatResourceType, parseResourceType, resourceTypeKey } from "../../domain/resource-type.ts";
+import {
+  ALL_RESOURCES,
+  formatResourceType,
+  isResourceWildcard,
+  parseResourceType,
+  type ResourceTypeName,
+  resourceTypeKey,
+  wholeGroup,
+} from "../../domain/resource-type.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
 
-/** What the configuration says about kinds. */
+/** The resource types and namespaces that the configuration selects. */
 export interface ResourceSelection {
-  /** "group/version/resource", or "*". */
+  /** Names such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
   readonly resources: readonly string[];
-  /** Left out of "*": "group/version/resource", or "group/*". */
+  /** Names and groups that wildcards leave out. */
   readonly excludeResources: readonly string[];
   /** Empty is all. */
   readonly namespaces: readonly string[];
 }
 
-/** A kind that is read. */
+/** A resource type that is read. */
 export interface SelectedResource {
   readonly scope: ResourceScope;
   /** Namespaces to read; empty: all, and for objects without one. */
   readonly namespaces: readonly string[];
-  /** Whether the server can watch it; else it is only listed. */
+  /** True if the server can watch it; else it is only listed. */
   readonly watchable: boolean;
 }
 
@@ -29,50 +37,41 @@ export interface SelectedResource {
 export interface SelectionResult {
   readonly resources: readonly SelectedResource[];
   /**
-   * Groups that do not answer and may have kinds that would be read: nothing may be concluded from their
+   * Groups that do not answer and may have resource types that would be read: nothing may be concluded from their
    * absence.
    */
   readonly undecided: readonly UnansweredGroup[];
 }
 
-const ALL = "*";
+/** Wildcards never include Secrets, whatever is excluded: a copy of them must be asked for by name. */
+const NEVER_IMPLIED = "secrets";
 
 /**
- * Left out of "*": what changes all the time and is derived from other objects, and secrets, which are read
- * only when they are named. By group and resource, or group alone.
- */
-const EXCLUDED_BY_DEFAULT: ReadonlySet<string> = new Set([
-  "/secrets",
-  "/events",
-  "events.k8s.io/events",
-  "/endpoints",
-  "discovery.k8s.io/endpointslices",
-  "coordination.k8s.io/leases",
-  "/componentstatuses",
-  "authentication.k8s.io/*",
-  "authorization.k8s.io/*",
-  "metrics.k8s.io/*",
-  "custom.metrics.k8s.io/*",
-  "external.metrics.k8s.io/*",
-]);
-
-/**
- * Chooses what to read of what the server serves: kinds named, in the version named, and for "*" all that can
- * be listed and watched, in the server's preferred version. Throws `ConfigError` for a name that is none, and
- * for two versions of one resource: all versions serve the same objects.
+ * Chooses the resource types to read of those that the server serves: named ones in the version named, else in the
+ * server's preferred version; for wildcards those that can be listed and watched, except the excluded ones and Secrets.
+ *
+ * @throws ConfigError for a malformed name, and for two versions of one resource: all versions serve the same objects.
  */
 export function selectResources(discovery: Discovery, config: ResourceSelection): SelectionResult {
-  const named = parseNamed(config.resources);
+  const named = parseNamed(config.resources.filter((text) => !isResourceWildcard(text)));
+  const wildcards = new Set(config.resources.filter(isResourceWildcard));
   const excluded = parseExcluded(config.excludeResources);
-  const all = config.resources.includes(ALL);
+  const isImplied = (group: string): boolean =>
+    (wildcards.has(ALL_RESOURCES) || wildcards.has(wholeGroup(group))) && !excluded.has(wholeGroup(group));
+  const isWanted = (found: DiscoveredResource): boolean => {
+    const key = resourceTypeKey(found);
+    const name = named.get(key);
+    if (name !== undefined) {
+      return found.verbs.includes("list") && (name.version ?? found.version) === found.version;
+    }
+    const canFollow = found.verbs.includes("list") && found.verbs.includes("watch");
+    return canFollow && isImplied(found.group) && !excluded.has(key) && key !== NEVER_IMPLIED;
+  };
   const selected = new Map<string, SelectedResource>();
+  // The server's preferred version of a group comes first.
   for (const found of discovery.resources) {
     const key = resourceTypeKey(found);
-    const wanted = named.get(key);
-    const isWanted =
-      wanted === undefined ? all && !isExcluded(excluded, found) : wanted.version === found.version;
-    const canRead = found.verbs.includes("list") && (wanted !== undefined || found.verbs.includes("watch"));
-    if (isWanted && canRead && !selected.has(key)) {
+    if (!selected.has(key) && isWanted(found)) {
       selected.set(key, toSelected(found, config.namespaces));
     }
   }
@@ -81,49 +80,41 @@ export function selectResources(discovery: Discovery, config: ResourceSelection)
     .map(([, resourceType]) => resourceType);
   const undecided = discovery.unanswered.filter(
     ({ group, version }) =>
-      (all && !isExcluded(excluded, { group, resource: ALL })) ||
-      named.values().some((resourceType) => resourceType.group === group && resourceType.version === version),
+      isImplied(group) ||
+      named.values().some((name) => name.group === group && (name.version ?? version) === version),
   );
   return { resources, undecided };
 }
 
-function parseNamed(texts: readonly string[]): Map<string, ResourceType> {
-  const named = new Map<string, ResourceType>();
-  for (const text of texts.filter((text) => text !== ALL)) {
-    const resourceType = parse("kinds", text);
-    const other = named.get(resourceTypeKey(resourceType));
-    if (other !== undefined && other.version !== resourceType.version) {
+function parseNamed(texts: readonly string[]): Map<string, ResourceTypeName> {
+  const named = new Map<string, ResourceTypeName>();
+  for (const text of texts) {
+    const name = parse("resources", text);
+    const other = named.get(resourceTypeKey(name));
+    if (other !== undefined && other.version !== name.version) {
       throw new ConfigError(
-        `kinds: expected one version of each resource, found ${formatResourceType(other)} and ${formatResourceType(resourceType)}; leave one out`,
+        `resources: expected one version of each resource, found ${formatResourceType(other)} and ${formatResourceType(name)}; leave one out`,
       );
     }
-    named.set(resourceTypeKey(resourceType), resourceType);
+    named.set(resourceTypeKey(name), name);
   }
   return named;
 }
 
 function parseExcluded(texts: readonly string[]): Set<string> {
-  const keys = texts.map((text) =>
-    text.endsWith("/*") ? text : resourceTypeKey(parse("excludedKinds", text)),
+  return new Set(
+    texts.map((text) => (isResourceWildcard(text) ? text : resourceTypeKey(parse("excludeResources", text)))),
   );
-  return new Set([...EXCLUDED_BY_DEFAULT, ...keys]);
 }
 
-function parse(setting: string, text: string): ResourceType {
-  const resourceType = parseResourceType(text);
-  if (resourceType === undefined) {
+function parse(setting: string, text: string): ResourceTypeName {
+  const name = parseResourceType(text);
+  if (name === undefined) {
     throw new ConfigError(
-      `${setting}: expected "group/version/resource", such as "apps/v1/deployments" or "v1/pods", found ${JSON.stringify(text)}`,
+      `${setting}: expected a resource type such as "pods" or "deployments.apps", found ${JSON.stringify(text)}`,
     );
   }
-  return resourceType;
-}
-
-function isExcluded(
-  excluded: ReadonlySet<string>,
-  resourceType: { readonly group: string; readonly resource: string },
-): boolean {
-  return excluded.has(`${resourceType.group}/*`) || excluded.has(resourceTypeKey(resourceType));
+  return name;
 }
 
 function toSelected(

@@ -150,14 +150,8 @@ export class UplinkState {
     const scope = this.#scope;
     if (scope !== undefined) {
       this.#pushScope(scope);
-      this.#resume(
-        pending,
-        new Set(
-          scope.resources.map(({ resourceType }) =>
-            resourceType === undefined ? "" : resourceTypeKey(resourceType),
-          ),
-        ),
-      );
+      const declared = scope.resources.map(({ resourceType }) => resourceTypeKey(resourceType));
+      this.#resume(pending, new Set(declared));
     }
   }
 
@@ -259,7 +253,5 @@ function endsWithSession({ message }: MarkerSegment): boolean {
 }
 
 function resourceTypeOfBatch({ message }: MarkerSegment): string {
-  return message.case === "batch" && message.value.resourceType !== undefined
-    ? resourceTypeKey(message.value.resourceType)
-    : "";
+  return message.case === "batch" ? resourceTypeKey(message.value.resourceType) : "";
 }

@@ -1,7 +1,7 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
-import { formatResourceType } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import { reportQuarantined, toContent } from "../object-content.ts";
@@ -63,7 +63,7 @@ export class IndexWriter {
 
   async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
     const { resourceType, versions: timeline, tracer } = this.#context;
-    const span = tracer.start("observe", { attributes: { kind: formatResourceType(resourceType) } });
+    const span = tracer.start("observe", { attributes: { resourceType: resourceTypeKey(resourceType) } });
     const { incarnation } = timeline;
     await this.#sink.offer(signal, { resourceType, incarnation, item, traceParent: span.traceParent });
     span.end();

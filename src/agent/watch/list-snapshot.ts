@@ -1,5 +1,5 @@
 import { formatKey } from "../../domain/object-key.ts";
-import { formatResourceType } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { listPages } from "../../kube/list.ts";
 import type { ResourceContext } from "../resource-context.ts";
@@ -26,7 +26,7 @@ export async function listSnapshot(
   }
   const { clock, log, config, versions: timeline, resourceType } = context;
   log.warn("list below the high-water mark refused", {
-    kind: formatResourceType(resourceType),
+    resourceType: resourceTypeKey(resourceType),
     version: snapshot.floor,
     mark,
   });
@@ -35,7 +35,7 @@ export async function listSnapshot(
   if (isBelow(again, mark) && timeline.current === before) {
     const incarnation = context.epoch();
     log.warn("versions went back: a new incarnation begins", {
-      kind: formatResourceType(resourceType),
+      resourceType: resourceTypeKey(resourceType),
       version: again.floor,
       mark,
       incarnation,

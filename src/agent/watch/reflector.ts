@@ -1,5 +1,5 @@
 import { parseKey } from "../../domain/object-key.ts";
-import { formatResourceType } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { reasonOf } from "../../kube/kube-error.ts";
@@ -168,7 +168,11 @@ export class Reflector {
           throw error;
         }
         const level = error instanceof TerminalError ? "warn" : "info";
-        log[level]("cannot list", { kind: formatResourceType(resourceType), reason: reasonOf(error), error });
+        log[level]("cannot list", {
+          resourceType: resourceTypeKey(resourceType),
+          reason: reasonOf(error),
+          error,
+        });
       } finally {
         this.#started.resolve();
       }

@@ -1,5 +1,5 @@
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { formatResourceType } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { Condition } from "../../lib/condition.ts";
 import { toMessage } from "../../lib/errors.ts";
 import { contentFormatOf } from "../object-content.ts";
@@ -114,8 +114,8 @@ export class Reflectors {
       await reflector.run(signal);
     } catch (error) {
       if (!signal.aborted) {
-        const resource = formatResourceType(reflector.context.resourceType);
-        this.#context.log.error("reflector failed", { kind: resource, reason: toMessage(error) });
+        const resource = resourceTypeKey(reflector.context.resourceType);
+        this.#context.log.error("reflector failed", { resourceType: resource, reason: toMessage(error) });
         this.#failure ??= { error };
         this.#failed.notifyAll();
       }

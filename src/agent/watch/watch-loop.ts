@@ -1,6 +1,6 @@
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
-import { formatResourceType } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { ExpiredError, MalformedAnswerError, reasonOf } from "../../kube/kube-error.ts";
@@ -129,7 +129,7 @@ export class WatchLoop {
     const version = parseResourceVersion(text);
     if (version === undefined) {
       throw new MalformedAnswerError(
-        `watch of ${formatResourceType(resourceType)}: version ${JSON.stringify(text)} is no number`,
+        `watch of ${resourceTypeKey(resourceType)}: version ${JSON.stringify(text)} is no number`,
       );
     }
     if (event.type === "put") {
@@ -156,7 +156,7 @@ export class WatchLoop {
     const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
       throw new MalformedAnswerError(
-        `versions of ${formatResourceType(this.#context.resourceType)} are no numbers any more`,
+        `versions of ${resourceTypeKey(this.#context.resourceType)} are no numbers any more`,
       );
     }
     const sameEra = this.#era === timeline.current;
@@ -214,7 +214,7 @@ export class WatchLoop {
       this.#resume = undefined;
     }
     log.info("watch ended", {
-      kind: formatResourceType(resourceType),
+      resourceType: resourceTypeKey(resourceType),
       namespace: this.#namespace,
       reason: reasonOf(error),
       error,

@@ -13,6 +13,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { ReconciliationRequest } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError, UnsupportedError } from "../../lib/errors.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
@@ -108,7 +109,11 @@ export function createFleetService({
       assertResourceType(ref);
       const { account, store } = callerOf(context);
       const object = await store.getObject(context.signal, account, cluster, ref);
-      return { object: object ?? notFound(`no ${nameOf(ref)} in cluster ${cluster}`) };
+      if (object === undefined) {
+        await getCluster(context, cluster);
+        notFound(`no ${nameOf(ref)} in cluster "${cluster}"`);
+      }
+      return { object };
     },
 
     async listReconciliationRuns(request, context) {
@@ -231,7 +236,7 @@ function assertResourceType(ref: ObjectRef | undefined): asserts ref is ObjectRe
 }
 
 function nameOf({ resourceType, namespace, name }: ObjectRef): string {
-  const what = [resourceType?.resource, resourceType?.group].filter(Boolean).join(".");
+  const what = resourceTypeKey(resourceType);
   return namespace === "" ? `${what} ${name}` : `${what} ${namespace}/${name}`;
 }
 

@@ -5,7 +5,7 @@ import {
   GetClusterResponseSchema,
   ListClustersResponseSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { formatResourceName } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
@@ -15,11 +15,9 @@ import { formatAgo, formatVerified } from "../output/time.ts";
 
 /** `evenkeel clusters` */
 export function createClustersCommand(context: CliContext): Command {
-  const command = new Command("clusters").summary("list the clusters of the fleet");
+  const command = new Command("clusters").summary("list clusters");
   command
-    .description(
-      "List the clusters of the fleet: whether their agents are connected, and since when all is verified.",
-    )
+    .description("List clusters with connection state, number of objects and verified time.")
     .addOption(createLimitOption(1000))
     .addHelpText("after", "\nExamples:\n  $ evenkeel clusters\n  $ evenkeel clusters --output json\n");
   return addClientOptions(command).action(async ({ limit }: { limit: number }) => {
@@ -39,7 +37,7 @@ export function createClustersCommand(context: CliContext): Command {
 
 function formatClusters(now: Date, clusters: readonly Cluster[]): string {
   if (clusters.length === 0) {
-    return "No cluster has connected yet. Start an agent with: evenkeel agent --cluster NAME\n";
+    return "No cluster has connected yet. Start an agent: evenkeel agent --cluster NAME\n";
   }
   return formatTable(
     ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT"],
@@ -57,16 +55,13 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
 
 /** `evenkeel cluster NAME` */
 export function createClusterCommand(context: CliContext): Command {
-  const command = new Command("cluster").summary("show a cluster with its kinds");
+  const command = new Command("cluster").summary("show a cluster with its resource types");
   command
     .description(
-      "Show a cluster: its agent's session, and for each kind what is held and since when it is verified.",
+      "Show a cluster: the agent's session, and its resource types with object count and verified time.",
     )
     .argument("<name>", "name of the cluster")
-    .addHelpText(
-      "after",
-      "\nExamples:\n  $ evenkeel cluster demo\n  $ evenkeel cluster demo --output yaml\n",
-    );
+    .addHelpText("after", "\nExamples:\n  $ evenkeel cluster dev\n  $ evenkeel cluster dev --output yaml\n");
   return addClientOptions(command).action(async (name: string) => {
     const { client, format } = await toClientCall(command, context);
     const response = await client.getCluster({ name }, { signal: context.signal });
@@ -95,12 +90,12 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ["Agent", session === undefined ? "" : `${session.agentVersion} (${session.instanceId})`],
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],
-    ["Verified", formatVerified(now, freshness, "not yet in whole")],
+    ["Verified", formatVerified(now, freshness, "not yet")],
   ]);
   const table = formatTable(
-    ["KIND", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
+    ["RESOURCE", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
     resources.map((each) => [
-      formatResourceName(each.resourceType),
+      resourceTypeKey(each.resourceType),
       each.resourceType?.version ?? "",
       each.namespaces.join(",") || "all",
       String(each.objects),

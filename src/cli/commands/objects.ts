@@ -8,16 +8,16 @@ import {
   View,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { parseExact } from "../../domain/canonical-json.ts";
-import { formatResourceName, parseResourceName } from "../../domain/resource-type.ts";
+import { type ResourceTypeName, resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
-import { createLimitOption } from "../options.ts";
+import { createLimitOption, parseResource } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
 import { formatProperties, formatTable } from "../output/table.ts";
 import { formatAgo, formatVerified } from "../output/time.ts";
 
 interface ObjectsFlags {
-  readonly resource?: string;
+  readonly resource?: ResourceTypeName;
   readonly namespace?: string;
   readonly content?: true;
   readonly limit: number;
@@ -25,29 +25,31 @@ interface ObjectsFlags {
 
 const LIST_EXAMPLES = `
 Examples:
-  $ evenkeel objects demo
-  $ evenkeel objects demo --kind deployments.apps --namespace shop
-  $ evenkeel objects demo --kind pods --content --output json
+  $ evenkeel objects dev
+  $ evenkeel objects dev --resource deployments.apps --namespace shop
+  $ evenkeel objects dev --resource pods --content --output json
 `;
 
 /** `evenkeel objects CLUSTER` */
 export function createObjectsCommand(context: CliContext): Command {
-  const command = new Command("objects").summary("list the objects of a cluster");
+  const command = new Command("objects").summary("list objects of a cluster");
   command
-    .description("List the objects that Postgres holds of a cluster, by kind, namespace and name.")
+    .description("List objects of a cluster as stored in Postgres, by resource type, namespace and name.")
     .argument("<cluster>", "name of the cluster")
-    .option("-k, --kind <kind>", "only this kind: pods, deployments.apps or apps/v1/deployments")
-    .option("-n, --namespace <name>", "only this namespace")
-    .option("--content", "with contents, in json and yaml")
+    .option("-r, --resource <resource>", "resource type, such as pods or deployments.apps", parseResource)
+    .option("-n, --namespace <name>", "namespace")
+    .option("--content", "include contents (json and yaml only)")
     .addOption(createLimitOption(500))
     .addHelpText("after", LIST_EXAMPLES);
   return addClientOptions(command).action(async (cluster: string, flags: ObjectsFlags) => {
     const { client, format } = await toClientCall(command, context);
-    const { signal, clock, print, printError: tell } = context;
+    const { signal, clock, print, printError } = context;
     const filter = {
       clusters: [cluster],
       view: flags.content === true && format !== "table" ? View.FULL : View.BASIC,
-      ...(flags.resource !== undefined && { resources: [parseResourceName(flags.resource)] }),
+      ...(flags.resource !== undefined && {
+        resources: [{ group: flags.resource.group, resource: flags.resource.resource }],
+      }),
       ...(flags.namespace !== undefined && { namespace: flags.namespace }),
     };
     let more = false;
@@ -62,16 +64,16 @@ export function createObjectsCommand(context: CliContext): Command {
         : formatMessage(ListObjectsResponseSchema, create(ListObjectsResponseSchema, { objects }), format),
     );
     if (more) {
-      tell(`There are more than these ${objects.length}: see --limit, --kind and --namespace.\n`);
+      printError("There are more objects; narrow them with --resource and --namespace, or raise --limit.\n");
     }
   });
 }
 
 function formatObjects(now: Date, objects: readonly FleetObject[]): string {
   return formatTable(
-    ["KIND", "NAMESPACE", "NAME", "VERSION", "UPDATED", "STATE"],
+    ["RESOURCE", "NAMESPACE", "NAME", "VERSION", "UPDATED", "STATE"],
     objects.map(({ ref, resourceVersion, updateTime, state, quarantineReason, checksum }) => [
-      formatResourceName(ref?.resourceType),
+      resourceTypeKey(ref?.resourceType),
       ref?.namespace ?? "",
       ref?.name ?? "",
       resourceVersion,
@@ -85,33 +87,37 @@ function formatObjectState(state: ObjectState, quarantineReason: string, checksu
   if (state === ObjectState.QUARANTINED) {
     return `quarantined: ${quarantineReason}`;
   }
-  return checksum.length === 0 ? "edited by hand" : "present";
+  return checksum.length === 0 ? "edited manually" : "present";
 }
 
 const GET_EXAMPLES = `
 Examples:
-  $ evenkeel object demo deployments.apps web --namespace shop
-  $ evenkeel object demo namespaces shop
-  $ evenkeel object demo pods web-0 -n shop --output json
+  $ evenkeel object dev deployments.apps shop-api --namespace shop
+  $ evenkeel object dev namespaces shop
+  $ evenkeel object dev configmaps feature-flags -n shop --output json
 `;
 
-/** `evenkeel object CLUSTER KIND NAME` */
+/** `evenkeel object CLUSTER RESOURCE NAME` */
 export function createObjectCommand(context: CliContext): Command {
   const command = new Command("object").summary("show an object with its content");
   command
-    .description("Show an object as Postgres holds it, with its content.")
+    .description("Show an object as stored in Postgres, with its content.")
     .argument("<cluster>", "name of the cluster")
-    .argument("<kind>", "pods, deployments.apps or apps/v1/deployments")
+    .argument("<resource>", "resource type, such as pods or deployments.apps", parseResource)
     .argument("<name>", "name of the object")
-    .option("-n, --namespace <name>", "its namespace; none for an object of cluster scope", "")
+    .option("-n, --namespace <name>", "namespace; unset for a cluster-scoped object", "")
     .addHelpText("after", GET_EXAMPLES);
   return addClientOptions(command).action(
-    async (cluster: string, resourceName: string, name: string, { namespace }: { namespace: string }) => {
+    async (
+      cluster: string,
+      { group, resource }: ResourceTypeName,
+      name: string,
+      { namespace }: { namespace: string },
+    ) => {
       const { client, format } = await toClientCall(command, context);
-      // The server looks at group and resource only; the version has to be a valid one.
-      const resourceType = { ...parseResourceName(resourceName), version: "v1" };
-      const request = { cluster, ref: { kind: resourceType, namespace, name } };
-      const response = await client.getObject(request, { signal: context.signal });
+      // Group and resource identify the resource type; the contract requires a version.
+      const ref = { resourceType: { group, version: "v1", resource }, namespace, name };
+      const response = await client.getObject({ cluster, ref }, { signal: context.signal });
       if (format !== "table") {
         context.print(formatMessage(GetObjectResponseSchema, response, format));
       } else if (response.object !== undefined) {
@@ -124,7 +130,7 @@ export function createObjectCommand(context: CliContext): Command {
 function formatObject(now: Date, object: FleetObject): string {
   const { ref, uid, resourceVersion, observedVersion, updateTime, freshness } = object;
   const properties = formatProperties([
-    ["Kind", formatResourceName(ref?.resourceType)],
+    ["Resource", resourceTypeKey(ref?.resourceType)],
     ["Namespace", ref?.namespace ?? ""],
     ["Name", ref?.name ?? ""],
     ["Uid", uid],
@@ -142,6 +148,6 @@ function formatObject(now: Date, object: FleetObject): string {
 
 function toChecksum({ checksum }: FleetObject): string {
   return checksum.length === 0
-    ? "none: edited by hand since it was verified"
+    ? "none: edited manually since the last run"
     : Buffer.from(checksum).toString("hex");
 }

@@ -2,12 +2,12 @@ import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import { formatResourceName } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import type { StoredDeadLetter } from "../../event/dead-letter-queue.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 
-/** A dead letter as a document: what is known about it, and the event, without the contents of objects. */
+/** A dead letter as a document, with its event; without contents of objects. */
 export interface LetterDocument {
   readonly id: string;
   readonly reason: string;
@@ -19,9 +19,9 @@ export interface LetterDocument {
   readonly event?: JsonValue;
   /** Why there is no event. */
   readonly undecodable?: string;
-  /** Contents of the event's objects, as they are: canonical JSON. Only when asked for. */
+  /** Contents of the event's objects, in canonical JSON. Only on request. */
   readonly contents?: readonly ObjectContent[];
-  /** What could not be decoded, in base64. Only when asked for. */
+  /** The payload that cannot be decoded, in base64. Only on request. */
   readonly payload?: string;
 }
 
@@ -31,7 +31,7 @@ interface ObjectContent {
   readonly content: string;
 }
 
-/** Makes a document of a letter; contents stand in it only when they are asked for, because they may be secret. */
+/** Converts a dead letter to a document; with contents only on request, because they may be secret. */
 export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean): LetterDocument {
   const { id, reason, sourcePosition, redeliveryCount } = letter;
   const { key, payload } = letter.message;
@@ -86,14 +86,14 @@ function toContents({ body }: Event): ObjectContent[] {
   });
 }
 
-/** A dead letter in a line. */
+/** A dead letter in one line. */
 export interface LetterSummary {
   readonly id: string;
-  /** When the backend put it on the bus; undefined when it is not an Event. */
+  /** Time of its publication by the backend; undefined if it is not an Event. */
   readonly time: Timestamp | undefined;
   readonly account: string;
   readonly cluster: string;
-  /** What it says, such as "3 deployments.apps". */
+  /** Summary of the event, such as "3 deployments.apps". */
   readonly body: string;
   readonly reason: string;
   /** Deliveries before the one that failed. */
@@ -101,7 +101,7 @@ export interface LetterSummary {
   readonly bytes: number;
 }
 
-/** Sums a letter up. What cannot be decoded is known by its properties only. */
+/** Summarizes a dead letter; one that cannot be decoded by its properties only. */
 export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
   const { payload, properties = {} } = message;
   const event = tryDecode(payload);
@@ -118,7 +118,7 @@ export function toLetterSummary({ id, message, reason, redeliveryCount }: Stored
   };
 }
 
-/** A summary as programs read it. */
+/** Converts a summary to JSON. */
 export function toLetterJson({ time, ...summary }: LetterSummary) {
   return { ...summary, ...(time !== undefined && { time: timestampDate(time).toISOString() }) };
 }
@@ -136,6 +136,6 @@ function tryDecode(payload: Uint8Array): Event | undefined {
 
 function describeBody({ case: name, value }: Event["body"]): string {
   return name === "batch"
-    ? `${value.items.length} ${formatResourceName(value.resourceType)}`
+    ? `${value.items.length} ${resourceTypeKey(value.resourceType)}`
     : (name ?? "nothing");
 }

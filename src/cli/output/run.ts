@@ -8,14 +8,14 @@ import {
   type ReconciliationRun,
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { formatResourceName } from "../../domain/resource-type.ts";
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
 import { formatMessage } from "./message.ts";
 import { formatProperties, formatTable } from "./table.ts";
 import { formatAgo, formatBetween } from "./time.ts";
 
-/** Runs, a line each. */
+/** Formats runs as a table. */
 export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): string {
   return formatTable(
     ["ID", "CLUSTER", "TRIGGER", "STATE", "STARTED", "TOOK", "REPAIRED", "ERROR"],
@@ -32,13 +32,13 @@ export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): strin
   );
 }
 
-/** A run with its kinds and what it repaired. */
+/** Formats a run with its results and findings. */
 function formatRun(now: Date, run: ReconciliationRun, findings: readonly ReconciliationFinding[]): string {
   const properties = formatProperties([
     ["Run", run.id],
     ["Cluster", run.cluster],
     ["State", formatState(run)],
-    ["Asked by", `${run.initiator} (${formatEnum(ReconciliationTriggerSchema, run.trigger)})`],
+    ["Initiator", `${run.initiator} (${formatEnum(ReconciliationTriggerSchema, run.trigger)})`],
     ["Started", formatAgo(now, run.startTime)],
     ["Took", formatBetween(run.startTime, run.endTime)],
     ["Inventory", `${run.inventoryBytes} bytes`],
@@ -49,12 +49,12 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** How far a run has come, for people: "SUCCEEDED". */
+/** Formats the state of a run: "SUCCEEDED". */
 export function formatState(run: ReconciliationRun): string {
   return formatEnum(ReconciliationStateSchema, run.state);
 }
 
-/** Rows that a run found wrong and set right. */
+/** Returns the number of rows that a run repaired. */
 export function countFindings(run: ReconciliationRun): bigint {
   return run.results.flatMap(({ findings }) => findings).reduce((total, { count }) => total + count, 0n);
 }
@@ -64,9 +64,9 @@ function formatResults({ results }: ReconciliationRun): string {
     return "";
   }
   return formatTable(
-    ["KIND", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "REPAIRED"],
+    ["RESOURCE", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "REPAIRED"],
     results.map(({ resourceType, pending, listed, equal, put, deleted, findings, failure: error }) => [
-      formatResourceName(resourceType),
+      resourceTypeKey(resourceType),
       pending ? "COMPARING" : error === undefined ? "VERIFIED" : formatFailure(error),
       String(listed),
       String(equal),
@@ -82,10 +82,10 @@ function formatFindings(now: Date, findings: readonly ReconciliationFinding[]): 
     return "";
   }
   return formatTable(
-    ["FINDING", "KIND", "NAMESPACE", "NAME", "REPAIRED", "DETAIL"],
+    ["FINDING", "RESOURCE", "NAMESPACE", "NAME", "REPAIRED", "DETAIL"],
     findings.map(({ type, ref, repairTime: time, detail }) => [
       formatEnum(FindingTypeSchema, type),
-      formatResourceName(ref?.resourceType),
+      resourceTypeKey(ref?.resourceType),
       ref?.namespace ?? "",
       ref?.name ?? "",
       formatAgo(now, time),
@@ -98,9 +98,9 @@ function formatFailure(failure: Failure | undefined): string {
   return failure === undefined ? "" : `${failure.reason}: ${failure.message}`;
 }
 
-/** Prints a run; for people, with up to `findingLimit` of what it repaired. */
+/** Prints a run; as a table, with up to `findingLimit` findings. */
 export async function printRun(
-  { signal, clock, print, printError: tell }: CliContext,
+  { signal, clock, print, printError }: CliContext,
   { client, format }: ClientCall,
   run: ReconciliationRun,
   findingLimit: number,
@@ -119,11 +119,11 @@ export async function printRun(
   });
   print(formatRun(clock.now(), run, findings));
   if (more) {
-    tell(`There are more findings than these ${findings.length}: see "evenkeel run ${run.id} --limit".\n`);
+    printError(`There are more findings; print them with "evenkeel run ${run.id} --limit COUNT".\n`);
   }
 }
 
-/** A value's name without its enum's: "SUCCEEDED". One that this version does not know shows as its number. */
+/** Formats an enum value without the prefix: "SUCCEEDED"; an unknown value as its number. */
 function formatEnum(schema: DescEnum, value: number): string {
   return schema.value[value]?.localName ?? String(value);
 }

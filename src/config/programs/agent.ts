@@ -1,6 +1,11 @@
 import * as z from "zod/mini";
 import { isClusterName } from "../../domain/names.ts";
-import { parseResourceType, resourceTypeKey } from "../../domain/resource-type.ts";
+import {
+  ALL_RESOURCES,
+  isResourceWildcard,
+  parseResourceType,
+  resourceTypeKey,
+} from "../../domain/resource-type.ts";
 import { defineProgram, required, withDefault } from "../field.ts";
 import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
 import { sharedFields } from "../fields/shared.ts";
@@ -8,71 +13,76 @@ import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fie
 import { list, text, type ValueType } from "../value-types.ts";
 
 const resourceType = z.string().check(z.refine((text) => parseResourceType(text) !== undefined));
-const wholeGroup = z.string().check(z.regex(/^[^/]+\/\*$/));
-const everything = z.tuple([z.literal("*")]);
+const wildcard = z.string().check(z.refine(isResourceWildcard));
+const group = z.string().check(z.refine((text) => isResourceWildcard(text) && text !== ALL_RESOURCES));
 
-/**
- * Kinds as "group/version/resource" ("v1/pods" for the core group), or `*` alone for all that the cluster serves. Each
- * `(group, resource)` once, because one version of a resource is read at a time.
- */
+/** Resource types and wildcards. Each resource once, because one version of it is read at a time. */
 const resourceSelection: ValueType<readonly string[]> = {
   ...list(
     resourceType,
-    "kind,...",
-    '"*", or a list of kinds (apps/v1/deployments, v1/pods), each resource once',
+    "resource,...",
+    "a list of resource types (pods, deployments.apps), each once, groups (*.apps), or * for all",
   ),
-  schema: z.union([everything, z.array(resourceType).check(z.minLength(1), z.refine(isDistinct))]),
+  schema: z.array(z.union([wildcard, resourceType])).check(z.minLength(1), z.refine(isDistinct)),
 };
 
-/** Kinds, and whole groups as "group/*". */
 const resourceExclusion: ValueType<readonly string[]> = list(
-  z.union([wholeGroup, resourceType]),
-  "kind,...",
-  "a list of kinds (apps/v1/deployments, v1/pods) and groups (apps/*)",
+  z.union([group, resourceType]),
+  "resource,...",
+  "a list of resource types (pods, deployments.apps) and groups (*.apps)",
 );
 
 function isDistinct(texts: readonly string[]): boolean {
-  const keys = texts.map(parseResourceType).map((parsed) => parsed && resourceTypeKey(parsed));
+  const keys = texts.map((text) => resourceTypeKey(parseResourceType(text)) || text);
   return new Set(keys).size === keys.length;
 }
 
-/** What `evenkeel agent` runs with. */
+/** Configuration of `evenkeel agent`. */
 export interface AgentConfig extends TokenConfig {
   /** URL of the server. */
   readonly server: string;
   /** Name of the cluster, unique in the account. */
   readonly cluster: string;
-  /** Kinds to read as "group/version/resource" ("v1/pods" for the core group), or "*" alone. */
+  /** Resource types to read, such as "pods" and "deployments.v1.apps"; "*.apps" for a whole group, "*" for all. */
   readonly resources: readonly string[];
-  /** Left out of "*": "group/version/resource", or "group/*" for a whole group. */
+  /** Resource types and groups that wildcards leave out. */
   readonly excludeResources: readonly string[];
   /** Namespaces to read; empty is all. */
   readonly namespaces: readonly string[];
   readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
+  readonly kubeContext: string | undefined;
   readonly telemetry: TelemetryConfig;
 }
 
 /**
- * Kinds that are not read unless somebody asks for it: Secrets, because their contents had better not be copied;
- * Events and Leases, because they change all the time and tell nothing that lasts.
+ * Resource types that wildcards leave out: Secrets, because a copy of them must be intended; Events, Leases, Endpoints,
+ * EndpointSlices and ComponentStatuses, because they change often and derive from other objects; the last five groups,
+ * because they answer questions and store nothing.
  */
-export const defaultExcludes = [
-  "v1/secrets",
-  "v1/events",
-  "events.k8s.io/v1/events",
-  "coordination.k8s.io/v1/leases",
-] as const;
+export const DEFAULT_EXCLUDED_RESOURCES: readonly string[] = [
+  "secrets",
+  "events",
+  "events.events.k8s.io",
+  "endpoints",
+  "endpointslices.discovery.k8s.io",
+  "leases.coordination.k8s.io",
+  "componentstatuses",
+  "*.authentication.k8s.io",
+  "*.authorization.k8s.io",
+  "*.metrics.k8s.io",
+  "*.custom.metrics.k8s.io",
+  "*.external.metrics.k8s.io",
+];
 
 const label = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
-/** Name of a cluster, as the contract has it. */
+/** Name of a cluster. */
 export const clusterName = {
   ...text("name", "a DNS subdomain such as prod-1"),
   schema: z.string().check(z.refine(isClusterName)),
 };
-const namespaceList = list(z.string().check(z.regex(label)), "name", "a list of namespaces");
-const { server, kubeconfig, context } = sharedFields;
+const namespaceList = list(z.string().check(z.regex(label)), "name,...", "a list of namespaces");
+const { server, kubeconfig, kubeContext } = sharedFields;
 
 /** Keys of {@link AgentConfig}. */
 export const agentProgram = defineProgram(
@@ -80,15 +90,19 @@ export const agentProgram = defineProgram(
     server,
     ...tokenFields,
     cluster: required<string>(clusterName, "Name of the cluster, unique in the account"),
-    resources: withDefault<readonly string[]>(resourceSelection, ["*"], "Resources to read, or * for all"),
+    resources: withDefault<readonly string[]>(
+      resourceSelection,
+      ["*"],
+      "Resource types to read (pods,deployments.apps), groups (*.apps), or * for all except Secrets",
+    ),
     excludeResources: withDefault<readonly string[]>(
       resourceExclusion,
-      defaultExcludes,
-      "Resources left out of *",
+      DEFAULT_EXCLUDED_RESOURCES,
+      "Resource types and groups that wildcards leave out; empty: none",
     ),
-    namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; none is all"),
+    namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; unset: all"),
     kubeconfig,
-    context,
+    kubeContext,
     ...telemetryFields,
   },
   ({ logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {

@@ -3,56 +3,61 @@ import { defineProgram, optional, withDefault } from "../field.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { duration, loopbackHost, postgresUrl, text, toggle } from "../value-types.ts";
 import { clusterName } from "./agent.ts";
+import { serverProgram } from "./server.ts";
 
-/** What `evenkeel dev` runs with: everything in one process. */
+/** Configuration of `evenkeel dev`: all programs in one process. */
 export interface DevConfig {
   /** A loopback address. */
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 is any free port. */
   readonly port: number;
   /** A Postgres database; unset runs an embedded one. */
   readonly databaseUrl: string | undefined;
-  /** Keeps the embedded database; unset, it ends with the process. */
+  /** Keeps the embedded database; unset, the database is deleted at the end. */
   readonly dataDir: string | undefined;
-  /** Reads this kubeconfig's cluster; unset, together with `context`, simulates one. */
+  /** Reads this kubeconfig's cluster; unset, together with `kubeContext`, simulates one. */
   readonly kubeconfig: string | undefined;
-  readonly context: string | undefined;
+  readonly kubeContext: string | undefined;
   /** Name of the cluster, unique in the database. */
   readonly cluster: string;
-  /** Objects of the simulated cluster change by themselves. */
+  /** Changes objects of the simulated cluster continuously. */
   readonly churn: boolean;
-  /** Rows are made wrong on purpose, so that runs have something to repair. */
+  /** Corrupts rows periodically, so that runs repair them. */
   readonly drift: boolean;
-  /** Average time between two of them. */
+  /** Average time between two corruptions. */
   readonly driftIntervalMs: number;
   readonly reconcileIntervalMs: number;
   readonly runDeadlineMs: number;
   readonly logLevel: LogLevel;
 }
 
-const { host, port, reconcileInterval, runDeadline, logLevel, context, kubeconfig } = sharedFields;
+const { host, port, logLevel, kubeContext, kubeconfig } = sharedFields;
+const { reconcileInterval, runDeadline } = serverProgram.fields;
 
 /** Keys of {@link DevConfig}. */
 export const devProgram = defineProgram(
   {
     host: { ...host, type: loopbackHost },
     port,
-    databaseUrl: optional<string>(postgresUrl, "A Postgres database; unset: an embedded one", {
+    databaseUrl: optional<string>(postgresUrl, "URL of a Postgres database; unset: an embedded one", {
       secret: true,
     }),
     dataDir: optional<string>(
       text("path", "a path"),
-      "Folder that keeps the embedded database; unset: it ends with the process",
+      "Folder that keeps the embedded database; unset: deleted at the end",
     ),
-    kubeconfig: { ...kubeconfig, description: "Read this kubeconfig's cluster; unset: simulate one" },
-    context,
+    kubeconfig: {
+      ...kubeconfig,
+      description: "Path of the kubeconfig of a real cluster; unset: a simulated cluster",
+    },
+    kubeContext,
     cluster: withDefault<string>(clusterName, "dev", "Name of the cluster, unique in the database"),
-    churn: withDefault<boolean>(toggle, true, "Let the simulated cluster's objects change"),
-    drift: withDefault<boolean>(toggle, true, "Make rows wrong now and then, to see them repaired"),
-    driftInterval: withDefault<number>(duration, "5s", "Average time between rows made wrong"),
+    churn: withDefault<boolean>(toggle, true, "Change objects of the simulated cluster continuously"),
+    drift: withDefault<boolean>(toggle, true, "Corrupt rows periodically, so that runs repair them"),
+    driftInterval: withDefault<number>(duration, "5s", "Average time between two corruptions"),
     reconcileInterval: { ...reconcileInterval, fallback: "10s" },
     runDeadline,
-    // The story is what people look at; what is worth their while besides it is a warning.
+    // Standard output reports the runs already.
     logLevel: { ...logLevel, fallback: "warn" },
   },
   ({ driftInterval, reconcileInterval, runDeadline, ...values }): DevConfig => ({

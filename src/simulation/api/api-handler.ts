@@ -1,5 +1,5 @@
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { ForcedAnswer } from "../faults.ts";
-import { servedResourceKey } from "../served-resources.ts";
 import { type SimulatedCluster, toObjectKey } from "../simulated-cluster.ts";
 import type { FeedSubscription } from "../watch-feed.ts";
 import {
@@ -110,7 +110,7 @@ function answerCollection(
     );
   }
   const watch = { served, namespace, options, representation: negotiate(accept, "object") };
-  const subscription = cluster.subscribe(servedResourceKey(served));
+  const subscription = cluster.subscribe(resourceTypeKey(served));
   return {
     type: "stream",
     subscription,
@@ -129,7 +129,7 @@ function readObject(
   if (asked !== undefined && asked > BigInt(newest)) {
     throw tooLargeResourceVersion(asked, newest);
   }
-  const entry = cluster.store.get(servedResourceKey(served), toObjectKey(namespace ?? "", name), newest);
+  const entry = cluster.store.get(resourceTypeKey(served), toObjectKey(namespace ?? "", name), newest);
   if (entry === undefined) {
     throw objectNotFound(served, name);
   }

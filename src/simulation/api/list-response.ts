@@ -1,5 +1,6 @@
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { CompactedError, type MvccStore, type StoreEntry } from "../mvcc-store.ts";
-import { type ServedResource, servedResourceKey, toApiVersion } from "../served-resources.ts";
+import { type ServedResource, toApiVersion } from "../served-resources.ts";
 import type { SimulatedObject } from "../simulated-object.ts";
 import { badRequest, expired, tooLargeResourceVersion } from "./api-status.ts";
 import type { Representation } from "./content-negotiation.ts";
@@ -67,7 +68,7 @@ interface Page {
 }
 
 function readPage(store: MvccStore<SimulatedObject>, { served, options, newestRevision }: ListQuery): Page {
-  const prefix = servedResourceKey(served);
+  const prefix = resourceTypeKey(served);
   if (options.continueToken !== undefined) {
     if (options.resourceVersion !== undefined && options.resourceVersion !== 0n) {
       throw badRequest("specifying resource version is not allowed when using continue");

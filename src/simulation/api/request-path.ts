@@ -1,4 +1,4 @@
-import { type ServedResource, servedResourceKey } from "../served-resources.ts";
+import type { ServedResource } from "../served-resources.ts";
 
 /** What a path of the API names. */
 export type Route =
@@ -65,7 +65,8 @@ function parseBelowVersion(
   const find = (resource: string | undefined, namespaced: boolean): ServedResource | undefined =>
     resources.find(
       (resourceType) =>
-        servedResourceKey(resourceType) === `${group}/${resource}` &&
+        resourceType.group === group &&
+        resourceType.resource === resource &&
         resourceType.version === version &&
         resourceType.namespaced === namespaced,
     );

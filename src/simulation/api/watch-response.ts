@@ -1,6 +1,7 @@
+import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import { CompactedError, type StoreEvent } from "../mvcc-store.ts";
-import { type ServedResource, servedResourceKey, toApiVersion } from "../served-resources.ts";
+import { type ServedResource, toApiVersion } from "../served-resources.ts";
 import type { SimulatedCluster } from "../simulated-cluster.ts";
 import type { SimulatedObject } from "../simulated-object.ts";
 import type { FeedItem, FeedSubscription } from "../watch-feed.ts";
@@ -79,7 +80,7 @@ function readStart(cluster: SimulatedCluster, query: WatchQuery): WatchStart {
   }
   try {
     const after = Number(asked);
-    const missed = cluster.eventsAfter(servedResourceKey(query.served), after);
+    const missed = cluster.eventsAfter(resourceTypeKey(query.served), after);
     const lines = missed.flatMap((event) => toLine({ type: "event", event }, query, after) ?? []);
     return { lines, after: Math.max(after, newest) };
   } catch (error) {
@@ -93,7 +94,7 @@ function readStart(cluster: SimulatedCluster, query: WatchQuery): WatchStart {
 
 function initialLines(cluster: SimulatedCluster, query: WatchQuery, revision: number): string[] {
   const present = cluster.store
-    .list(servedResourceKey(query.served), revision)
+    .list(resourceTypeKey(query.served), revision)
     .filter(({ key }) => isInNamespace(key, query.namespace))
     .map((entry) => toEventLine("ADDED", withResourceVersion(entry), query));
   return query.options.allowWatchBookmarks

@@ -70,7 +70,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       },
     });
     const running = agent.run(stop.signal);
-    const keys = (): string[] => Object.keys(backend.contents("/configmaps"));
+    const keys = (): string[] => Object.keys(backend.contents("configmaps"));
     try {
       await until(() => backend.scopes.length > 0);
       const scope =
@@ -81,7 +81,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
         expect.arrayContaining(["v1/configmaps", "v1/namespaces", "apps/v1/deployments"]),
       );
       expect(scope).not.toContain("v1/secrets");
-      backend.ask("v1/configmaps", { trigger: ReconciliationTrigger.CONNECT });
+      backend.ask("configmaps", { trigger: ReconciliationTrigger.CONNECT });
       await until(() => backend.reconciled.length === 1);
       expect(backend.reconciled[0]?.failure).toBeUndefined();
       expect(keys()).toEqual(expect.arrayContaining([`${NAMESPACE}/doomed`, `${NAMESPACE}/listed`]));
@@ -91,18 +91,18 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       await until(() => keys().includes(`${NAMESPACE}/watched`) && !keys().includes(`${NAMESPACE}/doomed`));
 
       // A page and a watch event give an object the same content.
-      backend.ask("v1/configmaps");
+      backend.ask("configmaps");
       await until(() => backend.reconciled.length === 2);
       expect(backend.reconciled[1]).toMatchObject({
         put: 0n,
         deleted: 0n,
         equal: backend.reconciled[1]?.listed,
       });
-      const before = backend.contents("/configmaps");
+      const before = backend.contents("configmaps");
       backend.rows.clear();
-      backend.ask("v1/configmaps");
+      backend.ask("configmaps");
       await until(() => backend.reconciled.length === 3);
-      expect(backend.contents("/configmaps")).toEqual(before);
+      expect(backend.contents("configmaps")).toEqual(before);
     } finally {
       stop.abort(new Error("the test has ended"));
       await running;

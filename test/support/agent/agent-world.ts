@@ -36,12 +36,12 @@ export class AgentWorld implements AsyncDisposable {
 
   constructor(config: Partial<AgentOptions> = {}, tuning: Partial<AgentTuning> = {}) {
     this.cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
-    if (this.cluster.get("/namespaces", "", "kube-system") === undefined) {
+    if (this.cluster.get("namespaces", "", "kube-system") === undefined) {
       this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
     }
     this.#config = {
       cluster: "test",
-      resources: ["v1/configmaps"],
+      resources: ["configmaps"],
       excludeResources: [],
       namespaces: [],
       agentVersion: "0",
@@ -80,7 +80,7 @@ export class AgentWorld implements AsyncDisposable {
   }
 
   configMap(name: string, value: string, namespace = "default"): void {
-    if (this.cluster.get("/configmaps", namespace, name) === undefined) {
+    if (this.cluster.get("configmaps", namespace, name) === undefined) {
       this.cluster.create({
         apiVersion: "v1",
         kind: "ConfigMap",
@@ -88,12 +88,12 @@ export class AgentWorld implements AsyncDisposable {
         data: { value },
       });
     } else {
-      this.cluster.update("/configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
+      this.cluster.update("configmaps", namespace, name, (object) => ({ ...object, data: { value } }));
     }
   }
 
   /** What the cluster has of a kind, in the form of `FakeBackend.contents`. */
-  truth(resourceKey = "/configmaps"): Record<string, string> {
+  truth(resourceKey = "configmaps"): Record<string, string> {
     const entries = this.cluster.list(resourceKey).map((value) => {
       const object = parseExact(JSON.stringify(value)) as KubeObject;
       const { namespace = "", name } = object.metadata;

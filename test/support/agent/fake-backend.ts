@@ -13,7 +13,7 @@ import {
   VerifyObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ObjectKeySchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ObjectKeySchema, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
   AcknowledgementSchema,
@@ -87,10 +87,12 @@ export class FakeBackend {
 
   /** Sends what is held of a kind, to be compared; returns the run's id. */
   ask(resourceText: string, options: AskOptions = {}): string {
-    const resourceType = parseResourceType(resourceText);
-    if (resourceType === undefined) {
-      throw new Error(`no kind: ${resourceText}`);
+    const parsed = parseResourceType(resourceText);
+    if (parsed === undefined) {
+      throw new Error(`no resource type: ${resourceText}`);
     }
+    const { version = "v1", ...name } = parsed;
+    const resourceType = create(ResourceTypeSchema, { ...name, version });
     const key = resourceTypeKey(resourceType);
     const {
       trigger = ReconciliationTrigger.INTERVAL,
@@ -206,7 +208,7 @@ export class FakeBackend {
   }
 
   #apply(batch: Batch): void {
-    const resourceKey = batch.resourceType === undefined ? "" : resourceTypeKey(batch.resourceType);
+    const resourceKey = resourceTypeKey(batch.resourceType);
     const rows = this.rows.get(resourceKey) ?? new Map<string, Row>();
     this.rows.set(resourceKey, rows);
     const present = this.incarnations.get(resourceKey) ?? 0n;

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import pg from "pg";
 import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
+import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { listPages } from "../../../src/kube/list.ts";
 import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/auth/authenticator.ts";
@@ -112,7 +113,8 @@ async function readRows(
   { account = ANONYMOUS_ACCOUNT, cluster, namespace }: CopyOf,
 ): Promise<Row[]> {
   const { rows } = await client.query<Row>(
-    `SELECT api_group || '/' || resource AS "resourceKey", namespace, name, api_version AS version, state, uid,
+    `SELECT concat_ws('.', resource, nullif(api_group, '')) AS "resourceKey", namespace, name,
+       api_version AS version, state, uid,
        resource_version, content::text, checksum
      FROM kubernetes_object
      WHERE account = $1 AND cluster = $2 AND state <> 'absent' AND ($3::text IS NULL OR namespace = $3)`,
@@ -133,7 +135,7 @@ async function* readObjects(
     for (const item of items) {
       const { managedFields: _, ...metadata } = item.metadata;
       const key = toKey({
-        resourceKey: `${resource.group}/${resource.resource}`,
+        resourceKey: resourceTypeKey(resource),
         namespace: metadata.namespace ?? "",
         name: metadata.name,
       });

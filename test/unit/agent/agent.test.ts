@@ -17,9 +17,9 @@ describe("an agent", () => {
     world.configMap("a", "1");
     world.configMap("b", "2");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters).toMatchObject({ sessions: 1, lists: 1, comparisonsSucceeded: 1 });
     const [reconciled] = world.backend.reconciled;
     expect(reconciled).toMatchObject({
@@ -40,9 +40,9 @@ describe("an agent", () => {
     await world.start();
     world.backend.disconnect();
     await world.settle(60_000);
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters).toMatchObject({ sessions: 2, lists: 2, comparisonsSucceeded: 1 });
   });
 
@@ -52,9 +52,9 @@ describe("an agent", () => {
     world.configMap("a", "1");
     world.configMap("b", "1");
     world.configMap("a", "2");
-    world.cluster.delete("/configmaps", "default", "b");
+    world.cluster.delete("configmaps", "default", "b");
     await world.settle();
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters.lists).toBe(1);
   });
 
@@ -64,16 +64,16 @@ describe("an agent", () => {
       world.configMap(name, "1");
     }
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
     await world.stop();
-    world.cluster.delete("/configmaps", "default", "a");
+    world.cluster.delete("configmaps", "default", "a");
     world.configMap("b", "2");
     world.configMap("d", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 3n, equal: 1n, put: 2n, deleted: 1n });
     expect(world.backend.hellos[0]?.instanceId).not.toBe(world.backend.hellos[1]?.instanceId);
   });
@@ -82,20 +82,20 @@ describe("an agent", () => {
     await using world = new AgentWorld();
     world.configMap("a", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
     for (const down of [true, false]) {
       if (down) {
         await world.stop();
       }
-      world.cluster.delete("/configmaps", "default", "a");
+      world.cluster.delete("configmaps", "default", "a");
       world.configMap("a", "again");
       if (down) {
         await world.start();
-        world.backend.ask("v1/configmaps", { trigger: CONNECT });
+        world.backend.ask("configmaps", { trigger: CONNECT });
       }
       await world.settle(2_000);
-      expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+      expect(world.backend.contents("configmaps")).toEqual(world.truth());
     }
   });
 
@@ -105,18 +105,18 @@ describe("an agent", () => {
       world.configMap(`c${i}`, "1");
     }
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT, chunkSize: 7 });
+    world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 7 });
     await world.settle(2_000);
-    const rows = world.backend.rows.get("/configmaps");
+    const rows = world.backend.rows.get("configmaps");
     const [first, second] = [...(rows?.entries() ?? [])];
     rows?.delete(first?.[0] ?? "");
     if (second?.[1].put !== undefined) {
       second[1].put.checksum = new Uint8Array();
       second[1].put.content = Buffer.from("{}");
     }
-    world.backend.ask("v1/configmaps", { chunkSize: 7 });
+    world.backend.ask("configmaps", { chunkSize: 7 });
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({
       listed: 200n,
       equal: 198n,
@@ -140,7 +140,7 @@ describe("an agent", () => {
     world.backend.disconnect();
     await world.settle(5_000);
     expect(world.agent.counters.sessions).toBe(2);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.received.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
     expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 1n]);
   });
@@ -167,17 +167,17 @@ describe("an agent", () => {
       world.configMap(name, "1");
     }
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(5_000);
     await world.stop();
     for (const name of names) {
-      world.cluster.delete("/configmaps", "default", name);
+      world.cluster.delete("configmaps", "default", name);
     }
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT, chunkSize: 3 });
+    world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 3 });
     await world.settle(5_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ deleted: 100n });
-    expect(world.backend.contents("/configmaps")).toEqual({});
+    expect(world.backend.contents("configmaps")).toEqual({});
   });
 
   it("refuses a batch of an unknown type by name", async () => {
@@ -198,17 +198,17 @@ describe("an agent", () => {
     await using world = new AgentWorld();
     world.configMap("a", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    const before = world.backend.contents("/configmaps");
-    world.cluster.delete("/namespaces", "", "kube-system");
+    const before = world.backend.contents("configmaps");
+    world.cluster.delete("namespaces", "", "kube-system");
     world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
-    world.cluster.faults.loseNextWatchEvent("/configmaps");
-    world.cluster.delete("/configmaps", "default", "a");
-    world.backend.ask("v1/configmaps");
+    world.cluster.faults.loseNextWatchEvent("configmaps");
+    world.cluster.delete("configmaps", "default", "a");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     await expect(world.ended).rejects.toThrow("expected the cluster with kube-system uid");
-    expect(world.backend.contents("/configmaps")).toEqual(before);
+    expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("ClusterChanged");
   });
 
@@ -227,9 +227,9 @@ describe("an agent", () => {
     world.configMap("a", "1");
     world.configMap("b", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT, managed: ["default/b", "default/c"] });
+    world.backend.ask("configmaps", { trigger: CONNECT, managed: ["default/b", "default/c"] });
     await world.settle(2_000);
-    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["default/a"]);
+    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/a"]);
   });
 
   it("says which deletes a list found and which a watch saw", async () => {
@@ -237,13 +237,13 @@ describe("an agent", () => {
     world.configMap("a", "1");
     world.configMap("b", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    world.cluster.delete("/configmaps", "default", "a");
+    world.cluster.delete("configmaps", "default", "a");
     await world.settle();
-    world.cluster.faults.loseNextWatchEvent("/configmaps");
-    world.cluster.delete("/configmaps", "default", "b");
-    world.backend.ask("v1/configmaps");
+    world.cluster.faults.loseNextWatchEvent("configmaps");
+    world.cluster.delete("configmaps", "default", "b");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     const reasons = world.backend.received.flatMap(({ message }) =>
       message.case === "batch"
@@ -261,12 +261,12 @@ describe("an agent", () => {
       world.configMap(`c${i}`, "1");
     }
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    world.backend.ask("v1/configmaps", { chunkSize: 5 });
+    world.backend.ask("configmaps", { chunkSize: 5 });
     await world.settle(70_000);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Overflow");
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
   it("drops a comparison with its session, and takes the next one", async () => {
@@ -274,13 +274,13 @@ describe("an agent", () => {
     world.configMap("a", "1");
     world.configMap("b", "1");
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    world.backend.ask("v1/configmaps", { chunkSize: 1, only: [0] });
+    world.backend.ask("configmaps", { chunkSize: 1, only: [0] });
     await world.settle(100);
     world.backend.disconnect();
     await world.settle(5_000);
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     expect(world.backend.reconciled).toHaveLength(2);
     expect(world.backend.reconciled[1]).toMatchObject({ equal: 2n, firstSequence: 2n });

@@ -13,9 +13,9 @@ async function startedWith(names: readonly string[]): Promise<AgentWorld> {
     world.configMap(name, "1");
   }
   await world.start();
-  world.backend.ask("v1/configmaps", { trigger: CONNECT });
+  world.backend.ask("configmaps", { trigger: CONNECT });
   await world.settle(2_000);
-  expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+  expect(world.backend.contents("configmaps")).toEqual(world.truth());
   return world;
 }
 
@@ -25,16 +25,16 @@ describe("R6: a stale list", () => {
     const past = world.cluster.store.revision;
     world.configMap("new", "1");
     await world.settle();
-    const before = world.backend.contents("/configmaps");
+    const before = world.backend.contents("configmaps");
     world.cluster.faults.staleLists = { revision: past, affects: "all" };
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(1_000);
     world.cluster.faults.staleLists = undefined;
-    expect(world.backend.contents("/configmaps")).toEqual(before);
+    expect(world.backend.contents("configmaps")).toEqual(before);
     await world.settle(10_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 2n, put: 0n, deleted: 0n });
-    expect(world.backend.incarnations.get("/configmaps") ?? 0n).toBe(0n);
+    expect(world.backend.incarnations.get("configmaps") ?? 0n).toBe(0n);
   });
 
   it("is refused after a watch that expired", async () => {
@@ -52,8 +52,8 @@ describe("R6: a stale list", () => {
     await world.settle(1_500);
     world.cluster.faults.staleLists = undefined;
     await world.settle(30_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
-    expect(world.backend.incarnations.get("/configmaps") ?? 0n).toBe(0n);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.backend.incarnations.get("configmaps") ?? 0n).toBe(0n);
   });
 });
 
@@ -61,17 +61,17 @@ describe("R7: a continue token that expires", () => {
   it("makes no list of the pages before it", async () => {
     const names = Array.from({ length: 1_200 }, (_, i) => `c${i}`);
     await using world = await startedWith(names);
-    const before = world.backend.contents("/configmaps");
+    const before = world.backend.contents("configmaps");
     world.cluster.faults.answerNext({
       status: 410,
       reason: "Expired",
       matches: (url) => url.includes("continue="),
     });
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(before);
+    expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Expired");
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 1_200n, equal: 1_200n });
   });
@@ -86,14 +86,14 @@ describe("R8: the gap between list and watch", () => {
       const response = await go();
       if (isList(path, query) && ++lists === 1) {
         world.configMap("b", "1");
-        world.cluster.delete("/configmaps", "default", "a");
+        world.cluster.delete("configmaps", "default", "a");
       }
       return response;
     };
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
   it("finds by a new list what happened while the watch was away too long", async () => {
@@ -101,13 +101,13 @@ describe("R8: the gap between list and watch", () => {
     world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
     world.cluster.breakWatches();
     await world.settle(1_000);
-    world.cluster.delete("/configmaps", "default", "a");
+    world.cluster.delete("configmaps", "default", "a");
     world.configMap("b", "2");
     world.configMap("d", "1");
     world.cluster.compact();
     world.intercept = (_request, go) => go();
     await world.settle(60_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters.lists).toBe(2);
   });
 });
@@ -139,19 +139,19 @@ describe("R11: what is not a finished list", () => {
     "%d is not an empty list, neither for a run nor after 410",
     async (status) => {
       await using world = await startedWith(["a", "b"]);
-      const before = world.backend.contents("/configmaps");
+      const before = world.backend.contents("configmaps");
       world.intercept = ({ path }, go) => (path.endsWith("/configmaps") ? respond(status) : go());
       world.cluster.breakWatches();
-      world.backend.ask("v1/configmaps");
+      world.backend.ask("configmaps");
       await world.settle(120_000);
-      expect(world.backend.contents("/configmaps")).toEqual(before);
+      expect(world.backend.contents("configmaps")).toEqual(before);
       expect(world.backend.reconciled.at(-1)?.failure?.reason).toMatch(
         /^(Forbidden|NotFound|InternalError|ServiceUnavailable)$/,
       );
       world.intercept = (_request, go) => go();
       world.configMap("c", "1");
       await world.settle(120_000);
-      expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+      expect(world.backend.contents("configmaps")).toEqual(world.truth());
     },
   );
 
@@ -161,11 +161,11 @@ describe("R11: what is not a finished list", () => {
     ["no version", { metadata: {}, items: [] }],
   ])("%s is none", async (_name, body) => {
     await using world = await startedWith(["a"]);
-    const before = world.backend.contents("/configmaps");
+    const before = world.backend.contents("configmaps");
     world.intercept = ({ path, query }, go) => (isList(path, query) ? respond(200, body) : go());
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
-    expect(world.backend.contents("/configmaps")).toEqual(before);
+    expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("MalformedAnswer");
   });
 });
@@ -173,7 +173,7 @@ describe("R11: what is not a finished list", () => {
 describe("what is in flight", () => {
   it.each([
     ["a change", (world: AgentWorld) => world.configMap("a", "2")],
-    ["a deletion", (world: AgentWorld) => world.cluster.delete("/configmaps", "default", "a")],
+    ["a deletion", (world: AgentWorld) => world.cluster.delete("configmaps", "default", "a")],
   ])(
     "R1: %s is no finding: the comparison waits a moment for what the watch is about to deliver",
     async (_name, happen) => {
@@ -186,11 +186,11 @@ describe("what is in flight", () => {
           : { ...response, body: delayed(world, response.body, 200) };
       };
       await world.start();
-      world.backend.ask("v1/configmaps", { trigger: CONNECT });
+      world.backend.ask("configmaps", { trigger: CONNECT });
       await world.settle(2_000);
       const sent = world.backend.received.length;
       happen(world);
-      world.backend.ask("v1/configmaps");
+      world.backend.ask("configmaps");
       await world.settle(2_000);
       const batches = world.backend.received
         .slice(sent)
@@ -216,7 +216,7 @@ describe("what is in flight", () => {
     };
     const sent = world.backend.received.length;
     await world.settle(60_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     const versions = world.backend.received
       .slice(sent)
       .flatMap(({ message }) =>
@@ -241,12 +241,12 @@ describe("R16: an etcd restored from a backup", () => {
     // The same version numbers as before, for other writes.
     world.configMap("a", "new timeline");
     await world.settle(60_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
-    expect(world.backend.incarnations.get("/configmaps")).toBe(1n);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.backend.incarnations.get("configmaps")).toBe(1n);
     world.configMap("b", "later");
     await world.settle();
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
-    world.backend.ask("v1/configmaps");
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({
       equal: 2n,
@@ -267,10 +267,10 @@ describe("R16: an etcd restored from a backup", () => {
     await world.stop();
     world.cluster.restore(backup);
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(60_000);
-    expect(world.backend.contents("/configmaps")).toEqual(world.truth());
-    expect(world.backend.incarnations.get("/configmaps")).toBe(2n);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.backend.incarnations.get("configmaps")).toBe(2n);
   });
 });
 
@@ -288,13 +288,13 @@ describe("R17: versions that do not compare", () => {
         : response;
     };
     await world.start();
-    world.backend.ask("v1/configmaps", { trigger: CONNECT });
+    world.backend.ask("configmaps", { trigger: CONNECT });
     await world.settle(2_000);
     expect(world.agent.counters.watches).toBe(0);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listVersion: "", put: 1n });
-    const put = world.backend.rows.get("/configmaps")?.get("default/a")?.put;
+    const put = world.backend.rows.get("configmaps")?.get("default/a")?.put;
     expect(put).toMatchObject({ observedVersion: "", resourceVersion: expect.stringMatching(/^v-\d+$/) });
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 1n, put: 0n });
   });
@@ -313,12 +313,12 @@ describe("an object that has no canonical form", () => {
     world.configMap("good", "1");
     await world.settle();
     expect(world.agent.counters.quarantined).toBe(1);
-    const rows = world.backend.rows.get("/configmaps");
+    const rows = world.backend.rows.get("configmaps");
     expect(rows?.get("default/bad")?.put).toMatchObject({
       quarantineReason: expect.stringMatching(/Infinity|number/),
     });
     rows?.delete("default/good");
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
     const last = world.backend.reconciled.at(-1);
     expect(last).toMatchObject({ put: 1n, equal: 2n });
@@ -332,7 +332,7 @@ describe("R33: an inventory in parts", () => {
 
   it("does not count with a part missing", async () => {
     await using world = await startedWith(names);
-    world.backend.ask("v1/configmaps", { chunkSize: 2, only: [0, 2] });
+    world.backend.ask("configmaps", { chunkSize: 2, only: [0, 2] });
     await world.settle(70_000);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("IncompleteInventory");
     expect(world.backend.reconciled.at(-1)?.listVersion).toBe("");
@@ -340,13 +340,13 @@ describe("R33: an inventory in parts", () => {
 
   it("starts over with a higher attempt, and ignores what is left of the lower one", async () => {
     await using world = await startedWith(names);
-    const runId = world.backend.ask("v1/configmaps", { chunkSize: 2, only: [0] });
+    const runId = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
     await world.settle(500);
-    world.backend.ask("v1/configmaps", { chunkSize: 3, only: [0], runId, attempt: 2 });
-    world.backend.ask("v1/configmaps", { chunkSize: 2, only: [1, 2], runId, attempt: 1 });
+    world.backend.ask("configmaps", { chunkSize: 3, only: [0], runId, attempt: 2 });
+    world.backend.ask("configmaps", { chunkSize: 2, only: [1, 2], runId, attempt: 1 });
     await world.settle(500);
     expect(world.backend.reconciled).toHaveLength(1);
-    world.backend.ask("v1/configmaps", { chunkSize: 3, only: [1], runId, attempt: 2 });
+    world.backend.ask("configmaps", { chunkSize: 3, only: [1], runId, attempt: 2 });
     await world.settle(2_000);
     expect(world.backend.reconciled).toHaveLength(2);
     expect(world.backend.reconciled.at(-1)).toMatchObject({
@@ -360,8 +360,8 @@ describe("R33: an inventory in parts", () => {
 
   it("takes a part that comes twice once", async () => {
     await using world = await startedWith(names);
-    const runId = world.backend.ask("v1/configmaps", { chunkSize: 2, only: [0] });
-    world.backend.ask("v1/configmaps", { chunkSize: 2, runId });
+    const runId = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
+    world.backend.ask("configmaps", { chunkSize: 2, runId });
     await world.settle(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 6n, put: 0n, deleted: 0n });
   });

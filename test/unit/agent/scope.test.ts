@@ -33,18 +33,18 @@ describe("scope", () => {
   it("takes a kind in when it appears, sends it whole, and lets it go only when it is surely gone", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     await world.start();
-    expect(scope(world)).not.toContain("example.com/v1/widgets");
+    expect(scope(world)).not.toContain("widgets.v1.example.com");
     defineWidgets(world);
     await world.settle(DISCOVERY_MS + 1_000);
-    expect(scope(world)).toContain("example.com/v1/widgets");
+    expect(scope(world)).toContain("widgets.v1.example.com");
     expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 2n]);
-    expect(world.backend.contents("example.com/widgets")).toEqual(world.truth("example.com/widgets"));
+    expect(world.backend.contents("widgets.example.com")).toEqual(world.truth("widgets.example.com"));
 
-    world.cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", "widgets.example.com");
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
     await world.settle(DISCOVERY_MS + 1_000);
-    expect(scope(world)).toContain("example.com/v1/widgets");
+    expect(scope(world)).toContain("widgets.v1.example.com");
     await world.settle(DISCOVERY_MS + 1_000);
-    expect(scope(world)).not.toContain("example.com/v1/widgets");
+    expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 
   it("R11: keeps the kinds of a group that does not answer", async () => {
@@ -65,7 +65,7 @@ describe("scope", () => {
     expect(world.backend.scopes).toEqual([]);
     world.intercept = (_request, go) => go();
     await world.settle(60_000);
-    expect(scope(world)).toContain("apps/v1/deployments");
+    expect(scope(world)).toContain("deployments.v1.apps");
   });
 
   it("reads namespaces apart, each delete bounded by its own list", async () => {
@@ -74,26 +74,26 @@ describe("scope", () => {
     world.configMap("x", "1", "b");
     world.configMap("x", "1", "elsewhere");
     await world.start();
-    world.backend.ask("v1/configmaps");
+    world.backend.ask("configmaps");
     await world.settle(2_000);
-    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["a/x", "b/x"]);
+    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["a/x", "b/x"]);
     world.configMap("y", "1", "b");
-    world.cluster.delete("/configmaps", "a", "x");
+    world.cluster.delete("configmaps", "a", "x");
     await world.settle();
-    expect(Object.keys(world.backend.contents("/configmaps"))).toEqual(["b/x", "b/y"]);
+    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["b/x", "b/y"]);
   });
 
   it("R11: two complete discoveries have to lack a kind: one that could not ask does not count", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     defineWidgets(world);
     await world.start();
-    world.cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", "widgets.example.com");
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
     await world.settle(DISCOVERY_MS + 1_000);
     world.intercept = (_request, go) => go();
     await world.settle(DISCOVERY_MS);
-    expect(scope(world)).toContain("example.com/v1/widgets");
+    expect(scope(world)).toContain("widgets.v1.example.com");
     await world.settle(DISCOVERY_MS);
-    expect(scope(world)).not.toContain("example.com/v1/widgets");
+    expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 });

@@ -81,11 +81,14 @@ describe("questions to a server", () => {
       };
     };
     await withServer({ listObjects }, async (environment) => {
-      const { out, err } = await run("objects c1 --kind deployments.apps -n shop --limit 3", environment);
+      const { out, err } = await run(
+        "objects c1 --resource deployments.v1.apps -n shop --limit 3",
+        environment,
+      );
       expect(asked).toEqual([["apps", "deployments", "shop", 3]]);
       expect(out).toMatch(/deployments\.apps +shop +web .* present\n/);
-      expect(out).toMatch(/edited .* edited by hand\n.*odd .* quarantined: NUL\n/);
-      expect(err).toContain("There are more than these 3");
+      expect(out).toMatch(/edited .* edited manually\n.*odd .* quarantined: NUL\n/);
+      expect(err).toContain("There are more objects");
     });
   });
 
@@ -94,11 +97,11 @@ describe("questions to a server", () => {
     await withServer({ getObject: () => ({ object: { ref, content } }) }, async (environment) => {
       const { out } = await run("object c1 deployments.apps web -n shop", environment);
       expect(out).toContain('{\n  "big": 9007199254740993\n}\n');
-      expect(out).toContain("none: edited by hand");
+      expect(out).toContain("none: edited manually");
     });
   });
 
-  test("run: shows kinds and findings", async () => {
+  test("run: shows results and findings", async () => {
     const fleet: Partial<ServiceImpl<typeof FleetService>> = {
       getReconciliationRun: () => ({
         run: {
@@ -175,8 +178,8 @@ describe("reconcile", () => {
       expect(result.err.split("\n")).toEqual([
         expect.stringContaining("Another run of this cluster is active"),
         expect.stringContaining("REQUESTED"),
-        expect.stringContaining("COMPARING, 0 of 1 kinds compared"),
-        expect.stringContaining("1 of 1 kinds compared"),
+        expect.stringContaining("COMPARING, 0 of 1 resource types compared"),
+        expect.stringContaining("1 of 1 resource types compared"),
         "",
       ]);
       expect(result.out).toContain(id);
@@ -224,7 +227,10 @@ describe("programs", () => {
       },
     ],
     ["agent --cluster c1 --token-file /t", { token: undefined, tokenFile: "/t" }],
-    ["agent --cluster c1 --kinds v1/pods,apps/v1/deployments", { kinds: ["v1/pods", "apps/v1/deployments"] }],
+    [
+      "agent --cluster c1 --resources pods,deployments.apps --kube-context c",
+      { resources: ["pods", "deployments.apps"], kubeContext: "c" },
+    ],
     ["dev --no-drift --reconcile-interval 30s", { drift: false, churn: true, reconcileIntervalMs: 30_000 }],
   ])("%s", async (args, config) => {
     const { calls, code } = await run(args);
@@ -238,15 +244,17 @@ describe("wrong use", () => {
     ["", 2, "Usage: evenkeel"],
     ["nope", 2, "unknown command 'nope'"],
     ["clusters --nope", 2, "unknown option '--nope'"],
-    ["object c1", 2, "missing required argument 'kind'"],
+    ["object c1", 2, "missing required argument 'resource'"],
+    ["objects c1 --resource v1/pods", 2, "Expected a resource type such as pods or deployments.apps"],
+    ["object c1 apps/v1/deployments web", 2, "Expected a resource type such as pods or deployments.apps"],
     ["clusters -o xml", 2, "Allowed choices are table, json, yaml"],
     ["runs --limit 0", 2, "Expected a whole number above 0"],
-    ["server --database-url postgres://h/d", 2, "authPublicKeys: is not set: give the keys"],
-    ["dev --host 0.0.0.0", 2, "callers are not authenticated"],
+    ["server --database-url postgres://h/d", 2, "authPublicKeys: required; create a key pair"],
+    ["dev --host 0.0.0.0", 2, "dev does not authenticate callers"],
     [
       "clusters --server http://127.0.0.1:1",
       1,
-      'no server answers at http://127.0.0.1:1: start one with "evenkeel dev"',
+      'no server answers at http://127.0.0.1:1; start one with "evenkeel dev"',
     ],
   ])("%j exits with %d", async (args, code, message) => {
     const result = await run(args);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { migrateProgram } from "../../../src/config/programs/admin.ts";
-import { agentProgram } from "../../../src/config/programs/agent.ts";
+import { agentProgram, DEFAULT_EXCLUDED_RESOURCES } from "../../../src/config/programs/agent.ts";
 import { clientProgram } from "../../../src/config/programs/client.ts";
 import { devProgram } from "../../../src/config/programs/dev.ts";
 import { serverProgram } from "../../../src/config/programs/server.ts";
@@ -43,19 +43,19 @@ describe("defaults", () => {
   });
 
   test("of the agent", () => {
-    const { excludeResources: excludes, ...config } = agent({});
+    const { excludeResources, ...config } = agent({});
     expect(config).toEqual({
       server: "http://127.0.0.1:7070",
       token: undefined,
       tokenFile: undefined,
       cluster: "c1",
-      kinds: ["*"],
+      resources: ["*"],
       namespaces: [],
       kubeconfig: undefined,
-      context: undefined,
+      kubeContext: undefined,
       telemetry: { logLevel: "info", probes: undefined, traces: undefined },
     });
-    expect(excludes).toContain("v1/secrets");
+    expect(excludeResources).toEqual(DEFAULT_EXCLUDED_RESOURCES);
   });
 
   test("of dev, client and migrate", () => {
@@ -74,7 +74,9 @@ describe("defaults", () => {
       token: undefined,
       tokenFile: undefined,
     });
-    expect(() => resolveConfig(migrateProgram, none)).toThrow("databaseUrl: is not set: give --database-url");
+    expect(() => resolveConfig(migrateProgram, none)).toThrow(
+      "databaseUrl: required; set --database-url, EVENKEEL_DATABASE_URL, or databaseUrl in the --config file",
+    );
   });
 });
 
@@ -112,11 +114,13 @@ test("a flag stands above the environment, that above the file, that above the d
 });
 
 test("lists and switches", () => {
-  const resources = agent({ EVENKEEL_KINDS: "apps/v1/deployments, v1/pods", EVENKEEL_EXCLUDES: "" });
-  expect(resources.resources).toEqual(["apps/v1/deployments", "v1/pods"]);
-  expect(resources.excludeResources).toEqual([]);
-  expect(agent({ EVENKEEL_EXCLUDES: "apps/*,v1/pods" }).excludeResources).toEqual(["apps/*", "v1/pods"]);
-  expect(agent({ EVENKEEL_KINDS: "*" }).resources).toEqual(["*"]);
+  const selectResources = (resources: string) => agent({ EVENKEEL_RESOURCES: resources }).resources;
+  const exclude = (resources: string) => agent({ EVENKEEL_EXCLUDE_RESOURCES: resources }).excludeResources;
+  expect(selectResources("deployments.v1.apps, pods")).toEqual(["deployments.v1.apps", "pods"]);
+  expect(selectResources("*")).toEqual(["*"]);
+  expect(selectResources("*,secrets,*.apps")).toEqual(["*", "secrets", "*.apps"]);
+  expect(exclude("*.apps,pods")).toEqual(["*.apps", "pods"]);
+  expect(exclude("")).toEqual([]);
   const environment = { EVENKEEL_DRIFT: "false" };
   expect(resolveConfig(devProgram, { flags: { churn: false }, environment })).toMatchObject({
     churn: false,
@@ -134,16 +138,16 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     [
       "key in a file",
       () => serverFromFile("prot: 1"),
-      "config.yaml): no such key is known: expected host, port",
+      "config.yaml): unknown key; expected one of host, port",
     ],
-    ["file that is missing", () => server({}, { config: "/no/file" }), "/no/file cannot be read"],
-    ["file that is no YAML", () => serverFromFile("a: [1"), "is not valid YAML"],
+    ["file that is missing", () => server({}, { config: "/no/file" }), "/no/file: cannot be read"],
+    ["file that is no YAML", () => serverFromFile("a: [1"), "not valid YAML"],
     [
       "file that is no mapping",
       () => serverFromFile("[1]"),
       "expected a mapping of keys to values, found [1]",
     ],
-    ["variable", () => server({ EVENKEEL_PROT: "1" }), "EVENKEEL_PROT (environment): no such variable"],
+    ["variable", () => server({ EVENKEEL_PROT: "1" }), "EVENKEEL_PROT (environment): unknown variable"],
     [
       "port in the environment",
       () => server({ EVENKEEL_PORT: "70700" }),
@@ -159,19 +163,15 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     [
       "host of dev that others reach",
       () => resolveConfig(devProgram, { flags: { host: "0.0.0.0" }, environment: {} }),
-      "because callers are not authenticated, found",
+      "because dev does not authenticate callers, found",
     ],
     ["level", () => server({ EVENKEEL_LOG_LEVEL: "loud" }), "one of debug, info, warn, error, silent, found"],
     ["cluster's name", () => agent({ EVENKEEL_CLUSTER: "A_b" }), "a DNS subdomain such as prod-1, found"],
-    ["kind", () => agent({ EVENKEEL_KINDS: "pods" }), '"*", or a list of kinds'],
-    ["resource in two versions", () => agent({ EVENKEEL_KINDS: "a/v1/b,a/v2/b" }), "each resource once"],
-    ["no kinds", () => agent({ EVENKEEL_KINDS: "" }), '"*", or a list of kinds'],
-    [
-      "exclude",
-      () => agent({ EVENKEEL_EXCLUDES: "*" }),
-      "a list of kinds (apps/v1/deployments, v1/pods) and groups",
-    ],
-    ["star among kinds", () => agent({ EVENKEEL_KINDS: "*,v1/pods" }), '"*", or a list of kinds'],
+    ["resource type", () => agent({ EVENKEEL_RESOURCES: "v1/pods" }), "a list of resource types (pods,"],
+    ["resource in two versions", () => agent({ EVENKEEL_RESOURCES: "b.v1.a,b.v2.a" }), "each once"],
+    ["resource types, none", () => agent({ EVENKEEL_RESOURCES: "" }), "a list of resource types (pods,"],
+    ["excluded path", () => agent({ EVENKEEL_EXCLUDE_RESOURCES: "apps/*" }), "and groups (*.apps), found"],
+    ["exclusion of all", () => agent({ EVENKEEL_EXCLUDE_RESOURCES: "*" }), "and groups (*.apps), found"],
     ["url", () => agent({ EVENKEEL_SERVER: "localhost:7070" }), "a URL such as http://127.0.0.1:7070, found"],
   ])("%s", (_, resolve, message) => {
     expect(resolve).toThrow(ConfigError);

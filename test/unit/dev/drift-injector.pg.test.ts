@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { DRIFT_TYPES, type InjectedDrift } from "../../../src/dev/drift.ts";
 import { createDriftInjector } from "../../../src/dev/drift-injector.ts";
+import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { createWorkload } from "../../../src/simulation/workload.ts";
@@ -32,7 +33,7 @@ describeWithPostgres("the drift injector", (database) => {
   const fill = async (): Promise<void> => {
     await client.query("DELETE FROM kubernetes_object");
     for (const { group, resource, version } of cluster.resources()) {
-      for (const object of cluster.list(`${group}/${resource}`)) {
+      for (const object of cluster.list(resourceTypeKey({ group, resource }))) {
         await client.query(
           `INSERT INTO kubernetes_object (account, cluster, api_group, resource, namespace, name, api_version, state, uid,
              resource_version, observed_version, content, checksum)
@@ -48,7 +49,7 @@ describeWithPostgres("the drift injector", (database) => {
   };
   const read = async (): Promise<Map<string, Row>> => {
     const { rows } = await client.query<Row & { key: string }>(
-      `SELECT api_group || '/' || resource || '/' || namespace || '/' || name AS key,
+      `SELECT concat_ws('.', resource, nullif(api_group, '')) || '/' || namespace || '/' || name AS key,
          uid, observed_version::text, content::text, checksum FROM kubernetes_object`,
     );
     return new Map(rows.map(({ key, ...row }) => [key, row]));

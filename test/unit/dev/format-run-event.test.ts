@@ -16,7 +16,7 @@ import { formatDriftEvent, formatRunEvent } from "../../../src/dev/format-run-ev
 describe("the demo's story", () => {
   const at = (seconds: number): Date => new Date(Date.UTC(2026, 0, 1, 12, 0, seconds));
   const drift = (type: DriftType, seconds: number, ...names: [string, ...string[]]): InjectedDrift => {
-    const [first, ...more] = names.map((name) => ({ resourceKey: "/services", namespace: "shop", name }));
+    const [first, ...more] = names.map((name) => ({ resourceKey: "services", namespace: "shop", name }));
     return { type, time: at(seconds), objects: first === undefined ? expect.fail() : [first, ...more] };
   };
   const run = (

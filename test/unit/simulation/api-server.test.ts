@@ -29,7 +29,7 @@ describe("the simulated API server over HTTP", () => {
     }
   };
   const touch = (size = 0): void => {
-    cluster.update("/configmaps", "a", "x", (object) => ({ ...object, data: { filler: "x".repeat(size) } }));
+    cluster.update("configmaps", "a", "x", (object) => ({ ...object, data: { filler: "x".repeat(size) } }));
   };
 
   it("answers a list, an error with Retry-After, and a method that it does not have", async () => {

@@ -7,11 +7,11 @@ describe("MvccStore", () => {
   it("numbers the writes to all keys with one counter", () => {
     const store = new MvccStore<string>();
     expect(store.revision).toBe(1);
-    expect(store.write("/pods", "a/x", "1").revision).toBe(2);
-    expect(store.write("/nodes", "n", "1").revision).toBe(3);
-    expect(store.write("/pods", "a/x", undefined)).toEqual({
+    expect(store.write("pods", "a/x", "1").revision).toBe(2);
+    expect(store.write("nodes", "n", "1").revision).toBe(3);
+    expect(store.write("pods", "a/x", undefined)).toEqual({
       revision: 4,
-      prefix: "/pods",
+      prefix: "pods",
       key: "a/x",
       value: undefined,
       previous: "1",
@@ -21,10 +21,10 @@ describe("MvccStore", () => {
   it("orders keys by their UTF-8 bytes", () => {
     const store = new MvccStore<number>();
     for (const key of ["a/x", "a-b/x", "\u{1f600}", "\u{ffff}", "a"]) {
-      store.write("/p", key, 1);
+      store.write("p", key, 1);
     }
     // As UTF-16 the last two stand the other way round.
-    expect(store.list("/p").map(({ key }) => key)).toEqual(["a", "a-b/x", "a/x", "\u{ffff}", "\u{1f600}"]);
+    expect(store.list("p").map(({ key }) => key)).toEqual(["a", "a-b/x", "a/x", "\u{ffff}", "\u{1f600}"]);
   });
 
   it("gives every revision back as it was, with compactions in between", async () => {
@@ -41,16 +41,16 @@ describe("MvccStore", () => {
         } else {
           present[key] = value;
         }
-        history.set(store.write("/p", key, value).revision, { ...present });
+        history.set(store.write("p", key, value).revision, { ...present });
         if (random.float() < 0.02) {
           store.compact(store.revision - drawIndex(random, 10));
         }
       }
       for (const [revision, expected] of history) {
         if (revision < store.compactedRevision) {
-          expect(() => store.list("/p", revision)).toThrow(CompactedError);
+          expect(() => store.list("p", revision)).toThrow(CompactedError);
         } else {
-          const entries = store.list("/p", revision).map(({ key, value }) => [key, value]);
+          const entries = store.list("p", revision).map(({ key, value }) => [key, value]);
           expect(Object.fromEntries(entries)).toEqual(expected);
         }
       }
@@ -59,25 +59,25 @@ describe("MvccStore", () => {
 
   it("refuses what is compacted and what is in the future", () => {
     const store = new MvccStore<string>();
-    store.write("/p", "a", "1");
-    store.write("/p", "a", "2");
+    store.write("p", "a", "1");
+    store.write("p", "a", "2");
     store.compact(2);
-    expect(store.get("/p", "a", 2)?.value).toBe("1");
-    expect(store.eventsAfter("/p", 2).map(({ value }) => value)).toEqual(["2"]);
-    expect(() => store.list("/p", 1)).toThrow(CompactedError);
-    expect(() => store.eventsAfter("/p", 1)).toThrow(CompactedError);
-    expect(() => store.list("/p", 4)).toThrow(FutureRevisionError);
-    expect(store.eventsAfter("/p", 4)).toEqual([]);
+    expect(store.get("p", "a", 2)?.value).toBe("1");
+    expect(store.eventsAfter("p", 2).map(({ value }) => value)).toEqual(["2"]);
+    expect(() => store.list("p", 1)).toThrow(CompactedError);
+    expect(() => store.eventsAfter("p", 1)).toThrow(CompactedError);
+    expect(() => store.list("p", 4)).toThrow(FutureRevisionError);
+    expect(store.eventsAfter("p", 4)).toEqual([]);
   });
 
   it("goes back to a revision and gives its numbers out again", () => {
     const store = new MvccStore<string>();
-    store.write("/p", "a", "1");
-    store.write("/p", "a", "2");
-    store.write("/p", "b", "1");
+    store.write("p", "a", "1");
+    store.write("p", "a", "2");
+    store.write("p", "b", "1");
     store.restore(2);
-    expect(store.list("/p")).toEqual([{ key: "a", value: "1", modRevision: 2 }]);
-    expect(store.write("/p", "c", "1").revision).toBe(3);
-    expect(store.eventsAfter("/p", 2).map(({ key }) => key)).toEqual(["c"]);
+    expect(store.list("p")).toEqual([{ key: "a", value: "1", modRevision: 2 }]);
+    expect(store.write("p", "c", "1").revision).toBe(3);
+    expect(store.eventsAfter("p", 2).map(({ key }) => key)).toEqual(["c"]);
   });
 });

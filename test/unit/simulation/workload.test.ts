@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
@@ -12,13 +13,13 @@ describe("the demo's workload", () => {
     return { clock, cluster, workload: createWorkload({ cluster }) };
   };
   const everything = (cluster: SimulatedCluster) =>
-    cluster.resources().flatMap(({ group, resource }) => cluster.list(`${group}/${resource}`));
+    cluster.resources().flatMap((served) => cluster.list(resourceTypeKey(served)));
 
   it("makes a few hundred objects, a kube-system namespace with a uid among them", () => {
     const { cluster } = create(1);
     expect(everything(cluster).length).toBeGreaterThan(200);
     expect(everything(cluster).length).toBeLessThan(500);
-    expect(cluster.get("/namespaces", "", "kube-system")?.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
+    expect(cluster.get("namespaces", "", "kube-system")?.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it("gives the same cluster for the same seed, also after changes", () => {
@@ -43,7 +44,7 @@ describe("the demo's workload", () => {
         );
       }
     }
-    expect(cluster.list("apps/deployments")).toHaveLength(24);
+    expect(cluster.list("deployments.apps")).toHaveLength(24);
     expect(everything(cluster).length).toBeLessThan(700);
   });
 

@@ -32,37 +32,59 @@ function select(resources: string[], more: Partial<ResourceSelection> = {}, from
   );
 }
 
-describe("kind selection", () => {
-  it("takes for * what can be listed and watched, in preferred versions, without noise and secrets", () => {
-    expect(select(["*"])).toEqual(["v1/nodes", "v1/pods", "apps/v1/deployments", "apps/v1beta1/old"]);
-  });
-
-  it("takes what is named, secrets and kinds that can only be listed included", () => {
-    expect(select(["v1/secrets", "lists.example.com/v1/things"])).toEqual([
-      "v1/secrets",
-      "lists.example.com/v1/things",
+describe("resource selection", () => {
+  it("takes for * what can be listed and watched, in preferred versions, without Secrets", () => {
+    expect(select(["*"])).toEqual([
+      "deployments.v1.apps",
+      "events.v1.",
+      "nodes.v1.",
+      "old.v1beta1.apps",
+      "pods.v1.",
+      "pods.v1beta1.metrics.k8s.io",
     ]);
   });
 
-  it("R31: reads a resource in one version: the named one goes before the preferred one", () => {
-    expect(select(["*", "apps/v1beta1/deployments"])).toContain("apps/v1beta1/deployments");
-    expect(select(["*", "apps/v1beta1/deployments"])).not.toContain("apps/v1/deployments");
-    expect(() => select(["apps/v1/deployments", "apps/v1beta1/deployments"])).toThrow(
+  it("takes for a group what * takes of it", () => {
+    expect(select(["*.apps", "nodes"])).toEqual(["deployments.v1.apps", "nodes.v1.", "old.v1beta1.apps"]);
+    expect(select(["*.apps"], { excludeResources: ["old.apps"] })).toEqual(["deployments.v1.apps"]);
+  });
+
+  it("takes what is named, excluded ones and those that can only be listed included", () => {
+    expect(select(["events", "things.lists.example.com"], { excludeResources: ["events"] })).toEqual([
+      "events.v1.",
+      "things.v1.lists.example.com",
+    ]);
+  });
+
+  it("takes Secrets only by name, also when nothing is excluded", () => {
+    expect(select(["*"])).not.toContain("secrets.v1.");
+    expect(select(["secrets"])).toEqual(["secrets.v1."]);
+    expect(select(["*", "secrets"], { excludeResources: ["secrets"] })).toContain("secrets.v1.");
+  });
+
+  it("R31: reads a resource in one version: the named one, else the preferred one", () => {
+    expect(select(["deployments.apps"])).toEqual(["deployments.v1.apps"]);
+    expect(select(["*", "deployments.v1beta1.apps"])).toContain("deployments.v1beta1.apps");
+    expect(select(["*", "deployments.v1beta1.apps"])).not.toContain("deployments.v1.apps");
+    expect(() => select(["deployments.v1.apps", "deployments.v1beta1.apps"])).toThrow(
       "one version of each resource",
     );
   });
 
-  it("leaves out what is excluded, by kind and by group", () => {
-    expect(select(["*"], { excludeResources: ["v1/nodes", "apps/*"] })).toEqual(["v1/pods"]);
+  it("leaves out what is excluded, by resource type in any version and by group", () => {
+    expect(
+      select(["*"], { excludeResources: ["nodes.v1.", "events", "*.apps", "*.metrics.k8s.io"] }),
+    ).toEqual(["pods.v1."]);
   });
 
-  it.each(["pods", "a/b/c/d", ""])("refuses %j by name", (text) => {
+  it.each(["v1/pods", "apps/v1/deployments", "pods.", ""])("refuses %j by name", (text) => {
     expect(() => select([text])).toThrow(JSON.stringify(text));
+    expect(() => select(["*"], { excludeResources: [text] })).toThrow(JSON.stringify(text));
   });
 
-  it("reads namespaced kinds in the namespaces, and the others whole", () => {
+  it("reads namespaced resources in the namespaces, and the others whole", () => {
     const { resources } = selectResources(discovery, {
-      resources: ["v1/pods", "v1/nodes"],
+      resources: ["pods", "nodes"],
       excludeResources: [],
       namespaces: ["b", "a", "b"],
     });
@@ -75,8 +97,11 @@ describe("kind selection", () => {
     const undecided = (resources: string[], excludeResources: string[] = []) =>
       selectResources(incomplete, { resources, excludeResources, namespaces: [] }).undecided;
     expect(undecided(["*"])).toEqual([broken]);
-    expect(undecided(["x.example.com/v1/things"])).toEqual([broken]);
-    expect(undecided(["v1/pods"])).toEqual([]);
-    expect(undecided(["*"], ["x.example.com/*"])).toEqual([]);
+    expect(undecided(["*.x.example.com"])).toEqual([broken]);
+    expect(undecided(["things.x.example.com"])).toEqual([broken]);
+    expect(undecided(["things.v1.x.example.com"])).toEqual([broken]);
+    expect(undecided(["things.v2.x.example.com"])).toEqual([]);
+    expect(undecided(["pods", "*.apps"])).toEqual([]);
+    expect(undecided(["*"], ["*.x.example.com"])).toEqual([]);
   });
 });

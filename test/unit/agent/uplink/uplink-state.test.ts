@@ -15,17 +15,13 @@ import {
 } from "../../../../src/agent/uplink/batch-items.ts";
 import type { Change } from "../../../../src/agent/uplink/change.ts";
 import { type DeclaredScope, UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
-import { parseResourceType, resourceTypeKey } from "../../../../src/domain/resource-type.ts";
+import { resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 
-const PODS = resourceTypeOf("v1/pods");
-const NODES = resourceTypeOf("v1/nodes");
+const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
+const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
 const LIMITS = { maxItems: 3, maxBytes: 2_000 };
 const SESSION = { maxUnacknowledgedBytes: 6_000 };
 const RUN = { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 };
-
-function resourceTypeOf(text: string): ResourceType {
-  return parseResourceType(text) ?? create(ResourceTypeSchema);
-}
 
 function put(name: string, version: number, { resourceType = PODS, uid = "u", bytes = 2 } = {}): Change {
   const object = { metadata: { name, namespace: "a", uid, resourceVersion: String(version) } };
@@ -130,7 +126,7 @@ describe("UplinkState", () => {
 
   it("R31: drops at reconnect what is about kinds that left the scope, by group and resource", () => {
     const state = openState();
-    state.offer(put("x", 1, { resourceType: resourceTypeOf("v2/pods") }));
+    state.offer(put("x", 1, { resourceType: { ...PODS, version: "v2" } }));
     state.offer(put("n", 2, { resourceType: NODES }));
     state.declareScope(scopeOf([PODS]));
     state.openSession(SESSION);
@@ -338,7 +334,7 @@ class Model {
       case "batch":
         expect(message.value.items.length).toBeLessThanOrEqual(LIMITS.maxItems); // U6
         for (const item of message.value.items) {
-          const object = `${message.value.resourceType ? resourceTypeKey(message.value.resourceType) : ""} ${item.message.value?.ref?.name}`;
+          const object = `${resourceTypeKey(message.value.resourceType)} ${item.message.value?.ref?.name}`;
           const version = Number(observedVersionOf(item));
           const marker = this.#markers[0]?.get(object);
           // U3, backwards: a change offered behind a marker that is still to come.

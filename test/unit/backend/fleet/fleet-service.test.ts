@@ -189,7 +189,11 @@ describe("what is not there is NOT_FOUND, by name", () => {
     ['no cluster "c9"', (client) => client.listObjects({ clusters: ["c9"] })],
     ['no cluster "c9"', (client) => client.listReconciliationRuns({ clusters: ["c9"] })],
     [
-      "no pods a/x in cluster c1",
+      'no cluster "c9"',
+      (client) => client.getObject({ cluster: "c9", ref: { resourceType, namespace: "a", name: "x" } }),
+    ],
+    [
+      'no pods a/x in cluster "c1"',
       (client) => client.getObject({ cluster: "c1", ref: { resourceType, namespace: "a", name: "x" } }),
     ],
     [`no reconciliation run ${id}`, (client) => client.getReconciliationRun({ id })],

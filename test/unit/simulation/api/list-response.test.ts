@@ -25,7 +25,7 @@ describe("lists of the simulated cluster", () => {
 
   it("whose token has expired are answered with 410 and a token that goes on with the newest", async () => {
     const first = await list({ limit: "1" });
-    cluster.delete("/configmaps", "a", "y");
+    cluster.delete("configmaps", "a", "y");
     cluster.compact();
     const second = await list({ limit: "1", continue: first.body.metadata.continue });
     expect(second).toMatchObject({ status: 410, body: { kind: "Status", reason: "Expired", code: 410 } });
@@ -35,7 +35,7 @@ describe("lists of the simulated cluster", () => {
   });
 
   it("at a compacted version are answered with 410", async () => {
-    cluster.delete("/configmaps", "a", "y");
+    cluster.delete("configmaps", "a", "y");
     cluster.compact();
     const { status, body } = await list({ resourceVersion: "2", resourceVersionMatch: "Exact" });
     expect(status).toBe(410);

@@ -24,10 +24,10 @@ describe("watches of the simulated cluster", () => {
   });
 
   const put = (name: string): void => {
-    if (cluster.get("/configmaps", "a", name) === undefined) {
+    if (cluster.get("configmaps", "a", name) === undefined) {
       cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "a", name } });
     } else {
-      cluster.update("/configmaps", "a", name, (object) => ({ ...object, data: {} }));
+      cluster.update("configmaps", "a", name, (object) => ({ ...object, data: {} }));
     }
   };
 
@@ -76,7 +76,7 @@ describe("watches of the simulated cluster", () => {
 
   it("never tell of an event that is lost, not even after coming again from before it", async () => {
     const watch = await open({ resourceVersion: "1", timeoutSeconds: "10" });
-    cluster.faults.loseNextWatchEvent("/configmaps");
+    cluster.faults.loseNextWatchEvent("configmaps");
     put("lost");
     put("sent");
     await clock.advance(10_000);
@@ -86,7 +86,7 @@ describe("watches of the simulated cluster", () => {
     await clock.advance(10_000);
     await again.ended;
     expect(again.names()).toEqual(["sent"]);
-    expect(cluster.get("/configmaps", "a", "lost")).toBeDefined();
+    expect(cluster.get("configmaps", "a", "lost")).toBeDefined();
   });
 
   it("end with an ERROR event when their version is compacted", async () => {
@@ -184,8 +184,8 @@ describe("watches of the simulated cluster", () => {
       spec,
     });
     cluster.create({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "w" } });
-    cluster.delete("apiextensions.k8s.io/customresourcedefinitions", "", metadata.name);
-    expect(cluster.eventsAfter("example.com/widgets", 1).map(({ value }) => value?.metadata.name)).toEqual([
+    cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", metadata.name);
+    expect(cluster.eventsAfter("widgets.example.com", 1).map(({ value }) => value?.metadata.name)).toEqual([
       "w",
       undefined,
     ]);

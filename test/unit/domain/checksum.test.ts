@@ -1,0 +1,13 @@
+import { describe, expect, it } from "vitest";
+import { checksumOf, sameChecksum } from "../../../src/domain/checksum.ts";
+
+describe("checksums", () => {
+  it("are SHA-256", () => {
+    expect(Buffer.from(checksumOf(Buffer.from("abc"))).toString("hex")).toMatch(/^ba7816bf8f01cfea/);
+  });
+
+  it("that are empty equal nothing", () => {
+    expect(sameChecksum(new Uint8Array(), new Uint8Array())).toBe(false);
+    expect(sameChecksum(checksumOf(Buffer.from("a")), checksumOf(Buffer.from("a")))).toBe(true);
+  });
+});
