@@ -5,44 +5,36 @@ import { createAdminCommand } from "./commands/admin.ts";
 import { createClusterCommand, createClustersCommand } from "./commands/clusters.ts";
 import { createDlqCommand } from "./commands/dlq.ts";
 import { createObjectCommand, createObjectsCommand } from "./commands/objects.ts";
-import {
-  createAgentCommand,
-  createBackendCommand,
-  createDevCommand,
-  createIngesterCommand,
-  createMigrateCommand,
-  createServerCommand,
-} from "./commands/programs.ts";
+import { createProgramCommands } from "./commands/programs.ts";
 import { createReconcileCommand } from "./commands/reconcile.ts";
 import { createRunCommand, createRunsCommand } from "./commands/runs.ts";
 import { createTokenCommand } from "./commands/token.ts";
 import type { CliContext } from "./context.ts";
 
 const description =
-  "A central copy of many Kubernetes clusters' objects in Postgres, kept true by reconciliation.";
+  "A central copy of the objects of many Kubernetes clusters in Postgres, kept correct by reconciliation.";
 
 const examples = `
 Examples:
-  $ evenkeel dev                  everything on this machine, with a simulated cluster
-  $ evenkeel clusters             what is connected, and since when it is verified
-  $ evenkeel reconcile demo       compare now, and show what was wrong
+  $ evenkeel dev
+  $ evenkeel clusters
+  $ evenkeel reconcile dev
 
-Every flag has a variable of the environment, named in its help, and a key in the file that --config names.
+Each flag of the configuration has an environment variable, shown in its help, and a key in the --config file.
 `;
 
-/** The command line. Errors of its use are thrown as commander's `CommanderError`. */
+/**
+ * Creates the command line.
+ *
+ * @throws CommanderError for wrong usage, from its `parseAsync`.
+ */
 function createCli(context: CliContext, version: string): Command {
   const cli = new Command("evenkeel")
     .description(description)
     .version(version)
     .addHelpText("after", examples);
   const commands = [
-    createDevCommand(context),
-    createServerCommand(context),
-    createBackendCommand(context),
-    createIngesterCommand(context),
-    createAgentCommand(context),
-    createMigrateCommand(context),
+    ...createProgramCommands(context),
     createTokenCommand(context),
     createAdminCommand(context),
     createDlqCommand(context),
@@ -68,12 +60,12 @@ function withSubcommands(command: Command): Command[] {
   return [command, ...command.commands.flatMap(withSubcommands)];
 }
 
-/** What a process that was interrupted exits with when it has not reached its aim, as shells have it. */
-const interrupted = 130;
+/** Exit code of a process that a signal interrupted, as in shells. */
+const INTERRUPTED = 130;
 
 /**
- * Runs a command line and returns what the process exits with: 0 when it did what was asked, 1 when that failed, 2 when
- * it was asked wrongly. Whatever fails is told in one message; never throws.
+ * Runs a command line and returns the exit code: 0 for success, 1 for failure, 2 for wrong usage. Prints one message for
+ * an error; never throws.
  */
 export async function runCli(
   context: Omit<CliContext, "setExitCode">,
@@ -89,18 +81,18 @@ export async function runCli(
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version come this way too; commander has told the rest.
+      // Also thrown for --help and --version; commander has printed the message.
       return error.exitCode === 0 ? 0 : 2;
     }
     if (context.signal.aborted && isInterruption(context.signal, error)) {
-      return interrupted;
+      return INTERRUPTED;
     }
     context.printError(`evenkeel: ${error instanceof ConnectError ? error.rawMessage : toMessage(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
 }
 
-/** Whether the error only says that the process was told to end. */
+/** True if the error is only a result of the abort. */
 function isInterruption(signal: AbortSignal, error: unknown): boolean {
   return (
     error === signal.reason ||

@@ -4,9 +4,9 @@ import type { IngesterConfig } from "../config/programs/ingester.ts";
 import type { BackendConfig, ServerConfig } from "../config/programs/server.ts";
 import type { Clock } from "../lib/clock.ts";
 
-/** What commands have of the outside world. */
+/** Access of commands to the outside world. */
 export interface CliContext {
-  /** Aborts when the process shall end. */
+  /** Aborts when the process is asked to end. */
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -16,7 +16,7 @@ export interface CliContext {
   readonly printError: (text: string) => void;
   /** Reads standard input to its end. */
   readonly readInput: () => Promise<string>;
-  /** Sets what the process exits with when nothing else goes wrong; 0 unless set. */
+  /** Sets the exit code of a command that does not fail; 0 unless set. */
   readonly setExitCode: (code: number) => void;
   readonly programs: Programs;
 }

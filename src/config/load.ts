@@ -3,6 +3,7 @@ import { parseDocument } from "yaml";
 import { ConfigError, toMessage } from "../lib/errors.ts";
 import { isServiceLink } from "./environment.ts";
 import { type Field, type Fields, toFlag, toVariable, type ValuesOf } from "./field.ts";
+import { invalidConfig } from "./invalid-config.ts";
 
 /** Where configuration comes from. */
 export interface ConfigSources {
@@ -15,7 +16,7 @@ export interface ConfigSources {
 /** A value and where it was found. */
 interface Found {
   readonly value: unknown;
-  /** For people: "flag --port". */
+  /** For errors: "flag --port". */
   readonly origin: string;
 }
 
@@ -23,8 +24,7 @@ interface Found {
  * The values of a program's keys: from flags, else the environment, else the file, else the default.
  *
  * @param knownKeys keys of all programs, because they share one environment: a variable of none of them is refused.
- * @throws ConfigError that lists everything that is wrong, each with its key, where it stands, what was expected and
- * what was found.
+ * @throws ConfigError that lists all problems, each with its key, its origin, the expected and the found value.
  */
 export function loadConfig<F extends Fields>(
   fields: F,
@@ -47,11 +47,13 @@ export function loadConfig<F extends Fields>(
     } else if (field.optional === true) {
       values[key] = undefined;
     } else {
-      problems.push(`${key}: is not set: give ${toFlag(key)}, ${toVariable(key)} or a file with it`);
+      problems.push(
+        `${key}: required; set ${toFlag(key)}, ${toVariable(key)}, or ${key} in the --config file`,
+      );
     }
   }
   if (problems.length > 0) {
-    throw new ConfigError(["the configuration is not valid:", ...problems].join("\n  "));
+    throw invalidConfig(...problems);
   }
   // Every key has been checked by its own schema.
   return values as ValuesOf<F>;
@@ -86,13 +88,13 @@ function unknownVariables(environment: ConfigSources["environment"], knownKeys: 
   return Object.entries(environment)
     .filter(([name, value = ""]) => name.startsWith("EVENKEEL_") && !isServiceLink(name, value))
     .filter(([name]) => !known.has(name))
-    .map(([name]) => `${name} (environment): no such variable is known`);
+    .map(([name]) => `${name} (environment): unknown variable; remove it`);
 }
 
 function unknownKeys(file: Readonly<Record<string, unknown>>, fields: Fields, origin: string): string[] {
   return Object.keys(file)
     .filter((key) => !Object.hasOwn(fields, key))
-    .map((key) => `${key} (${origin}): no such key is known: expected ${Object.keys(fields).join(", ")}`);
+    .map((key) => `${key} (${origin}): unknown key; expected one of ${Object.keys(fields).join(", ")}`);
 }
 
 function toProblem(key: string, { type, secret }: Field<unknown>, { value, origin }: Found): string {
@@ -109,14 +111,18 @@ function readConfigFile(path: string): Readonly<Record<string, unknown>> {
   const document = parseDocument(read(path), { prettyErrors: true });
   const [problem] = document.errors;
   if (problem !== undefined) {
-    throw new ConfigError(`${path} is not valid YAML: ${problem.message}`, { cause: problem });
+    throw new ConfigError(`configuration file ${path}: not valid YAML: ${problem.message}`, {
+      cause: problem,
+    });
   }
   const content: unknown = document.toJS();
   if (content === null) {
     return {};
   }
   if (typeof content !== "object" || Array.isArray(content)) {
-    throw new ConfigError(`${path}: expected a mapping of keys to values, found ${JSON.stringify(content)}`);
+    throw new ConfigError(
+      `configuration file ${path}: expected a mapping of keys to values, found ${JSON.stringify(content)}`,
+    );
   }
   return { ...content };
 }
@@ -125,6 +131,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new ConfigError(`the configuration file ${path} cannot be read: ${toMessage(cause)}`, { cause });
+    throw new ConfigError(`configuration file ${path}: cannot be read: ${toMessage(cause)}`, { cause });
   }
 }

@@ -22,7 +22,7 @@ const programs = [
 /**
  * The configuration of a program, from flags, environment and file.
  *
- * @throws ConfigError that lists everything that is wrong.
+ * @throws ConfigError that lists all problems.
  */
 export function resolveConfig<F extends Fields, Config>(
   { fields, toConfig }: Program<F, Config>,

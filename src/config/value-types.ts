@@ -5,7 +5,7 @@ import * as z from "zod/mini";
 export interface ValueType<T> {
   /** Checks a value, and translates it. */
   readonly schema: z.ZodMiniType<T>;
-  /** Completes "expected ...", for people. */
+  /** Completes "expected ..." in errors. */
   readonly expected: string;
   /** The value that a text stands for, still to be checked. */
   readonly fromText: (text: string) => unknown;
@@ -18,7 +18,7 @@ export function text(placeholder: string, expected = "a text"): ValueType<string
   return { schema: z.string().check(z.minLength(1)), expected, fromText: (value) => value, placeholder };
 }
 
-/** A TCP port; 0 takes a free one. */
+/** A TCP port; 0 is any free one. */
 export const port: ValueType<number> = {
   schema: z.int().check(z.minimum(0), z.maximum(65_535)),
   expected: "a port from 0 to 65535",
@@ -105,7 +105,7 @@ function toQuantity(units: Readonly<Record<string, number>>): z.ZodMiniType<numb
 /** An address that only this machine reaches, for programs that take every caller. */
 export const loopbackHost: ValueType<string> = {
   schema: z.string().check(z.refine(isLoopback)),
-  expected: "a loopback address (127.0.0.1, ::1, localhost), because callers are not authenticated",
+  expected: "a loopback address (127.0.0.1, ::1, localhost), because dev does not authenticate callers",
   fromText: (value) => value,
   placeholder: "address",
 };

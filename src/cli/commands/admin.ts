@@ -18,17 +18,17 @@ import { formatTable } from "../output/table.ts";
 /** `evenkeel admin ...` */
 export function createAdminCommand(context: CliContext): Command {
   return new Command("admin")
-    .summary("prepare what the programs need")
-    .description("Prepare what the programs need.")
+    .summary("prepare Pulsar")
+    .description("Prepare Pulsar.")
     .addCommand(createAdminTopicsCommand(context));
 }
 
-interface AdminTopicsFlags extends MendingFlags {
+interface AdminTopicsFlags extends ChangeFlags {
   readonly output: OutputFormat;
 }
 
 const examples = `
-Exits with 0 only when all is as it should be.
+Exits with 0 only if no difference remains.
 
 Examples:
   $ evenkeel admin topics --bus-url ws://pulsar:8080
@@ -38,68 +38,68 @@ Examples:
 
 /** `evenkeel admin topics` */
 function createAdminTopicsCommand(context: CliContext): Command {
-  const command = new Command("topics").summary("make and check Pulsar's tenant, topics and policies");
+  const command = new Command("topics").summary("create and check Pulsar's tenant, topics and policies");
   command
     .description(
-      "Make what is missing of the tenant, its namespaces, topics, subscriptions and policies in Pulsar, and say what is not as it should be. Safe to repeat, and to run twice at once.",
+      "Create the missing tenant, namespaces, topics, subscriptions and policies in Pulsar, and report differences. Safe to repeat and to run concurrently.",
     )
     .option("--dry-run", "change nothing")
-    .option("--overwrite", "also change what somebody has set to something else")
-    .addOption(createOutputOption("How to print"))
+    .option("--overwrite", "also replace existing values that differ")
+    .addOption(createOutputOption())
     .addHelpText("after", examples);
   return addConfigOptions(command, adminTopicsProgram).action(async (flags: AdminTopicsFlags) => {
     const config = configOf(adminTopicsProgram, command, context);
     const admin = await openPulsarAdmin(context, config.bus, toAdminUrl(config.bus));
     const limits = toLimits(config.bus);
-    const mending = await applyTopology(context.signal, admin, {
+    const changes = await applyTopology(context.signal, admin, {
       tenant: config.bus.tenant,
       topology: createTopology({ ...config, limits }),
       mayChange: ({ found }) => !flags.dryRun && (found === undefined || flags.overwrite === true),
     });
-    context.print(formatMending(mending, flags, flags.output));
-    if (!mending.hasSeenLimits) {
+    context.print(formatChanges(changes, flags, flags.output));
+    if (!changes.hasSeenLimits) {
       context.printError(formatUnseenLimits(limits));
     }
-    context.setExitCode(mending.remaining.length === 0 ? 0 : 1);
+    context.setExitCode(changes.remaining.length === 0 ? 0 : 1);
   });
 }
 
 function formatUnseenLimits({ maxMessageBytes, maxTextFrameBytes }: Partial<BrokerLimits>): string {
   const frames =
-    maxTextFrameBytes === undefined ? "" : ` and webSocketMaxTextFrameSize at least ${maxTextFrameBytes}`;
-  return `The broker shows its limits to superusers only: see to it that maxMessageSize is at least ${maxMessageBytes}${frames}.\n`;
+    maxTextFrameBytes === undefined ? "" : ` and webSocketMaxTextFrameSize to at least ${maxTextFrameBytes}`;
+  return `Cannot read the broker's limits (superuser only). Set maxMessageSize to at least ${maxMessageBytes}${frames}.\n`;
 }
 
-/** What the largest object needs; less where less was configured, because then larger ones are quarantined on purpose. */
+/** Returns the limits for the largest object; less if less is configured, because then larger ones are quarantined. */
 function toLimits({ url, maxMessageBytes = LARGEST_MESSAGE_BYTES }: BusSettings): Partial<BrokerLimits> {
   const largest = Math.min(maxMessageBytes, LARGEST_MESSAGE_BYTES);
   const isWebSocket = url.startsWith("ws");
   return { maxMessageBytes: largest, ...(isWebSocket && { maxTextFrameBytes: toMaxFrameBytes(largest) }) };
 }
 
-/** What was asked for with the mending. */
-interface MendingFlags {
+/** Flags that decide about changes. */
+interface ChangeFlags {
   readonly dryRun?: true;
   readonly overwrite?: true;
 }
 
-/** What differed, and what was done about it. */
-function formatMending(
-  { applied: mended, remaining: left }: TopologyChanges,
-  flags: MendingFlags,
+/** Formats the differences, and the action for each. */
+function formatChanges(
+  { applied, remaining }: TopologyChanges,
+  flags: ChangeFlags,
   format: OutputFormat,
 ): string {
   const rows = [
-    ...mended.map((difference) => toRow(difference, difference.found === undefined ? "added" : "replaced")),
-    ...left.map((difference) => toRow(difference, `left: ${toReason(difference, flags)}`)),
+    ...applied.map((difference) => toRow(difference, difference.found === undefined ? "added" : "replaced")),
+    ...remaining.map((difference) => toRow(difference, `left: ${toReason(difference, flags)}`)),
   ];
   if (format !== "table") {
     return formatJson({ differences: rows }, format);
   }
   return rows.length === 0
-    ? "Everything is as it should be.\n"
+    ? "Nothing differs.\n"
     : formatTable(
-        ["WHAT", "WANTED", "FOUND", "DONE"],
+        ["SETTING", "EXPECTED", "FOUND", "ACTION"],
         rows.map(({ what, wanted, found, done }) => [what, wanted, found ?? "", done]),
       );
 }
@@ -108,12 +108,12 @@ function toRow({ what, wanted, found }: Difference, done: string) {
   return { what, wanted, found, done };
 }
 
-function toReason({ remedy, found }: Difference, { overwrite }: MendingFlags): string {
+function toReason({ remedy, found }: Difference, { overwrite }: ChangeFlags): string {
   if (typeof remedy !== "function") {
     return remedy.advice;
   }
   if (found === undefined) {
     return "would be added";
   }
-  return overwrite === true ? "would be replaced" : "somebody has set it; --overwrite replaces it";
+  return overwrite === true ? "would be replaced" : "set to another value; --overwrite replaces it";
 }

@@ -26,8 +26,8 @@ Examples:
 /** `evenkeel dlq ...` */
 export function createDlqCommand(context: CliContext): Command {
   return new Command("dlq")
-    .summary("look at messages that could not be applied, and decide about them")
-    .description("Look at dead letters, which are messages that could not be applied, and decide about them.")
+    .summary("list, retry and drop dead letters")
+    .description("List, show, retry and drop dead letters: messages that no ingester can apply.")
     .addCommand(createDlqListCommand(context))
     .addCommand(createDlqShowCommand(context))
     .addCommand(createDlqRetryCommand(context))
@@ -52,15 +52,15 @@ Examples:
 function createDlqListCommand(context: CliContext): Command {
   const command = new Command("list").summary("list dead letters");
   command
-    .description("List dead letters, the oldest first, and why they could not be applied. They stay.")
-    .option("--account <name>", "only of this account")
-    .option("--cluster <name>", "only of this cluster")
+    .description("List dead letters, oldest first, with the reason of each. Does not remove them.")
+    .option("--account <name>", "account")
+    .option("--cluster <name>", "cluster")
     .addOption(createLimitOption(100))
-    .addOption(createOutputOption("How to print"))
+    .addOption(createOutputOption())
     .addHelpText("after", LIST_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (flags: DlqListFlags) => {
     await using letters = await openDeadLetters(command, context);
-    const { signal, clock, print, printError: tell } = context;
+    const { signal, clock, print, printError } = context;
     const found: LetterSummary[] = [];
     let more = false;
     try {
@@ -79,7 +79,7 @@ function createDlqListCommand(context: CliContext): Command {
         throw error;
       }
       context.setExitCode(1);
-      tell(`evenkeel: ${error.message}\n`);
+      printError(`evenkeel: ${error.message}\n`);
     }
     print(
       flags.output === "table"
@@ -87,7 +87,9 @@ function createDlqListCommand(context: CliContext): Command {
         : formatJson({ deadLetters: found.map(toLetterJson) }, flags.output),
     );
     if (more) {
-      tell(`There are more than these ${found.length}: see --limit, --account and --cluster.\n`);
+      printError(
+        "There are more dead letters; narrow them with --account and --cluster, or raise --limit.\n",
+      );
     }
   });
 }
@@ -110,7 +112,7 @@ function formatLetters(now: Date, letters: readonly LetterSummary[]): string {
       body,
       String(bytes),
       String(redeliveries),
-      // One line each: a reason may be somebody else's text.
+      // One line each: a reason may contain line breaks.
       reason.replace(/\s+/g, " "),
     ]),
   );
@@ -130,11 +132,11 @@ Examples:
 /** `evenkeel dlq show ID` */
 function createDlqShowCommand(context: CliContext): Command {
   const command = new Command("show").summary("show a dead letter");
-  const output = new Option("-o, --output <format>", "How to print");
+  const output = new Option("-o, --output <format>", "output format");
   command
-    .description("Show a dead letter, decoded, and why it could not be applied. It stays.")
-    .argument("<id>", 'identity of the letter, from "evenkeel dlq list"')
-    .option("--contents", "with the contents of objects, which may be secret")
+    .description("Show a dead letter, decoded, with its reason. Does not remove it.")
+    .argument("<id>", 'ID of the dead letter, as printed by "evenkeel dlq list"')
+    .option("--contents", "include contents of objects, which may be secret")
     .addOption(output.choices(["json", "yaml"]).default("yaml"))
     .addHelpText("after", SHOW_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (id: string, flags: DlqShowFlags) => {
@@ -150,12 +152,12 @@ async function find(letters: AsyncIterable<StoredDeadLetter>, id: string): Promi
       return letter;
     }
   }
-  throw new NotFoundError(`there is no dead letter ${id}: "evenkeel dlq list" shows them`);
+  throw new NotFoundError(`no dead letter ${JSON.stringify(id)}; list them with "evenkeel dlq list"`);
 }
 
 const RETRY_EXAMPLES = `
-A letter that is applied in vain again comes back as a new one. One that comes too late does no harm: what was said
-about an object after it stays.
+If a message fails again, it returns to the dead-letter topic under a new ID. Retrying an old message is safe: newer
+state always wins.
 
 Examples:
   $ evenkeel dlq retry 163:0 --bus-url ws://pulsar:8080
@@ -166,8 +168,8 @@ Examples:
 function createDlqRetryCommand(context: CliContext): Command {
   const command = new Command("retry").summary("apply dead letters again");
   command
-    .description("Put dead letters back among the events, once what made them fail is mended.")
-    .argument("<id...>", 'identities of letters, from "evenkeel dlq list"')
+    .description("Publish dead letters as events again. Repair the cause of their failure first.")
+    .argument("<id...>", 'IDs of dead letters, as printed by "evenkeel dlq list"')
     .addHelpText("after", RETRY_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (ids: string[]) => {
     await using letters = await openDeadLetters(command, context);
@@ -178,7 +180,7 @@ function createDlqRetryCommand(context: CliContext): Command {
 }
 
 const DROP_EXAMPLES = `
-What a dropped letter said of objects is found and mended by the next reconciliation run.
+The next reconciliation run repairs everything that a dropped message would have changed.
 
 Examples:
   $ evenkeel dlq drop 163:0 --bus-url ws://pulsar:8080
@@ -186,10 +188,10 @@ Examples:
 
 /** `evenkeel dlq drop ID...` */
 function createDlqDropCommand(context: CliContext): Command {
-  const command = new Command("drop").summary("forget dead letters");
+  const command = new Command("drop").summary("delete dead letters");
   command
-    .description("Forget dead letters, for good.")
-    .argument("<id...>", 'identities of letters, from "evenkeel dlq list"')
+    .description("Delete dead letters permanently.")
+    .argument("<id...>", 'IDs of dead letters, as printed by "evenkeel dlq list"')
     .addHelpText("after", DROP_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (ids: string[]) => {
     await using letters = await openDeadLetters(command, context);

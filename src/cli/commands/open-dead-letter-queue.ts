@@ -12,7 +12,7 @@ import { createSystemRandom } from "../../lib/system-random.ts";
 import { configOf } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
 
-/** The dead letters of the bus that a command's flags name; its connections are closed on disposal. */
+/** Opens the dead letters of the bus in a command's flags; disposal closes the connections. */
 export async function openDeadLetters(
   command: Command,
   context: CliContext,
@@ -20,7 +20,7 @@ export async function openDeadLetters(
   const { bus: config } = configOf(dlqProgram, command, context);
   const admin = await openPulsarAdmin(context, config, toAdminUrl(config));
   const { clock } = context;
-  // What goes wrong is thrown, and told by who asked.
+  // Errors are thrown, and the caller prints them.
   const log = createSilentLog();
   const bus = await openBus(config, {
     clock,
@@ -34,7 +34,7 @@ export async function openDeadLetters(
       return (await admin.readSubscription(signal, TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION)).backlog;
     } catch (cause) {
       throw cause instanceof NotFoundError
-        ? new NotFoundError(`${cause.message}: "evenkeel admin topics" makes what is missing`, { cause })
+        ? new NotFoundError(`${cause.message}; create the topics with "evenkeel admin topics"`, { cause })
         : cause;
     }
   };

@@ -12,17 +12,17 @@ import { createLimitOption } from "../options.ts";
 import { countFindings, formatState, printRun } from "../output/run.ts";
 
 // Between two attempts while another run of the cluster is active.
-const retryMs = 500;
+const RETRY_MS = 500;
 
 /** `evenkeel reconcile CLUSTER` */
 export function createReconcileCommand(context: CliContext): Command {
   const command = new Command("reconcile").summary("start a reconciliation run and wait for its end");
   command
-    .description("Compare a cluster with Postgres now, repair what differs, and show what was found.")
+    .description("Compare a cluster with Postgres now, repair differences, and show them.")
     .argument("<cluster>", "name of the cluster")
     .addOption(createLimitOption(100))
-    .addHelpText("after", "\nExits with 0 only when every kind was verified.")
-    .addHelpText("after", "\nExamples:\n  $ evenkeel reconcile demo\n  $ evenkeel reconcile demo -o json\n");
+    .addHelpText("after", "\nExits with 0 only if the run verified every resource type.")
+    .addHelpText("after", "\nExamples:\n  $ evenkeel reconcile dev\n  $ evenkeel reconcile dev -o json\n");
   return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {
     const call = await toClientCall(command, context);
     const run = await follow(context, call.client, await start(context, call.client, cluster));
@@ -33,7 +33,7 @@ export function createReconcileCommand(context: CliContext): Command {
 
 /** Starts a run; while another one of the cluster is active, waits for its end. */
 async function start(
-  { signal, clock, printError: tell }: CliContext,
+  { signal, clock, printError }: CliContext,
   client: FleetClient,
   cluster: string,
 ): Promise<ReconciliationRun> {
@@ -41,7 +41,7 @@ async function start(
     try {
       const { run } = await client.startReconciliation({ cluster }, { signal });
       if (run === undefined) {
-        throw new TerminalError("the server answered without a run");
+        throw new TerminalError("the server returned no run");
       }
       return run;
     } catch (error) {
@@ -50,16 +50,16 @@ async function start(
         throw error;
       }
       if (attempt === 1) {
-        tell("Another run of this cluster is active; waiting for its end ...\n");
+        printError("Another run of this cluster is active; waiting for its end ...\n");
       }
-      await clock.sleep(signal, retryMs);
+      await clock.sleep(signal, RETRY_MS);
     }
   }
 }
 
-/** Tells how the run comes along, and returns it when it has ended. */
+/** Prints the progress of a run, and returns it when it has ended. */
 async function follow(
-  { signal, clock, printError: tell }: CliContext,
+  { signal, clock, printError }: CliContext,
   client: FleetClient,
   started: ReconciliationRun,
 ): Promise<ReconciliationRun> {
@@ -70,7 +70,7 @@ async function follow(
     const next = toProgress(changed);
     if (next !== line) {
       line = next;
-      tell(`${line}\n`);
+      printError(`${line}\n`);
     }
   }
   return run;
@@ -78,12 +78,13 @@ async function follow(
 
 function toProgress(run: ReconciliationRun): string {
   const done = run.results.filter(({ pending }) => !pending).length;
-  const resources = run.results.length === 0 ? "" : `, ${done} of ${run.results.length} kinds compared`;
+  const resources =
+    run.results.length === 0 ? "" : `, ${done} of ${run.results.length} resource types compared`;
   return `${formatState(run)}${resources}, ${countFindings(run)} rows repaired`;
 }
 
 // How long to trust the stream alone: a run that ends just before the stream begins is never in it.
-const lookAgainMs = 5000;
+const POLL_MS = 5000;
 
 /** A run as it changes, until it has ended; that state is the last. */
 async function* followRun(
@@ -100,7 +101,7 @@ async function* followRun(
     if (run?.endTime !== undefined) {
       return;
     }
-    using deadline = clock.deadline(signal, lookAgainMs);
+    using deadline = clock.deadline(signal, POLL_MS);
     // Leaving the loop does not end the call, and a call that goes on keeps the process alive.
     const left = new AbortController();
     const call = { signal: AbortSignal.any([deadline.signal, left.signal]) };

@@ -11,10 +11,10 @@ import { formatRuns, printRun } from "../output/run.ts";
 export function createRunsCommand(context: CliContext): Command {
   const command = new Command("runs").summary("list reconciliation runs");
   command
-    .description("List reconciliation runs, the newest first.")
-    .argument("[cluster]", "only of this cluster", "")
+    .description("List reconciliation runs, newest first.")
+    .argument("[cluster]", "name of a cluster; unset: all clusters", "")
     .addOption(createLimitOption(20))
-    .addHelpText("after", "\nExamples:\n  $ evenkeel runs\n  $ evenkeel runs demo --limit 5 --output yaml\n");
+    .addHelpText("after", "\nExamples:\n  $ evenkeel runs\n  $ evenkeel runs dev --limit 5 --output yaml\n");
   return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {
     const { client, format } = await toClientCall(command, context);
     const runs = await readAllPages(limit, async (pageSize, pageToken) => {
@@ -31,18 +31,22 @@ export function createRunsCommand(context: CliContext): Command {
   });
 }
 
-const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
+const EXAMPLES = `
+Examples:
+  $ evenkeel run 0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77
+  $ evenkeel run 0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77 --output json
+`;
 
 /** `evenkeel run ID` */
 export function createRunCommand(context: CliContext): Command {
-  const command = new Command("run").summary("show a reconciliation run and what it repaired");
+  const command = new Command("run").summary("show a reconciliation run and its repairs");
   command
     .description(
-      "Show a reconciliation run: its kinds, and object by object what it found wrong and repaired.",
+      "Show a reconciliation run: its result for each resource type, and the objects that it repaired.",
     )
-    .argument("<id>", 'identity of the run, from "evenkeel runs"')
+    .argument("<id>", 'ID of the run, as printed by "evenkeel runs"')
     .addOption(createLimitOption(100))
-    .addHelpText("after", `\nExamples:\n  $ evenkeel run ${id}\n  $ evenkeel run ${id} --output json\n`);
+    .addHelpText("after", EXAMPLES);
   return addClientOptions(command).action(async (runId: string, { limit }: { limit: number }) => {
     const call = await toClientCall(command, context);
     const { run } = await call.client.getReconciliationRun({ id: runId }, { signal: context.signal });

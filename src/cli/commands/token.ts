@@ -24,8 +24,8 @@ Examples:
 /** `evenkeel token ...` */
 export function createTokenCommand(context: CliContext): Command {
   return new Command("token")
-    .summary("make keys and tokens, and look into tokens")
-    .description("Make keys and tokens with which agents and people prove to a server who they are.")
+    .summary("create keys and tokens, and inspect tokens")
+    .description("Create the keys and tokens that authenticate agents and people, and inspect tokens.")
     .addCommand(createTokenKeygenCommand(context))
     .addCommand(createTokenCreateCommand(context))
     .addCommand(createTokenInspectCommand(context))
@@ -52,26 +52,26 @@ Examples:
 /** `evenkeel token create` */
 function createTokenCreateCommand({ clock, print }: CliContext): Command {
   return new Command("create")
-    .summary("make a token")
-    .description("Print a token (a JWT) for an account, and for one of its clusters or all.")
-    .requiredOption("--key <path>", 'the private key, from "evenkeel token keygen"')
-    .requiredOption("--account <name>", "account that the bearer belongs to", parseAccount)
+    .summary("create a token")
+    .description("Print a token (a JWT) for an account, or for one cluster of it.")
+    .requiredOption("--key <path>", 'file of the private key, created by "evenkeel token keygen"')
+    .requiredOption("--account <name>", "account of the bearer", parseAccount)
     .option(
       "--cluster <name>",
-      "the one cluster that the bearer may speak for and see; any unless given",
+      "only cluster that the bearer may access; unset: all of the account",
       parseAs(clusterName),
     )
     .addOption(
-      new Option("--expires-in <duration>", "how long it is good for")
+      new Option("--expires-in <duration>", "lifetime of the token")
         .argParser(parseAs(duration))
         .default(90 * DAY_MS, "90d"),
     )
-    .option("--subject <text>", "who the bearer is, for the server's log")
-    .option("--audience <name>", "whom the token is for, as the server has it", DEFAULT_AUDIENCE)
+    .option("--subject <text>", "name of the bearer for the server's log (sub claim)")
+    .option("--audience <name>", "audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
     .addHelpText("after", CREATE_EXAMPLES)
     .action(async ({ key, expiresIn, ...claims }: CreateFlags) => {
       const privateKey = readPrivateKey(key);
-      // Loaded when it is needed, because it takes longer than all else together.
+      // Loaded here because it takes most of the start-up time.
       const { signToken } = await import("../../rpc/auth/jwt/sign.ts");
       const issuedAt = clock.now();
       const expiresAt = new Date(issuedAt.getTime() + expiresIn);
@@ -90,7 +90,7 @@ function readPrivateKey(path: string): PrivateKey {
   try {
     return parsePrivateKey(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ConfigError(`the private key ${path} cannot be read: ${toMessage(cause)}`, { cause });
+    throw new ConfigError(`private key ${path}: cannot be read: ${toMessage(cause)}`, { cause });
   }
 }
 
@@ -109,21 +109,19 @@ Examples:
 /** `evenkeel token inspect [TOKEN]` */
 function createTokenInspectCommand({ clock, print, readInput, setExitCode }: CliContext): Command {
   return new Command("inspect")
-    .summary("show what a token says, and whether it is good")
-    .description(
-      "Show what a token says and whether it is valid now; with a public key, also whether it is genuine.",
-    )
-    .argument("[token]", "the token; read from standard input unless given")
-    .option("--public-key <path>", "verify the signature with the keys in this file, in PEM or as a JWK set")
-    .option("--audience <name>", "whom a server expects it to be for", DEFAULT_AUDIENCE)
-    .addOption(createOutputOption("How to print"))
-    .addHelpText("after", "\nExits with 0 only when nothing was found wrong.")
+    .summary("show the claims of a token and check it")
+    .description("Show the claims of a token and check its validity; with --public-key, also its signature.")
+    .argument("[token]", "the token; unset: read from standard input")
+    .option("--public-key <path>", "file of public keys to verify the signature with, in PEM or as a JWK set")
+    .option("--audience <name>", "audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
+    .addOption(createOutputOption())
+    .addHelpText("after", "\nExits with 0 only if the token is valid.")
     .addHelpText("after", INSPECT_EXAMPLES)
     .action(async (argument: string | undefined, { publicKey, audience, output }: InspectFlags) => {
       const keys = publicKey === undefined ? undefined : readPublicKeys(publicKey);
       const token = (argument ?? (await readInput())).trim();
       const now = clock.now();
-      // Loaded when it is needed, because it takes longer than all else together.
+      // Loaded here because it takes most of the start-up time.
       const { inspectToken } = await import("../../rpc/auth/jwt/inspect.ts");
       const inspection = await inspectToken(token, keys, { now, audience });
       print(output === "table" ? formatToken(now, inspection) : formatJson(inspection, output));
@@ -140,14 +138,12 @@ Examples:
 /** `evenkeel token keygen FILE` */
 function createTokenKeygenCommand({ print }: CliContext): Command {
   return new Command("keygen")
-    .summary("make a pair of keys")
-    .description(
-      "Make a pair of keys (Ed25519): the private one, which tokens are made with, and the public one, which servers verify them with.",
-    )
-    .argument("<file>", "file for the private key; the public one goes beside it, as <file>.pub")
+    .summary("create a key pair")
+    .description("Create an Ed25519 key pair: the private key signs tokens, the public key verifies them.")
+    .argument("<file>", "file for the private key; the public key is written to <file>.pub")
     .addHelpText(
       "after",
-      "\nNo file is ever overwritten. The private key is readable by you alone: keep it so.",
+      "\nExisting files are never overwritten. Only the current user can read the private key.",
     )
     .addHelpText("after", KEYGEN_EXAMPLES)
     .action((file: string) => {
@@ -173,7 +169,11 @@ function createTokenKeygenCommand({ print }: CliContext): Command {
     });
 }
 
-/** Writes a file that is not there yet. Throws `TerminalError` when it is, or cannot be written. */
+/**
+ * Writes a new file.
+ *
+ * @throws TerminalError if the file exists or cannot be written.
+ */
 function writeNewFile(path: string, text: string, mode: number): void {
   try {
     writeFileSync(path, text, { flag: "wx", mode });
@@ -181,8 +181,8 @@ function writeNewFile(path: string, text: string, mode: number): void {
     const exists = cause instanceof Error && "code" in cause && cause.code === "EEXIST";
     throw new TerminalError(
       exists
-        ? `${path} is there already and is not overwritten: name another file, or move it away`
-        : `${path} cannot be written: ${toMessage(cause)}`,
+        ? `${path}: exists and is not overwritten; choose another file, or move it`
+        : `${path}: cannot be written: ${toMessage(cause)}`,
       { cause },
     );
   }

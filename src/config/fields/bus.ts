@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { BusSettings } from "../../bus/settings.ts";
-import { ConfigError } from "../../lib/errors.ts";
 import { optional, required, type ValuesOf, withDefault } from "../field.ts";
+import { invalidConfig } from "../invalid-config.ts";
 import { byteSize, httpUrl, text, type ValueType } from "../value-types.ts";
 
 const SCHEMES = ["ws:", "wss:", "pulsar:", "pulsar+ssl:"];
@@ -17,30 +17,40 @@ const busUrl: ValueType<string> = {
 export const busFields = {
   busUrl: required<string>(
     busUrl,
-    "Pulsar: ws:// or wss:// for its WebSocket API, pulsar:// or pulsar+ssl://",
+    "Pulsar URL: ws:// or wss:// for the WebSocket API, pulsar:// or pulsar+ssl:// for the native protocol",
   ),
-  busTenant: withDefault<string>(text("name"), "evenkeel", "Pulsar's tenant"),
-  busToken: optional<string>(text("token", "a token"), "Token that Pulsar asks for; better in a file", {
-    secret: true,
-  }),
-  busTokenFile: optional<string>(text("path", "a path"), "File with Pulsar's token, read at every connect"),
+  busTenant: withDefault<string>(text("name"), "evenkeel", "Pulsar tenant"),
+  busToken: optional<string>(
+    text("token", "a token"),
+    "Pulsar token (prefer --bus-token-file: flags show in the process list)",
+    { secret: true },
+  ),
+  busTokenFile: optional<string>(
+    text("path", "a path"),
+    "File with the Pulsar token, read at every connection",
+  ),
   busTrustCerts: optional<string>(
     text("path", "a path"),
-    "PEM of the authorities that Pulsar's certificate may come from; unset: those that Node trusts",
+    "PEM file of the authorities to trust for Pulsar's certificate; unset: those of Node.js",
   ),
   busMaxMessage: optional<number>(
     byteSize,
-    "Largest message that the broker takes; unset: what one of default settings does",
+    "Largest message that the broker accepts; unset: the default of Pulsar",
   ),
-  busAdminUrl: optional<string>(httpUrl, "Pulsar's admin API, such as http://127.0.0.1:8080"),
+  busAdminUrl: optional<string>(
+    httpUrl,
+    "Pulsar admin API, such as http://127.0.0.1:8080; unset: derived from a ws:// or wss:// URL",
+  ),
 };
 
-/** The configuration that the keys say. Throws `ConfigError` when there are two tokens, because only one could be meant. */
+/**
+ * Returns the settings for the keys.
+ *
+ * @throws ConfigError if both a token and a token file are set.
+ */
 export function toBusSettings(values: ValuesOf<typeof busFields>): BusSettings {
   if (values.busToken !== undefined && values.busTokenFile !== undefined) {
-    throw new ConfigError(
-      "the configuration is not valid:\n  busToken and busTokenFile are both set: take one away",
-    );
+    throw invalidConfig("busToken: set together with busTokenFile; remove one of them");
   }
   return {
     url: values.busUrl,
@@ -53,15 +63,19 @@ export function toBusSettings(values: ValuesOf<typeof busFields>): BusSettings {
   };
 }
 
-/** Where Pulsar's admin API is. A broker serves it beside its WebSocket API, so that URL will do. */
+/**
+ * Returns the URL of Pulsar's admin API. A broker serves it on the port of its WebSocket API.
+ *
+ * @throws ConfigError if no admin URL is set and the bus URL is not one of the WebSocket API.
+ */
 export function toAdminUrl({ url, adminUrl }: BusSettings): string {
   if (adminUrl !== undefined) {
     return adminUrl;
   }
   const { protocol, host } = new URL(url);
   if (protocol !== "ws:" && protocol !== "wss:") {
-    throw new ConfigError(
-      `the configuration is not valid:\n  busAdminUrl: is not set, and ${protocol}// does not tell it: give --bus-admin-url, such as http://127.0.0.1:8080`,
+    throw invalidConfig(
+      `busAdminUrl: required with a ${protocol}// busUrl; set --bus-admin-url, such as http://127.0.0.1:8080`,
     );
   }
   return `${protocol === "wss:" ? "https:" : "http:"}//${host}`;

@@ -4,7 +4,7 @@ import { optional, type ValuesOf, withDefault } from "../field.ts";
 import { httpUrl, port, text, type ValueType } from "../value-types.ts";
 import { sharedFields } from "./shared.ts";
 
-/** How a program can be watched. */
+/** Logs, probes and traces of a program. */
 export interface TelemetryConfig {
   readonly logLevel: LogLevel;
   /** Unset: no probes and no metrics. */
@@ -23,16 +23,16 @@ const ratio: ValueType<number> = {
 /** Keys of {@link TelemetryConfig}. */
 export const telemetryFields = {
   logLevel: sharedFields.logLevel,
-  probePort: optional<number>(port, "Port of /livez, /readyz and /metrics; unset: none"),
-  probeHost: withDefault<string>(text("address"), "127.0.0.1", "Address that the probes' port is opened on"),
+  probePort: optional<number>(port, "Port for /livez, /readyz and /metrics; unset: no such port"),
+  probeHost: withDefault<string>(text("address"), "127.0.0.1", "Address to listen on for probes"),
   traceUrl: optional<string>(
     httpUrl,
-    "Where traces are sent by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; unset: none",
+    "OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318/v1/traces; unset: no traces",
   ),
-  traceRatio: withDefault<number>(ratio, 0.1, "Share of the watch events that are traced"),
+  traceRatio: withDefault<number>(ratio, 0.1, "Share of watch events to trace, from 0 to 1"),
 };
 
-/** The configuration that the keys say. */
+/** Returns the configuration for the keys. */
 export function toTelemetryConfig(values: ValuesOf<typeof telemetryFields>): TelemetryConfig {
   const { logLevel, probePort, probeHost, traceUrl, traceRatio } = values;
   return {

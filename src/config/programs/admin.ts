@@ -5,12 +5,12 @@ import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { byteSize, duration, type ValueType } from "../value-types.ts";
 
-/** What `evenkeel admin topics` runs with. */
+/** Configuration of `evenkeel admin topics`. */
 export interface AdminTopicsConfig {
   readonly bus: BusSettings;
-  /** Of the events topic, for its life. */
+  /** Of the events topic; fixed once it exists. */
   readonly partitions: number;
-  /** Most that each of them may hold unapplied. */
+  /** Backlog quota of each partition. */
   readonly backlogBytes: number;
   /** Unset: not at all. */
   readonly eventRetentionMs: number | undefined;
@@ -28,17 +28,21 @@ const partitionCount: ValueType<number> = {
 export const adminTopicsProgram = defineProgram(
   {
     ...busFields,
-    partitions: withDefault<number>(partitionCount, 16, "Partitions of the events topic, for its life"),
+    partitions: withDefault<number>(
+      partitionCount,
+      16,
+      "Partitions of the events topic; fixed once it exists",
+    ),
     backlogQuota: withDefault<number>(
       byteSize,
       "4GiB",
-      "Most that each partition holds of what is not yet in Postgres; more is refused",
+      "Backlog quota per partition; publishes beyond it are rejected",
     ),
     eventRetention: optional<number>(
       duration,
-      "How long events are kept after they are in Postgres; unset: not at all",
+      "How long to keep events after they are in Postgres; unset: not at all",
     ),
-    deadLetterRetention: withDefault<number>(duration, "30d", "How long dead letters are kept"),
+    deadLetterRetention: withDefault<number>(duration, "30d", "How long to keep dead letters"),
   },
   (values): AdminTopicsConfig => ({
     bus: toBusSettings(values),
@@ -49,7 +53,7 @@ export const adminTopicsProgram = defineProgram(
   }),
 );
 
-/** What `evenkeel dlq ...` runs with. */
+/** Configuration of `evenkeel dlq ...`. */
 export interface DlqConfig {
   readonly bus: BusSettings;
 }
@@ -57,7 +61,7 @@ export interface DlqConfig {
 /** Keys of {@link DlqConfig}. */
 export const dlqProgram = defineProgram(busFields, (values): DlqConfig => ({ bus: toBusSettings(values) }));
 
-/** What `evenkeel migrate` runs with. */
+/** Configuration of `evenkeel migrate`. */
 export interface MigrateConfig {
   readonly databaseUrl: string;
 }

@@ -2,7 +2,7 @@ import { defineProgram } from "../field.ts";
 import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
 import { sharedFields } from "../fields/shared.ts";
 
-/** What the commands that ask a server run with. */
+/** Configuration of the commands that call a server. */
 export interface ClientConfig extends TokenConfig {
   /** URL of the server. */
   readonly server: string;

@@ -4,7 +4,7 @@ import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 
-/** What `evenkeel ingester` runs with. */
+/** Configuration of `evenkeel ingester`. */
 export interface IngesterConfig {
   readonly databaseUrl: string;
   readonly bus: BusSettings;

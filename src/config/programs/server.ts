@@ -1,25 +1,26 @@
 import type { BusSettings } from "../../bus/settings.ts";
-import { defineProgram } from "../field.ts";
+import { defineProgram, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
+import { duration } from "../value-types.ts";
 
-/** What `evenkeel server` runs with: backend and ingester in one process. */
+/** Configuration of `evenkeel server`: backend and ingester in one process. */
 export interface ServerConfig {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 is any free port. */
   readonly port: number;
   readonly auth: AuthConfig;
   readonly databaseUrl: string;
   /** Time between the runs of a cluster. */
   readonly reconcileIntervalMs: number;
-  /** A run that has not ended after this is EXPIRED. */
+  /** A run that takes longer is EXPIRED. */
   readonly runDeadlineMs: number;
   readonly telemetry: TelemetryConfig;
 }
 
-const { host, port, databaseUrl, reconcileInterval, runDeadline } = sharedFields;
+const { host, port, databaseUrl } = sharedFields;
 
 /** Keys of {@link ServerConfig}. */
 export const serverProgram = defineProgram(
@@ -28,8 +29,12 @@ export const serverProgram = defineProgram(
     port,
     ...authFields,
     databaseUrl,
-    reconcileInterval,
-    runDeadline,
+    reconcileInterval: withDefault<number>(
+      duration,
+      "10m",
+      "Time between the reconciliation runs of a cluster",
+    ),
+    runDeadline: withDefault<number>(duration, "5m", "Longest duration of a reconciliation run"),
     ...telemetryFields,
   },
   (values): ServerConfig => ({
@@ -43,7 +48,7 @@ export const serverProgram = defineProgram(
   }),
 );
 
-/** What `evenkeel backend` runs with: as a server, but over a bus that others share. */
+/** Configuration of `evenkeel backend`: that of a server, and a bus. */
 export interface BackendConfig extends ServerConfig {
   readonly bus: BusSettings;
 }

@@ -19,7 +19,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     expect(runs.map(({ code, err }) => [code, err])).toEqual(runs.map(() => [0, ""]));
     expect(await topics(tenant, "--dry-run")).toMatchObject({
       code: 0,
-      out: "Everything is as it should be.\n",
+      out: "Nothing differs.\n",
     });
     const admin = administer(broker().adminUrl, tenant);
     expect(await admin.countPartitions(signal, "main/events")).toBe(3);
@@ -50,7 +50,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     await others.send("DELETE", `persistent/${tenant}/main/events/subscription/ingester`);
     const first = await topics(tenant);
     expect(first.code).toBe(1);
-    expect(first.out).toMatch(/main: message-ttl +none +1m +left: somebody has set it; --overwrite/);
+    expect(first.out).toMatch(/main: message-ttl +none +1m +left: set to another value; --overwrite/);
     expect(first.out).toMatch(/main\/events: subscription ingester +present +- +added/);
     const second = await topics(tenant, "--overwrite");
     expect(second.code).toBe(0);

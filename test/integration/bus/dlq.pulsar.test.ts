@@ -114,14 +114,11 @@ describeWithBroker("evenkeel dlq", (broker) => {
     tenant = newTenant();
     const { code, err } = await run("dlq", "list");
     expect(code).toBe(1);
-    expect(err).toMatch(/404: .*: "evenkeel admin topics" makes what is missing\n$/);
+    expect(err).toMatch(/404: .*; create the topics with "evenkeel admin topics"\n$/);
   });
 
   it("says that there is no such letter", async () => {
     const { code, err } = await run("dlq", "drop", "1:1");
-    expect([code, err]).toEqual([
-      1,
-      'evenkeel: there is no dead letter 1:1: "evenkeel dlq list" shows them\n',
-    ]);
+    expect([code, err]).toEqual([1, 'evenkeel: no dead letter "1:1"; list them with "evenkeel dlq list"\n']);
   });
 });

@@ -49,7 +49,7 @@ describe("keygen", () => {
     const { code, out, err } = await token(`keygen ${key}`);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toBe(
-      `evenkeel: ${key}${suffix} is there already and is not overwritten: name another file, or move it away\n`,
+      `evenkeel: ${key}${suffix}: exists and is not overwritten; choose another file, or move it\n`,
     );
     expect(readFileSync(`${key}${suffix}`, "utf8")).toBe("mine");
     expect(() => statSync(suffix === "" ? `${key}.pub` : key)).toThrow("ENOENT");
@@ -58,7 +58,7 @@ describe("keygen", () => {
   test("says where it cannot write", async () => {
     const { code, err } = await token(`keygen ${join(folder, "nowhere", "tokens.key")}`);
     expect(code).toBe(1);
-    expect(err).toMatch(/^evenkeel: .*nowhere\/tokens\.key cannot be written: ENOENT/);
+    expect(err).toMatch(/^evenkeel: .*nowhere\/tokens\.key: cannot be written: ENOENT/);
   });
 });
 
@@ -101,7 +101,7 @@ describe("create", () => {
     ["--key KEY --account shop --cluster A_b", "Expected a DNS subdomain such as prod-1."],
     ["--key KEY --account shop --expires-in 90", "Expected a duration such as"],
     [`--key KEY --account ${"a".repeat(254)}`, "Expected 1 to 253 characters"],
-    ["--key KEY.missing --account shop", "tokens.key.missing cannot be read: ENOENT"],
+    ["--key KEY.missing --account shop", "tokens.key.missing: cannot be read: ENOENT"],
     [
       "--key KEY.pub --account shop",
       "expected a private key in PEM (BEGIN PRIVATE KEY) without a passphrase",

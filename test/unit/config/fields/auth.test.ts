@@ -50,10 +50,10 @@ describe("a program does not start", () => {
     [
       "when nothing was chosen",
       {},
-      'authPublicKeys: is not set: give the keys that tokens are verified with (--auth-public-keys; "evenkeel token keygen" makes them), or let every caller of this machine in (--insecure-no-auth)',
+      'authPublicKeys: required; create a key pair with "evenkeel token keygen" and set --auth-public-keys, or disable authentication with --insecure-no-auth (loopback addresses only)',
     ],
-    ["with an empty list of keys", { EVENKEEL_AUTH_PUBLIC_KEYS: "" }, "authPublicKeys: is not set"],
-    ["when both were chosen", { ...keys, ...none }, "insecureNoAuth: is set together with authPublicKeys"],
+    ["with an empty list of keys", { EVENKEEL_AUTH_PUBLIC_KEYS: "" }, "authPublicKeys: required"],
+    ["when both were chosen", { ...keys, ...none }, "insecureNoAuth: set together with authPublicKeys"],
   ])("%s", (_, environment, message) => {
     expect(() => auth("127.0.0.1", environment)).toThrow(ConfigError);
     expect(() => auth("127.0.0.1", environment)).toThrow(message);
@@ -80,13 +80,13 @@ describe.each([
   test("is given once", () => {
     const both = { EVENKEEL_TOKEN: token, EVENKEEL_TOKEN_FILE: "/t" };
     expect(() => resolve(both)).toThrow(ConfigError);
-    expect(() => resolve(both)).toThrow("token and tokenFile are both set: take one away");
+    expect(() => resolve(both)).toThrow("token: set together with tokenFile; remove one of them");
   });
 
   test("has to look like one, and is not shown", () => {
     const wrong = { EVENKEEL_TOKEN: "hunter2" };
     expect(() => resolve(wrong)).toThrow(
-      'token (environment EVENKEEL_TOKEN): expected a token such as "evenkeel token create" prints',
+      'token (environment EVENKEEL_TOKEN): expected a token as printed by "evenkeel token create"',
     );
     expect(() => resolve(wrong)).not.toThrow("hunter2");
   });
