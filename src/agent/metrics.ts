@@ -41,8 +41,8 @@ const METRICS: Readonly<Record<Count, readonly [name: string, help: string]>> = 
   watches: ["evenkeel_agent_watches_total", "Watches that were begun"],
   events: ["evenkeel_agent_watch_events_total", "Events of watches, bookmarks included"],
   quarantined: ["evenkeel_agent_quarantined_objects_total", "Objects sent without their content"],
-  comparisonsSucceeded: ["evenkeel_agent_comparisons_succeeded_total", "Kinds compared"],
-  comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Kinds whose comparison failed"],
+  comparisonsSucceeded: ["evenkeel_agent_comparisons_succeeded_total", "Resource types compared"],
+  comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Resource types whose comparison failed"],
 };
 
 /** Lets an agent's counters be read as metrics. */

@@ -102,7 +102,7 @@ async function breakRows(
     case "absurd-version":
       await rows.setAbsurdVersion(chosen);
       return [chosen];
-    case "deleted-kind": {
+    case "deleted-resource-type": {
       const others = (await rows.list(chosen.resourceKey)).filter((object) => {
         return (
           (object.namespace !== chosen.namespace || object.name !== chosen.name) && isReal(cluster, object)

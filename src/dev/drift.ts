@@ -7,7 +7,7 @@ export type DriftType =
   | "deleted-row"
   | "ghost-row"
   | "absurd-version"
-  | "deleted-kind";
+  | "deleted-resource-type";
 
 /** Every kind of drift, in the order in which they are injected. */
 export const DRIFT_TYPES: readonly DriftType[] = [
@@ -16,7 +16,7 @@ export const DRIFT_TYPES: readonly DriftType[] = [
   "deleted-row",
   "ghost-row",
   "absurd-version",
-  "deleted-kind",
+  "deleted-resource-type",
 ];
 
 /** An object whose row is wrong, or missing, or should not be there. */

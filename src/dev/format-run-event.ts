@@ -21,7 +21,7 @@ const broken: Readonly<Record<DriftType, string>> = {
   "deleted-row": "deleted by hand from Postgres",
   "ghost-row": "inserted by hand into Postgres; the cluster has no such object",
   "absurd-version": "claimed to be newer than the cluster will ever be",
-  "deleted-kind": "deleted by hand from Postgres, the whole kind",
+  "deleted-resource-type": "deleted by hand from Postgres, the whole resource type",
 };
 
 const findings: Readonly<Record<number, string>> = {
@@ -103,7 +103,7 @@ function headline(run: ReconciliationRun, start: Date | undefined, end: Date | u
       return `${what}: ${result(run)}; ${cost(run, start, end)}`;
     case ReconciliationState.PARTIAL: {
       const failed = run.results.filter((result) => result.failure !== undefined).length;
-      return `${what}: ${result(run)}, ${count(failed, "kind")} not verified; ${cost(run, start, end)}`;
+      return `${what}: ${result(run)}, ${count(failed, "resource type")} not verified; ${cost(run, start, end)}`;
     }
     case ReconciliationState.SUPERSEDED:
       return `${what}: given up, the agent connected anew`;
@@ -119,7 +119,7 @@ function result({ results }: ReconciliationRun): string {
   const wrong = results
     .flatMap((result) => result.findings)
     .reduce((sum, finding) => sum + finding.count, 0n);
-  const compared = `${count(listed, "object")} in ${count(results.length, "kind")} compared`;
+  const compared = `${count(listed, "object")} in ${count(results.length, "resource type")} compared`;
   if (wrong > 0n) {
     return `${compared}, ${count(wrong, "row")} set right`;
   }

@@ -14,7 +14,7 @@ const drifts = [
   "deleted by hand from Postgres",
   "inserted by hand into Postgres; the cluster has no such object",
   "claimed to be newer than the cluster will ever be",
-  "deleted by hand from Postgres, the whole kind",
+  "deleted by hand from Postgres, the whole resource type",
 ];
 
 describe("evenkeel dev", () => {

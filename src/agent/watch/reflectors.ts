@@ -35,7 +35,7 @@ export class Reflectors {
     this.#sink = sink;
   }
 
-  /** The reflector of a kind that is read, by "group/resource". */
+  /** The reflector of a kind that is read, by its key. */
   get(resourceKey: string): Reflector | undefined {
     return this.#running.get(resourceKey)?.reflector;
   }
@@ -61,7 +61,7 @@ export class Reflectors {
     for (const [key, running] of this.#running) {
       if (!isSameResource(running.resourceType, wanted.get(key))) {
         this.#running.delete(key);
-        running.stop.abort(new Error("the kind is read no more, or otherwise"));
+        running.stop.abort(new Error("the resource type left the scope, or is read otherwise"));
         await running.ended;
       }
     }

@@ -50,8 +50,8 @@ describe("the demo's story", () => {
     expect(formatDriftEvent(drift("deleted-row", 5, "cart"))).toBe(
       "12:00:05  broke     services shop/cart: deleted by hand from Postgres",
     );
-    expect(formatDriftEvent(drift("deleted-kind", 5, "cart", "api"))).toBe(
-      "12:00:05  broke     2 services: deleted by hand from Postgres, the whole kind",
+    expect(formatDriftEvent(drift("deleted-resource-type", 5, "cart", "api"))).toBe(
+      "12:00:05  broke     2 services: deleted by hand from Postgres, the whole resource type",
     );
   });
 
@@ -59,7 +59,7 @@ describe("the demo's story", () => {
     const story = formatRunEvent([drift("edited-content", 5, "cart")], run(10, 11), [finding("cart")]);
     expect(story).toEqual({
       lines: [
-        "12:00:11  run       on schedule: 24 objects in 1 kind compared, 1 row set right; 18.4 kB of inventory, 912 B of repairs, 1000 ms",
+        "12:00:11  run       on schedule: 24 objects in 1 resource type compared, 1 row set right; 18.4 kB of inventory, 912 B of repairs, 1000 ms",
         "          repaired  services shop/cart: edited by hand in Postgres, its version kept (after 6 s)",
         "          verified  the copy is what the cluster was at 12:00:10",
       ],
@@ -79,11 +79,11 @@ describe("the demo's story", () => {
     const story = formatRunEvent([early], partial, []);
     expect(story.open).toEqual([early]);
     expect(story.lines).toHaveLength(1);
-    expect(story.lines[0]).toContain("1 kind not verified");
+    expect(story.lines[0]).toContain("1 resource type not verified");
   });
 
   it("keeps a kind open of which a run found only a part before it was broken to the end", () => {
-    const whole = drift("deleted-kind", 10, "cart", "api");
+    const whole = drift("deleted-resource-type", 10, "cart", "api");
     expect(formatRunEvent([whole], run(10, 11), [finding("cart", FindingType.MISSING_ROW)]).open).toEqual([
       whole,
     ]);
