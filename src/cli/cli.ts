@@ -31,7 +31,7 @@ Each flag of the configuration has an environment variable, shown in its help, a
 function createCli(context: CliContext, version: string): Command {
   const cli = new Command("evenkeel")
     .description(description)
-    .version(version)
+    .version(version, "-V, --version", "Show the version")
     .addHelpText("after", examples);
   const commands = [
     ...createProgramCommands(context),
@@ -50,7 +50,7 @@ function createCli(context: CliContext, version: string): Command {
     cli.addCommand(command);
   }
   for (const command of withSubcommands(cli)) {
-    command.exitOverride().showHelpAfterError("See --help.");
+    command.exitOverride().showHelpAfterError("See --help.").helpOption("-h, --help", "Show this help");
     command.configureOutput({ writeOut: context.print, writeErr: context.printError });
   }
   return cli;

@@ -5,7 +5,7 @@ import type { OutputFormat } from "./output/message.ts";
 
 /** Creates the flag `--limit`: the maximum number of entries that a command prints. */
 export function createLimitOption(fallback: number): Option {
-  return new Option("--limit <count>", "maximum number of entries to print")
+  return new Option("--limit <count>", "Maximum number of entries to print")
     .default(fallback)
     .argParser(parseCount);
 }
@@ -18,9 +18,9 @@ function parseCount(text: string): number {
 }
 
 /** Creates the flag `--output`; its default is a table. */
-export function createOutputOption(description = "output format"): Option {
+export function createOutputOption(): Option {
   const formats: OutputFormat[] = ["table", "json", "yaml"];
-  return new Option("-o, --output <format>", description).choices(formats).default("table");
+  return new Option("-o, --output <format>", "Output format").choices(formats).default("table");
 }
 
 /** Returns a parser for an option that accepts the same texts as a configuration value. */

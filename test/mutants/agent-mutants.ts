@@ -211,6 +211,14 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "SCOPE",
     file: SELECTION,
+    find: " && (name.version ?? found.version) === found.version",
+    replace: "",
+    tests: SELECTION_TESTS,
+    only: "R31:",
+  },
+  {
+    race: "SCOPE",
+    file: SELECTION,
     find: " && key !== NEVER_IMPLIED",
     replace: "",
     tests: SELECTION_TESTS,

@@ -4,7 +4,7 @@ import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
-import { supportMutants } from "./support-mutants.ts";
+import { helpMutants, supportMutants } from "./support-mutants.ts";
 import { websocketMutants } from "./websocket-mutants.ts";
 
 /** Every protection that is taken away once, to see that the tests notice. */
@@ -16,4 +16,5 @@ export const mutants: readonly Mutant[] = [
   ...websocketMutants,
   ...limitMutants,
   ...supportMutants,
+  ...helpMutants,
 ];

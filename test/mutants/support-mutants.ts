@@ -56,3 +56,23 @@ export const supportMutants: readonly Mutant[] = [
     tests: RELEASE_TESTS,
   },
 ];
+
+const HELP_TESTS = ["test/e2e/help-examples.test.ts"];
+
+/** Examples of `--help`, which have to work. */
+export const helpMutants: readonly Mutant[] = [
+  {
+    race: "HELP",
+    file: "src/cli/commands/objects.ts",
+    find: "$ evenkeel object dev namespaces shop",
+    replace: "$ evenkeel object dev namespaces no-such",
+    tests: HELP_TESTS,
+  },
+  {
+    race: "HELP",
+    file: "src/cli/commands/programs.ts",
+    find: "--resources pods,deployments.apps",
+    replace: "--kinds v1/pods",
+    tests: HELP_TESTS,
+  },
+];

@@ -43,8 +43,8 @@ function createAdminTopicsCommand(context: CliContext): Command {
     .description(
       "Create the missing tenant, namespaces, topics, subscriptions and policies in Pulsar, and report differences. Safe to repeat and to run concurrently.",
     )
-    .option("--dry-run", "change nothing")
-    .option("--overwrite", "also replace existing values that differ")
+    .option("--dry-run", "Change nothing")
+    .option("--overwrite", "Also replace existing values that differ")
     .addOption(createOutputOption())
     .addHelpText("after", examples);
   return addConfigOptions(command, adminTopicsProgram).action(async (flags: AdminTopicsFlags) => {

@@ -60,7 +60,7 @@ export function createClusterCommand(context: CliContext): Command {
     .description(
       "Show a cluster: the agent's session, and its resource types with object count and verified time.",
     )
-    .argument("<name>", "name of the cluster")
+    .argument("<name>", "Name of the cluster")
     .addHelpText("after", "\nExamples:\n  $ evenkeel cluster dev\n  $ evenkeel cluster dev --output yaml\n");
   return addClientOptions(command).action(async (name: string) => {
     const { client, format } = await toClientCall(command, context);

@@ -53,8 +53,8 @@ function createDlqListCommand(context: CliContext): Command {
   const command = new Command("list").summary("list dead letters");
   command
     .description("List dead letters, oldest first, with the reason of each. Does not remove them.")
-    .option("--account <name>", "account")
-    .option("--cluster <name>", "cluster")
+    .option("--account <name>", "Name of an account; unset: all accounts")
+    .option("--cluster <name>", "Name of a cluster; unset: all clusters")
     .addOption(createLimitOption(100))
     .addOption(createOutputOption())
     .addHelpText("after", LIST_EXAMPLES);
@@ -132,11 +132,11 @@ Examples:
 /** `evenkeel dlq show ID` */
 function createDlqShowCommand(context: CliContext): Command {
   const command = new Command("show").summary("show a dead letter");
-  const output = new Option("-o, --output <format>", "output format");
+  const output = new Option("-o, --output <format>", "Output format");
   command
     .description("Show a dead letter, decoded, with its reason. Does not remove it.")
     .argument("<id>", 'ID of the dead letter, as printed by "evenkeel dlq list"')
-    .option("--contents", "include contents of objects, which may be secret")
+    .option("--contents", "Include contents of objects, which may be secret")
     .addOption(output.choices(["json", "yaml"]).default("yaml"))
     .addHelpText("after", SHOW_EXAMPLES);
   return addConfigOptions(command, dlqProgram).action(async (id: string, flags: DlqShowFlags) => {

@@ -35,10 +35,10 @@ export function createObjectsCommand(context: CliContext): Command {
   const command = new Command("objects").summary("list objects of a cluster");
   command
     .description("List objects of a cluster as stored in Postgres, by resource type, namespace and name.")
-    .argument("<cluster>", "name of the cluster")
-    .option("-r, --resource <resource>", "resource type, such as pods or deployments.apps", parseResource)
-    .option("-n, --namespace <name>", "namespace")
-    .option("--content", "include contents (json and yaml only)")
+    .argument("<cluster>", "Name of the cluster")
+    .option("-r, --resource <resource>", "Resource type, such as pods or deployments.apps", parseResource)
+    .option("-n, --namespace <name>", "Namespace")
+    .option("--content", "Include contents (json and yaml only)")
     .addOption(createLimitOption(500))
     .addHelpText("after", LIST_EXAMPLES);
   return addClientOptions(command).action(async (cluster: string, flags: ObjectsFlags) => {
@@ -102,17 +102,17 @@ export function createObjectCommand(context: CliContext): Command {
   const command = new Command("object").summary("show an object with its content");
   command
     .description("Show an object as stored in Postgres, with its content.")
-    .argument("<cluster>", "name of the cluster")
-    .argument("<resource>", "resource type, such as pods or deployments.apps", parseResource)
-    .argument("<name>", "name of the object")
-    .option("-n, --namespace <name>", "namespace; unset for a cluster-scoped object", "")
+    .argument("<cluster>", "Name of the cluster")
+    .argument("<resource>", "Resource type, such as pods or deployments.apps", parseResource)
+    .argument("<name>", "Name of the object")
+    .option("-n, --namespace <name>", "Namespace; unset for a cluster-scoped object")
     .addHelpText("after", GET_EXAMPLES);
   return addClientOptions(command).action(
     async (
       cluster: string,
       { group, resource }: ResourceTypeName,
       name: string,
-      { namespace }: { namespace: string },
+      { namespace = "" }: { readonly namespace?: string },
     ) => {
       const { client, format } = await toClientCall(command, context);
       // Group and resource identify the resource type; the contract requires a version.

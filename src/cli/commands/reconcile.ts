@@ -19,7 +19,7 @@ export function createReconcileCommand(context: CliContext): Command {
   const command = new Command("reconcile").summary("start a reconciliation run and wait for its end");
   command
     .description("Compare a cluster with Postgres now, repair differences, and show them.")
-    .argument("<cluster>", "name of the cluster")
+    .argument("<cluster>", "Name of the cluster")
     .addOption(createLimitOption(100))
     .addHelpText("after", "\nExits with 0 only if the run verified every resource type.")
     .addHelpText("after", "\nExamples:\n  $ evenkeel reconcile dev\n  $ evenkeel reconcile dev -o json\n");

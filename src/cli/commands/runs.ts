@@ -12,7 +12,7 @@ export function createRunsCommand(context: CliContext): Command {
   const command = new Command("runs").summary("list reconciliation runs");
   command
     .description("List reconciliation runs, newest first.")
-    .argument("[cluster]", "name of a cluster; unset: all clusters", "")
+    .argument("[cluster]", "Name of a cluster; unset: all clusters", "")
     .addOption(createLimitOption(20))
     .addHelpText("after", "\nExamples:\n  $ evenkeel runs\n  $ evenkeel runs dev --limit 5 --output yaml\n");
   return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {

@@ -54,20 +54,20 @@ function createTokenCreateCommand({ clock, print }: CliContext): Command {
   return new Command("create")
     .summary("create a token")
     .description("Print a token (a JWT) for an account, or for one cluster of it.")
-    .requiredOption("--key <path>", 'file of the private key, created by "evenkeel token keygen"')
-    .requiredOption("--account <name>", "account of the bearer", parseAccount)
+    .requiredOption("--key <path>", 'File of the private key, created by "evenkeel token keygen"')
+    .requiredOption("--account <name>", "Account of the bearer", parseAccount)
     .option(
       "--cluster <name>",
-      "only cluster that the bearer may access; unset: all of the account",
+      "Only cluster that the bearer may access; unset: all of the account",
       parseAs(clusterName),
     )
     .addOption(
-      new Option("--expires-in <duration>", "lifetime of the token")
+      new Option("--expires-in <duration>", "Lifetime of the token")
         .argParser(parseAs(duration))
         .default(90 * DAY_MS, "90d"),
     )
-    .option("--subject <text>", "name of the bearer for the server's log (sub claim)")
-    .option("--audience <name>", "audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
+    .option("--subject <text>", "Name of the bearer for the server's log (sub claim)")
+    .option("--audience <name>", "Audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
     .addHelpText("after", CREATE_EXAMPLES)
     .action(async ({ key, expiresIn, ...claims }: CreateFlags) => {
       const privateKey = readPrivateKey(key);
@@ -111,9 +111,9 @@ function createTokenInspectCommand({ clock, print, readInput, setExitCode }: Cli
   return new Command("inspect")
     .summary("show the claims of a token and check it")
     .description("Show the claims of a token and check its validity; with --public-key, also its signature.")
-    .argument("[token]", "the token; unset: read from standard input")
-    .option("--public-key <path>", "file of public keys to verify the signature with, in PEM or as a JWK set")
-    .option("--audience <name>", "audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
+    .argument("[token]", "The token; unset: read from standard input")
+    .option("--public-key <path>", "File of public keys to verify the signature with, in PEM or as a JWK set")
+    .option("--audience <name>", "Audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
     .addOption(createOutputOption())
     .addHelpText("after", "\nExits with 0 only if the token is valid.")
     .addHelpText("after", INSPECT_EXAMPLES)
@@ -140,7 +140,7 @@ function createTokenKeygenCommand({ print }: CliContext): Command {
   return new Command("keygen")
     .summary("create a key pair")
     .description("Create an Ed25519 key pair: the private key signs tokens, the public key verifies them.")
-    .argument("<file>", "file for the private key; the public key is written to <file>.pub")
+    .argument("<file>", "File for the private key; the public key is written to <file>.pub")
     .addHelpText(
       "after",
       "\nExisting files are never overwritten. Only the current user can read the private key.",
