@@ -192,7 +192,8 @@ async function followScope(signal: AbortSignal, options: AgentDependencies, part
       if (isFirst && unanswered !== undefined) {
         const group = `${unanswered.group}/${unanswered.version}`;
         throw new RetryableError(
-          `${group} does not answer (${unanswered.message}); wait, or exclude "${wholeGroup(unanswered.group)}"`,
+          `${group} does not answer (${unanswered.message}); ` +
+            `wait, or exclude "${wholeGroup(unanswered.group)}"`,
         );
       }
       return await scope.update(signal, discovery, resources);

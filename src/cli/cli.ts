@@ -64,8 +64,8 @@ function withSubcommands(command: Command): Command[] {
 const INTERRUPTED = 130;
 
 /**
- * Runs a command line and returns the exit code: 0 for success, 1 for failure, 2 for wrong usage. Prints one message for
- * an error; never throws.
+ * Runs a command line and returns the exit code: 0 for success, 1 for failure, 2 for wrong usage. Prints one
+ * message for an error; never throws.
  */
 export async function runCli(
   context: Omit<CliContext, "setExitCode">,

@@ -5,11 +5,11 @@ export interface Field<T> {
   readonly type: ValueType<NonNullable<T>>;
   /** For `--help`: begins with a capital, ends without a full stop. */
   readonly description: string;
-  /** The value when nobody gives one, as a file would have it. */
+  /** The default, as written in a file. */
   readonly fallback?: unknown;
-  /** Nobody needs to give it, and it has no default. */
+  /** May be unset, and has no default. */
   readonly optional?: true;
-  /** Is never printed. */
+  /** Never printed. */
   readonly secret?: true;
 }
 
@@ -19,7 +19,7 @@ export type Fields = Readonly<Record<string, Field<unknown>>>;
 /** The values of these keys. */
 export type ValuesOf<F extends Fields> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : never };
 
-/** A key that somebody has to give. */
+/** Creates a key that is required. */
 export function required<T>(
   type: ValueType<T & {}>,
   description: string,
@@ -28,7 +28,7 @@ export function required<T>(
   return { type, description, ...extra };
 }
 
-/** A key that need not be given. */
+/** Creates a key that may be unset. */
 export function optional<T>(
   type: ValueType<T & {}>,
   description: string,
@@ -37,7 +37,7 @@ export function optional<T>(
   return { type, description, optional: true, ...extra };
 }
 
-/** A key with a default, written as in a file. */
+/** Creates a key with a default, written as in a file. */
 export function withDefault<T>(type: ValueType<T & {}>, fallback: unknown, description: string): Field<T> {
   return { type, description, fallback };
 }
@@ -56,7 +56,7 @@ function toWords(key: string): string[] {
   return key.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
 }
 
-/** What can be configured of a program. */
+/** The configuration of a program: its keys, and their conversion. */
 export interface Program<F extends Fields, Config> {
   readonly fields: F;
   /** The program's configuration as its parts take it: complete, with units in the names. */

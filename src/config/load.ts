@@ -23,8 +23,10 @@ interface Found {
 /**
  * The values of a program's keys: from flags, else the environment, else the file, else the default.
  *
- * @param knownKeys keys of all programs, because they share one environment: a variable of none of them is refused.
- * @throws ConfigError that lists all problems, each with its key, its origin, the expected and the found value.
+ * @param knownKeys keys of all programs, because they share one environment: a variable of none of them is
+ * refused.
+ * @throws ConfigError that lists all problems, each with its key, its origin, the expected and the found
+ * value.
  */
 export function loadConfig<F extends Fields>(
   fields: F,

@@ -9,7 +9,7 @@ export interface ValueType<T> {
   readonly expected: string;
   /** The value that a text stands for, still to be checked. */
   readonly fromText: (text: string) => unknown;
-  /** What help shows in the flag's place for the value; unset is a switch: `--name` and `--no-name`. */
+  /** Placeholder of the value in help; unset for a switch: `--name` and `--no-name`. */
   readonly placeholder?: string;
 }
 
@@ -90,7 +90,7 @@ export const byteSize: ValueType<number> = {
   placeholder: "size",
 };
 
-/** Whole numbers with units, added up. A number without a unit is refused: it would mean what each reader likes. */
+/** Whole numbers with units, added up. A number without a unit is refused because it is ambiguous. */
 function toQuantity(units: Readonly<Record<string, number>>): z.ZodMiniType<number> {
   const unit = Object.keys(units).join("|");
   const whole = new RegExp(`^(\\d{1,9}(${unit}))+$`);
@@ -110,12 +110,12 @@ export const loopbackHost: ValueType<string> = {
   placeholder: "address",
 };
 
-/** Whether only this machine reaches the address. */
+/** True if only this machine reaches the address. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
-/** Whether others could read on the way what is sent to this URL: it leads to another machine, and without TLS. */
+/** True if others on the network could read what is sent to this URL: another machine, without TLS. */
 export function isExposed(url: string): boolean {
   const { protocol, hostname } = new URL(url);
   return protocol === "http:" && !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));

@@ -27,22 +27,25 @@ export function isResourceWildcard(text: string): boolean {
 }
 
 /**
- * Identity of a resource type, as kubectl writes it: "deployments.apps", "pods" for the core group; empty for a
- * message without one. The version is no part of it: every version of a resource serves the same objects.
+ * Identity of a resource type, as kubectl writes it: "deployments.apps", "pods" for the core group; empty for
+ * a message without one. The version is no part of it: every version of a resource serves the same objects.
  */
 export function resourceTypeKey(name: Pick<ResourceType, "group" | "resource"> | undefined): string {
   return name === undefined ? "" : joinParts(name.resource, name.group);
 }
 
-/** The resource type with its version, as kubectl writes it: "deployments.v1.apps", "pods.v1." for the core group. */
+/**
+ * The resource type with its version, as kubectl writes it: "deployments.v1.apps", "pods.v1." for the core
+ * group.
+ */
 export function formatResourceType({ group, version, resource }: ResourceTypeName): string {
   return version ? `${resource}.${version}.${group}` : joinParts(resource, group);
 }
 
 /**
- * Parses kubectl's spelling: "pods", "deployments.apps", "deployments.v1.apps", "pods.v1.". As with kubectl, "pods.v1"
- * is the resource "pods" of a group "v1". The part after the first dot is a version if it looks like one of
- * Kubernetes ("v1", "v1beta1") and another dot follows.
+ * Parses kubectl's spelling: "pods", "deployments.apps", "deployments.v1.apps", "pods.v1.". As with kubectl,
+ * "pods.v1" is the resource "pods" of a group "v1". The part after the first dot is a version if it looks
+ * like one of Kubernetes ("v1", "v1beta1") and another dot follows.
  *
  * @returns undefined for other texts, wildcards included.
  */

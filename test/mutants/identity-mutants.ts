@@ -90,6 +90,14 @@ export const identityMutants: readonly Mutant[] = [
   {
     race: "AUTH",
     file: "src/backend/fleet/fleet-service.ts",
+    find: "      if (object === undefined) {\n        await getCluster(context, cluster);\n",
+    replace: "      if (object === undefined) {\n",
+    tests: FLEET_TESTS,
+    only: "NOT_FOUND, by name",
+  },
+  {
+    race: "AUTH",
+    file: "src/backend/fleet/fleet-service.ts",
     find: "if (own !== undefined && own !== cluster) {",
     replace: 'if (own === "") {',
     tests: FLEET_TESTS,

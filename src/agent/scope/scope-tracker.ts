@@ -24,7 +24,7 @@ export class ScopeTracker {
     this.#kube = kube;
   }
 
-  /** What is read. */
+  /** Resource types that are read. */
   get resources(): readonly SelectedResource[] {
     return this.#resources;
   }
@@ -80,7 +80,7 @@ export function keyOf({ scope }: SelectedResource): string {
   return resourceTypeKey(scope.resourceType);
 }
 
-/** Whether two kinds are read in the same way. */
+/** True if two resource types are read in the same way. */
 export function isSameResource(a: SelectedResource, b: SelectedResource | undefined): boolean {
   return b !== undefined && a.watchable === b.watchable && equals(ResourceScopeSchema, a.scope, b.scope);
 }

@@ -33,24 +33,25 @@ export interface SelectedResource {
   readonly watchable: boolean;
 }
 
-/** What is read. */
+/** Resource types that are read. */
 export interface SelectionResult {
   readonly resources: readonly SelectedResource[];
   /**
-   * Groups that do not answer and may have resource types that would be read: nothing may be concluded from their
-   * absence.
+   * Groups that do not answer and may have resource types that would be read: their absence proves nothing.
    */
   readonly undecided: readonly UnansweredGroup[];
 }
 
-/** Wildcards never include Secrets, whatever is excluded: a copy of them must be asked for by name. */
+/** Wildcards never include Secrets, also if nothing is excluded: a copy of them must be intended. */
 const NEVER_IMPLIED = "secrets";
 
 /**
- * Chooses the resource types to read of those that the server serves: named ones in the version named, else in the
- * server's preferred version; for wildcards those that can be listed and watched, except the excluded ones and Secrets.
+ * Chooses the resource types to read of those that the server serves: named ones in their version, else in
+ * the server's preferred version; for wildcards those that can be listed and watched, except the excluded
+ * ones and Secrets.
  *
- * @throws ConfigError for a malformed name, and for two versions of one resource: all versions serve the same objects.
+ * @throws ConfigError for a malformed name, and for two versions of one resource: they serve the same
+ * objects.
  */
 export function selectResources(discovery: Discovery, config: ResourceSelection): SelectionResult {
   const named = parseNamed(config.resources.filter((text) => !isResourceWildcard(text)));
@@ -93,7 +94,8 @@ function parseNamed(texts: readonly string[]): Map<string, ResourceTypeName> {
     const other = named.get(resourceTypeKey(name));
     if (other !== undefined && other.version !== name.version) {
       throw new ConfigError(
-        `resources: expected one version of each resource, found ${formatResourceType(other)} and ${formatResourceType(name)}; leave one out`,
+        `resources: expected one version of each resource, found ${formatResourceType(other)} ` +
+          `and ${formatResourceType(name)}; remove one of them`,
       );
     }
     named.set(resourceTypeKey(name), name);
@@ -111,7 +113,7 @@ function parse(setting: string, text: string): ResourceTypeName {
   const name = parseResourceType(text);
   if (name === undefined) {
     throw new ConfigError(
-      `${setting}: expected a resource type such as "pods" or "deployments.apps", found ${JSON.stringify(text)}`,
+      `${setting}: expected a resource type such as pods or deployments.apps, found ${JSON.stringify(text)}`,
     );
   }
   return name;

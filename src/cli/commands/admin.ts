@@ -41,7 +41,8 @@ function createAdminTopicsCommand(context: CliContext): Command {
   const command = new Command("topics").summary("create and check Pulsar's tenant, topics and policies");
   command
     .description(
-      "Create the missing tenant, namespaces, topics, subscriptions and policies in Pulsar, and report differences. Safe to repeat and to run concurrently.",
+      "Create the missing tenant, namespaces, topics, subscriptions and policies in Pulsar, and report " +
+        "differences. Safe to repeat and to run concurrently.",
     )
     .option("--dry-run", "Change nothing")
     .option("--overwrite", "Also replace existing values that differ")
@@ -67,10 +68,11 @@ function createAdminTopicsCommand(context: CliContext): Command {
 function formatUnseenLimits({ maxMessageBytes, maxTextFrameBytes }: Partial<BrokerLimits>): string {
   const frames =
     maxTextFrameBytes === undefined ? "" : ` and webSocketMaxTextFrameSize to at least ${maxTextFrameBytes}`;
-  return `Cannot read the broker's limits (superuser only). Set maxMessageSize to at least ${maxMessageBytes}${frames}.\n`;
+  const message = `maxMessageSize to at least ${maxMessageBytes}`;
+  return `Cannot read the broker's limits (superuser only). Set ${message}${frames}.\n`;
 }
 
-/** Returns the limits for the largest object; less if less is configured, because then larger ones are quarantined. */
+/** Returns the limits for the largest object, or the configured ones: larger objects are then quarantined. */
 function toLimits({ url, maxMessageBytes = LARGEST_MESSAGE_BYTES }: BusSettings): Partial<BrokerLimits> {
   const largest = Math.min(maxMessageBytes, LARGEST_MESSAGE_BYTES);
   const isWebSocket = url.startsWith("ws");

@@ -156,8 +156,8 @@ async function find(letters: AsyncIterable<StoredDeadLetter>, id: string): Promi
 }
 
 const RETRY_EXAMPLES = `
-If a message fails again, it returns to the dead-letter topic under a new ID. Retrying an old message is safe: newer
-state always wins.
+If a message fails again, it returns to the dead-letter topic under a new ID. Retrying an old message is safe:
+newer state always wins.
 
 Examples:
   $ evenkeel dlq retry 163:0 --bus-url ws://pulsar:8080

@@ -14,7 +14,8 @@ const PROGRAMS = [
     name: "dev",
     summary: "run everything in one process, to try it",
     description:
-      "Run server, agent and an embedded Postgres in one process, with a simulated cluster or that of a kubeconfig.",
+      "Run server, agent and an embedded Postgres in one process, with a simulated cluster or the one of a " +
+      "kubeconfig.",
     examples: [
       "evenkeel dev",
       "evenkeel dev --kubeconfig ~/.kube/config --no-drift",
@@ -27,7 +28,8 @@ const PROGRAMS = [
     name: "server",
     summary: "run backend and ingester in one process",
     description:
-      "Run backend and ingester in one process. Agents and clients connect to one port, by Connect, gRPC or gRPC-Web.",
+      "Run backend and ingester in one process. Agents and clients connect to one port, by Connect, " +
+      "gRPC or gRPC-Web.",
     examples: [
       "evenkeel server --database-url postgres://evenkeel:secret@localhost/evenkeel --insecure-no-auth",
       "evenkeel server --host 0.0.0.0 --auth-public-keys tokens.key.pub",
@@ -40,8 +42,8 @@ const PROGRAMS = [
     name: "backend",
     summary: "run a backend, which agents and clients connect to",
     description:
-      "Run a backend: it keeps sessions with agents, publishes their messages to Pulsar, and serves FleetService. " +
-      "Several can run; an agent may connect to any.",
+      "Run a backend: it keeps sessions with agents, publishes their messages to Pulsar, and serves " +
+      "FleetService. Several can run; an agent may connect to any.",
     examples: [
       "evenkeel backend --database-url postgres://evenkeel@db/evenkeel --bus-url ws://pulsar:8080 \\\n" +
         "      --auth-public-keys tokens.key.pub --host 0.0.0.0",
@@ -54,7 +56,7 @@ const PROGRAMS = [
     name: "ingester",
     summary: "run an ingester, which writes events to Postgres",
     description:
-      "Run an ingester: it applies events from Pulsar to Postgres, and sends inventories for reconciliation runs. " +
+      "Run an ingester: it applies events from Pulsar to Postgres, and sends inventories for runs. " +
       "Several can run; they share the clusters.",
     examples: [
       "evenkeel ingester --database-url postgres://evenkeel@db/evenkeel --bus-url ws://pulsar:8080",
@@ -66,8 +68,7 @@ const PROGRAMS = [
   define({
     name: "agent",
     summary: "run the agent of a cluster",
-    description:
-      "Stream the objects of a cluster to a server, and compare them with Postgres in reconciliation runs.",
+    description: "Stream the objects of a cluster to a server, and compare them with Postgres in runs.",
     examples: [
       "evenkeel agent --cluster prod-1",
       "evenkeel agent --cluster prod-1 --server https://evenkeel.example --token-file prod-1.token",

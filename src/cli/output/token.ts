@@ -35,7 +35,7 @@ function formatTime(now: Date, seconds: unknown): string {
   return `${time.toISOString()} (${distance})`;
 }
 
-/** What somebody wrote there, in one line; nothing when it is missing. */
+/** Formats a claim in one line; empty if it is missing. */
 function toText(value: unknown): string {
   return value === undefined || typeof value === "string" ? (value ?? "") : JSON.stringify(value);
 }

@@ -34,8 +34,8 @@ export const authFields = {
 /**
  * Returns how to authenticate callers of a program that listens on `host`.
  *
- * @throws ConfigError if neither or both are set, or if authentication is disabled on an address that other machines
- * reach: every caller could read all objects and overwrite the copy of any cluster.
+ * @throws ConfigError if neither or both are set, or if authentication is disabled on an address that other
+ * machines reach: every caller could read all objects and overwrite the copy of any cluster.
  */
 export function toAuthConfig(
   host: string,
@@ -49,13 +49,14 @@ export function toAuthConfig(
   }
   if (!insecureNoAuth) {
     throw invalidConfig(
-      'authPublicKeys: required; create a key pair with "evenkeel token keygen" and set --auth-public-keys, ' +
-        "or disable authentication with --insecure-no-auth (loopback addresses only)",
+      'authPublicKeys: required; create a key pair with "evenkeel token keygen" and set ' +
+        "--auth-public-keys, or disable authentication with --insecure-no-auth (loopback addresses only)",
     );
   }
   if (!isLoopback(host)) {
     throw invalidConfig(
-      `host: expected a loopback address (127.0.0.1, ::1, localhost) because insecureNoAuth is set, found ${JSON.stringify(host)}`,
+      "host: expected a loopback address (127.0.0.1, ::1, localhost) because insecureNoAuth is set, " +
+        `found ${JSON.stringify(host)}`,
     );
   }
   return { type: "none" };

@@ -43,7 +43,10 @@ export interface AgentConfig extends TokenConfig {
   readonly server: string;
   /** Name of the cluster, unique in the account. */
   readonly cluster: string;
-  /** Resource types to read, such as "pods" and "deployments.v1.apps"; "*.apps" for a whole group, "*" for all. */
+  /**
+   * Resource types to read, such as "pods" and "deployments.v1.apps"; "*.apps" for a whole group, "*" for
+   * all.
+   */
   readonly resources: readonly string[];
   /** Resource types and groups that wildcards leave out. */
   readonly excludeResources: readonly string[];
@@ -55,9 +58,9 @@ export interface AgentConfig extends TokenConfig {
 }
 
 /**
- * Resource types that wildcards leave out: Secrets, because a copy of them must be intended; Events, Leases, Endpoints,
- * EndpointSlices and ComponentStatuses, because they change often and derive from other objects; the last five groups,
- * because they answer questions and store nothing.
+ * Resource types that wildcards leave out: Secrets, because a copy of them must be intended; Events, Leases,
+ * Endpoints, EndpointSlices and ComponentStatuses, because they change often and derive from other objects;
+ * the last five groups, because they answer questions and store nothing.
  */
 export const DEFAULT_EXCLUDED_RESOURCES: readonly string[] = [
   "secrets",
