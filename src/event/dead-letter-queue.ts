@@ -97,7 +97,7 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
       }
     }
     throw new NotFoundError(
-      `there is no dead letter ${[...wanted].join(", ")}: "evenkeel dlq list" shows them`,
+      `no dead letter "${[...wanted].join('", "')}"; list them with "evenkeel dlq list"`,
     );
   };
 
