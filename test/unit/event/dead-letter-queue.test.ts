@@ -111,7 +111,7 @@ describe("dead letters", () => {
       }
     })();
     await expect(dropping).rejects.toThrow(NotFoundError);
-    await expect(dropping).rejects.toThrow("no dead letter nowhere");
+    await expect(dropping).rejects.toThrow('no dead letter "nowhere"');
     expect(dropped).toEqual([id]);
   });
 
