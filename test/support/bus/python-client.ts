@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { globSync, mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { buildOnce } from "../../../deploy/local/components/build-once.ts";
@@ -11,6 +11,8 @@ import type { Missing } from "../../../deploy/local/components/missing.ts";
 export interface PythonClient {
   /** Runs `test/support/python/client.py`; returns the JSON that it prints, if it prints any. */
   run(...args: readonly string[]): Promise<string>;
+  /** Runs Python with the packages and the generated classes. */
+  execute(args: readonly string[]): Promise<{ readonly stdout: string }>;
 }
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -31,8 +33,15 @@ export function findPython(): { readonly python: string } | Missing {
     : { missing: "no Python client: there is no python3 with pip on the PATH; install both" };
 }
 
-/** Installs the client's packages once per machine, and generates the contract's classes into `directory`. */
-export async function createPythonClient(python: string, directory: string): Promise<PythonClient> {
+/**
+ * Installs the client's packages once per machine, and generates the classes of the contract, from `proto` unless
+ * another copy is given, into `directory`.
+ */
+export async function createPythonClient(
+  python: string,
+  directory: string,
+  proto = "proto",
+): Promise<PythonClient> {
   const libraries = join(cacheDirectory(), "python-pulsar-client-3.13.0");
   await buildOnce(libraries, async (unfinished) => {
     const options = ["--quiet", "--disable-pip-version-check", "--target", unfinished];
@@ -40,18 +49,13 @@ export async function createPythonClient(python: string, directory: string): Pro
   });
   mkdirSync(directory, { recursive: true });
   const env = { ...process.env, PYTHONPATH: `${libraries}:${directory}` };
-  const sources = ["event", "batch", "object", "resource", "reconciliation", "scope"].map(
-    (name) => `evenkeel/v1/${name}.proto`,
-  );
-  await execute(
-    python,
-    [
-      ...["-m", "grpc_tools.protoc", "-I", "proto", `--python_out=${directory}`],
-      ...sources,
-      "buf/validate/validate.proto",
-    ],
-    { cwd: root, env },
-  );
+  const outputs = [`--python_out=${directory}`, `--grpc_python_out=${directory}`];
+  const folder = resolve(root, proto);
+  const sources = globSync("{evenkeel,buf}/**/*.proto", { cwd: folder });
+  await execute(python, ["-m", "grpc_tools.protoc", "-I", folder, ...outputs, ...sources], {
+    cwd: root,
+    env,
+  });
   return {
     async run(...args) {
       const { stdout } = await execute(python, [join(root, "test/support/python/client.py"), ...args], {
@@ -60,5 +64,6 @@ export async function createPythonClient(python: string, directory: string): Pro
       // Pulsar's client logs on the same stream.
       return stdout.split("\n").find((line) => line.startsWith("{")) ?? "";
     },
+    execute: (args) => execute(python, [...args], { env }),
   };
 }
