@@ -11,7 +11,7 @@ const LIMITS = {
   /** Sentences that open with a relative clause, in percent. The goal is 1. */
   openings: { comments: 7.4, strings: 0.3 },
   /** Banned words, by place. The goal for strings, contract and documents is 0. */
-  words: { strings: 42, contract: 15, documents: 0, comments: 487 },
+  words: { strings: 42, contract: 0, documents: 0, comments: 487 },
   /** Lines of src above 120 columns. The formatter wraps neither comments nor strings. */
   longLines: 79,
 };

@@ -226,7 +226,7 @@ export type InventoryChunk = Message<"evenkeel.v1.InventoryChunk"> & {
   range?: KeyRange | undefined;
 
   /**
-   * What caused the run.
+   * The cause of the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 3;
    */

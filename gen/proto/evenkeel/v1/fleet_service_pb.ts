@@ -306,7 +306,7 @@ export type ResourceStatus = Message<"evenkeel.v1.ResourceStatus"> & {
   freshness?: Freshness | undefined;
 
   /**
-   * Why the last comparison failed. Unset if it succeeded, or if there was none.
+   * The failure of the last comparison. Unset if it succeeded, or if there was none.
    *
    * @generated from field: evenkeel.v1.Failure failure = 15;
    */
@@ -393,7 +393,7 @@ export type KubernetesObject = Message<"evenkeel.v1.KubernetesObject"> & {
   state: ObjectState;
 
   /**
-   * Why the object is quarantined.
+   * The reason why the object is quarantined. Empty otherwise.
    *
    * @generated from field: string quarantine_reason = 10;
    */
@@ -449,7 +449,7 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   initiator: string;
 
   /**
-   * What caused the run.
+   * The cause of the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 4;
    */
@@ -477,7 +477,7 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * Why the run did not succeed.
+   * The reason why the run did not succeed. Unset otherwise.
    *
    * @generated from field: evenkeel.v1.Failure failure = 8;
    */
@@ -596,7 +596,7 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   findings: FindingCount[];
 
   /**
-   * Why the resource type was not verified. Unset if it was.
+   * The reason why the resource type was not verified. Unset if it was.
    *
    * @generated from field: evenkeel.v1.Failure failure = 10;
    */
@@ -617,7 +617,7 @@ export const ResourceResultSchema: GenMessage<ResourceResult> = /*@__PURE__*/
  */
 export type FindingCount = Message<"evenkeel.v1.FindingCount"> & {
   /**
-   * What was wrong.
+   * The fault.
    *
    * @generated from field: evenkeel.v1.FindingType type = 1;
    */
@@ -652,21 +652,21 @@ export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding">
   ref?: ObjectRef | undefined;
 
   /**
-   * What was wrong.
+   * The fault.
    *
    * @generated from field: evenkeel.v1.FindingType type = 2;
    */
   type: FindingType;
 
   /**
-   * Why it was wrong.
+   * The cause of the fault.
    *
    * @generated from field: evenkeel.v1.FindingCause cause = 3;
    */
   cause: FindingCause;
 
   /**
-   * What differed, for people, such as "content edited outside the ingester".
+   * The difference, for people, such as "content edited outside the ingester".
    *
    * @generated from field: string detail = 4;
    */
@@ -1204,7 +1204,7 @@ export type StartReconciliationRequest = Message<"evenkeel.v1.StartReconciliatio
   cluster: string;
 
   /**
-   * UUID that makes a retry safe: a repeated request returns the run that the
+   * UUID for safe retries: a repeated request returns the run that the
    * first one created. It becomes the ID of the run. Empty: the server chooses.
    *
    * @generated from field: string request_id = 2;

@@ -56,7 +56,7 @@ export type ReconciliationRequest = Message<"evenkeel.v1.ReconciliationRequest">
   runId: string;
 
   /**
-   * What caused the run.
+   * The cause of the run.
    *
    * @generated from field: evenkeel.v1.ReconciliationTrigger trigger = 4;
    */
@@ -240,7 +240,7 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   unrepresentable?: UnrepresentableObjects | undefined;
 
   /**
-   * Why the comparison failed. Unset if it succeeded.
+   * The failure of the comparison. Unset if it succeeded.
    *
    * @generated from field: evenkeel.v1.Failure failure = 15;
    */

@@ -150,7 +150,7 @@ export type RemovedResource = Message<"evenkeel.v1.RemovedResource"> & {
   resourceType?: ResourceType | undefined;
 
   /**
-   * Why it left.
+   * The reason.
    *
    * @generated from field: evenkeel.v1.RemovalReason reason = 2;
    */
@@ -185,7 +185,7 @@ export type UndecidedGroup = Message<"evenkeel.v1.UndecidedGroup"> & {
   version: string;
 
   /**
-   * What the API server answered.
+   * The API server's answer.
    *
    * @generated from field: evenkeel.v1.Failure failure = 3;
    */
