@@ -88,6 +88,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
         : `${state}, since ${formatAgo(now, session.closeTime ?? session.openTime)}`,
     ],
     ["Agent", session === undefined ? "" : `${session.agentVersion} (${session.instanceId})`],
+    ["Kubernetes", session?.kubernetesVersion ?? ""],
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],
     ["Verified", formatVerified(now, freshness, "not yet")],
@@ -100,7 +101,9 @@ function formatCluster(now: Date, cluster: Cluster): string {
       each.namespaces.join(",") || "all",
       String(each.objects),
       String(each.quarantined),
-      formatVerified(now, each.freshness),
+      each.failure === undefined
+        ? formatVerified(now, each.freshness)
+        : `${formatVerified(now, each.freshness)} (last run: ${each.failure.reason})`,
     ]),
   );
   return resources.length === 0 ? properties : `${properties}\n${table}`;
