@@ -47,8 +47,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R4",
     file: APPLY,
-    find: '  FROM numbered\n  ORDER BY namespace COLLATE "C"',
-    replace: `  FROM numbered WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
+    find: '  FROM candidate\n  ORDER BY namespace COLLATE "C"',
+    replace: `  FROM candidate WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
     tests: CONTRACT,
     only: "Delete leaves a tombstone|R4\\)",
   },

@@ -92,18 +92,19 @@ counter AS (
 ),
 item AS (
   SELECT i.namespace, i.name, i.state, i.uid, i.resource_version, i.observed::numeric AS observed_version,
-         i.content, i.checksum, i.content_format, i.reason
+         i.content, i.checksum, i.content_format, i.reason, i.place
   FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-              $17::bytea[], $18::text[], $19::text[])
-    AS i(namespace, name, state, uid, resource_version, observed, content, checksum, content_format, reason)
+              $17::bytea[], $18::text[], $19::text[]) WITH ORDINALITY
+    AS i(namespace, name, state, uid, resource_version, observed, content, checksum, content_format, reason, place)
 ),
 candidate AS (
-  SELECT item.*, state.inc, state.verified_at,
+  SELECT item.*, state.inc, state.verified_at, counter.base + item.place AS seq,
          o.state AS old_state, o.uid AS old_uid, o.resource_version AS old_resource_version,
          o.checksum AS old_checksum, o.content_format AS old_content_format,
          (o.incarnation, o.observed_version) > (state.incarnation, state.high) AS corrupt
   FROM item
   CROSS JOIN state
+  CROSS JOIN counter
   LEFT JOIN kubernetes_object o
     ON o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
     AND o.namespace = item.namespace AND o.name = item.name
@@ -111,10 +112,6 @@ candidate AS (
     AND (o.name IS NOT NULL
          OR (state.inc, item.observed_version) >=
             (state.incarnation, CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END))
-),
-numbered AS (
-  SELECT candidate.*, counter.base + row_number() OVER (ORDER BY namespace COLLATE "C", name COLLATE "C") AS seq
-  FROM candidate CROSS JOIN counter
 ),
 written AS (
   INSERT INTO kubernetes_object AS o
@@ -124,7 +121,7 @@ written AS (
   SELECT $1, $2, $3, $4, namespace, name, $5, state, uid, resource_version,
          observed_version, inc, content::jsonb, checksum, content_format, reason,
          seq, seq, seq, $8, $8
-  FROM numbered
+  FROM candidate
   ORDER BY namespace COLLATE "C", name COLLATE "C"
   ON CONFLICT (account, cluster, api_group, resource, namespace, name) DO UPDATE SET
     api_version = EXCLUDED.api_version, state = EXCLUDED.state, uid = EXCLUDED.uid,
@@ -148,7 +145,7 @@ written AS (
   RETURNING namespace, name
 ),
 counted AS (
-  UPDATE cluster SET change_seq = counter.base + (SELECT count(*) FROM candidate)
+  UPDATE cluster SET change_seq = counter.base + (SELECT count(*) FROM item)
   FROM counter
   WHERE account = $1 AND name = $2
 ),
