@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { compareLayouts } from "../support/layout-comparison.ts";
-import { MIGRATED, partitioned, withNarrowIndex, withParameters } from "../support/object-layouts.ts";
+import { MIGRATED, partitioned, withParameters, withWideIndex } from "../support/object-layouts.ts";
 import { createBatch, PODS } from "../support/tenant-bus.ts";
 import type { World } from "../support/world.ts";
 
@@ -18,20 +18,20 @@ const CHURN = 5;
 const PARTITIONS = [MIGRATED, partitioned(8), partitioned(16)];
 
 const FILLS = [
+  withWideIndex(),
+  withWideIndex({ fillfactor: 80 }),
   MIGRATED,
+  withParameters({ fillfactor: 90 }),
   withParameters({ fillfactor: 80 }),
-  withNarrowIndex(),
-  withNarrowIndex({ fillfactor: 90 }),
-  withNarrowIndex({ fillfactor: 80 }),
-  withNarrowIndex({ fillfactor: 70 }),
+  withParameters({ fillfactor: 70 }),
 ];
 
 const VACUUMS = [
+  withWideIndex(),
+  withWideIndex({ autovacuum_vacuum_scale_factor: 0.02 }),
   MIGRATED,
-  withParameters({ autovacuum_vacuum_scale_factor: 0.02 }),
-  withNarrowIndex({ autovacuum_vacuum_scale_factor: 0.02 }),
-  withNarrowIndex({ fillfactor: 90, autovacuum_vacuum_scale_factor: 0.02 }),
-  withNarrowIndex({ fillfactor: 80, autovacuum_vacuum_scale_factor: 0.02 }),
+  withParameters({ fillfactor: 90 }),
+  withParameters({ fillfactor: 80 }),
 ];
 
 /** Partitions of the object table: what they cost and gain. */

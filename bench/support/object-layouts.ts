@@ -9,13 +9,14 @@ export interface ObjectLayout {
 export const MIGRATED: ObjectLayout = { name: "as migrated", ddl: [] };
 
 /**
- * An index on tombstones without the observed version. Each write changes that version, and Postgres refuses a
- * heap-only tuple (HOT) when a column of any index changes, even of a partial index that the row is not in.
+ * An index of tombstones with the observed version, and autovacuum's default. Each write changes that version, and
+ * Postgres refuses a heap-only tuple (HOT) if a column of any index changes, even of a partial index without the row.
  */
-const NARROW_TOMBSTONES = [
+const WIDE_TOMBSTONES = [
   `DROP INDEX kubernetes_object_tombstone_idx`,
-  `CREATE INDEX kubernetes_object_tombstone_idx ON kubernetes_object (account, cluster, api_group, resource)
-   WHERE state = 'absent'`,
+  `CREATE INDEX kubernetes_object_tombstone_idx
+   ON kubernetes_object (account, cluster, api_group, resource, observed_version) WHERE state = 'absent'`,
+  `ALTER TABLE kubernetes_object RESET (autovacuum_vacuum_scale_factor)`,
 ];
 
 /** Hash partitions by account and cluster. */
@@ -39,15 +40,15 @@ export function partitioned(count: number): ObjectLayout {
   };
 }
 
-/** The table with these storage parameters. */
+/** The table as the migrations make it, with these storage parameters. */
 export function withParameters(parameters: StorageParameters): ObjectLayout {
   return { name: describe(parameters), ddl: [set(parameters)] };
 }
 
-/** The table with an index of tombstones that allows heap-only tuples, and these storage parameters. */
-export function withNarrowIndex(parameters: StorageParameters = {}): ObjectLayout {
-  const name = ["narrow index", describe(parameters)].filter(Boolean).join(", ");
-  return { name, ddl: [...NARROW_TOMBSTONES, ...(name === "narrow index" ? [] : [set(parameters)])] };
+/** The table with an index of tombstones that forbids heap-only tuples, and these storage parameters. */
+export function withWideIndex(parameters: StorageParameters = {}): ObjectLayout {
+  const name = ["wide index", describe(parameters)].filter(Boolean).join(", ");
+  return { name, ddl: [...WIDE_TOMBSTONES, ...(name === "wide index" ? [] : [set(parameters)])] };
 }
 
 type StorageParameters = Readonly<Record<string, number>>;
