@@ -1,6 +1,7 @@
 import type { DevConfig } from "../config/programs/dev.ts";
 import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { KubeConfigSource } from "../kube/load-kube-config.ts";
+import { NEVER } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
 import { createSeededRandom } from "../lib/random.ts";
 import { createSystemClock } from "../lib/system-clock.ts";
@@ -37,7 +38,7 @@ export async function startSimulation(
     firstRevision: clock.now().getTime(),
   });
   const workload = createWorkload({ cluster });
-  const api = await createApiServer(new AbortController().signal, { cluster, log });
+  const api = await createApiServer(NEVER, { cluster, log });
   const injector = createDriftInjector({
     cluster,
     databaseUrl,

@@ -1,5 +1,6 @@
 import type { Bus, Consumer, Delivery } from "../bus/bus.ts";
-import { type Clock, DeadlineError } from "../lib/clock.ts";
+import { withinDeadline } from "../lib/abort.ts";
+import type { Clock } from "../lib/clock.ts";
 import { NotFoundError, RetryableError } from "../lib/errors.ts";
 import { type DeadLetter, fromDeadLetter } from "./dead-letter.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
@@ -117,16 +118,11 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
 
 /** The next delivery; undefined when none has come in time. */
 async function takeOne(signal: AbortSignal, clock: Clock, consumer: Consumer): Promise<Delivery | undefined> {
-  using deadline = clock.deadline(signal, QUIET_MS);
-  try {
-    for await (const delivery of consumer.deliveries(deadline.signal)) {
+  const take = async (until: AbortSignal): Promise<Delivery | undefined> => {
+    for await (const delivery of consumer.deliveries(until)) {
       return delivery;
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof DeadlineError)) {
-      throw error;
-    }
-  }
-  return undefined;
+    return undefined;
+  };
+  return await withinDeadline(signal, clock, QUIET_MS, take, () => undefined);
 }

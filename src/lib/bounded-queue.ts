@@ -1,4 +1,4 @@
-import { waitFor } from "./abort.ts";
+import { Condition } from "./condition.ts";
 
 /** Limits of a {@link BoundedQueue}. At least one item always fits, whatever its size. */
 export interface QueueLimits {
@@ -18,8 +18,8 @@ export class BoundedQueue<T> {
   #items: T[] = [];
   #bytes = 0;
   #closed: { readonly error?: unknown } | undefined;
-  #takers: PromiseWithResolvers<void> | undefined;
-  #room: PromiseWithResolvers<void> | undefined;
+  readonly #added = new Condition();
+  readonly #taken = new Condition();
 
   constructor(limits: QueueLimits, sizeOf: (item: T) => number) {
     this.#limits = limits;
@@ -42,8 +42,7 @@ export class BoundedQueue<T> {
     }
     this.#items.push(item);
     this.#bytes += bytes;
-    this.#takers?.resolve();
-    this.#takers = undefined;
+    this.#added.notifyAll();
     return true;
   }
 
@@ -54,18 +53,15 @@ export class BoundedQueue<T> {
       if (this.#closed !== undefined) {
         throw this.#closed.error ?? new Error("queue is closed");
       }
-      this.#room ??= Promise.withResolvers<void>();
-      await waitFor(signal, this.#room.promise);
+      await this.#taken.wait(signal);
     }
   }
 
   /** Ends the queue; with an error, the consumer sees it after the items left. */
   close(error?: unknown): void {
     this.#closed ??= error === undefined ? {} : { error };
-    this.#takers?.resolve();
-    this.#takers = undefined;
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#added.notifyAll();
+    this.#taken.notifyAll();
   }
 
   /** Takes items as they come, until the queue is closed and empty or `signal` aborts. */
@@ -83,8 +79,7 @@ export class BoundedQueue<T> {
         }
         return;
       }
-      this.#takers ??= Promise.withResolvers<void>();
-      await waitFor(signal, this.#takers.promise);
+      await this.#added.wait(signal);
     }
   }
 
@@ -101,8 +96,7 @@ export class BoundedQueue<T> {
     }
     const value = this.#items.shift() as T;
     this.#bytes -= this.#sizeOf(value);
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#taken.notifyAll();
     return { value };
   }
 }

@@ -1,10 +1,10 @@
-import { once } from "node:events";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet/fleet-service.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { AuthConfig } from "../config/fields/auth.ts";
 import type { BackendConfig } from "../config/programs/server.ts";
+import { untilAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -119,9 +119,7 @@ export async function startBackend(
   });
   const roles = backend.run(running.signal);
   const stop = async (): Promise<void> => {
-    if (!signal.aborted) {
-      await once(signal, "abort");
-    }
+    await untilAborted(signal);
     await backend.drain(running.signal, DRAIN_TIMEOUT_MS);
     await rpc.close();
     running.abort(new Error("the backend stops"));

@@ -1,7 +1,7 @@
-import { once } from "node:events";
 import { createMemoryBus, type MemoryBus } from "../bus/memory/memory-bus.ts";
 import type { ServerConfig } from "../config/programs/server.ts";
 import { TOPICS } from "../event/topics.ts";
+import { NEVER, untilAborted } from "../lib/abort.ts";
 import { toMessage } from "../lib/errors.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { type BackendDependencies, type RunningBackend, startBackend } from "./backend.ts";
@@ -38,9 +38,7 @@ export async function startServer(
   const backend = await startBackend(signal, { ...options, bus });
   const ingester = superviseIngester(ingesting.signal, { ...options, bus });
   const stop = async (): Promise<void> => {
-    if (!signal.aborted) {
-      await once(signal, "abort");
-    }
+    await untilAborted(signal);
     await backend.ended;
     await finish(bus, options.runtime);
     ingesting.abort(new Error("the server stops"));
@@ -52,7 +50,7 @@ export async function startServer(
 
 /** Lets the ingester apply what the bus holds: that would end with the process. */
 async function finish(bus: MemoryBus, { clock, log }: Runtime): Promise<void> {
-  using deadline = clock.deadline(new AbortController().signal, FINISH_TIMEOUT_MS);
+  using deadline = clock.deadline(NEVER, FINISH_TIMEOUT_MS);
   try {
     await bus.emptied(deadline.signal, TOPICS.events);
   } catch (error) {

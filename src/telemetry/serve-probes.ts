@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { waitFor } from "../lib/abort.ts";
+import { NEVER, waitFor } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import { listen, toAuthority } from "../rpc/server/listen.ts";
@@ -84,7 +84,7 @@ async function run(
   clock: Clock,
   { name, check }: ReadinessCheck,
 ): Promise<{ readonly name: string; readonly problem?: string }> {
-  using deadline = clock.deadline(new AbortController().signal, CHECK_TIMEOUT_MS);
+  using deadline = clock.deadline(NEVER, CHECK_TIMEOUT_MS);
   try {
     await waitFor(deadline.signal, check(deadline.signal));
     return { name };

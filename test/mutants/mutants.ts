@@ -1,5 +1,6 @@
 import { agentMutants } from "./agent-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
+import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { serverMutants } from "./server-mutants.ts";
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...identityMutants,
   ...websocketMutants,
   ...limitMutants,
+  ...libMutants,
   ...supportMutants,
   ...helpMutants,
 ];

@@ -8,8 +8,8 @@ import {
 import { parseKey } from "../../domain/object-key.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+import { withinDeadline } from "../../lib/abort.ts";
 import { BoundedQueue } from "../../lib/bounded-queue.ts";
-import { DeadlineError } from "../../lib/clock.ts";
 import { reportQuarantined, toContent } from "../object-content.ts";
 import { deleteItem, putItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
@@ -105,20 +105,18 @@ export class Comparison {
 
   async #nextChunk(signal: AbortSignal): Promise<PackedChunk> {
     const { clock, config } = this.#reflector.context;
-    using deadline = clock.deadline(signal, config.inventoryMs);
-    try {
-      for await (const chunk of this.#chunks.take(deadline.signal)) {
+    const take = async (until: AbortSignal): Promise<InventoryChunk> => {
+      for await (const chunk of this.#chunks.take(until)) {
         return chunk;
       }
       throw new ComparisonError("IncompleteInventory", "the inventory ended before its last part");
-    } catch (error) {
-      throw error instanceof DeadlineError && !signal.aborted
-        ? new ComparisonError(
-            "IncompleteInventory",
-            `no further part of the inventory came in ${config.inventoryMs} ms`,
-          )
-        : error;
-    }
+    };
+    return await withinDeadline(signal, clock, config.inventoryMs, take, () => {
+      throw new ComparisonError(
+        "IncompleteInventory",
+        `no further part of the inventory came in ${config.inventoryMs} ms`,
+      );
+    });
   }
 
   /**

@@ -10,9 +10,9 @@ import {
   type Welcome,
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
-import { waitFor } from "../../lib/abort.ts";
+import { waitFor, withinDeadline } from "../../lib/abort.ts";
 import { BoundedQueue } from "../../lib/bounded-queue.ts";
-import { type Clock, DeadlineError } from "../../lib/clock.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -90,16 +90,15 @@ async function receiveWelcome(
   responses: AsyncIterator<SyncResponse>,
 ): Promise<Welcome> {
   signal.throwIfAborted();
-  using deadline = clock.deadline(signal, welcomeMs);
-  try {
-    const { value, done } = await waitFor(deadline.signal, responses.next());
-    if (done === true || value.message.case !== "welcome") {
-      throw new RetryableError(`expected Welcome, got ${done === true ? "the end" : value.message.case}`);
-    }
-    return value.message.value;
-  } catch (error) {
-    throw error instanceof DeadlineError ? new RetryableError("no Welcome", { cause: error }) : error;
+  const receive = (until: AbortSignal): Promise<IteratorResult<SyncResponse, unknown>> =>
+    waitFor(until, responses.next());
+  const { value, done } = await withinDeadline(signal, clock, welcomeMs, receive, (cause) => {
+    throw new RetryableError(`no Welcome within ${welcomeMs} ms`, { cause });
+  });
+  if (done === true || value.message.case !== "welcome") {
+    throw new RetryableError(`expected Welcome, got ${done === true ? "the end" : value.message.case}`);
   }
+  return value.message.value;
 }
 
 function openSession(

@@ -1,6 +1,6 @@
 import type { Hello } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
-import { sleepUnlessAborted, waitFor } from "../../lib/abort.ts";
+import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, TerminalError } from "../../lib/errors.ts";
@@ -104,16 +104,8 @@ export class Uplink {
 
   async #abortAfterFlush(signal: AbortSignal, flush: AbortController): Promise<void> {
     const { clock, tuning } = this.#options;
-    await aborted(AbortSignal.any([signal, flush.signal]));
+    await untilAborted(AbortSignal.any([signal, flush.signal]));
     await sleepUnlessAborted(flush.signal, clock, tuning.flushMs);
     flush.abort(signal.reason);
-  }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (!signal.aborted) {
-    await promise;
   }
 }

@@ -3,9 +3,9 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { reasonOf } from "../../kube/kube-error.ts";
-import { waitFor } from "../../lib/abort.ts";
+import { untilAborted, waitFor, withinDeadline } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
-import { DeadlineError } from "../../lib/clock.ts";
+import { Condition } from "../../lib/condition.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { ChangeSink } from "../uplink/change.ts";
@@ -54,7 +54,7 @@ export class Reflector {
   /** The first list, and the session in which it was begun. */
   #initial: { readonly snapshot: Snapshot; readonly epoch: bigint } | undefined;
   #watchers: readonly WatchLoop[] = [];
-  #progress = Promise.withResolvers<void>();
+  readonly #progress = new Condition();
 
   constructor(context: ResourceContext, sink: ChangeSink, options: ReflectorOptions) {
     this.#context = context;
@@ -75,10 +75,11 @@ export class Reflector {
   async run(signal: AbortSignal): Promise<void> {
     const first = await this.#listFirst(signal);
     if (!first.versioned || !this.#options.watchable) {
-      await waitFor(signal, Promise.withResolvers<never>().promise);
+      await untilAborted(signal);
+      signal.throwIfAborted();
     }
     const writer = new IndexWriter(this.#context, this.#index, this.#sink);
-    const watch = { writer, onProgress: () => this.#reportProgress() };
+    const watch = { writer, onProgress: () => this.#progress.notifyAll() };
     this.#watchers = first.namespaces.map((namespace) => {
       const from = parseResourceVersion(first.versionFor(namespace)) ?? 0n;
       return new WatchLoop(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
@@ -114,18 +115,11 @@ export class Reflector {
    * no longer than `ms`.
    */
   async settle(signal: AbortSignal, version: bigint, gone: readonly string[], ms: number): Promise<void> {
-    using deadline = this.#context.clock.deadline(signal, ms);
-    const isBehind = (): boolean =>
-      this.#delivered() < version || gone.some((key) => this.#index.get(key) !== undefined);
-    try {
-      while (this.#watchers.length > 0 && isBehind()) {
-        await waitFor(deadline.signal, this.#progress.promise);
-      }
-    } catch (error) {
-      if (signal.aborted || !(error instanceof DeadlineError)) {
-        throw error;
-      }
-    }
+    const isCurrent = (): boolean =>
+      this.#watchers.length === 0 ||
+      (this.#delivered() >= version && gone.every((key) => this.#index.get(key) === undefined));
+    const wait = (until: AbortSignal): Promise<void> => this.#progress.waitUntil(until, isCurrent);
+    await withinDeadline(signal, this.#context.clock, ms, wait, () => {});
   }
 
   /** Takes a finished list into the index. What the watch has delivered since stays. */
@@ -196,11 +190,6 @@ export class Reflector {
   /** What each of the watches has delivered. */
   #delivered(): bigint {
     return this.#watchers.map(({ delivered }) => delivered).reduce(minVersion);
-  }
-
-  #reportProgress(): void {
-    this.#progress.resolve();
-    this.#progress = Promise.withResolvers<void>();
   }
 }
 

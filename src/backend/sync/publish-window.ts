@@ -1,5 +1,5 @@
 import type { OutgoingMessage, Producer } from "../../bus/bus.ts";
-import { waitFor } from "../../lib/abort.ts";
+import { Condition } from "../../lib/condition.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 
 /** Most that is on its way to the bus for one session. */
@@ -25,7 +25,7 @@ export class PublishWindow {
   readonly #entries: Entry[] = [];
   #bytes = 0;
   #failure: Error | undefined;
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new Condition();
 
   constructor(
     producer: Producer,
@@ -47,11 +47,10 @@ export class PublishWindow {
     settled: (error?: unknown) => void,
   ): Promise<void> {
     const bytes = message.payload.byteLength;
-    while (this.#entries.length > 0 && this.#bytes + bytes > MAX_IN_FLIGHT_BYTES) {
+    await this.#changed.waitUntil(signal, () => {
       this.#throwIfFailed();
-      await waitFor(signal, this.#changed.promise);
-    }
-    this.#throwIfFailed();
+      return this.#entries.length === 0 || this.#bytes + bytes <= MAX_IN_FLIGHT_BYTES;
+    });
     const entry: Entry = { sequence, bytes, settled, stored: false };
     this.#entries.push(entry);
     this.#bytes += bytes;
@@ -63,9 +62,7 @@ export class PublishWindow {
 
   /** Resolves once nothing is on its way any more. */
   async flush(signal: AbortSignal): Promise<void> {
-    while (this.#entries.length > 0 && this.#failure === undefined) {
-      await waitFor(signal, this.#changed.promise);
-    }
+    await this.#changed.waitUntil(signal, () => this.#entries.length === 0 || this.#failure !== undefined);
   }
 
   #store(entry: Entry): void {
@@ -80,7 +77,7 @@ export class PublishWindow {
     if (last > 0n && this.#failure === undefined) {
       this.#onStored(last);
     }
-    this.#wake();
+    this.#changed.notifyAll();
   }
 
   #fail(entry: Entry, cause: unknown): void {
@@ -88,7 +85,7 @@ export class PublishWindow {
     if (this.#failure === undefined) {
       this.#failure = new RetryableError(`the bus has not taken a message: ${toMessage(cause)}`, { cause });
       this.#onFailure(this.#failure);
-      this.#wake();
+      this.#changed.notifyAll();
     }
   }
 
@@ -96,10 +93,5 @@ export class PublishWindow {
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
   }
 }

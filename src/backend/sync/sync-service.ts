@@ -3,7 +3,7 @@ import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts
 import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
-import { waitFor } from "../../lib/abort.ts";
+import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
@@ -157,7 +157,7 @@ async function readAll(
 }
 
 async function close({ sessions, clock }: SyncServiceOptions, session: Session, log: Log): Promise<void> {
-  using deadline = clock.deadline(new AbortController().signal, CLOSE_TIMEOUT_MS);
+  using deadline = clock.deadline(NEVER, CLOSE_TIMEOUT_MS);
   try {
     await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity));
     log.info("session closed");

@@ -1,4 +1,4 @@
-import { waitFor } from "../../lib/abort.ts";
+import { Condition } from "../../lib/condition.ts";
 import type { Consumer, Delivery, OutgoingMessage } from "../bus.ts";
 
 interface Entry {
@@ -16,7 +16,7 @@ export class MemorySubscription {
   /** The member that has unacknowledged messages of the key, and how many. */
   readonly #owners = new Map<string, { readonly member: Member; count: number }>();
   #waiting: Entry[] = [];
-  #changed = Promise.withResolvers<void>();
+  readonly #changed = new Condition();
   #closed = false;
 
   constructor(release: (stored: StoredMessage) => void) {
@@ -25,7 +25,7 @@ export class MemorySubscription {
 
   add(stored: StoredMessage): void {
     this.#waiting.push({ stored, deliveries: 0 });
-    this.#wake();
+    this.#changed.notifyAll();
   }
 
   join(maxUnacknowledged: number): Consumer {
@@ -47,7 +47,7 @@ export class MemorySubscription {
 
   close(): void {
     this.#closed = true;
-    this.#wake();
+    this.#changed.notifyAll();
   }
 
   async *#deliver(signal: AbortSignal, member: Member): AsyncGenerator<Delivery, void, undefined> {
@@ -61,7 +61,7 @@ export class MemorySubscription {
       }
       const entry = this.#takeFor(member);
       if (entry === undefined) {
-        await waitFor(signal, this.#changed.promise);
+        await this.#changed.wait(signal);
         continue;
       }
       yield this.#toDelivery(member, entry);
@@ -102,7 +102,7 @@ export class MemorySubscription {
         if (member.unacknowledged.delete(entry)) {
           this.#disown(entry.stored.message.key);
           this.#release(entry.stored);
-          this.#wake();
+          this.#changed.notifyAll();
         }
       },
     };
@@ -121,7 +121,7 @@ export class MemorySubscription {
         this.#owners.delete(key);
       }
     }
-    this.#wake();
+    this.#changed.notifyAll();
   }
 
   #disown(key: string): void {
@@ -129,11 +129,6 @@ export class MemorySubscription {
     if (owner !== undefined && --owner.count === 0) {
       this.#owners.delete(key);
     }
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
   }
 }
 

@@ -1,4 +1,5 @@
 import { waitFor } from "../../lib/abort.ts";
+import { Condition } from "../../lib/condition.ts";
 import type { OutgoingMessage } from "../bus.ts";
 import { MemorySubscription, type StoredMessage } from "./subscription.ts";
 
@@ -16,7 +17,7 @@ export class MemoryTopic {
   readonly #owing = new Map<StoredMessage, number>();
   #bytes = 0;
   #nextPosition = 1;
-  #room = Promise.withResolvers<void>();
+  readonly #released = new Condition();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(limits: MemoryTopicLimits) {
@@ -41,9 +42,7 @@ export class MemoryTopic {
     this.#turn = mine.promise;
     try {
       await waitFor(signal, before);
-      while (!this.#fits(message)) {
-        await waitFor(signal, this.#room.promise);
-      }
+      await this.#released.waitUntil(signal, () => this.#fits(message));
       this.#append(message);
     } finally {
       // A publisher that gives up while it waits must not let those behind it pass those in front of it.
@@ -53,9 +52,7 @@ export class MemoryTopic {
 
   /** Resolves once every message has been acknowledged by all that have to. */
   async emptied(signal: AbortSignal): Promise<void> {
-    while (this.#owing.size > 0) {
-      await waitFor(signal, this.#room.promise);
-    }
+    await this.#released.waitUntil(signal, () => this.#owing.size === 0);
   }
 
   close(): void {
@@ -92,8 +89,7 @@ export class MemoryTopic {
     }
     if (this.#owing.delete(stored)) {
       this.#bytes -= stored.message.payload.byteLength;
-      this.#room.resolve();
-      this.#room = Promise.withResolvers<void>();
+      this.#released.notifyAll();
     }
   }
 }

@@ -3,7 +3,7 @@ import {
   Health as HealthService,
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/proto/grpc/health/v1/health_pb.ts";
-import { waitFor } from "../../lib/abort.ts";
+import { Condition } from "../../lib/condition.ts";
 import { truncate } from "../../lib/truncate.ts";
 import { HEALTH_LIMITS } from "./service-limits.ts";
 
@@ -23,18 +23,8 @@ export interface Health {
 /** The health of one server. */
 export function createHealth(): Health {
   const statuses = new Map<string, ServingStatus>([["", ServingStatus.SERVING]]);
-  const watchers = new Set<() => void>();
+  const changed = new Condition();
   const watches = new Set<AbortSignal>();
-
-  const nextChange = async (signal: AbortSignal): Promise<void> => {
-    const changed = Promise.withResolvers<void>();
-    watchers.add(changed.resolve);
-    try {
-      await waitFor(signal, changed.promise);
-    } finally {
-      watchers.delete(changed.resolve);
-    }
-  };
 
   async function* watch(signal: AbortSignal, service: string) {
     if (watches.size === MAX_WATCHES) {
@@ -56,16 +46,14 @@ export function createHealth(): Health {
         // The status may have changed again while the message was on its way.
         continue;
       }
-      await nextChange(signal);
+      await changed.wait(signal);
     }
   }
 
   return {
     set(service, serving) {
       statuses.set(service, serving ? ServingStatus.SERVING : ServingStatus.NOT_SERVING);
-      for (const wake of watchers) {
-        wake();
-      }
+      changed.notifyAll();
     },
     register(router) {
       const implementation: ServiceImpl<typeof HealthService> = {

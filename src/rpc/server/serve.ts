@@ -7,6 +7,7 @@ import {
   createConnectRouter,
   type Interceptor,
 } from "@connectrpc/connect";
+import { NEVER } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
@@ -70,7 +71,7 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
     server.close();
     closing.abort(new ConnectError("the server is shutting down", Code.Unavailable));
     connections.drain();
-    using deadline = clock.deadline(new AbortController().signal, closeTimeoutMs);
+    using deadline = clock.deadline(NEVER, closeTimeoutMs);
     deadline.signal.addEventListener("abort", () => connections.destroy());
     await closed;
     connections.destroy();

@@ -1,6 +1,4 @@
-import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
-import { waitFor } from "../../../src/lib/abort.ts";
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 
 const { signal } = new AbortController();
@@ -120,40 +118,5 @@ describe("a bounded queue", () => {
     stop.abort(new Error("stop"));
     await expect(items.next()).rejects.toThrow("stop");
     expect(queue.length).toBe(1);
-  });
-});
-
-describe("waitFor", () => {
-  it("gives what the promise gives, and leaves no listener behind", async () => {
-    const controller = new AbortController();
-    expect(await waitFor(controller.signal, Promise.resolve("x"))).toBe("x");
-    await expect(waitFor(controller.signal, Promise.reject(new Error("no")))).rejects.toThrow("no");
-    expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
-  });
-
-  it("stops waiting when the signal aborts", async () => {
-    const controller = new AbortController();
-    const waiting = waitFor(controller.signal, Promise.withResolvers<never>().promise);
-    controller.abort(new Error("stop"));
-    await expect(waiting).rejects.toThrow("stop");
-    await expect(waitFor(controller.signal, Promise.resolve("x"))).rejects.toThrow("stop");
-  });
-
-  it("leaves no rejection unhandled that comes after the abort", async () => {
-    const unhandled: unknown[] = [];
-    const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
-    process.on("unhandledRejection", onUnhandled);
-    try {
-      const controller = new AbortController();
-      const late = Promise.withResolvers<never>();
-      const waiting = waitFor(controller.signal, late.promise);
-      controller.abort(new Error("stop"));
-      await expect(waiting).rejects.toThrow("stop");
-      late.reject(new Error("late"));
-      await new Promise(setImmediate);
-      expect(unhandled).toEqual([]);
-    } finally {
-      process.off("unhandledRejection", onUnhandled);
-    }
   });
 });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { sleepUnlessAborted } from "../../../src/lib/abort.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { supervise } from "../../../src/lib/supervise.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -69,20 +68,5 @@ describe("supervise", () => {
     });
     stop.abort();
     await ended;
-  });
-});
-
-describe("sleepUnlessAborted", () => {
-  it("returns early at an abort, and passes on any other error", async () => {
-    const clock = new ManualClock();
-    const stop = new AbortController();
-    const sleeping = sleepUnlessAborted(stop.signal, clock, 1000);
-    stop.abort();
-    await sleeping;
-    const broken = {
-      ...clock,
-      sleep: () => Promise.reject(new Error("broken clock")),
-    } as unknown as ManualClock;
-    await expect(sleepUnlessAborted(new AbortController().signal, broken, 1)).rejects.toThrow("broken clock");
   });
 });

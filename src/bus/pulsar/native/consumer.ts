@@ -1,5 +1,6 @@
 import { sleepUnlessAborted, waitFor } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
+import { Condition } from "../../../lib/condition.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
 import type { PulsarConsumer, PulsarMessage, PulsarMessageId } from "./pulsar-client.ts";
@@ -27,7 +28,7 @@ export class NativeConsumer implements Consumer {
   #cutOff: RetryableError | undefined;
   #closing: Promise<unknown> | undefined;
   #next: Promise<PulsarMessage> | undefined;
-  #room = Promise.withResolvers<void>();
+  readonly #acknowledged = new Condition();
 
   constructor(consumer: PulsarConsumer, options: SubscribeOptions, clock: Clock, onCutOff: () => void) {
     this.#consumer = consumer;
@@ -60,9 +61,7 @@ export class NativeConsumer implements Consumer {
   async #receive(signal: AbortSignal, either: AbortSignal): Promise<PulsarMessage | undefined> {
     try {
       either.throwIfAborted();
-      while (this.#held.size >= this.#options.maxUnacknowledged) {
-        await waitFor(either, this.#room.promise);
-      }
+      await this.#acknowledged.waitUntil(either, () => this.#held.size < this.#options.maxUnacknowledged);
       // Who gives up waiting leaves it to who waits next.
       this.#next ??= this.#consumer.receive();
       const message = await waitFor(either, this.#next);
@@ -107,8 +106,7 @@ export class NativeConsumer implements Consumer {
       return;
     }
     this.#held.delete(position);
-    this.#room.resolve();
-    this.#room = Promise.withResolvers<void>();
+    this.#acknowledged.notifyAll();
   }
 
   async #watch(clock: Clock): Promise<void> {

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { NEVER } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { toMessage } from "../../../lib/errors.ts";
 import type { Log } from "../../../lib/log.ts";
@@ -90,9 +91,8 @@ const INTERVAL_MS = 5;
 async function forceGarbageCollection(clock: Clock): Promise<void> {
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");
-  const { signal } = new AbortController();
   for (let round = 0; round < ROUNDS; round++) {
-    await clock.sleep(signal, INTERVAL_MS);
+    await clock.sleep(NEVER, INTERVAL_MS);
     collect();
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Agent, WebSocket } from "undici";
-import { waitFor } from "../../../lib/abort.ts";
-import { type Clock, DeadlineError } from "../../../lib/clock.ts";
+import { NEVER, waitFor, withinDeadline } from "../../../lib/abort.ts";
+import type { Clock, DeadlineError } from "../../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Connection } from "./connection.ts";
 import { Handshake } from "./handshake.ts";
@@ -47,18 +47,18 @@ export async function dial(
   const opened = Promise.withResolvers<void>();
   webSocket.addEventListener("open", () => opened.resolve(), { once: true });
   webSocket.addEventListener("error", () => opened.reject(handshake.toError(what)), { once: true });
-  using deadline = clock.deadline(signal, HANDSHAKE_TIMEOUT_MS);
+  const onTimeout = (cause: DeadlineError): never => {
+    throw new RetryableError(`${what}: no answer within ${HANDSHAKE_TIMEOUT_MS} ms`, { cause });
+  };
   try {
-    await waitFor(deadline.signal, opened.promise);
+    await withinDeadline(signal, clock, HANDSHAKE_TIMEOUT_MS, (s) => waitFor(s, opened.promise), onTimeout);
   } catch (error) {
     if (signal.aborted) {
       await leave(webSocket, opened.promise, clock);
     }
     await agent.destroy();
     signal.throwIfAborted();
-    throw error instanceof DeadlineError
-      ? new RetryableError(`${what}: no answer within ${HANDSHAKE_TIMEOUT_MS} ms`, { cause: error })
-      : error;
+    throw error;
   }
   if (handshake.socket === undefined) {
     throw new RetryableError(`${what}: the WebSocket is open without a TCP socket below it`);
@@ -71,7 +71,7 @@ export async function dial(
  * broker would keep the consumer that it has made for it, with messages that nobody ever acknowledges.
  */
 async function leave(webSocket: WebSocket, opened: Promise<void>, clock: Clock): Promise<void> {
-  using deadline = clock.deadline(new AbortController().signal, LEAVE_TIMEOUT_MS);
+  using deadline = clock.deadline(NEVER, LEAVE_TIMEOUT_MS);
   const closed = Promise.withResolvers<void>();
   webSocket.addEventListener("close", () => closed.resolve(), { once: true });
   try {

@@ -1,7 +1,8 @@
-import { once } from "node:events";
 import type { Socket } from "node:net";
 import { ping, type WebSocket } from "undici";
+import { NEVER, sleepUnlessAborted } from "../../../lib/abort.ts";
 import type { Clock } from "../../../lib/clock.ts";
+import { Condition } from "../../../lib/condition.ts";
 import { type Connection, ConnectionLostError } from "./connection.ts";
 import { keepAlive } from "./keep-alive.ts";
 
@@ -19,7 +20,7 @@ export class OpenConnection implements Connection {
   #lost: ConnectionLostError | undefined;
   #isLeaving = false;
   #dropReason: string | undefined;
-  #arrived = Promise.withResolvers<void>();
+  readonly #arrived = new Condition();
 
   constructor(what: string, clock: Clock, webSocket: WebSocket, socket: Socket) {
     this.#what = what;
@@ -45,7 +46,7 @@ export class OpenConnection implements Connection {
       } else if (this.#closed.signal.aborted) {
         break;
       } else {
-        await this.#arrived.promise;
+        await this.#arrived.wait(NEVER);
       }
     }
     if (this.#lost !== undefined) {
@@ -62,10 +63,7 @@ export class OpenConnection implements Connection {
   async close(): Promise<void> {
     this.#isLeaving = true;
     this.#webSocket.close(1000);
-    using deadline = this.#clock.deadline(this.#closed.signal, CLOSE_TIMEOUT_MS);
-    if (!deadline.signal.aborted) {
-      await once(deadline.signal, "abort");
-    }
+    await sleepUnlessAborted(this.#closed.signal, this.#clock, CLOSE_TIMEOUT_MS);
     this.#socket.destroy();
   }
 
@@ -77,7 +75,7 @@ export class OpenConnection implements Connection {
   #receive(data: unknown): void {
     if (typeof data === "string") {
       this.#texts.push(data);
-      this.#wake();
+      this.#arrived.notifyAll();
     } else {
       this.drop("the broker has sent a binary frame: expected text");
     }
@@ -88,11 +86,6 @@ export class OpenConnection implements Connection {
       this.#lost = new ConnectionLostError(this.#what, code, this.#dropReason ?? reason);
     }
     this.#closed.abort();
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#arrived.resolve();
-    this.#arrived = Promise.withResolvers<void>();
+    this.#arrived.notifyAll();
   }
 }
