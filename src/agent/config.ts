@@ -28,7 +28,7 @@ export interface AgentTuning {
   /** Between a list that was refused as stale and the next. */
   readonly staleListDelayMs: number;
   /** How long a comparison waits for the watch to deliver what its list already shows. */
-  readonly settleMs: number;
+  readonly watchCatchUpMs: number;
   /** How long a comparison waits for the next part of an inventory. */
   readonly inventoryMs: number;
   /** How long the agent goes on delivering after it was told to stop. */
@@ -51,7 +51,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   backoff: { initialMs: 500, maxMs: 30_000 },
   discoveryMs: 5 * 60_000,
   staleListDelayMs: 2_000,
-  settleMs: 500,
+  watchCatchUpMs: 500,
   inventoryMs: 60_000,
   flushMs: 3_000,
   welcomeMs: 15_000,

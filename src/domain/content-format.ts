@@ -5,7 +5,7 @@ import { canonicalize } from "./canonical-json.ts";
 const CANONICAL_RULES = 1;
 
 /** How content is made of an object. */
-export interface FormRules {
+export interface ContentRules {
   /** Paths of fields that are left out, such as `metadata.managedFields`. */
   readonly stripped: readonly string[];
   /** Paths of fields whose values are replaced. */
@@ -15,13 +15,13 @@ export interface FormRules {
 }
 
 /** The rules without redaction. */
-export const DEFAULT_CONTENT_RULES: FormRules = { stripped: ["metadata.managedFields"], redacted: [] };
+export const DEFAULT_CONTENT_RULES: ContentRules = { stripped: ["metadata.managedFields"], redacted: [] };
 
 /**
  * A short name of the rules: content of another form compares as different, so that a changed setting or a
  * new agent converges. 16 hexadecimal digits; the order of the paths does not matter.
  */
-export function contentFormatFingerprint({ stripped, redacted, apiVersion = "" }: FormRules): string {
+export function contentFormatFingerprint({ stripped, redacted, apiVersion = "" }: ContentRules): string {
   const rules = {
     rules: CANONICAL_RULES,
     stripped: stripped.toSorted(),

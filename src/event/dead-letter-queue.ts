@@ -31,7 +31,7 @@ export interface DeadLetterQueue {
 
 /** Somebody else reads some of the letters. */
 export class DeadLettersLockedError extends RetryableError {
-  override readonly name = "LettersHeldError";
+  override readonly name = "DeadLettersLockedError";
 }
 
 /** What it takes to get at dead letters. */

@@ -1,5 +1,5 @@
 import type { KubeTransport } from "./kube.ts";
-import { KubeRefusedError, MalformedAnswerError, reasonOf } from "./kube-error.ts";
+import { KubeRefusedError, MalformedResponseError, reasonOf } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 import { getJson } from "./read-response.ts";
 
@@ -79,7 +79,7 @@ async function getResources(
   const answer = await getJson(signal, transport, { path });
   const entries = isRecord(answer) ? answer["resources"] : undefined;
   if (!Array.isArray(entries)) {
-    throw new MalformedAnswerError(`GET ${path}: expected a list with resources`);
+    throw new MalformedResponseError(`GET ${path}: expected a list with resources`);
   }
   return entries.flatMap((entry: unknown) => {
     const fields = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
@@ -113,12 +113,12 @@ function toStrings(value: unknown): string[] {
 function toGroupVersions(answer: unknown): GroupVersion[] {
   const groups = isRecord(answer) ? answer["groups"] : undefined;
   if (!Array.isArray(groups)) {
-    throw new MalformedAnswerError("GET /apis: expected a list with groups");
+    throw new MalformedResponseError("GET /apis: expected a list with groups");
   }
   return groups.flatMap((entry: unknown) => {
     const { name, versions, preferredVersion } = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
     if (typeof name !== "string" || !Array.isArray(versions)) {
-      throw new MalformedAnswerError("GET /apis: a group without name or versions");
+      throw new MalformedResponseError("GET /apis: a group without name or versions");
     }
     const preferred = versionOf(preferredVersion);
     const served = versions.map(versionOf).filter((version) => version !== undefined);

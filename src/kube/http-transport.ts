@@ -7,7 +7,7 @@ import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
 
 /** A transport that holds connections. */
-export interface NodeTransport extends KubeTransport {
+export interface HttpKubeTransport extends KubeTransport {
   /** Closes idle connections; requests under way end with their signals. */
   close(): void;
 }
@@ -16,7 +16,7 @@ export interface NodeTransport extends KubeTransport {
  * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS
  * for each request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
  */
-export function createKubeTransport(config: KubeConfig): NodeTransport {
+export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new TerminalError("the kubeconfig has no current cluster: choose a context");

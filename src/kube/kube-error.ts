@@ -32,9 +32,9 @@ export class KubeUnavailableError extends RetryableError {
  * What came is not what was asked for: a body cut off, a proxy's page, a field missing. Never taken for
  * "empty".
  */
-export class MalformedAnswerError extends RetryableError {
-  override readonly name = "MalformedAnswerError";
-  readonly reason = "MalformedAnswer";
+export class MalformedResponseError extends RetryableError {
+  override readonly name = "MalformedResponseError";
+  readonly reason = "MalformedResponse";
 }
 
 /** The version asked for is compacted away (410): start over with a new list. */

@@ -1,4 +1,4 @@
-import { MalformedAnswerError } from "./kube-error.ts";
+import { MalformedResponseError } from "./kube-error.ts";
 
 /** The metadata that the agent reads of an object. */
 export interface ObjectMeta {
@@ -18,14 +18,14 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
-/** Takes a parsed value for an object; throws {@link MalformedAnswerError} when it has no name or version. */
+/** Takes a parsed value for an object; throws {@link MalformedResponseError} when it has no name or version. */
 export function toKubeObject(value: unknown, what: string): KubeObject {
   const metadata = isRecord(value) ? value["metadata"] : undefined;
   if (!isRecord(metadata) || typeof metadata["name"] !== "string") {
-    throw new MalformedAnswerError(`${what}: expected an object with metadata.name`);
+    throw new MalformedResponseError(`${what}: expected an object with metadata.name`);
   }
   if (typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedAnswerError(`${what}: ${metadata["name"]} has no metadata.resourceVersion`);
+    throw new MalformedResponseError(`${what}: ${metadata["name"]} has no metadata.resourceVersion`);
   }
   // Some aggregated APIs (such as metrics) give their objects no uid.
   return typeof metadata["uid"] === "string"

@@ -1,7 +1,7 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { type KubeRequest, type KubeTransport, resourcePath } from "./kube.ts";
-import { ExpiredListError, KubeUnavailableError, MalformedAnswerError } from "./kube-error.ts";
+import { ExpiredListError, KubeUnavailableError, MalformedResponseError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { describeRequest, getJson } from "./read-response.ts";
 
@@ -34,7 +34,7 @@ const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
  * anything that was observed before the call.
  *
  * The list is complete only when the iteration ends by itself. A page that cannot be had throws: 410 in the
- * middle {@link ExpiredListError}, a page of another version or without items {@link MalformedAnswerError};
+ * middle {@link ExpiredListError}, a page of another version or without items {@link MalformedResponseError};
  * what came before it is then no list. Items carry `apiVersion` and `kind`, which the API server leaves out
  * of the items of its own kinds.
  */
@@ -52,7 +52,7 @@ export async function* listPages(
     const page = await getPage(signal, transport, request, metadataOnly);
     version ??= page.version;
     if (page.version !== version) {
-      throw new MalformedAnswerError(
+      throw new MalformedResponseError(
         `${describeRequest(request)}: a page at version ${page.version} in a list at version ${version}`,
       );
     }
@@ -99,12 +99,12 @@ async function getPage(
 function toPage(answer: unknown, what: string): ListPage & { readonly next: string } {
   const metadata = isRecord(answer) ? answer["metadata"] : undefined;
   if (!isRecord(answer) || !isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedAnswerError(`${what}: expected a list with metadata.resourceVersion`);
+    throw new MalformedResponseError(`${what}: expected a list with metadata.resourceVersion`);
   }
   // Go writes an empty slice that was never made as null; a list without the field is none.
   const items = answer["items"] === null ? [] : answer["items"];
   if (!Array.isArray(items)) {
-    throw new MalformedAnswerError(`${what}: expected a list with items`);
+    throw new MalformedResponseError(`${what}: expected a list with items`);
   }
   const itemType = itemTypeOf(answer);
   return {

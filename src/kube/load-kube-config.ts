@@ -10,7 +10,7 @@ export type KubeConfigSource =
   /** An API server without authentication, such as `kubectl proxy`. */
   | { readonly type: "server"; readonly url: string };
 
-/** Loads a configuration for `createNodeTransport`; throws `ConfigError` when it has no such cluster. */
+/** Loads a configuration for `createKubeTransport`; throws `ConfigError` when it has no such cluster. */
 export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
   const config = new KubeConfig();
   try {

@@ -1,5 +1,5 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
-import { MalformedAnswerError, toKubeError } from "./kube-error.ts";
+import { MalformedResponseError, toKubeError } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 
 /** Of an error's body, no more than this is read. */
@@ -23,7 +23,7 @@ export async function getText(
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** {@link getText}, parsed by `parse`; a body that is not JSON throws `MalformedAnswerError`. */
+/** {@link getText}, parsed by `parse`; a body that is not JSON throws `MalformedResponseError`. */
 export async function getJson(
   signal: AbortSignal,
   transport: KubeTransport,
@@ -34,13 +34,13 @@ export async function getJson(
   return parseAnswer(text, describeRequest(request), parse);
 }
 
-/** Parses a part of an answer; throws `MalformedAnswerError` for what is not JSON. */
+/** Parses a part of an answer; throws `MalformedResponseError` for what is not JSON. */
 export function parseAnswer(text: string, what: string, parse: (text: string) => unknown): unknown {
   try {
     return parse(text);
   } catch (cause) {
     if (cause instanceof SyntaxError) {
-      throw new MalformedAnswerError(`${what}: the answer is not JSON, or was cut off`, { cause });
+      throw new MalformedResponseError(`${what}: the answer is not JSON, or was cut off`, { cause });
     }
     throw cause;
   }

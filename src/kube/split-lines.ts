@@ -1,4 +1,4 @@
-import { MalformedAnswerError } from "./kube-error.ts";
+import { MalformedResponseError } from "./kube-error.ts";
 
 const NEWLINE = 0x0a;
 
@@ -6,7 +6,7 @@ const NEWLINE = 0x0a;
  * Cuts a stream of bytes at newlines, whatever its chunks are, and gives each line as text without its
  * newline.
  *
- * Throws {@link MalformedAnswerError} for a line longer than `maxBytes`, and when the stream ends inside a
+ * Throws {@link MalformedResponseError} for a line longer than `maxBytes`, and when the stream ends inside a
  * line: half an object is none.
  */
 export async function* splitLines(
@@ -31,11 +31,11 @@ export async function* splitLines(
       parts.push(chunk.subarray(start));
       bytes += chunk.length - start;
       if (bytes > maxBytes) {
-        throw new MalformedAnswerError(`a line is longer than ${maxBytes} bytes`);
+        throw new MalformedResponseError(`a line is longer than ${maxBytes} bytes`);
       }
     }
   }
   if (bytes > 0) {
-    throw new MalformedAnswerError(`the stream ended inside a line, after ${bytes} bytes of it`);
+    throw new MalformedResponseError(`the stream ended inside a line, after ${bytes} bytes of it`);
   }
 }

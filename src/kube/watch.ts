@@ -2,7 +2,7 @@ import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { toMessage } from "../lib/errors.ts";
 import { type KubeRequest, type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
-import { MalformedAnswerError, toKubeError, WatchExpiredError } from "./kube-error.ts";
+import { MalformedResponseError, toKubeError, WatchExpiredError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { assertOk, describeRequest, parseAnswer } from "./read-response.ts";
 import { splitLines } from "./split-lines.ts";
@@ -33,7 +33,7 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
  * Watches a kind: its events in the order of their versions, until the server ends the watch.
  *
  * Throws {@link WatchExpiredError} when the version is too old, told by a status or by an ERROR event, and
- * `KubeRefusedError`, `KubeUnavailableError` or `MalformedAnswerError` for any other failure. Its caller has
+ * `KubeRefusedError`, `KubeUnavailableError` or `MalformedResponseError` for any other failure. Its caller has
  * to abort the signal to be sure that the request ends.
  */
 export async function* watchEvents(
@@ -79,7 +79,7 @@ function toEvent(event: unknown, what: string): WatchEvent {
     case "ERROR":
       throw toWatchError(object, what);
     default:
-      throw new MalformedAnswerError(`${what}: an event of type ${JSON.stringify(type)}`);
+      throw new MalformedResponseError(`${what}: an event of type ${JSON.stringify(type)}`);
   }
 }
 
@@ -87,7 +87,7 @@ function toEvent(event: unknown, what: string): WatchEvent {
 function versionOfBookmark(object: unknown, what: string): string {
   const metadata = isRecord(object) ? object["metadata"] : undefined;
   if (!isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedAnswerError(`${what}: a bookmark without metadata.resourceVersion`);
+    throw new MalformedResponseError(`${what}: a bookmark without metadata.resourceVersion`);
   }
   return metadata["resourceVersion"];
 }

@@ -17,7 +17,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R1",
     file: COMPARISON,
-    find: "    await this.#settle(signal, snapshot, wanted);\n",
+    find: "    await this.#waitForWatch(signal, snapshot, wanted);\n",
     replace: "",
     tests: RACES,
     only: "R1:",
@@ -33,7 +33,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R3",
     file: "src/agent/compare/diff.ts",
-    find: "    listed.uid === held.uid &&\n",
+    find: "    listed.uid === stored.uid &&\n",
     replace: "",
     tests: DIFF,
     only: "R3",
@@ -75,17 +75,17 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R8",
     file: WATCHER,
-    find: "if (error instanceof ExpiredError || this.#era.aborted) {",
-    replace: "if (this.#era.aborted) {",
+    find: "if (error instanceof ExpiredError || this.#incarnationSignal.aborted) {",
+    replace: "if (this.#incarnationSignal.aborted) {",
     tests: RACES,
     only: "R8",
   },
   {
     race: "R9",
     file: WATCHER,
-    find: "    timeline.observe(version);\n",
+    find: "    versions.observe(version);\n",
     replace:
-      '    timeline.observe(version);\n    if (event.type === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
+      '    versions.observe(version);\n    if (event.type === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
     tests: RACES,
     only: "R9",
   },
@@ -101,7 +101,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R10",
     file: COMPARISON,
-    find: "          this.#missing.push({ key: finding.held.key, uid: finding.held.uid });\n",
+    find: "          this.#objectMissing.push({ key: entry.stored.key, uid: entry.stored.uid });\n",
     replace: "",
     tests: AGENT,
     only: "R10",
@@ -142,7 +142,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R17",
     file: "src/agent/watch/reflector.ts",
-    find: "if (!first.versioned || ",
+    find: "if (!first.isVersioned || ",
     replace: "if (",
     tests: RACES,
     only: "R17",
@@ -196,7 +196,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R27",
     file: "src/agent/compare/diff.ts",
-    find: "    held.checksum.length !== 0 &&\n",
+    find: "    stored.checksum.length !== 0 &&\n",
     replace: "",
     tests: DIFF,
   },

@@ -17,7 +17,7 @@ import { ComparisonError, toFailure } from "./comparison-error.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
 /** What a {@link ComparisonWorker} is made of. */
-export interface ReconciliationOptions {
+export interface ComparisonWorkerOptions {
   readonly log: Log;
   readonly counters: AgentCounters;
   /** Bytes of inventories that may wait to be compared. */
@@ -60,14 +60,14 @@ interface Attempt {
  * late of one that was replaced is ignored.
  */
 export class ComparisonWorker {
-  readonly #options: ReconciliationOptions;
+  readonly #options: ComparisonWorkerOptions;
   readonly #queue: Job[] = [];
   readonly #work = new Condition();
   /** Runs of the present session that others took the place of. */
   readonly #replacedRuns = new Set<string>();
   #current: Attempt | undefined;
 
-  constructor(options: ReconciliationOptions) {
+  constructor(options: ComparisonWorkerOptions) {
     this.#options = options;
   }
 

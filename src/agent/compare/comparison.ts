@@ -44,8 +44,8 @@ export class Comparison {
   readonly #batches: RepairBatcher;
   readonly #request: ComparisonRequest;
   readonly #counts = { equal: 0n, put: 0n, deleted: 0n, compared: 0n, managed: 0n };
-  /** What is held and the list lacks. */
-  readonly #missing: { readonly key: string; readonly uid: string }[] = [];
+  /** Stored objects that the list lacks. */
+  readonly #objectMissing: { readonly key: string; readonly uid: string }[] = [];
 
   constructor(reflector: Reflector, session: UplinkSession, request: ComparisonRequest) {
     this.#reflector = reflector;
@@ -85,7 +85,7 @@ export class Comparison {
         break;
       }
     }
-    await this.#settle(signal, snapshot, wanted);
+    await this.#waitForWatch(signal, snapshot, wanted);
     await this.#deleteMissing(signal, snapshot);
     await this.#putDifferences(signal, snapshot, wanted);
     await this.#batches.flush(signal);
@@ -95,7 +95,7 @@ export class Comparison {
       ...this.#counts,
       run: this.#request.run,
       resourceType: context.resourceType,
-      listVersion: snapshot.floor,
+      listVersion: snapshot.lowestVersion,
       firstSequence,
       scopeGeneration,
       listed: BigInt(snapshot.size),
@@ -105,7 +105,7 @@ export class Comparison {
 
   async #nextChunk(signal: AbortSignal): Promise<PackedChunk> {
     const { clock, config } = this.#reflector.context;
-    const take = async (until: AbortSignal): Promise<InventoryChunk> => {
+    const take = async (until: AbortSignal): Promise<PackedChunk> => {
       for await (const chunk of this.#chunks.take(until)) {
         return chunk;
       }
@@ -124,38 +124,38 @@ export class Comparison {
    * mark may come from this very watch, or tell that versions went back. A new list finds out.
    */
   async #list(signal: AbortSignal, { incarnation, highWatermark }: PackedChunk): Promise<Snapshot> {
-    const { versions: timeline } = this.#reflector.context;
-    const seen = timeline.highWaterMark;
-    timeline.learn(incarnation, parseResourceVersion(highWatermark) ?? 0n);
-    const isNews = timeline.highWaterMark !== seen;
+    const { versions } = this.#reflector.context;
+    const seen = versions.highWatermark;
+    versions.learn(incarnation, parseResourceVersion(highWatermark) ?? 0n);
+    const isNews = versions.highWatermark !== seen;
     const reuseInitial = this.#request.trigger === ReconciliationTrigger.CONNECT && !isNews;
     return await this.#reflector.snapshot(signal, { reuseInitial });
   }
 
   #compare(snapshot: Snapshot, chunk: PackedChunk, wanted: Uint8Array): void {
-    const { versions: timeline } = this.#reflector.context;
+    const { versions } = this.#reflector.context;
     const { after, through, last } = chunk.range;
     const from = snapshot.after(after);
     const to = last ? snapshot.size : snapshot.after(through);
-    const sameIncarnation = (timeline.incarnation ?? chunk.incarnation) === chunk.incarnation;
+    const isSameIncarnation = (versions.incarnation ?? chunk.incarnation) === chunk.incarnation;
     this.#counts.compared += BigInt(chunk.size);
     this.#counts.managed += countManaged(snapshot, from, to, chunk.managed);
     const { contentFormat } = this.#reflector.context;
-    const options = { managed: chunk.managed, contentFormat, sameIncarnation };
-    for (const finding of diff(this.#listed(snapshot, from, to), chunk.held(), options)) {
-      switch (finding.type) {
+    const options = { managed: chunk.managed, contentFormat, isSameIncarnation };
+    for (const entry of diff(this.#listed(snapshot, from, to), chunk.stored(), options)) {
+      switch (entry.type) {
         case "equal":
           this.#counts.equal++;
           break;
         case "changed":
-        case "added":
-          wanted[from + finding.at] = 1;
+        case "rowMissing":
+          wanted[from + entry.at] = 1;
           break;
-        case "missing":
-          this.#missing.push({ key: finding.held.key, uid: finding.held.uid });
+        case "objectMissing":
+          this.#objectMissing.push({ key: entry.stored.key, uid: entry.stored.uid });
           break;
         default:
-          finding satisfies never;
+          entry satisfies never;
       }
     }
   }
@@ -163,15 +163,16 @@ export class Comparison {
   *#listed(snapshot: Snapshot, from: number, to: number): Generator<ListedObject, void, undefined> {
     for (let at = from; at < to; at++) {
       const key = snapshot.keyAt(at);
-      const { uid, version } = snapshot.at(at);
+      const { uid, resourceVersion } = snapshot.at(at);
       const known = this.#reflector.index.get(key);
-      const checksum = known?.uid === uid && known.version === version ? known.checksum : undefined;
-      yield { key, uid, version, checksum };
+      const checksum =
+        known?.uid === uid && known.resourceVersion === resourceVersion ? known.checksum : undefined;
+      yield { key, uid, resourceVersion, checksum };
     }
   }
 
   async #deleteMissing(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
-    for (const { key, uid } of this.#missing) {
+    for (const { key, uid } of this.#objectMissing) {
       const objectKey = parseKey(key);
       // A namespace that is not read was not listed: its objects are not missing.
       if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
@@ -182,14 +183,14 @@ export class Comparison {
     }
   }
 
-  /** What the watch is about to deliver is not drift: it is given a moment, so that it goes first. */
-  async #settle(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
+  /** Changes in flight on the watch are not drift: waits up to `watchCatchUpMs` for them. */
+  async #waitForWatch(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
     let newest = 0n;
     for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
-      newest = maxVersion(newest, parseResourceVersion(snapshot.at(at).version) ?? 0n);
+      newest = maxVersion(newest, parseResourceVersion(snapshot.at(at).resourceVersion) ?? 0n);
     }
-    const gone = this.#missing.map(({ key }) => key);
-    await this.#reflector.settle(signal, newest, gone, this.#reflector.context.config.settleMs);
+    const gone = this.#objectMissing.map(({ key }) => key);
+    await this.#reflector.waitForWatch(signal, newest, gone, this.#reflector.context.config.watchCatchUpMs);
   }
 
   async #putDifferences(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {

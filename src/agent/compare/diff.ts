@@ -7,16 +7,16 @@ export interface ListedObject {
   readonly key: string;
   readonly uid: string;
   /** Its own resourceVersion. */
-  readonly version: string;
+  readonly resourceVersion: string;
   /** Of its content; undefined when only its metadata is known. */
   readonly checksum: Uint8Array | undefined;
 }
 
 /** An object that Postgres has. */
-export interface HeldObject {
+export interface StoredObject {
   readonly key: string;
   readonly uid: string;
-  readonly version: string;
+  readonly resourceVersion: string;
   /** Empty when the row is not to be trusted. */
   readonly checksum: Uint8Array;
   readonly contentFormat: string;
@@ -26,83 +26,81 @@ export interface HeldObject {
 export interface DiffOptions {
   /** Keys that take no part. */
   readonly managed: ReadonlySet<string>;
-  /** Form that content has to have. */
+  /** Format that content has to have. */
   readonly contentFormat: string;
-  /**
-   * Whether the held versions belong to the listed ones' incarnation; else the same version proves nothing.
-   */
-  readonly sameIncarnation: boolean;
+  /** True if stored and listed versions belong to one incarnation; else the same version proves nothing. */
+  readonly isSameIncarnation: boolean;
 }
 
-/** What the comparison of one object found; `at` is its place among the listed ones. */
-export type Finding =
+/** Result of the comparison of one object; `at` is its index among the listed ones. */
+export type DiffEntry =
   | { readonly type: "equal"; readonly at: number }
   /** Both have it, but not the same. */
   | { readonly type: "changed"; readonly at: number }
-  /** The cluster alone has it. */
-  | { readonly type: "added"; readonly at: number }
-  /** Postgres alone has it. */
-  | { readonly type: "missing"; readonly held: HeldObject };
+  /** The cluster has an object, Postgres has no row. */
+  | { readonly type: "rowMissing"; readonly at: number }
+  /** Postgres has a row, the cluster has no object. */
+  | { readonly type: "objectMissing"; readonly stored: StoredObject };
 
 /**
  * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys.
- * Throws {@link BadInventoryError} when the held objects are not in order.
+ * Throws {@link BadInventoryError} when the stored objects are not in order.
  */
 export function* diff(
-  listed: Iterable<ListedObject>,
-  held: Iterable<HeldObject>,
+  listedObjects: Iterable<ListedObject>,
+  storedObjects: Iterable<StoredObject>,
   options: DiffOptions,
-): Generator<Finding, void, undefined> {
-  const believed = held[Symbol.iterator]();
-  let mine = nextHeld(believed, undefined);
+): Generator<DiffEntry, void, undefined> {
+  const rows = storedObjects[Symbol.iterator]();
+  let stored = nextStored(rows, undefined);
   let at = -1;
-  for (const theirs of listed) {
+  for (const listed of listedObjects) {
     at++;
-    while (mine !== undefined && compareKeys(mine.key, theirs.key) < 0) {
-      if (!options.managed.has(mine.key)) {
-        yield { type: "missing", held: mine };
+    while (stored !== undefined && compareKeys(stored.key, listed.key) < 0) {
+      if (!options.managed.has(stored.key)) {
+        yield { type: "objectMissing", stored };
       }
-      mine = nextHeld(believed, mine);
+      stored = nextStored(rows, stored);
     }
-    const match = mine?.key === theirs.key ? mine : undefined;
-    if (!options.managed.has(theirs.key)) {
+    const match = stored?.key === listed.key ? stored : undefined;
+    if (!options.managed.has(listed.key)) {
       yield {
-        type: match === undefined ? "added" : isEqual(theirs, match, options) ? "equal" : "changed",
+        type: match === undefined ? "rowMissing" : isEqual(listed, match, options) ? "equal" : "changed",
         at,
       };
     }
-    mine = match === undefined ? mine : nextHeld(believed, match);
+    stored = match === undefined ? stored : nextStored(rows, match);
   }
-  for (; mine !== undefined; mine = nextHeld(believed, mine)) {
-    if (!options.managed.has(mine.key)) {
-      yield { type: "missing", held: mine };
+  for (; stored !== undefined; stored = nextStored(rows, stored)) {
+    if (!options.managed.has(stored.key)) {
+      yield { type: "objectMissing", stored };
     }
   }
 }
 
-function nextHeld(believed: Iterator<HeldObject>, last: HeldObject | undefined): HeldObject | undefined {
-  const { value, done } = believed.next();
+function nextStored(rows: Iterator<StoredObject>, last: StoredObject | undefined): StoredObject | undefined {
+  const { value, done } = rows.next();
   if (done === true) {
     return undefined;
   }
-  const held = value as HeldObject;
-  if (last !== undefined && compareKeys(last.key, held.key) >= 0) {
-    throw new BadInventoryError(`the inventory is not in order: ${held.key} after ${last.key}`);
+  const stored = value as StoredObject;
+  if (last !== undefined && compareKeys(last.key, stored.key) >= 0) {
+    throw new BadInventoryError(`the inventory is not in order: ${stored.key} after ${last.key}`);
   }
-  return held;
+  return stored;
 }
 
 function isEqual(
   listed: ListedObject,
-  held: HeldObject,
-  { contentFormat, sameIncarnation }: DiffOptions,
+  stored: StoredObject,
+  { contentFormat, isSameIncarnation }: DiffOptions,
 ): boolean {
   return (
-    sameIncarnation &&
-    listed.uid === held.uid &&
-    listed.version === held.version &&
-    held.contentFormat === contentFormat &&
-    held.checksum.length !== 0 &&
-    (listed.checksum === undefined || sameChecksum(listed.checksum, held.checksum))
+    isSameIncarnation &&
+    listed.uid === stored.uid &&
+    listed.resourceVersion === stored.resourceVersion &&
+    stored.contentFormat === contentFormat &&
+    stored.checksum.length !== 0 &&
+    (listed.checksum === undefined || sameChecksum(listed.checksum, stored.checksum))
   );
 }

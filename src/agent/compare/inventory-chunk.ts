@@ -2,7 +2,7 @@ import type { Batch, InventoryChunk } from "../../../gen/proto/evenkeel/v1/batch
 import { compareKeys, formatKey } from "../../domain/object-key.ts";
 import { BadInventoryError, type KeyRange } from "../../domain/reconciliation/key-ranges.ts";
 import { type Address, PackedRecords } from "../watch/packed-records.ts";
-import type { HeldObject } from "./diff.ts";
+import type { StoredObject } from "./diff.ts";
 
 /**
  * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it
@@ -17,7 +17,7 @@ export interface PackedChunk {
   /** Number of stored objects in it. */
   readonly size: number;
   /** What is held, in the order in which it came. */
-  held(): Iterable<HeldObject>;
+  stored(): Iterable<StoredObject>;
 }
 
 const NO_CHECKSUM = new Uint8Array();
@@ -29,21 +29,31 @@ export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk 
   const through = chunk.range?.through === undefined ? "" : formatKey(chunk.range.through);
   const records = new PackedRecords();
   const addresses: Address[] = [];
-  const forms: string[] = [];
+  const contentFormats: string[] = [];
   for (const { message } of batch.items) {
     if (message.case !== "verifyObject" || message.value.ref === undefined) {
       throw new BadInventoryError(`expected VerifyObject, found ${message.case ?? "an unknown message"}`);
     }
-    const { ref, uid, resourceVersion: version, checksum, contentFormat: form } = message.value;
+    const { ref, uid, resourceVersion, checksum, contentFormat } = message.value;
     const key = formatKey(ref);
     if (compareKeys(key, after) <= 0 || (!last && compareKeys(key, through) > 0)) {
       throw new BadInventoryError(`${key} is not in the range (${after}, ${last ? "end" : through}]`);
     }
     addresses.push(
-      records.add(Buffer.from(key), { uid, version, checksum: checksum.length === 0 ? undefined : checksum }),
+      records.add(Buffer.from(key), {
+        uid,
+        resourceVersion,
+        checksum: checksum.length === 0 ? undefined : checksum,
+      }),
     );
     // Nearly all have one form: the same string is kept once.
-    forms.push(form === "" ? batch.contentFormat : form === forms.at(-1) ? (forms.at(-1) ?? form) : form);
+    contentFormats.push(
+      contentFormat === ""
+        ? batch.contentFormat
+        : contentFormat === contentFormats.at(-1)
+          ? (contentFormats.at(-1) ?? contentFormat)
+          : contentFormat,
+    );
   }
   return {
     range: { after, through, last },
@@ -52,10 +62,16 @@ export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk 
     managed: new Set(chunk.managed.map(formatKey)),
     size: addresses.length,
     bytes: records.bytes + 16 * addresses.length,
-    *held() {
+    *stored() {
       for (const [i, address] of addresses.entries()) {
-        const { uid, version, checksum = NO_CHECKSUM } = records.get(address);
-        yield { key: records.key(address), uid, version, checksum, contentFormat: forms[i] ?? "" };
+        const { uid, resourceVersion, checksum = NO_CHECKSUM } = records.get(address);
+        yield {
+          key: records.key(address),
+          uid,
+          resourceVersion,
+          checksum,
+          contentFormat: contentFormats[i] ?? "",
+        };
       }
     },
   };

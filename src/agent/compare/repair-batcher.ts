@@ -42,8 +42,8 @@ export class RepairBatcher {
     }
     this.#items = [];
     this.#bytes = 0;
-    const { resourceType, versions: timeline } = this.#context;
-    const { incarnation } = timeline;
+    const { resourceType, versions } = this.#context;
+    const { incarnation } = versions;
     const batch = create(BatchSchema, {
       resourceType,
       type: BatchType.DEFAULT,

@@ -35,11 +35,11 @@ export class ScopeTracker {
     discovery: Discovery,
     selected: readonly SelectedResource[],
   ): Promise<boolean> {
-    const found = new Map(selected.map((resourceType) => [keyOf(resourceType), resourceType]));
-    const lacking = new Set(this.#resources.map(keyOf).filter((key) => !found.has(key)));
+    const found = new Map(selected.map((resourceType) => [selectedResourceKey(resourceType), resourceType]));
+    const lacking = new Set(this.#resources.map(selectedResourceKey).filter((key) => !found.has(key)));
     const kept = new Map(found);
     for (const resourceType of this.#resources) {
-      const key = keyOf(resourceType);
+      const key = selectedResourceKey(resourceType);
       const isGone =
         lacking.has(key) && this.#lacking.has(key) && (await this.#isGone(signal, discovery, resourceType));
       if (lacking.has(key) && !isGone) {
@@ -76,13 +76,13 @@ export class ScopeTracker {
 }
 
 /** Identity of a resource type that is read. */
-export function keyOf({ scope }: SelectedResource): string {
+export function selectedResourceKey({ scope }: SelectedResource): string {
   return resourceTypeKey(scope.resourceType);
 }
 
 /** True if two resource types are read in the same way. */
 export function isSameResource(a: SelectedResource, b: SelectedResource | undefined): boolean {
-  return b !== undefined && a.watchable === b.watchable && equals(ResourceScopeSchema, a.scope, b.scope);
+  return b !== undefined && a.isWatchable === b.isWatchable && equals(ResourceScopeSchema, a.scope, b.scope);
 }
 
 function resourceTypeOf(group: string, resource: string): ResourceType {

@@ -30,7 +30,7 @@ export interface SelectedResource {
   /** Namespaces to read; empty: all, and for objects without one. */
   readonly namespaces: readonly string[];
   /** True if the server can watch it; else it is only listed. */
-  readonly watchable: boolean;
+  readonly isWatchable: boolean;
 }
 
 /** Resource types that are read. */
@@ -135,7 +135,7 @@ function toSelected(
   return {
     scope,
     namespaces: namespaced ? [...new Set(namespaces)].toSorted() : [],
-    watchable: verbs.includes("watch"),
+    isWatchable: verbs.includes("watch"),
   };
 }
 

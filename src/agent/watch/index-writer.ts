@@ -31,14 +31,14 @@ export class IndexWriter {
   /** "The object was this" at version `observed`. */
   async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
     const key = formatKey(objectKeyOf(object));
-    const { uid, resourceVersion: version } = object.metadata;
-    if (this.#knowsNewer(key, parseResourceVersion(version) ?? observed)) {
+    const { uid, resourceVersion } = object.metadata;
+    if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
       return;
     }
     const content = toContent(object, this.#context.contentFormat);
     reportQuarantined(this.#context, key, content);
     await this.#send(signal, putItem(object, content, String(observed)));
-    this.index.set(key, { uid, version, checksum: content.checksum });
+    this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
   }
 
   /** "The object was absent" at version `observed`. */
@@ -58,13 +58,13 @@ export class IndexWriter {
 
   #knowsNewer(key: string, version: bigint): boolean {
     const known = this.index.get(key);
-    return known !== undefined && (parseResourceVersion(known.version) ?? 0n) > version;
+    return known !== undefined && (parseResourceVersion(known.resourceVersion) ?? 0n) > version;
   }
 
   async #send(signal: AbortSignal, item: BatchItem): Promise<void> {
-    const { resourceType, versions: timeline, tracer } = this.#context;
+    const { resourceType, versions, tracer } = this.#context;
     const span = tracer.start("observe", { attributes: { resourceType: resourceTypeKey(resourceType) } });
-    const { incarnation } = timeline;
+    const { incarnation } = versions;
     await this.#sink.offer(signal, { resourceType, incarnation, item, traceParent: span.traceParent });
     span.end();
   }

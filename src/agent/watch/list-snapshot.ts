@@ -8,7 +8,7 @@ import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 /**
  * Lists a kind in these namespaces ("" is all), linearizably, metadata only.
  *
- * A list below the kind's high-water mark is refused, because an API server that lags may have given it. It
+ * A list below the kind's high watermark is refused, because an API server that lags may have given it. It
  * is taken again after a short delay, and again it can only be that low when the versions themselves went
  * back (an etcd restored from a backup): then a new incarnation begins. The mark is taken before the request,
  * since the watch goes on meanwhile.
@@ -18,29 +18,29 @@ export async function listSnapshot(
   context: ResourceContext,
   namespaces: readonly string[],
 ): Promise<Snapshot> {
-  const mark = context.versions.highWaterMark;
-  const before = context.versions.current;
+  const mark = context.versions.highWatermark;
+  const before = context.versions.incarnationSignal;
   const snapshot = await listOnce(signal, context, namespaces);
   if (!isBelow(snapshot, mark)) {
     return observed(context, snapshot);
   }
-  const { clock, log, config, versions: timeline, resourceType } = context;
-  log.warn("list below the high-water mark refused", {
+  const { clock, log, config, versions, resourceType } = context;
+  log.warn("list below the high watermark refused", {
     resourceType: resourceTypeKey(resourceType),
-    version: snapshot.floor,
+    version: snapshot.lowestVersion,
     mark,
   });
   await clock.sleep(signal, config.staleListDelayMs);
   const again = await listOnce(signal, context, namespaces);
-  if (isBelow(again, mark) && timeline.current === before) {
+  if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();
     log.warn("versions went back: a new incarnation begins", {
       resourceType: resourceTypeKey(resourceType),
-      version: again.floor,
+      version: again.lowestVersion,
       mark,
       incarnation,
     });
-    timeline.restart(incarnation, parseResourceVersion(again.floor) ?? 0n);
+    versions.restart(incarnation, parseResourceVersion(again.lowestVersion) ?? 0n);
   }
   return observed(context, again);
 }
@@ -57,7 +57,11 @@ async function listOnce(
       version = page.version;
       for (const { metadata } of page.items) {
         const key = formatKey({ namespace: metadata.namespace ?? "", name: metadata.name });
-        builder.add(key, { uid: metadata.uid, version: metadata.resourceVersion, checksum: undefined });
+        builder.add(key, {
+          uid: metadata.uid,
+          resourceVersion: metadata.resourceVersion,
+          checksum: undefined,
+        });
       }
     }
     builder.endList(namespace, version);
@@ -67,10 +71,10 @@ async function listOnce(
 }
 
 function isBelow(snapshot: Snapshot, mark: bigint): boolean {
-  return snapshot.versioned && (parseResourceVersion(snapshot.floor) ?? 0n) < mark;
+  return snapshot.isVersioned && (parseResourceVersion(snapshot.lowestVersion) ?? 0n) < mark;
 }
 
-function observed({ versions: timeline }: ResourceContext, snapshot: Snapshot): Snapshot {
-  timeline.observe(parseResourceVersion(snapshot.floor) ?? 0n);
+function observed({ versions }: ResourceContext, snapshot: Snapshot): Snapshot {
+  versions.observe(parseResourceVersion(snapshot.lowestVersion) ?? 0n);
   return snapshot;
 }

@@ -2,7 +2,7 @@
 export interface PackedObject {
   readonly uid: string;
   /** The object's own resourceVersion. */
-  readonly version: string;
+  readonly resourceVersion: string;
   /** Of its content; undefined when only its metadata was seen. */
   readonly checksum: Uint8Array | undefined;
 }
@@ -82,7 +82,7 @@ export class PackedRecords {
     const flags = slab.readUInt8(start + 4);
     return {
       uid: flags & FLAG_UUID ? readUuid(slab, uidAt) : slab.toString("utf8", uidAt, versionAt),
-      version: slab.toString("latin1", versionAt, checksumAt),
+      resourceVersion: slab.toString("latin1", versionAt, checksumAt),
       checksum:
         flags & FLAG_CHECKSUM
           ? new Uint8Array(slab.subarray(checksumAt, checksumAt + CHECKSUM_BYTES))
@@ -123,30 +123,35 @@ export class PackedRecords {
   }
 }
 
-function sizeOf(key: Uint8Array, { uid, version, checksum }: PackedObject): number {
+function sizeOf(key: Uint8Array, { uid, resourceVersion, checksum }: PackedObject): number {
   return (
     HEADER_BYTES +
     key.length +
     (UUID.test(uid) ? UUID_BYTES : Buffer.byteLength(uid)) +
-    version.length +
+    resourceVersion.length +
     (checksum === undefined ? 0 : CHECKSUM_BYTES)
   );
 }
 
-function write(slab: Buffer, start: number, key: Uint8Array, { uid, version, checksum }: PackedObject): void {
+function write(
+  slab: Buffer,
+  start: number,
+  key: Uint8Array,
+  { uid, resourceVersion, checksum }: PackedObject,
+): void {
   const isUuid = UUID.test(uid);
   let at = start + HEADER_BYTES;
   slab.set(key, at);
   at += key.length;
   const uidLength = isUuid ? slab.write(uid.replaceAll("-", ""), at, "hex") : slab.write(uid, at, "utf8");
   at += uidLength;
-  at += slab.write(version, at, "latin1");
+  at += slab.write(resourceVersion, at, "latin1");
   if (checksum !== undefined) {
     slab.set(checksum, at);
   }
   slab.writeUInt16LE(key.length, start);
   slab.writeUInt8(uidLength, start + 2);
-  slab.writeUInt8(version.length, start + 3);
+  slab.writeUInt8(resourceVersion.length, start + 3);
   slab.writeUInt8((isUuid ? FLAG_UUID : 0) | (checksum === undefined ? 0 : FLAG_CHECKSUM), start + 4);
 }
 

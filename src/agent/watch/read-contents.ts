@@ -1,7 +1,7 @@
 import { formatKey, parseKey } from "../../domain/object-key.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { getObject } from "../../kube/get.ts";
-import { MalformedAnswerError } from "../../kube/kube-error.ts";
+import { MalformedResponseError } from "../../kube/kube-error.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import { listPages } from "../../kube/list.ts";
 import type { ResourceContext } from "../resource-context.ts";
@@ -63,22 +63,22 @@ async function* readSingly(
 
 async function* readPages(
   signal: AbortSignal,
-  { kube, resourceType, versions: timeline }: ResourceContext,
+  { kube, resourceType, versions }: ResourceContext,
   { snapshot, wanted }: WantedObjects,
 ): AsyncGenerator<ObservedObject, void, undefined> {
   for (const namespace of snapshot.namespaces) {
     const known = parseResourceVersion(snapshot.versionFor(namespace)) ?? 0n;
     for await (const page of listPages(signal, kube, { resourceType, namespace, metadataOnly: false })) {
       const version = parseResourceVersion(page.version);
-      if (snapshot.versioned && (version === undefined || version < known)) {
-        throw new MalformedAnswerError(`a list at version ${page.version} after one at version ${known}`);
+      if (snapshot.isVersioned && (version === undefined || version < known)) {
+        throw new MalformedResponseError(`a list at version ${page.version} after one at version ${known}`);
       }
-      timeline.observe(version ?? 0n);
+      versions.observe(version ?? 0n);
       for (const object of page.items) {
         const key = formatKey({ namespace: object.metadata.namespace ?? "", name: object.metadata.name });
-        const position = snapshot.find(key);
-        if (position !== undefined && wanted[position] === 1) {
-          yield { key, object, observedVersion: snapshot.versioned ? page.version : "" };
+        const index = snapshot.find(key);
+        if (index !== undefined && wanted[index] === 1) {
+          yield { key, object, observedVersion: snapshot.isVersioned ? page.version : "" };
         }
       }
     }

@@ -20,7 +20,7 @@ export interface ReflectorOptions {
   /** Namespaces to read; empty: all. */
   readonly namespaces: readonly string[];
   /** Whether the server can watch the kind; else it is only listed. */
-  readonly watchable: boolean;
+  readonly isWatchable: boolean;
   /**
    * Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a
    * session.
@@ -74,7 +74,7 @@ export class Reflector {
   /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
   async run(signal: AbortSignal): Promise<void> {
     const first = await this.#listFirst(signal);
-    if (!first.versioned || !this.#options.watchable) {
+    if (!first.isVersioned || !this.#options.isWatchable) {
       await untilAborted(signal);
       signal.throwIfAborted();
     }
@@ -114,7 +114,12 @@ export class Reflector {
    * Waits until the watch has delivered everything up to a version and the end of objects that a list lacks, but
    * no longer than `ms`.
    */
-  async settle(signal: AbortSignal, version: bigint, gone: readonly string[], ms: number): Promise<void> {
+  async waitForWatch(
+    signal: AbortSignal,
+    version: bigint,
+    gone: readonly string[],
+    ms: number,
+  ): Promise<void> {
     const isCurrent = (): boolean =>
       this.#watchers.length === 0 ||
       (this.#delivered() >= version && gone.every((key) => this.#index.get(key) === undefined));
@@ -128,7 +133,7 @@ export class Reflector {
       const namespace = parseKey(text)?.namespace ?? "";
       if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
         const listed = parseResourceVersion(snapshot.versionFor(namespace));
-        const known = parseResourceVersion(this.#index.get(text)?.version ?? "");
+        const known = parseResourceVersion(this.#index.get(text)?.resourceVersion ?? "");
         if (listed === undefined || known === undefined || known <= listed) {
           this.#index.delete(text);
         }
@@ -138,7 +143,7 @@ export class Reflector {
       const key = snapshot.keyAt(at);
       const listed = snapshot.at(at);
       const known = this.#index.get(key);
-      if (known === undefined || isOlder(known.version, listed.version)) {
+      if (known === undefined || isOlder(known.resourceVersion, listed.resourceVersion)) {
         this.#index.set(key, listed);
       }
     }

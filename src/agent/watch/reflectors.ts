@@ -4,7 +4,7 @@ import { Condition } from "../../lib/condition.ts";
 import { toMessage } from "../../lib/errors.ts";
 import { contentFormatOf } from "../object-content.ts";
 import type { ResourceContext } from "../resource-context.ts";
-import { isSameResource, keyOf } from "../scope/scope-tracker.ts";
+import { isSameResource, selectedResourceKey } from "../scope/scope-tracker.ts";
 import type { SelectedResource } from "../scope/select-resources.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import { Reflector } from "./reflector.ts";
@@ -26,7 +26,7 @@ export class Reflectors {
   readonly #sink: ChangeSink;
   readonly #running = new Map<string, Running>();
   /** Outlive their reflectors: a kind read in another version has the same versions. */
-  readonly #timelines = new Map<string, VersionTracker>();
+  readonly #versions = new Map<string, VersionTracker>();
   readonly #failed = new Condition();
   #failure: { readonly error: unknown } | undefined;
 
@@ -57,7 +57,9 @@ export class Reflectors {
     resources: readonly SelectedResource[],
     { sendAll }: { readonly sendAll: boolean },
   ): Promise<void> {
-    const wanted = new Map(resources.map((resourceType) => [keyOf(resourceType), resourceType]));
+    const wanted = new Map(
+      resources.map((resourceType) => [selectedResourceKey(resourceType), resourceType]),
+    );
     for (const [key, running] of this.#running) {
       if (!isSameResource(running.resourceType, wanted.get(key))) {
         this.#running.delete(key);
@@ -92,15 +94,15 @@ export class Reflectors {
     resourceType: ResourceType,
     sendAll: boolean,
   ): Running {
-    const timeline = this.#timelines.get(key) ?? new VersionTracker();
-    this.#timelines.set(key, timeline);
-    const { namespaces, watchable } = selected;
+    const versions = this.#versions.get(key) ?? new VersionTracker();
+    this.#versions.set(key, versions);
+    const { namespaces, isWatchable } = selected;
     const reflector = new Reflector(
-      { ...this.#context, resourceType, contentFormat: contentFormatOf(resourceType), versions: timeline },
+      { ...this.#context, resourceType, contentFormat: contentFormatOf(resourceType), versions },
       this.#sink,
       {
         namespaces,
-        watchable,
+        isWatchable,
         sendAll,
       },
     );

@@ -23,7 +23,7 @@ export class Snapshot {
   }
 
   /** Whether each list's version is a number, and so compares. */
-  get versioned(): boolean {
+  get isVersioned(): boolean {
     return this.#versions.values().every((version) => parseResourceVersion(version) !== undefined);
   }
 
@@ -31,11 +31,11 @@ export class Snapshot {
    * The lowest version of its lists: the whole kind was seen at least as new. Empty when versions do not
    * compare.
    */
-  get floor(): string {
+  get lowestVersion(): string {
     const versions = [...this.#versions.values()]
       .map(parseResourceVersion)
       .filter((version) => version !== undefined);
-    return this.versioned ? String(versions.reduce(minVersion)) : "";
+    return this.isVersioned ? String(versions.reduce(minVersion)) : "";
   }
 
   /**
@@ -43,7 +43,7 @@ export class Snapshot {
    */
   versionFor(namespace: string): string {
     const version = this.#versions.get(namespace) ?? this.#versions.get("") ?? "";
-    return this.versioned ? version : "";
+    return this.isVersioned ? version : "";
   }
 
   /** The namespaces that were listed; "" is all. */
@@ -56,30 +56,30 @@ export class Snapshot {
     return this.#versions.has(namespace) || this.#versions.has("");
   }
 
-  keyAt(position: number): string {
-    return this.#records.key(this.#addressAt(position));
+  keyAt(index: number): string {
+    return this.#records.key(this.#addressAt(index));
   }
 
-  at(position: number): PackedObject {
-    return this.#records.get(this.#addressAt(position));
+  at(index: number): PackedObject {
+    return this.#records.get(this.#addressAt(index));
   }
 
   /** Position of the key, or undefined. */
   find(key: string): number | undefined {
-    const position = this.#lowerBound(key);
-    return position < this.size && this.keyAt(position) === key ? position : undefined;
+    const index = this.#lowerBound(key);
+    return index < this.size && this.keyAt(index) === key ? index : undefined;
   }
 
   /** First position behind the key; 0 for the empty key. */
   after(key: string): number {
-    const position = this.#lowerBound(key);
-    return position < this.size && this.keyAt(position) === key ? position + 1 : position;
+    const index = this.#lowerBound(key);
+    return index < this.size && this.keyAt(index) === key ? index + 1 : index;
   }
 
-  #addressAt(position: number): Address {
-    const address = this.#order[position];
+  #addressAt(index: number): Address {
+    const address = this.#order[index];
     if (address === undefined) {
-      throw new RangeError(`position ${position} of ${this.size}`);
+      throw new RangeError(`position ${index} of ${this.size}`);
     }
     return address;
   }

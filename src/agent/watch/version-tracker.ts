@@ -9,8 +9,8 @@ import { maxVersion } from "../../domain/resource-version.ts";
  */
 export class VersionTracker {
   #incarnation: bigint | undefined;
-  #highWaterMark = 0n;
-  #current = new AbortController();
+  #highWatermark = 0n;
+  #incarnationEnd = new AbortController();
 
   /**
    * Epoch of the session that found the versions to have gone back, 0 if none did; undefined until the
@@ -21,36 +21,36 @@ export class VersionTracker {
   }
 
   /** Highest version that was ever observed in this incarnation, by this agent or by one before it. */
-  get highWaterMark(): bigint {
-    return this.#highWaterMark;
+  get highWatermark(): bigint {
+    return this.#highWatermark;
   }
 
   /** Aborts when the incarnation ends. */
-  get current(): AbortSignal {
-    return this.#current.signal;
+  get incarnationSignal(): AbortSignal {
+    return this.#incarnationEnd.signal;
   }
 
   /** Takes note of a version that the API server gave. */
   observe(version: bigint): void {
-    this.#highWaterMark = maxVersion(this.#highWaterMark, version);
+    this.#highWatermark = maxVersion(this.#highWatermark, version);
   }
 
   /** Takes note of what the ingester knows. An older incarnation than the present one says nothing. */
-  learn(incarnation: bigint, highWaterMark: bigint): void {
+  learn(incarnation: bigint, highWatermark: bigint): void {
     if (this.#incarnation === undefined || this.#incarnation === incarnation) {
       this.#incarnation = incarnation;
-      this.observe(highWaterMark);
+      this.observe(highWatermark);
     } else if (this.#incarnation < incarnation) {
-      this.restart(incarnation, highWaterMark);
+      this.restart(incarnation, highWatermark);
     }
   }
 
   /** Begins a new incarnation at a version. */
   restart(incarnation: bigint, version: bigint): void {
     this.#incarnation = incarnation;
-    this.#highWaterMark = version;
-    const ended = this.#current;
-    this.#current = new AbortController();
+    this.#highWatermark = version;
+    const ended = this.#incarnationEnd;
+    this.#incarnationEnd = new AbortController();
     ended.abort(new Error("the kind's versions went back: its watch means nothing any more"));
   }
 }

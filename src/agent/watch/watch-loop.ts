@@ -3,7 +3,7 @@ import { parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
-import { ExpiredError, MalformedAnswerError, reasonOf } from "../../kube/kube-error.ts";
+import { ExpiredError, MalformedResponseError, reasonOf } from "../../kube/kube-error.ts";
 import { currentVersion } from "../../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
 import { type Backoff, createBackoff } from "../../lib/backoff.ts";
@@ -41,14 +41,14 @@ export class WatchLoop {
   #resume: bigint | undefined;
   #delivered = 0n;
   /** Incarnation that the index belongs to. */
-  #era: AbortSignal;
+  #incarnationSignal: AbortSignal;
 
   constructor(context: ResourceContext, namespace: string, target: WatchTarget, from: bigint | undefined) {
     this.#context = context;
     this.#namespace = namespace;
     this.#target = target;
     this.#backoff = createBackoff(context.random, context.config.backoff);
-    this.#era = context.versions.current;
+    this.#incarnationSignal = context.versions.incarnationSignal;
     this.#resume = from;
     this.#delivered = from ?? 0n;
   }
@@ -66,7 +66,7 @@ export class WatchLoop {
       try {
         const from = isFirst ? this.#resume : await this.#probe(signal);
         isFirst = false;
-        await this.#watch(signal, from ?? (await this.#listAgain(signal)));
+        await this.#watch(signal, from ?? (await this.#relist(signal)));
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof ClusterChangedError) {
@@ -83,11 +83,11 @@ export class WatchLoop {
    * Where to go on, provided that versions did not go back: a watch from the future is accepted, and silent.
    */
   async #probe(signal: AbortSignal): Promise<bigint | undefined> {
-    const { kube, resourceType, versions: timeline } = this.#context;
-    if (this.#resume === undefined || this.#era.aborted) {
+    const { kube, resourceType, versions } = this.#context;
+    if (this.#resume === undefined || this.#incarnationSignal.aborted) {
       return undefined;
     }
-    const mark = timeline.highWaterMark;
+    const mark = versions.highWatermark;
     const version = parseResourceVersion(await currentVersion(signal, kube, resourceType, this.#namespace));
     // A stale answer looks the same; the list tells.
     return version !== undefined && version >= mark ? this.#resume : undefined;
@@ -108,7 +108,7 @@ export class WatchLoop {
     counters.watches++;
     this.#resume = from;
     try {
-      const ended = AbortSignal.any([signal, request.signal, this.#era]);
+      const ended = AbortSignal.any([signal, request.signal, this.#incarnationSignal]);
       for await (const event of watchEvents(ended, kube, options)) {
         await this.#take(ended, event);
         counters.events++;
@@ -124,11 +124,11 @@ export class WatchLoop {
   }
 
   async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
-    const { resourceType, versions: timeline } = this.#context;
+    const { resourceType, versions } = this.#context;
     const text = event.type === "bookmark" ? event.version : event.object.metadata.resourceVersion;
     const version = parseResourceVersion(text);
     if (version === undefined) {
-      throw new MalformedAnswerError(
+      throw new MalformedResponseError(
         `watch of ${resourceTypeKey(resourceType)}: version ${JSON.stringify(text)} is no number`,
       );
     }
@@ -143,27 +143,27 @@ export class WatchLoop {
         DeleteReason.OBSERVED,
       );
     }
-    timeline.observe(version);
+    versions.observe(version);
     this.#resume = maxVersion(this.#resume ?? 0n, version);
     this.#delivered = maxVersion(this.#delivered, version);
   }
 
   /** Lists, sends what differs from the index, and gives the version to watch from. */
-  async #listAgain(signal: AbortSignal): Promise<bigint> {
-    const { kube, clusterUid, versions: timeline } = this.#context;
+  async #relist(signal: AbortSignal): Promise<bigint> {
+    const { kube, clusterUid, versions } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
     const snapshot = await listSnapshot(signal, this.#context, [this.#namespace]);
     const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
-      throw new MalformedAnswerError(
+      throw new MalformedResponseError(
         `versions of ${resourceTypeKey(this.#context.resourceType)} are no numbers any more`,
       );
     }
-    const sameEra = this.#era === timeline.current;
-    await this.#deleteMissing(signal, snapshot, from, sameEra);
+    const isSameIncarnation = this.#incarnationSignal === versions.incarnationSignal;
+    await this.#deleteMissing(signal, snapshot, from, isSameIncarnation);
     await this.#putChanged(signal, snapshot);
-    this.#era = timeline.current;
-    this.#delivered = sameEra ? maxVersion(this.#delivered, from) : from;
+    this.#incarnationSignal = versions.incarnationSignal;
+    this.#delivered = isSameIncarnation ? maxVersion(this.#delivered, from) : from;
     return from;
   }
 
@@ -171,7 +171,12 @@ export class WatchLoop {
    * Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is
    * forgotten.
    */
-  async #deleteMissing(signal: AbortSignal, snapshot: Snapshot, at: bigint, sameEra: boolean): Promise<void> {
+  async #deleteMissing(
+    signal: AbortSignal,
+    snapshot: Snapshot,
+    at: bigint,
+    isSameIncarnation: boolean,
+  ): Promise<void> {
     const { index } = this.#target.writer;
     for (const text of index.keys()) {
       const key = parseKey(text);
@@ -179,7 +184,7 @@ export class WatchLoop {
         continue;
       }
       const uid = index.get(text)?.uid ?? "";
-      if (!sameEra) {
+      if (!isSameIncarnation) {
         index.delete(text);
       }
       if (snapshot.find(text) === undefined) {
@@ -194,7 +199,7 @@ export class WatchLoop {
     for (let at = 0; at < snapshot.size; at++) {
       const listed = snapshot.at(at);
       const known = this.#target.writer.index.get(snapshot.keyAt(at));
-      if (known?.uid !== listed.uid || known.version !== listed.version) {
+      if (known?.uid !== listed.uid || known.resourceVersion !== listed.resourceVersion) {
         wanted[at] = 1;
         count++;
       }
@@ -210,7 +215,7 @@ export class WatchLoop {
 
   #onFailure(error: unknown): number {
     const { log, resourceType } = this.#context;
-    if (error instanceof ExpiredError || this.#era.aborted) {
+    if (error instanceof ExpiredError || this.#incarnationSignal.aborted) {
       this.#resume = undefined;
     }
     log.info("watch ended", {

@@ -47,7 +47,7 @@ export interface AskOptions {
   readonly only?: readonly number[];
   readonly runId?: string;
   readonly managed?: readonly string[];
-  readonly highWaterMark?: bigint;
+  readonly highWatermark?: bigint;
 }
 
 /**
@@ -119,7 +119,7 @@ export class FakeBackend {
             ...toEnd("through", i === chunks - 1 ? undefined : part.at(-1)?.[0]),
           },
           trigger,
-          highWatermark: String(options.highWaterMark ?? this.marks.get(key) ?? 0n),
+          highWatermark: String(options.highWatermark ?? this.marks.get(key) ?? 0n),
           managed: managed.map((text) => create(ObjectKeySchema, parseKey(text) ?? {})),
         },
       });
@@ -244,8 +244,8 @@ export class FakeBackend {
 }
 
 function toVerify(put: PutObject | undefined): BatchItem {
-  const { ref, uid, resourceVersion, checksum, contentFormat: form } = put ?? create(PutObjectSchema);
-  const value = create(VerifyObjectSchema, { uid, resourceVersion, checksum, contentFormat: form });
+  const { ref, uid, resourceVersion, checksum, contentFormat } = put ?? create(PutObjectSchema);
+  const value = create(VerifyObjectSchema, { uid, resourceVersion, checksum, contentFormat });
   return create(BatchItemSchema, {
     message: { case: "verifyObject", value: ref === undefined ? value : { ...value, ref } },
   });

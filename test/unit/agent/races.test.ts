@@ -166,7 +166,7 @@ describe("R11: what is not a finished list", () => {
     world.backend.ask("configmaps");
     await world.settle(2_000);
     expect(world.backend.contents("configmaps")).toEqual(before);
-    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("MalformedAnswer");
+    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("MalformedResponse");
   });
 });
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { describe, expect, it } from "vitest";
 import {
   createKubeTransport,
-  type NodeTransport,
+  type HttpKubeTransport,
   parseRetryAfter,
 } from "../../../src/kube/http-transport.ts";
 import { loadKubeConfig } from "../../../src/kube/load-kube-config.ts";
@@ -12,7 +12,7 @@ import { RetryableError } from "../../../src/lib/errors.ts";
 
 async function withServer(
   listener: RequestListener,
-  body: (transport: NodeTransport) => Promise<void>,
+  body: (transport: HttpKubeTransport) => Promise<void>,
 ): Promise<void> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");

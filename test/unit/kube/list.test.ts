@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../../../src/domain/canonical-json.ts";
-import { ExpiredListError, KubeRefusedError, MalformedAnswerError } from "../../../src/kube/kube-error.ts";
+import { ExpiredListError, KubeRefusedError, MalformedResponseError } from "../../../src/kube/kube-error.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
 import { type ListOptions, listPages } from "../../../src/kube/list.ts";
 import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
@@ -71,7 +71,7 @@ describe("a list", () => {
     ["an array", [{ text: "[]" }]],
     ["nothing", [{ text: "" }]],
   ])("R11: %s is no list", async (_name, answers) => {
-    await expect(listAll(answers)).rejects.toThrow(MalformedAnswerError);
+    await expect(listAll(answers)).rejects.toThrow(MalformedResponseError);
   });
 
   it("R11: a refusal is no list, and says why", async () => {

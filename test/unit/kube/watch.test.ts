@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
   KubeUnavailableError,
-  MalformedAnswerError,
+  MalformedResponseError,
   WatchExpiredError,
 } from "../../../src/kube/kube-error.ts";
 import { splitLines } from "../../../src/kube/split-lines.ts";
@@ -58,9 +58,9 @@ describe("a watch", () => {
     ],
     ["another error event", { text: '{"type":"ERROR","object":{"code":500}}\n' }, KubeUnavailableError],
     ["429", { status: 429, text: "", retryAfterMs: 3000 }, KubeUnavailableError],
-    ["an event cut off", { text: added.slice(0, -9) }, MalformedAnswerError],
-    ["an unknown event", { text: '{"type":"MOVED","object":{}}\n' }, MalformedAnswerError],
-    ["a bookmark without version", { text: '{"type":"BOOKMARK","object":{}}\n' }, MalformedAnswerError],
+    ["an event cut off", { text: added.slice(0, -9) }, MalformedResponseError],
+    ["an unknown event", { text: '{"type":"MOVED","object":{}}\n' }, MalformedResponseError],
+    ["a bookmark without version", { text: '{"type":"BOOKMARK","object":{}}\n' }, MalformedResponseError],
   ])("throws for %s", async (_name, answer, expected) => {
     const { error } = await watch(answer);
     expect(error).toBeInstanceOf(expected);

@@ -9,9 +9,9 @@ export async function openPulsarAdmin(
   bus: BusSettings,
   adminUrl: string,
 ): Promise<PulsarAdmin> {
-  const { createAdminTransport: createNodeTransport } = await import("./http-transport.ts");
+  const { createAdminTransport } = await import("./http-transport.ts");
   const { createPulsarAdmin } = await import("./create-pulsar-admin.ts");
   const { trustCertsFile } = bus;
   const endpoint = { adminUrl, trustCertsFile, readToken: createTokenSource(bus)?.read };
-  return createPulsarAdmin(createNodeTransport(endpoint, clock), bus.tenant, clock);
+  return createPulsarAdmin(createAdminTransport(endpoint, clock), bus.tenant, clock);
 }

@@ -1,40 +1,46 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { diff, type HeldObject, type ListedObject } from "../../../../src/agent/compare/diff.ts";
+import { diff, type ListedObject, type StoredObject } from "../../../../src/agent/compare/diff.ts";
 import { compareKeys } from "../../../../src/domain/object-key.ts";
 import { type KeyRange, KeyRanges } from "../../../../src/domain/reconciliation/key-ranges.ts";
 
 const sum = (n: number): Uint8Array => new Uint8Array(32).fill(n);
-const options = { managed: new Set<string>(), contentFormat: "f", sameIncarnation: true };
-const listed: ListedObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1) };
-const held: HeldObject = { key: "a/x", uid: "u", version: "1", checksum: sum(1), contentFormat: "f" };
+const options = { managed: new Set<string>(), contentFormat: "f", isSameIncarnation: true };
+const listed: ListedObject = { key: "a/x", uid: "u", resourceVersion: "1", checksum: sum(1) };
+const stored: StoredObject = {
+  key: "a/x",
+  uid: "u",
+  resourceVersion: "1",
+  checksum: sum(1),
+  contentFormat: "f",
+};
 
-function resources(l: readonly ListedObject[], h: readonly HeldObject[], more = {}): string[] {
+function resources(l: readonly ListedObject[], h: readonly StoredObject[], more = {}): string[] {
   return [...diff(l, h, { ...options, ...more })].map(({ type }) => type);
 }
 
 describe("diff of one object", () => {
-  it.each<[string, string, Partial<ListedObject>, Partial<HeldObject>, object]>([
+  it.each<[string, string, Partial<ListedObject>, Partial<StoredObject>, object]>([
     ["the same", "equal", {}, {}, {}],
     ["metadata only", "equal", { checksum: undefined }, {}, {}],
-    ["another version", "changed", {}, { version: "2" }, {}],
+    ["another version", "changed", {}, { resourceVersion: "2" }, {}],
     ["R3: another uid", "changed", {}, { uid: "v" }, {}],
     ["another checksum", "changed", {}, { checksum: sum(2) }, {}],
     ["a row edited by hand", "changed", { checksum: undefined }, { checksum: new Uint8Array() }, {}],
     ["another content format", "changed", {}, { contentFormat: "g" }, {}],
-    ["R16: another incarnation", "changed", {}, {}, { sameIncarnation: false }],
+    ["R16: another incarnation", "changed", {}, {}, { isSameIncarnation: false }],
   ])("%s: %s", (_name, expected, l, h, more) => {
-    expect(resources([{ ...listed, ...l }], [{ ...held, ...h }], more)).toEqual([expected]);
+    expect(resources([{ ...listed, ...l }], [{ ...stored, ...h }], more)).toEqual([expected]);
   });
 
   it("leaves out what is managed, on both sides", () => {
     expect(resources([listed], [], { managed: new Set(["a/x"]) })).toEqual([]);
-    expect(resources([], [held], { managed: new Set(["a/x"]) })).toEqual([]);
+    expect(resources([], [stored], { managed: new Set(["a/x"]) })).toEqual([]);
   });
 
   it("refuses an inventory that is out of order", () => {
-    expect(() => resources([], [held, { ...held, key: "a/b" }])).toThrow("not in order");
-    expect(() => resources([], [held, held])).toThrow("not in order");
+    expect(() => resources([], [stored, { ...stored, key: "a/b" }])).toThrow("not in order");
+    expect(() => resources([], [stored, stored])).toThrow("not in order");
   });
 });
 
@@ -42,15 +48,15 @@ describe("diff of two sorted sets", () => {
   const keys = fc.uniqueArray(fc.constantFrom("/a", "a/x", "a-b/x", "a/y", "b/x", "c/z", "é/x"));
   it("finds what each side lacks", () => {
     fc.assert(
-      fc.property(keys, keys, (mine, theirs) => {
-        const l = theirs.toSorted(compareKeys).map((key) => ({ ...listed, key }));
-        const h = mine.toSorted(compareKeys).map((key) => ({ ...held, key }));
-        const found = [...diff(l, h, options)].map((finding) =>
-          finding.type === "missing" ? `- ${finding.held.key}` : `${finding.type} ${l[finding.at]?.key}`,
+      fc.property(keys, keys, (storedKeys, listedKeys) => {
+        const l = listedKeys.toSorted(compareKeys).map((key) => ({ ...listed, key }));
+        const h = storedKeys.toSorted(compareKeys).map((key) => ({ ...stored, key }));
+        const found = [...diff(l, h, options)].map((entry) =>
+          entry.type === "objectMissing" ? `- ${entry.stored.key}` : `${entry.type} ${l[entry.at]?.key}`,
         );
         const expected = [
-          ...mine.filter((key) => !theirs.includes(key)).map((key) => `- ${key}`),
-          ...theirs.map((key) => `${mine.includes(key) ? "equal" : "added"} ${key}`),
+          ...storedKeys.filter((key) => !listedKeys.includes(key)).map((key) => `- ${key}`),
+          ...listedKeys.map((key) => `${storedKeys.includes(key) ? "equal" : "rowMissing"} ${key}`),
         ];
         expect(found.toSorted()).toEqual(expected.toSorted());
       }),

@@ -16,7 +16,7 @@ const key = fc
   );
 const object: fc.Arbitrary<PackedObject> = fc.record({
   uid: fc.oneof(fc.uuid(), fc.constant(""), fc.string({ maxLength: 100, unit: "grapheme-ascii" })),
-  version: fc.oneof(fc.nat().map(String), fc.constant("v-\u00e9".slice(0, 2))),
+  resourceVersion: fc.oneof(fc.nat().map(String), fc.constant("v-\u00e9".slice(0, 2))),
   checksum: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 }), { nil: undefined }),
 });
 
@@ -51,18 +51,22 @@ describe("PackedIndex", () => {
     const checksum = new Uint8Array(32).fill(7);
     const keyOf = (i: number): string => `namespace-${i % 200}/deployment-name-5d8f7c9b4-${i}`;
     for (let i = 0; i < 100_000; i++) {
-      index.set(keyOf(i), { uid: random.uuid(), version: String(1_000_000 + i), checksum: undefined });
+      index.set(keyOf(i), {
+        uid: random.uuid(),
+        resourceVersion: String(1_000_000 + i),
+        checksum: undefined,
+      });
     }
     for (let i = 0; i < 300_000; i++) {
       const k = keyOf(Math.floor(random.float() * 100_000));
       if (random.float() < 0.3) {
         index.delete(k);
       } else {
-        index.set(k, { uid: random.uuid(), version: String(i * 1000), checksum });
+        index.set(k, { uid: random.uuid(), resourceVersion: String(i * 1000), checksum });
       }
     }
     for (let i = 0; i < 100_000; i++) {
-      index.set(keyOf(i), { uid: random.uuid(), version: String(9_000_000 + i), checksum });
+      index.set(keyOf(i), { uid: random.uuid(), resourceVersion: String(9_000_000 + i), checksum });
     }
     expect(index.size).toBe(100_000);
     // Between two copies the holes may grow to the size of what is held.
@@ -98,7 +102,7 @@ describe("KindSnapshot", () => {
     builder.endList("a", "100");
     builder.endList("b", "99");
     const snapshot = builder.build();
-    expect(snapshot.floor).toBe("99");
+    expect(snapshot.lowestVersion).toBe("99");
     expect(snapshot.versionFor("a")).toBe("100");
     expect(snapshot.covers("c")).toBe(false);
   });
@@ -107,6 +111,6 @@ describe("KindSnapshot", () => {
     const builder = new SnapshotBuilder();
     builder.endList("", "h:12");
     const snapshot = builder.build();
-    expect([snapshot.versioned, snapshot.floor, snapshot.versionFor("a")]).toEqual([false, "", ""]);
+    expect([snapshot.isVersioned, snapshot.lowestVersion, snapshot.versionFor("a")]).toEqual([false, "", ""]);
   });
 });
