@@ -65,7 +65,7 @@ export interface Delivery {
   /** Deliveries of this message before this one, as far as the bus knows. */
   readonly redeliveryCount: number;
   /** Where the message stands in its topic; opaque. */
-  readonly position: string;
+  readonly messageId: string;
   /** Acknowledges this message. Once it is acknowledged it is not delivered again, unless the acknowledgement is lost. */
   acknowledge(): Promise<void>;
 }

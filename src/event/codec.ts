@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { type Event, EventSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { OutgoingMessage } from "../bus/bus.ts";
@@ -69,7 +69,7 @@ function encodePart(
   { sequence, publishTime, traceParent = "", body }: EventContent,
   { part, parts }: { readonly part: number; readonly parts: number },
 ): OutgoingMessage {
-  const envelope = {
+  const envelope: MessageInitShape<typeof EventSchema> = {
     ...identity,
     sequence,
     publishTime: timestampFromDate(publishTime),

@@ -74,7 +74,7 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
             `${letters - index} of ${letters} dead letters did not come within ${QUIET_MS} ms: another command has them; try again`,
           );
         }
-        yield { ...fromDeadLetter(delivery), id: delivery.position, acknowledge: delivery.acknowledge };
+        yield { ...fromDeadLetter(delivery), id: delivery.messageId, acknowledge: delivery.acknowledge };
       }
     } finally {
       await consumer.close();

@@ -24,7 +24,7 @@ export function toDeadLetter(delivery: Delivery, reason: string): OutgoingMessag
     properties: {
       ...delivery.properties,
       [REASON]: reason,
-      [SOURCE_POSITION]: delivery.position,
+      [SOURCE_POSITION]: delivery.messageId,
       [REDELIVERY_COUNT]: String(delivery.redeliveryCount),
     },
   };

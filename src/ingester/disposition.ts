@@ -5,14 +5,12 @@ import { StatementError } from "../store/postgres/sql-error.ts";
 /** How to go on with a delivery after an attempt at applying it failed. */
 export type Disposition =
   /**
-   * Hold the cluster and try again in place; a negative acknowledgement would break the order. `unknownCode`
-   * is the class of the SQLSTATE, or the error's code, of an error without a known meaning.
+   * Block the cluster and retry in place; a negative acknowledgement would break the order. `unknownCode` is the
+   * class of the SQLSTATE, or the error's code, of an error without a known meaning.
    */
-  | { readonly type: "retry"; readonly afterMs: number | undefined; readonly unknownCode?: string }
-  /** It can never be applied: keep it with the reason and go on. The next run finds the sequence's gap. */
-  | { readonly type: "deadLetter"; readonly reason: string }
-  /** The ingester is stopping; the delivery stays unacknowledged. */
-  | { readonly type: "stop" };
+  | { readonly type: "retry"; readonly unknownCode?: string }
+  /** It can never be applied: publish a dead letter with the reason. The next run finds the sequence's gap. */
+  | { readonly type: "deadLetter"; readonly reason: string };
 
 /**
  * Decides how to go on after a failed attempt.
@@ -22,20 +20,15 @@ export type Disposition =
  * one cluster and loses nothing; given up, an outage with an unknown name would make the whole stream dead
  * letters.
  */
-export function toDisposition(signal: AbortSignal, error: unknown): Disposition {
-  if (signal.aborted) {
-    return { type: "stop" };
-  }
+export function toDisposition(error: unknown): Disposition {
   if (error instanceof TerminalError) {
     return { type: "deadLetter", reason: error.message };
   }
-  if (error instanceof RetryableError) {
-    return { type: "retry", afterMs: error.retryAfterMs };
-  }
-  if (error instanceof PublishRefusedError || error instanceof PublishUnknownError) {
-    return { type: "retry", afterMs: undefined };
-  }
-  return { type: "retry", afterMs: undefined, unknownCode: codeOf(error) };
+  const isKnown =
+    error instanceof RetryableError ||
+    error instanceof PublishRefusedError ||
+    error instanceof PublishUnknownError;
+  return isKnown ? { type: "retry" } : { type: "retry", unknownCode: codeOf(error) };
 }
 
 /** Returns a short name of the error's class, one of few; never its text. */

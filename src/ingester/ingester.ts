@@ -1,6 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
+import type { BatchHandlers } from "../domain/batch-type.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
-import { waitFor } from "../lib/abort.ts";
+import { NEVER, withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -8,12 +9,13 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
-import { createLanes, type HoldLimits, KeyedWindow } from "./keyed-window.ts";
+import { type BatchHandler, createApplyEvent } from "./apply-event.ts";
+import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
-import { processDelivery, type SettleDependencies } from "./process-delivery.ts";
-import { createProducers } from "./producer-pool.ts";
+import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
+import { createProducerPool } from "./producer-pool.ts";
 
-/** What an ingester is made of. */
+/** How to create an ingester. */
 export interface IngesterOptions {
   readonly bus: Bus;
   readonly store: IngestStore;
@@ -22,8 +24,10 @@ export interface IngesterOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** What may be held; default 256 deliveries, 32 of a cluster, and 64 MiB. */
-  readonly holdLimits?: HoldLimits;
+  /** Deliveries in memory: by default 256, of which 32 of a cluster count, and 64 MiB. */
+  readonly windowLimits?: WindowLimits;
+  /** Handlers of further types of batches, by the number of the type. */
+  readonly batchHandlers?: BatchHandlers<BatchHandler>;
 }
 
 /** Writes to Postgres what agents say. */
@@ -35,15 +39,15 @@ export interface Ingester {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const HOLD_LIMITS: HoldLimits = { maxItems: 256, maxItemsPerKey: 32, maxBytes: 64 * 1024 * 1024 };
+const WINDOW_LIMITS: WindowLimits = { maxItems: 256, maxItemsPerKey: 32, maxBytes: 64 * 1024 * 1024 };
 
 /** How far a cluster that waits may fall behind in the ingester's window before others wait with it, in deliveries. */
 const MAX_UNACKNOWLEDGED = 4096;
 
-/** Deliveries that may be on their way from the bus; with {@link HOLD_LIMITS} it bounds what is in memory. */
+/** Deliveries that may be on their way from the bus; with {@link WINDOW_LIMITS} it bounds what is in memory. */
 const MAX_PREFETCHED = 16;
 
-/** Time to finish what is held when the ingester is told to stop, in milliseconds. */
+/** Time to process the deliveries in the window when the ingester stops, in milliseconds. */
 const FINISH_MS = 5_000;
 
 /**
@@ -54,14 +58,14 @@ const FINISH_MS = 5_000;
  * bounded ({@link KeyedWindow}).
  */
 export function createIngester(options: IngesterOptions): Ingester {
-  const { holdLimits = HOLD_LIMITS } = options;
-  let hold = new KeyedWindow(holdLimits);
-  const counted = createIngesterMetrics(options.metrics, () => hold);
+  const { windowLimits = WINDOW_LIMITS } = options;
+  let window = new KeyedWindow(windowLimits);
+  const counted = createIngesterMetrics(options.metrics, () => window);
   return {
     async run(signal) {
-      hold = new KeyedWindow(holdLimits);
+      window = new KeyedWindow(windowLimits);
       try {
-        await ingest(signal, { ...options, hold, counted });
+        await ingest(signal, { ...options, window, counted });
       } catch (error) {
         if (!signal.aborted) {
           throw error;
@@ -73,44 +77,37 @@ export function createIngester(options: IngesterOptions): Ingester {
 
 async function ingest(
   signal: AbortSignal,
-  options: IngesterOptions & Pick<SettleDependencies, "hold" | "counted">,
+  options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted">,
 ): Promise<void> {
-  const { bus, hold, clock } = options;
+  const { bus, store, window, clock, batchHandlers } = options;
   const consumer = await bus.subscribe(signal, {
     topic: TOPICS.events,
     subscription: INGESTER_SUBSCRIPTION,
     maxUnacknowledged: MAX_UNACKNOWLEDGED,
     maxPrefetched: MAX_PREFETCHED,
   });
-  const producers = createProducers(bus);
+  const producers = createProducerPool(bus);
   const ended = new AbortController();
-  const lanes = createLanes();
+  const applyEvent = createApplyEvent({ store, producers, clock }, batchHandlers);
   const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const { payload, ...message } of consumer.deliveries(taking)) {
-      const held = hold.add(message.key, payload);
-      lanes.add(message.key, async () => {
-        if (held.payload === undefined) {
-          ended.abort(new RetryableError("a cluster goes on that was held up: its messages are read again"));
+      window.add(message.key, payload, async (kept) => {
+        if (kept === undefined) {
+          ended.abort(new RetryableError("a blocked cluster goes on: its messages are read again"));
         } else {
-          await processDelivery(
-            ended.signal,
-            { ...options, producers },
-            { ...message, payload: held.payload },
-          );
+          const delivery = { ...message, payload: kept };
+          await processDelivery(ended.signal, { ...options, producers, applyEvent }, delivery);
         }
-        held.release();
       });
-      while (hold.isFull) {
-        await waitFor(taking, hold.changed());
-      }
+      await window.waitForRoom(taking);
     }
   } finally {
     if (signal.aborted) {
-      await finish(ended.signal, hold, clock);
+      await finish(ended.signal, window, clock);
     }
     ended.abort(new Error("the ingester has ended"));
-    await lanes.idle();
+    await window.waitUntilEmpty(NEVER);
     await producers.close();
     await consumer.close();
   }
@@ -120,9 +117,7 @@ async function ingest(
  * Waits until what is held was applied and acknowledged: what a consumer leaves behind is applied a second time, and
  * some brokers lose its order. Whatever waits for something is left to the next consumer.
  */
-async function finish(signal: AbortSignal, hold: KeyedWindow, clock: Clock): Promise<void> {
-  using deadline = clock.deadline(signal, FINISH_MS);
-  while (hold.isMoving && !deadline.signal.aborted) {
-    await waitFor(deadline.signal, hold.changed()).catch(() => {});
-  }
+async function finish(signal: AbortSignal, window: KeyedWindow, clock: Clock): Promise<void> {
+  const waitUntilIdle = (until: AbortSignal): Promise<void> => window.waitUntilIdle(until);
+  await withinDeadline(signal, clock, FINISH_MS, waitUntilIdle, () => {}).catch(() => {});
 }

@@ -1,107 +1,111 @@
-/** Bounds of what an ingester holds. */
-export interface HoldLimits {
-  /** Deliveries that are held before no more are taken. */
+import { Condition } from "../lib/condition.ts";
+
+/** Bounds of a {@link KeyedWindow}. */
+export interface WindowLimits {
+  /** Deliveries in the window at which it is full. */
   readonly maxItems: number;
-  /** Of one key, at most so many count towards {@link maxItems}, so that a cluster that is held up leaves room. */
+  /** Most deliveries of one key that count towards {@link maxItems}, so that a blocked cluster leaves room. */
   readonly maxItemsPerKey: number;
-  /** Bytes of payload that are held before no more are taken. */
+  /** Bytes of payload in the window at which it is full. */
   readonly maxBytes: number;
 }
 
-/** One delivery that is held. */
-export interface Held {
-  /** Undefined once it was shed: only the bus has it now. */
-  readonly payload: Uint8Array | undefined;
-  /** The delivery has come to its end. */
-  release(): void;
-}
+/**
+ * Processes one delivery. The payload is undefined after it was evicted: then only the bus has it. Must not reject.
+ */
+export type WindowWork = (payload: Uint8Array | undefined) => Promise<void>;
 
 /**
- * Counts what an ingester has taken and not yet settled, and says when that is enough.
+ * The deliveries that an ingester has taken and not yet processed: in order within a key, different keys side by side.
  *
- * A bus hands out what it has in its order, whichever cluster it is for. So a cluster that has to wait, behind a lock
- * that somebody holds in psql for instance, would soon fill the window and hold up all others. Here its deliveries
- * beyond a number do not count, and when they take too many bytes the newest of them are *shed*: they stay
- * unacknowledged, but their payloads are forgotten, and the bus has to be asked for them again once the cluster goes on.
+ * A bus delivers in its own order, whichever cluster a message is for. So a cluster that has to wait, for instance for
+ * a lock in a psql session, would soon fill the window and hold up all others. Therefore only a number of its
+ * deliveries counts, and when its deliveries take too many bytes, the payloads of the newest ones are *evicted*: they
+ * stay unacknowledged, and the bus has to deliver them again after the cluster goes on.
  */
 export class KeyedWindow {
-  readonly #limits: HoldLimits;
+  readonly #limits: WindowLimits;
   readonly #lanes = new Map<string, Lane>();
+  readonly #changed = new Condition();
   #counted = 0;
   #bytes = 0;
-  #changed = Promise.withResolvers<void>();
 
-  constructor(limits: HoldLimits) {
+  constructor(limits: WindowLimits) {
     this.#limits = limits;
   }
 
-  /** Payload bytes that are held. */
+  /** Payload bytes in memory. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Deliveries that are held, shed ones included. */
+  /** Deliveries in the window, those with an evicted payload included. */
   get items(): number {
     return [...this.#lanes.values()].reduce((sum, { entries }) => sum + entries.size, 0);
   }
 
-  /** Keys that wait for something. */
-  get stuckKeys(): number {
-    return [...this.#lanes.values()].filter(({ isStuck }) => isStuck).length;
+  /** Number of keys whose first delivery waits to be retried. */
+  get blockedKeys(): number {
+    return [...this.#lanes.values()].filter(({ isBlocked }) => isBlocked).length;
   }
 
-  /** Whether something is held that waits for nothing. */
-  get isMoving(): boolean {
-    return [...this.#lanes.values()].some(({ isStuck }) => !isStuck);
-  }
-
-  /** Whether nothing more should be taken for now. */
+  /** True if no more deliveries should be taken now. */
   get isFull(): boolean {
     return this.#counted >= this.#limits.maxItems || this.#bytes >= this.#limits.maxBytes;
   }
 
-  /** Resolves with the next change. */
-  changed(): Promise<void> {
-    return this.#changed.promise;
-  }
-
-  /** Takes a delivery in. */
-  add(key: string, payload: Uint8Array): Held {
-    const lane = this.#lanes.get(key) ?? { entries: new Set(), isStuck: false };
+  /** Adds a delivery. It leaves the window when its work ends; that begins when all earlier work of its key has ended. */
+  add(key: string, payload: Uint8Array, work: WindowWork): void {
+    const lane = this.#lanes.get(key) ?? { entries: new Set(), isBlocked: false, tail: Promise.resolve() };
     this.#lanes.set(key, lane);
-    const entry: Entry = { payload, release: () => this.#release(key, lane, entry) };
+    const entry: Entry = { payload };
     this.#count(lane, () => lane.entries.add(entry));
     this.#bytes += payload.byteLength;
-    this.#shed();
-    return entry;
+    this.#evictPayloads();
+    lane.tail = lane.tail.then(() => work(entry.payload)).finally(() => this.#remove(key, lane, entry));
   }
 
-  /** Says that the key waits for something that may take long, or does no more. */
-  setStuck(key: string, isStuck: boolean): void {
+  /** Marks a key as blocked while its first delivery waits to be retried. */
+  setBlocked(key: string, isBlocked: boolean): void {
     const lane = this.#lanes.get(key);
-    if (lane !== undefined && lane.isStuck !== isStuck) {
-      lane.isStuck = isStuck;
-      this.#shed();
-      this.#wake();
+    if (lane !== undefined && lane.isBlocked !== isBlocked) {
+      lane.isBlocked = isBlocked;
+      this.#evictPayloads();
+      this.#changed.notifyAll();
     }
   }
 
-  #release(key: string, lane: Lane, entry: Entry): void {
+  /** Waits until the window is not full. */
+  async waitForRoom(signal: AbortSignal): Promise<void> {
+    await this.#changed.waitUntil(signal, () => !this.isFull);
+  }
+
+  /** Waits until no delivery is left except those of blocked keys. */
+  async waitUntilIdle(signal: AbortSignal): Promise<void> {
+    await this.#changed.waitUntil(signal, () => this.#lanes.values().every(({ isBlocked }) => isBlocked));
+  }
+
+  /** Waits until no delivery is left. */
+  async waitUntilEmpty(signal: AbortSignal): Promise<void> {
+    await this.#changed.waitUntil(signal, () => this.#lanes.size === 0);
+  }
+
+  #remove(key: string, lane: Lane, entry: Entry): void {
     this.#count(lane, () => lane.entries.delete(entry));
     this.#bytes -= entry.payload?.byteLength ?? 0;
     if (lane.entries.size === 0) {
       this.#lanes.delete(key);
     }
-    this.#wake();
+    this.#changed.notifyAll();
   }
 
-  /** Forgets payloads of keys that are stuck, from their ends, until there is room or nothing to forget. */
-  #shed(): void {
+  /** Drops payloads of blocked keys, the newest first, until there is room or nothing to drop. */
+  #evictPayloads(): void {
     if (this.#bytes < this.#limits.maxBytes) {
       return;
     }
     for (const lane of this.#lanes.values()) {
-      if (lane.isStuck) {
+      if (lane.isBlocked) {
         for (const entry of [...lane.entries].slice(this.#limits.maxItemsPerKey).reverse()) {
           if (this.#bytes < this.#limits.maxBytes) {
             return;
@@ -122,47 +126,17 @@ export class KeyedWindow {
   #countOf({ entries }: Lane): number {
     return Math.min(entries.size, this.#limits.maxItemsPerKey);
   }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
-  }
 }
 
+/** The deliveries of one key. A lane without deliveries is removed. */
 interface Lane {
   /** In the order in which they came. */
   readonly entries: Set<Entry>;
-  isStuck: boolean;
+  isBlocked: boolean;
+  /** The end of the work of all entries. */
+  tail: Promise<void>;
 }
 
-interface Entry extends Held {
+interface Entry {
   payload: Uint8Array | undefined;
-}
-
-/** Work by key: in order within a key, side by side between keys. */
-export interface Lanes {
-  /** Adds work behind what the key has. The work must not reject. */
-  add(key: string, work: () => Promise<void>): void;
-  /** Resolves once no work is left. */
-  idle(): Promise<void>;
-}
-
-/** Makes lanes; a lane that has run empty takes no memory. */
-export function createLanes(): Lanes {
-  const lanes = new Map<string, Promise<void>>();
-  return {
-    add(key, work) {
-      const mine = (lanes.get(key) ?? Promise.resolve()).then(work).finally(() => {
-        if (lanes.get(key) === mine) {
-          lanes.delete(key);
-        }
-      });
-      lanes.set(key, mine);
-    },
-    async idle() {
-      while (lanes.size > 0) {
-        await Promise.all(lanes.values());
-      }
-    },
-  };
 }

@@ -17,7 +17,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const LAG_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
 /** Registers the ingester's metrics. */
-export function createIngesterMetrics(metrics: Metrics, hold: () => KeyedWindow): IngesterMetrics {
+export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindow): IngesterMetrics {
   const deliveries = metrics.counter("evenkeel_ingester_deliveries_total", "Messages taken from the bus");
   const redeliveries = metrics.counter(
     "evenkeel_ingester_redeliveries_total",
@@ -41,12 +41,16 @@ export function createIngesterMetrics(metrics: Metrics, hold: () => KeyedWindow)
     "evenkeel_ingester_dead_letters_total",
     "Messages kept as dead letters",
   );
-  metrics.gauge("evenkeel_ingester_held_messages", "Messages taken and not yet settled", () => hold().items);
-  metrics.gauge("evenkeel_ingester_held_bytes", "Their payloads' bytes in memory", () => hold().bytes);
+  metrics.gauge(
+    "evenkeel_ingester_held_messages",
+    "Messages taken and not yet processed",
+    () => window().items,
+  );
+  metrics.gauge("evenkeel_ingester_held_bytes", "Their payloads' bytes in memory", () => window().bytes);
   metrics.gauge(
     "evenkeel_ingester_waiting_clusters",
-    "Clusters whose next event failed and is tried again",
-    () => hold().stuckKeys,
+    "Clusters whose next event failed and is retried",
+    () => window().blockedKeys,
   );
   return {
     delivered(redeliveryCount) {

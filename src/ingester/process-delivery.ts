@@ -4,26 +4,26 @@ import type { Delivery } from "../bus/bus.ts";
 import { decodeEvent } from "../event/codec.ts";
 import { toDeadLetter } from "../event/dead-letter.ts";
 import { TOPICS } from "../event/topics.ts";
-import { sleepUnlessAborted } from "../lib/abort.ts";
-import { createBackoff } from "../lib/backoff.ts";
+import type { BackoffOptions } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import { createOutageLog } from "../lib/outage-log.ts";
 import type { Random } from "../lib/random.ts";
+import { type RetryOptions, retry } from "../lib/retry.ts";
 import type { Tracer } from "../lib/tracer.ts";
-import type { IngestStore, QuarantinedItem } from "../store/ingest-store.ts";
-import { applyEvent } from "./apply-event.ts";
+import type { QuarantinedItem } from "../store/ingest-store.ts";
+import type { ApplyEvent } from "./apply-event.ts";
 import { toDisposition } from "./disposition.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
-/** What settling needs. */
-export interface SettleDependencies {
-  readonly store: IngestStore;
+/** How to process deliveries. */
+export interface DeliveryOptions {
+  readonly applyEvent: ApplyEvent;
   readonly producers: ProducerPool;
-  readonly hold: KeyedWindow;
+  /** The window that the delivery is in; its key is blocked while the delivery waits to be retried. */
+  readonly window: KeyedWindow;
   readonly counted: IngesterMetrics;
   readonly clock: Clock;
   readonly random: Random;
@@ -31,46 +31,91 @@ export interface SettleDependencies {
   readonly tracer: Tracer;
 }
 
+const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 10_000 };
+
 /**
- * Brings one delivery to its end: applied, or kept as a dead letter, and then acknowledged. Never rejects; once `signal`
+ * Processes one delivery: applies it, or publishes a dead letter, and then acknowledges it. Never rejects; once `signal`
  * has aborted the delivery may be left unacknowledged, for the next consumer.
  */
 export async function processDelivery(
   signal: AbortSignal,
-  dependencies: SettleDependencies,
+  options: DeliveryOptions,
   delivery: Delivery,
 ): Promise<void> {
-  const { hold, clock, random, counted } = dependencies;
-  const { key, position, redeliveryCount } = delivery;
-  const log = dependencies.log.with({ key, position });
-  const onWait = (unknownCode: string | undefined): void => {
-    hold.setStuck(key, true);
-    if (unknownCode !== undefined) {
-      counted.unknownError(unknownCode);
-    }
-  };
-  const retry = { clock, random, log, onWait };
+  const { window, counted } = options;
+  const { key, messageId, redeliveryCount } = delivery;
+  const log = options.log.with({ key, messageId });
   counted.delivered(redeliveryCount);
-  const applied = await retryInPlace(signal, retry, () => apply(signal, dependencies, delivery));
-  if (applied.type === "stopped") {
-    return;
-  }
-  const reason = reasonToKeep(applied);
-  if (reason !== undefined) {
-    const kept = await retryInPlace(signal, retry, () => keep(signal, dependencies, delivery, reason));
-    if (kept.type !== "done") {
-      return;
+  try {
+    const reason = await applyOrRefuse(signal, { ...options, log }, delivery);
+    if (reason !== undefined) {
+      // Retries whatever the error: giving up would lose the message.
+      const publishing = retryOptions({ ...options, log }, key, "publishing the dead letter");
+      await retry(signal, publishing, () => publishDeadLetter(signal, options, delivery, reason));
+      counted.deadLetter();
+      log.error("dead letter published", { reason });
     }
-    counted.deadLetter();
-    log.error("message kept as a dead letter", { reason });
+    const acknowledging = retryOptions({ ...options, log }, key, "acknowledging the message");
+    await retry(signal, acknowledging, () => delivery.acknowledge());
+    window.setBlocked(key, false);
+  } catch (error) {
+    if (!signal.aborted) {
+      throw error;
+    }
   }
-  await retryInPlace(signal, retry, () => delivery.acknowledge());
-  hold.setStuck(key, false);
+}
+
+/** Applies the delivery, and returns why it must be kept as a dead letter; undefined if it need not. */
+async function applyOrRefuse(
+  signal: AbortSignal,
+  options: DeliveryOptions,
+  delivery: Delivery,
+): Promise<string | undefined> {
+  const { counted } = options;
+  const { onWait, ...applying } = retryOptions(options, delivery.key, "applying the message");
+  try {
+    const quarantined = await retry(
+      signal,
+      {
+        ...applying,
+        classify: (error) => (toDisposition(error).type === "retry" ? "retry" : "fail"),
+        onWait(error) {
+          onWait();
+          const disposition = toDisposition(error);
+          if (disposition.type === "retry" && disposition.unknownCode !== undefined) {
+            counted.unknownError(disposition.unknownCode);
+          }
+        },
+      },
+      () => apply(signal, options, delivery),
+    );
+    return toRefusalReason(quarantined);
+  } catch (error) {
+    const disposition = toDisposition(error);
+    if (signal.aborted || disposition.type === "retry") {
+      throw error;
+    }
+    return disposition.reason;
+  }
+}
+
+/** Retries in place, with the key blocked, whatever the error. */
+function retryOptions({ window, clock, random, log }: DeliveryOptions, key: string, name: string) {
+  const onWait = (): void => window.setBlocked(key, true);
+  return {
+    clock,
+    random,
+    log,
+    name,
+    backoff: BACKOFF,
+    classify: () => "retry",
+    onWait,
+  } as const satisfies RetryOptions;
 }
 
 async function apply(
   signal: AbortSignal,
-  { store, producers, clock, tracer, counted }: SettleDependencies,
+  { applyEvent, clock, tracer, counted }: DeliveryOptions,
   { payload }: Delivery,
 ): Promise<readonly QuarantinedItem[]> {
   const event = decodeEvent(payload);
@@ -80,7 +125,7 @@ async function apply(
   });
   const started = clock.monotonic();
   try {
-    const quarantined = await applyEvent(signal, { store, producers, clock }, event);
+    const quarantined = await applyEvent(signal, event);
     counted.applied(bodyOf(event), (clock.monotonic() - started) / 1000, lagSeconds(clock, event));
     span.end();
     return quarantined;
@@ -91,10 +136,10 @@ async function apply(
   }
 }
 
-/** Keeps a dead letter. Whatever goes wrong passes once somebody mends it: given up here, the message would be lost. */
-async function keep(
+/** Publishes the delivery as a dead letter. */
+async function publishDeadLetter(
   signal: AbortSignal,
-  { producers }: SettleDependencies,
+  { producers }: DeliveryOptions,
   delivery: Delivery,
   reason: string,
 ): Promise<void> {
@@ -102,17 +147,13 @@ async function keep(
     const producer = await producers.get(signal, TOPICS.deadLetter);
     await producer.publish(signal, toDeadLetter(delivery, reason));
   } catch (cause) {
-    throw new RetryableError(`the dead letter was not taken: ${toMessage(cause)}`, { cause });
+    throw new RetryableError(`dead letter not published: ${toMessage(cause)}`, { cause });
   }
 }
 
-function reasonToKeep(
-  applied: Exclude<Outcome<readonly QuarantinedItem[]>, { type: "stopped" }>,
-): string | undefined {
-  if (applied.type === "failed") {
-    return applied.reason;
-  }
-  const refused = applied.value.filter(({ announced }) => !announced);
+/** Why a part of an applied event must be kept as a dead letter: objects that nothing announced as withheld. */
+function toRefusalReason(quarantined: readonly QuarantinedItem[]): string | undefined {
+  const refused = quarantined.filter(({ announced }) => !announced);
   const [first] = refused;
   return (
     first &&
@@ -127,53 +168,4 @@ function bodyOf({ body }: Event): string {
 /** Time from the backend's stamp to the commit; two machines' clocks, so it may be a little below 0. */
 function lagSeconds(clock: Clock, { publishTime: time }: Event): number {
   return time === undefined ? 0 : Math.max(0, clock.now().getTime() - timestampMs(time)) / 1000;
-}
-
-/** How an attempt, repeated as long as that may help, came out. */
-type Outcome<T> =
-  | { readonly type: "done"; readonly value: T }
-  /** It can never succeed. */
-  | { readonly type: "failed"; readonly reason: string }
-  /** The signal aborted first. */
-  | { readonly type: "stopped" };
-
-/** What waiting between attempts needs. */
-export interface RetryDependencies {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-  /** An attempt has failed, and another one follows after a wait. The code is that of an unknown error. */
-  readonly onWait: (unknownCode: string | undefined) => void;
-}
-
-/** Repeats an attempt, with jittered backoff, for as long as its failure may pass. */
-export async function retryInPlace<T>(
-  signal: AbortSignal,
-  { clock, random, log, onWait }: RetryDependencies,
-  attempt: () => Promise<T>,
-): Promise<Outcome<T>> {
-  const backoff = createBackoff(random, { initialMs: 100, maxMs: 10_000 });
-  const outage = createOutageLog(log, { failed: "waiting to try again", worked: "going on" });
-  for (;;) {
-    try {
-      const value = await attempt();
-      outage.worked();
-      return { type: "done", value };
-    } catch (error) {
-      const disposition = toDisposition(signal, error);
-      switch (disposition.type) {
-        case "stop":
-          return { type: "stopped" };
-        case "deadLetter":
-          return { type: "failed", reason: disposition.reason };
-        case "retry":
-          onWait(disposition.unknownCode);
-          outage.failed(error);
-          break;
-        default:
-          disposition satisfies never;
-      }
-      await sleepUnlessAborted(signal, clock, Math.max(backoff.nextMs(), disposition.afterMs ?? 0));
-    }
-  }
 }

@@ -11,7 +11,7 @@ export interface ProducerPool {
 const MAX_PRODUCERS = 64;
 
 /** Keeps the producers that were used last. A producer that fails is the bus's to mend, not forgotten here. */
-export function createProducers(bus: Bus): ProducerPool {
+export function createProducerPool(bus: Bus): ProducerPool {
   const producers = new Map<string, Promise<Producer>>();
   return {
     async get(signal, topic) {

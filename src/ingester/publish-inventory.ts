@@ -11,8 +11,8 @@ import type { Clock } from "../lib/clock.ts";
 import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
-/** What answering needs. */
-export interface AnswerDependencies {
+/** How to publish an inventory. */
+export interface InventoryOptions {
   readonly store: IngestStore;
   readonly producers: ProducerPool;
   readonly clock: Clock;
@@ -26,20 +26,20 @@ export interface ReceivedRequest {
 }
 
 /**
- * Answers a request with what Postgres believes of every kind of the cluster's scope, in messages of about
- * 500 objects to the topic of the backend that holds the session. A request that is delivered again is
- * answered again, as a new attempt, whose chunks replace those of the attempt before.
+ * Publishes an inventory of every resource type of the cluster's scope, in messages of about 500 objects, to the
+ * reply topic of the backend that owns the session. A request that is delivered again begins a new attempt, whose
+ * chunks replace those of the attempt before.
  */
 export async function publishInventory(
   signal: AbortSignal,
-  { store, producers, clock }: AnswerDependencies,
+  { store, producers, clock }: InventoryOptions,
   { event, position, request }: ReceivedRequest,
 ): Promise<void> {
-  const answer = await store.beginAttempt(signal, position, request);
-  if (answer === undefined) {
+  const attempt = await store.beginAttempt(signal, position, request);
+  if (attempt === undefined) {
     return;
   }
-  const producer = await producers.get(signal, answer.replyTopic);
+  const producer = await producers.get(signal, attempt.replyTopic);
   let bytes = 0;
   const publish = async (inventories: readonly ResourceInventory[]): Promise<void> => {
     const value = create(ReconciliationRequestSchema, { ...request, inventories: [...inventories] });
@@ -49,8 +49,8 @@ export async function publishInventory(
     bytes += message.payload.byteLength;
   };
   let pending: ResourceInventory[] = [];
-  for (const resourceType of answer.resourceTypes) {
-    for await (const inventory of store.readInventory(signal, answer, resourceType)) {
+  for (const resourceType of attempt.resourceTypes) {
+    for await (const inventory of store.readInventory(signal, attempt, resourceType)) {
       if (countObjects(pending) + countObjects([inventory]) > INVENTORY_CHUNK_ROWS && pending.length > 0) {
         await publish(pending);
         pending = [];
@@ -61,7 +61,7 @@ export async function publishInventory(
   if (pending.length > 0) {
     await publish(pending);
   }
-  await store.recordInventoryBytes(signal, answer, bytes);
+  await store.recordInventoryBytes(signal, attempt, bytes);
 }
 
 /** A kind without rows has its own cost: its names. */

@@ -1,33 +1,43 @@
-import { createBackoff } from "./backoff.ts";
+import { type BackoffOptions, createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { RetryableError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
 
-/** What waiting between attempts needs. */
+/** How to retry. */
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** What is attempted, for the log: "opening the bus". */
+  /** Name of the attempt in the log, such as "opening the bus". */
   readonly name: string;
+  /** Delays between attempts; 250 ms to 10 s unless set. */
+  readonly backoff?: BackoffOptions;
+  /** Decides whether another attempt follows an error; unless set, only after a {@link RetryableError}. */
+  readonly classify?: (error: unknown) => RetryDecision;
+  /** Called with the error of each attempt that another one follows, before the wait for it. */
+  readonly onWait?: (error: unknown) => void;
 }
 
+/** How to go on after an error: with another attempt, or by throwing it. */
+export type RetryDecision = "retry" | "fail";
+
+const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 250, maxMs: 10_000 };
+
 /**
- * Repeats an attempt with jittered backoff while it rejects with `RetryableError`; rejects with any other error, and with
- * the signal's reason once that aborts.
+ * Repeats an attempt with jittered backoff, and at least after the error's `retryAfterMs`, until it succeeds. Rejects
+ * with the first error that is not retried, and with the signal's reason once that aborts. Logs an outage once, not
+ * each attempt.
  */
 export async function retry<T>(
   signal: AbortSignal,
-  { clock, random, log, name }: RetryOptions,
+  options: RetryOptions,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  const backoff = createBackoff(random, { initialMs: 250, maxMs: 10_000 });
-  const outage = createOutageLog(log, {
-    failed: `${name} failed, and is tried again`,
-    worked: `${name} succeeded`,
-  });
+  const { clock, random, log, name, classify = retryRetryable } = options;
+  const backoff = createBackoff(random, options.backoff ?? DEFAULT_BACKOFF);
+  const outage = createOutageLog(log, { failed: `${name} failed; retrying`, worked: `${name} succeeded` });
   for (;;) {
     try {
       const value = await attempt();
@@ -35,11 +45,17 @@ export async function retry<T>(
       return value;
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof RetryableError)) {
+      if (classify(error) === "fail") {
         throw error;
       }
       outage.failed(error);
-      await clock.sleep(signal, Math.max(backoff.nextMs(), error.retryAfterMs ?? 0));
+      options.onWait?.(error);
+      const retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
+      await clock.sleep(signal, Math.max(backoff.nextMs(), retryAfterMs));
     }
   }
+}
+
+function retryRetryable(error: unknown): RetryDecision {
+  return error instanceof RetryableError ? "retry" : "fail";
 }

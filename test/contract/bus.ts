@@ -295,7 +295,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(letter && decode(letter)).toBe("bad");
       expect(letter?.properties).toMatchObject({
         "dead-letter-reason": "cannot be stored",
-        "source-position": delivery?.position,
+        "source-position": delivery?.messageId,
         "redelivery-count": "0",
       });
     });

@@ -8,7 +8,7 @@ export const websocketMutants: readonly Mutant[] = [
   {
     race: "R18",
     file: `${folder}/consumer.ts`,
-    find: "if (this.#held.has(message.messageId)) {",
+    find: "if (this.#unacknowledged.has(message.messageId)) {",
     replace: "if (false) {",
     tests: testsOf("consumer"),
     only: "does not hand out twice",

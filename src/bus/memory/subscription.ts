@@ -90,13 +90,13 @@ export class MemorySubscription {
   }
 
   #toDelivery(member: Member, entry: Entry): Delivery {
-    const { position, message } = entry.stored;
+    const { messageId, message } = entry.stored;
     return {
       key: message.key,
       payload: message.payload,
       properties: message.properties ?? {},
       redeliveryCount: entry.deliveries - 1,
-      position: String(position),
+      messageId: String(messageId),
       acknowledge: async () => {
         // The acknowledgement of a member that was cut off is lost, as its connection is.
         if (member.unacknowledged.delete(entry)) {
@@ -113,7 +113,7 @@ export class MemorySubscription {
       return;
     }
     this.#waiting = [...member.unacknowledged, ...this.#waiting].sort(
-      (a, b) => a.stored.position - b.stored.position,
+      (a, b) => a.stored.messageId - b.stored.messageId,
     );
     member.unacknowledged.clear();
     for (const [key, owner] of this.#owners) {
@@ -145,6 +145,6 @@ class Member {
 /** A message as a topic of the memory bus keeps it. */
 export interface StoredMessage {
   /** Position in the topic, from 1. */
-  readonly position: number;
+  readonly messageId: number;
   readonly message: OutgoingMessage;
 }

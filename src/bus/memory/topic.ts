@@ -16,7 +16,7 @@ export class MemoryTopic {
   /** Subscriptions that have yet to acknowledge a message. */
   readonly #owing = new Map<StoredMessage, number>();
   #bytes = 0;
-  #nextPosition = 1;
+  #nextMessageId = 1;
   readonly #released = new Condition();
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -70,7 +70,7 @@ export class MemoryTopic {
   }
 
   #append(message: OutgoingMessage): void {
-    const stored = { position: this.#nextPosition++, message };
+    const stored = { messageId: this.#nextMessageId++, message };
     if (this.#subscriptions.size === 0) {
       return;
     }

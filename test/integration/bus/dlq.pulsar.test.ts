@@ -40,7 +40,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
         properties: {},
         ...createPutMessage(cluster, `web-${index}`, '{"a":1}'),
         redeliveryCount: 1,
-        position: `9:${index}`,
+        messageId: `9:${index}`,
         acknowledge: async () => {},
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${index}: "ü"\nsecond line`));

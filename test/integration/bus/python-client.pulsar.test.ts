@@ -117,8 +117,8 @@ describeWithBroker("another team's client, in Python", (broker) => {
       const keys = Array.from({ length: 40 }, (_, index) => JSON.stringify(["acme", `clüster-${index}`]));
       await Promise.all(keys.map((key) => producer.publish(signal, { key, payload: new Uint8Array(1) })));
       const found = new Map<string, number>();
-      for await (const { key, position } of consumer.deliveries(signal)) {
-        found.set(key, Number(position.split(":")[2]));
+      for await (const { key, messageId } of consumer.deliveries(signal)) {
+        found.set(key, Number(messageId.split(":")[2]));
         if (found.size === keys.length) {
           break;
         }

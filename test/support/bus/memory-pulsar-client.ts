@@ -53,7 +53,7 @@ export function createMemoryPulsarClient(): PulsarClientPackage {
           if (done === true) {
             throw new Error("Failed to receive message: AlreadyClosed");
           }
-          const id = { toString: () => `(1,${delivery.position},-1,-1)` };
+          const id = { toString: () => `(1,${delivery.messageId},-1,-1)` };
           acknowledgements.set(id, delivery.acknowledge);
           return {
             getPartitionKey: () => delivery.key,

@@ -34,7 +34,7 @@ describe("dead letters", () => {
       const delivery = {
         ...original,
         redeliveryCount: 2,
-        position: `9:${name}`,
+        messageId: `9:${name}`,
         acknowledge: async () => {},
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${name}`));

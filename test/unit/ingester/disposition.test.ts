@@ -4,20 +4,13 @@ import { type Disposition, toDisposition } from "../../../src/ingester/dispositi
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { PoisonError, StatementError, toStoreError } from "../../../src/store/postgres/sql-error.ts";
 
-const running = new AbortController().signal;
-const UNKNOWN: Disposition = { type: "retry", afterMs: undefined, unknownCode: "none" };
-const stopped = AbortSignal.abort(new Error("stop"));
+const UNKNOWN: Disposition = { type: "retry", unknownCode: "none" };
 
 describe("what a failed attempt means", () => {
   it.each<[string, unknown, Disposition]>([
-    ["something that passes", new RetryableError("gone"), { type: "retry", afterMs: undefined }],
-    [
-      "something that passes, with a delay",
-      new RetryableError("gone", { retryAfterMs: 700 }),
-      { type: "retry", afterMs: 700 },
-    ],
-    ["a refused publish", new PublishRefusedError("full"), { type: "retry", afterMs: undefined }],
-    ["a publish without receipt", new PublishUnknownError("lost"), { type: "retry", afterMs: undefined }],
+    ["something that passes", new RetryableError("gone"), { type: "retry" }],
+    ["a refused publish", new PublishRefusedError("full"), { type: "retry" }],
+    ["a publish without receipt", new PublishUnknownError("lost"), { type: "retry" }],
     ["what never succeeds", new TerminalError("no body"), { type: "deadLetter", reason: "no body" }],
     [
       "a message that is not as it has to be",
@@ -28,20 +21,19 @@ describe("what a failed attempt means", () => {
     [
       "a statement that Postgres refuses for an unknown reason",
       new StatementError("no such function", "42883"),
-      { type: "retry", afterMs: undefined, unknownCode: "42" },
+      { type: "retry", unknownCode: "42" },
     ],
     [
       "an error with an unknown code",
       Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" }),
-      { type: "retry", afterMs: undefined, unknownCode: "ERR_OF_A_LATER_NODE" },
+      { type: "retry", unknownCode: "ERR_OF_A_LATER_NODE" },
     ],
     ["an error without a code", new Error("anything"), UNKNOWN],
     ["a fault of ours", new TypeError("undefined"), UNKNOWN],
     ["a value that is not an Error", "a text", UNKNOWN],
     ["nothing at all", undefined, UNKNOWN],
   ])("%s", (_, error, expected) => {
-    expect(toDisposition(running, error)).toEqual(expected);
-    expect(toDisposition(stopped, error)).toEqual({ type: "stop" });
+    expect(toDisposition(error)).toEqual(expected);
   });
 });
 
@@ -87,13 +79,13 @@ describe("an error of the database", () => {
     ["a code of Prisma's", withCode("P9999")],
     ["a value that is not an Error", "a text"],
   ])("is retried: %s", (_, error) => {
-    expect(toDisposition(running, toStoreError(error)).type).toBe("retry");
+    expect(toDisposition(toStoreError(error)).type).toBe("retry");
   });
 
   it.each(["22P05", "22021", "23514", "54000"])(
     "is permanent when it is of the data: SQLSTATE %s",
     (code) => {
-      expect(toDisposition(running, toStoreError(withCode(code))).type).toBe("deadLetter");
+      expect(toDisposition(toStoreError(withCode(code))).type).toBe("deadLetter");
     },
   );
 });

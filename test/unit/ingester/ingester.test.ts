@@ -8,7 +8,7 @@ import type { Delivery, Producer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { encodeEvent } from "../../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
-import { createIngester } from "../../../src/ingester/ingester.ts";
+import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
@@ -55,11 +55,11 @@ describe("an ingester", () => {
 
   const subscribe = (topic: string, subscription: string) =>
     bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
-  const start = (): void => {
+  const start = (more: Partial<IngesterOptions> = {}): void => {
     const random = createSeededRandom(1);
     const [log, tracer] = [createSilentLog(), noTracer];
-    const holdLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
-    running = createIngester({ bus, store, clock, random, log, metrics, tracer, holdLimits }).run(
+    const windowLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
+    running = createIngester({ bus, store, clock, random, log, metrics, tracer, windowLimits, ...more }).run(
       stop.signal,
     );
     running.catch(() => {});
@@ -210,11 +210,43 @@ describe("an ingester", () => {
       letters.map(({ key, properties }) => [key, properties["sequence"], properties["dead-letter-reason"]]),
     ).toEqual([
       ['["acme","c1"]', "1", "an item of a batch names no object"],
-      ['["acme","c1"]', "3", "the ingester applies batches of type DEFAULT, found type 2"],
+      [
+        '["acme","c1"]',
+        "3",
+        "batch of type BATCH_TYPE_RECONCILIATION: this program does not process it; upgrade it, or register a handler",
+      ],
       ['["acme","c1"]', "4", "an event has no body that this version knows"],
     ]);
     expect(store.applied).toEqual(["c1 2 batch"]);
     expect(await leftOver()).toEqual([]);
+  });
+
+  it("applies a batch of a further type with the handler that was given, in the cluster's order", async () => {
+    const extra = 77 as BatchType;
+    start({
+      batchHandlers: {
+        [extra]: async (_signal, { cluster, sequence }) => {
+          store.applied.push(`${cluster} ${sequence} extra`);
+          return [];
+        },
+      },
+    });
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf(extra));
+    await publish("c1", 3n, batchOf());
+    await settle();
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 extra", "c1 3 batch"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("refuses a batch of an unknown type by its number, and never applies it as DEFAULT", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    start();
+    await publish("c1", 1n, batchOf(77 as BatchType));
+    await settle();
+    const [letter] = await deadLetters();
+    expect(letter?.properties["dead-letter-reason"]).toContain("batch of type 77");
+    expect(store.applied).toEqual([]);
   });
 
   it.each([

@@ -1,123 +1,161 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createLanes, KeyedWindow } from "../../../src/ingester/keyed-window.ts";
+import { KeyedWindow, type WindowLimits } from "../../../src/ingester/keyed-window.ts";
+import { NEVER } from "../../../src/lib/abort.ts";
 
-const payload = (bytes: number): Uint8Array => new Uint8Array(bytes);
+/** A window whose deliveries are processed when the test ends them, with the payloads that their work received. */
+class TestWindow extends KeyedWindow {
+  readonly received = new Map<string, number | undefined>();
+  readonly #ends = new Map<string, () => void>();
 
-describe("what an ingester holds", () => {
-  it("is enough when there are as many deliveries as allowed, or as many bytes", () => {
-    const hold = new KeyedWindow({ maxItems: 2, maxItemsPerKey: 2, maxBytes: 100 });
-    const first = hold.add("a", payload(10));
-    expect(hold.isFull).toBe(false);
-    hold.add("b", payload(10));
-    expect(hold.isFull).toBe(true);
-    first.release();
-    expect(hold.isFull).toBe(false);
-    const large = hold.add("b", payload(90));
-    expect(hold.isFull).toBe(true);
-    large.release();
-    expect([hold.items, hold.bytes, hold.isFull]).toEqual([1, 10, false]);
-  });
-
-  it("counts no more of one key than its share", () => {
-    const hold = new KeyedWindow({ maxItems: 3, maxItemsPerKey: 2, maxBytes: 1000 });
-    const held = [1, 2, 3, 4, 5].map(() => hold.add("a", payload(1)));
-    expect(hold.isFull).toBe(false);
-    hold.add("b", payload(1));
-    expect(hold.isFull).toBe(true);
-    for (const one of held.slice(0, 3)) {
-      one.release();
-    }
-    expect(hold.isFull).toBe(true);
-    held[3]?.release();
-    expect(hold.isFull).toBe(false);
-  });
-
-  it("forgets the newest payloads of a key that is stuck, never its first, and none of another", () => {
-    const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
-    const stuck = [1, 2, 3, 4].map(() => hold.add("a", payload(10)));
-    const other = hold.add("b", payload(10));
-    expect(hold.isFull).toBe(true);
-    hold.setStuck("a", true);
-    expect(hold.isFull).toBe(false);
-    expect(stuck.map((held) => held.payload?.byteLength)).toEqual([10, 10, 10, undefined]);
-    const next = hold.add("a", payload(10));
-    expect(next.payload).toBeUndefined();
-    expect(other.payload?.byteLength).toBe(10);
-    expect([hold.items, hold.bytes, hold.stuckKeys]).toEqual([6, 40, 1]);
-  });
-
-  it("moves while a key holds something and waits for nothing", () => {
-    const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 2, maxBytes: 50 });
-    expect(hold.isMoving).toBe(false);
-    hold.add("a", payload(1));
-    hold.setStuck("a", true);
-    expect(hold.isMoving).toBe(false);
-    const other = hold.add("b", payload(1));
-    expect(hold.isMoving).toBe(true);
-    other.release();
-    expect(hold.isMoving).toBe(false);
-  });
-
-  it("wakes who waits for room", async () => {
-    const hold = new KeyedWindow({ maxItems: 1, maxItemsPerKey: 1, maxBytes: 50 });
-    const held = hold.add("a", payload(10));
-    const changed = hold.changed();
-    held.release();
-    await changed;
-    expect(hold.isFull).toBe(false);
-  });
-
-  it("is empty again after whatever was taken, shed and released", () => {
-    const step = fc.record({ key: fc.constantFrom("a", "b", "c"), bytes: fc.nat(40), stuck: fc.boolean() });
-    fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const hold = new KeyedWindow({ maxItems: 10, maxItemsPerKey: 3, maxBytes: 100 });
-        const held = steps.map(({ key, bytes, stuck }) => {
-          const one = hold.add(key, payload(bytes));
-          hold.setStuck(key, stuck);
-          return one;
-        });
-        const bytes = held.reduce((sum, one) => sum + (one.payload?.byteLength ?? 0), 0);
-        expect([hold.items, hold.bytes]).toEqual([steps.length, bytes]);
-        for (const one of held) {
-          one.release();
-        }
-        expect([hold.items, hold.bytes, hold.isFull, hold.stuckKeys]).toEqual([0, 0, false, 0]);
-      }),
-    );
-  });
-});
-
-describe("lanes", () => {
-  it("keep the order within a key, and do not wait between keys", async () => {
-    const lanes = createLanes();
-    const done: string[] = [];
-    const gate = Promise.withResolvers<void>();
-    lanes.add("a", async () => {
-      await gate.promise;
-      done.push("a1");
+  /** Adds a delivery of so many bytes under a name of its own. */
+  put(key: string, name: string, bytes: number): void {
+    const end = Promise.withResolvers<void>();
+    this.#ends.set(name, end.resolve);
+    this.add(key, new Uint8Array(bytes), async (payload) => {
+      this.received.set(name, payload?.byteLength);
+      await end.promise;
     });
-    lanes.add("a", async () => void done.push("a2"));
-    lanes.add("b", async () => void done.push("b1"));
+  }
+
+  /** Ends the work of deliveries. */
+  async end(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      this.#ends.get(name)?.();
+    }
     await new Promise(setImmediate);
-    expect(done).toEqual(["b1"]);
-    gate.resolve();
-    await lanes.idle();
-    expect(done).toEqual(["b1", "a1", "a2"]);
+  }
+}
+
+function createWindow(limits: Partial<WindowLimits>): TestWindow {
+  return new TestWindow({ maxItems: 10, maxItemsPerKey: 10, maxBytes: 1_000, ...limits });
+}
+
+describe("KeyedWindow", () => {
+  it("is full with as many deliveries as allowed, or as many bytes", async () => {
+    const window = createWindow({ maxItems: 2, maxBytes: 100 });
+    window.put("a", "a1", 10);
+    expect(window.isFull).toBe(false);
+    window.put("b", "b1", 10);
+    expect(window.isFull).toBe(true);
+    await window.end("a1");
+    expect(window.isFull).toBe(false);
+    window.put("a", "a2", 90);
+    expect(window.isFull).toBe(true);
+    await window.end("a2");
+    expect([window.items, window.bytes, window.isFull]).toEqual([1, 10, false]);
   });
 
-  it("are idle when nothing was added, and wait for what is added while they wait", async () => {
-    const lanes = createLanes();
-    await lanes.idle();
+  it("counts no more of one key than its share", async () => {
+    const window = createWindow({ maxItems: 3, maxItemsPerKey: 2 });
+    for (const name of ["a1", "a2", "a3", "a4", "a5"]) {
+      window.put("a", name, 1);
+    }
+    expect(window.isFull).toBe(false);
+    window.put("b", "b1", 1);
+    expect(window.isFull).toBe(true);
+    await window.end("a1", "a2", "a3");
+    expect(window.isFull).toBe(true);
+    await window.end("a4");
+    expect(window.isFull).toBe(false);
+  });
+
+  it("evicts the newest payloads of a blocked key, never its first ones, and none of another key", async () => {
+    const window = createWindow({ maxItemsPerKey: 2, maxBytes: 50 });
+    const names = ["a1", "a2", "a3", "a4"];
+    for (const name of names) {
+      window.put("a", name, 10);
+    }
+    window.put("b", "b1", 10);
+    expect(window.isFull).toBe(true);
+    window.setBlocked("a", true);
+    expect(window.isFull).toBe(false);
+    window.put("a", "a5", 10);
+    expect([window.items, window.bytes, window.blockedKeys]).toEqual([6, 40, 1]);
+    await window.end(...names, "a5", "b1");
+    expect([...names, "a5", "b1"].map((name) => window.received.get(name))).toEqual([
+      10,
+      10,
+      10,
+      undefined,
+      undefined,
+      10,
+    ]);
+  });
+
+  it("is idle when only blocked keys have deliveries", async () => {
+    const window = createWindow({});
+    await window.waitUntilIdle(NEVER);
+    window.put("a", "a1", 1);
+    window.setBlocked("a", true);
+    await window.waitUntilIdle(NEVER);
+    window.put("b", "b1", 1);
+    let isIdle = false;
+    const idle = window.waitUntilIdle(NEVER).then(() => {
+      isIdle = true;
+    });
+    await new Promise(setImmediate);
+    expect(isIdle).toBe(false);
+    await window.end("b1");
+    await idle;
+  });
+
+  it("wakes a caller that waits for room", async () => {
+    const window = createWindow({ maxItems: 1 });
+    window.put("a", "a1", 10);
+    const room = window.waitForRoom(NEVER);
+    await window.end("a1");
+    await room;
+    expect(window.isFull).toBe(false);
+  });
+
+  it("keeps the order within a key, and does not wait between keys", async () => {
+    const window = createWindow({});
+    window.put("a", "a1", 1);
+    window.put("a", "a2", 1);
+    window.put("b", "b1", 1);
+    await window.end("b1", "a2");
+    expect([...window.received.keys()]).toEqual(["a1", "b1"]);
+    await window.end("a1");
+    expect([...window.received.keys()]).toEqual(["a1", "b1", "a2"]);
+    await window.waitUntilEmpty(NEVER);
+  });
+
+  it("is empty only when the deliveries that were added meanwhile are processed", async () => {
+    const window = createWindow({});
+    await window.waitUntilEmpty(NEVER);
     const done: string[] = [];
-    lanes.add("a", async () => {
-      lanes.add("a", async () => {
+    window.add("a", new Uint8Array(), async () => {
+      window.add("a", new Uint8Array(), async () => {
         await new Promise(setImmediate);
         done.push("later");
       });
     });
-    await lanes.idle();
+    await window.waitUntilEmpty(NEVER);
     expect(done).toEqual(["later"]);
+  });
+
+  it("counts nothing after any deliveries were added, evicted and processed", async () => {
+    const step = fc.record({
+      key: fc.constantFrom("a", "b", "c"),
+      bytes: fc.nat(40),
+      isBlocked: fc.boolean(),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const window = createWindow({ maxItemsPerKey: 3, maxBytes: 100 });
+        const names = steps.map(({ key, bytes, isBlocked }, i) => {
+          window.put(key, String(i), bytes);
+          window.setBlocked(key, isBlocked);
+          return String(i);
+        });
+        const { bytes } = window;
+        expect(window.items).toBe(steps.length);
+        await window.end(...names);
+        const received = names.reduce((sum, name) => sum + (window.received.get(name) ?? 0), 0);
+        expect(received).toBe(bytes);
+        expect([window.items, window.bytes, window.isFull, window.blockedKeys]).toEqual([0, 0, false, 0]);
+      }),
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Bus, Producer } from "../../../src/bus/bus.ts";
-import { createProducers } from "../../../src/ingester/producer-pool.ts";
+import { createProducerPool } from "../../../src/ingester/producer-pool.ts";
 
 const { signal } = new AbortController();
 
@@ -29,7 +29,7 @@ function countingBus() {
 describe("the producers of an ingester", () => {
   it("are opened once for each topic, also when several ask at once, and closed together", async () => {
     const { bus, log } = countingBus();
-    const producers = createProducers(bus);
+    const producers = createProducerPool(bus);
     const [one, other] = await Promise.all([producers.get(signal, "a"), producers.get(signal, "a")]);
     expect(one).toBe(other);
     await producers.get(signal, "b");
@@ -39,7 +39,7 @@ describe("the producers of an ingester", () => {
 
   it("that could not be opened are tried again", async () => {
     const { bus, log, failing } = countingBus();
-    const producers = createProducers(bus);
+    const producers = createProducerPool(bus);
     failing(true);
     await expect(producers.get(signal, "a")).rejects.toThrow("the bus is gone");
     failing(false);
@@ -49,7 +49,7 @@ describe("the producers of an ingester", () => {
 
   it("are bounded: the one that was used longest ago is closed", async () => {
     const { bus, log } = countingBus();
-    const producers = createProducers(bus);
+    const producers = createProducerPool(bus);
     for (let index = 0; index < 64; index += 1) {
       await producers.get(signal, `t${index}`);
     }

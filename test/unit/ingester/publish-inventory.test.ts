@@ -10,11 +10,11 @@ import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.t
 import type { Consumer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { decodeEvent } from "../../../src/event/codec.ts";
-import { retryInPlace } from "../../../src/ingester/process-delivery.ts";
-import { createProducers } from "../../../src/ingester/producer-pool.ts";
+import { createProducerPool } from "../../../src/ingester/producer-pool.ts";
 import { publishInventory } from "../../../src/ingester/publish-inventory.ts";
 import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
+import { retry } from "../../../src/lib/retry.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
@@ -65,7 +65,7 @@ describe("an answer", () => {
   const answer = () =>
     publishInventory(
       signal,
-      { store, producers: createProducers(bus), clock },
+      { store, producers: createProducerPool(bus), clock },
       {
         ...{ event, request },
         position: { account: "acme", cluster: "c1", epoch: 7n, sequence: 0n },
@@ -131,10 +131,10 @@ describe("an answer", () => {
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
     const fates: PublishOutcome[] = ["store", "storeUnknown"];
     fateOf = () => fates.shift() ?? "store";
-    const retry = { clock, random: createSeededRandom(1), log: createSilentLog(), onWait: () => {} };
-    const outcome = retryInPlace(signal, retry, answer);
+    const options = { clock, random: createSeededRandom(1), log: createSilentLog(), name: "answering" };
+    const answered = retry(signal, { ...options, classify: () => "retry" }, answer);
     await clock.advance(1000);
-    expect(await outcome).toMatchObject({ type: "done" });
+    await answered;
     expect((await read(4)).map(show)).toEqual([["a 1"], ["b 1"], ["a 2"], ["b 2"]]);
     expect(store.inventoryBytes).toHaveLength(1);
   });

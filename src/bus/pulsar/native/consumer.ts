@@ -21,7 +21,7 @@ export class NativeConsumer implements Consumer {
   readonly #options: SubscribeOptions;
   readonly #onCutOff: () => void;
   /** Positions of what was handed out and not acknowledged. */
-  readonly #held = new Set<string>();
+  readonly #unacknowledged = new Set<string>();
   /** Aborts when this consumer has left or was cut off. */
   readonly #ended = new AbortController();
   readonly #watching: Promise<void>;
@@ -61,12 +61,15 @@ export class NativeConsumer implements Consumer {
   async #receive(signal: AbortSignal, either: AbortSignal): Promise<PulsarMessage | undefined> {
     try {
       either.throwIfAborted();
-      await this.#acknowledged.waitUntil(either, () => this.#held.size < this.#options.maxUnacknowledged);
+      await this.#acknowledged.waitUntil(
+        either,
+        () => this.#unacknowledged.size < this.#options.maxUnacknowledged,
+      );
       // Who gives up waiting leaves it to who waits next.
       this.#next ??= this.#consumer.receive();
       const message = await waitFor(either, this.#next);
       this.#next = undefined;
-      if (!this.#held.has(toPosition(message.getMessageId()))) {
+      if (!this.#unacknowledged.has(toMessageId(message.getMessageId()))) {
         return message;
       }
       this.#cut("what it holds was delivered again");
@@ -81,20 +84,20 @@ export class NativeConsumer implements Consumer {
 
   #toDelivery(message: PulsarMessage): Delivery {
     const id = message.getMessageId();
-    const position = toPosition(id);
-    this.#held.add(position);
+    const messageId = toMessageId(id);
+    this.#unacknowledged.add(messageId);
     return {
       key: message.getPartitionKey(),
       payload: message.getData(),
       properties: { ...message.getProperties() },
       redeliveryCount: message.getRedeliveryCount(),
-      position,
-      acknowledge: () => this.#acknowledge(id, position),
+      messageId,
+      acknowledge: () => this.#acknowledge(id, messageId),
     };
   }
 
-  async #acknowledge(id: PulsarMessageId, position: string): Promise<void> {
-    if (this.#ended.signal.aborted || !this.#held.has(position)) {
+  async #acknowledge(id: PulsarMessageId, messageId: string): Promise<void> {
+    if (this.#ended.signal.aborted || !this.#unacknowledged.has(messageId)) {
       return;
     }
     try {
@@ -105,7 +108,7 @@ export class NativeConsumer implements Consumer {
       }
       return;
     }
-    this.#held.delete(position);
+    this.#unacknowledged.delete(messageId);
     this.#acknowledged.notifyAll();
   }
 
@@ -134,7 +137,7 @@ export class NativeConsumer implements Consumer {
 }
 
 /** "ledger:entry", and the partition where there is one. */
-function toPosition(id: PulsarMessageId): string {
+function toMessageId(id: PulsarMessageId): string {
   const [ledger, entry, partition] = id.toString().replace(/[()]/g, "").split(",");
   return partition === "-1" ? `${ledger}:${entry}` : `${ledger}:${entry}:${partition}`;
 }

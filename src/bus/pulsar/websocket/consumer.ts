@@ -22,7 +22,7 @@ export class WebSocketConsumer implements Consumer {
     ({ payload }) => payload.byteLength,
   );
   /** Messages that are here or handed out, and not acknowledged. */
-  readonly #held = new Set<string>();
+  readonly #unacknowledged = new Set<string>();
   readonly #reading: Promise<void>;
   #cutOff: RetryableError | undefined;
   #hasLeft = false;
@@ -69,11 +69,11 @@ export class WebSocketConsumer implements Consumer {
   async #read(): Promise<void> {
     for await (const text of this.#connection.texts()) {
       const message = parseMessage(text);
-      if (this.#held.has(message.messageId)) {
+      if (this.#unacknowledged.has(message.messageId)) {
         this.#permits.ignore();
         this.#askForMore();
       } else {
-        this.#held.add(message.messageId);
+        this.#unacknowledged.add(message.messageId);
         this.#permits.arrive();
         this.#queue.offer(message);
       }
@@ -90,9 +90,9 @@ export class WebSocketConsumer implements Consumer {
   #toDelivery({ messageId, ...message }: IncomingMessage): Delivery {
     return {
       ...message,
-      position: toMessageId(messageId),
+      messageId: toMessageId(messageId),
       acknowledge: async () => {
-        if (this.#held.delete(messageId)) {
+        if (this.#unacknowledged.delete(messageId)) {
           this.#connection.send(toAcknowledgeFrame(messageId));
           this.#permits.acknowledge();
           this.#askForMore();

@@ -71,7 +71,7 @@ function open(changed: Partial<typeof options> = {}) {
 }
 
 describe("NativeConsumer", () => {
-  it("gives each delivery as a plain object, with its position", async () => {
+  it("gives each delivery as a plain object, with its message ID", async () => {
     const { deliver, next, native } = open();
     deliver(3);
     deliver(4, 2);
@@ -80,10 +80,10 @@ describe("NativeConsumer", () => {
       payload: Buffer.from([3]),
       properties: { a: "1" },
       redeliveryCount: 0,
-      position: "7:3",
+      messageId: "7:3",
       acknowledge: expect.any(Function),
     });
-    expect((await next()).position).toBe("7:4:2");
+    expect((await next()).messageId).toBe("7:4:2");
     await native.close();
   });
 
@@ -96,7 +96,7 @@ describe("NativeConsumer", () => {
     expect(state.received).toBe(1);
     await first.acknowledge();
     await first.acknowledge();
-    expect((await second).position).toBe("7:2");
+    expect((await second).messageId).toBe("7:2");
     expect(acknowledged).toEqual(["(7,1,-1,-1)"]);
     await native.close();
   });
@@ -132,7 +132,7 @@ describe("NativeConsumer", () => {
     deliver(1);
     deliver(1);
     await (await next()).acknowledge();
-    expect((await next()).position).toBe("7:1");
+    expect((await next()).messageId).toBe("7:1");
     await native.close();
   });
 
@@ -144,7 +144,7 @@ describe("NativeConsumer", () => {
     await expect(waiting).rejects.toThrow("enough");
     deliver(1);
     const { value } = await native.deliveries(signal)[Symbol.asyncIterator]().next();
-    expect(value?.position).toBe("7:1");
+    expect(value?.messageId).toBe("7:1");
     await native.close();
   });
 });

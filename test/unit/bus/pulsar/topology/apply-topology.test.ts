@@ -32,7 +32,7 @@ async function prepared(): Promise<MemoryPulsarAdmin> {
   return admin;
 }
 
-describe("mendTopology", () => {
+describe("applyTopology", () => {
   it("makes all of it in an empty instance, and finds nothing to do after that", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     const first = await mend(admin);
@@ -213,7 +213,7 @@ describe("mendTopology", () => {
   });
 });
 
-describe("mendTopology beside somebody else", () => {
+describe("applyTopology beside somebody else", () => {
   it("looks again when something was made at the same time", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const admin: PulsarAdmin = {

@@ -54,7 +54,7 @@ describe("a consumer over WebSockets", () => {
     ];
     expect(permits(connection)).toEqual([4]);
     expect(held.map(({ payload }) => Buffer.from(payload).toString())).toEqual(["1", "2", "3", "4"]);
-    expect(held[0]).toMatchObject({ key: "k", properties: { a: "b" }, redeliveryCount: 0, position: "1" });
+    expect(held[0]).toMatchObject({ key: "k", properties: { a: "b" }, redeliveryCount: 0, messageId: "1" });
     await held[2]?.acknowledge();
     expect(connection.sent.at(-2)).toEqual({ messageId: "3" });
     expect(permits(connection)).toEqual([4, 1]);
@@ -79,10 +79,10 @@ describe("a consumer over WebSockets", () => {
     for (const id of ["1", "2", "3"]) {
       connection.receive(message(id));
     }
-    expect([(await take(deliveries)).position, (await take(deliveries)).position]).toEqual(["2", "3"]);
+    expect([(await take(deliveries)).messageId, (await take(deliveries)).messageId]).toEqual(["2", "3"]);
     await first.acknowledge();
     connection.receive(message("1"));
-    expect((await take(deliveries)).position).toBe("1");
+    expect((await take(deliveries)).messageId).toBe("1");
     await consumer.close();
   });
 
