@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { BatchHandlers } from "../domain/batch-type.ts";
 import type { OpenSync } from "../domain/open-sync.ts";
 import { wholeGroup } from "../domain/resource-type.ts";
 import { getClusterUid } from "../kube/cluster-uid.ts";
@@ -8,33 +8,49 @@ import { withDeadlines } from "../kube/deadline-transport.ts";
 import { discover } from "../kube/discovery.ts";
 import type { KubeTransport } from "../kube/kube.ts";
 import { getServerVersion } from "../kube/server-version.ts";
-import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
+import { type RetryOptions, retry } from "../lib/retry.ts";
 import type { Tracer } from "../lib/tracer.ts";
-import { ComparisonError } from "./compare/comparison-error.ts";
+import { classifyError } from "./classify-error.ts";
 import { ComparisonWorker } from "./compare/comparison-worker.ts";
-import type { AgentOptions } from "./config.ts";
+import { type AgentTuning, DEFAULT_AGENT_TUNING } from "./config.ts";
 import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
-import { handlerFor } from "./process-batch.ts";
+import { type BatchHandler, createBatchProcessor } from "./process-batch.ts";
 import { ScopeTracker } from "./scope/scope-tracker.ts";
 import { selectResources } from "./scope/select-resources.ts";
+import { Outbox } from "./uplink/outbox.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { Reflectors } from "./watch/reflectors.ts";
 
-/** What an agent is made of. */
-export interface AgentDependencies {
+/** How to create an agent: which objects it reads, where it delivers them, and what it runs on. */
+export interface AgentOptions {
+  /** Name of the cluster, unique in its account. */
+  readonly cluster: string;
+  /** Resource types such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
+  readonly resources: readonly string[];
+  /** Resource types and groups that wildcards leave out. */
+  readonly excludeResources: readonly string[];
+  /** Namespaces that are read; empty for all. Cluster-scoped objects are always read. */
+  readonly namespaces: readonly string[];
+  /** Version of the program, for the backend. */
+  readonly agentVersion: string;
+  /** Times, sizes and limits; {@link DEFAULT_AGENT_TUNING} unless set. */
+  readonly tuning?: AgentTuning;
+  /** Handlers of further types of batches from the backend, by the number of the type. */
+  readonly batchHandlers?: BatchHandlers<BatchHandler>;
+  /** Sends requests to the API server. */
+  readonly kube: KubeTransport;
+  /** Opens a stream to the backend. */
+  readonly openSync: OpenSync;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  readonly kube: KubeTransport;
-  readonly openSync: OpenSync;
-  readonly config: AgentOptions;
 }
 
 /** Reads one cluster and delivers what it sees. */
@@ -55,19 +71,15 @@ const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
  * Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it
  * connects.
  */
-export function createAgent(options: AgentDependencies): Agent {
+export function createAgent(options: AgentOptions): Agent {
   const counters = createAgentCounters();
   registerAgentMetrics(options.metrics, counters);
   return { counters, run: (signal) => runAgent(signal, options, counters) };
 }
 
-async function runAgent(
-  stop: AbortSignal,
-  options: AgentDependencies,
-  counters: AgentCounters,
-): Promise<void> {
-  // A name that is none is found before anything is asked for.
-  selectResources({ resources: [], unanswered: [] }, options.config);
+async function runAgent(stop: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<void> {
+  // Rejects malformed names before the first request.
+  selectResources({ resources: [], unanswered: [] }, options);
   // The reading parts end first; the uplink delivers what they left.
   const reading = new AbortController();
   const signal = AbortSignal.any([stop, reading.signal]);
@@ -96,76 +108,44 @@ async function runAgent(
 
 interface Parts {
   readonly kube: KubeTransport;
+  readonly outbox: Outbox;
   readonly uplink: Uplink;
   readonly worker: ComparisonWorker;
   readonly reflectors: Reflectors;
 }
 
-async function connect(
-  signal: AbortSignal,
-  options: AgentDependencies,
-  counters: AgentCounters,
-): Promise<Parts> {
-  const { clock, random, log, openSync, config } = options;
-  const { tuning } = config;
+/** Creates the parts in the order of their dependencies: each depends on those before it alone. */
+async function connect(signal: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<Parts> {
+  const { clock, random, log, tracer, openSync, cluster, agentVersion } = options;
+  const { tuning = DEFAULT_AGENT_TUNING } = options;
   const kube = withDeadlines(options.kube, clock, REQUEST_DEADLINES);
-  const clusterUid = await retry(signal, options, "the cluster's uid", () => getClusterUid(signal, kube));
-  const hello = create(HelloSchema, {
-    cluster: config.cluster,
-    clusterUid,
-    instanceId: random.uuid(),
-    agentVersion: config.agentVersion,
-    kubernetesVersion: await readKubernetesVersion(signal, options, kube),
-  });
+  const clusterUid = await retry(signal, retryOptions(options, "reading the cluster's uid"), () =>
+    getClusterUid(signal, kube),
+  );
+  const kubernetesVersion = await readKubernetesVersion(signal, options, kube);
+  const outbox = new Outbox(tuning);
+  const epoch = (): bigint => outbox.epoch;
+  const context = { clock, random, log, tracer, kube, tuning, counters, clusterUid, epoch };
+  const reflectors = new Reflectors(context, outbox);
   const worker = new ComparisonWorker({
     log,
     counters,
     maxInventoryBytes: tuning.maxInventoryBytes,
     reflectorOf: (resourceKey) => reflectors.get(resourceKey),
   });
-  const handlers = { [BatchType.RECONCILIATION]: worker.handle.bind(worker) };
+  const instanceId = random.uuid();
   const uplink = new Uplink({
-    clock,
-    random,
-    log,
-    openSync,
-    hello,
-    tuning,
-    counters,
-    onBatch(session, batch) {
-      try {
-        handlerFor(handlers, batch.type)(session, batch);
-      } catch (error) {
-        worker.refuse(session, batch, error);
-      }
-    },
-    onOverflow(session, batch) {
-      worker.refuse(
-        session,
-        batch,
-        new ComparisonError("Overflow", "batches came faster than they could be taken"),
-      );
-    },
+    ...{ clock, random, log, openSync, tuning, counters, outbox },
+    hello: create(HelloSchema, { cluster, clusterUid, instanceId, agentVersion, kubernetesVersion }),
+    onBatch: createBatchProcessor(worker, options.batchHandlers),
   });
-  const context = {
-    clock,
-    random,
-    log,
-    tracer: options.tracer,
-    kube,
-    config: tuning,
-    counters,
-    clusterUid,
-    epoch: () => uplink.epoch,
-  };
-  const reflectors = new Reflectors(context, uplink.outbox);
-  return { kube, uplink, worker, reflectors };
+  return { kube, outbox, uplink, worker, reflectors };
 }
 
 /** Reads the version of the API server; empty if it does not answer, because nothing depends on it. */
 async function readKubernetesVersion(
   signal: AbortSignal,
-  { log }: AgentDependencies,
+  { log }: AgentOptions,
   kube: KubeTransport,
 ): Promise<string> {
   try {
@@ -178,17 +158,17 @@ async function readKubernetesVersion(
 }
 
 /** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
-async function followScope(signal: AbortSignal, options: AgentDependencies, parts: Parts): Promise<never> {
-  const { clock, config } = options;
-  const { kube, uplink, reflectors } = parts;
+async function followScope(signal: AbortSignal, options: AgentOptions, parts: Parts): Promise<never> {
+  const { clock, tuning = DEFAULT_AGENT_TUNING } = options;
+  const { kube, outbox, uplink, reflectors } = parts;
   const scope = new ScopeTracker(kube);
   await uplink.welcomed(signal);
   for (let isFirst = true; ; isFirst = false) {
-    const changed = await retry(signal, options, "what the cluster serves", async () => {
+    const changed = await retry(signal, retryOptions(options, "discovery"), async () => {
       const discovery = await discover(signal, kube);
-      const { resources, undecided } = selectResources(discovery, config);
+      const { resources, undecided } = selectResources(discovery, options);
       const [unanswered] = undecided;
-      // Later a group that does not answer keeps its kinds; at first nobody knows which it has.
+      // Later a group that does not answer keeps its resource types; at first they are unknown.
       if (isFirst && unanswered !== undefined) {
         const group = `${unanswered.group}/${unanswered.version}`;
         throw new RetryableError(
@@ -199,31 +179,17 @@ async function followScope(signal: AbortSignal, options: AgentDependencies, part
       return await scope.update(signal, discovery, resources);
     });
     if (changed || isFirst) {
-      uplink.outbox.declareScope({
+      outbox.declareScope({
         resources: scope.resources.map((resource) => resource.scope),
-        namespaces: [...new Set(config.namespaces)].toSorted(),
+        namespaces: [...new Set(options.namespaces)].toSorted(),
       });
       await reflectors.follow(signal, scope.resources, { sendAll: !isFirst });
     }
-    await clock.sleep(signal, config.tuning.discoveryMs);
+    await clock.sleep(signal, tuning.discoveryMs);
   }
 }
 
-async function retry<T>(
-  signal: AbortSignal,
-  { clock, random, log, config }: AgentDependencies,
-  what: string,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  const backoff = createBackoff(random, config.tuning.backoff);
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      signal.throwIfAborted();
-      log.warn(`cannot read ${what}`, { error });
-      const retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
-      await clock.sleep(signal, Math.max(retryAfterMs, backoff.nextMs()));
-    }
-  }
+function retryOptions({ clock, random, log, tuning }: AgentOptions, name: string): RetryOptions {
+  const { backoff } = tuning ?? DEFAULT_AGENT_TUNING;
+  return { clock, random, log, name, backoff, classify: classifyError };
 }

@@ -1,25 +1,6 @@
 import type { BackoffOptions } from "../lib/backoff.ts";
 
-/** What the agent needs to know. Times are in milliseconds. */
-export interface AgentOptions {
-  /** Name of the cluster, unique in its account. */
-  readonly cluster: string;
-  /** Resource types such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
-  readonly resources: readonly string[];
-  /** Resource types and groups that wildcards leave out. */
-  readonly excludeResources: readonly string[];
-  /** Namespaces that are read; empty is all. Objects of cluster scope are read anyway. */
-  readonly namespaces: readonly string[];
-  /** Version of the program, for the backend. */
-  readonly agentVersion: string;
-  /**
-   * How long {@link AgentTimes} and {@link AgentSizes} are; {@link DEFAULT_AGENT_TUNING} unless there is a
-   * reason.
-   */
-  readonly tuning: AgentTuning;
-}
-
-/** Times, sizes and limits. */
+/** Times, sizes and limits of an agent. Times are in milliseconds. */
 export interface AgentTuning {
   /** Between attempts at reaching the API server or the backend. */
   readonly backoff: BackoffOptions;

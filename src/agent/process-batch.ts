@@ -1,29 +1,35 @@
-import { type BatchType, BatchTypeSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { TerminalError } from "../lib/errors.ts";
-import type { BatchHandler } from "./uplink/session.ts";
+import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type BatchHandlers, createBatchRegistry } from "../domain/batch-type.ts";
+import type { UplinkSession } from "./uplink/session.ts";
 
-/** The functions that process batches of the backend, by type. */
-export type BatchHandlers = Readonly<Partial<Record<BatchType, BatchHandler>>>;
+/** Processes one batch of the backend. Must not wait on the uplink: the responses behind the batch wait for it. */
+export type BatchHandler = (session: UplinkSession, batch: Batch) => void;
 
-/** The backend sent a batch of a type that this agent does not know. */
-export class UnsupportedBatchError extends TerminalError {
-  override readonly name = "UnsupportedBatchError";
-  readonly reason = "UnsupportedBatchType";
+/** Compares inventories, and reports batches that the agent cannot process. */
+export interface BatchWorker {
+  compare(session: UplinkSession, batch: Batch): void;
+  refuse(session: UplinkSession, batch: Batch, error: unknown): void;
 }
 
-/**
- * Picks the function for a type; throws {@link UnsupportedBatchError} with the type's name when there is
- * none.
- */
-export function handlerFor(handlers: BatchHandlers, type: BatchType): BatchHandler {
-  const handler = handlers[type];
-  if (handler === undefined) {
-    throw new UnsupportedBatchError(`this agent processes no batches of type ${enumName(type)}`);
-  }
-  return handler;
-}
-
-/** The type as the contract calls it, or its number when this agent's contract is older. */
-function enumName(type: BatchType): string {
-  return BatchTypeSchema.value[type]?.name ?? String(type);
+/** Creates the function that processes a batch by its type. A batch whose handler throws is refused. */
+export function createBatchProcessor(
+  worker: BatchWorker,
+  batchHandlers: BatchHandlers<BatchHandler> = {},
+): BatchHandler {
+  const handlerOf = createBatchRegistry<BatchHandler>(
+    {
+      [BatchType.UNSPECIFIED]: "refused",
+      // Agents send these; the backend sends none.
+      [BatchType.DEFAULT]: "refused",
+      [BatchType.RECONCILIATION]: (session, batch) => worker.compare(session, batch),
+    },
+    batchHandlers,
+  );
+  return (session, batch) => {
+    try {
+      handlerOf(batch.type)(session, batch);
+    } catch (error) {
+      worker.refuse(session, batch, error);
+    }
+  };
 }

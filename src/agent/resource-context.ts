@@ -15,7 +15,7 @@ export interface ResourceContext {
   readonly log: Log;
   readonly tracer: Tracer;
   readonly kube: KubeTransport;
-  readonly config: AgentTuning;
+  readonly tuning: AgentTuning;
   readonly counters: AgentCounters;
   readonly resourceType: ResourceType;
   /** Form of the kind's contents. */

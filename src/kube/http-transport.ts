@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
-import { RetryableError, TerminalError, toMessage } from "../lib/errors.ts";
+import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
 import { trimEnd } from "../lib/trim-end.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
@@ -19,7 +19,7 @@ export interface HttpKubeTransport extends KubeTransport {
 export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
-    throw new TerminalError("the kubeconfig has no current cluster: choose a context");
+    throw new ConfigError("the kubeconfig has no current cluster: choose a context");
   }
   const server = trimEnd(cluster.server, "/");
   const agents = {
@@ -34,7 +34,7 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
       const options = await authorize(config, request);
       const { protocol } = url;
       if (protocol !== "http:" && protocol !== "https:") {
-        throw new TerminalError(`the cluster's server is ${cluster.server}: expected http or https`);
+        throw new ConfigError(`the cluster's server is ${cluster.server}: expected http or https`);
       }
       // A proxy needs the library's own agent; it is made anew for each request.
       options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;

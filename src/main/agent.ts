@@ -1,5 +1,4 @@
 import { createAgent } from "../agent/agent.ts";
-import { DEFAULT_AGENT_TUNING } from "../agent/config.ts";
 import type { AgentConfig } from "../config/programs/agent.ts";
 import { isExposed } from "../config/value-types.ts";
 import { createKubeTransport } from "../kube/http-transport.ts";
@@ -10,8 +9,8 @@ import { readVersion } from "./read-version.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 import { tuneGarbageCollection } from "./tune-gc.ts";
 
-/** What an agent reads, and where it delivers it. */
-export type AgentSettings = Pick<
+/** Which objects an agent reads, and where it delivers them. */
+export type AgentRunOptions = Pick<
   AgentConfig,
   "server" | "token" | "tokenFile" | "cluster" | "resources" | "excludeResources" | "namespaces"
 >;
@@ -27,7 +26,7 @@ export async function runAgent(signal: AbortSignal, config: AgentConfig): Promis
 /** Runs an agent on the cluster of a kubeconfig until `signal` aborts. */
 export async function runAgentOn(
   signal: AbortSignal,
-  { server, cluster, resources, excludeResources, namespaces, token, tokenFile }: AgentSettings,
+  { server, cluster, resources, excludeResources, namespaces, token, tokenFile }: AgentRunOptions,
   source: KubeConfigSource,
   runtime: Runtime,
 ): Promise<void> {
@@ -41,14 +40,8 @@ export async function runAgentOn(
       ...runtime,
       kube,
       openSync: createSyncClient(server, tokenSource),
-      config: {
-        cluster,
-        resources,
-        excludeResources,
-        namespaces,
-        agentVersion: readVersion(),
-        tuning: DEFAULT_AGENT_TUNING,
-      },
+      ...{ cluster, resources, excludeResources, namespaces },
+      agentVersion: readVersion(),
     }).run(signal);
   } finally {
     kube.close();

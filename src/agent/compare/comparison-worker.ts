@@ -16,7 +16,7 @@ import { Comparison } from "./comparison.ts";
 import { ComparisonError, toFailure } from "./comparison-error.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
-/** What a {@link ComparisonWorker} is made of. */
+/** How to create a {@link ComparisonWorker}. */
 export interface ComparisonWorkerOptions {
   readonly log: Log;
   readonly counters: AgentCounters;
@@ -72,7 +72,7 @@ export class ComparisonWorker {
   }
 
   /** Takes a batch of type RECONCILIATION. Does not wait. */
-  handle(session: UplinkSession, batch: Batch): void {
+  compare(session: UplinkSession, batch: Batch): void {
     const { chunk, resourceType: resource } = batch;
     const run = chunk?.run;
     if (chunk === undefined || run === undefined || resource === undefined) {

@@ -104,17 +104,17 @@ export class Comparison {
   }
 
   async #nextChunk(signal: AbortSignal): Promise<PackedChunk> {
-    const { clock, config } = this.#reflector.context;
+    const { clock, tuning } = this.#reflector.context;
     const take = async (until: AbortSignal): Promise<PackedChunk> => {
       for await (const chunk of this.#chunks.take(until)) {
         return chunk;
       }
       throw new ComparisonError("IncompleteInventory", "the inventory ended before its last part");
     };
-    return await withinDeadline(signal, clock, config.inventoryMs, take, () => {
+    return await withinDeadline(signal, clock, tuning.inventoryMs, take, () => {
       throw new ComparisonError(
         "IncompleteInventory",
-        `no further part of the inventory came in ${config.inventoryMs} ms`,
+        `no further part of the inventory came in ${tuning.inventoryMs} ms`,
       );
     });
   }
@@ -190,7 +190,7 @@ export class Comparison {
       newest = maxVersion(newest, parseResourceVersion(snapshot.at(at).resourceVersion) ?? 0n);
     }
     const gone = this.#objectMissing.map(({ key }) => key);
-    await this.#reflector.waitForWatch(signal, newest, gone, this.#reflector.context.config.watchCatchUpMs);
+    await this.#reflector.waitForWatch(signal, newest, gone, this.#reflector.context.tuning.watchCatchUpMs);
   }
 
   async #putDifferences(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {

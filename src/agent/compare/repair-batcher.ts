@@ -26,7 +26,7 @@ export class RepairBatcher {
   /** Adds an item; sends a batch first when there is no room for it. */
   async add(signal: AbortSignal, item: BatchItem): Promise<void> {
     const size = sizeOfItem(item);
-    const { maxItems, maxBytes } = this.#context.config.batch;
+    const { maxItems, maxBytes } = this.#context.tuning.batch;
     if (this.#items.length === maxItems || this.#bytes + size > maxBytes) {
       await this.flush(signal);
     }

@@ -13,12 +13,19 @@ export interface OutboxLimits {
   readonly maxPendingBytes: number;
 }
 
+/** A session as the outbox knows it. */
+export interface SessionLimits {
+  readonly epoch: bigint;
+  readonly maxUnacknowledgedBytes: number;
+}
+
 /** {@link UplinkState} for those who wait: for something to send, or for room to offer. */
 export class Outbox implements ChangeSink {
   readonly #state: UplinkState;
   readonly #maxPendingBytes: number;
   readonly #work = new Condition();
   readonly #room = new Condition();
+  #epoch = 0n;
 
   constructor({ batch, maxPendingBytes }: OutboxLimits) {
     this.#state = new UplinkState(batch);
@@ -31,6 +38,11 @@ export class Outbox implements ChangeSink {
     "nextSequence" | "scopeGeneration" | "pendingBytes" | "unacknowledgedBytes" | "isDrained"
   > {
     return this.#state;
+  }
+
+  /** Epoch of the latest session; 0 before the first. */
+  get epoch(): bigint {
+    return this.#epoch;
   }
 
   async offer(signal: AbortSignal, change: Change): Promise<void> {
@@ -56,7 +68,8 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
+  openSession({ epoch, ...limits }: SessionLimits): void {
+    this.#epoch = epoch;
     this.#state.openSession(limits);
     this.#work.notifyAll();
     this.#room.notifyAll();
@@ -89,8 +102,6 @@ export class Outbox implements ChangeSink {
 
   async #waitForRoom(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    while (this.#state.pendingBytes >= this.#maxPendingBytes) {
-      await this.#room.wait(signal);
-    }
+    await this.#room.waitUntil(signal, () => this.#state.pendingBytes < this.#maxPendingBytes);
   }
 }

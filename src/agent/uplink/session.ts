@@ -11,12 +11,11 @@ import {
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
 import { waitFor, withinDeadline } from "../../lib/abort.ts";
-import { BoundedQueue } from "../../lib/bounded-queue.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** What a session is made of. */
+/** How to run a session. */
 export interface UplinkSessionOptions {
   readonly clock: Clock;
   readonly openSync: OpenSync;
@@ -25,17 +24,11 @@ export interface UplinkSessionOptions {
   /** How long the backend may take to answer Hello, in milliseconds. */
   readonly welcomeMs: number;
   /** Takes the backend's batches, one after the other. Must not wait. */
-  readonly onBatch: BatchHandler;
-  /** Takes a batch of the backend for which there is no room. Must not wait. */
-  readonly onOverflow: BatchHandler;
+  readonly onBatch: (session: UplinkSession, batch: Batch) => void;
   onWelcome(epoch: bigint): void;
   onAcknowledged(sequence: bigint): void;
 }
 
-/** Batches that wait for the worker. It only sorts them, so few ever do. */
-const INBOUND_LIMITS = { maxItems: 256, maxBytes: 16 * 1024 * 1024 };
-/** An object of an inventory in memory, about. */
-const INVENTORY_ITEM_BYTES = 400;
 const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -43,8 +36,8 @@ const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
  * milliseconds, that the backend asked for; rejects with what ended the stream. After `stop` aborts it ends
  * by itself, once all is acknowledged.
  *
- * Acknowledgements are handled as they come, and batches go to a worker: the batches behind one that takes
- * its time hold up no acknowledgement, which that one may be waiting for.
+ * `onBatch` only sorts a batch, and work on it waits elsewhere. So a batch holds up no acknowledgement behind it, which
+ * that work may be waiting for.
  */
 export async function runSession(
   signal: AbortSignal,
@@ -54,22 +47,18 @@ export async function runSession(
   // Aborted at the end, because leaving the loop over the responses does not end the stream.
   const stream = new AbortController();
   const ended = AbortSignal.any([signal, stream.signal]);
-  const inbound = new BoundedQueue<Batch>(INBOUND_LIMITS, ({ items }) => items.length * INVENTORY_ITEM_BYTES);
   const welcomed = Promise.withResolvers<void>();
-  let worker: Promise<void> | undefined;
   try {
     const requests = outgoing(ended, stop, options, welcomed.promise);
     const responses = options.openSync(ended, requests)[Symbol.asyncIterator]();
     const session = openSession(ended, options, await receiveWelcome(ended, options, responses));
     welcomed.resolve();
-    worker = work(ended, stream, session, inbound, options);
-    return await receive(responses, session, inbound, options);
+    return await receive(responses, session, options);
   } catch (error) {
     // What ended the session is told by the signal; the stream's own error only follows from it.
     throw ended.aborted ? ended.reason : error;
   } finally {
     stream.abort(new RetryableError("the session has ended"));
-    await worker;
   }
 }
 
@@ -109,6 +98,7 @@ function openSession(
   const { outbox } = options;
   const asked = Number(limits?.maxUnacknowledgedBytes ?? 0n);
   outbox.openSession({
+    epoch,
     maxUnacknowledgedBytes: Math.min(asked || DEFAULT_UNACKNOWLEDGED_BYTES, DEFAULT_UNACKNOWLEDGED_BYTES),
   });
   options.onWelcome(epoch);
@@ -134,8 +124,7 @@ function openSession(
 async function receive(
   responses: AsyncIterator<SyncResponse>,
   session: UplinkSession,
-  inbound: BoundedQueue<Batch>,
-  { outbox, onAcknowledged, onOverflow }: UplinkSessionOptions,
+  { outbox, onAcknowledged, onBatch }: UplinkSessionOptions,
 ): Promise<number> {
   for (;;) {
     // Before, not after: a read that nobody waits for would reject unhandled.
@@ -151,31 +140,13 @@ async function receive(
         onAcknowledged(message.value.sequence);
         break;
       case "batch":
-        if (!inbound.offer(message.value)) {
-          onOverflow(session, message.value);
-        }
+        onBatch(session, message.value);
         break;
       case "drain":
         return message.value.retryAfter === undefined ? 0 : durationMs(message.value.retryAfter);
       default:
         throw new RetryableError(`expected no ${message.case ?? "message of an unknown type"} here`);
     }
-  }
-}
-
-async function work(
-  signal: AbortSignal,
-  stream: AbortController,
-  session: UplinkSession,
-  inbound: BoundedQueue<Batch>,
-  { onBatch }: UplinkSessionOptions,
-): Promise<void> {
-  try {
-    for await (const batch of inbound.take(signal)) {
-      onBatch(session, batch);
-    }
-  } catch (error) {
-    stream.abort(error);
   }
 }
 
@@ -194,6 +165,3 @@ export interface UplinkSession {
   /** Sends the end of a kind's comparison, behind everything sent before. */
   sendReconciled(message: ResourceReconciled): void;
 }
-
-/** Processes one batch of the backend. Must not wait on the uplink: the batches behind it wait for it. */
-export type BatchHandler = (session: UplinkSession, batch: Batch) => void;

@@ -5,13 +5,14 @@ import { createBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
 import type { AgentTuning } from "../config.ts";
 import type { AgentCounters } from "../metrics.ts";
-import { Outbox } from "./outbox.ts";
-import { type BatchHandler, runSession } from "./session.ts";
+import type { Outbox } from "./outbox.ts";
+import { runSession, type UplinkSessionOptions } from "./session.ts";
 
-/** What an uplink is made of. */
+/** How to create an uplink. */
 export interface UplinkOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -21,31 +22,20 @@ export interface UplinkOptions {
   readonly tuning: AgentTuning;
   readonly counters: AgentCounters;
   /** Takes the backend's batches, one after the other. Must not wait. */
-  readonly onBatch: BatchHandler;
-  /** Takes a batch of the backend for which there is no room. Must not wait. */
-  readonly onOverflow: BatchHandler;
+  readonly onBatch: UplinkSessionOptions["onBatch"];
+  readonly outbox: Outbox;
 }
 
 /**
- * Delivers what is in its outbox, over one session after the other. When one ends the next is opened after a
- * backoff with full jitter, which begins anew only after an acknowledgement, and not before the backend wants
- * it.
+ * Delivers the contents of an outbox, over one session after the other. The next session is opened after a backoff with
+ * full jitter, and after the delay that the backend asked for. Only an acknowledgement resets the backoff.
  */
 export class Uplink {
-  readonly outbox: Outbox;
   readonly #options: UplinkOptions;
   readonly #welcomed = Promise.withResolvers<void>();
-  #epoch = 0n;
 
   constructor(options: UplinkOptions) {
-    const { batch, maxPendingBytes } = options.tuning;
-    this.outbox = new Outbox({ batch, maxPendingBytes });
     this.#options = options;
-  }
-
-  /** Epoch of the latest session; 0 before the first. */
-  get epoch(): bigint {
-    return this.#epoch;
   }
 
   /** Resolves with the first Welcome. */
@@ -71,13 +61,13 @@ export class Uplink {
   async #reconnect(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     const { clock, random, log, tuning, counters } = this.#options;
     const backoff = createBackoff(random, tuning.backoff);
+    const outage = createOutageLog(log, { failed: "session ended; reconnecting", worked: "reconnected" });
     const session = {
       ...this.#options,
-      outbox: this.outbox,
       welcomeMs: tuning.welcomeMs,
       onWelcome: (epoch: bigint) => {
-        this.#epoch = epoch;
         counters.sessions++;
+        outage.worked();
         log.info("session opened", { epoch });
         this.#welcomed.resolve();
       },
@@ -95,7 +85,7 @@ export class Uplink {
           throw error;
         }
         retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
-        log.info("session ended", { error });
+        outage.failed(error, "info");
       }
       // All agents are asked to wait the same time: the jitter keeps them apart.
       await sleepUnlessAborted(stop, clock, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());

@@ -24,13 +24,13 @@ export async function listSnapshot(
   if (!isBelow(snapshot, mark)) {
     return observed(context, snapshot);
   }
-  const { clock, log, config, versions, resourceType } = context;
+  const { clock, log, tuning, versions, resourceType } = context;
   log.warn("list below the high watermark refused", {
     resourceType: resourceTypeKey(resourceType),
     version: snapshot.lowestVersion,
     mark,
   });
-  await clock.sleep(signal, config.staleListDelayMs);
+  await clock.sleep(signal, tuning.staleListDelayMs);
   const again = await listOnce(signal, context, namespaces);
   if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();

@@ -38,7 +38,7 @@ export async function* readContents(
   objects: WantedObjects,
 ): AsyncGenerator<ObservedObject, void, undefined> {
   const { snapshot, count } = objects;
-  const many = count > context.config.maxSingleReads && count > snapshot.size * MIN_SHARE;
+  const many = count > context.tuning.maxSingleReads && count > snapshot.size * MIN_SHARE;
   yield* many ? readPages(signal, context, objects) : readSingly(signal, context, objects);
 }
 

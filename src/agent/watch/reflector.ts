@@ -2,11 +2,10 @@ import { parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
-import { reasonOf } from "../../kube/kube-error.ts";
 import { untilAborted, waitFor, withinDeadline } from "../../lib/abort.ts";
-import { createBackoff } from "../../lib/backoff.ts";
 import { Condition } from "../../lib/condition.ts";
-import { TerminalError } from "../../lib/errors.ts";
+import { retry } from "../../lib/retry.ts";
+import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import { IndexWriter } from "./index-writer.ts";
@@ -71,7 +70,7 @@ export class Reflector {
     return this.#index;
   }
 
-  /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  /** Runs until `signal` aborts; rejects with an error that ends the agent alone. */
   async run(signal: AbortSignal): Promise<void> {
     const first = await this.#listFirst(signal);
     if (!first.isVersioned || !this.#options.isWatchable) {
@@ -150,9 +149,13 @@ export class Reflector {
   }
 
   async #listFirst(signal: AbortSignal): Promise<Snapshot> {
-    const { config, random, clock, log, resourceType } = this.#context;
-    const backoff = createBackoff(random, config.backoff);
-    for (;;) {
+    const { clock, random, log, tuning, resourceType } = this.#context;
+    const options = {
+      ...{ clock, random, backoff: tuning.backoff, classify: classifyError },
+      log: log.with({ resourceType: resourceTypeKey(resourceType) }),
+      name: "first list",
+    };
+    return await retry(signal, options, async () => {
       try {
         const epoch = this.#context.epoch();
         const snapshot = await this.#list(signal);
@@ -161,22 +164,10 @@ export class Reflector {
         }
         this.#initial = { snapshot, epoch };
         return snapshot;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof ClusterChangedError) {
-          throw error;
-        }
-        const level = error instanceof TerminalError ? "warn" : "info";
-        log[level]("cannot list", {
-          resourceType: resourceTypeKey(resourceType),
-          reason: reasonOf(error),
-          error,
-        });
       } finally {
         this.#started.resolve();
       }
-      await clock.sleep(signal, backoff.nextMs());
-    }
+    });
   }
 
   async #list(signal: AbortSignal): Promise<Snapshot> {

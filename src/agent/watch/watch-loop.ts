@@ -2,12 +2,14 @@ import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
-import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
-import { ExpiredError, MalformedResponseError, reasonOf } from "../../kube/kube-error.ts";
+import { assertSameCluster } from "../../kube/cluster-uid.ts";
+import { ExpiredError, MalformedResponseError } from "../../kube/kube-error.ts";
 import { currentVersion } from "../../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
 import { type Backoff, createBackoff } from "../../lib/backoff.ts";
 import { RetryableError } from "../../lib/errors.ts";
+import { createOutageLog, type OutageLog } from "../../lib/outage-log.ts";
+import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { type IndexWriter, objectKeyOf } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
@@ -37,6 +39,7 @@ export class WatchLoop {
   readonly #namespace: string;
   readonly #target: WatchTarget;
   readonly #backoff: Backoff;
+  readonly #outage: OutageLog;
   /** Where to go on; undefined when a list is needed first. */
   #resume: bigint | undefined;
   #delivered = 0n;
@@ -47,7 +50,11 @@ export class WatchLoop {
     this.#context = context;
     this.#namespace = namespace;
     this.#target = target;
-    this.#backoff = createBackoff(context.random, context.config.backoff);
+    this.#backoff = createBackoff(context.random, context.tuning.backoff);
+    this.#outage = createOutageLog(
+      context.log.with({ resourceType: resourceTypeKey(context.resourceType), namespace }),
+      { failed: "watch failed; retrying", worked: "watch goes on" },
+    );
     this.#incarnationSignal = context.versions.incarnationSignal;
     this.#resume = from;
     this.#delivered = from ?? 0n;
@@ -58,7 +65,7 @@ export class WatchLoop {
     return this.#delivered;
   }
 
-  /** Runs until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  /** Runs until `signal` aborts; rejects with an error that ends the agent alone. */
   async run(signal: AbortSignal): Promise<void> {
     let isFirst = true;
     for (;;) {
@@ -69,7 +76,7 @@ export class WatchLoop {
         await this.#watch(signal, from ?? (await this.#relist(signal)));
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof ClusterChangedError) {
+        if (classifyError(error) === "fail") {
           throw error;
         }
         retryAfterMs = this.#onFailure(error);
@@ -94,11 +101,11 @@ export class WatchLoop {
   }
 
   async #watch(signal: AbortSignal, from: bigint): Promise<void> {
-    const { kube, resourceType, config, random, clock, counters } = this.#context;
+    const { kube, resourceType, tuning, random, clock, counters } = this.#context;
     // `break` alone would not end the request.
     const request = new AbortController();
     const started = clock.monotonic();
-    const timeoutSeconds = Math.ceil((config.watchMs * (1 + random.float())) / 1000);
+    const timeoutSeconds = Math.ceil((tuning.watchMs * (1 + random.float())) / 1000);
     const options = {
       resourceType,
       namespace: this.#namespace,
@@ -112,15 +119,20 @@ export class WatchLoop {
       for await (const event of watchEvents(ended, kube, options)) {
         await this.#take(ended, event);
         counters.events++;
-        this.#backoff.reset();
+        this.#onProgress();
         this.#target.onProgress();
       }
     } finally {
       request.abort();
       if (clock.monotonic() - started >= LONG_WATCH_MS) {
-        this.#backoff.reset();
+        this.#onProgress();
       }
     }
+  }
+
+  #onProgress(): void {
+    this.#backoff.reset();
+    this.#outage.worked();
   }
 
   async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
@@ -214,16 +226,10 @@ export class WatchLoop {
   }
 
   #onFailure(error: unknown): number {
-    const { log, resourceType } = this.#context;
     if (error instanceof ExpiredError || this.#incarnationSignal.aborted) {
       this.#resume = undefined;
     }
-    log.info("watch ended", {
-      resourceType: resourceTypeKey(resourceType),
-      namespace: this.#namespace,
-      reason: reasonOf(error),
-      error,
-    });
+    this.#outage.failed(error, "info");
     return error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
   }
 }

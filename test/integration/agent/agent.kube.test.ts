@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
 import { beforeAll, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { createAgent } from "../../../src/agent/agent.ts";
-import { type AgentOptions, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
+import { type AgentOptions, createAgent } from "../../../src/agent/agent.ts";
+import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { DEFAULT_EXCLUDED_RESOURCES } from "../../../src/config/programs/agent.ts";
 import { formatResourceType, parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { discover } from "../../../src/kube/discovery.ts";
@@ -69,16 +69,14 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
       tracer: noTracer,
       kube: transport,
       openSync: backend.openSync,
-      config: {
-        cluster: "test",
-        resources: ["*"],
-        excludeResources: DEFAULT_EXCLUDED_RESOURCES,
-        namespaces: [],
-        agentVersion: "0",
-        // Read by pages, so that the watch and a page are held against each other.
-        tuning: { ...DEFAULT_AGENT_TUNING, maxSingleReads: 0 },
-        ...config,
-      },
+      cluster: "test",
+      resources: ["*"],
+      excludeResources: DEFAULT_EXCLUDED_RESOURCES,
+      namespaces: [],
+      agentVersion: "0",
+      // Reads by pages, so that the test compares a page with the watch.
+      tuning: { ...DEFAULT_AGENT_TUNING, maxSingleReads: 0 },
+      ...config,
     });
   }
 

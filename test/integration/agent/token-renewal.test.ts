@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HelloSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { createAgentCounters } from "../../../src/agent/metrics.ts";
+import { Outbox } from "../../../src/agent/uplink/outbox.ts";
 import { Uplink } from "../../../src/agent/uplink/uplink.ts";
 import { SessionRegistry } from "../../../src/backend/sync/session-registry.ts";
 import { createSyncService } from "../../../src/backend/sync/sync-service.ts";
@@ -93,7 +94,7 @@ describe("an agent whose token expires", () => {
       tuning: { ...DEFAULT_AGENT_TUNING, backoff: { initialMs: 1, maxMs: 10 }, flushMs: 1 },
       counters: createAgentCounters(),
       onBatch() {},
-      onOverflow() {},
+      outbox: new Outbox(DEFAULT_AGENT_TUNING),
     });
     await uplink.run(stop.signal);
   };

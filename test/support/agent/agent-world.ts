@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { type Agent, createAgent } from "../../../src/agent/agent.ts";
-import { type AgentOptions, type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
+import { type Agent, type AgentOptions, createAgent } from "../../../src/agent/agent.ts";
+import { type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { toContent } from "../../../src/agent/object-content.ts";
 import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
@@ -21,6 +21,12 @@ export type Intercept = (
   go: () => Promise<KubeResponse>,
 ) => Promise<KubeResponse> | KubeResponse;
 
+/** The options that a test chooses; the world gives the rest. */
+type AgentOptionsOfTest = Omit<
+  AgentOptions,
+  "kube" | "openSync" | "clock" | "random" | "log" | "metrics" | "tracer"
+>;
+
 /** One agent between a simulated cluster and a backend in memory, on a clock that stands still. */
 export class AgentWorld implements AsyncDisposable {
   readonly clock = new ManualClock();
@@ -32,20 +38,20 @@ export class AgentWorld implements AsyncDisposable {
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #agents = 0;
-  readonly #config: AgentOptions;
+  readonly #options: AgentOptionsOfTest;
 
-  constructor(config: Partial<AgentOptions> = {}, tuning: Partial<AgentTuning> = {}) {
+  constructor(options: Partial<AgentOptionsOfTest> = {}, tuning: Partial<AgentTuning> = {}) {
     this.cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
     if (this.cluster.get("namespaces", "", "kube-system") === undefined) {
       this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
     }
-    this.#config = {
+    this.#options = {
       cluster: "test",
       resources: ["configmaps"],
       excludeResources: [],
       namespaces: [],
       agentVersion: "0",
-      ...config,
+      ...options,
       tuning: { ...DEFAULT_AGENT_TUNING, ...tuning },
     };
     this.agent = this.#create();
@@ -133,7 +139,7 @@ export class AgentWorld implements AsyncDisposable {
       tracer: noTracer,
       kube,
       openSync: this.backend.openSync,
-      config: this.#config,
+      ...this.#options,
     });
   }
 }

@@ -1,13 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import {
+  type Batch,
   BatchSchema,
   type BatchType,
   ReconciliationTrigger,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { DrainSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { AgentWorld } from "../../support/agent/agent-world.ts";
+import type { UplinkSession } from "../../../src/agent/uplink/session.ts";
+import { ConfigError } from "../../../src/lib/errors.ts";
+import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;
 
@@ -192,6 +195,66 @@ describe("an agent", () => {
     await world.settle();
     expect(world.backend.reconciled[0]?.failure).toMatchObject({ reason: "UnsupportedBatchType" });
     expect(world.backend.reconciled[0]?.failure?.message).toContain("77");
+  });
+
+  it("processes a batch of a further type with the handler that was given", async () => {
+    const received: unknown[] = [];
+    const batchHandlers = {
+      77: (session: UplinkSession, batch: Batch): void => {
+        received.push([session.epoch, batch.resourceType?.resource]);
+      },
+    };
+    await using world = new AgentWorld({ batchHandlers });
+    await world.start();
+    const value = create(BatchSchema, {
+      resourceType: { version: "v1", resource: "configmaps" },
+      type: 77 as BatchType,
+    });
+    world.backend.send({ case: "batch", value });
+    await world.settle();
+    expect(received).toEqual([[1n, "configmaps"]]);
+    expect(world.backend.reconciled).toEqual([]);
+  });
+
+  it("refuses a batch whose handler throws, and goes on", async () => {
+    const batchHandlers = {
+      77: (): void => {
+        throw new Error("cannot process it");
+      },
+    };
+    await using world = new AgentWorld({ batchHandlers });
+    await world.start();
+    const value = create(BatchSchema, {
+      resourceType: { version: "v1", resource: "configmaps" },
+      type: 77 as BatchType,
+      chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
+    });
+    world.backend.send({ case: "batch", value });
+    await world.settle();
+    expect(world.backend.reconciled[0]?.failure?.message).toBe("cannot process it");
+    expect(world.agent.counters.sessions).toBe(1);
+  });
+
+  it("waits for a role that allows its requests", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    let isForbidden = true;
+    world.intercept = (_request, go) => (isForbidden ? respond(403) : go());
+    await world.start();
+    await world.settle(120_000);
+    expect(world.backend.hellos).toEqual([]);
+    isForbidden = false;
+    await world.settle(60_000);
+    expect(world.backend.scopes).toHaveLength(1);
+  });
+
+  it("ends with the error of a configuration that no request can be sent with", async () => {
+    await using world = new AgentWorld();
+    world.intercept = () => {
+      throw new ConfigError("the kubeconfig has no current cluster");
+    };
+    await world.start();
+    await expect(world.ended).rejects.toThrow(ConfigError);
   });
 
   it("R40: ends when the API server turns into another cluster's, and says nothing of what that one lacks", async () => {
