@@ -2,6 +2,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
+import { sendHttpRequest } from "../lib/http-request.ts";
 import { trimEnd } from "../lib/trim-end.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
@@ -67,13 +68,8 @@ async function send(
   url: URL,
   options: https.RequestOptions,
 ): Promise<KubeResponse> {
-  const { request: open } = url.protocol === "https:" ? https : http;
-  const answered = Promise.withResolvers<http.IncomingMessage>();
-  const outgoing = open(url, { ...options, signal }, answered.resolve);
-  outgoing.on("error", answered.reject);
-  outgoing.end();
   try {
-    const incoming = await answered.promise;
+    const incoming = await sendHttpRequest(signal, url, options);
     return {
       status: incoming.statusCode ?? 0,
       retryAfterMs: parseRetryAfter(incoming.headers["retry-after"]),

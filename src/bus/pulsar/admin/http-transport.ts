@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
-import * as http from "node:http";
-import * as https from "node:https";
+import type * as http from "node:http";
+import type * as https from "node:https";
 import { text } from "node:stream/consumers";
 import type { Clock } from "../../../lib/clock.ts";
 import { ConfigError, RetryableError, toMessage } from "../../../lib/errors.ts";
+import { sendHttpRequest } from "../../../lib/http-request.ts";
 import { trimEnd } from "../../../lib/trim-end.ts";
 import { toAdminError, toReason } from "./admin-error.ts";
 import type { AdminRequest, AdminTransport } from "./transport.ts";
@@ -18,7 +19,7 @@ export interface AdminEndpoint {
   readonly trustCertsFile?: string | undefined;
 }
 
-interface Answer {
+interface AdminResponse {
   readonly status: number;
   readonly location: string | undefined;
   readonly body: string;
@@ -40,37 +41,42 @@ export function createAdminTransport(endpoint: AdminEndpoint, clock: Clock): Adm
   return {
     adminUrl,
 
-    async send(signal, request) {
-      const what = `${request.method} ${request.path} of Pulsar at ${adminUrl}`;
+    async send(signal, adminRequest) {
+      const what = `${adminRequest.method} ${adminRequest.path} of Pulsar at ${adminUrl}`;
       using deadline = clock.deadline(signal, TIMEOUT_MS);
-      let url = toUrl(adminUrl, request);
+      let url = toUrl(adminUrl, adminRequest);
       for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-        const headers = toHeaders(request, readToken?.());
-        const options = { ...ca, method: request.method, headers, agent: false, signal: deadline.signal };
-        const answer = await ask(url, options, request).catch((cause) => {
+        const headers = toHeaders(adminRequest, readToken?.());
+        const options = { ...ca, method: adminRequest.method, headers, agent: false };
+        const response = await request(deadline.signal, url, options, adminRequest).catch((cause) => {
           signal.throwIfAborted();
           throw new RetryableError(
             `${what}: no answer (${toMessage(cause)}): is it running, and is this the URL of its admin API?`,
             { cause },
           );
         });
-        if (answer.location === undefined) {
-          return bodyOf(what, answer);
+        if (response.location === undefined) {
+          return bodyOf(what, response);
         }
-        url = new URL(answer.location, url);
+        url = new URL(response.location, url);
       }
       throw new RetryableError(`${what}: sent on more than ${MAX_REDIRECTS} times, last to ${url.host}`);
     },
   };
 }
 
-async function ask(url: URL, options: https.RequestOptions, { body }: AdminRequest): Promise<Answer> {
-  const { request } = url.protocol === "https:" ? https : http;
-  const answered = Promise.withResolvers<http.IncomingMessage>();
-  request(url, options, answered.resolve)
-    .on("error", answered.reject)
-    .end(body === undefined ? undefined : JSON.stringify(body));
-  const incoming = await answered.promise;
+async function request(
+  signal: AbortSignal,
+  url: URL,
+  options: https.RequestOptions,
+  { body }: AdminRequest,
+): Promise<AdminResponse> {
+  const incoming = await sendHttpRequest(
+    signal,
+    url,
+    options,
+    body === undefined ? undefined : JSON.stringify(body),
+  );
   const status = incoming.statusCode ?? 0;
   return {
     status,
@@ -93,7 +99,7 @@ function toHeaders({ body }: AdminRequest, token: string | undefined): http.Outg
   };
 }
 
-function bodyOf(what: string, { status, body }: Answer): string {
+function bodyOf(what: string, { status, body }: AdminResponse): string {
   if (status < 200 || status >= 300) {
     throw toAdminError(what, status, toReason(body));
   }
