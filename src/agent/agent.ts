@@ -19,7 +19,7 @@ import { classifyError } from "./classify-error.ts";
 import { ComparisonWorker } from "./compare/comparison-worker.ts";
 import { type AgentTuning, DEFAULT_AGENT_TUNING } from "./config.ts";
 import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
-import { type BatchHandler, createBatchProcessor } from "./process-batch.ts";
+import { type AgentBatchHandler, createBatchProcessor } from "./process-batch.ts";
 import { ScopeTracker } from "./scope/scope-tracker.ts";
 import { selectResources } from "./scope/select-resources.ts";
 import { Outbox } from "./uplink/outbox.ts";
@@ -41,7 +41,7 @@ export interface AgentOptions {
   /** Times, sizes and limits; {@link DEFAULT_AGENT_TUNING} unless set. */
   readonly tuning?: AgentTuning;
   /** Handlers of further types of batches from the backend, by the number of the type. */
-  readonly batchHandlers?: BatchHandlers<BatchHandler>;
+  readonly batchHandlers?: BatchHandlers<AgentBatchHandler>;
   /** Sends requests to the API server. */
   readonly kube: KubeTransport;
   /** Opens a stream to the backend. */
@@ -106,7 +106,7 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
   }
 }
 
-interface Parts {
+interface ConnectedAgent {
   readonly kube: KubeTransport;
   readonly outbox: Outbox;
   readonly uplink: Uplink;
@@ -115,7 +115,11 @@ interface Parts {
 }
 
 /** Creates the parts in the order of their dependencies: each depends on those before it alone. */
-async function connect(signal: AbortSignal, options: AgentOptions, counters: AgentCounters): Promise<Parts> {
+async function connect(
+  signal: AbortSignal,
+  options: AgentOptions,
+  counters: AgentCounters,
+): Promise<ConnectedAgent> {
   const { clock, random, log, tracer, openSync, cluster, agentVersion } = options;
   const { tuning = DEFAULT_AGENT_TUNING } = options;
   const kube = withDeadlines(options.kube, clock, REQUEST_DEADLINES);
@@ -158,7 +162,11 @@ async function readKubernetesVersion(
 }
 
 /** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
-async function followScope(signal: AbortSignal, options: AgentOptions, parts: Parts): Promise<never> {
+async function followScope(
+  signal: AbortSignal,
+  options: AgentOptions,
+  parts: ConnectedAgent,
+): Promise<never> {
   const { clock, tuning = DEFAULT_AGENT_TUNING } = options;
   const { kube, outbox, uplink, reflectors } = parts;
   const scope = new ScopeTracker(kube);

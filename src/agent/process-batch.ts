@@ -3,7 +3,7 @@ import { type BatchHandlers, createBatchRegistry } from "../domain/batch-type.ts
 import type { UplinkSession } from "./uplink/session.ts";
 
 /** Processes one batch of the backend. Must not wait on the uplink: the responses behind the batch wait for it. */
-export type BatchHandler = (session: UplinkSession, batch: Batch) => void;
+export type AgentBatchHandler = (session: UplinkSession, batch: Batch) => void;
 
 /** Compares inventories, and reports batches that the agent cannot process. */
 export interface BatchWorker {
@@ -14,9 +14,9 @@ export interface BatchWorker {
 /** Creates the function that processes a batch by its type. A batch whose handler throws is refused. */
 export function createBatchProcessor(
   worker: BatchWorker,
-  batchHandlers: BatchHandlers<BatchHandler> = {},
-): BatchHandler {
-  const handlerOf = createBatchRegistry<BatchHandler>(
+  batchHandlers: BatchHandlers<AgentBatchHandler> = {},
+): AgentBatchHandler {
+  const handlerOf = createBatchRegistry<AgentBatchHandler>(
     {
       [BatchType.UNSPECIFIED]: "refused",
       // Agents send these; the backend sends none.

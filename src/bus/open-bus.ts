@@ -1,13 +1,13 @@
 import { ConfigError } from "../lib/errors.ts";
 import type { Bus } from "./bus.ts";
-import type { BusDependencies, BusSettings } from "./settings.ts";
+import type { BusOptions, BusSettings } from "./settings.ts";
 
 /**
  * Opens the bus that the URL's scheme names; an adapter is loaded when it is asked for. Connects to nothing yet.
  *
  * @throws ConfigError for a scheme that there is no adapter for, or one that cannot be loaded on this machine.
  */
-export async function openBus(settings: BusSettings, dependencies: BusDependencies): Promise<Bus> {
+export async function openBus(settings: BusSettings, dependencies: BusOptions): Promise<Bus> {
   const scheme = URL.parse(settings.url)?.protocol;
   switch (scheme) {
     case "memory:": {

@@ -2,7 +2,7 @@ import type { Clock } from "../lib/clock.ts";
 import { type OutgoingMessage, PublishRefusedError } from "./bus.ts";
 
 /** Bounds of what is on its way without a receipt. At least one message always is. */
-export interface WindowLimits {
+export interface PublishLimits {
   readonly maxMessages: number;
   readonly maxBytes: number;
 }
@@ -29,7 +29,7 @@ export interface Publish {
  * takes its place in the window until then.
  */
 export class PublishQueue {
-  readonly #limits: WindowLimits;
+  readonly #limits: PublishLimits;
   readonly #clock: Clock;
   readonly #onInFlight: (messages: number, bytes: number) => void;
   readonly #waiting = new Set<Publish>();
@@ -38,7 +38,7 @@ export class PublishQueue {
   #nextContext = 1;
 
   constructor(
-    limits: WindowLimits,
+    limits: PublishLimits,
     clock: Clock,
     onInFlight: (messages: number, bytes: number) => void = () => {},
   ) {
@@ -92,7 +92,7 @@ export class PublishQueue {
   }
 
   /** Takes the publish out of the window, if it is in it. */
-  settle(context: string): Publish | undefined {
+  take(context: string): Publish | undefined {
     const publish = this.#inFlight.get(context);
     if (publish !== undefined) {
       this.#inFlight.delete(context);
@@ -104,7 +104,7 @@ export class PublishQueue {
   /** Fails all that was sent, as the function says of each. */
   failInFlight(toError: (publish: Publish) => Error): void {
     for (const publish of [...this.#inFlight.values()]) {
-      this.settle(publish.context);
+      this.take(publish.context);
       publish.outcome.reject(toError(publish));
     }
   }

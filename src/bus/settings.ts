@@ -22,7 +22,7 @@ export interface BusSettings {
 }
 
 /** What an adapter of the bus takes from its program. */
-export interface BusDependencies {
+export interface BusOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -30,7 +30,7 @@ export interface DriftInjector {
 /** Kinds that the workload leaves alone: no live change repairs their rows before a run does. */
 const QUIET_RESOURCES: readonly ResourceKey[] = ["services", "secrets", "serviceaccounts", "configmaps"];
 /** The only objects of those kinds that it does change. */
-const busyName = "feature-flags";
+const BUSY_NAME = "feature-flags";
 
 /** Creates an injector that goes through the kinds of drift one after the other. */
 export function createDriftInjector(options: DriftInjectorOptions): DriftInjector {
@@ -44,7 +44,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
       const rows = createRowVandal(client, target);
       const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "services";
       const candidates = (await rows.list(resourceKey)).filter(
-        (object) => object.name !== busyName && isReal(cluster, object),
+        (object) => object.name !== BUSY_NAME && isReal(cluster, object),
       );
       const chosen = drawOne(cluster.random, candidates);
       if (chosen === undefined) {

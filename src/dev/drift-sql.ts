@@ -23,9 +23,9 @@ export interface RowEditor {
   deleteResourceType(resourceKey: ResourceKey): Promise<void>;
 }
 
-const kindIs = "account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4";
-const objectIs = `${kindIs} AND namespace = $5 AND name = $6`;
-const absurdVersion = "99999999999999999999999999999999999999";
+const RESOURCE_TYPE_IS = "account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4";
+const OBJECT_IS = `${RESOURCE_TYPE_IS} AND namespace = $5 AND name = $6`;
+const ABSURD_VERSION = "99999999999999999999999999999999999999";
 
 /** Creates a vandal over a connected client, which the caller closes. */
 export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowEditor {
@@ -41,7 +41,7 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
   return {
     async list(resourceKey) {
       const { rows } = await client.query<{ namespace: string; name: string }>(
-        `SELECT namespace, name FROM kubernetes_object WHERE ${kindIs} AND state = 'present' ORDER BY namespace, name`,
+        `SELECT namespace, name FROM kubernetes_object WHERE ${RESOURCE_TYPE_IS} AND state = 'present' ORDER BY namespace, name`,
         ofResource(resourceKey),
       );
       return rows.map(({ namespace, name }) => ({ resourceKey, namespace, name }));
@@ -49,12 +49,12 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
     async editContent(object) {
       await client.query(
         `UPDATE kubernetes_object
-         SET content = jsonb_set(content, '{metadata,labels}', '{"edited-by": "hand"}') WHERE ${objectIs}`,
+         SET content = jsonb_set(content, '{metadata,labels}', '{"edited-by": "hand"}') WHERE ${OBJECT_IS}`,
         ofObject(object),
       );
     },
     async deleteRow(object) {
-      await client.query(`DELETE FROM kubernetes_object WHERE ${objectIs}`, ofObject(object));
+      await client.query(`DELETE FROM kubernetes_object WHERE ${OBJECT_IS}`, ofObject(object));
     },
     async insertGhost(object, ghostName, ghostUid) {
       await client.query(
@@ -63,18 +63,18 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
          SELECT account, cluster, api_group, resource, namespace, $7, api_version, state, $8,
            resource_version, observed_version, incarnation,
            jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)), content_format
-         FROM kubernetes_object WHERE ${objectIs}`,
+         FROM kubernetes_object WHERE ${OBJECT_IS}`,
         [...ofObject(object), ghostName, ghostUid],
       );
     },
     async setAbsurdVersion(object) {
       await client.query(
-        `UPDATE kubernetes_object SET observed_version = ${absurdVersion} WHERE ${objectIs}`,
+        `UPDATE kubernetes_object SET observed_version = ${ABSURD_VERSION} WHERE ${OBJECT_IS}`,
         ofObject(object),
       );
     },
     async deleteResourceType(resourceKey) {
-      await client.query(`DELETE FROM kubernetes_object WHERE ${kindIs}`, ofResource(resourceKey));
+      await client.query(`DELETE FROM kubernetes_object WHERE ${RESOURCE_TYPE_IS}`, ofResource(resourceKey));
     },
   };
 }

@@ -15,7 +15,7 @@ export interface RunStory {
   readonly open: readonly InjectedDrift[];
 }
 
-const broken: Readonly<Record<DriftType, string>> = {
+const BROKEN: Readonly<Record<DriftType, string>> = {
   "lost-event": "changed in the cluster, and no watch was told",
   "edited-content": "edited by hand in Postgres, its version kept",
   "deleted-row": "deleted by hand from Postgres",
@@ -24,13 +24,13 @@ const broken: Readonly<Record<DriftType, string>> = {
   "deleted-resource-type": "deleted by hand from Postgres, the whole resource type",
 };
 
-const findings: Readonly<Record<number, string>> = {
+const FINDINGS: Readonly<Record<number, string>> = {
   [FindingType.MISSING_ROW]: "had no row",
   [FindingType.STALE_ROW]: "differed",
   [FindingType.GHOST_ROW]: "was a ghost",
 };
 
-const triggers: Readonly<Record<number, string>> = {
+const TRIGGERS: Readonly<Record<number, string>> = {
   [ReconciliationTrigger.INTERVAL]: "on schedule",
   [ReconciliationTrigger.CONNECT]: "on connect",
   [ReconciliationTrigger.MANUAL]: "by hand",
@@ -38,7 +38,7 @@ const triggers: Readonly<Record<number, string>> = {
 
 /** One line about what was broken. */
 export function formatDriftEvent({ type, time, objects }: InjectedDrift): string {
-  return `${clockTime(time)}  broke     ${nameAll(objects)}: ${broken[type]}`;
+  return `${clockTime(time)}  broke     ${nameAll(objects)}: ${BROKEN[type]}`;
 }
 
 /**
@@ -64,9 +64,9 @@ export function formatRunEvent(
     // A run verifies what was so when it began: it proves nothing about what was broken later.
     const isOver = start !== undefined && drift.time < start && isVerified(run, drift.objects[0]);
     if (hits === drift.objects.length || (hits > 0 && isOver)) {
-      lines.push(`${indent}repaired  ${nameAll(drift.objects)}: ${broken[drift.type]}${after(drift, end)}`);
+      lines.push(`${INDENT}repaired  ${nameAll(drift.objects)}: ${BROKEN[drift.type]}${after(drift, end)}`);
     } else if (isOver) {
-      lines.push(`${indent}right     ${nameAll(drift.objects)}: a live change was faster`);
+      lines.push(`${INDENT}right     ${nameAll(drift.objects)}: a live change was faster`);
     } else {
       stillOpen.push(drift);
     }
@@ -75,28 +75,28 @@ export function formatRunEvent(
     unexplained.delete(key);
   }
   const others = [...unexplained.values()];
-  for (const finding of others.slice(0, maxOthers)) {
+  for (const finding of others.slice(0, MAX_OTHERS)) {
     lines.push(
-      `${indent}repaired  ${nameAll([toObject(finding)])}: ${findings[finding.type] ?? "was wrong"}`,
+      `${INDENT}repaired  ${nameAll([toObject(finding)])}: ${FINDINGS[finding.type] ?? "was wrong"}`,
     );
   }
-  if (others.length > maxOthers) {
-    lines.push(`${indent}repaired  ${others.length - maxOthers} others: evenkeel run ${run.id}`);
+  if (others.length > MAX_OTHERS) {
+    lines.push(`${INDENT}repaired  ${others.length - MAX_OTHERS} others: evenkeel run ${run.id}`);
   }
   if (run.state === ReconciliationState.SUCCEEDED && start !== undefined) {
-    lines.push(`${indent}verified  the copy is what the cluster was at ${clockTime(start)}`);
+    lines.push(`${INDENT}verified  the copy is what the cluster was at ${clockTime(start)}`);
   }
   return { lines, open: stillOpen };
 }
 
 /** Findings that nothing explains and that are told one by one. */
-const maxOthers = 5;
+const MAX_OTHERS = 5;
 
-const indent = " ".repeat(10);
+const INDENT = " ".repeat(10);
 
 function headline(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {
   const time = end === undefined ? " ".repeat(8) : clockTime(end);
-  const what = `${time}  run       ${triggers[run.trigger] ?? "unasked"}`;
+  const what = `${time}  run       ${TRIGGERS[run.trigger] ?? "unasked"}`;
   const reason = run.failure?.message ? `: ${run.failure.message}` : "";
   switch (run.state) {
     case ReconciliationState.SUCCEEDED:

@@ -35,7 +35,7 @@ export class DeadLettersLockedError extends RetryableError {
 }
 
 /** What it takes to get at dead letters. */
-export interface DeadLettersOptions {
+export interface DeadLetterQueueOptions {
   readonly bus: Bus;
   readonly clock: Clock;
   /** How many letters there are. */
@@ -54,7 +54,7 @@ const MAX_PREFETCHED = 16;
  * neither forgets a single one nor gives properties back as they were. The bus does not say where its messages end: they
  * are counted first.
  */
-export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): DeadLetterQueue {
+export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOptions): DeadLetterQueue {
   const read = async function* (signal: AbortSignal): AsyncGenerator<StoredDeadLetter, void, undefined> {
     const letters = await count(signal);
     if (letters === 0) {
@@ -81,7 +81,7 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
     }
   };
 
-  const settle = async function* (
+  const actOn = async function* (
     signal: AbortSignal,
     ids: readonly string[],
     act: (letter: StoredDeadLetter) => Promise<void>,
@@ -107,12 +107,12 @@ export function createDeadLetters({ bus, clock, count }: DeadLettersOptions): De
     async *retry(signal, ids) {
       const producer = await bus.createProducer(signal, TOPICS.events);
       try {
-        yield* settle(signal, ids, ({ message }) => producer.publish(signal, message));
+        yield* actOn(signal, ids, ({ message }) => producer.publish(signal, message));
       } finally {
         await producer.close();
       }
     },
-    drop: (signal, ids) => settle(signal, ids, async () => {}),
+    drop: (signal, ids) => actOn(signal, ids, async () => {}),
   };
 }
 

@@ -9,7 +9,7 @@ import { type InventoryOptions, publishInventory } from "./publish-inventory.ts"
  * Applies the batches of one type, and returns the objects that could not be stored. When it returns, the batch is
  * committed; the same batch may come again, and then must have the same result.
  */
-export type BatchHandler = (
+export type IngestBatchHandler = (
   signal: AbortSignal,
   position: StreamPosition,
   batch: Batch,
@@ -26,7 +26,7 @@ export type ApplyEvent = (signal: AbortSignal, event: Event) => Promise<readonly
 /** Creates the function that applies events, with a handler for each type of batch. */
 export function createApplyEvent(
   options: InventoryOptions,
-  batchHandlers: BatchHandlers<BatchHandler> = {},
+  batchHandlers: BatchHandlers<IngestBatchHandler> = {},
 ): ApplyEvent {
   const { store } = options;
   const handlerOf = createBatchRegistry(contractHandlers(store), batchHandlers);
@@ -56,7 +56,7 @@ export function createApplyEvent(
 }
 
 function contractHandlers(store: IngestStore) {
-  const applyBatch: BatchHandler = async (signal, position, batch) =>
+  const applyBatch: IngestBatchHandler = async (signal, position, batch) =>
     (await store.applyBatch(signal, position, batch)).quarantined;
   return {
     [BatchType.UNSPECIFIED]: "refused",

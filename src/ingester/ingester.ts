@@ -9,7 +9,7 @@ import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
-import { type BatchHandler, createApplyEvent } from "./apply-event.ts";
+import { createApplyEvent, type IngestBatchHandler } from "./apply-event.ts";
 import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
@@ -27,7 +27,7 @@ export interface IngesterOptions {
   /** Deliveries in memory: by default 256, of which 32 of a cluster count, and 64 MiB. */
   readonly windowLimits?: WindowLimits;
   /** Handlers of further types of batches, by the number of the type. */
-  readonly batchHandlers?: BatchHandlers<BatchHandler>;
+  readonly batchHandlers?: BatchHandlers<IngestBatchHandler>;
 }
 
 /** Writes to Postgres what agents say. */

@@ -76,8 +76,8 @@ async function getResources(
   { group, version }: GroupVersion,
 ): Promise<DiscoveredResource[]> {
   const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
-  const answer = await getJson(signal, transport, { path });
-  const entries = isRecord(answer) ? answer["resources"] : undefined;
+  const response = await getJson(signal, transport, { path });
+  const entries = isRecord(response) ? response["resources"] : undefined;
   if (!Array.isArray(entries)) {
     throw new MalformedResponseError(`GET ${path}: expected a list with resources`);
   }
@@ -110,8 +110,8 @@ function toStrings(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 }
 
-function toGroupVersions(answer: unknown): GroupVersion[] {
-  const groups = isRecord(answer) ? answer["groups"] : undefined;
+function toGroupVersions(response: unknown): GroupVersion[] {
+  const groups = isRecord(response) ? response["groups"] : undefined;
   if (!Array.isArray(groups)) {
     throw new MalformedResponseError("GET /apis: expected a list with groups");
   }

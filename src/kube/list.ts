@@ -86,8 +86,8 @@ async function getPage(
 ): Promise<ListPage & { readonly next: string }> {
   try {
     // The four fields that are read of metadata are strings: they need no exact numbers.
-    const answer = await getJson(signal, transport, request, metadataOnly ? JSON.parse : parseExact);
-    return toPage(answer, describeRequest(request));
+    const response = await getJson(signal, transport, request, metadataOnly ? JSON.parse : parseExact);
+    return toPage(response, describeRequest(request));
   } catch (error) {
     if (error instanceof KubeUnavailableError && error.status === 410) {
       throw new ExpiredListError(error.message, { cause: error });
@@ -96,17 +96,17 @@ async function getPage(
   }
 }
 
-function toPage(answer: unknown, what: string): ListPage & { readonly next: string } {
-  const metadata = isRecord(answer) ? answer["metadata"] : undefined;
-  if (!isRecord(answer) || !isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
+function toPage(response: unknown, what: string): ListPage & { readonly next: string } {
+  const metadata = isRecord(response) ? response["metadata"] : undefined;
+  if (!isRecord(response) || !isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
     throw new MalformedResponseError(`${what}: expected a list with metadata.resourceVersion`);
   }
   // Go writes an empty slice that was never made as null; a list without the field is none.
-  const items = answer["items"] === null ? [] : answer["items"];
+  const items = response["items"] === null ? [] : response["items"];
   if (!Array.isArray(items)) {
     throw new MalformedResponseError(`${what}: expected a list with items`);
   }
-  const itemType = itemTypeOf(answer);
+  const itemType = itemTypeOf(response);
   return {
     version: metadata["resourceVersion"],
     next: typeof metadata["continue"] === "string" ? metadata["continue"] : "",

@@ -12,10 +12,10 @@ export interface Log {
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /** Levels of a log, from the most talkative on; `silent` writes nothing. */
-export const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 /** Lines below this level are not written. */
-export type LogLevel = (typeof logLevels)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** A log that writes nothing. */
 export function createSilentLog(): Log {

@@ -52,7 +52,7 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
 }
 
 /** What a backend needs. */
-export interface BackendDependencies {
+export interface BackendRunOptions {
   readonly host: string;
   readonly port: number;
   readonly auth: AuthConfig;
@@ -80,10 +80,7 @@ const RETENTION_MS = 7 * 24 * 3_600_000;
  * Starts a backend on its port, as soon as the bus can be reached. When `signal` aborts it takes no new agents, asks those it has to leave, and ends
  * once what they had sent is on the bus.
  */
-export async function startBackend(
-  signal: AbortSignal,
-  options: BackendDependencies,
-): Promise<RunningBackend> {
+export async function startBackend(signal: AbortSignal, options: BackendRunOptions): Promise<RunningBackend> {
   const { database, bus, runtime } = options;
   const { clock, random, log } = runtime;
   const authenticator = createAuthenticator(options.auth, runtime);

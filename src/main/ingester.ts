@@ -36,23 +36,23 @@ export async function superviseIngester(
   const store = createPgIngestStore(database, runtime.clock);
   const ingester = createIngester({ ...runtime, bus, store });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
-    const asked = restart.signal;
-    await ingester.run(AbortSignal.any([s, asked]));
-    asked.throwIfAborted();
+    const requested = restart.signal;
+    await ingester.run(AbortSignal.any([s, requested]));
+    requested.throwIfAborted();
   });
 }
 
 /** Lets one part of a program have another begin anew. */
 export class RestartTrigger {
-  #asked = new AbortController();
+  #requested = new AbortController();
 
   /** Aborts when it should end, and begin anew with the signal that is there then. */
   get signal(): AbortSignal {
-    return this.#asked.signal;
+    return this.#requested.signal;
   }
 
   request(reason: string): void {
-    this.#asked.abort(new Error(reason));
-    this.#asked = new AbortController();
+    this.#requested.abort(new Error(reason));
+    this.#requested = new AbortController();
   }
 }

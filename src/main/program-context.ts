@@ -45,7 +45,7 @@ export async function openProgramContext(
   signal: AbortSignal,
   service: string,
   config: ProgramContextConfig,
-  { checks = [], onStall: onHeldBack }: ProgramContextOptions = {},
+  { checks = [], onStall }: ProgramContextOptions = {},
 ): Promise<ProgramContext> {
   await using opening = new AsyncDisposableStack();
   const runtime = opening.use(await configureRuntime(service, config.telemetry));
@@ -53,7 +53,7 @@ export async function openProgramContext(
   const database = opening.use(createDatabase({ url: config.databaseUrl }));
   const bus = await openBus(config.bus, { ...runtime, probeTopic: TOPICS.events });
   opening.defer(() => bus.close());
-  const watch = await watchConfiguredBroker(config.bus, bus, runtime, onHeldBack);
+  const watch = await watchConfiguredBroker(config.bus, bus, runtime, onStall);
   const limits = watch === undefined ? [] : [checkLimits(watch)];
   await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus), ...limits, ...checks]);
   if (watch !== undefined) {
@@ -74,7 +74,7 @@ async function watchConfiguredBroker(
   config: BusSettings,
   bus: Bus,
   runtime: Runtime,
-  onHeldBack: BrokerMonitorOptions["onStall"],
+  onStall: BrokerMonitorOptions["onStall"],
 ): Promise<BrokerMonitor | undefined> {
   if (config.adminUrl === undefined) {
     return undefined;
@@ -82,7 +82,7 @@ async function watchConfiguredBroker(
   const admin = await openPulsarAdmin(runtime, config, config.adminUrl);
   const { clock, log, metrics } = runtime;
   return createBrokerMonitor({
-    ...{ admin, bus, clock, log, metrics, onStall: onHeldBack },
+    ...{ admin, bus, clock, log, metrics, onStall },
     isWebSocket: config.url.startsWith("ws"),
     events: { topic: TOPICS.events, subscription: INGESTER_SUBSCRIPTION },
     deadLetters: { topic: TOPICS.deadLetter, subscription: DEAD_LETTER_SUBSCRIPTION },

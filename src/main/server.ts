@@ -4,7 +4,7 @@ import { TOPICS } from "../event/topics.ts";
 import { NEVER, untilAborted } from "../lib/abort.ts";
 import { toMessage } from "../lib/errors.ts";
 import { createDatabase } from "../store/postgres/database.ts";
-import { type BackendDependencies, type RunningBackend, startBackend } from "./backend.ts";
+import { type BackendRunOptions, type RunningBackend, startBackend } from "./backend.ts";
 import { superviseIngester } from "./ingester.ts";
 import { assertMigrated, checkDatabase } from "./program-context.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
@@ -30,7 +30,7 @@ const FINISH_TIMEOUT_MS = 10_000;
 /** Starts backend and ingester in this process, over the memory bus. */
 export async function startServer(
   signal: AbortSignal,
-  options: Omit<BackendDependencies, "bus">,
+  options: Omit<BackendRunOptions, "bus">,
 ): Promise<RunningBackend> {
   const bus = createMemoryBus();
   // The ingester ends last: it applies what the backend has told agents to be safe.

@@ -19,7 +19,7 @@ export interface RunningApp {
 }
 
 /** Names of the cluster's nodes. */
-export const nodes: readonly string[] = ["node-0", "node-1", "node-2", "node-3", "node-4", "node-5"];
+export const NODES: readonly string[] = ["node-0", "node-1", "node-2", "node-3", "node-4", "node-5"];
 
 /** A rollout, step by step: a new ReplicaSet, then pod for pod, then the old ReplicaSet goes. */
 export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => void)[] {
@@ -41,7 +41,7 @@ export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => v
     target.app = app;
   };
   const replace = (): void => {
-    startPod(cluster, target.replicaSet, app, drawOneOf(random, nodes));
+    startPod(cluster, target.replicaSet, app, drawOneOf(random, NODES));
     stopPod(cluster, before);
   };
   const end = (): void => {
@@ -71,7 +71,7 @@ export function scale(cluster: SimulatedCluster, target: RunningApp): (() => voi
     () => resize("replicasets.apps", target.replicaSet.metadata.name),
     () =>
       up
-        ? startPod(cluster, target.replicaSet, app, drawOneOf(random, nodes))
+        ? startPod(cluster, target.replicaSet, app, drawOneOf(random, NODES))
         : stopPod(cluster, target.replicaSet),
   ];
 }

@@ -1,7 +1,7 @@
 import type { ResourceKey } from "./served-resources.ts";
 
 /** An answer given instead of the real one. */
-export interface ForcedAnswer {
+export interface ForcedResponse {
   readonly status: number;
   /** `reason` of the Status body; "InternalError" unless set. */
   readonly reason?: string;
@@ -26,12 +26,12 @@ export class Faults {
   holdBookmarks = false;
   /** Set to answer lists and reads from the past. */
   staleLists: StaleLists | undefined;
-  readonly #answers: { readonly answer: ForcedAnswer; left: number }[] = [];
+  readonly #forcedResponses: { readonly response: ForcedResponse; left: number }[] = [];
   readonly #losses = new Map<ResourceKey, number>();
 
   /** Answers a coming request so, the earliest asked for first. */
-  answerNext(answer: ForcedAnswer): void {
-    this.#answers.push({ answer, left: answer.times ?? 1 });
+  forceResponse(response: ForcedResponse): void {
+    this.#forcedResponses.push({ response, left: response.times ?? 1 });
   }
 
   /**
@@ -43,17 +43,17 @@ export class Faults {
   }
 
   /** Takes the answer to a request, if one is forced. */
-  takeAnswer(url: string): ForcedAnswer | undefined {
-    const index = this.#answers.findIndex(({ answer }) => answer.matches?.(url) ?? true);
-    const forced = this.#answers[index];
+  takeAnswer(url: string): ForcedResponse | undefined {
+    const index = this.#forcedResponses.findIndex(({ response }) => response.matches?.(url) ?? true);
+    const forced = this.#forcedResponses[index];
     if (forced === undefined) {
       return undefined;
     }
     forced.left -= 1;
     if (forced.left <= 0) {
-      this.#answers.splice(index, 1);
+      this.#forcedResponses.splice(index, 1);
     }
-    return forced.answer;
+    return forced.response;
   }
 
   /** Whether the write that has just happened is to be kept from the watches. */

@@ -20,9 +20,9 @@ export function drawOneOf<T>(random: Random, items: readonly T[]): T {
 }
 
 /** Letters of Kubernetes's own generated names: no vowels, so that no words come about. */
-const alphabet = "bcdfghjklmnpqrstvwxz2456789";
+const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 
 /** A suffix of a generated name. */
 export function drawSuffix(random: Random, length = 5): string {
-  return Array.from({ length }, () => alphabet.charAt(drawIndex(random, alphabet.length))).join("");
+  return Array.from({ length }, () => ALPHABET.charAt(drawIndex(random, ALPHABET.length))).join("");
 }

@@ -1,7 +1,7 @@
 import {
   editFlags,
   heartbeat,
-  nodes,
+  NODES,
   type RunningApp,
   restartPod,
   rollOut,
@@ -45,8 +45,8 @@ export interface Workload {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const systemNamespaces = ["default", "kube-system", "kube-public", "kube-node-lease"];
-const teams = ["shop", "payments", "search", "platform"];
+const SYSTEM_NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+const TEAMS = ["shop", "payments", "search", "platform"];
 const parts = [
   "frontend",
   "api",
@@ -67,11 +67,11 @@ export function createWorkload({ cluster, apps = 24, changeIntervalMs = 500 }: W
   /** Steps of what has begun: one is taken at each change, before anything new begins. */
   const steps: (() => void)[] = [];
   const activities: readonly { readonly weight: number; readonly begin: () => void }[] = [
-    { weight: 35, begin: () => heartbeat(cluster, drawOneOf(random, nodes)) },
+    { weight: 35, begin: () => heartbeat(cluster, drawOneOf(random, NODES)) },
     { weight: 25, begin: () => restartPod(cluster) },
     { weight: 12, begin: () => steps.push(...rollOut(cluster, drawOneOf(random, running))) },
     { weight: 12, begin: () => steps.push(...scale(cluster, drawOneOf(random, running))) },
-    { weight: 10, begin: () => editFlags(cluster, drawOneOf(random, teams)) },
+    { weight: 10, begin: () => editFlags(cluster, drawOneOf(random, TEAMS)) },
     { weight: 6, begin: () => weighWidget(cluster) },
   ];
   const change = (): void => {
@@ -107,37 +107,37 @@ export function createWorkload({ cluster, apps = 24, changeIntervalMs = 500 }: W
 
 function fill(cluster: SimulatedCluster, apps: number): RunningApp[] {
   const { random } = cluster;
-  for (const name of [...systemNamespaces, ...teams]) {
+  for (const name of [...SYSTEM_NAMESPACES, ...TEAMS]) {
     cluster.create(namespaceObject(name));
     cluster.create(serviceAccountObject(name, "default"));
     cluster.create(configMapObject(name, "kube-root-ca.crt", { "ca.crt": "(simulated)" }));
   }
-  for (const node of nodes) {
+  for (const node of NODES) {
     cluster.create(nodeObject(node, timestamp(cluster)));
     cluster.create(leaseObject(node, cluster.clock.now().toISOString()));
   }
   const proxy = cluster.create(
-    daemonSetObject("kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1.34.4", nodes.length),
+    daemonSetObject("kube-system", "kube-proxy", "registry.k8s.io/kube-proxy:v1.34.4", NODES.length),
   );
-  for (const node of nodes) {
+  for (const node of NODES) {
     const app = { namespace: "kube-system", name: "kube-proxy", image: "registry.k8s.io/kube-proxy:v1.34.4" };
     startPod(cluster, proxy, app, node);
   }
-  for (const team of teams) {
+  for (const team of TEAMS) {
     cluster.create(configMapObject(team, "feature-flags", { "new-checkout": "false", "dark-mode": "true" }));
   }
   cluster.create(widgetDefinition());
   for (let index = 0; index < 12; index += 1) {
-    cluster.create(widgetObject(drawOneOf(random, teams), `widget-${index}`, index + 0.75));
+    cluster.create(widgetObject(drawOneOf(random, TEAMS), `widget-${index}`, index + 0.75));
   }
   return Array.from({ length: apps }, (_, index) => deploy(cluster, index));
 }
 
 function deploy(cluster: SimulatedCluster, index: number): RunningApp {
   const { random } = cluster;
-  const namespace = teams[index % teams.length] ?? "default";
-  const part = parts[Math.floor(index / teams.length) % parts.length];
-  const generation = Math.floor(index / (teams.length * parts.length));
+  const namespace = TEAMS[index % TEAMS.length] ?? "default";
+  const part = parts[Math.floor(index / TEAMS.length) % parts.length];
+  const generation = Math.floor(index / (TEAMS.length * parts.length));
   const name = generation === 0 ? `${namespace}-${part}` : `${namespace}-${part}-${generation + 1}`;
   const app = {
     namespace,
@@ -148,7 +148,7 @@ function deploy(cluster: SimulatedCluster, index: number): RunningApp {
   const deployment = cluster.create(deploymentObject(app));
   const replicaSet = cluster.create(replicaSetObject(deployment, app, drawSuffix(random, 10)));
   for (let replica = 0; replica < app.replicas; replica += 1) {
-    startPod(cluster, replicaSet, app, drawOneOf(random, nodes));
+    startPod(cluster, replicaSet, app, drawOneOf(random, NODES));
   }
   cluster.create(serviceObject(app, `10.96.${Math.floor(index / 250)}.${(index % 250) + 1}`));
   cluster.create(

@@ -3,7 +3,7 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
@@ -53,7 +53,7 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
       await sleep(500);
     });
     // No run is due: what was changed meanwhile has been kept, and is delivered.
-    await waitFor("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
+    await eventually("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
     expect(await fleet.reconcile()).toBe(0);
     expect([fleet.server.isRunning(), fleet.agent.isRunning()]).toEqual([true, true]);
   });
@@ -71,7 +71,7 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     }
     fleet.startServer();
     // The agent's process is the same, and everything that it sent was acknowledged.
-    await waitFor("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
+    await eventually("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
     expect([fleet.agent.pid, fleet.agent.isRunning()]).toEqual([pid, true]);
   });
 
@@ -82,7 +82,7 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
           await killAndRestart(random, fleet);
         }
       });
-      await waitFor("the copy to be true", isTrue, { timeoutMs: 30_000, intervalMs: 200 });
+      await eventually("the copy to be true", isTrue, { timeoutMs: 30_000, intervalMs: 200 });
       await fleet.connected(new Date(0));
       expect(await fleet.reconcile()).toBe(0);
     });

@@ -6,7 +6,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { devCluster, openDevKube, startDev } from "../support/e2e/dev.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { withSeed } from "../support/vitest/seeded.ts";
@@ -35,7 +35,7 @@ describe("evenkeel dev with a data directory", () => {
       const begun = new Date();
       const dev = await startDev(programs, ...args);
       using kube = openDevKube(dev);
-      await waitFor(
+      await eventually(
         "a run of the new process",
         async () => {
           const [newest] = await listSucceededRuns(dev.apiUrl, devCluster);

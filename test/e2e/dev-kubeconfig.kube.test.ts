@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { devCluster, startDev } from "../support/e2e/dev.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { openKube } from "../support/e2e/open-kube.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
@@ -36,7 +36,7 @@ describeWithKube("evenkeel dev with a kubeconfig and a database", (controlPlane)
     const dev = await startDev(programs, ...from, "--reconcile-interval", "1s");
     using kube = openKube({ type: "kubeconfig", path: kubeconfigPath });
     const of = { databaseUrl, cluster: devCluster, kube, namespace };
-    const runs = await waitFor("three runs", async () => {
+    const runs = await eventually("three runs", async () => {
       const succeeded = await listSucceededRuns(dev.apiUrl, devCluster);
       expect(succeeded.length, dev.program.stderr()).toBeGreaterThanOrEqual(3);
       return succeeded;
@@ -45,7 +45,7 @@ describeWithKube("evenkeel dev with a kubeconfig and a database", (controlPlane)
     expect(await findDifferences(of)).toEqual([]);
 
     await rows.sql("DELETE FROM kubernetes_object WHERE cluster = $1 AND namespace = $2", namespace);
-    await waitFor("the repair", async () => expect(await findDifferences(of)).toEqual([]));
+    await eventually("the repair", async () => expect(await findDifferences(of)).toEqual([]));
     expect(dev.program.stdout()).not.toContain("broke");
     expect(await dev.program.end("SIGINT")).toEqual({ code: 0, signal: null });
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
 import { type Dev, devCluster, openDevKube, startDev } from "../support/e2e/dev.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { callFleet, countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 
@@ -34,7 +34,7 @@ describe("evenkeel dev", () => {
   });
 
   it("finds nothing where nothing changes", { timeout: 40_000 }, async () => {
-    const runs = await waitFor(
+    const runs = await eventually(
       "four runs",
       async () => {
         const succeeded = await listSucceededRuns(idle.apiUrl, devCluster);
@@ -55,7 +55,7 @@ describe("evenkeel dev", () => {
   });
 
   it("shows a run that repaired drift, within a minute", { timeout: 70_000 }, async () => {
-    const repaired = await waitFor(
+    const repaired = await eventually(
       "a run that repaired drift",
       async () => {
         const found = (await listSucceededRuns(restless.apiUrl, devCluster)).find(
@@ -89,7 +89,7 @@ describe("evenkeel dev", () => {
   });
 
   it("finds and repairs every kind of drift within two runs", { timeout: 110_000 }, async () => {
-    await waitFor(
+    await eventually(
       "the repair of each drift",
       () => {
         for (const drift of drifts) {

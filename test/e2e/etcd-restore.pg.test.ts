@@ -3,7 +3,7 @@ import { createSeededRandom } from "../../src/lib/random.ts";
 import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { configMapObject } from "../../src/simulation/workload-objects.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
@@ -17,7 +17,7 @@ describeWithPostgres("a cluster whose etcd goes back to a backup", (database) =>
   let fleet: ServerAndAgent;
   const becomesTrue = async (): Promise<void> => {
     const of = { databaseUrl: database.url, cluster, kube: kube.transport };
-    await waitFor(
+    await eventually(
       "the copy to be true",
       async () => expect(await findDifferences(of), fleet.agent.stderr().slice(-2_000)).toEqual([]),
       { timeoutMs: 15_000, intervalMs: 100 },

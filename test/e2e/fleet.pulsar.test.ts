@@ -6,7 +6,7 @@ import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { describeWithOwnBroker } from "../support/bus/own-broker.ts";
 import { churnConfigMaps } from "../support/e2e/config-map-churn.ts";
 import { findDifferences } from "../support/e2e/copy.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { type Fleet, type Member, startFleet } from "../support/e2e/fleet.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { describeWithKube } from "../support/kube/control-plane.ts";
@@ -66,7 +66,7 @@ describeWithKube("a fleet", (controlPlane) => {
                 agentArgs: ["--resources", "configmaps,services", "--namespaces", namespaceOf(one)],
               })),
             });
-            notReady = await waitFor(
+            notReady = await eventually(
               "the programs to say what they wait for",
               () => Promise.all([...fleet.backends, ...fleet.ingesters].map(readiness)),
               { timeoutMs: 30_000 },
@@ -114,7 +114,7 @@ describeWithKube("a fleet", (controlPlane) => {
             expect(status).toBe(503);
             expect(text).toMatch(/\[\+\] database\n\[-\] bus: .*ECONNREFUSED/);
           }
-          await waitFor("every copy to be true", isTrue, { timeoutMs: 40_000, intervalMs: 500 });
+          await eventually("every copy to be true", isTrue, { timeoutMs: 40_000, intervalMs: 500 });
           for (const member of [...fleet.backends, ...fleet.ingesters]) {
             expect(await readiness(member)).toEqual({
               status: 200,
@@ -135,7 +135,7 @@ describeWithKube("a fleet", (controlPlane) => {
             metadata: { name: "huge", namespace },
             data: { noise: incompressible(1_000_000) },
           });
-          const shown = await waitFor("the object to be quarantined", async () => {
+          const shown = await eventually("the object to be quarantined", async () => {
             const { stdout } = await fleet.ask(
               ...["acme", "object", one.cluster, "configmaps", "huge", "--namespace", namespace],
             );
@@ -147,7 +147,7 @@ describeWithKube("a fleet", (controlPlane) => {
             /content of 1\d{6} bytes makes a message of \d+ bytes; the bus takes at most 761856/,
           );
           await kube.send("DELETE", `${path}/huge`);
-          await waitFor("the copy to be true", isTrue);
+          await eventually("the copy to be true", isTrue);
         });
 
         it("keeps what nobody ingests on the broker, within a quota that refuses", {
@@ -158,7 +158,7 @@ describeWithKube("a fleet", (controlPlane) => {
           const churning = clusters.map((one, index) =>
             churnConfigMaps(stop.signal, kube, namespaceOf(one), createSeededRandom(index), 200_000),
           );
-          await waitFor(
+          await eventually(
             "the broker to refuse",
             async () => {
               const refused = await Promise.all(fleet.backends.map(countRefused));
@@ -175,7 +175,7 @@ describeWithKube("a fleet", (controlPlane) => {
           for (const { start } of fleet.ingesters) {
             start();
           }
-          await waitFor("every copy to be true", isTrue, { timeoutMs: 90_000, intervalMs: 500 });
+          await eventually("every copy to be true", isTrue, { timeoutMs: 90_000, intervalMs: 500 });
         });
 
         for (let pass = 1; pass <= passes; pass += 1) {
@@ -191,7 +191,7 @@ describeWithKube("a fleet", (controlPlane) => {
               await disturb(random);
               stop.abort();
               await Promise.all(churning);
-              await waitFor("every copy to be true", isTrue, { timeoutMs: 120_000, intervalMs: 500 });
+              await eventually("every copy to be true", isTrue, { timeoutMs: 120_000, intervalMs: 500 });
             });
           });
         }

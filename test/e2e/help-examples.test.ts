@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runForTest } from "../support/cli/run-for-test.ts";
 import { devCluster, startDev } from "../support/e2e/dev.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 
@@ -42,7 +42,7 @@ describe("the examples of --help", () => {
   beforeAll(async () => {
     programs = createPrograms();
     const { apiUrl } = await startDev(programs, "--no-drift");
-    runId = await waitFor(
+    runId = await eventually(
       "the first run",
       async () => {
         const [run] = await listSucceededRuns(apiUrl, devCluster);

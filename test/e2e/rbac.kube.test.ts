@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ReconciliationState } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { listRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { createHandOnRows } from "../support/e2e/rows.ts";
@@ -70,7 +70,7 @@ describeWithKube("an agent whose rights come and go", (controlPlane) => {
     await fleet.agent.end("SIGTERM");
     await client.send("DELETE", `${configMaps}/deleted`);
     fleet.startAgent();
-    await waitFor("the run on connect to be refused", async () => {
+    await eventually("the run on connect to be refused", async () => {
       const [newest] = await listRuns(fleet.serverUrl, cluster);
       expect(newest?.trigger).toBe(ReconciliationTrigger.CONNECT);
       expect(newest?.state).toBe(ReconciliationState.PARTIAL);
@@ -83,7 +83,7 @@ describeWithKube("an agent whose rights come and go", (controlPlane) => {
     await forbid("namespaces");
     await fleet.agent.end("SIGTERM");
     const blind = fleet.startAgent();
-    await waitFor("the agent to be refused", () => expect(blind.stderr()).toContain("403"));
+    await eventually("the agent to be refused", () => expect(blind.stderr()).toContain("403"));
     expect(await copied()).toEqual(["1", "1"]);
 
     const begun = new Date();

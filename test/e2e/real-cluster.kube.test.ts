@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findDifferences } from "../support/e2e/copy.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { openKube } from "../support/e2e/open-kube.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { createHandOnRows } from "../support/e2e/rows.ts";
@@ -128,7 +128,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     const seen = async (name: string, value: string | undefined): Promise<void> => {
       const begun = performance.now();
       const look = async () => expect(await rows.valueOf(namespace, name)).toBe(value);
-      await waitFor(`${name} to be ${value}`, look, { intervalMs: 10 });
+      await eventually(`${name} to be ${value}`, look, { intervalMs: 10 });
       delaysMs.push(performance.now() - begun);
     };
     for (const name of ["live-1", "live-2", "live-3"]) {
@@ -181,10 +181,10 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
       return found?.["balance"];
     };
     await client.send("POST", path, ledger("9223372036854775807"));
-    await waitFor("the ledger", async () => expect(await stored()).toBe("9223372036854775807"));
+    await eventually("the ledger", async () => expect(await stored()).toBe("9223372036854775807"));
     expect(await differences()).toEqual([]);
     await client.send("PATCH", `${path}/big`, { spec: { balance: exact("-9007199254740993") } });
-    await waitFor("the ledger's change", async () => expect(await stored()).toBe("-9007199254740993"));
+    await eventually("the ledger's change", async () => expect(await stored()).toBe("-9007199254740993"));
     await rows.sql("DELETE FROM kubernetes_object WHERE cluster = $1 AND name = 'big'");
     expect(await fleet.reconcile()).toBe(1);
     expect(await differences()).toEqual([]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "../../deploy/local/components/free-port.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { type CommandResult, createPrograms, type Program, type Programs } from "../support/e2e/programs.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
@@ -71,7 +71,7 @@ describeWithPostgres("a server that asks for tokens", (database) => {
     timeout: 60_000,
   }, async () => {
     const agent = startAgent("prod", "--token-file", agentToken);
-    await waitFor(
+    await eventually(
       "the first verified copy",
       async () => {
         const { stdout, stderr } = await ask("clusters", "--token-file", ownerToken, "--output", "json");

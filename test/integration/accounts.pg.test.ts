@@ -15,7 +15,7 @@ import { startServer } from "../../src/main/server.ts";
 import { createTokenInterceptor } from "../../src/rpc/client/token-interceptor.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { createTokenIssuer } from "../support/rpc/token-issuer.ts";
 import { batch, PODS, put, remove } from "../support/store/messages.ts";
@@ -100,7 +100,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   };
 
   const runEnds = async (fleet: Fleet, id: string): Promise<void> => {
-    await waitFor("the end of the run", async () => {
+    await eventually("the end of the run", async () => {
       const { run } = await fleet.getReconciliationRun({ id });
       expect(run?.endTime).toBeDefined();
     });

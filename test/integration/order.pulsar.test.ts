@@ -19,7 +19,7 @@ import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts
 import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.ts";
 import { describeWithBroker } from "../support/bus/broker.ts";
 import { administer, newTenant } from "../support/bus/pulsar-tenant.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, PODS, put } from "../support/store/messages.ts";
 import { withSeed } from "../support/vitest/seeded.ts";
@@ -167,7 +167,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
             }
           }
           await saying;
-          await waitFor("the round to be applied", () => allApplied(1 + round * BATCHES), {
+          await eventually("the round to be applied", () => allApplied(1 + round * BATCHES), {
             timeoutMs: 60_000,
             intervalMs: 100,
           });

@@ -7,7 +7,7 @@ import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/server.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createOtlpTracer } from "../../src/telemetry/otlp-tracer.ts";
-import { waitFor } from "../support/e2e/eventually.ts";
+import { eventually } from "../support/e2e/eventually.ts";
 import { createSimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
@@ -58,13 +58,13 @@ describeWithPostgres("a trace", (provided) => {
       expect(rowCount).toBeGreaterThan(0);
     };
     const [listed] = kube.cluster.list("configmaps");
-    await waitFor("the first copy", () => rowOf(listed?.metadata.name ?? ""));
+    await eventually("the first copy", () => rowOf(listed?.metadata.name ?? ""));
     kube.cluster.create({
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { namespace: "default", name: "watched" },
     });
-    await waitFor("the watched object", () => rowOf("watched"));
+    await eventually("the watched object", () => rowOf("watched"));
     stop.abort();
     await Promise.all([agent, server.ended]);
     await Promise.all([agentTracer.flush(), serverTracer.flush()]);

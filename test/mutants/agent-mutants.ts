@@ -118,8 +118,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R11",
     file: LIST,
-    find: 'const items = answer["items"] === null ? [] : answer["items"];',
-    replace: 'const items = answer["items"] ?? [];',
+    find: 'const items = response["items"] === null ? [] : response["items"];',
+    replace: 'const items = response["items"] ?? [];',
     tests: ["test/unit/kube/list.test.ts"],
     only: "R11",
   },

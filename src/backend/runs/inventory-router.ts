@@ -14,7 +14,7 @@ import type { RunStore } from "../../store/run-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";
 
 /** What routing answers needs. */
-export interface AnswerRouterOptions {
+export interface InventoryRouterOptions {
   readonly bus: Bus;
   readonly replyTopic: string;
   readonly registry: SessionRegistry;
@@ -27,7 +27,7 @@ export interface AnswerRouterOptions {
  * agent: an answer that a session has no room for fails its run, and one whose session is gone is dropped, because
  * the run was superseded with it.
  */
-export async function routeInventories(signal: AbortSignal, options: AnswerRouterOptions): Promise<void> {
+export async function routeInventories(signal: AbortSignal, options: InventoryRouterOptions): Promise<void> {
   const { bus, replyTopic, log } = options;
   const consumer = await bus.subscribe(signal, {
     topic: replyTopic,
@@ -54,7 +54,7 @@ export async function routeInventories(signal: AbortSignal, options: AnswerRoute
 
 async function route(
   signal: AbortSignal,
-  { registry, runs, log }: AnswerRouterOptions,
+  { registry, runs, log }: InventoryRouterOptions,
   delivery: Delivery,
 ): Promise<void> {
   const event = decodeEvent(delivery.payload);

@@ -8,7 +8,7 @@ import type { RequestedRun, RunRequest, RunStore } from "../../store/run-store.t
 export const INITIATOR = "evenkeel/backend";
 
 /** What asking for a run needs. */
-export interface RequestRunDependencies {
+export interface RequestRunOptions {
   readonly runs: RunStore;
   readonly producer: Producer;
   readonly clock: Clock;
@@ -20,7 +20,7 @@ export interface RequestRunDependencies {
  */
 export async function requestRun(
   signal: AbortSignal,
-  { runs, producer, clock }: RequestRunDependencies,
+  { runs, producer, clock }: RequestRunOptions,
   run: Omit<RunRequest, "initiator">,
 ): Promise<RequestedRun> {
   const requested = await runs.createRun(signal, { ...run, initiator: INITIATOR });

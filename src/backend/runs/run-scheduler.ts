@@ -6,11 +6,11 @@ import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionKey, SessionStore } from "../../store/session-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";
-import { type RequestRunDependencies, requestRun } from "./request-run.ts";
+import { type RequestRunOptions, requestRun } from "./request-run.ts";
 import { sampleFairly } from "./sample-fairly.ts";
 
 /** What scheduling needs. */
-export interface RunSchedulerOptions extends RequestRunDependencies {
+export interface RunSchedulerOptions extends RequestRunOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly random: Random;
@@ -43,9 +43,9 @@ export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOpt
     failed: "runs cannot be scheduled",
     worked: "runs are scheduled again",
   });
-  for (let tick = 0; !signal.aborted; tick += 1) {
+  for (let tickCount = 0; !signal.aborted; tickCount += 1) {
     try {
-      await look(signal, options, tick);
+      await tick(signal, options, tickCount);
       outage.worked();
     } catch (error) {
       if (!signal.aborted) {
@@ -56,18 +56,18 @@ export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOpt
   }
 }
 
-async function look(signal: AbortSignal, options: RunSchedulerOptions, tick: number): Promise<void> {
+async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount: number): Promise<void> {
   const { runs, sessions, registry, intervalMs, retentionMs } = options;
-  const held = registry.list().map(({ identity }) => identity);
-  for (const replaced of await sessions.keepSessions(signal, held)) {
+  const ownSessions = registry.list().map(({ identity }) => identity);
+  for (const replaced of await sessions.keepSessions(signal, ownSessions)) {
     registry.endReplaced(replaced);
   }
   await runs.expireRuns(signal);
-  const due = await runs.listDue(signal, held, intervalMs);
+  const due = await runs.listDue(signal, ownSessions, intervalMs);
   for (const session of sampleFairly(options.random, due, MAX_STARTS)) {
     await begin(signal, options, session);
   }
-  if (tick % PURGE_EVERY_TICKS === 0) {
+  if (tickCount % PURGE_EVERY_TICKS === 0) {
     await runs.purge(signal, retentionMs);
   }
 }

@@ -9,7 +9,7 @@ interface Entry {
   /** 0 for what the agent did not number. */
   readonly sequence: bigint;
   readonly bytes: number;
-  readonly settled: (error?: unknown) => void;
+  readonly onOutcome: (error?: unknown) => void;
   stored: boolean;
 }
 
@@ -44,14 +44,14 @@ export class PublishWindow {
     signal: AbortSignal,
     sequence: bigint,
     message: OutgoingMessage,
-    settled: (error?: unknown) => void,
+    onOutcome: (error?: unknown) => void,
   ): Promise<void> {
     const bytes = message.payload.byteLength;
     await this.#changed.waitUntil(signal, () => {
       this.#throwIfFailed();
       return this.#entries.length === 0 || this.#bytes + bytes <= MAX_IN_FLIGHT_BYTES;
     });
-    const entry: Entry = { sequence, bytes, settled, stored: false };
+    const entry: Entry = { sequence, bytes, onOutcome, stored: false };
     this.#entries.push(entry);
     this.#bytes += bytes;
     this.#producer.publish(signal, message).then(
@@ -67,7 +67,7 @@ export class PublishWindow {
 
   #store(entry: Entry): void {
     entry.stored = true;
-    entry.settled();
+    entry.onOutcome();
     let last = 0n;
     for (let head = this.#entries[0]; head?.stored === true; head = this.#entries[0]) {
       this.#entries.shift();
@@ -81,7 +81,7 @@ export class PublishWindow {
   }
 
   #fail(entry: Entry, cause: unknown): void {
-    entry.settled(cause);
+    entry.onOutcome(cause);
     if (this.#failure === undefined) {
       this.#failure = new RetryableError(`the bus has not taken a message: ${toMessage(cause)}`, { cause });
       this.#onFailure(this.#failure);

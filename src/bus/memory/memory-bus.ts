@@ -30,7 +30,7 @@ export interface MemoryBus extends Bus {
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   const limits = options.limits ?? { maxItems: 10_000, maxBytes: 64 * 1024 * 1024 };
   const { maxMessageBytes = 5 * 1024 * 1024 } = options;
-  const fateOf = options.outcomeFor ?? (() => "store" as const);
+  const outcomeFor = options.outcomeFor ?? (() => "store" as const);
   const topics = new Map<string, MemoryTopic>();
   const closed = new AbortController();
 
@@ -51,14 +51,14 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
       return {
         async publish(publishSignal, message) {
           assertFits(message, maxMessageBytes);
-          const fate = fateOf(topicName, message.key);
-          if (fate === "refuse") {
+          const outcome = outcomeFor(topicName, message.key);
+          if (outcome === "refuse") {
             throw new PublishRefusedError(`topic ${topicName} refused the message`);
           }
-          if (fate !== "loseUnknown") {
+          if (outcome !== "loseUnknown") {
             await topic.store(AbortSignal.any([publishSignal, closed.signal]), message);
           }
-          if (fate !== "store") {
+          if (outcome !== "store") {
             throw new PublishUnknownError(`no receipt came from topic ${topicName}`);
           }
         },

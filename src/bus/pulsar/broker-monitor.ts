@@ -54,7 +54,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
   );
   metrics.gauge("evenkeel_bus_dead_letters", "Messages in the dead-letter topic", () => deadLetterBacklog);
 
-  const lookAtBacklogs = async (signal: AbortSignal): Promise<void> => {
+  const pollBacklogs = async (signal: AbortSignal): Promise<void> => {
     const count = await admin.countPartitions(signal, events.topic);
     if (count === undefined) {
       throw new RetryableError(`there is no topic ${events.topic}: run "evenkeel admin topics"`);
@@ -63,17 +63,17 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
     const now = await Promise.all(
       topics.map((topic) => admin.readSubscription(signal, topic, events.subscription)),
     );
-    const heldBack = topics.filter((_, index) => isSubscriptionStalled(partitions[index], now[index]));
-    if (heldBack.length > 0) {
-      onHeldBack?.(`the broker holds events back in ${heldBack.join(", ")}`);
+    const stalled = topics.filter((_, index) => isSubscriptionStalled(partitions[index], now[index]));
+    if (stalled.length > 0) {
+      onHeldBack?.(`the broker holds events back in ${stalled.join(", ")}`);
     }
     // Whoever was told has the time between two looks before it is told again.
-    partitions = heldBack.length > 0 ? [] : now;
+    partitions = stalled.length > 0 ? [] : now;
     eventBacklog = now.reduce((sum, { backlog }) => sum + backlog, 0);
     const { topic, subscription } = deadLetters;
     deadLetterBacklog = (await admin.readSubscription(signal, topic, subscription)).backlog;
   };
-  const lookAtLimits = async (signal: AbortSignal): Promise<void> => {
+  const pollLimits = async (signal: AbortSignal): Promise<void> => {
     problem = compareLimits(await admin.readBrokerLimits(signal), bus.maxMessageBytes, isWebSocket);
   };
   const forgetBacklogs = (): void => {
@@ -90,12 +90,12 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
     },
     async run(signal) {
       // Apart, because the limits take a superuser.
-      const looks: readonly Look[] = [
-        { take: lookAtBacklogs, forget: forgetBacklogs, outage: createLookLog(log, "backlogs") },
-        { take: lookAtLimits, forget: () => {}, outage: createLookLog(log, "limits") },
+      const polls: readonly Poll[] = [
+        { take: pollBacklogs, forget: forgetBacklogs, outage: createLookLog(log, "backlogs") },
+        { take: pollLimits, forget: () => {}, outage: createLookLog(log, "limits") },
       ];
       while (!signal.aborted) {
-        for (const { take, forget, outage } of looks) {
+        for (const { take, forget, outage } of polls) {
           try {
             await take(signal);
             outage.worked();
@@ -114,7 +114,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
 }
 
 /** Something that is looked at again and again. */
-interface Look {
+interface Poll {
   take(signal: AbortSignal): Promise<void>;
   /** What was seen last is not so any more, as far as anybody knows. */
   forget(): void;

@@ -3,7 +3,7 @@ import { openBus } from "../../bus/open-bus.ts";
 import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
 import { toAdminUrl } from "../../config/fields/bus.ts";
 import { dlqProgram } from "../../config/programs/admin.ts";
-import { createDeadLetters, type DeadLetterQueue } from "../../event/dead-letter-queue.ts";
+import { createDeadLetterQueue, type DeadLetterQueue } from "../../event/dead-letter-queue.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { createSilentLog } from "../../lib/log.ts";
@@ -38,5 +38,5 @@ export async function openDeadLetters(
         : cause;
     }
   };
-  return { ...createDeadLetters({ bus, clock, count }), [Symbol.asyncDispose]: () => bus.close() };
+  return { ...createDeadLetterQueue({ bus, clock, count }), [Symbol.asyncDispose]: () => bus.close() };
 }

@@ -1,11 +1,11 @@
-import { type LogLevel, logLevels } from "../../lib/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
 import { httpUrl, oneOf, port, postgresUrl, text } from "../value-types.ts";
 
 /** Keys with the same meaning in several programs. */
 export const sharedFields = {
   logLevel: withDefault<LogLevel>(
-    oneOf(logLevels),
+    oneOf(LOG_LEVELS),
     "info",
     "Minimum log level: debug, info, warn, error or silent",
   ),

@@ -27,7 +27,7 @@ export interface HttpTimeouts {
 
 const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000 };
 // Calls at a time on one HTTP/2 connection; Node's own default is 2^32 - 1.
-const maxConcurrentStreams = 1000;
+const MAX_CONCURRENT_STREAMS = 1000;
 
 /**
  * Serves HTTP/1.1 and HTTP/2 without TLS (prior knowledge) on the same connections.
@@ -57,7 +57,7 @@ export function createHttpConnections(
   });
   // The timers of headersTimeout and requestTimeout start with this event, which a server that never listens has not.
   http1.emit("listening");
-  const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
+  const http2 = createHttp2Server({ settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS } }, handler);
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));

@@ -1,5 +1,5 @@
 import { resourceTypeKey } from "../../domain/resource-type.ts";
-import type { ForcedAnswer } from "../faults.ts";
+import type { ForcedResponse } from "../faults.ts";
 import { type SimulatedCluster, toObjectKey } from "../simulated-cluster.ts";
 import type { FeedSubscription } from "../watch-feed.ts";
 import {
@@ -17,7 +17,7 @@ import {
   createResourcesBody,
   createVersionBody,
 } from "./discovery-response.ts";
-import { parseListOptions, parseResourceVersion } from "./list-query.ts";
+import { parseListOptions, parseRevision } from "./list-query.ts";
 import { createListBody } from "./list-response.ts";
 import { represent, withResourceVersion } from "./represent-object.ts";
 import { parseRoute, type Route } from "./request-path.ts";
@@ -124,7 +124,7 @@ function readObject(
   { served, namespace, name }: Extract<Route, { type: "object" }>,
   representation: Representation,
 ): object {
-  const asked = parseResourceVersion(query.get("resourceVersion"));
+  const asked = parseRevision(query.get("resourceVersion"));
   const newest = toNewestRevision(cluster, asked);
   if (asked !== undefined && asked > BigInt(newest)) {
     throw tooLargeResourceVersion(asked, newest);
@@ -148,7 +148,7 @@ function toForcedError({
   status,
   reason = "InternalError",
   retryAfterSeconds,
-}: ForcedAnswer): ApiStatusError {
+}: ForcedResponse): ApiStatusError {
   return new ApiStatusError({
     code: status,
     reason,

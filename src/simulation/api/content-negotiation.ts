@@ -3,7 +3,7 @@ import { notAcceptable } from "./api-status.ts";
 /** How objects are written: whole, or their metadata alone. */
 export type Representation = "whole" | "metadata";
 
-const jsonTypes = new Set(["application/json", "application/*", "*/*"]);
+const JSON_TYPES = new Set(["application/json", "application/*", "*/*"]);
 
 /**
  * Picks the first clause of an `Accept` header that is served; answers 406 when there is none. Protobuf and
@@ -14,7 +14,7 @@ export function negotiate(accept: string | undefined, shape: "object" | "list"):
   for (const clause of (accept ?? "*/*").split(",")) {
     const [mediaType = "", ...parameters] = clause.split(";").map((part) => part.trim());
     const { as, g, v } = Object.fromEntries(parameters.map((parameter) => parameter.split("=", 2)));
-    if (!jsonTypes.has(mediaType)) {
+    if (!JSON_TYPES.has(mediaType)) {
       continue;
     }
     if (as === undefined) {

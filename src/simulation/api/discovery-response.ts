@@ -1,9 +1,9 @@
 import { type ServedResource, toApiVersion } from "../served-resources.ts";
 
-const readVerbs = ["get", "list", "watch"];
+const READ_VERBS = ["get", "list", "watch"];
 
 /** What a real server names beside its objects and nobody can list; a client has to leave it out. */
-const unlisted = new Map([
+const UNLISTED = new Map([
   ["v1/Pod", ["pods/log", "pods/status"]],
   ["v1/Namespace", ["namespaces/status"]],
   ["apps/v1/Deployment", ["deployments/scale", "deployments/status"]],
@@ -68,11 +68,11 @@ export function createVersionBody(): object {
 
 function toResource({ resource, singular, namespaced, kind, shortNames }: ServedResource): object {
   const optional = shortNames.length > 0 ? { shortNames } : {};
-  return { name: resource, singularName: singular, namespaced, kind, verbs: readVerbs, ...optional };
+  return { name: resource, singularName: singular, namespaced, kind, verbs: READ_VERBS, ...optional };
 }
 
 function toSubresources(resourceType: ServedResource): object[] {
-  const names = unlisted.get(`${toApiVersion(resourceType)}/${resourceType.kind}`) ?? [];
+  const names = UNLISTED.get(`${toApiVersion(resourceType)}/${resourceType.kind}`) ?? [];
   return names.map((name) => toUnlisted(name, resourceType.kind, resourceType.namespaced, ["get"]));
 }
 

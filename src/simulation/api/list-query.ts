@@ -20,7 +20,7 @@ export interface ListParameters {
 export function parseListOptions(query: URLSearchParams): ListParameters {
   const watch = isTrue(query.get("watch"));
   const match = query.get("resourceVersionMatch") || undefined;
-  const resourceVersion = parseResourceVersion(query.get("resourceVersion"));
+  const resourceVersion = parseRevision(query.get("resourceVersion"));
   const continueToken = query.get("continue") || undefined;
   for (const selector of ["labelSelector", "fieldSelector"]) {
     if (query.get(selector)) {
@@ -50,7 +50,7 @@ export function parseListOptions(query: URLSearchParams): ListParameters {
 }
 
 /** Parses `resourceVersion`; answers 400 to what is no version. */
-export function parseResourceVersion(text: string | null): bigint | undefined {
+export function parseRevision(text: string | null): bigint | undefined {
   if (text === null || text === "") {
     return undefined;
   }

@@ -18,7 +18,7 @@ export interface ListQuery {
   readonly newestRevision: number;
 }
 
-const tooOld = "The resourceVersion for the provided list is too old.";
+const TOO_OLD = "The resourceVersion for the provided list is too old.";
 const tokenTooOld =
   "The provided continue parameter is too old to display a consistent list result. You can start a new list " +
   "without the continue parameter, or use the continue token in this response to retrieve the remainder of the " +
@@ -85,7 +85,7 @@ function readPage(store: MvccStore<SimulatedObject>, { served, options, newestRe
   // A limit makes a version without a match an exact one (ValidateListOptions in k8s.io/apiserver/pkg/storage).
   const isExact = options.match === "Exact" || (options.match === undefined && options.limit > 0);
   const revision = isExact && asked !== undefined && asked > 0n ? Number(asked) : newestRevision;
-  return { revision, entries: readAt(store, prefix, revision, () => expired(tooOld)) };
+  return { revision, entries: readAt(store, prefix, revision, () => expired(TOO_OLD)) };
 }
 
 function readAt(

@@ -17,7 +17,7 @@ export type Route =
       readonly name: string;
     };
 
-const healthPaths = new Set(["readyz", "livez", "healthz"]);
+const HEALTH_PATHS = new Set(["readyz", "livez", "healthz"]);
 
 /**
  * Resolves a path against the served kinds. `undefined` when no group and version of the path is served: the real
@@ -26,7 +26,7 @@ const healthPaths = new Set(["readyz", "livez", "healthz"]);
 export function parseRoute(path: string, resources: readonly ServedResource[]): Route | undefined {
   const segments = decodeSegments(path);
   const [root, ...rest] = segments ?? [];
-  if (root !== undefined && healthPaths.has(root) && rest.length === 0) {
+  if (root !== undefined && HEALTH_PATHS.has(root) && rest.length === 0) {
     return { type: "health" };
   }
   if (root === "version" && rest.length === 0) {

@@ -19,11 +19,11 @@ export interface WatchQuery {
 }
 
 /** How often an idle watch is sent a bookmark (`defaultBookmarkFrequency` of the real server). */
-const bookmarkIntervalMs = 60_000;
+const BOOKMARK_INTERVAL_MS = 60_000;
 /** How long before its end a watch is sent its last bookmark. */
-const lastBookmarkMs = 2_000;
+const LAST_BOOKMARK_MS = 2_000;
 /** Watches without `timeoutSeconds` end after this and up to as much again (`--min-request-timeout`). */
-const minTimeoutMs = 1_800_000;
+const MIN_TIMEOUT_MS = 1_800_000;
 
 /**
  * Body of a watch: one JSON event a line, until its time is up. Ends early after an ERROR event; throws the reason
@@ -154,7 +154,7 @@ function isInNamespace(key: string, namespace: string | undefined): boolean {
 }
 
 function toTimeoutMs(cluster: SimulatedCluster, { timeoutSeconds }: ListParameters): number {
-  return timeoutSeconds ? timeoutSeconds * 1000 : minTimeoutMs * (1 + cluster.random.float());
+  return timeoutSeconds ? timeoutSeconds * 1000 : MIN_TIMEOUT_MS * (1 + cluster.random.float());
 }
 
 /** Puts bookmarks behind the events that they cover, until `signal` aborts. */
@@ -167,9 +167,9 @@ async function offerBookmarks(
   const start = cluster.clock.monotonic();
   try {
     for (;;) {
-      const untilLast = start + timeoutMs - lastBookmarkMs - cluster.clock.monotonic();
-      const isLast = untilLast <= bookmarkIntervalMs;
-      await cluster.clock.sleep(signal, Math.max(0, isLast ? untilLast : bookmarkIntervalMs));
+      const untilLast = start + timeoutMs - LAST_BOOKMARK_MS - cluster.clock.monotonic();
+      const isLast = untilLast <= BOOKMARK_INTERVAL_MS;
+      await cluster.clock.sleep(signal, Math.max(0, isLast ? untilLast : BOOKMARK_INTERVAL_MS));
       if (!cluster.faults.holdBookmarks) {
         // A full queue has no room for it: then the events themselves move the watcher on.
         queue.offer({ type: "bookmark", revision: cluster.store.revision });

@@ -8,7 +8,7 @@ import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 import { createPutMessage } from "../../support/bus/dead-letters.ts";
 import { administer, newTenant } from "../../support/bus/pulsar-tenant.ts";
 import { type RunResult, runForTest } from "../../support/cli/run-for-test.ts";
-import { waitFor } from "../../support/e2e/eventually.ts";
+import { eventually } from "../../support/e2e/eventually.ts";
 
 const { signal } = new AbortController();
 
@@ -80,7 +80,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
     const dropped = await run("dlq", "drop", second?.id ?? "");
     expect(dropped).toMatchObject({ code: 0, out: `dropped ${second?.id}\n` });
     expect((await list()).map(({ id }) => id)).toEqual([first?.id, third?.id]);
-    await waitFor("the acknowledgement", async () => expect(await backlog()).toBe(2));
+    await eventually("the acknowledgement", async () => expect(await backlog()).toBe(2));
   });
 
   it("retries exactly the letters that are named, as they were", async () => {

@@ -4,7 +4,7 @@ import { TerminalError } from "../../../src/lib/errors.ts";
 import { describePulsarAdmin } from "../../contract/pulsar-admin.ts";
 import { describeWithBroker } from "../../support/bus/broker.ts";
 import { administer, newTenant } from "../../support/bus/pulsar-tenant.ts";
-import { waitFor } from "../../support/e2e/eventually.ts";
+import { eventually } from "../../support/e2e/eventually.ts";
 
 const { signal } = new AbortController();
 
@@ -20,7 +20,7 @@ describeWithBroker("the admin API of a broker", (broker) => {
         const { limitBytes: limitSize, policy } = policies.backlogQuota ?? {};
         const path = `persistent/${tenant}/${topic}/backlogQuota?backlogQuotaType=destination_storage`;
         await createBrokerAdmin(adminUrl).send("POST", path, { limitSize, policy });
-        await waitFor("the topic's policies", async () =>
+        await eventually("the topic's policies", async () =>
           expect(await admin.readTopicPolicies(signal, topic)).toEqual(policies),
         );
       },

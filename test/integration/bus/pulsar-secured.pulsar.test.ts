@@ -9,7 +9,7 @@ import { WebSocket } from "ws";
 import { freePort } from "../../../deploy/local/components/free-port.ts";
 import type { Bus } from "../../../src/bus/bus.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
-import type { BusDependencies, BusSettings } from "../../../src/bus/settings.ts";
+import type { BusOptions, BusSettings } from "../../../src/bus/settings.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
 import { describeWithPulsarClient } from "../../support/bus/pulsar-client.ts";
@@ -48,7 +48,7 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
 
   const open = async (
     own: Pick<BusSettings, "url"> & Partial<BusSettings>,
-    dependencies: Partial<BusDependencies> = {},
+    dependencies: Partial<BusOptions> = {},
   ): Promise<Bus> => {
     const bus = await openBus({ tenant: broker().tenant, ...own }, { ...busDependencies, ...dependencies });
     buses.push(bus);

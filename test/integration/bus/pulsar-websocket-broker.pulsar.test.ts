@@ -12,7 +12,7 @@ import { createPulsarWebSocketBus } from "../../../src/bus/pulsar/websocket/crea
 import { RetryableError } from "../../../src/lib/errors.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
-import { waitFor } from "../../support/e2e/eventually.ts";
+import { eventually } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 
@@ -51,7 +51,7 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
       const producer = await bus.createProducer(signal, topic);
       const publish = () => producer.publish(signal, { key: "k", payload: new Uint8Array(30_000) });
       let refusal: unknown;
-      await waitFor(
+      await eventually(
         "a refusal",
         async () => {
           refusal = await publish().catch((error: unknown) => error);
@@ -65,7 +65,7 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
           await delivery.acknowledge();
         }
       })();
-      await waitFor("room", publish, { timeoutMs: 60_000 });
+      await eventually("room", publish, { timeoutMs: 60_000 });
       await consumer.close();
       await draining;
     },
@@ -106,20 +106,24 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
         await consumer?.close();
       }
     })();
-    await waitFor("messages before", () => expect(seen.size).toBeGreaterThan(50));
+    await eventually("messages before", () => expect(seen.size).toBeGreaterThan(50));
     await broker().restart(async () => {
-      await waitFor("the loss to be noticed", () =>
+      await eventually("the loss to be noticed", () =>
         expect(bus.check(signal)).rejects.toThrow(RetryableError),
       );
     });
     const before = confirmed.length;
-    await waitFor("receipts after", () => expect(confirmed.length).toBeGreaterThan(before + 50), {
+    await eventually("receipts after", () => expect(confirmed.length).toBeGreaterThan(before + 50), {
       timeoutMs: 30_000,
     });
     await bus.check(signal);
-    await waitFor("all that was confirmed", () => expect(confirmed.filter((n) => !seen.has(n))).toEqual([]), {
-      timeoutMs: 30_000,
-    });
+    await eventually(
+      "all that was confirmed",
+      () => expect(confirmed.filter((n) => !seen.has(n))).toEqual([]),
+      {
+        timeoutMs: 30_000,
+      },
+    );
     stop.abort(new Error("enough"));
     await Promise.all([publishing, consuming]);
     expect(metrics.total("evenkeel_bus_reconnects_total")).toBeGreaterThan(0);

@@ -6,7 +6,7 @@ import { RetryableError } from "../../../src/lib/errors.ts";
 import { describeWithBroker } from "../../support/bus/broker.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 import { createWebSocketProxy, type WebSocketProxy } from "../../support/bus/websocket-proxy.ts";
-import { waitFor } from "../../support/e2e/eventually.ts";
+import { eventually } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
 
 const MIB = 1024 * 1024;
@@ -28,7 +28,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
   });
   afterEach(async () => {
     await bus.close();
-    await waitFor("connections to be closed", () => expect(proxy.connections).toBe(0));
+    await eventually("connections to be closed", () => expect(proxy.connections).toBe(0));
     await proxy[Symbol.asyncDispose]();
   });
 
@@ -83,7 +83,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     const producer = await bus.createProducer(signal, topic);
     proxy.freeze("/producer/");
     expect(proxy.connections).toBe(0);
-    await waitFor("another connection", () => expect(proxy.connections).toBe(1));
+    await eventually("another connection", () => expect(proxy.connections).toBe(1));
     await producer.publish(signal, numbered(1));
   });
 
@@ -102,11 +102,11 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
     const sent = (): number => proxy.countFromBroker("/consumer/");
     const held = [(await deliveries.next()).value];
-    await waitFor("messages to be prefetched", () => expect(sent()).toBe(3));
+    await eventually("messages to be prefetched", () => expect(sent()).toBe(3));
     for (let index = 1; index < 6; index++) {
       held.push((await deliveries.next()).value);
     }
-    await waitFor("the limit to be reached", () => expect(sent()).toBe(6));
+    await eventually("the limit to be reached", () => expect(sent()).toBe(6));
     await held[3]?.acknowledge();
     await deliveries.next();
     expect(sent()).toBe(7);

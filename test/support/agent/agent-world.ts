@@ -63,7 +63,7 @@ export class AgentWorld implements AsyncDisposable {
     this.#stop = new AbortController();
     this.#running = this.agent.run(this.#stop.signal);
     this.#running.catch(() => {});
-    await this.settle();
+    await this.advance();
   }
 
   /** Stops the agent and waits for it; rejects with what it rejected with. */
@@ -79,7 +79,7 @@ export class AgentWorld implements AsyncDisposable {
   }
 
   /** Lets time go on, and everything that waits for it. */
-  async settle(ms = 100): Promise<void> {
+  async advance(ms = 100): Promise<void> {
     for (let i = 0; i < 10; i++) {
       await this.clock.advance(ms / 10);
     }

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
-import { waitFor } from "./eventually.ts";
+import { eventually } from "./eventually.ts";
 import { openKube } from "./open-kube.ts";
 import type { Program, Programs } from "./programs.ts";
 
@@ -25,7 +25,7 @@ export async function startDev(programs: Programs, ...args: readonly string[]): 
     expect(output).toMatch(pattern);
     return pattern.exec(output)?.[1] ?? "";
   };
-  const [apiUrl, databaseUrl] = await waitFor(
+  const [apiUrl, databaseUrl] = await eventually(
     "the addresses of evenkeel dev",
     () => [look(/^ {2}API +(\S+)/m), look(/^ {2}Postgres +psql '([^']+)'/m)] as const,
     { timeoutMs: 30_000 },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long, and how often, {@link waitFor} looks. */
+/** How long, and how often, {@link eventually} looks. */
 export interface WaitOptions {
   /** Default 10 s. */
   readonly timeoutMs?: number;
@@ -12,7 +12,7 @@ export interface WaitOptions {
  * Looks until `look` throws no more, and returns what it returned: put `expect` in it. When that takes too long, the
  * error says what was waited for and what was seen last.
  */
-export async function waitFor<T>(
+export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
   { timeoutMs = 10_000, intervalMs = 50 }: WaitOptions = {},

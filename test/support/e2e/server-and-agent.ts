@@ -6,7 +6,7 @@ import {
   FleetService,
   GetReconciliationRunResponseSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { waitFor } from "./eventually.ts";
+import { eventually } from "./eventually.ts";
 import { callFleet, countFindings } from "./fleet-api.ts";
 import type { CommandResult, Program, Programs } from "./programs.ts";
 
@@ -90,7 +90,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
       return run === undefined ? 0 : countFindings(run);
     },
     async connected(since) {
-      await waitFor(
+      await eventually(
         "the run of the agent that connects",
         async () => {
           const { method } = FleetService;

@@ -21,7 +21,7 @@ describe("an agent", () => {
     world.configMap("b", "2");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters).toMatchObject({ sessions: 1, lists: 1, comparisonsSucceeded: 1 });
     const [reconciled] = world.backend.reconciled;
@@ -42,9 +42,9 @@ describe("an agent", () => {
     world.configMap("a", "1");
     await world.start();
     world.backend.disconnect();
-    await world.settle(60_000);
+    await world.advance(60_000);
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters).toMatchObject({ sessions: 2, lists: 2, comparisonsSucceeded: 1 });
   });
@@ -56,7 +56,7 @@ describe("an agent", () => {
     world.configMap("b", "1");
     world.configMap("a", "2");
     world.cluster.delete("configmaps", "default", "b");
-    await world.settle();
+    await world.advance();
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters.lists).toBe(1);
   });
@@ -68,14 +68,14 @@ describe("an agent", () => {
     }
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     await world.stop();
     world.cluster.delete("configmaps", "default", "a");
     world.configMap("b", "2");
     world.configMap("d", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 3n, equal: 1n, put: 2n, deleted: 1n });
     expect(world.backend.hellos[0]?.instanceId).not.toBe(world.backend.hellos[1]?.instanceId);
@@ -86,7 +86,7 @@ describe("an agent", () => {
     world.configMap("a", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     for (const down of [true, false]) {
       if (down) {
         await world.stop();
@@ -97,7 +97,7 @@ describe("an agent", () => {
         await world.start();
         world.backend.ask("configmaps", { trigger: CONNECT });
       }
-      await world.settle(2_000);
+      await world.advance(2_000);
       expect(world.backend.contents("configmaps")).toEqual(world.truth());
     }
   });
@@ -109,7 +109,7 @@ describe("an agent", () => {
     }
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 7 });
-    await world.settle(2_000);
+    await world.advance(2_000);
     const rows = world.backend.rows.get("configmaps");
     const [first, second] = [...(rows?.entries() ?? [])];
     rows?.delete(first?.[0] ?? "");
@@ -118,7 +118,7 @@ describe("an agent", () => {
       second[1].put.content = Buffer.from("{}");
     }
     world.backend.ask("configmaps", { chunkSize: 7 });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({
       listed: 200n,
@@ -135,13 +135,13 @@ describe("an agent", () => {
     await world.start();
     world.backend.holdAcknowledgements = true;
     world.configMap("a", "1");
-    await world.settle();
+    await world.advance();
     world.configMap("a", "2");
-    await world.settle();
+    await world.advance();
     world.backend.rows.clear();
     world.backend.holdAcknowledgements = false;
     world.backend.disconnect();
-    await world.settle(5_000);
+    await world.advance(5_000);
     expect(world.agent.counters.sessions).toBe(2);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.received.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
@@ -153,7 +153,7 @@ describe("an agent", () => {
     await world.start();
     world.backend.holdAcknowledgements = true;
     world.configMap("a", "1");
-    await world.settle();
+    await world.advance();
     const stopped = world.stop();
     world.backend.acknowledge();
     await stopped;
@@ -171,14 +171,14 @@ describe("an agent", () => {
     }
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(5_000);
+    await world.advance(5_000);
     await world.stop();
     for (const name of names) {
       world.cluster.delete("configmaps", "default", name);
     }
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 3 });
-    await world.settle(5_000);
+    await world.advance(5_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ deleted: 100n });
     expect(world.backend.contents("configmaps")).toEqual({});
   });
@@ -192,7 +192,7 @@ describe("an agent", () => {
       chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
     });
     world.backend.send({ case: "batch", value });
-    await world.settle();
+    await world.advance();
     expect(world.backend.reconciled[0]?.failure).toMatchObject({ reason: "UnsupportedBatchType" });
     expect(world.backend.reconciled[0]?.failure?.message).toContain("77");
   });
@@ -211,7 +211,7 @@ describe("an agent", () => {
       type: 77 as BatchType,
     });
     world.backend.send({ case: "batch", value });
-    await world.settle();
+    await world.advance();
     expect(received).toEqual([[1n, "configmaps"]]);
     expect(world.backend.reconciled).toEqual([]);
   });
@@ -230,7 +230,7 @@ describe("an agent", () => {
       chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
     });
     world.backend.send({ case: "batch", value });
-    await world.settle();
+    await world.advance();
     expect(world.backend.reconciled[0]?.failure?.message).toBe("cannot process it");
     expect(world.agent.counters.sessions).toBe(1);
   });
@@ -241,10 +241,10 @@ describe("an agent", () => {
     let isForbidden = true;
     world.intercept = (_request, go) => (isForbidden ? respond(403) : go());
     await world.start();
-    await world.settle(120_000);
+    await world.advance(120_000);
     expect(world.backend.hellos).toEqual([]);
     isForbidden = false;
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(world.backend.scopes).toHaveLength(1);
   });
 
@@ -262,14 +262,14 @@ describe("an agent", () => {
     world.configMap("a", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     const before = world.backend.contents("configmaps");
     world.cluster.delete("namespaces", "", "kube-system");
     world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
     world.cluster.faults.loseNextWatchEvent("configmaps");
     world.cluster.delete("configmaps", "default", "a");
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     await expect(world.ended).rejects.toThrow("expected the cluster with kube-system uid");
     expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("ClusterChanged");
@@ -279,9 +279,9 @@ describe("an agent", () => {
     await using world = new AgentWorld();
     await world.start();
     world.backend.send({ case: "drain", value: create(DrainSchema, { retryAfter: { seconds: 60n } }) });
-    await world.settle(59_000);
+    await world.advance(59_000);
     expect(world.agent.counters.sessions).toBe(1);
-    await world.settle(30_000);
+    await world.advance(30_000);
     expect(world.agent.counters.sessions).toBe(2);
   });
 
@@ -291,7 +291,7 @@ describe("an agent", () => {
     world.configMap("b", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT, managed: ["default/b", "default/c"] });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/a"]);
   });
 
@@ -301,13 +301,13 @@ describe("an agent", () => {
     world.configMap("b", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     world.cluster.delete("configmaps", "default", "a");
-    await world.settle();
+    await world.advance();
     world.cluster.faults.loseNextWatchEvent("configmaps");
     world.cluster.delete("configmaps", "default", "b");
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     const reasons = world.backend.received.flatMap(({ message }) =>
       message.case === "batch"
         ? message.value.items.flatMap((item) =>
@@ -325,9 +325,9 @@ describe("an agent", () => {
     }
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     world.backend.ask("configmaps", { chunkSize: 5 });
-    await world.settle(70_000);
+    await world.advance(70_000);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Overflow");
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
@@ -338,13 +338,13 @@ describe("an agent", () => {
     world.configMap("b", "1");
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     world.backend.ask("configmaps", { chunkSize: 1, only: [0] });
-    await world.settle(100);
+    await world.advance(100);
     world.backend.disconnect();
-    await world.settle(5_000);
+    await world.advance(5_000);
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled).toHaveLength(2);
     expect(world.backend.reconciled[1]).toMatchObject({ equal: 2n, firstSequence: 2n });
   });

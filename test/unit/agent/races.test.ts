@@ -14,7 +14,7 @@ async function startedWith(names: readonly string[]): Promise<AgentWorld> {
   }
   await world.start();
   world.backend.ask("configmaps", { trigger: CONNECT });
-  await world.settle(2_000);
+  await world.advance(2_000);
   expect(world.backend.contents("configmaps")).toEqual(world.truth());
   return world;
 }
@@ -24,14 +24,14 @@ describe("R6: a stale list", () => {
     await using world = await startedWith(["a"]);
     const past = world.cluster.store.revision;
     world.configMap("new", "1");
-    await world.settle();
+    await world.advance();
     const before = world.backend.contents("configmaps");
     world.cluster.faults.staleLists = { revision: past, affects: "all" };
     world.backend.ask("configmaps");
-    await world.settle(1_000);
+    await world.advance(1_000);
     world.cluster.faults.staleLists = undefined;
     expect(world.backend.contents("configmaps")).toEqual(before);
-    await world.settle(10_000);
+    await world.advance(10_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 2n, put: 0n, deleted: 0n });
     expect(world.backend.incarnations.get("configmaps") ?? 0n).toBe(0n);
@@ -41,17 +41,17 @@ describe("R6: a stale list", () => {
     await using world = await startedWith(["a"]);
     const past = world.cluster.store.revision;
     world.configMap("new", "1");
-    await world.settle();
+    await world.advance();
     world.cluster.faults.staleLists = { revision: past, affects: "all" };
-    world.cluster.faults.answerNext({
+    world.cluster.faults.forceResponse({
       status: 410,
       reason: "Expired",
       matches: (url) => url.includes("watch=true"),
     });
     world.cluster.breakWatches();
-    await world.settle(1_500);
+    await world.advance(1_500);
     world.cluster.faults.staleLists = undefined;
-    await world.settle(30_000);
+    await world.advance(30_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.incarnations.get("configmaps") ?? 0n).toBe(0n);
   });
@@ -62,17 +62,17 @@ describe("R7: a continue token that expires", () => {
     const names = Array.from({ length: 1_200 }, (_, i) => `c${i}`);
     await using world = await startedWith(names);
     const before = world.backend.contents("configmaps");
-    world.cluster.faults.answerNext({
+    world.cluster.faults.forceResponse({
       status: 410,
       reason: "Expired",
       matches: (url) => url.includes("continue="),
     });
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Expired");
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 1_200n, equal: 1_200n });
   });
 });
@@ -92,7 +92,7 @@ describe("R8: the gap between list and watch", () => {
     };
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
@@ -100,13 +100,13 @@ describe("R8: the gap between list and watch", () => {
     await using world = await startedWith(["a", "b", "c"]);
     world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
     world.cluster.breakWatches();
-    await world.settle(1_000);
+    await world.advance(1_000);
     world.cluster.delete("configmaps", "default", "a");
     world.configMap("b", "2");
     world.configMap("d", "1");
     world.cluster.compact();
     world.intercept = (_request, go) => go();
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.agent.counters.lists).toBe(2);
   });
@@ -121,11 +121,11 @@ describe("R9: a bookmark", () => {
       kind: "Secret",
       metadata: { namespace: "default", name: "other" },
     });
-    await world.settle(120_000);
+    await world.advance(120_000);
     const bookmarked = String(world.cluster.store.revision);
     expect(world.agent.counters.events).toBeGreaterThan(0);
     world.cluster.breakWatches();
-    await world.settle(30_000);
+    await world.advance(30_000);
     expect(world.requests.findLast((url) => url.includes("watch=true"))).toContain(
       `resourceVersion=${bookmarked}`,
     );
@@ -143,14 +143,14 @@ describe("R11: what is not a finished list", () => {
       world.intercept = ({ path }, go) => (path.endsWith("/configmaps") ? respond(status) : go());
       world.cluster.breakWatches();
       world.backend.ask("configmaps");
-      await world.settle(120_000);
+      await world.advance(120_000);
       expect(world.backend.contents("configmaps")).toEqual(before);
       expect(world.backend.reconciled.at(-1)?.failure?.reason).toMatch(
         /^(Forbidden|NotFound|InternalError|ServiceUnavailable)$/,
       );
       world.intercept = (_request, go) => go();
       world.configMap("c", "1");
-      await world.settle(120_000);
+      await world.advance(120_000);
       expect(world.backend.contents("configmaps")).toEqual(world.truth());
     },
   );
@@ -164,7 +164,7 @@ describe("R11: what is not a finished list", () => {
     const before = world.backend.contents("configmaps");
     world.intercept = ({ path, query }, go) => (isList(path, query) ? respond(200, body) : go());
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("MalformedResponse");
   });
@@ -187,11 +187,11 @@ describe("what is in flight", () => {
       };
       await world.start();
       world.backend.ask("configmaps", { trigger: CONNECT });
-      await world.settle(2_000);
+      await world.advance(2_000);
       const sent = world.backend.received.length;
       happen(world);
       world.backend.ask("configmaps");
-      await world.settle(2_000);
+      await world.advance(2_000);
       const batches = world.backend.received
         .slice(sent)
         .flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
@@ -203,7 +203,7 @@ describe("what is in flight", () => {
     await using world = await startedWith(["a"]);
     world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
     world.cluster.breakWatches();
-    await world.settle(1_000);
+    await world.advance(1_000);
     world.configMap("a", "2");
     world.cluster.compact();
     let reads = 0;
@@ -215,7 +215,7 @@ describe("what is in flight", () => {
       return go();
     };
     const sent = world.backend.received.length;
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     const versions = world.backend.received
       .slice(sent)
@@ -236,18 +236,18 @@ describe("R16: an etcd restored from a backup", () => {
     for (let i = 0; i < 5; i++) {
       world.configMap("b", `old ${i}`);
     }
-    await world.settle();
+    await world.advance();
     world.cluster.restore(backup);
     // The same version numbers as before, for other writes.
     world.configMap("a", "new timeline");
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.incarnations.get("configmaps")).toBe(1n);
     world.configMap("b", "later");
-    await world.settle();
+    await world.advance();
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({
       equal: 2n,
       put: 0n,
@@ -263,12 +263,12 @@ describe("R16: an etcd restored from a backup", () => {
       world.configMap("a", `old ${i}`);
     }
     world.configMap("gone", "1");
-    await world.settle();
+    await world.advance();
     await world.stop();
     world.cluster.restore(backup);
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.incarnations.get("configmaps")).toBe(2n);
   });
@@ -289,13 +289,13 @@ describe("R17: versions that do not compare", () => {
     };
     await world.start();
     world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.agent.counters.watches).toBe(0);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ listVersion: "", put: 1n });
     const put = world.backend.rows.get("configmaps")?.get("default/a")?.put;
     expect(put).toMatchObject({ observedVersion: "", resourceVersion: expect.stringMatching(/^v-\d+$/) });
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 1n, put: 0n });
   });
 });
@@ -308,10 +308,10 @@ describe("an object that has no canonical form", () => {
       return { ...response, body: rewrite(response.body, /"value":"monster"/g, '"value":1e999999') };
     };
     world.cluster.breakWatches();
-    await world.settle(1_000);
+    await world.advance(1_000);
     world.configMap("bad", "monster");
     world.configMap("good", "1");
-    await world.settle();
+    await world.advance();
     expect(world.agent.counters.quarantined).toBe(1);
     const rows = world.backend.rows.get("configmaps");
     expect(rows?.get("default/bad")?.put).toMatchObject({
@@ -319,7 +319,7 @@ describe("an object that has no canonical form", () => {
     });
     rows?.delete("default/good");
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     const last = world.backend.reconciled.at(-1);
     expect(last).toMatchObject({ put: 1n, equal: 2n });
     expect(last?.failure).toBeUndefined();
@@ -333,7 +333,7 @@ describe("R33: an inventory in parts", () => {
   it("does not count with a part missing", async () => {
     await using world = await startedWith(names);
     world.backend.ask("configmaps", { chunkSize: 2, only: [0, 2] });
-    await world.settle(70_000);
+    await world.advance(70_000);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("IncompleteInventory");
     expect(world.backend.reconciled.at(-1)?.listVersion).toBe("");
   });
@@ -341,13 +341,13 @@ describe("R33: an inventory in parts", () => {
   it("starts over with a higher attempt, and ignores what is left of the lower one", async () => {
     await using world = await startedWith(names);
     const runId = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
-    await world.settle(500);
+    await world.advance(500);
     world.backend.ask("configmaps", { chunkSize: 3, only: [0], runId, attempt: 2 });
     world.backend.ask("configmaps", { chunkSize: 2, only: [1, 2], runId, attempt: 1 });
-    await world.settle(500);
+    await world.advance(500);
     expect(world.backend.reconciled).toHaveLength(1);
     world.backend.ask("configmaps", { chunkSize: 3, only: [1], runId, attempt: 2 });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled).toHaveLength(2);
     expect(world.backend.reconciled.at(-1)).toMatchObject({
       run: { attempt: 2 },
@@ -362,7 +362,7 @@ describe("R33: an inventory in parts", () => {
     await using world = await startedWith(names);
     const runId = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
     world.backend.ask("configmaps", { chunkSize: 2, runId });
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 6n, put: 0n, deleted: 0n });
   });
 });

@@ -9,16 +9,16 @@ it("ignores what comes late of a run that another took the place of (R12)", asyn
   }
   await world.start();
   world.backend.ask("configmaps");
-  await world.settle(2_000);
+  await world.advance(2_000);
   const compared = world.backend.reconciled.length;
   const older = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
-  await world.settle(500);
+  await world.advance(500);
   const newer = world.backend.ask("configmaps", { chunkSize: 2, only: [0] });
-  await world.settle(500);
+  await world.advance(500);
   world.backend.ask("configmaps", { chunkSize: 2, only: [1], runId: older });
-  await world.settle(500);
+  await world.advance(500);
   world.backend.ask("configmaps", { chunkSize: 2, only: [1], runId: newer });
-  await world.settle(2_000);
+  await world.advance(2_000);
   const ended = world.backend.reconciled.slice(compared);
   expect(ended).toMatchObject([{ run: { runId: newer }, equal: 4n, put: 0n, deleted: 0n }]);
   expect(ended[0]?.failure).toBeUndefined();
@@ -30,17 +30,17 @@ it("deletes what a list lacks at the list's version, so that what was observed l
   world.configMap("ghost", "1");
   await world.start();
   world.backend.ask("configmaps");
-  await world.settle(2_000);
+  await world.advance(2_000);
   // A row that the cluster does not have: the backend missed the Delete.
   const ghost = world.backend.rows.get("configmaps")?.get("default/ghost");
   world.cluster.delete("configmaps", "default", "ghost");
-  await world.settle();
+  await world.advance();
   if (ghost !== undefined) {
     world.backend.rows.get("configmaps")?.set("default/ghost", ghost);
   }
   const listed = world.cluster.store.revision;
   world.backend.ask("configmaps");
-  await world.settle(2_000);
+  await world.advance(2_000);
   const deletes = world.backend.received.flatMap(({ message }) =>
     message.case === "batch" && message.value.run !== undefined
       ? message.value.items.flatMap((item) =>
@@ -61,11 +61,11 @@ it("reads acknowledgements also behind a batch that comes while others wait for 
   await world.start();
   world.backend.holdAcknowledgements = true;
   world.backend.ask("configmaps");
-  await world.settle(2_000);
+  await world.advance(2_000);
   world.backend.ask("configmaps");
-  await world.settle(2_000);
+  await world.advance(2_000);
   world.backend.holdAcknowledgements = false;
   world.backend.acknowledge();
-  await world.settle(20_000);
+  await world.advance(20_000);
   expect(world.backend.contents("configmaps")).toEqual(world.truth());
 });

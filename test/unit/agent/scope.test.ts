@@ -35,15 +35,15 @@ describe("scope", () => {
     await world.start();
     expect(scope(world)).not.toContain("widgets.v1.example.com");
     defineWidgets(world);
-    await world.settle(DISCOVERY_MS + 1_000);
+    await world.advance(DISCOVERY_MS + 1_000);
     expect(scope(world)).toContain("widgets.v1.example.com");
     expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 2n]);
     expect(world.backend.contents("widgets.example.com")).toEqual(world.truth("widgets.example.com"));
 
     world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
-    await world.settle(DISCOVERY_MS + 1_000);
+    await world.advance(DISCOVERY_MS + 1_000);
     expect(scope(world)).toContain("widgets.v1.example.com");
-    await world.settle(DISCOVERY_MS + 1_000);
+    await world.advance(DISCOVERY_MS + 1_000);
     expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 
@@ -52,7 +52,7 @@ describe("scope", () => {
     await world.start();
     const before = scope(world);
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
-    await world.settle(4 * DISCOVERY_MS);
+    await world.advance(4 * DISCOVERY_MS);
     expect(scope(world)).toEqual(before);
     expect(world.backend.scopes).toHaveLength(1);
   });
@@ -61,10 +61,10 @@ describe("scope", () => {
     await using world = new AgentWorld({ resources: ["*"] });
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
     await world.start();
-    await world.settle(120_000);
+    await world.advance(120_000);
     expect(world.backend.scopes).toEqual([]);
     world.intercept = (_request, go) => go();
-    await world.settle(60_000);
+    await world.advance(60_000);
     expect(scope(world)).toContain("deployments.v1.apps");
   });
 
@@ -75,11 +75,11 @@ describe("scope", () => {
     world.configMap("x", "1", "elsewhere");
     await world.start();
     world.backend.ask("configmaps");
-    await world.settle(2_000);
+    await world.advance(2_000);
     expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["a/x", "b/x"]);
     world.configMap("y", "1", "b");
     world.cluster.delete("configmaps", "a", "x");
-    await world.settle();
+    await world.advance();
     expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["b/x", "b/y"]);
   });
 
@@ -89,11 +89,11 @@ describe("scope", () => {
     await world.start();
     world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
-    await world.settle(DISCOVERY_MS + 1_000);
+    await world.advance(DISCOVERY_MS + 1_000);
     world.intercept = (_request, go) => go();
-    await world.settle(DISCOVERY_MS);
+    await world.advance(DISCOVERY_MS);
     expect(scope(world)).toContain("widgets.v1.example.com");
-    await world.settle(DISCOVERY_MS);
+    await world.advance(DISCOVERY_MS);
     expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 });

@@ -3,7 +3,7 @@ import { type Bus, type Consumer, type Delivery, ensureSubscription } from "../.
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { fromDeadLetter, toDeadLetter } from "../../../src/event/dead-letter.ts";
 import {
-  createDeadLetters,
+  createDeadLetterQueue,
   type DeadLetterQueue,
   DeadLettersLockedError,
   type StoredDeadLetter,
@@ -39,7 +39,7 @@ describe("dead letters", () => {
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${name}`));
     }
-    letters = createDeadLetters({ bus, clock, count: async () => kept });
+    letters = createDeadLetterQueue({ bus, clock, count: async () => kept });
   });
   afterEach(async () => {
     await bus.close();

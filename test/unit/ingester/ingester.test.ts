@@ -33,12 +33,12 @@ describe("an ingester", () => {
   let metrics: RecordingMetrics;
   let producer: Producer;
   let running: Promise<void>;
-  let fateOf: (topic: string) => PublishOutcome;
+  let outcomeFor: (topic: string) => PublishOutcome;
 
   beforeEach(async () => {
     clock = new ManualClock();
-    fateOf = () => "store";
-    bus = createMemoryBus({ outcomeFor: (topic) => fateOf(topic) });
+    outcomeFor = () => "store";
+    bus = createMemoryBus({ outcomeFor: (topic) => outcomeFor(topic) });
     store = new ScriptedIngestStore();
     stop = new AbortController();
     metrics = createRecordingMetrics();
@@ -68,7 +68,7 @@ describe("an ingester", () => {
     const identity = { account: "acme", cluster, clusterUid: "uid", epoch: 7n };
     await producer.publish(stop.signal, encodeEvent(identity, { sequence, publishTime: clock.now(), body }));
   };
-  const settle = (): Promise<void> => clock.advance(0);
+  const advance = (): Promise<void> => clock.advance(0);
   /** What another consumer would be given: all that is not acknowledged, once this ingester has left. */
   const leftOver = async (): Promise<Delivery[]> => {
     stop.abort();
@@ -98,7 +98,7 @@ describe("an ingester", () => {
     await publish("c1", 1n, SCOPE);
     await publish("c1", 2n, batchOf());
     await publish("c1", 3n, END);
-    await settle();
+    await advance();
     expect(store.applied).toEqual(["c1 1 scope", "c1 2 batch", "c1 3 reconciled"]);
     expect(await leftOver()).toEqual([]);
   });
@@ -108,7 +108,7 @@ describe("an ingester", () => {
     store.onApply = () => commit.promise;
     start();
     await publish("c1", 1n, batchOf());
-    await settle();
+    await advance();
     const leaving = leftOver();
     await clock.advance(5_000);
     commit.reject(new RetryableError("the connection was lost"));
@@ -179,16 +179,16 @@ describe("an ingester", () => {
     for (let cluster = 1; cluster <= 12; cluster++) {
       await publish(`c${cluster}`, 1n, batchOf());
     }
-    await settle();
+    await advance();
     expect(commits).toHaveLength(8);
     commits[0]?.resolve();
-    await settle();
+    await advance();
     expect(commits).toHaveLength(9);
     store.onApply = () => {};
     for (const commit of commits) {
       commit.resolve();
     }
-    await settle();
+    await advance();
     expect(store.applied).toHaveLength(12);
   });
 
@@ -204,7 +204,7 @@ describe("an ingester", () => {
     await publish("c1", 2n, batchOf());
     await publish("c1", 3n, batchOf(BatchType.RECONCILIATION));
     await publish("c1", 4n, { case: undefined });
-    await settle();
+    await advance();
     const letters = await deadLetters();
     expect(
       letters.map(({ key, properties }) => [key, properties["sequence"], properties["dead-letter-reason"]]),
@@ -234,7 +234,7 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf(extra));
     await publish("c1", 3n, batchOf());
-    await settle();
+    await advance();
     expect(store.applied).toEqual(["c1 1 batch", "c1 2 extra", "c1 3 batch"]);
     expect(await leftOver()).toEqual([]);
   });
@@ -243,7 +243,7 @@ describe("an ingester", () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     start();
     await publish("c1", 1n, batchOf(77 as BatchType));
-    await settle();
+    await advance();
     const [letter] = await deadLetters();
     expect(letter?.properties["dead-letter-reason"]).toContain("batch of type 77");
     expect(store.applied).toEqual([]);
@@ -275,7 +275,7 @@ describe("an ingester", () => {
     start();
     const payload = Uint8Array.from([255, 255, 1]);
     await producer.publish(stop.signal, { key: "k", payload });
-    await settle();
+    await advance();
     const [letter] = await deadLetters();
     expect(letter?.payload).toEqual(payload);
     expect(letter?.properties["dead-letter-reason"]).toMatch(/^not an evenkeel\.v1\.Event \(3 bytes\): /);
@@ -293,7 +293,7 @@ describe("an ingester", () => {
     });
     start();
     await publish("c1", 1n, batchOf());
-    await settle();
+    await advance();
     expect((await deadLetters()).map(({ properties }) => properties["dead-letter-reason"])).toEqual([
       "2 of its objects cannot be stored, first a/x: 22P05",
     ]);
@@ -308,7 +308,7 @@ describe("an ingester", () => {
     });
     start();
     await publish("c1", 1n, batchOf());
-    await settle();
+    await advance();
     expect(await deadLetters()).toEqual([]);
     expect(await leftOver()).toEqual([]);
   });
@@ -318,7 +318,7 @@ describe("an ingester", () => {
     async (fate) => {
       await (await subscribe(TOPICS.deadLetter, "test")).close();
       let failures = 3;
-      fateOf = (topic) => (topic === TOPICS.deadLetter && failures-- > 0 ? fate : "store");
+      outcomeFor = (topic) => (topic === TOPICS.deadLetter && failures-- > 0 ? fate : "store");
       store.onApply = () => {
         throw new TerminalError("never");
       };
@@ -344,7 +344,7 @@ describe("an ingester", () => {
     start();
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf());
-    await settle();
+    await advance();
     expect(store.applied).toEqual([]);
     await clock.advance(30_000);
     expect(await deadLetters()).toHaveLength(1);
@@ -359,7 +359,7 @@ describe("an ingester", () => {
     for (const sequence of [1n, 2n, 3n, 4n]) {
       await publish("c1", sequence, batchOf());
     }
-    await settle();
+    await advance();
     bus.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
     const rejected = expect(running).rejects.toThrow(RetryableError);
     gate.resolve();
@@ -367,7 +367,7 @@ describe("an ingester", () => {
     // The one in the store's hands was committed, and its acknowledgement lost; behind it nothing was begun.
     expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
     start();
-    await settle();
+    await advance();
     expect(store.applied.slice(2)).toEqual(["c1 2 batch", "c1 3 batch", "c1 4 batch"]);
     expect(await leftOver()).toEqual([]);
   });
@@ -379,18 +379,18 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf());
     await publish("c2", 1n, batchOf());
-    await settle();
+    await advance();
     let isEnded = false;
     const ending = running.then(() => {
       isEnded = true;
     });
     stop.abort();
-    await settle();
+    await advance();
     expect(isEnded).toBe(false);
     stop = new AbortController();
     await publish("c2", 2n, batchOf());
     gate.resolve();
-    await settle();
+    await advance();
     await ending;
     expect(store.applied.toSorted()).toEqual(["c1 1 batch", "c1 2 batch", "c2 1 batch"]);
     expect((await leftOver()).map(({ redeliveryCount }) => redeliveryCount)).toEqual([0]);
@@ -406,9 +406,9 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf());
     await publish("c2", 1n, batchOf());
-    await settle();
+    await advance();
     stop.abort();
-    await settle();
+    await advance();
     await running;
     stop = new AbortController();
     expect(store.applied).toEqual(["c2 1 batch"]);
@@ -421,11 +421,11 @@ describe("an ingester", () => {
     start();
     await publish("c1", 1n, batchOf());
     await publish("c1", 2n, batchOf());
-    await settle();
+    await advance();
     stop.abort();
     await clock.advance(5_000);
     gate.resolve();
-    await settle();
+    await advance();
     await running;
     stop = new AbortController();
     expect(store.applied).toEqual(["c1 1 batch"]);

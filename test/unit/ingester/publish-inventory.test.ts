@@ -46,12 +46,12 @@ describe("an answer", () => {
   let bus: MemoryBus;
   let store: ScriptedIngestStore;
   let replies: Consumer;
-  let fateOf: () => PublishOutcome;
+  let outcomeFor: () => PublishOutcome;
   const clock = new ManualClock();
 
   beforeEach(async () => {
-    fateOf = () => "store";
-    bus = createMemoryBus({ outcomeFor: () => fateOf() });
+    outcomeFor = () => "store";
+    bus = createMemoryBus({ outcomeFor: () => outcomeFor() });
     store = new ScriptedIngestStore();
     replies = await bus.subscribe(signal, {
       topic: "replies/test",
@@ -121,7 +121,7 @@ describe("an answer", () => {
   it("is none when the run has ended, or the session is another one", async () => {
     store.isAnswered = false;
     store.resourceTypes = [resourceType("pods")];
-    fateOf = () => "refuse";
+    outcomeFor = () => "refuse";
     await answer();
     expect(store.inventoryBytes).toEqual([]);
   });
@@ -130,7 +130,7 @@ describe("an answer", () => {
     store.resourceTypes = [resourceType("a"), resourceType("b")];
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
     const fates: PublishOutcome[] = ["store", "storeUnknown"];
-    fateOf = () => fates.shift() ?? "store";
+    outcomeFor = () => fates.shift() ?? "store";
     const options = { clock, random: createSeededRandom(1), log: createSilentLog(), name: "answering" };
     const answered = retry(signal, { ...options, classify: () => "retry" }, answer);
     await clock.advance(1000);

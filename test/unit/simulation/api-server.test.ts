@@ -36,7 +36,7 @@ describe("the simulated API server over HTTP", () => {
     const list = await fetch(`${server.url}/api/v1/configmaps`);
     expect(list.headers.get("content-type")).toBe("application/json");
     expect(await list.json()).toMatchObject({ items: [{ metadata: { name: "x" } }] });
-    cluster.faults.answerNext({ status: 503, retryAfterSeconds: 2 });
+    cluster.faults.forceResponse({ status: 503, retryAfterSeconds: 2 });
     const refused = await fetch(`${server.url}/api/v1/configmaps`);
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "2"]);
     expect((await fetch(`${server.url}/api/v1/configmaps`, { method: "POST" })).status).toBe(405);

@@ -26,7 +26,7 @@ export function createTopicPolicies(
     return toTopicPolicies(ttl, await readJson(signal, transport, topicQuotasJson, { path }));
   };
 
-  const settle = async (
+  const waitUntilVisible = async (
     signal: AbortSignal,
     topic: string,
     isSettled: (policies: TopicPolicies) => boolean,
@@ -48,13 +48,13 @@ export function createTopicPolicies(
     async setTopicMessageTtl(signal, topic, seconds) {
       const query = { messageTTL: String(seconds) };
       await transport.send(signal, { method: "POST", path: `${topicPath(topic)}/messageTTL`, query });
-      await settle(signal, topic, ({ messageTtlSeconds }) => messageTtlSeconds === seconds);
+      await waitUntilVisible(signal, topic, ({ messageTtlSeconds }) => messageTtlSeconds === seconds);
     },
 
     async removeTopicPolicy(signal, topic, policy) {
       const { path, ...request } = TOPIC_POLICY_PATHS[policy];
       await transport.send(signal, { method: "DELETE", path: `${topicPath(topic)}/${path}`, ...request });
-      await settle(signal, topic, (policies) => policies[policy] === undefined);
+      await waitUntilVisible(signal, topic, (policies) => policies[policy] === undefined);
     },
   };
 }

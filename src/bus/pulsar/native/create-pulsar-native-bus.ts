@@ -2,7 +2,7 @@ import { waitFor } from "../../../lib/abort.ts";
 import { RetryableError } from "../../../lib/errors.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
-import type { BusDependencies, BusSettings } from "../../settings.ts";
+import type { BusOptions, BusSettings } from "../../settings.ts";
 import { NativeConsumer } from "./consumer.ts";
 import { createClient } from "./create-client.ts";
 import { toOpenError, toResult } from "./errors.ts";
@@ -29,7 +29,7 @@ const ANSWERS = new Set(["TopicNotFound", "AuthorizationError"]);
  */
 export function createPulsarNativeBus(
   settings: BusSettings,
-  dependencies: BusDependencies,
+  dependencies: BusOptions,
   pulsar: PulsarClientPackage,
 ): Bus {
   const { tenant, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;

@@ -94,7 +94,7 @@ export class NativeProducer implements Producer {
         this.#blockedSinceMs ??= clock.monotonic();
       }
     }
-    this.#queue.settle(publish.context);
+    this.#queue.take(publish.context);
     this.#pump();
   }
 }

@@ -35,7 +35,7 @@ export async function applyTopology(
   admin: PulsarAdmin,
   { tenant, topology, mayChange }: MendOptions,
 ): Promise<TopologyChanges> {
-  const mended: Difference[] = [];
+  const applied: Difference[] = [];
   const conflicts = new Map<string, number>();
   for (;;) {
     const found = await readTopology(signal, admin, topology);
@@ -46,12 +46,12 @@ export async function applyTopology(
         if (typeof difference.remedy === "function" && mayChange(difference)) {
           what = difference.what;
           await difference.remedy(signal, admin);
-          mended.push(difference);
+          applied.push(difference);
         } else {
           left.push(difference);
         }
       }
-      return { applied: mended, remaining: left, hasSeenLimits: found.limits !== undefined };
+      return { applied, remaining: left, hasSeenLimits: found.limits !== undefined };
     } catch (error) {
       const times = (conflicts.get(what) ?? 0) + 1;
       conflicts.set(what, times);

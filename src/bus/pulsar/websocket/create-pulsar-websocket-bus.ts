@@ -3,7 +3,7 @@ import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import { createTokenSource } from "../../../lib/token-source.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
-import type { BusDependencies, BusSettings } from "../../settings.ts";
+import type { BusOptions, BusSettings } from "../../settings.ts";
 import { WebSocketConsumer } from "./consumer.ts";
 import { createDispatcher, type DialOptions, dial } from "./dial.ts";
 import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
@@ -16,7 +16,7 @@ import { WebSocketProducer } from "./producer.ts";
  * `createProducer` and `subscribe` try once, and throw `RetryableError` while the broker is not there; a producer that
  * is open mends itself from then on, a consumer does not.
  */
-export function createPulsarWebSocketBus(settings: BusSettings, dependencies: BusDependencies): Bus {
+export function createPulsarWebSocketBus(settings: BusSettings, dependencies: BusOptions): Bus {
   const { url, tenant, trustCertsFile, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
   const { clock, log, metrics } = dependencies;
   const dialOptions = { clock, trustCertsFile, readToken: createTokenSource(settings)?.read };

@@ -10,17 +10,17 @@ import {
 } from "../../bus.ts";
 import { type BusMetrics, recordPublish } from "../../metrics.ts";
 import { type Publish, PublishQueue } from "../../publish-queue.ts";
-import type { BusDependencies } from "../../settings.ts";
+import type { BusOptions } from "../../settings.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
 import { assertFrameFits, toMaxFrameBytes } from "./frame-limit.ts";
 import { MalformedFrameError, parseReceipt, type Receipt, toPublishFrame } from "./frames.ts";
 import { HandshakeRefusedError } from "./handshake-refusal.ts";
 import { Reconnector } from "./reconnect.ts";
-import { toLossError, toPublishError } from "./send-error.ts";
+import { toLossError, toSendError } from "./send-error.ts";
 
 /** What a producer is made of. */
-export interface ProducerOptions extends Omit<BusDependencies, "metrics" | "probeTopic"> {
+export interface ProducerOptions extends Omit<BusOptions, "metrics" | "probeTopic"> {
   readonly topic: string;
   readonly maxMessageBytes: number;
   readonly metrics: BusMetrics;
@@ -124,7 +124,7 @@ export class WebSocketProducer implements Producer {
     this.#pump();
     try {
       for await (const text of connection.texts()) {
-        this.#settle(parseReceipt(text));
+        this.#takeReceipt(parseReceipt(text));
         this.#pump();
       }
       return undefined;
@@ -154,15 +154,15 @@ export class WebSocketProducer implements Producer {
       const maxFrameBytes = toMaxFrameBytes(this.#options.maxMessageBytes);
       assertFrameFits(publish.frameBytes, message.payload.byteLength, maxFrameBytes);
     } catch (error) {
-      this.#queue.settle(context)?.outcome.reject(error);
+      this.#queue.take(context)?.outcome.reject(error);
       return;
     }
     connection.send(frame);
   }
 
-  #settle(receipt: Receipt): void {
+  #takeReceipt(receipt: Receipt): void {
     const { topic } = this.#options;
-    const publish = receipt.context === undefined ? undefined : this.#queue.settle(receipt.context);
+    const publish = receipt.context === undefined ? undefined : this.#queue.take(receipt.context);
     if (publish === undefined) {
       const found = receipt.type === "failed" ? `one of no publish: ${receipt.reason}` : "one of no publish";
       throw new MalformedFrameError("a receipt", found);
@@ -171,7 +171,7 @@ export class WebSocketProducer implements Producer {
       publish.outcome.resolve();
       return;
     }
-    const { error, isEnd } = toPublishError(receipt, topic);
+    const { error, isEnd } = toSendError(receipt, topic);
     publish.outcome.reject(error);
     if (isEnd) {
       this.#keepOut(receipt.reason);

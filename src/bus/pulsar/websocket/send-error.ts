@@ -53,7 +53,7 @@ const MEANING_OF_EXCEPTION: Readonly<Record<string, Meaning>> = {
 const NEVER_WRITTEN: Meaning = { outcome: "refused", isEnd: true };
 
 /** What becomes of a publish that the broker has answered with an error, and whether its connection is of use still. */
-export function toPublishError(
+export function toSendError(
   receipt: Receipt & { readonly type: "failed" },
   topic: string,
 ): { readonly error: PublishRefusedError | PublishUnknownError; readonly isEnd: boolean } {

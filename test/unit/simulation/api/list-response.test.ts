@@ -62,8 +62,8 @@ describe("lists of the simulated cluster", () => {
   });
 
   it("are answered as asked for, as often as asked for", async () => {
-    cluster.faults.answerNext({ status: 500, matches: (url) => url.startsWith("/api/v1/pods") });
-    cluster.faults.answerNext({ status: 429, reason: "TooManyRequests", retryAfterSeconds: 3, times: 2 });
+    cluster.faults.forceResponse({ status: 500, matches: (url) => url.startsWith("/api/v1/pods") });
+    cluster.faults.forceResponse({ status: 429, reason: "TooManyRequests", retryAfterSeconds: 3, times: 2 });
     expect(await list()).toMatchObject({
       status: 429,
       retryAfterMs: 3000,

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { toPublishError } from "../../../../../src/bus/pulsar/websocket/send-error.ts";
+import { toSendError } from "../../../../../src/bus/pulsar/websocket/send-error.ts";
 
 const exception = (name: string): string =>
   `org.apache.pulsar.client.api.PulsarClientException$${name}: because`;
@@ -19,7 +19,7 @@ it.each([
   [8, exception("ProducerBlockedQuotaExceededException"), "unknown"],
   [99, "a code from the future", "unknown"],
 ])("takes send-error:%i, %s, for %s", (code, reason, outcome) => {
-  const { error } = toPublishError({ type: "failed", code, reason }, "main/events");
+  const { error } = toSendError({ type: "failed", code, reason }, "main/events");
   expect(error.name).toBe(outcome === "refused" ? "PublishRefusedError" : "PublishUnknownError");
   expect(error.message).toContain(reason);
 });
@@ -31,5 +31,5 @@ it.each([
   ["InvalidMessageException", false],
   ["SomethingNewException", false],
 ])("takes %s for the end of the producer behind the connection: %s", (name, isEnd) => {
-  expect(toPublishError({ type: "failed", code: 8, reason: exception(name) }, "t")).toMatchObject({ isEnd });
+  expect(toSendError({ type: "failed", code: 8, reason: exception(name) }, "t")).toMatchObject({ isEnd });
 });
