@@ -16,6 +16,6 @@ export class ComparisonError extends TerminalError {
 }
 
 /** Why a comparison failed, for the backend. */
-export function toFailure(error: unknown): Failure {
+export function toComparisonFailure(error: unknown): Failure {
   return create(FailureSchema, { reason: reasonOf(error), message: toMessage(error).slice(0, 1_000) });
 }

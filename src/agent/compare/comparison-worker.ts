@@ -13,7 +13,7 @@ import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import { Comparison } from "./comparison.ts";
-import { ComparisonError, toFailure } from "./comparison-error.ts";
+import { ComparisonError, toComparisonFailure } from "./comparison-error.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
 /** How to create a {@link ComparisonWorker}. */
@@ -222,6 +222,6 @@ function failed(
     ...end,
     firstSequence,
     scopeGeneration,
-    failure: toFailure(error),
+    failure: toComparisonFailure(error),
   });
 }

@@ -15,7 +15,7 @@ import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/
 import { ConfigError } from "../../lib/errors.ts";
 
 /** The resource types and namespaces that the configuration selects. */
-export interface ResourceSelection {
+export interface SelectionOptions {
   /** Names such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
   readonly resources: readonly string[];
   /** Names and groups that wildcards leave out. */
@@ -53,7 +53,7 @@ const NEVER_IMPLIED = "secrets";
  * @throws ConfigError for a malformed name, and for two versions of one resource: they serve the same
  * objects.
  */
-export function selectResources(discovery: Discovery, config: ResourceSelection): SelectionResult {
+export function selectResources(discovery: Discovery, config: SelectionOptions): SelectionResult {
   const named = parseNamed(config.resources.filter((text) => !isResourceWildcard(text)));
   const wildcards = new Set(config.resources.filter(isResourceWildcard));
   const excluded = parseExcluded(config.excludeResources);

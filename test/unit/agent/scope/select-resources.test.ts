@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ResourceSelection, selectResources } from "../../../../src/agent/scope/select-resources.ts";
+import { type SelectionOptions, selectResources } from "../../../../src/agent/scope/select-resources.ts";
 import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
 
@@ -25,7 +25,7 @@ const discovery: Discovery = {
   unanswered: [],
 };
 
-function select(resources: string[], more: Partial<ResourceSelection> = {}, from = discovery): string[] {
+function select(resources: string[], more: Partial<SelectionOptions> = {}, from = discovery): string[] {
   const selection = selectResources(from, { resources, excludeResources: [], namespaces: [], ...more });
   return selection.resources.map(({ scope }) =>
     scope.resourceType === undefined ? "" : formatResourceType(scope.resourceType),
