@@ -1,32 +1,29 @@
 import { TerminalError } from "../lib/errors.ts";
 import { trimEnd } from "../lib/trim-end.ts";
 
-/** Deeper nesting is refused: recursion has to end before the stack does, here and in Postgres. */
+/** Highest nesting depth. The recursion must end before the stack does, here and in Postgres. */
 const MAX_DEPTH = 1_000;
 
 /**
  * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an
- * exponent. It may also match inside a string, which costs one exact parse; it never misses a number, since each
- * follows the beginning of the text or one of `: [ ,`. Its run of digits is bounded, and no tail follows:
+ * exponent. A match inside a string costs one exact parse and does no harm. No number is missed, because each
+ * follows the beginning of the text or one of `: [ ,`. The run of digits is bounded and nothing follows it:
  * two quantifiers that accept the same characters take quadratic time for a long run of them.
  */
 const INEXACT_NUMBER = /(?:^|[:[,])\s*-?\d{1,15}(?:\d|\.\d|[eE])/;
 
-/**
- * A string that `JSON.stringify` would have to change: it has a quote, a backslash, a control character or a
- * surrogate.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+/** A character that `JSON.stringify` may escape: a quote, a backslash, a control character or a surrogate. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression matches control characters
 const NEEDS_ESCAPES = /[\u0000-\u001f"\\\ud800-\udfff]/;
 
 const SURROGATE = /[\ud800-\udfff]/;
 
-/** A raw JSON number, as `JSON.rawJSON` makes it. */
+/** A raw JSON number, as `JSON.rawJSON` returns it. */
 interface RawNumber {
   readonly rawJSON: string;
 }
 
-/** The parts of ECMAScript's "JSON.parse source text access" that TypeScript's library does not declare. */
+/** The parts of ECMAScript's "JSON.parse source text access" that TypeScript's library does not declare yet. */
 interface SourceTextJson {
   parse(
     text: string,
@@ -39,11 +36,13 @@ interface SourceTextJson {
 const sourceTextJson = JSON as unknown as SourceTextJson;
 
 /**
- * Parses JSON without losing a digit: a number that a double may not hold becomes a `JSON.rawJSON` object,
- * which {@link canonicalize} and `JSON.stringify` write as it was.
+ * Parses JSON without losing a digit. A number that a double may not hold becomes a `JSON.rawJSON` object,
+ * which {@link canonicalize} and `JSON.stringify` write with its original digits.
  *
- * Most texts have small integers only, and cost no more than `JSON.parse`. Throws `SyntaxError` for what is
- * not JSON.
+ * Most texts have small integers only; these cost no more than `JSON.parse`.
+ *
+ * @throws SyntaxError if the text is not JSON
+ * @throws UncanonicalError if it is nested too deep to be parsed
  */
 export function parseExact(text: string): unknown {
   if (!INEXACT_NUMBER.test(text)) {
@@ -64,13 +63,15 @@ export function parseExact(text: string): unknown {
 }
 
 /**
- * The canonical text of a JSON value from {@link parseExact}: keys sorted by code points, no white
- * space, strings as `JSON.stringify` writes them, numbers as {@link canonicalNumber} does. Two texts of the
- * same value, one of them given back by Postgres's `jsonb`, have the same canonical text.
+ * Returns the canonical text of a JSON value from {@link parseExact}: keys sorted by code points, no white
+ * space, strings as `JSON.stringify` writes them, numbers as {@link canonicalNumber} writes them. A text and the
+ * text that Postgres's `jsonb` returns for it have the same canonical text.
  *
- * An own serialiser, since it is twice as fast as the canonical-JSON packages (30 us for a pod of 5 KB), and
- * they know neither exact numbers nor this form of them. Throws {@link UncanonicalError} for what JSON cannot
- * say, for numbers out of range, and for nesting deeper than 1,000.
+ * This serializer is twice as fast as the canonical-JSON packages (30 us for a pod of 5 KB). They support neither
+ * exact numbers nor this canonical form of numbers.
+ *
+ * @throws UncanonicalError for values that JSON cannot represent, for numbers out of range, and for nesting
+ * deeper than 1,000 levels
  */
 export function canonicalize(value: unknown): string {
   return serialize(value, 0);
@@ -120,8 +121,9 @@ function serializeObject(object: Record<string, unknown>, depth: number): string
 }
 
 /**
- * An API server writes most objects with their keys in order, and to find that out costs a fraction of sorting. The
- * order of UTF-16 code units is that of code points unless a key has surrogates.
+ * Returns the keys in the order of code points. An API server writes the keys of most objects in order, and checking
+ * the order costs a fraction of sorting. The order of UTF-16 code units is the order of code points unless a key has
+ * surrogates.
  */
 function sortedKeys(object: Record<string, unknown>): readonly string[] {
   const keys = Object.keys(object);
@@ -136,7 +138,7 @@ function sortedKeys(object: Record<string, unknown>): readonly string[] {
   return keys;
 }
 
-/** Compares by code points, which is the order of UTF-8 bytes. */
+/** Compares two texts by code points. This is also the order of their UTF-8 bytes. */
 function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -149,7 +151,7 @@ function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Surrogates stand for code points above the Basic Multilingual Plane, so they come after all of it. */
+/** Returns the rank of a code unit. Surrogates rank last: they encode the code points above the Basic Multilingual Plane. */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
@@ -160,17 +162,16 @@ function quote(text: string): string {
 
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
-/** Most digits before and behind the decimal point that Postgres's `numeric`, and so `jsonb`, can hold. */
+/** Highest number of digits before and after the decimal point in Postgres's `numeric`, and therefore in `jsonb`. */
 const MAX_INTEGER_DIGITS = 131_072;
 const MAX_FRACTION_DIGITS = 16_383;
 
 /**
- * The canonical text of a JSON number: plain decimal digits, no exponent, no trailing zeros of a fraction,
- * and no negative zero. It is what `jsonb` can give back: RFC 8785 would print 1e21 as `1e+21`, `jsonb`
- * prints 22 digits.
+ * Returns the canonical text of a JSON number: plain decimal digits, no exponent, no trailing zeros of a fraction,
+ * and no negative zero. `jsonb` can return this form: it prints the 22 digits of 1e21, where RFC 8785 prints `1e+21`.
  *
- * Throws {@link UncanonicalError} for a number that `numeric` cannot hold, so that `1e999999999` costs
- * nothing.
+ * @throws UncanonicalError for a number that `numeric` cannot hold, before any digit is written: `1e999999999`
+ * costs nothing
  */
 export function canonicalNumber(source: string): string {
   const match = NUMBER.exec(source);
@@ -201,22 +202,21 @@ function placePoint(significant: string, point: number): string {
   return `${significant.slice(0, point)}.${significant.slice(point)}`;
 }
 
-/**
- * The value has no canonical JSON form that every part of the system can hold. Says what is wrong with it.
- */
+/** Error for a value without a canonical JSON form that every part of the system can hold. The message names the reason. */
 export class UncanonicalError extends TerminalError {
   override readonly name = "UncanonicalError";
 }
 
 declare const exact: unique symbol;
 
-/** A number that `JSON.stringify` writes digit for digit; opaque to code. */
+/** A number that `JSON.stringify` writes digit by digit; opaque to code. */
 export interface ExactNumber {
   readonly [exact]: true;
 }
 
 /**
- * A JSON number of any size and precision, such as an integer above 2^53, which a JavaScript number would round.
+ * Returns a JSON number of any size and precision, such as an integer above 2^53, which a JavaScript number would
+ * round.
  *
  * `JSON.rawJSON` (ECMAScript proposal "JSON.parse source text access") is in V8 but not yet in TypeScript's library.
  * Do not copy objects that hold one with `structuredClone`: it becomes an empty object.

@@ -1,16 +1,16 @@
 import { hash } from "node:crypto";
 import { canonicalize } from "./canonical-json.ts";
 
-/** Grows with every change of the canonical rules. */
+/** Version of the canonical rules; increased by every change of them. */
 const CANONICAL_RULES = 1;
 
-/** How content is made of an object. */
+/** Rules that produce the content of an object. */
 export interface ContentRules {
-  /** Paths of fields that are left out, such as `metadata.managedFields`. */
+  /** Paths of the fields that are removed, such as `metadata.managedFields`. */
   readonly stripped: readonly string[];
-  /** Paths of fields whose values are replaced. */
+  /** Paths of the fields whose values are replaced. */
   readonly redacted: readonly string[];
-  /** `apiVersion` in which the objects are read, where it matters. */
+  /** `apiVersion` in which the objects are read; unset if it does not change the content. */
   readonly apiVersion?: string;
 }
 
@@ -18,8 +18,8 @@ export interface ContentRules {
 export const DEFAULT_CONTENT_RULES: ContentRules = { stripped: ["metadata.managedFields"], redacted: [] };
 
 /**
- * A short name of the rules: content of another form compares as different, so that a changed setting or a
- * new agent converges. 16 hexadecimal digits; the order of the paths does not matter.
+ * Returns the fingerprint of the rules: 16 hexadecimal digits, independent of the order of the paths. Content of
+ * another format compares as different, so a changed setting or a new agent version converges.
  */
 export function contentFormatFingerprint({ stripped, redacted, apiVersion = "" }: ContentRules): string {
   const rules = {

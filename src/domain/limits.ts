@@ -1,6 +1,4 @@
-/**
- * Limits that several parts must agree on. A test compares those of the contract with its descriptor.
- */
+/** Limits that several parts must share. A test compares the limits of the contract with its descriptor. */
 
 /** Largest PutObject.content, in bytes: 4 MiB less 64 KiB, so that default gRPC clients accept a message with it. */
 export const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 64 * 1024;
@@ -17,8 +15,8 @@ export const MAX_DISCOVERY_NAME_LENGTH = 63;
 /** Largest number of short names, categories and verbs of a resource type, each. */
 export const MAX_DISCOVERY_NAMES = 64;
 
-/** Largest SyncRequest, in bytes: the largest object, its names, and room to spare. */
+/** Largest SyncRequest, in bytes: the largest object, its names and a reserve. */
 export const MAX_SYNC_REQUEST_BYTES = 6 * 1024 * 1024;
 
-/** Rows in one part of an inventory: about 70 KB of Protobuf, and with the longest names less than any bus accepts. */
+/** Rows in one chunk of an inventory: about 70 KB of Protobuf. With the longest names it still fits into any bus's messages. */
 export const INVENTORY_CHUNK_ROWS = 500;

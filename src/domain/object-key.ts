@@ -1,4 +1,4 @@
-/** Names an object inside a kind. `namespace` is empty for objects of cluster scope. */
+/** Key of an object inside its resource type. `namespace` is empty for cluster-scoped objects. */
 export interface ObjectKey {
   readonly namespace: string;
   readonly name: string;
@@ -6,12 +6,12 @@ export interface ObjectKey {
 
 const SLASH = 0x2f;
 
-/** The key as text: "namespace/name", "/name" for cluster scope. Neither part can hold a slash. */
+/** Returns the key as text: "namespace/name", or "/name" for cluster scope. Neither part can contain a slash. */
 export function formatKey({ namespace, name }: ObjectKey): string {
   return `${namespace}/${name}`;
 }
 
-/** The key that {@link formatKey} wrote, or undefined for a text that is none. */
+/** Parses the text of {@link formatKey}. Returns undefined if the text is not a key. */
 export function parseKey(text: string): ObjectKey | undefined {
   const slash = text.indexOf("/");
   if (slash < 0 || slash === text.length - 1 || text.includes("/", slash + 1)) {
@@ -21,8 +21,8 @@ export function parseKey(text: string): ObjectKey | undefined {
 }
 
 /**
- * Compares two keys as text by the bytes of their namespaces, then of their names: the order of Postgres's
- * `ORDER BY namespace COLLATE "C", name COLLATE "C"`. Comparing the joined texts would put "a-b/x" before
+ * Compares two keys as text by the bytes of their namespaces, then of their names. This is the order of Postgres's
+ * `ORDER BY namespace COLLATE "C", name COLLATE "C"`. A comparison of the joined texts would put "a-b/x" before
  * "a/x".
  */
 export function compareKeys(a: string, b: string): number {
@@ -37,7 +37,7 @@ export function compareKeys(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** {@link compareKeys} on the UTF-8 bytes of two keys. */
+/** Compares the UTF-8 bytes of two keys in the order of {@link compareKeys}. */
 export function compareKeyBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -51,8 +51,8 @@ export function compareKeyBytes(a: Uint8Array, b: Uint8Array): number {
 }
 
 /**
- * Where a UTF-16 code unit stands in the order of UTF-8 bytes. The slash ends the namespace, so it comes
- * before all; surrogates stand for code points above the Basic Multilingual Plane, so they come after all.
+ * Returns the rank of a UTF-16 code unit in the order of UTF-8 bytes. The slash ends the namespace, so it ranks
+ * first. Surrogates encode the code points above the Basic Multilingual Plane, so they rank last.
  */
 function rank(unit: number): number {
   if (unit === SLASH) {

@@ -1,12 +1,14 @@
 import type { SyncRequest, SyncResponse } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 
 /**
- * Opens `SyncService.Sync`. The stream ends when `signal` aborts, and when the requests have ended and the
- * backend has answered all; the requests end when the stream does.
+ * Opens `SyncService.Sync`. The stream ends when `signal` aborts, or when the requests have ended and the backend
+ * has answered all of them. The requests end with the stream.
  *
- * An adapter translates the transport's errors: `TerminalError` for a refusal that stays
- * (FAILED_PRECONDITION, INVALID_ARGUMENT, UNAUTHENTICATED, PERMISSION_DENIED, UNIMPLEMENTED), else
- * `RetryableError`, with RetryInfo's delay as `retryAfterMs`.
+ * An adapter translates the transport's errors.
+ *
+ * @throws TerminalError for a permanent refusal: FAILED_PRECONDITION, INVALID_ARGUMENT, UNAUTHENTICATED,
+ * PERMISSION_DENIED or UNIMPLEMENTED
+ * @throws RetryableError for any other error, with RetryInfo's delay as `retryAfterMs`
  */
 export type OpenSync = (
   signal: AbortSignal,

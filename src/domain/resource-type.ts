@@ -1,6 +1,6 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
-/** A resource type as people name it: without a version, the one that the API server prefers. */
+/** Name of a resource type. Without a version it means the version that the API server prefers. */
 export interface ResourceTypeName {
   /** Empty for the core group. */
   readonly group: string;
@@ -13,29 +13,29 @@ const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const VERSION = /^v[1-9]\d{0,9}((alpha|beta)[1-9]\d{0,9})?$/;
 const MAX_LENGTH = 400;
 
-/** The text that stands for all resource types. */
+/** Wildcard for all resource types. */
 export const ALL_RESOURCES = "*";
 
-/** The text that stands for all resource types of a group, such as "*.apps". */
+/** Returns the wildcard for all resource types of a group, such as "*.apps". */
 export function wholeGroup(group: string): string {
   return `*.${group}`;
 }
 
-/** True if the text stands for all resource types, "*", or for those of one group, "*.apps". */
+/** True if the text is a wildcard: "*" for all resource types, or "*.apps" for those of one group. */
 export function isResourceWildcard(text: string): boolean {
   return text === ALL_RESOURCES || (text.startsWith("*.") && isGroup(text.slice(2)));
 }
 
 /**
- * Identity of a resource type, as kubectl writes it: "deployments.apps", "pods" for the core group; empty for
- * a message without one. The version is no part of it: every version of a resource serves the same objects.
+ * Returns the identity of a resource type in kubectl's form: "deployments.apps", or "pods" for the core group; empty
+ * for undefined. The version is not part of it, because all versions of a resource serve the same objects.
  */
 export function resourceTypeKey(name: Pick<ResourceType, "group" | "resource"> | undefined): string {
   return name === undefined ? "" : joinParts(name.resource, name.group);
 }
 
 /**
- * The resource type with its version, as kubectl writes it: "deployments.v1.apps", "pods.v1." for the core
+ * Formats a resource type with its version in kubectl's form: "deployments.v1.apps", or "pods.v1." for the core
  * group.
  */
 export function formatResourceType({ group, version, resource }: ResourceTypeName): string {
@@ -43,11 +43,11 @@ export function formatResourceType({ group, version, resource }: ResourceTypeNam
 }
 
 /**
- * Parses kubectl's spelling: "pods", "deployments.apps", "deployments.v1.apps", "pods.v1.". As with kubectl,
- * "pods.v1" is the resource "pods" of a group "v1". The part after the first dot is a version if it looks
- * like one of Kubernetes ("v1", "v1beta1") and another dot follows.
+ * Parses kubectl's form: "pods", "deployments.apps", "deployments.v1.apps", "pods.v1.". As in kubectl, "pods.v1" is the
+ * resource "pods" of a group "v1". The part after the first dot is a version if it has the form of a Kubernetes version
+ * ("v1", "v1beta1") and another dot follows.
  *
- * @returns undefined for other texts, wildcards included.
+ * @returns undefined for other texts and for wildcards
  */
 export function parseResourceType(text: string): ResourceTypeName | undefined {
   if (text.length > MAX_LENGTH) {

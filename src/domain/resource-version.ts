@@ -2,9 +2,8 @@ const DECIMAL = /^(?:0|[1-9]\d{0,38})$/;
 const LIMIT = 1n << 128n;
 
 /**
- * A resource version as a number, where it is one: a decimal integer of up to 128 bits without leading zeros
- * (KEP-5504). Versions of one (group, resource) compare as such numbers. Undefined for any other: a kind that
- * has such versions cannot be ordered by them.
+ * Parses a resource version: a decimal integer of up to 128 bits without leading zeros (KEP-5504). Versions of one
+ * (group, resource) compare as such numbers. Returns undefined for any other text; such versions have no order.
  */
 export function parseResourceVersion(text: string): bigint | undefined {
   if (!DECIMAL.test(text)) {
@@ -14,12 +13,12 @@ export function parseResourceVersion(text: string): bigint | undefined {
   return version < LIMIT ? version : undefined;
 }
 
-/** The greater of two versions. */
+/** Returns the greater of two versions. */
 export function maxVersion(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
-/** The smaller of two versions. */
+/** Returns the smaller of two versions. */
 export function minVersion(a: bigint, b: bigint): bigint {
   return a < b ? a : b;
 }

@@ -17,14 +17,14 @@ import { measureGrowth } from "../support/growth.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** One of each class of characters that a scan may treat alike, and pairs of classes that it may take for one. */
+/** One character of each class that a scan may treat equally, and pairs of classes that it may confuse. */
 const RUNS = [..."a0A9 \n-./:_=+,[<\"'e", "é", "1e", "1.", "a-", "a.", "0/", "-----BEGIN ", "\\", "\ud800"];
-/** A run may count only behind one of these. */
+/** Prefixes: some scans match a run only after one of these. */
 const BEGINNINGS = ["", ":", "[", "1", "1.", "1e", "a", "-----BEGIN ", "<title>", '"errorMsg":"'];
-/** A run that ends so matches no pattern as a whole. */
+/** Suffix with which no pattern matches the whole text. */
 const END = "\u0000x";
 
-/** Regular expressions in the sources, but not those of comments. */
+/** Yields the regular expressions of the sources, except those in comments. */
 function* regularExpressions(): Generator<readonly [source: string, flags: string]> {
   const literal =
     /(?<=(?:[=(,:?&|!]|return)\s*)\/((?:[^/\\\n[*]|\\.|\[(?:[^\]\\\n]|\\.)*\])(?:[^/\\\n[]|\\.|\[(?:[^\]\\\n]|\\.)*\])*)\/([dgimsuvy]*)(?=[.,;) \n])/g;
@@ -56,7 +56,7 @@ const swallow =
 
 const exactly = (text: string): unknown => canonicalize(parseExact(text));
 
-/** Everything that scans texts from outside. */
+/** All functions that scan texts from outside. */
 const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   "a string in JSON": (text) => exactly(JSON.stringify({ data: text })),
   "the beginning of JSON": exactly,
@@ -77,7 +77,7 @@ const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   trimEnd: (text) => trimEnd(text, text.at(-1) ?? ""),
 };
 
-/** The text's beginning and run for which the scan takes more than time in proportion; undefined if there is none. */
+/** Returns a prefix and a run for which the scan takes superlinear time; undefined if there are none. */
 function findSuperlinear(scan: (text: string) => unknown): string | undefined {
   for (const beginning of BEGINNINGS) {
     for (const run of RUNS) {
@@ -93,14 +93,14 @@ function findSuperlinear(scan: (text: string) => unknown): string | undefined {
   return undefined;
 }
 
-describe("time is linear in the length of the input", () => {
+describe("the time is linear in the length of the input", () => {
   it.each(Object.entries(SCANS))("of %s", { timeout: 60_000 }, (_, scan) => {
     expect(findSuperlinear(scan)).toBeUndefined();
   });
 
   it("of each regular expression in the sources and in the contract", { timeout: 60_000 }, () => {
     const all = [...regularExpressions()];
-    // A pattern for literals that finds none proves nothing.
+    // A pattern that finds no literals would prove nothing.
     expect(all.length).toBeGreaterThan(45);
     for (const [source, flags] of all) {
       const regularExpression = new RegExp(source, flags);
@@ -113,7 +113,7 @@ describe("time is linear in the length of the input", () => {
 });
 
 describe("lines of a stream", () => {
-  /** Steps that a stream of `count` one-byte chunks takes: copying what has come before would be more of them. */
+  /** Splits a stream of `count` one-byte chunks. Copying all earlier bytes for each chunk would take quadratic time. */
   async function split(count: number): Promise<string[]> {
     const chunk = Uint8Array.of(0x61);
     const body = (async function* () {
@@ -125,7 +125,7 @@ describe("lines of a stream", () => {
     return Array.fromAsync(splitLines(body, count));
   }
 
-  it("may come byte by byte", async () => {
+  it("take linear time if they arrive byte by byte", async () => {
     expect((await split(100_000))[0]).toHaveLength(100_000);
   });
 });

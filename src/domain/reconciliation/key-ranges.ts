@@ -1,35 +1,35 @@
 import { TerminalError } from "../../lib/errors.ts";
 import { compareKeys } from "../object-key.ts";
 
-/** The inventory is not what the contract says, so nothing can be concluded from it. */
+/** Error for an inventory that violates the contract. Nothing can be concluded from such an inventory. */
 export class BadInventoryError extends TerminalError {
   override readonly name = "BadInventoryError";
   readonly reason = "BadInventory";
 }
 
-/** A range of keys (after, through]; to the end of the key space when it is the last one. */
+/** A range of keys (after, through]; the last range extends to the end of the key space. */
 export interface KeyRange {
-  /** Empty is the beginning. */
+  /** Empty for the beginning of the key space. */
   readonly after: string;
   readonly through: string;
   readonly last: boolean;
 }
 
 /**
- * Collects the ranges of one attempt at an inventory, in any order, and tells when they tile the whole key
- * space. A range that came before is no news; two that overlap never tile, and a gap is only closed by what
- * fills it.
+ * The ranges of one attempt at an inventory, in any order, until they tile the whole key space. A repeated range
+ * changes nothing. Ranges that overlap never tile, and only the missing range closes a gap.
  */
 export class KeyRanges {
   readonly #ranges = new Map<string, KeyRange>();
 
   /**
-   * Takes a range; false when it came before. Throws {@link BadInventoryError} when it is empty, or
-   * contradicts one that came before.
+   * Adds a range. Returns false if the same range was added before.
+   *
+   * @throws BadInventoryError if the range is empty or contradicts an earlier one
    */
   add(range: KeyRange): boolean {
     if (!range.last && compareKeys(range.after, range.through) >= 0) {
-      throw new BadInventoryError(`an empty range of keys: (${range.after}, ${range.through}]`);
+      throw new BadInventoryError(`inventory: key range (${range.after}, ${range.through}] is empty`);
     }
     const known = this.#ranges.get(range.after);
     if (known === undefined) {
@@ -37,12 +37,14 @@ export class KeyRanges {
       return true;
     }
     if (known.last !== range.last || (!range.last && known.through !== range.through)) {
-      throw new BadInventoryError(`two ranges of keys behind ${JSON.stringify(range.after)}`);
+      throw new BadInventoryError(
+        `inventory: two different key ranges begin after ${JSON.stringify(range.after)}`,
+      );
     }
     return false;
   }
 
-  /** Whether the ranges cover each key exactly once. */
+  /** True if the ranges cover each key exactly once. */
   get isTiled(): boolean {
     let count = 0;
     for (let range = this.#ranges.get(""); range !== undefined; range = this.#ranges.get(range.through)) {

@@ -15,7 +15,7 @@ interface Vector {
   readonly canonical: string;
   /** SHA-256 of the canonical text in UTF-8, as hexadecimal digits. */
   readonly sha256: string;
-  /** Whether Postgres's `jsonb` can hold it; it can unless this is false. */
+  /** False if Postgres's `jsonb` cannot hold the text; unset if it can. */
   readonly storable?: boolean;
 }
 
@@ -30,18 +30,18 @@ describe("canonical JSON", () => {
     expect(canonicalize(parseExact(canonical))).toBe(canonical);
   });
 
-  it("keeps what JSON.parse keeps, and is idempotent", () => {
+  it("keeps all values that JSON.parse keeps, and is idempotent", () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const text = canonicalize(parseExact(JSON.stringify(value)));
         expect(canonicalize(parseExact(text))).toBe(text);
-        // -0 is 0, and a double prints otherwise; as values they are the same.
+        // -0 becomes 0, and doubles print differently; the values are equal.
         expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
       }),
     );
   });
 
-  it("prints a number in one way, however it was written", () => {
+  it("prints equal numbers as equal text", () => {
     const decimal = fc.tuple(fc.bigInt(-(10n ** 30n), 10n ** 30n), fc.integer({ min: -40, max: 40 }));
     fc.assert(
       fc.property(decimal, fc.integer({ min: 0, max: 20 }), ([digits, exponent], zeros) => {

@@ -7,7 +7,7 @@ const part = (minLength: number) =>
 const key = fc.record({ namespace: part(0), name: part(1) });
 
 describe("object keys", () => {
-  it("come back from their text", () => {
+  it("are equal after formatting and parsing", () => {
     fc.assert(
       fc.property(key, (k) => {
         expect(parseKey(formatKey(k))).toEqual(k);
@@ -15,11 +15,11 @@ describe("object keys", () => {
     );
   });
 
-  it.each(["", "a", "a/", "a/b/c", "//"])("does not take %j for a key", (text) => {
+  it.each(["", "a", "a/", "a/b/c", "//"])("refuse the text %j", (text) => {
     expect(parseKey(text)).toBeUndefined();
   });
 
-  it("compare by the bytes of namespace, then of name", () => {
+  it("compare by the bytes of the namespace, then of the name", () => {
     fc.assert(
       fc.property(key, key, (a, b) => {
         const expected =
