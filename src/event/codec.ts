@@ -7,7 +7,7 @@ import { expandBatch } from "./compression.ts";
 import { type PackLimits, packBatch } from "./split-batch.ts";
 import { clusterKey } from "./topics.ts";
 
-/** Who says something, as the backend stamps it from the authenticated session. */
+/** Sender of an event. The backend stamps it from the authenticated session. */
 export interface EventIdentity {
   readonly account: string;
   readonly cluster: string;
@@ -15,26 +15,26 @@ export interface EventIdentity {
   readonly epoch: bigint;
 }
 
-/** What an event says, and where in its session's stream. */
+/** Body of an event, and its position in the stream of its session. */
 export interface EventContent {
-  /** 0 for what the backend says itself. */
+  /** 0 for events that the backend creates. */
   readonly sequence: bigint;
   /** Time at which the backend publishes the event. */
   readonly publishTime: Date;
-  /** W3C trace context; unset when it is not traced. */
+  /** W3C trace context; unset if the event is not traced. */
   readonly traceParent?: string;
   readonly body: Event["body"];
 }
 
-/** Puts a body into its envelope, and that into a message of the bus. */
+/** Encodes an event as one message of the bus. */
 export function encodeEvent(identity: EventIdentity, content: EventContent): OutgoingMessage {
   return encodePart(identity, content, { part: 0, parts: 1 });
 }
 
 /**
- * As {@link encodeEvent}, but a batch is compressed where that pays, and travels in as many messages as the bus's
- * limit asks for: the sequence is safe when all of them are. An object that fits into no message travels without
- * its content and with the reason, so that its row is quarantined.
+ * Encodes an event as one or more messages. A batch is compressed if that saves bytes, and split until each message
+ * is within the limit of the bus. The sequence is durable when all of its messages are. An object that fits into no
+ * message is sent without its content and with the reason, so that its row is quarantined.
  */
 export function encodeEventInParts(
   identity: EventIdentity,
@@ -50,7 +50,11 @@ export function encodeEventInParts(
   );
 }
 
-/** Reads a message of the bus, with its batch expanded. Throws `TerminalError` when it is not an Event. */
+/**
+ * Decodes a message of the bus and expands its batch.
+ *
+ * @throws TerminalError if the payload is not an Event
+ */
 export function decodeEvent(payload: Uint8Array): Event {
   try {
     const event = fromBinary(EventSchema, payload);
@@ -90,7 +94,7 @@ function encodePart(
   };
 }
 
-/** The name of a body's field in the contract, such as "compressed_batch". */
+/** Returns the name of a body's field in the contract, such as "compressed_batch". */
 function toFieldName(localName: string): string {
   return EventSchema.field[localName as keyof typeof EventSchema.field]?.name ?? "";
 }

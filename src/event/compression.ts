@@ -4,19 +4,19 @@ import { type Batch, BatchSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts
 import { type CompressedBatch, CompressedBatchSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
 
-/** Below this the frame's own bytes and the work outweigh what is saved. */
+/** Smallest batch that is compressed, in bytes: below it the frame and the work cost more than compression saves. */
 const MIN_BYTES = 1024;
 
-/** A batch that does not become smaller than this share travels as it is. */
+/** Largest share of its size that a compressed batch may have. Otherwise the batch is sent uncompressed. */
 const MAX_SHARE = 0.9;
 
-/** The contract's limit; what claims to be more is not expanded. */
+/** The contract's limit. A batch that declares more bytes is not expanded. */
 const MAX_UNCOMPRESSED_BYTES = 64 * 1024 * 1024;
 
-/** The quickest level: manifests come down to about a tenth at 300 MB/s and more; higher levels win little. */
+/** The fastest level: it compresses manifests to about a tenth at 300 MB/s or more. Higher levels save little more. */
 const params = { [constants.ZSTD_c_compressionLevel]: 1 };
 
-/** Compresses the bytes of a batch; undefined when that does not pay. */
+/** Compresses the bytes of a batch. Returns undefined if that does not save enough. */
 export function compressBatch(bytes: Uint8Array): CompressedBatch | undefined {
   if (bytes.byteLength < MIN_BYTES) {
     return undefined;
@@ -27,11 +27,15 @@ export function compressBatch(bytes: Uint8Array): CompressedBatch | undefined {
     : create(CompressedBatchSchema, { zstd, uncompressedBytes: bytes.byteLength });
 }
 
-/** Reads a compressed batch. Throws `TerminalError` when it is not what it says, before it takes more memory than that. */
+/**
+ * Expands a compressed batch. It never takes more memory than the declared size.
+ *
+ * @throws TerminalError if the declared size is wrong or above the limit
+ */
 export function expandBatch({ zstd, uncompressedBytes }: CompressedBatch): Batch {
   if (uncompressedBytes > MAX_UNCOMPRESSED_BYTES) {
     throw new TerminalError(
-      `a compressed batch of ${uncompressedBytes} bytes: at most ${MAX_UNCOMPRESSED_BYTES} are allowed`,
+      `compressed batch: expected at most ${MAX_UNCOMPRESSED_BYTES} uncompressed bytes, found ${uncompressedBytes}`,
     );
   }
   const { buffer, byteOffset, byteLength } = zstdDecompressSync(zstd, {
@@ -40,7 +44,7 @@ export function expandBatch({ zstd, uncompressedBytes }: CompressedBatch): Batch
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
   if (bytes.byteLength !== uncompressedBytes) {
     throw new TerminalError(
-      `a compressed batch holds ${bytes.byteLength} bytes: it was announced with ${uncompressedBytes}`,
+      `compressed batch: expected ${uncompressedBytes} uncompressed bytes, found ${bytes.byteLength}`,
     );
   }
   return fromBinary(BatchSchema, bytes);

@@ -5,54 +5,61 @@ import { NotFoundError, RetryableError } from "../lib/errors.ts";
 import { type DeadLetter, fromDeadLetter } from "./dead-letter.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
 
-/** A dead letter where it is kept. */
+/** A dead letter in the dead-letter topic. */
 export interface StoredDeadLetter extends DeadLetter {
-  /** Its position in the dead-letter topic. */
+  /** Position in the dead-letter topic. */
   readonly id: string;
-  /** Forgets it. */
+  /** Removes it from the topic. */
   acknowledge(): Promise<void>;
 }
 
-/** The dead letters of a bus, for people to decide about. */
+/** The dead letters of a bus. An operator retries or drops them. */
 export interface DeadLetterQueue {
   /**
-   * Those that there are now, the oldest first. Meanwhile nobody else gets them; all that was not acknowledged is there
-   * again afterwards. Throws {@link DeadLettersLockedError} at the end when not all have come.
+   * Yields the current dead letters, the oldest first. No other reader receives them meanwhile. Unacknowledged dead
+   * letters are available again afterwards.
+   *
+   * @throws DeadLettersLockedError at the end if some did not arrive
    */
   read(signal: AbortSignal): AsyncIterable<StoredDeadLetter>;
   /**
-   * Publishes letters as they were before they died, and forgets each once it is stored. Whether its statement is still
-   * of value, the rule decides. Yields what was done; throws `NotFoundError` for the rest.
+   * Publishes the original messages, and removes each dead letter when its message is stored. Retrying an old message
+   * is safe: the write rule decides if it still applies. Yields the retried dead letters.
+   *
+   * @throws NotFoundError for IDs without a dead letter, after the others
    */
   retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
-  /** Forgets letters. Yields what was done; throws `NotFoundError` for the rest. */
+  /**
+   * Removes dead letters. Yields the removed ones.
+   *
+   * @throws NotFoundError for IDs without a dead letter, after the others
+   */
   drop(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
 }
 
-/** Somebody else reads some of the letters. */
+/** Error while another consumer holds some of the dead letters. */
 export class DeadLettersLockedError extends RetryableError {
   override readonly name = "DeadLettersLockedError";
 }
 
-/** What it takes to get at dead letters. */
 export interface DeadLetterQueueOptions {
   readonly bus: Bus;
   readonly clock: Clock;
-  /** How many letters there are. */
+  /** Counts the dead letters. */
   readonly count: (signal: AbortSignal) => Promise<number>;
 }
 
-/** How long the next letter may take, in milliseconds. */
+/** Longest wait for the next dead letter, in milliseconds. */
 const QUIET_MS = 5_000;
 
-/** Most letters here that nobody has looked at yet. */
+/** Highest number of received dead letters that were not yielded yet. */
 const MAX_PREFETCHED = 16;
 
 /**
- * Reads by a consumer of the subscription that keeps the letters, and leaves what it only looks at unacknowledged. So it
- * works on any bus, and what is acknowledged is exactly one message; Pulsar's admin API can look at messages as well, but
- * neither forgets a single one nor gives properties back as they were. The bus does not say where its messages end: they
- * are counted first.
+ * Opens the dead letters of a bus. It reads with a consumer of the subscription that keeps them, and acknowledges only
+ * the dead letters that it retries or drops. This works on any bus and acknowledges exactly one message. Pulsar's admin
+ * API can read messages too, but it can neither remove a single one nor return properties unchanged. The dead letters
+ * are counted first, because the bus does not report the end of its messages.
  */
 export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOptions): DeadLetterQueue {
   const read = async function* (signal: AbortSignal): AsyncGenerator<StoredDeadLetter, void, undefined> {
@@ -71,7 +78,7 @@ export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOpti
         const delivery = await takeOne(signal, clock, consumer);
         if (delivery === undefined) {
           throw new DeadLettersLockedError(
-            `${letters - index} of ${letters} dead letters did not come within ${QUIET_MS} ms: another command has them; try again`,
+            `dead letters: ${letters - index} of ${letters} did not arrive within ${QUIET_MS} ms; retry when no other command reads them`,
           );
         }
         yield { ...fromDeadLetter(delivery), id: delivery.messageId, acknowledge: delivery.acknowledge };
@@ -116,7 +123,7 @@ export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOpti
   };
 }
 
-/** The next delivery; undefined when none has come in time. */
+/** Returns the next delivery, or undefined if none arrives within {@link QUIET_MS}. */
 async function takeOne(signal: AbortSignal, clock: Clock, consumer: Consumer): Promise<Delivery | undefined> {
   const take = async (until: AbortSignal): Promise<Delivery | undefined> => {
     for await (const delivery of consumer.deliveries(until)) {

@@ -1,14 +1,14 @@
 import type { Delivery, OutgoingMessage } from "../bus/bus.ts";
 
-/** A message that could not be applied, and what is known about it. */
+/** A message that could not be applied, with the reason and its origin. */
 export interface DeadLetter {
-  /** As it was before. */
+  /** The original message. */
   readonly message: OutgoingMessage;
-  /** Why it could not be applied. */
+  /** Reason why it could not be applied. */
   readonly reason: string;
-  /** Where it stood in the topic that it came from. */
+  /** Position in the topic from which it was delivered. */
   readonly sourcePosition: string;
-  /** Deliveries before the one that failed. */
+  /** Number of deliveries before the failed one. */
   readonly redeliveryCount: number;
 }
 
@@ -16,7 +16,7 @@ const REASON = "dead-letter-reason";
 const SOURCE_POSITION = "source-position";
 const REDELIVERY_COUNT = "redelivery-count";
 
-/** The message that goes to the dead-letter topic: the delivery as it came, and why it could not be applied. */
+/** Creates the message for the dead-letter topic: the unchanged delivery, with the reason in its properties. */
 export function toDeadLetter(delivery: Delivery, reason: string): OutgoingMessage {
   return {
     key: delivery.key,
@@ -30,7 +30,7 @@ export function toDeadLetter(delivery: Delivery, reason: string): OutgoingMessag
   };
 }
 
-/** Reads what {@link toDeadLetter} made. */
+/** Reads a message of {@link toDeadLetter}. */
 export function fromDeadLetter({ key, payload, properties }: OutgoingMessage): DeadLetter {
   const {
     [REASON]: reason = "",

@@ -2,29 +2,29 @@ import type { BrokerLimits } from "../bus/pulsar/admin/pulsar-admin.ts";
 import type { Topology } from "../bus/pulsar/topology/topology.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
 
-/** What of it an operator decides. */
+/** Settings of the topology that an operator chooses. */
 export interface TopologyOptions {
-  /** Of the events topic, for its life: a key's partition follows from their count. */
+  /** Number of partitions of the events topic. It can never change, because a key's partition depends on it. */
   readonly partitions: number;
-  /** Most that each partition may hold unapplied, and the dead letters; what would go beyond it is refused. */
+  /** Backlog quota of each partition and of the dead-letter topic; publishes beyond it are rejected. */
   readonly backlogBytes: number;
-  /** How long events are kept after they were applied; unset: not at all. */
+  /** Retention of events after they were applied; unset: none. */
   readonly eventRetentionMs: number | undefined;
-  /** How long dead letters are kept. */
+  /** Retention of dead letters. */
   readonly deadLetterRetentionMs: number;
   readonly limits: Partial<BrokerLimits>;
 }
 
-/** Runs end sooner than this, and then nobody wants their answers any more. */
+/** Runs end sooner than this, and no backend needs the answers of an ended run. */
 const REPLY_TTL_S = 60 * 60;
 const REPLY_SUBSCRIPTION_EXPIRATION_MIN = 60;
 const INACTIVE_REPLY_TOPIC_S = 10 * 60;
 const REPLY_BACKLOG_BYTES = 1024 ** 3;
 
 /**
- * What Evenkeel wants of Pulsar. In `main` nothing is ever given up: it waits for an ingester until the quota refuses more,
- * and publishers wait with it. In `replies` everything passes: topics come and go with backends, and an answer that is not
- * read makes way rather than hold up the ingester that gives it.
+ * Returns the topology that Evenkeel needs on Pulsar. In `main` no message is lost: messages wait for an ingester, and
+ * at the quota the broker rejects more, so publishers wait too. In `replies` messages are temporary: topics exist as
+ * long as their backends, and an answer that is not read expires, so it does not block the ingester that publishes it.
  */
 export function createTopology(options: TopologyOptions): Topology {
   const { partitions, backlogBytes, eventRetentionMs, deadLetterRetentionMs, limits } = options;

@@ -11,26 +11,29 @@ import { formatKey } from "../domain/object-key.ts";
 import { TerminalError } from "../lib/errors.ts";
 import { compressBatch } from "./compression.ts";
 
-/** How a bus wants its batches. */
+/** Requirements of a bus for batches. */
 export interface PackLimits {
   /** Largest payload of a message, in bytes. */
   readonly maxMessageBytes: number;
-  /** Bytes cost more than the work of compressing them. */
+  /** True if bytes cost more than the work of compressing them. */
   readonly compress: boolean;
 }
 
-/** Most that the envelope takes: account, cluster and its uid, trace context, numbers. */
+/** Largest envelope, in bytes: account, cluster and its uid, trace context, numbers. */
 const ENVELOPE_BYTES = 1024;
 
-/** Most that an item takes besides its content, by the contract's limits on names, versions and reasons. */
+/** Largest item without its content, in bytes, by the contract's limits on names, versions and reasons. */
 const ITEM_BYTES = 2048;
 
-/** Largest message that an object needs: the contract lets its content have 4 MiB. */
+/** Largest message that one object needs, in bytes: its content has at most `MAX_CONTENT_BYTES`. */
 export const LARGEST_MESSAGE_BYTES = MAX_CONTENT_BYTES + ENVELOPE_BYTES + ITEM_BYTES;
 
 /**
- * Cuts a batch into bodies of events that fit into the bus's messages: halved until each part fits. What one
- * object says stays in one part, the last of it. An object that does not fit alone loses its content and says so.
+ * Splits a batch into bodies of events that fit into the bus's messages: it halves the items until each part fits.
+ * Of several items about one object only the last is kept. An object that does not fit alone is sent without content
+ * and with a quarantine reason.
+ *
+ * @throws TerminalError if a batch without items or an item without content is too large
  */
 export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
   const whole = toFittingBody(batch, limits);
@@ -40,7 +43,7 @@ export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
   const items = latestPerObject(batch.items);
   const [first] = items;
   if (first === undefined) {
-    throw new TerminalError(`a batch without items takes ${whole.bytes} bytes`);
+    throw new TerminalError(`batch without items: ${whole.bytes} bytes do not fit into a message of the bus`);
   }
   if (items.length === 1) {
     const { body, bytes } = toFittingBody(
@@ -48,7 +51,7 @@ export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
       limits,
     );
     if (body === undefined) {
-      throw new TerminalError(`an item without content takes ${bytes} bytes`);
+      throw new TerminalError(`item without content: ${bytes} bytes do not fit into a message of the bus`);
     }
     return [body];
   }
@@ -58,7 +61,7 @@ export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
   );
 }
 
-/** The body, unless it is too large; and how large it is. */
+/** Returns the size of the body, and the body unless it is too large. */
 function toFittingBody(
   batch: Batch,
   { maxMessageBytes, compress }: PackLimits,
@@ -80,7 +83,7 @@ function toFittingBody(
   return { bytes: size, body };
 }
 
-/** A bound that costs no encoding. */
+/** Returns an upper bound of the size, without encoding the batch. */
 function sizeAtMost({ items, chunk }: Batch): number {
   const contents = items.reduce(
     (sum, { message }) => sum + (message.case === "putObject" ? message.value.content.byteLength : 0),
@@ -89,7 +92,7 @@ function sizeAtMost({ items, chunk }: Batch): number {
   return ENVELOPE_BYTES + contents + (items.length + (chunk === undefined ? 0 : 1)) * ITEM_BYTES;
 }
 
-/** Of two statements about an object the later one counts; in two parts, a redelivery could turn them round. */
+/** Keeps the last item of each object. In two parts, a redelivery could reverse the order of two items. */
 function latestPerObject(items: readonly BatchItem[]): BatchItem[] {
   const latest = new Map<string, BatchItem>();
   for (const item of items) {
@@ -104,10 +107,10 @@ function withItems(batch: Batch, items: BatchItem[]): Batch {
 
 function withoutContent({ message }: BatchItem, bytes: number, { maxMessageBytes }: PackLimits): BatchItem {
   if (message.case !== "putObject") {
-    throw new TerminalError(`an item without content takes ${bytes} bytes`);
+    throw new TerminalError(`item without content: ${bytes} bytes do not fit into a message of the bus`);
   }
   const { content } = message.value;
-  const quarantineReason = `its content of ${content.byteLength} bytes makes a message of ${bytes} bytes; the bus takes at most ${maxMessageBytes}`;
+  const quarantineReason = `content of ${content.byteLength} bytes needs a message of ${bytes} bytes; the bus accepts at most ${maxMessageBytes}`;
   const value = { ...message.value, content: new Uint8Array(), quarantineReason };
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }

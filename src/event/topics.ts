@@ -1,29 +1,29 @@
-/** Names of topics as "namespace/topic", below whatever tenant an adapter puts them in. */
+/** Names of topics as "namespace/topic". The adapter adds the tenant. */
 export const TOPICS = {
-  /** Everything that agents say, and requests for runs. Key: the cluster. */
+  /** Messages of agents, and requests for runs. Key: the cluster. */
   events: "main/events",
   /** Messages that no ingester can apply, with the reason as a property. */
   deadLetter: "main/dead-letter",
 } as const;
 
 /**
- * The topic on which one backend reads answers to the runs of its sessions. In a namespace of its own, where what
- * nobody reads any more soon expires.
+ * Returns the topic on which one backend reads answers to the runs of its sessions. Reply topics have their own
+ * namespace, because unread answers expire soon.
  */
 export function replyTopic(backendId: string): string {
   return `replies/${backendId}`;
 }
 
-/** The subscription that ingesters share. */
+/** Subscription that all ingesters share. */
 export const INGESTER_SUBSCRIPTION = "ingester";
 
-/** The subscription that a backend has on its own reply topic. */
+/** Subscription of a backend on its own reply topic. */
 export const BACKEND_SUBSCRIPTION = "backend";
 
-/** The subscription that keeps dead letters until somebody has looked at them. */
+/** Subscription that keeps dead letters until an operator retries or drops them. */
 export const DEAD_LETTER_SUBSCRIPTION = "evenkeel";
 
-/** The bus key of a cluster. JSON, so that no two pairs of account and cluster have the same. */
+/** Returns the bus key of a cluster. JSON, because every pair of account and cluster must have its own key. */
 export function clusterKey(account: string, cluster: string): string {
   return JSON.stringify([account, cluster]);
 }

@@ -18,28 +18,27 @@ import {
 import { toMessage } from "../lib/errors.ts";
 import type { Tracer } from "../lib/tracer.ts";
 
-/** Where traces go, and how many. */
 export interface TracerOptions {
   /** Name of the program. */
   readonly service: string;
   readonly version: string;
-  /** Share of the traces that are begun here which are recorded, from 0 to 1. A trace that was begun elsewhere goes on. */
+  /** Recorded share of the traces that begin here, from 0 to 1. Traces from elsewhere keep their sampling decision. */
   readonly ratio: number;
   readonly exporter: SpanExporter;
 }
 
-/** A tracer that sends what it records. */
+/** A tracer that exports its spans. */
 export interface ExportingTracer extends Tracer, AsyncDisposable {
-  /** Sends what it has. */
+  /** Exports the spans that are not exported yet. */
   flush(): Promise<void>;
 }
 
-/** Sends spans by OTLP over HTTP to a collector's URL, such as `http://127.0.0.1:4318/v1/traces`. */
+/** Creates an exporter of spans by OTLP over HTTP to a collector's URL, such as `http://127.0.0.1:4318/v1/traces`. */
 export function createOtlpExporter(url: string): SpanExporter {
   return new OTLPTraceExporter({ url });
 }
 
-/** Records spans with OpenTelemetry. Disposing it sends what it still has. */
+/** Creates a tracer that records spans with OpenTelemetry. Disposal exports the remaining spans. */
 export function createOtlpTracer({ service, version, ratio, exporter }: TracerOptions): ExportingTracer {
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ "service.name": service, "service.version": version }),
@@ -66,7 +65,7 @@ export function createOtlpTracer({ service, version, ratio, exporter }: TracerOp
     },
     flush: () => provider.forceFlush(),
     async [Symbol.asyncDispose]() {
-      // A collector that is gone takes the last spans with it; the program ends all the same.
+      // If the collector is gone, the last spans are lost. That must not keep the program from ending.
       await provider.shutdown().catch(() => {});
     },
   };
@@ -74,7 +73,7 @@ export function createOtlpTracer({ service, version, ratio, exporter }: TracerOp
 
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** Reads a `traceparent` (W3C Trace Context, level 1); what is none begins a trace of its own. */
+/** Parses a `traceparent` (W3C Trace Context, level 1). Any other text begins a new trace. */
 function toContext(traceParent: string): Context {
   const [, traceId, spanId, flags] = TRACE_PARENT.exec(traceParent) ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) {
@@ -84,7 +83,7 @@ function toContext(traceParent: string): Context {
   return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
 }
 
-/** A trace that is not recorded goes on unrecorded, so its context travels too. */
+/** Formats the `traceparent` of a span, also of an unrecorded one: its trace must stay unrecorded in other programs. */
 function toTraceParent({ traceId, spanId, traceFlags }: SpanContext): string {
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, "0")}`;
 }

@@ -4,14 +4,14 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { Metrics } from "../lib/metrics.ts";
 
-/** Metrics that Prometheus reads. */
+/** Metrics for Prometheus. */
 export interface PrometheusMetrics {
   readonly metrics: Metrics;
   /** Answers a scrape, in Prometheus' text format. */
   handle(request: IncomingMessage, response: ServerResponse): void;
 }
 
-/** Keeps metrics with OpenTelemetry, for Prometheus to read. */
+/** Creates metrics with OpenTelemetry that Prometheus scrapes. */
 export function createPrometheusMetrics(service: string, version: string): PrometheusMetrics {
   const exporter = new PrometheusExporter({
     preventServerStart: true,
@@ -27,7 +27,7 @@ export function createPrometheusMetrics(service: string, version: string): Prome
     metrics: {
       counter(name, description) {
         const counter = meter.createCounter(name, { description });
-        // A counter that nothing has happened to is 0, and not missing: an alert on its rate needs that.
+        // An unused counter must be 0, not absent: an alert on its rate needs a series.
         counter.add(0);
         return { add: (count, labels) => counter.add(count, labels) };
       },

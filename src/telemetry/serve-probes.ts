@@ -5,18 +5,17 @@ import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import { listen, toAuthority } from "../rpc/server/listen.ts";
 
-/** Something that a program needs to be of use. */
+/** Check of one dependency of a program. */
 export interface ReadinessCheck {
-  /** What it is, for people: "database". */
+  /** Name of the dependency, such as "database". */
   readonly name: string;
-  /** Resolves when it can be used; rejects with the reason why not. */
+  /** Resolves if the dependency is available; rejects with the reason if it is not. */
   check(signal: AbortSignal): Promise<void>;
 }
 
-/** What to serve, and where. */
 export interface ProbeOptions {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0: any free port. */
   readonly port: number;
   readonly checks: readonly ReadinessCheck[];
   /** Answers `/metrics`. */
@@ -24,19 +23,19 @@ export interface ProbeOptions {
   readonly clock: Clock;
 }
 
-/** A port for those who watch a program. */
+/** Server for the probes of an orchestrator and the scrapes of Prometheus. */
 export interface ProbeServer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Kubernetes gives a probe one second unless told otherwise. */
+/** Timeout of all checks. Kubernetes' default timeout of a probe is one second. */
 const CHECK_TIMEOUT_MS = 900;
 
 /**
- * Serves `/livez` (the process answers), `/readyz` (all that it needs can be used; 503 names what cannot) and
- * `/metrics` (Prometheus), as text, without authentication: nothing here tells of any account.
+ * Serves `/livez` (the process answers), `/readyz` (all dependencies are available; 503 names those that are not) and
+ * `/metrics` (Prometheus), as text. No authentication: the answers contain no data of any account.
  *
- * @throws ConfigError when the port cannot be listened on.
+ * @throws ConfigError if the server cannot listen on the port
  */
 export async function serveProbes(signal: AbortSignal, options: ProbeOptions): Promise<ProbeServer> {
   const server = createServer((request, response) => {
@@ -76,7 +75,7 @@ async function answer(
     case "/metrics":
       return options.metrics(request, response);
     default:
-      return respond(response, 404, "/livez, /readyz and /metrics are here\n");
+      return respond(response, 404, "not found: use /livez, /readyz or /metrics\n");
   }
 }
 

@@ -144,7 +144,7 @@ describeWithKube("a fleet", (controlPlane) => {
             return head;
           });
           expect(shown).toMatch(
-            /content of 1\d{6} bytes makes a message of \d+ bytes; the bus takes at most 761856/,
+            /content of 1\d{6} bytes needs a message of \d+ bytes; the bus accepts at most 761856/,
           );
           await kube.send("DELETE", `${path}/huge`);
           await eventually("the copy to be true", isTrue);

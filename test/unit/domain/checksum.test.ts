@@ -6,7 +6,7 @@ describe("checksums", () => {
     expect(Buffer.from(checksumOf(Buffer.from("abc"))).toString("hex")).toMatch(/^ba7816bf8f01cfea/);
   });
 
-  it("that are empty equal nothing", () => {
+  it("equal nothing if they are empty", () => {
     expect(sameChecksum(new Uint8Array(), new Uint8Array())).toBe(false);
     expect(sameChecksum(checksumOf(Buffer.from("a")), checksumOf(Buffer.from("a")))).toBe(true);
   });

@@ -9,7 +9,7 @@ import { TerminalError } from "../../../src/lib/errors.ts";
 const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 2n ** 63n - 1n };
 
 describe("the codec of events", () => {
-  it("gives back what was put in, also the largest numbers", () => {
+  it("decodes an event to its original values, also the largest numbers", () => {
     const value = create(ScopeDeclaredSchema, { generation: 3n });
     const time = new Date("2026-01-01T00:00:00.123Z");
     const { payload } = encodeEvent(identity, {
@@ -25,7 +25,7 @@ describe("the codec of events", () => {
     });
   });
 
-  it("repeats for people, in properties, what the payload says", () => {
+  it("repeats the fields of the envelope in properties, for operators", () => {
     const value = create(ScopeDeclaredSchema);
     const { key, properties } = encodeEvent(identity, {
       sequence: 12n,
@@ -43,7 +43,7 @@ describe("the codec of events", () => {
   });
 
   it.each([
-    ["bytes that are none", Uint8Array.from([255, 255, 255])],
+    ["bytes that are not Protobuf", Uint8Array.from([255, 255, 255])],
     [
       "a message that was cut off",
       encodeEvent(identity, {
@@ -52,13 +52,13 @@ describe("the codec of events", () => {
         body: { case: undefined },
       }).payload.slice(0, 9),
     ],
-  ])("refuses %s for good", (_, payload) => {
+  ])("refuses %s with a TerminalError", (_, payload) => {
     expect(() => decodeEvent(payload)).toThrow(TerminalError);
   });
 });
 
 describe("topics and keys", () => {
-  it("give no two pairs of account and cluster the same key", () => {
+  it("differ for different pairs of account and cluster", () => {
     const text = fc.string({
       unit: fc.constantFrom("a", "b", '"', ",", "[", "]", "\\", "/", " ", "\u0000", "ü"),
     });
@@ -71,7 +71,7 @@ describe("topics and keys", () => {
     );
   });
 
-  it("keep backends' answers apart, from each other and from the rest", () => {
+  it("separate the answers of each backend from those of others and from events", () => {
     const topics = [TOPICS.events, TOPICS.deadLetter, replyTopic("a"), replyTopic("b")];
     expect(new Set(topics).size).toBe(topics.length);
   });

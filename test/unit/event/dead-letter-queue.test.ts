@@ -53,7 +53,7 @@ describe("dead letters", () => {
   const join = (topic: string, subscription: string): Promise<Consumer> =>
     bus.subscribe(signal, { topic, subscription, maxUnacknowledged: 10, maxPrefetched: 10 });
 
-  it("are read as often as anybody likes, the oldest first", async () => {
+  it("can be read repeatedly, the oldest first", async () => {
     expect(await reasons()).toEqual(["cannot store a", "cannot store b", "cannot store c"]);
     const [letter] = await read();
     expect(letter).toMatchObject({
@@ -64,7 +64,7 @@ describe("dead letters", () => {
     });
   });
 
-  it("are left alone by who stops reading early", async () => {
+  it("stay in the topic if the reader stops early", async () => {
     for await (const letter of letters.read(signal)) {
       expect(letter.reason).toBe("cannot store a");
       break;
@@ -72,12 +72,12 @@ describe("dead letters", () => {
     expect(await reasons()).toHaveLength(3);
   });
 
-  it("are none when there are none", async () => {
+  it("are an empty list if there are none", async () => {
     kept = 0;
     expect(await read()).toEqual([]);
   });
 
-  it("are dropped one by one, and no other", async () => {
+  it("are dropped one by one, without the others", async () => {
     const id = await idOf("cannot store b");
     const dropped = await Array.fromAsync(letters.drop(signal, [id]));
     expect(dropped.map((letter) => letter.id)).toEqual([id]);
@@ -85,7 +85,7 @@ describe("dead letters", () => {
     expect(await reasons()).toEqual(["cannot store a", "cannot store c"]);
   });
 
-  it("go back among the events as they were, and are gone then", async () => {
+  it("are published unchanged on the events topic by a retry, and then removed", async () => {
     const ids = [await idOf("cannot store c"), await idOf("cannot store a")];
     expect(await Array.fromAsync(letters.retry(signal, ids))).toHaveLength(2);
     kept = 1;
@@ -95,14 +95,14 @@ describe("dead letters", () => {
     expect([event.key, event.payload, event.properties]).toEqual(Object.values(original));
   });
 
-  it("stay when the bus does not take them back", async () => {
+  it("stay if the publish of a retry fails", async () => {
     refuse = (topic) => topic === TOPICS.events;
     const id = await idOf("cannot store a");
     await expect(Array.fromAsync(letters.retry(signal, [id]))).rejects.toThrow("refused");
     expect(await reasons()).toHaveLength(3);
   });
 
-  it("that are not there are named, after the others were done", async () => {
+  it("are named in an error if they do not exist, after the others were handled", async () => {
     const id = await idOf("cannot store a");
     const dropped: string[] = [];
     const dropping = (async () => {
@@ -111,11 +111,11 @@ describe("dead letters", () => {
       }
     })();
     await expect(dropping).rejects.toThrow(NotFoundError);
-    await expect(dropping).rejects.toThrow('no dead letter "nowhere"');
+    await expect(dropping).rejects.toThrow('no dead letter "nowhere"; list them with "evenkeel dlq list"');
     expect(dropped).toEqual([id]);
   });
 
-  it("that somebody else has are counted, after those that came", async () => {
+  it("are counted in an error if another consumer holds them, after those that arrived", async () => {
     const other = await join(TOPICS.deadLetter, DEAD_LETTER_SUBSCRIPTION);
     const held = other.deliveries(signal)[Symbol.asyncIterator]();
     await held.next();
@@ -128,12 +128,12 @@ describe("dead letters", () => {
     const refused = expect(reading).rejects.toThrow(DeadLettersLockedError);
     await clock.advance(5000);
     await refused;
-    await expect(reading).rejects.toThrow("3 of 3 dead letters did not come");
+    await expect(reading).rejects.toThrow("dead letters: 3 of 3 did not arrive within 5000 ms");
     await other.close();
     expect(await reasons()).toHaveLength(3);
   });
 
-  it("end with the signal", async () => {
+  it("end when the signal aborts", async () => {
     const stop = new AbortController();
     kept = 4;
     const reading = Array.fromAsync(letters.read(stop.signal));
@@ -145,7 +145,7 @@ describe("dead letters", () => {
 });
 
 describe("fromDeadLetter", () => {
-  it("makes do with a message that somebody else put there", () => {
+  it("reads a message that another program published", () => {
     expect(fromDeadLetter({ key: "k", payload: Uint8Array.of(1) })).toEqual({
       message: { key: "k", payload: Uint8Array.of(1), properties: {} },
       reason: "",

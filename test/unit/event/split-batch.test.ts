@@ -9,7 +9,7 @@ import { batch, put, remove } from "../../support/store/messages.ts";
 
 const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 7n };
 
-/** What comes out at the other end, part by part. */
+/** Sends a batch over a bus with these limits, and returns the received parts. */
 function transport(value: Batch, limits: { maxMessageBytes: number; compress: boolean }) {
   const content = { sequence: 5n, publishTime: new Date(0), body: { case: "batch", value } as const };
   const messages = encodeEventInParts(identity, content, limits);
@@ -35,14 +35,14 @@ function noise(length: number, seed: number): string {
 }
 
 describe("a batch on the bus", () => {
-  it("travels whole when it fits, with all that it says", () => {
+  it("is one unchanged message if it fits", () => {
     const value = batch([put("a/x", { observed: 10 }), remove("a/y", 11)]);
     const { events, batches } = transport(value, { maxMessageBytes: 100_000, compress: true });
     expect(isOnly(batches, value)).toBe(true);
     expect(events[0]).toMatchObject({ sequence: 5n, part: 0, parts: 0 });
   });
 
-  it("is compressed where bytes cost, and where that pays", () => {
+  it("is compressed if the bus asks for it and it saves bytes", () => {
     const text = batch([put("a/x", { observed: 10, content: JSON.stringify("abc ".repeat(5_000)) })]);
     const limits = { maxMessageBytes: 100_000, compress: true };
     const { messages, batches } = transport(text, limits);
@@ -56,7 +56,7 @@ describe("a batch on the bus", () => {
     expect(transport(random, limits).messages[0]?.payload.byteLength).toBeLessThan(5_500);
   });
 
-  it("travels in parts above the limit, each below it, nothing lost and nothing twice", () => {
+  it("is split above the limit: each part fits, no item is lost and none is duplicated", () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat(20), fc.nat(6_000)), { minLength: 1, maxLength: 30 }),
@@ -89,7 +89,7 @@ describe("a batch on the bus", () => {
     );
   });
 
-  it("leaves an object's content behind that fits into no message, and says why", () => {
+  it("omits the content of an object that fits into no message, with the reason", () => {
     const items = [
       put("a/huge", { observed: 10, content: noise(9_000, 1) }),
       put("a/small", { observed: 10 }),
@@ -123,11 +123,11 @@ describe("a compressed batch", () => {
   };
 
   it.each([
-    ["that is larger than it says", { uncompressedBytes: 100 }],
-    ["that is smaller than it says", { uncompressedBytes: 30_000 }],
-    ["that says too much", { uncompressedBytes: 2 ** 31 }],
-    ["that is none", { zstd: Uint8Array.of(1, 2, 3) }],
-  ])("%s is refused for good", (_, change) => {
+    ["that is larger than declared", { uncompressedBytes: 100 }],
+    ["that is smaller than declared", { uncompressedBytes: 30_000 }],
+    ["that declares more than the limit", { uncompressedBytes: 2 ** 31 }],
+    ["that is not zstd", { zstd: Uint8Array.of(1, 2, 3) }],
+  ])("%s is refused with a TerminalError", (_, change) => {
     expect(() => decodeEvent(compressed(change))).toThrow(TerminalError);
   });
 });

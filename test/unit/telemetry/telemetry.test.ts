@@ -24,7 +24,7 @@ describe("the probes' port", () => {
   };
   const fine: ReadinessCheck = { name: "database", check: async () => {} };
 
-  it("says that the process lives whatever it waits for, and that it is ready when it has all", async () => {
+  it("reports live while dependencies are missing, and ready when all are available", async () => {
     let isThere = false;
     const bus: ReadinessCheck = {
       name: "bus",
@@ -45,15 +45,15 @@ describe("the probes' port", () => {
     expect((await get("/")).status).toBe(404);
   });
 
-  it("does not wait longer than a probe does", async () => {
+  it("answers before the probe's timeout", async () => {
     const { get } = await serve([{ name: "bus", check: () => new Promise(() => {}) }]);
     expect(await get("/readyz")).toEqual({ status: 503, text: "[-] bus: deadline of 900 ms passed\n" });
   });
 
-  it("gives metrics as Prometheus reads them, counters at 0 included", async () => {
+  it("returns metrics in Prometheus' text format, including counters at 0", async () => {
     const { get, metrics } = await serve([]);
     metrics.counter("evenkeel_quiet_total", "Never");
-    metrics.counter("evenkeel_things_total", "Things").add(3, { kind: "a" });
+    metrics.counter("evenkeel_things_total", "Things").add(3, { type: "a" });
     metrics.observedCounter("evenkeel_kept_total", "Kept elsewhere", () => 11);
     metrics.gauge("evenkeel_level", "A level", () => 7);
     metrics.histogram("evenkeel_wait_seconds", "A wait", [0.1, 1]).record(0.5);
@@ -62,7 +62,7 @@ describe("the probes' port", () => {
     const lines = text.split("\n");
     expect(lines).toContain("# HELP evenkeel_things_total Things");
     expect(lines).toContain("# TYPE evenkeel_things_total counter");
-    expect(lines).toContain('evenkeel_things_total{kind="a"} 3');
+    expect(lines).toContain('evenkeel_things_total{type="a"} 3');
     expect(lines).toContain("evenkeel_quiet_total 0");
     expect(lines).toContain("evenkeel_kept_total 11");
     expect(lines).toContain("evenkeel_level 7");
@@ -75,7 +75,7 @@ describe("the probes' port", () => {
 describe("the tracer", () => {
   const TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-  it("goes on with a trace from elsewhere, and hands it further", async () => {
+  it("continues a trace from elsewhere, and passes it on", async () => {
     const exporter = new InMemorySpanExporter();
     const kept: ReturnType<typeof exporter.getFinishedSpans> = [];
     {
@@ -102,7 +102,7 @@ describe("the tracer", () => {
     });
   });
 
-  it("records the share of new traces that it was told, and says so to those who follow", async () => {
+  it("records the configured share of new traces, and passes the decision on", async () => {
     for (const [ratio, flags] of [
       [0, "00"],
       [1, "01"],
