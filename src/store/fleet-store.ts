@@ -7,31 +7,31 @@ import type {
 import type { ObjectRef } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /**
- * What is known of the clusters of an account, to be read. Every method sees that account only.
+ * Read access to the clusters of an account. Every method sees that account only.
  *
- * Methods throw `RetryableError` while the database cannot be reached, and `InvalidArgumentError` for a position that
- * is none of theirs.
+ * Methods throw `RetryableError` while the database is unreachable, and `InvalidArgumentError` for the position of
+ * another list.
  */
 export interface FleetStore {
-  /** Clusters by name, without kinds. */
+  /** Returns clusters by name, without their resource types. */
   listClusters(signal: AbortSignal, account: string, query: ClusterQuery): Promise<Page<Cluster>>;
-  /** The cluster with its kinds by group and resource. */
+  /** Returns the cluster with its resource types, by group and resource. */
   getCluster(signal: AbortSignal, account: string, name: string): Promise<Cluster | undefined>;
-  /** Objects, present or quarantined, by group, resource, namespace and name, in the order of their bytes. */
+  /** Returns present and quarantined objects by group, resource, namespace and name, in the order of their bytes. */
   listObjects(signal: AbortSignal, account: string, query: ObjectQuery): Promise<Page<FleetObject>>;
-  /** The object with its content. The version of the ref's kind is not looked at. */
+  /** Returns the object with its content. Ignores the API version of the ref. */
   getObject(
     signal: AbortSignal,
     account: string,
     cluster: string,
     ref: ObjectRef,
   ): Promise<FleetObject | undefined>;
-  /** Runs, the newest first. */
+  /** Returns runs, the newest first. */
   listRuns(signal: AbortSignal, account: string, query: RunQuery): Promise<Page<ReconciliationRun>>;
   getRun(signal: AbortSignal, account: string, id: string): Promise<ReconciliationRun | undefined>;
-  /** Runs that are active, and those that ended at or after `endedSince`, the oldest first. */
+  /** Returns the active runs and those that ended at or after `endedSince`, the oldest first. */
   listOpenRuns(signal: AbortSignal, account: string, query: OpenRunQuery): Promise<ReconciliationRun[]>;
-  /** Findings of a run by group, resource, namespace and name. */
+  /** Returns the findings of a run by group, resource, namespace and name. */
   listFindings(
     signal: AbortSignal,
     account: string,
@@ -40,24 +40,24 @@ export interface FleetStore {
   ): Promise<Page<ReconciliationFinding>>;
 }
 
-/** Where a page begins, and how long it may be. */
+/** Begin and length of a page. */
 export interface PageQuery {
-  /** Behind this position; unset is the beginning. */
+  /** Position before the first entry; unset: the beginning. */
   readonly after: Position | undefined;
   readonly limit: number;
 }
 
-/** A place in a list: the key of the entry in front of it. Only the store that gave it knows what is in it. */
+/** Position in a list: the key of the entry before it. Opaque to all but the store that returned it. */
 export type Position = readonly string[];
 
-/** A part of a list. */
+/** Page of a list. */
 export interface Page<T> {
   readonly items: readonly T[];
-  /** Where the next page begins; unset on the last. */
+  /** Position of the next page; unset on the last page. */
   readonly next: Position | undefined;
 }
 
-/** Which objects. */
+/** Objects of a query. */
 export interface ObjectQuery extends PageQuery, ClusterSelection {
   /** Empty: all resource types. */
   readonly resources: readonly ResourceSelection[];
@@ -65,7 +65,7 @@ export interface ObjectQuery extends PageQuery, ClusterSelection {
   readonly namespace: string | undefined;
   /** Unset: all. */
   readonly namePrefix: string | undefined;
-  /** True to return the content too. */
+  /** True if the content is requested too. */
   readonly hasContent: boolean;
 }
 
@@ -83,16 +83,16 @@ export interface ClusterSelection {
   readonly clusters: readonly string[] | undefined;
 }
 
-/** Which clusters. */
+/** Clusters of a list. */
 export interface ClusterQuery extends PageQuery {
   /** Unset: all. */
   readonly namePrefix?: string | undefined;
 }
 
-/** Which runs. */
+/** Runs of a list. */
 export type RunQuery = PageQuery & ClusterSelection;
 
-/** Which runs to watch. */
+/** Runs of a watch. */
 export interface OpenRunQuery extends ClusterSelection {
   readonly endedSince: Date;
 }

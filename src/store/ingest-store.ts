@@ -7,44 +7,44 @@ import type {
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 
-/** Where in which cluster's stream a message stands. */
+/** Position of a message in the stream of a session. */
 export interface StreamPosition {
   readonly account: string;
   readonly cluster: string;
   readonly epoch: bigint;
-  /** 0 for what the backend says itself. */
+  /** 0 for messages that the backend creates. */
   readonly sequence: bigint;
-  /** Which part of the sequence this is, from 0; unset: all of it. */
+  /** Part of the sequence, from 0; unset: the whole sequence. */
   readonly part?: { readonly index: number; readonly count: number };
 }
 
 /**
- * What the ingester writes and reads. Each `apply*` is one transaction that holds the cluster's lock and records
- * the position; it may be repeated any number of times to the same result.
+ * The store of the ingester. Each `apply*` is one transaction that holds the cluster's lock and records the position.
+ * It is idempotent.
  *
- * All methods throw `RetryableError` while the database cannot be reached or asks to try again.
+ * All methods throw `RetryableError` while the database is unreachable or requests a retry.
  */
 export interface IngestStore {
   /** Applies observations by the one rule that decides every write (docs/correctness.md). */
   applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome>;
-  /** Makes the scope the cluster's: kinds and namespaces that left it lose their rows, without tombstones. */
+  /** Stores the scope of the cluster. Resource types and namespaces that left it lose their rows, without tombstones. */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
-  /** Ends a kind of a run: moves its floor and verified time, or records why not. */
+  /** Ends a resource type of a run: raises its low watermark and verified time, or records the failure. */
   applyResourceReconciled(
     signal: AbortSignal,
     position: StreamPosition,
     end: ResourceReconciled,
   ): Promise<void>;
   /**
-   * Begins an attempt at answering the request. Undefined when there is nothing to answer: the run has ended, or
-   * belongs to a session that is not the current one.
+   * Begins an attempt to answer the request. Returns undefined if the run has ended or its session is not the current
+   * one.
    */
   beginAttempt(
     signal: AbortSignal,
     position: StreamPosition,
     request: ReconciliationRequest,
   ): Promise<RunAttempt | undefined>;
-  /** What Postgres believes of a kind: chunks in key order that tile the key space, at least one. */
+  /** Reads the inventory of a resource type: one or more chunks in key order that tile the key space. */
   readInventory(
     signal: AbortSignal,
     answer: RunAttempt,
@@ -54,11 +54,11 @@ export interface IngestStore {
   recordInventoryBytes(signal: AbortSignal, answer: RunAttempt, bytes: number): Promise<void>;
 }
 
-/** What became of a batch. */
+/** Result of a batch. */
 export interface BatchOutcome {
   /** Rows written. */
   readonly applied: number;
-  /** Items that could not be stored; a row without content stands for each. */
+  /** Items that could not be stored; each has a row without content. */
   readonly quarantined: readonly QuarantinedItem[];
 }
 
@@ -67,11 +67,11 @@ export interface QuarantinedItem {
   readonly namespace: string;
   readonly name: string;
   readonly reason: string;
-  /** It came without content, so there is nothing that a dead letter would keep. */
+  /** True if it arrived without content, so a dead letter would keep nothing. */
   readonly announced: boolean;
 }
 
-/** One attempt at answering a request. */
+/** One attempt to answer a request. */
 export interface RunAttempt {
   readonly position: StreamPosition;
   readonly request: ReconciliationRequest;

@@ -22,10 +22,10 @@ export interface RequestedRun {
   readonly request: ReconciliationRequest;
 }
 
-/** Why a run failed. */
+/** Failure of a run. */
 export type RunFailure = Pick<Failure, "reason" | "message">;
 
-/** Reconciliation runs. Methods throw `RetryableError` while the database cannot be reached. */
+/** Store of reconciliation runs. Methods throw `RetryableError` while the database is unreachable. */
 export interface RunStore {
   /**
    * Creates a run in the state REQUESTED for the cluster's open session.
@@ -37,9 +37,9 @@ export interface RunStore {
   createRun(signal: AbortSignal, run: RunRequest): Promise<RequestedRun>;
   /** Ends the run as FAILED, unless it has ended. */
   failRun(signal: AbortSignal, session: SessionKey, runId: string, failure: RunFailure): Promise<void>;
-  /** Those of the sessions whose last run began more than `intervalMs` ago and that have none active. */
+  /** Returns the sessions whose last run began more than `intervalMs` ago and that have no active run. */
   listDue(signal: AbortSignal, sessions: readonly SessionKey[], intervalMs: number): Promise<SessionKey[]>;
-  /** Ends as EXPIRED the runs whose deadline has passed; several that sweep at once share them. */
+  /** Ends as EXPIRED the runs whose deadline has passed, each once. Returns the number that this call ended. */
   expireRuns(signal: AbortSignal): Promise<number>;
   /** Removes runs, findings and closed sessions that ended more than `retentionMs` ago. */
   purge(signal: AbortSignal, retentionMs: number): Promise<void>;

@@ -1,7 +1,7 @@
 import type { ReconciliationRequest } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
-/** An agent that wants a session. */
+/** An agent's request for a session. */
 export interface SessionRequest {
   readonly account: string;
   readonly cluster: string;
@@ -14,7 +14,7 @@ export interface SessionRequest {
   readonly initiator: string;
   /** Topic on which this backend reads answers. */
   readonly replyTopic: string;
-  /** The bus forgets with this backend: a backend that the cluster was not connected to calls for a run. */
+  /** True if the bus loses its messages with this backend. Then a session on another backend needs a run. */
   readonly volatileBus: boolean;
   readonly runDeadlineMs: number;
 }
@@ -34,18 +34,20 @@ export interface OpenedSession extends SessionKey {
   readonly storedScope: readonly ResourceType[];
 }
 
-/** Sessions of agents. Methods throw `RetryableError` while the database cannot be reached. */
+/** Store of agents' sessions. Methods throw `RetryableError` while the database is unreachable. */
 export interface SessionStore {
   /**
-   * Opens a session: takes the next epoch, binds or checks the cluster's uid, closes the older sessions and
-   * supersedes their active run, all at once. Throws `TerminalError` when the name is bound to another uid.
+   * Opens a session in one transaction: assigns the next epoch, binds or checks the cluster's uid, closes the older
+   * sessions and supersedes their active run.
+   *
+   * @throws TerminalError if the name is bound to another uid
    */
   openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession>;
-  /** Closes the session; a newer session of the cluster is not touched. */
+  /** Closes the session. A newer session of the cluster stays open. */
   closeSession(signal: AbortSignal, session: SessionKey): Promise<void>;
-  /** Says that these sessions are alive, and returns those that are no longer current. */
+  /** Records that these sessions are alive, and returns those that are no longer current. */
   keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]>;
 }
 
-/** Time after which a session that no backend has kept is shown as not connected, in milliseconds. */
+/** Time after which a session that no backend keeps counts as not connected, in milliseconds. */
 export const SESSION_TIMEOUT_MS = 30_000;

@@ -14,23 +14,23 @@ import {
 import type { Database } from "../postgres/database.ts";
 import { toFailure } from "./runs.ts";
 
-/** How many objects there are, by state. */
+/** Number of objects by state. */
 interface ObjectCounts {
   readonly present: number;
   readonly quarantined: number;
 }
 
-/** What a {@link Cluster} is made of. */
+/** Rows that form a {@link Cluster}. */
 export interface ClusterParts {
   readonly row: ClusterRow;
   readonly session: AgentSession | undefined;
   readonly connected: boolean;
   readonly counts: ObjectCounts;
-  /** The states of its kinds. */
+  /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt">[];
 }
 
-/** The cluster without its kinds. */
+/** Returns the cluster without its resource types. */
 function toCluster({ row, session, connected, counts, states }: ClusterParts): Cluster {
   const verified = oldest(states.map(({ verifiedAt }) => verifiedAt));
   return create(ClusterSchema, {
@@ -45,7 +45,7 @@ function toCluster({ row, session, connected, counts, states }: ClusterParts): C
   });
 }
 
-/** The state of a kind in scope. */
+/** Returns the status of a resource type in scope. */
 function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceStatus {
   const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
   const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
@@ -92,12 +92,12 @@ function toSession(session: AgentSession): Session {
   });
 }
 
-/** The freshness of rows that were verified at a time; null: never. */
+/** Returns the freshness of rows with this verified time; null: never verified. */
 export function toFreshness(verifiedAt: Date | null): Freshness {
   return create(FreshnessSchema, verifiedAt === null ? {} : { verifiedTime: timestampFromDate(verifiedAt) });
 }
 
-/** The oldest of the times; undefined when there is none, or one is not known. */
+/** Returns the oldest time; undefined if there is none or one is unknown. */
 function oldest(times: readonly (Date | null)[]): Date | undefined {
   const known = times.filter((time) => time !== null);
   if (known.length === 0 || known.length < times.length) {
@@ -106,7 +106,7 @@ function oldest(times: readonly (Date | null)[]): Date | undefined {
   return new Date(Math.min(...known.map((time) => time.getTime())));
 }
 
-/** The clusters of these rows, without kinds. A session counts as open when it was kept since `seenSince`. */
+/** Returns the clusters of these rows, without resource types. A session is open if it was kept since `seenSince`. */
 export async function selectClusters(
   { prisma }: Database,
   account: string,
@@ -139,7 +139,7 @@ export async function selectClusters(
   return new Map(entries);
 }
 
-/** The kinds in scope of a cluster, by group and resource. */
+/** Returns the resource types in the scope of a cluster, by group and resource. */
 export async function selectResourceStatuses({ prisma }: Database, account: string, cluster: string) {
   const [states, counts] = await Promise.all([
     prisma.resourceState.findMany({

@@ -20,7 +20,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Database } from "../postgres/database.ts";
 
-/** How many findings of one type a run has for one kind. */
+/** Number of findings of one type that a run has for one resource type. */
 export interface FindingCountRow {
   readonly runId: string;
   readonly group: string;
@@ -29,7 +29,7 @@ export interface FindingCountRow {
   readonly count: number;
 }
 
-/** The run with the results of its kinds; `kinds` and `counts` are of this run. */
+/** Returns the run with the results of its resource types. `results` and `counts` belong to this run. */
 function toRun(
   row: RunRow,
   results: readonly ResultRow[],
@@ -54,7 +54,7 @@ function toRun(
   });
 }
 
-/** What a run found wrong with one row. */
+/** Returns the finding of a row. */
 export function toFinding(row: FindingRow): ReconciliationFinding {
   const { group, apiVersion: version, resource, namespace, name, cause, detail } = row;
   return create(ReconciliationFindingSchema, {
@@ -68,7 +68,7 @@ export function toFinding(row: FindingRow): ReconciliationFinding {
 
 function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingCountRow[]): ResourceResult {
   const { group, apiVersion: version, resource, listed, equal, put, deleted, compared, managed } = row;
-  // A run that was cut short leaves kinds behind that nobody compares any more.
+  // A run that ended early leaves resource types that are never compared.
   const isLeft = row.endedAt === null && run.endedAt !== null;
   const failure = isLeft ? NOT_COMPARED : toFailure(row.failureReason, row.failureMessage);
   return create(ResourceResultSchema, {
@@ -92,7 +92,7 @@ const NOT_COMPARED = {
   message: "the run ended before this resource type was compared",
 };
 
-/** The failure of a reason and a message as rows have them; undefined for null. */
+/** Returns the failure of a stored reason and message; undefined if the reason is null. */
 export function toFailure(
   reason: string | null,
   message: string | null,
@@ -100,13 +100,13 @@ export function toFailure(
   return reason === null ? undefined : { reason, message: message ?? "" };
 }
 
-/** The runs of these rows, in their order, with the results of their kinds. */
+/** Returns the runs of these rows, in their order, with the results of their resource types. */
 export async function selectRuns(
   { prisma }: Database,
   account: string,
   rows: readonly RunRow[],
 ): Promise<ReconciliationRun[]> {
-  // The cluster goes along because every key begins with account and cluster.
+  // The cluster is a condition because every key begins with account and cluster.
   const where = {
     account,
     cluster: { in: [...new Set(rows.map(({ cluster }) => cluster))] },
@@ -128,7 +128,7 @@ export async function selectRuns(
   });
 }
 
-/** The enum's value of a name as rows have it, "SUCCEEDED"; 0, unspecified, for a name of a newer version. */
+/** Returns the enum's value of a stored name, such as "SUCCEEDED"; 0 (unspecified) for a name of a newer version. */
 export function enumFromName<Desc extends DescEnum>(schema: Desc, name: string): EnumShape<Desc> {
   const number = schema.values.find(({ localName }) => localName === name)?.number ?? 0;
   // Every number is a value of an open enum.

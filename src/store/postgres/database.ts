@@ -4,55 +4,54 @@ import pg from "pg";
 import { PrismaClient } from "../../../gen/prisma/client.ts";
 import { QueryTimeoutError, toStoreError } from "./sql-error.ts";
 
-/** One pool of connections, with Prisma's typed queries and plain SQL over it. */
+/** A pool of connections for Prisma's typed queries and for plain SQL. */
 export interface Database extends AsyncDisposable {
   readonly prisma: PrismaClient;
   readonly pool: pg.Pool;
   /**
-   * Runs `work` in one transaction that holds the cluster's lock and may write objects. Errors of the driver come
-   * out as `RetryableError`, `PoisonError` or `TerminalError`, and nothing is left behind.
+   * Runs `work` in one transaction that holds the cluster's lock and may write objects. An error rolls it back. Errors
+   * of the driver become `RetryableError`, `PoisonError` or `TerminalError`.
    */
   transaction<T>(cluster: ClusterKey, work: (client: pg.ClientBase) => Promise<T>): Promise<T>;
 }
 
-/** Names a cluster of an account. */
+/** Key of a cluster. */
 export interface ClusterKey {
   readonly account: string;
   readonly cluster: string;
 }
 
-/** How to connect. */
 export interface DatabaseOptions {
   readonly url: string;
-  /** Most connections; default 10. */
+  /** Highest number of connections; default 10. */
   readonly maxConnections?: number;
   readonly timeouts?: Partial<DatabaseTimeouts>;
 }
 
 /**
- * Longest waits, in milliseconds. Each of them holds a connection, and the waits of one cluster would soon
- * hold all connections of the pool: none may be without an end.
+ * Longest waits, in milliseconds. Each wait holds a connection. Unlimited waits of one cluster would soon hold all
+ * connections of the pool.
  */
 export interface DatabaseTimeouts {
-  /** For each lock of a transaction. It passes, so the transaction is tried again. */
+  /** For each lock of a transaction. The condition is temporary, so the transaction is retried. */
   readonly lockMs: number;
-  /** Between two statements, until Postgres ends the transaction: a frozen process keeps no lock. 0: never. */
+  /** Between two statements. Then Postgres ends the transaction, so a frozen process loses its lock. 0: no limit. */
   readonly idleMs: number;
   /** For the answer to a query. */
   readonly queryMs: number;
 }
 
 /**
- * A good transaction keeps its lock for less than 2 s and sends its statements one after the other. The
- * slowest good query counts all objects of a page of clusters: 2.4 s for 800,000. 30 s leaves it a factor of
- * ten, and is still short for the case that it is there for: a peer that has vanished.
+ * Default timeouts. A healthy transaction holds its lock for less than 2 s and sends its statements without pauses. The
+ * slowest healthy query counts all objects of a page of clusters: 2.4 s for 800,000 objects. 30 s is more than ten
+ * times that, and still short enough to detect a peer that has vanished.
  */
 const TIMEOUTS: DatabaseTimeouts = { lockMs: 2_000, idleMs: 10_000, queryMs: 30_000 };
 
 /** Idle time of a connection before TCP probes it; the default of Linux is two hours. */
 const KEEP_ALIVE_MS = 10_000;
 
-/** Opens a pool; nothing is connected before the first query. */
+/** Creates a pool. It connects at the first query. */
 export function createDatabase({ url, maxConnections = 10, timeouts = {} }: DatabaseOptions): Database {
   const { lockMs, idleMs, queryMs } = { ...TIMEOUTS, ...timeouts };
   const pool = new pg.Pool({
@@ -64,8 +63,8 @@ export function createDatabase({ url, maxConnections = 10, timeouts = {} }: Data
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: "evenkeel",
   });
-  // A connection that breaks is replaced by the pool, and its query rejects; without listeners these events, of idle
-  // connections and of those in use, would end the process.
+  // The pool replaces a broken connection, and its query rejects. Without listeners these events of idle and used
+  // connections would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
   const settings = [
@@ -85,7 +84,7 @@ export function createDatabase({ url, maxConnections = 10, timeouts = {} }: Data
   };
 }
 
-/** Runs the query and translates what it throws. */
+/** Runs the query and translates its errors. */
 export async function translated<T>(query: () => Promise<T>): Promise<T> {
   try {
     return await query();
@@ -104,8 +103,8 @@ async function runTransaction<T>(
   let broken: Error | undefined;
   try {
     await client.query(
-      // In one round trip. The isolation does not depend on the database's default: a snapshot from before
-      // the lock would show rows as they were before the last holder's changes.
+      // In one round trip. The isolation level must not depend on the database's default: a snapshot from before the
+      // lock would hide the changes of the last holder.
       [
         "BEGIN ISOLATION LEVEL READ COMMITTED",
         ...settings,
@@ -117,7 +116,7 @@ async function runTransaction<T>(
     return result;
   } catch (cause) {
     const error = toStoreError(cause);
-    // A ROLLBACK would wait for the same answer. Without its connection Postgres rolls back by itself.
+    // A ROLLBACK would wait for the same answer. Postgres rolls back by itself when the connection closes.
     broken = error instanceof QueryTimeoutError ? error : await rollback(client);
     throw error;
   } finally {
@@ -125,7 +124,7 @@ async function runTransaction<T>(
   }
 }
 
-/** Returns an error when the connection cannot be used again. */
+/** Rolls back. Returns an error if the connection cannot be used again. */
 async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
   try {
     await client.query("ROLLBACK");
@@ -135,7 +134,7 @@ async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
   }
 }
 
-/** 64 bits of a hash: two clusters that share a key wait for each other now and then, and nothing else. */
+/** Returns 64 bits of a hash. Two clusters with the same key sometimes wait for each other, without other effects. */
 function lockKeyOf({ account, cluster }: ClusterKey): bigint {
   return hash("sha256", JSON.stringify(["evenkeel", account, cluster]), "buffer").readBigInt64BE();
 }

@@ -16,11 +16,11 @@ export interface Migration {
 }
 
 /**
- * Brings a database to this version's schema and returns the names of the migrations that it applied.
+ * Migrates a database to this version's schema and returns the names of the applied migrations.
  *
- * It reads and writes Prisma's own layout and its `_prisma_migrations` table, so `prisma migrate deploy` works on
- * the same database where Prisma's schema engine can be had; this runner needs no engine and no network. Two that
- * run at once take turns by an advisory lock; each migration is one transaction with its own record.
+ * It uses Prisma's folder layout and `_prisma_migrations` table, so `prisma migrate deploy` works on the same database.
+ * Unlike Prisma it needs no schema engine and no network. An advisory lock serializes concurrent runs. Each migration is
+ * one transaction with its own record.
  */
 export async function migrate(databaseUrl: string, migrations = readMigrations()): Promise<string[]> {
   const client = createClient(databaseUrl);
@@ -40,8 +40,11 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
 }
 
 /**
- * Returns the names of the migrations that the database lacks. Throws `TerminalError` when it is newer than
- * this version or the URL is none, and any other error while it cannot answer.
+ * Returns the names of the migrations that the database lacks.
+ *
+ * @throws ConfigError if the URL is invalid
+ * @throws TerminalError if the database is newer than this version
+ * @throws RetryableError while the database is unreachable
  */
 export async function listPendingMigrations(
   databaseUrl: string,
@@ -64,12 +67,16 @@ export async function listPendingMigrations(
 
 function createClient(connectionString: string): pg.Client {
   const client = newClient(connectionString);
-  // The query under way rejects; without a listener the event would end the process.
+  // The current query rejects. Without a listener the event would end the process.
   client.on("error", () => {});
   return client;
 }
 
-/** Throws `ConfigError` for a URL that the driver cannot read; its own error names no key. */
+/**
+ * Creates a client. The driver's own error for a bad URL does not name the setting.
+ *
+ * @throws ConfigError if the driver cannot parse the URL
+ */
 function newClient(connectionString: string): pg.Client {
   try {
     return new pg.Client({ connectionString });
@@ -80,7 +87,7 @@ function newClient(connectionString: string): pg.Client {
   }
 }
 
-/** The migrations that come with this version, in order. */
+/** Reads the migrations of this version, in order. */
 export function readMigrations(folder = findMigrations()): Migration[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -92,7 +99,7 @@ export function readMigrations(folder = findMigrations()): Migration[] {
     });
 }
 
-/** The lock that Prisma itself takes while it migrates, so that both exclude each other. */
+/** Advisory lock that Prisma takes too while it migrates, so that both exclude each other. */
 const LOCK = 72707369;
 
 const CREATE_TABLE = `
@@ -116,18 +123,18 @@ async function readApplied(client: pg.Client, migrations: readonly Migration[]):
   for (const row of rows) {
     if (!row.finished) {
       throw new TerminalError(
-        `migration ${row.migration_name} was begun by Prisma and not finished; mend the database and mark it with "prisma migrate resolve"`,
+        `migration ${row.migration_name}: Prisma began it and did not finish; repair the database and run "prisma migrate resolve"`,
       );
     }
     const migration = known.get(row.migration_name);
     if (migration === undefined) {
       throw new TerminalError(
-        `the database has migration ${row.migration_name}, which this version does not know; run a version that is at least as new as the database`,
+        `migration ${row.migration_name}: applied to the database but unknown to this version; run a version at least as new as the database`,
       );
     }
     if (migration.checksum !== row.checksum) {
       throw new TerminalError(
-        `migration ${row.migration_name} was changed after it was applied: expected checksum ${row.checksum}, found ${migration.checksum}`,
+        `migration ${row.migration_name}: changed after it was applied; expected checksum ${row.checksum}, found ${migration.checksum}`,
       );
     }
   }
@@ -145,22 +152,21 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
     );
     await client.query("COMMIT");
   } catch (cause) {
-    // A connection that is gone has rolled back already.
+    // If the connection is gone, Postgres has rolled back already.
     await client.query("ROLLBACK").catch(() => {});
-    throw new TerminalError(
-      `migration ${migration.name} failed and left nothing behind: ${toMessage(cause)}`,
-      {
-        cause,
-      },
-    );
+    throw new TerminalError(`migration ${migration.name}: failed and was rolled back: ${toMessage(cause)}`, {
+      cause,
+    });
   }
 }
 
-/** The folder stands at the package's root, for the sources as for what is built from them. */
+/** Finds the folder of migrations at the package's root, both from the sources and from the build. */
 function findMigrations(): string {
   const manifest = findPackageJSON(import.meta.url);
   if (manifest === undefined) {
-    throw new TerminalError(`no package.json above ${import.meta.url}: the installation is incomplete`);
+    throw new TerminalError(
+      `installation: no package.json above ${import.meta.url}; install the package again`,
+    );
   }
   return join(dirname(manifest), "prisma", "migrations");
 }

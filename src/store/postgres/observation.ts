@@ -5,7 +5,7 @@ import { compareKeys, formatKey } from "../../domain/object-key.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 
-/** One statement about an object, as it goes into its row. */
+/** An observation of an object, in the form of its row. */
 export interface Observation {
   readonly namespace: string;
   readonly name: string;
@@ -13,35 +13,37 @@ export interface Observation {
   readonly uid: string;
   readonly resourceVersion: string;
   readonly observedVersion: string;
-  /** Canonical JSON in UTF-8, when present. */
+  /** Canonical JSON in UTF-8; null unless the object is present. */
   readonly content: Uint8Array | null;
   readonly checksum: Uint8Array | null;
   readonly contentFormat: string;
   readonly quarantineReason: string | null;
-  /** It came quarantined: there is no content that could be kept elsewhere. */
+  /** True if it arrived quarantined, without content. */
   readonly announced?: boolean;
 }
 
-/** The observations of a batch, by key, and the incarnation that their versions belong to. */
+/** The observations of a batch, by key, and the incarnation of their versions. */
 export interface BatchObservations {
-  /** Undefined takes the kind's own. */
+  /** Undefined: the stored incarnation of the resource type. */
   readonly incarnation: bigint | undefined;
   readonly observations: readonly Observation[];
 }
 
 /**
- * Reads the observations of a DEFAULT batch. They are sorted by key, so that statements take row locks in one
- * order, and hold the last observation of each key. Where neither item nor batch names an observed version, the
- * position in the stream orders them: (epoch, sequence).
+ * Reads the observations of a DEFAULT batch: the last one of each key, sorted by key, so that all statements take row
+ * locks in the same order. If neither item nor batch has an observed version, the position in the stream (epoch,
+ * sequence) takes its place.
+ *
+ * @throws TerminalError if the batch violates the contract
  */
 export function toObservations(position: StreamPosition, batch: Batch): BatchObservations {
   const byPosition = batch.items.filter((item) => observedVersionOf(batch, item) === "").length;
   if (byPosition !== 0 && byPosition !== batch.items.length) {
-    throw new TerminalError("a batch must give all of its items an observed version, or none");
+    throw new TerminalError("batch: expected an observed version for all items or for none, found both");
   }
   if (batch.incarnation !== undefined && batch.incarnation > position.epoch) {
     throw new TerminalError(
-      `incarnation ${batch.incarnation} is younger than the session that says so (epoch ${position.epoch})`,
+      `batch: expected an incarnation of at most the session's epoch ${position.epoch}, found ${batch.incarnation}`,
     );
   }
   const ordered = byPosition === 0;
@@ -60,7 +62,7 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   };
 }
 
-/** The row that stands for an object that cannot be stored, so that it is not sent again until it changes. */
+/** Returns the quarantined form of an observation. Its row prevents the object from being sent again before it changes. */
 export function toQuarantined(observation: Observation, reason: string): Observation {
   return { ...observation, state: "quarantined", content: null, quarantineReason: reason };
 }
@@ -90,7 +92,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
       }
       return sameChecksum(checksumOf(put.content), put.checksum)
         ? present
-        : toQuarantined(present, "the checksum is not that of the content");
+        : toQuarantined(present, "the checksum does not match the content");
     }
     case "deleteObject":
       return {
@@ -107,10 +109,10 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
     case "verifyObject":
     case undefined:
       throw new TerminalError(
-        `a DEFAULT batch holds PutObject and DeleteObject, found ${message.case ?? "nothing"}`,
+        `batch: expected PutObject or DeleteObject in a DEFAULT batch, found ${message.case ?? "nothing"}`,
       );
     default:
-      throw new TerminalError(`unknown message ${String(message satisfies never)} in a batch`);
+      throw new TerminalError(`batch: unknown message ${String(message satisfies never)}`);
   }
 }
 
@@ -122,7 +124,7 @@ function observedVersionOf(batch: Batch, { message }: BatchItem): string {
 
 function keyOf(ref: ObjectRef | undefined): { readonly namespace: string; readonly name: string } {
   if (ref === undefined) {
-    throw new TerminalError("an item of a batch names no object");
+    throw new TerminalError("batch: an item names no object");
   }
   return { namespace: ref.namespace, name: ref.name };
 }

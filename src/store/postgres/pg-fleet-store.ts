@@ -15,7 +15,7 @@ import { SESSION_TIMEOUT_MS } from "../session-store.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
 
-/** Reads the fleet from Postgres. A query that has begun is not cut short by its signal. */
+/** Creates the fleet store in Postgres. A signal does not interrupt a query that has begun. */
 export function createPgFleetStore(database: Database, clock: Clock): FleetStore {
   const { prisma, pool } = database;
   const seenSince = (): Date => new Date(clock.now().getTime() - SESSION_TIMEOUT_MS);
@@ -150,7 +150,7 @@ function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {
   return [cluster, group, resource, namespace, name];
 }
 
-/** Runs that are older, or of the same time and behind it by id. */
+/** Returns the condition for the runs after a position: older ones, and those of the same time with a greater id. */
 function behindRun({ after }: PageQuery) {
   if (after === undefined) {
     return {};
@@ -165,7 +165,7 @@ function behindRun({ after }: PageQuery) {
   return { OR: [{ startedAt: { lt: startedAt } }, { startedAt, id: { gt: id } }] };
 }
 
-/** What a comparison of rows, `(group, resource, namespace, name) > (...)`, comes to in Prisma's terms. */
+/** Returns the row comparison `(group, resource, namespace, name) > (...)` in Prisma's terms. */
 function behindFinding({ after }: PageQuery) {
   if (after === undefined) {
     return {};
@@ -181,7 +181,7 @@ function behindFinding({ after }: PageQuery) {
   };
 }
 
-/** The object of a row. Its content is canonical again: jsonb gives it back with other spaces and another order. */
+/** Returns the object of a row. It canonicalizes the content, because jsonb changes white space and order. */
 function toObject(row: ObjectRow): FleetObject {
   const { group, version, resource, namespace, name } = row;
   return create(KubernetesObjectSchema, {
@@ -201,9 +201,9 @@ function toObject(row: ObjectRow): FleetObject {
 }
 
 /**
- * The parts of a position of this length.
+ * Returns the parts of a position. A position comes from the caller, so it may belong to another list.
  *
- * @throws InvalidArgumentError for a position of another list: it came through the caller's hands.
+ * @throws InvalidArgumentError if the position does not have this length
  */
 function toParts(after: Position, length: number): string[] {
   if (after.length !== length) {
@@ -214,9 +214,7 @@ function toParts(after: Position, length: number): string[] {
   return [...after];
 }
 
-/**
- * A page of rows that were read with a limit of one more than the page's: that one tells whether there are more.
- */
+/** Returns the page of rows that were read with the page's limit plus one: the extra row proves that there are more. */
 function toPage<Row, T>(
   rows: readonly Row[],
   { limit }: PageQuery,

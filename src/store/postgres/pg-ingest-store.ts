@@ -18,7 +18,7 @@ import { type Observation, toObservations, toQuarantined } from "./observation.t
 import { readInventory } from "./read-inventory.ts";
 import { PoisonError, toStoreError } from "./sql-error.ts";
 
-/** The ingester's store in Postgres. */
+/** Creates the ingester's store in Postgres. */
 export function createPgIngestStore(database: Database, clock: Clock): IngestStore {
   return {
     async applyBatch(signal, position, batch) {
@@ -61,7 +61,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         if (attempt === undefined) {
           return undefined;
         }
-        // What was declared is in the session: a kind whose state somebody deleted is reconciled all the same.
+        // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
         if (attempt.scope !== undefined) {
           await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
         }
@@ -101,7 +101,7 @@ async function applyBatch(
 ): Promise<BatchOutcome> {
   const { resourceType, run } = batch;
   if (resourceType === undefined) {
-    throw new TerminalError("the batch has no resource type");
+    throw new TerminalError("batch: no resource type");
   }
   const { incarnation, observations } = toObservations(position, batch);
   const now = clock.now();
@@ -115,7 +115,7 @@ async function applyBatch(
   });
 }
 
-/** The usual way: one statement, and no savepoint to pay for. */
+/** Applies all observations with one statement, without the cost of a savepoint. This is the usual case. */
 async function applyWhole(
   client: ClientBase,
   context: ObservationContext,
@@ -126,8 +126,8 @@ async function applyWhole(
 }
 
 /**
- * Applies what can be stored and quarantines the rest: halves the observations until those that Postgres refuses
- * stand alone, so that n bad ones of m cost n * log2(m) statements and their neighbours commit.
+ * Applies the observations that Postgres can store and quarantines the others. It halves the observations until each
+ * refused one is alone: n refused of m observations cost n * log2(m) statements, and all others commit.
  */
 async function applySplitting(
   client: ClientBase,
@@ -163,7 +163,7 @@ async function applySplitting(
   }
 }
 
-/** Bytes of names and contents: the rest of a message is little, and not worth another encoding. */
+/** Counts the bytes of names and contents. The rest of a message is small and not worth another encoding. */
 function countBytes(observations: readonly Observation[]): number {
   return observations.reduce(
     (sum, { namespace, name, content }) => sum + namespace.length + name.length + (content?.byteLength ?? 0),

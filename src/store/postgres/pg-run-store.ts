@@ -12,7 +12,7 @@ import { purgeRuns } from "../sql/purge-runs.ts";
 import { purgeSessions } from "../sql/purge-sessions.ts";
 import { type Database, translated } from "./database.ts";
 
-/** Reconciliation runs in Postgres. */
+/** Creates the store of reconciliation runs in Postgres. */
 export function createPgRunStore(database: Database, clock: Clock, random: Random): RunStore {
   const { pool } = database;
   return {
@@ -26,7 +26,7 @@ export function createPgRunStore(database: Database, clock: Clock, random: Rando
           throw new NotFoundError(`no cluster "${cluster}"`);
         }
         if (!current.isConnected) {
-          throw new TerminalError(`cluster "${cluster}" is not connected: no agent could answer a run`, {
+          throw new TerminalError(`cluster "${cluster}": not connected; start its agent before a run`, {
             info: { reason: "NOT_CONNECTED" },
           });
         }

@@ -10,7 +10,7 @@ import { openSession, type SessionOpening } from "../sql/open-session.ts";
 import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
-/** Sessions of agents in Postgres. */
+/** Creates the store of agents' sessions in Postgres. */
 export function createPgSessionStore(database: Database, clock: Clock, random: Random): SessionStore {
   return {
     async openSession(signal, request) {
@@ -20,7 +20,7 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
         const opening = await openSession(client, request, now);
         if (opening.boundUid !== request.clusterUid) {
           throw new TerminalError(
-            `cluster "${request.cluster}" is bound to kube-system uid ${opening.boundUid}, and this agent reads one with uid ${request.clusterUid}; give the rebuilt or cloned cluster a name of its own`,
+            `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
             { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
         }
@@ -52,8 +52,8 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
 }
 
 /**
- * A new process holds nothing of what the one before had not delivered; and with a bus that forgets, neither does
- * a new backend. A run on connect that ended with its session is still owed.
+ * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. With a
+ * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated.
  */
 function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
   const { lastInstanceId, lastReplyTopic, supersededConnect } = opening;

@@ -17,9 +17,9 @@ import { type InventoryRow, selectInventory } from "../sql/select-inventory.ts";
 import { translated } from "./database.ts";
 
 /**
- * What Postgres believes of a kind, in chunks that tile the key space. Each chunk is read by one query that goes
- * on where the last one ended, so no snapshot is held open; each is compared on its own, and what changes between
- * two of them is on its way in the stream.
+ * Reads the inventory of a resource type in chunks that tile the key space. Each chunk is one query that continues
+ * behind the last one, so no snapshot stays open. The agent compares each chunk separately, and changes between two
+ * queries are in the stream.
  */
 export async function* readInventory(
   signal: AbortSignal,

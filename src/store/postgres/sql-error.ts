@@ -1,15 +1,15 @@
 import { RetryableError, TerminalError, toMessage } from "../../lib/errors.ts";
 
-/** Meaning of an SQLSTATE, or of its class of two characters, for the sender of the statement. */
+/** Meaning of an SQLSTATE, or of its class (two characters), for the sender of the statement. */
 type Meaning = "retry" | "poison";
 
 /**
- * SQLSTATEs with a known meaning (PostgreSQL documentation, appendix A). Only those of "poison" are
- * permanent: a later attempt may not meet any other, because servers, proxies and schemas change.
+ * SQLSTATEs with a known meaning (PostgreSQL documentation, appendix A). Only "poison" is permanent. A later attempt
+ * may not meet the others, because servers, proxies and schemas change.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   "08": "retry", // connection exceptions
-  "53": "retry", // out of disk, memory or connections: others may free some
+  "53": "retry", // out of disk, memory or connections; they may become free
   "40": "retry", // rolled back: serialization failure (40001), deadlock (40P01), completion unknown (40003)
   "55P03": "retry", // lock not available
   "55006": "retry", // object in use, such as a template database
@@ -19,13 +19,13 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   "57P04": "retry", // database dropped
   "57P05": "retry", // idle session timeout
   "57014": "retry", // canceled, by a statement timeout
-  "28": "retry", // invalid authorization: nothing of the stream is given up until that is repaired
+  "28": "retry", // invalid authorization: the stream waits until an operator repairs it
   "3D000": "retry", // the database does not exist yet
   "3F000": "retry", // the schema does not exist yet
   "42501": "retry", // insufficient privilege
   "42P01": "retry", // undefined table: migrations were not applied yet
-  "42703": "retry", // undefined column: the same
-  "25006": "retry", // read-only transaction: connected to what was the primary
+  "42703": "retry", // undefined column: migrations were not applied yet
+  "25006": "retry", // read-only transaction: connected to a former primary
   "25P03": "retry", // idle in transaction timeout
   "25P04": "retry", // transaction timeout
   "58": "retry", // system error: the server's files or devices
@@ -37,32 +37,32 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 /** Node's codes are longer, except some such as EPIPE; no class of Postgres begins with an E. */
 const SQLSTATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 
-/** Errors of the driver that mean "no connection" and have a text only. */
+/** Texts of the driver's errors that mean "no connection" and have no code. */
 const NO_CONNECTION =
   /Connection terminated|timeout exceeded when trying to connect|timeout expired|not queryable|connection error|SSL connection|^SASL/i;
 
-/** The driver's text for a query without an answer in time; it has no code. */
+/** Text of the driver's error for a query without an answer in time. It has no code. */
 const QUERY_TIMEOUT = "Query read timeout";
 
 /** Prisma's codes for "no connection" all have this form. */
 const NO_CONNECTION_OF_PRISMA = /^P1\d{3}$/;
 
-/** Prisma's codes, which hide those of the driver. */
+/** Prisma's codes. They hide the codes of the driver. */
 const CODE_OF_PRISMA = /^P\d{4}$/;
 
-/** The database cannot hold what the statement says: the same statement fails the same way each time. */
+/** Error for a statement with values that the database cannot store. The same statement always fails. */
 export class PoisonError extends TerminalError {
   override readonly name = "PoisonError";
 }
 
-/** A query without an answer in time. Its connection still waits for that, so nothing else can use it. */
+/** Error for a query without an answer in time. Its connection still waits for the answer and cannot be used again. */
 export class QueryTimeoutError extends RetryableError {
   override readonly name = "QueryTimeoutError";
 }
 
 /**
- * A statement that Postgres refused for a reason without a known meaning: a wrong statement, another schema,
- * or a state of the server that passes.
+ * Error for a statement that Postgres refused for an unknown reason: a wrong statement, another schema, or a temporary
+ * state of the server.
  */
 export class StatementError extends Error {
   override readonly name = "StatementError";
@@ -74,7 +74,7 @@ export class StatementError extends Error {
   }
 }
 
-/** Translates an error of the driver, or of Prisma over it, into one of ours. */
+/** Translates an error of the driver or of Prisma into an error of this project. */
 export function toStoreError(cause: unknown): Error {
   if (cause instanceof TerminalError || cause instanceof RetryableError) {
     return cause;
@@ -84,16 +84,16 @@ export function toStoreError(cause: unknown): Error {
   const sqlState = code !== undefined && SQLSTATE.test(code) ? code : undefined;
   const meaning = sqlState && (MEANINGS[sqlState] ?? MEANINGS[sqlState.slice(0, 2)]);
   if (meaning === "poison") {
-    return new PoisonError(`Postgres cannot store this: ${message} (SQLSTATE ${sqlState})`, { cause });
+    return new PoisonError(`Postgres: cannot store the value: ${message} (SQLSTATE ${sqlState})`, { cause });
   }
   if (sqlState === undefined && message.includes(QUERY_TIMEOUT)) {
-    return new QueryTimeoutError(`Postgres is not available: ${message}`, { cause });
+    return new QueryTimeoutError(`Postgres: not available: ${message}`, { cause });
   }
   if (meaning === "retry" || (sqlState === undefined && hasNoConnection(cause, code, message))) {
-    return new RetryableError(`Postgres is not available: ${message}`, { cause });
+    return new RetryableError(`Postgres: not available: ${message}`, { cause });
   }
   if (sqlState !== undefined) {
-    return new StatementError(`Postgres refused a statement: ${message} (SQLSTATE ${sqlState})`, sqlState, {
+    return new StatementError(`Postgres: statement refused: ${message} (SQLSTATE ${sqlState})`, sqlState, {
       cause,
     });
   }
@@ -101,8 +101,8 @@ export function toStoreError(cause: unknown): Error {
 }
 
 /**
- * True for every error with a code that is not Postgres' own: sockets, DNS and TLS have many, and each
- * version of Node may add some.
+ * True if the error means "no connection": every code that is not one of Postgres does. Sockets, DNS and TLS have many
+ * codes, and each version of Node may add some.
  */
 function hasNoConnection(cause: unknown, code: string | undefined, message: string): boolean {
   if (isFault(cause)) {
@@ -112,7 +112,7 @@ function hasNoConnection(cause: unknown, code: string | undefined, message: stri
   return code !== undefined || NO_CONNECTION.test(message) || NO_CONNECTION_OF_PRISMA.test(prismaCode);
 }
 
-/** True for errors of the language and for aborts, whose codes mean nothing about a connection. */
+/** True if the error is one of the language or an abort. Their codes do not concern a connection. */
 function isFault(cause: unknown): boolean {
   return (
     cause instanceof TypeError ||
@@ -123,7 +123,7 @@ function isFault(cause: unknown): boolean {
   );
 }
 
-/** The driver has the code on the error; Prisma has the driver's error below `meta` or `cause`. */
+/** Returns the code of an error. Prisma nests the driver's error below `meta` or `cause`. */
 function codeOf(error: unknown, depth = 0): string | undefined {
   if (typeof error !== "object" || error === null || depth > 4) {
     return undefined;

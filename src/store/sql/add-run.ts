@@ -18,7 +18,11 @@ export interface NewRun {
   readonly deadlineMs: number;
 }
 
-/** Adds a run in the state REQUESTED. Throws `ConflictError` while another run of the cluster is active. */
+/**
+ * Adds a run in the state REQUESTED.
+ *
+ * @throws ConflictError while another run of the cluster is active
+ */
 export async function addRun(
   client: ClientBase,
   { account, cluster, epoch }: SessionKey,
@@ -37,7 +41,7 @@ export async function addRun(
   if (rowCount === 0) {
     const { rows } = await client.query<{ id: string }>(FIND_ACTIVE, [account, cluster]);
     const [active] = rows;
-    throw new ConflictError(`another run of cluster "${cluster}" is active; wait for its end and try again`, {
+    throw new ConflictError(`cluster "${cluster}": another run is active; retry after its end`, {
       info: { reason: "RUN_ACTIVE", ...(active && { metadata: { run_id: active.id } }) },
     });
   }
@@ -60,7 +64,7 @@ function nameOf(trigger: ReconciliationTrigger): string {
     case ReconciliationTrigger.CRON:
       return "CRON";
     default:
-      throw new TerminalError(`unknown trigger ${trigger} of a run`);
+      throw new TerminalError(`run: unknown trigger ${trigger}`);
   }
 }
 

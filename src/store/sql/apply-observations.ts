@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import type { Observation } from "../postgres/observation.ts";
 import { toByteaArray, toTextArray } from "./binary-array.ts";
 
-/** What all observations of a statement share. */
+/** Values that all observations of a statement share. */
 export interface ObservationContext {
   readonly account: string;
   readonly cluster: string;
@@ -12,7 +12,7 @@ export interface ObservationContext {
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
   readonly now: Date;
-  /** Run that the observations repair. The rows that they change become its findings if the resource type was verified before. */
+  /** Run of the repair. Changed rows become its findings if the resource type was verified before. */
   readonly runId: string | undefined;
 }
 
@@ -28,18 +28,18 @@ export interface ObservationsOutcome {
  * The rule that decides every write, for the observations of one resource type, in one statement.
  *
  * An observation applies if `(incarnation, O) >= (row or tombstone, else low watermark)`:
- * - `>=`, because at equal O there is one truth; it repairs a row that somebody edited on an idle cluster.
+ * - `>=`, because at equal O there is one truth; it repairs an edited row of an idle cluster.
  * - A row above the highest version at which the resource type was ever observed (`state.high`, as it was before this
  *   statement) is corrupt and counts as 0; so does a low watermark above it.
- * - A newer incarnation starts with both watermarks at 0. An unset one takes the stored one, unless a younger session
- *   detected that: then the observation is from before versions went back.
+ * - A newer incarnation starts with both watermarks at 0. An unset incarnation means the stored one, unless a younger
+ *   session detected that: then the observation is from before the versions went back.
  *
- * A change number is drawn only if a reader sees a change. The cluster's lock orders the numbers as commits; they are at
- * least the time in microseconds, so they do not go back after a restore of the database. A tombstone keeps the last
- * content, for those who follow changes.
+ * A change number is assigned only if a reader sees a change. The cluster's lock gives the numbers the order of commits.
+ * They are at least the time in microseconds, so they do not go back after a restore of the database. A tombstone keeps
+ * the last content for readers that follow changes.
  *
- * Repairs of a resource type that was never verified are its first copy, and no findings. A run that is not known has
- * no findings either, because nothing would show or purge them.
+ * Repairs of a resource type that was never verified are its first copy, not findings. An unknown run has no findings
+ * either, because no request would return and no purge would delete them.
  *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
  */

@@ -3,10 +3,10 @@ import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
 /**
- * Stores the scope of the cluster. Leaving the scope is no claim of absence: what left loses rows and tombstones, and a
- * resource type that left, or whose namespaces shrank, its low watermark, so that the rows return when the scope widens.
- * A resource type that stays keeps its state, also under another API version; so does one of a group that did not answer
- * discovery. Safe to repeat.
+ * Stores the scope of the cluster. Leaving the scope does not mean absence: a resource type or namespace that left loses
+ * its rows and tombstones. A resource type that left, or whose namespaces shrank, also loses its low watermark, so that
+ * the rows return when the scope widens. A resource type that stays keeps its state, also under another API version. A
+ * resource type of a group that did not answer discovery keeps it too. The statement is idempotent.
  */
 export async function applyScope(
   client: ClientBase,

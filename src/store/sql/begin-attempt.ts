@@ -2,7 +2,7 @@ import type { ClientBase } from "pg";
 import type { ReconciliationRequest } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 
-/** An attempt at answering a request. */
+/** An attempt to answer a request. */
 export interface Attempt {
   /** From 1. */
   readonly number: number;
@@ -12,8 +12,8 @@ export interface Attempt {
 }
 
 /**
- * Counts one more attempt of the run. Undefined when the run has ended, or its session is not the cluster's
- * current one.
+ * Begins one more attempt of the run. Returns undefined if the run has ended or its session is not the cluster's current
+ * one.
  */
 export async function beginAttempt(
   client: ClientBase,

@@ -2,14 +2,14 @@ const TEXT_OID = 25;
 const BYTEA_OID = 17;
 
 /**
- * Arrays in Postgres's binary format (`array_recv`), as parameters of `unnest`. The driver would write a text
- * literal, which escapes every quote of a JSON document; this is 1.3 times as fast for 3.5 KB manifests.
+ * Encodes a `text` array in Postgres's binary format (`array_recv`), as a parameter of `unnest`. The driver would write
+ * a text literal, which escapes every quote of a JSON document. This format is 1.3 times as fast for 3.5 KB manifests.
  */
 export function toTextArray(values: readonly (string | Uint8Array | null)[]): Buffer {
   return encode(TEXT_OID, values);
 }
 
-/** As {@link toTextArray}, of `bytea`. */
+/** Encodes a `bytea` array in the format of {@link toTextArray}. */
 export function toByteaArray(values: readonly (Uint8Array | null)[]): Buffer {
   return encode(BYTEA_OID, values);
 }

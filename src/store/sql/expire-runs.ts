@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 
-/** Ends as EXPIRED the runs whose deadline has passed; backends that do so at the same time share them. */
+/** Ends as EXPIRED the runs whose deadline has passed. If several backends do so at once, each run ends once. */
 export async function expireRuns(pool: Pool, now: Date): Promise<number> {
   const { rowCount } = await pool.query(EXPIRE_RUNS, [now]);
   return rowCount ?? 0;

@@ -1,7 +1,7 @@
 import type { Pool } from "pg";
 import type { SessionKey } from "../session-store.ts";
 
-/** Returns those of the sessions that have no active run and none that began after `since`. */
+/** Returns the sessions without an active run and without a run that began after `since`. */
 export async function listDue(
   pool: Pool,
   sessions: readonly SessionKey[],
@@ -16,8 +16,8 @@ export async function listDue(
   return rows.map((row) => ({ ...row, epoch: BigInt(row.epoch) }));
 }
 
-// Due times derive from stored times, so neither a restart nor a flapping agent loses or multiplies runs. A run that a
-// new session ended early does not count.
+// Stored times decide, so neither a restart nor a flapping agent loses or multiplies runs. A run that a new session ended
+// early does not count.
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)

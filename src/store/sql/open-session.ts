@@ -1,20 +1,20 @@
 import type { ClientBase } from "pg";
 import type { SessionRequest } from "../session-store.ts";
 
-/** What opening a session came to. */
+/** Result of opening a session. */
 export interface SessionOpening {
   readonly epoch: bigint;
-  /** Uid that the name is bound to. When it is not the request's, nothing was opened. */
+  /** Uid of the name. If it differs from the request's, no session was opened. */
   readonly boundUid: string;
-  /** The agent's process of the session before. */
+  /** Agent process of the previous session. */
   readonly lastInstanceId: string | undefined;
   readonly lastReplyTopic: string | undefined;
-  /** A run on connect that this session has taken the place of: what it was asked for is still to be done. */
+  /** True if this session superseded a run on connect, which must be repeated. */
   readonly supersededConnect: boolean;
 }
 
 /**
- * Takes the next epoch of the cluster and checks its uid, in one statement. The epoch is at least the time in
+ * Assigns the next epoch of the cluster and checks its uid, in one statement. The epoch is at least the time in
  * milliseconds, so that it does not go back when the database is restored from a backup.
  */
 export async function openSession(

@@ -1,29 +1,29 @@
 import type { ClientBase } from "pg";
 import type { StreamPosition } from "../ingest-store.ts";
 
-/** How far a session's stream has been applied. */
+/** Progress of a session's stream. */
 export interface Progress {
   readonly appliedSequence: bigint;
-  /** Something in front of this sequence was lost; 0 when nothing was. */
+  /** Sequence before which messages were lost; 0 if none were. */
   readonly gapSequence: bigint;
-  /** Last sequence of which something was refused; 0 when nothing was. */
+  /** Last sequence of which an item was refused; 0 if none was. */
   readonly refusedSequence: bigint;
 }
 
-/** What is recorded of a message that was applied. */
+/** Record of a message that was applied. */
 export interface Applied {
-  /** Something of it could not be applied. */
+  /** True if an item of it could not be applied. */
   readonly refused: boolean;
   readonly now: Date;
-  /** The run that it answers, and the bytes of what it puts right. */
+  /** Run that it repairs, and the bytes of its repairs. */
   readonly repair?: { readonly runId: string; readonly bytes: number };
 }
 
 /**
- * Records that the message at this position was applied, and what was lost in front of it or refused of it.
+ * Records that the message at this position was applied, a gap before it, and refused items. Returns undefined if the
+ * session is unknown, such as after a restore of the database.
  *
- * A gap stays recorded even if the missing message comes late: what was applied behind it was applied without it.
- * Undefined when the session is unknown, as after a restore of the database.
+ * A gap stays recorded even if the missing message arrives late, because later messages were applied without it.
  */
 export async function recordProgress(
   client: ClientBase,
@@ -52,7 +52,7 @@ export async function recordProgress(
   );
 }
 
-/** Whether the session is the cluster's current one: scopes, runs and their ends count in no other. */
+/** True if the session is the cluster's current one. Scopes, runs and their ends count in no other session. */
 export async function isCurrentSession(
   client: ClientBase,
   { account, cluster, epoch }: StreamPosition,
@@ -64,8 +64,8 @@ export async function isCurrentSession(
   return rowCount === 1;
 }
 
-// A part that is lost belongs to the sequence of its siblings: the gap is in front of the next one. $7 is the part's
-// index, $8 how many are still to come.
+// A lost part belongs to the sequence of its siblings, so the gap is before the next sequence. $7 is the part's index,
+// $8 the number of parts that are still missing.
 const RECORD = `
 WITH seen AS (
   UPDATE cluster SET last_event_at = $6 WHERE account = $1 AND name = $2

@@ -2,20 +2,20 @@ import type { Pool } from "pg";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
-/** What Postgres believes of one object. */
+/** Stored state of one object. */
 export interface InventoryRow {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
   readonly resource_version: string;
-  /** Null when the row is not to be trusted. */
+  /** Null if the row cannot be trusted. */
   readonly checksum: Buffer | null;
   readonly content_format: string;
-  /** The initiator manages the object itself. */
+  /** True if the initiator manages the object. */
   readonly managed: boolean;
 }
 
-/** A part of a kind's inventory, in key order. */
+/** A chunk of an inventory, in key order. */
 export interface InventoryPage {
   readonly incarnation: bigint;
   readonly highWatermark: string;
@@ -23,8 +23,8 @@ export interface InventoryPage {
 }
 
 /**
- * Reads the rows behind the key `after`. `IS NOT DISTINCT FROM`, because a row that nobody manages has NULL there
- * and `=` would drop it. A row above the kind's mark was edited, whatever its checksum says.
+ * Reads the rows behind the key `after`. `IS NOT DISTINCT FROM`, because an unmanaged row has NULL in `managed_by` and
+ * `=` would drop it. A row above the resource type's high watermark was edited, even if its checksum is right.
  */
 export async function selectInventory(
   pool: Pool,

@@ -13,7 +13,7 @@ export interface ObjectRow {
   readonly uid: string;
   readonly resource_version: string;
   readonly observed_version: string;
-  /** As jsonb prints it; null if it was not requested, or is not stored. */
+  /** Text of the jsonb; null if it was not requested or is not stored. */
   readonly content: string | null;
   readonly checksum: Buffer | null;
   readonly managed_by: string | null;
@@ -34,8 +34,8 @@ export type ObjectPosition = readonly [
 /**
  * Selects objects by cluster, group, resource, namespace and name, one more than the page's limit.
  *
- * SQL and not Prisma, which reads the numbers of JSON as doubles; as text they keep every digit. The conditions are put
- * together for each query, so that the planner sees only those that apply.
+ * SQL and not Prisma, because Prisma reads the numbers of JSON as doubles. As text they keep every digit. The conditions
+ * are composed for each query, so that the planner sees only those that apply.
  */
 export async function selectObjects(
   pool: Pool,
@@ -83,7 +83,7 @@ LIMIT ${parameter(limit + 1)}`,
   return rows;
 }
 
-/** Selects the object of that key, with its content. */
+/** Selects the object with this key, with its content. */
 export async function selectObject(
   pool: Pool,
   account: string,

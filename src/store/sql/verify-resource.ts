@@ -7,11 +7,11 @@ import { endRunWhenComplete } from "./end-run.ts";
 import type { Progress } from "./record-progress.ts";
 
 /**
- * Ends one kind of a run, and the run with the last of its kinds. When nothing of the comparison's range of
- * sequences was lost or refused, the kind's floor moves to the list's version, tombstones at or below it are
- * purged, and the kind is verified as of the time at which the run was asked for. Otherwise the kind failed.
+ * Ends one resource type of a run, and the run with its last resource type. If no message of the comparison's range of
+ * sequences was lost or refused, the low watermark rises to the list's version, tombstones at or below it are purged,
+ * and the resource type is verified as of the time of the request. Otherwise its comparison failed.
  *
- * Ignored when the run has ended, belongs to another session, or had the kind ended before.
+ * Does nothing if the run has ended, if it belongs to another session, or if the resource type ended before.
  */
 export async function verifyResource(
   client: ClientBase,
@@ -72,7 +72,7 @@ export async function verifyResource(
   await endRunWhenComplete(client, position, runId, now);
 }
 
-/** Why the range from the comparison's first sequence to its end proves nothing, if it does not. */
+/** Returns the failure if messages between the comparison's first sequence and its end were lost or refused. */
 function failureOf(
   { gapSequence, refusedSequence }: Progress,
   { firstSequence }: ResourceReconciled,
@@ -80,13 +80,13 @@ function failureOf(
   if (gapSequence > firstSequence) {
     return {
       reason: "SequenceGap",
-      message: `something between sequences ${firstSequence} and ${gapSequence} was lost on the way`,
+      message: `messages between sequences ${firstSequence} and ${gapSequence} were lost`,
     };
   }
   if (refusedSequence >= firstSequence) {
     return {
       reason: "Refused",
-      message: `something of sequence ${refusedSequence} could not be applied; quarantined objects tell why`,
+      message: `an item of sequence ${refusedSequence} could not be applied; see the reasons of the quarantined objects`,
     };
   }
   return undefined;
@@ -113,7 +113,7 @@ async function verify(
   if (rowCount === 0) {
     return {
       reason: "OutOfScope",
-      message: "the kind left the scope, or its versions went back, during the run",
+      message: "the resource type left the scope, or its versions went back, during the run",
     };
   }
   await client.query(PURGE_TOMBSTONES, [account, cluster, resourceType.group, resourceType.resource]);
@@ -133,8 +133,8 @@ UPDATE reconciliation_result SET
   failure_reason = $13, failure_message = $14
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
-// Floors, marks and verified times only grow; all start again with a new incarnation. A floor above the mark is
-// corrupt and counts as 0.
+// Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the high
+// watermark is corrupt and counts as 0.
 const VERIFY = `
 UPDATE resource_state k SET
   incarnation = v.inc,

@@ -3,7 +3,7 @@ import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
 
-/** What the store guarantees on every Postgres that it runs on. */
+/** Contract of the store on each supported Postgres. */
 export function describeIngestStore(name: string, database: { readonly url: string }): void {
   describe(`store contract: ${name}`, () => {
     describeRule(database);

@@ -3,7 +3,7 @@ import { afterEach } from "vitest";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { World } from "../../support/store/world.ts";
 
-/** Opens worlds of their own cluster each, with a first session and the default scope, and closes them after each test. */
+/** Opens worlds, each with its own cluster, a first session and the default scope. Closes them after each test. */
 export function openWorlds(database: { readonly url: string }): (clock?: Clock) => Promise<World> {
   const worlds: World[] = [];
   afterEach(async () => {
@@ -13,7 +13,7 @@ export function openWorlds(database: { readonly url: string }): (clock?: Clock) 
     const world = new World(database.url, `cluster-${randomUUID()}`, clock);
     worlds.push(world);
     await world.connect();
-    // The run of a first connect would keep the runs that tests ask for out.
+    // The run of the first connect would exclude the runs that tests request.
     await world.sql("DELETE FROM reconciliation_run WHERE cluster = $1");
     await world.declare();
     return world;

@@ -4,13 +4,13 @@ import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts"
 import { put } from "../../support/store/messages.ts";
 import { openWorlds } from "./open-worlds.ts";
 
-/** What Postgres cannot hold, and what it must give back as it was. */
+/** Values that Postgres cannot store, and values that it must return unchanged. */
 export function describePoison(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
   const poison = '{"text":"\\u0000"}';
 
-  describe("what cannot be stored", () => {
-    it("is quarantined, and its neighbours commit (R22)", async () => {
+  describe("an object that cannot be stored", () => {
+    it("is quarantined, and the other objects of its batch commit (R22)", async () => {
       const world = await openWorld();
       const items = Array.from({ length: 21 }, (_, index) =>
         put(`a/${String(index).padStart(2, "0")}`, {
@@ -32,7 +32,7 @@ export function describePoison(database: { readonly url: string }): void {
       ]);
     });
 
-    it("takes part in inventories with its checksum, so that it is not sent again (R37)", async () => {
+    it("is in inventories with its checksum, so that it is not sent again (R37)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, content: poison }));
       const { inventories } = await world.beginRun();
@@ -42,7 +42,7 @@ export function describePoison(database: { readonly url: string }): void {
       expect(verify?.checksum).toHaveLength(32);
     });
 
-    it("may come without content, with the reason", async () => {
+    it("can arrive without content, with the reason", async () => {
       const world = await openWorld();
       const reason = "content of 9 MB; at most 4 MiB are allowed";
       const outcome = await world.apply(
@@ -58,14 +58,14 @@ export function describePoison(database: { readonly url: string }): void {
       expect(verify?.checksum).toHaveLength(32);
     });
 
-    it("is stored once it changes to something that can be", async () => {
+    it("is stored after it changes to content that Postgres can store", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, content: poison }));
       await world.apply(put("a/x", { observed: 11 }));
       expect(await world.row("a/x")).toMatchObject({ state: "present", observed: "11" });
     });
 
-    it("includes content that is not what its checksum says (R25)", async () => {
+    it("is also one whose content does not match its checksum (R25)", async () => {
       const world = await openWorld();
       const outcome = await world.apply(put("a/x", { observed: 10, checksum: new Uint8Array(32) }));
       expect(outcome.quarantined[0]?.reason).toMatch(/checksum/);
@@ -73,7 +73,7 @@ export function describePoison(database: { readonly url: string }): void {
     });
   });
 
-  it("gives back canonically what it was given (R25)", async () => {
+  it("the store returns stored content in canonical form (R25)", async () => {
     const vectors: readonly {
       readonly name: string;
       readonly canonical?: string;

@@ -10,7 +10,7 @@ import { openWorlds } from "./open-worlds.ts";
 export function describeRule(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
 
-  describe("an observation applies when (incarnation, O) >= (row or tombstone, else floor)", () => {
+  describe("an observation applies if (incarnation, O) >= (row or tombstone, else low watermark)", () => {
     const cases: readonly [string, readonly BatchItem[], BatchItem, string][] = [
       ["no row: any observation", [], put("a/x", { observed: 5 }), "present@5"],
       [
@@ -51,7 +51,7 @@ export function describeRule(database: { readonly url: string }): void {
         "present@12",
       ],
       [
-        "a Delete that names another uid deletes all the same (R3)",
+        "a Delete with another uid deletes too (R3)",
         [put("a/x", { observed: 10, uid: "stale" })],
         remove("a/x", 12),
         "absent@12",
@@ -68,7 +68,7 @@ export function describeRule(database: { readonly url: string }): void {
     });
   });
 
-  it("refuses a late Put of an object whose tombstone was purged: the floor knows (R5)", async () => {
+  it("the low watermark refuses a late Put of an object whose tombstone was purged (R5)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 10 }));
     await world.apply(remove("a/x", 20));
@@ -81,14 +81,14 @@ export function describeRule(database: { readonly url: string }): void {
     expect(await show(world, "a/x")).toBe("present@30");
   });
 
-  it("keeps an object that was observed after the list that lacks it (R2)", async () => {
+  it("an object stays if it was observed after the list that lacks it (R2)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 105 }));
     await world.apply(remove("a/x", 100));
     expect(await show(world, "a/x")).toBe("present@105");
   });
 
-  it("counts a row above all that the kind was ever observed at as 0 (R27)", async () => {
+  it("a row above the high watermark counts as 0 (R27)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 10 }));
     await world.sql("UPDATE kubernetes_object SET observed_version = 999999 WHERE cluster = $1");
@@ -97,7 +97,7 @@ export function describeRule(database: { readonly url: string }): void {
     expect(await show(world, "a/x")).toBe("present@12");
   });
 
-  it("judges such a row by the mark before the batch, whatever else the batch brings (R27)", async () => {
+  it("the high watermark before the batch decides, even if the batch raises it (R27)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 10 }));
     await world.sql("UPDATE kubernetes_object SET observed_version = 500 WHERE cluster = $1");
@@ -105,7 +105,7 @@ export function describeRule(database: { readonly url: string }): void {
     expect(await show(world, "a/x")).toBe("present@12");
   });
 
-  it("orders kinds whose versions do not compare by their position in the stream (R17)", async () => {
+  it("the position in the stream orders resource types whose versions do not compare (R17)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { version: "zzz" }));
     const first = world.at(world.sequence);
@@ -119,12 +119,12 @@ export function describeRule(database: { readonly url: string }): void {
     expect((await world.row("a/x"))?.version).toBe("mmm");
   });
 
-  it("refuses a batch of which some items have an observed version and some have not", async () => {
+  it("a batch is refused if only some of its items have an observed version", async () => {
     const world = await openWorld();
     await expect(world.apply(put("a/x", { observed: 1 }), put("a/y"))).rejects.toThrow(TerminalError);
   });
 
-  it("starts again with a new incarnation, and lets nothing of the old one in (R16)", async () => {
+  it("a new incarnation starts at 0 and refuses observations of the old one (R16)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 1000 }), put("a/gone", { observed: 1000 }));
     const { request } = await world.beginRun();
@@ -141,11 +141,11 @@ export function describeRule(database: { readonly url: string }): void {
     expect(await show(world, "a/x")).toBe("present@40");
     expect(await show(world, "a/new")).toBe("present@41");
     await expect(apply(world.epoch + 1n, put("a/x", { observed: 1 }))).rejects.toThrow(
-      /younger than the session/,
+      /expected an incarnation of at most/,
     );
   });
 
-  it("changes nothing when the whole stream is delivered again (R18)", async () => {
+  it("a second delivery of the whole stream changes nothing (R18)", async () => {
     await withSeed("changes nothing when the whole stream is delivered again (R18)", async (random) => {
       const world = await openWorld();
       const stream: { readonly sequence: bigint; readonly items: BatchItem[] }[] = [];
@@ -163,7 +163,7 @@ export function describeRule(database: { readonly url: string }): void {
     });
   });
 
-  it("ends at the truth after any order, duplication and loss of observations, and one sweep (R1, R4)", async () => {
+  it("one full pass leads to the truth after any order, duplication and loss of observations (R1, R4)", async () => {
     await withSeed("ends at the truth after any order", async (random) => {
       for (let round = 0; round < 12; round += 1) {
         await checkHistory(await openWorld(), random.float);
@@ -196,7 +196,7 @@ export function describeRule(database: { readonly url: string }): void {
       await world.apply(...delivered.slice(index, index + size));
       index += size;
     }
-    // The sweep: what the list at this version has and lacks, and only that.
+    // The full pass: Puts and Deletes of the list at this version, and nothing else.
     const list = version + 1;
     const keys = Array.from({ length: 8 }, (_, index) => `ns/${index}`);
     await world.apply(
@@ -205,7 +205,7 @@ export function describeRule(database: { readonly url: string }): void {
         return own === undefined ? remove(key, list) : put(key, { observed: list, version: own });
       }),
     );
-    // And whatever of the history comes late.
+    // Late messages of the history.
     await world.apply(...delivered.slice(0, 10));
     const present = (await world.rows()).filter(({ state }) => state === "present");
     expect(new Map(present.map((row) => [row.key, row.version]))).toEqual(truth);

@@ -6,12 +6,12 @@ import { batch, CONFIG_MAPS, PODS, put, remove, resourceType } from "../../suppo
 import type { World } from "../../support/store/world.ts";
 import { openWorlds } from "./open-worlds.ts";
 
-/** Runs: what is answered, what ends them, and what does not. */
+/** Runs: their inventories, their ends, the scope and sessions. */
 export function describeRuns(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
 
   describe("an inventory", () => {
-    it("covers every kind of the scope, those without rows included", async () => {
+    it("covers every resource type of the scope, also those without rows", async () => {
       const world = await openWorld();
       const { inventories } = await world.beginRun();
       expect(
@@ -27,7 +27,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ]);
     });
 
-    it("is in key order, by bytes of namespace and then of name, in chunks that tile the key space", async () => {
+    it("has chunks that tile the key space, ordered by the bytes of namespace and then of name", async () => {
       const world = await openWorld();
       const keys = Array.from({ length: 1200 }, (_, index) => `${index % 3 === 0 ? "a-b" : "a"}/n${index}`);
       for (let index = 0; index < keys.length; index += 400) {
@@ -54,7 +54,7 @@ export function describeRuns(database: { readonly url: string }): void {
       });
     });
 
-    it("leaves out tombstones, and names what the initiator manages itself as managed", async () => {
+    it("omits tombstones, and marks objects of the initiator as managed", async () => {
       const world = await openWorld();
       await world.apply(
         put("a/gone", { observed: 10 }),
@@ -84,7 +84,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ["observed version, down", "observed_version = 1"],
       ["uid", "uid = 'other'"],
       ["content format", "content_format = 'other'"],
-    ])("does not vouch for a row whose %s was edited by hand (R27)", async (_what, edit) => {
+    ])("has no checksum for a row whose %s was edited (R27)", async (_what, edit) => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("a/y", { observed: 10 }));
       await world.sql(`UPDATE kubernetes_object SET ${edit} WHERE cluster = $1 AND name = 'x'`);
@@ -97,7 +97,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ]);
     });
 
-    it("does not vouch for a row above the kind's mark even when its checksum was kept (R27)", async () => {
+    it("has no checksum for a row above the high watermark, even if the row has one (R27)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }));
       await world.sql("UPDATE resource_state SET high_watermark = 5 WHERE cluster = $1");
@@ -107,7 +107,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ).toHaveLength(0);
     });
 
-    it("still covers a kind whose state somebody deleted", async () => {
+    it("covers a resource type whose state was deleted", async () => {
       const world = await openWorld();
       await world.sql("DELETE FROM resource_state WHERE cluster = $1");
       const { inventories } = await world.beginRun();
@@ -116,7 +116,7 @@ export function describeRuns(database: { readonly url: string }): void {
   });
 
   describe("a run", () => {
-    it("succeeds with its last kind, moves floors, and verifies as of the time it was asked for", async () => {
+    it("succeeds with its last resource type, raises low watermarks, and verifies as of its request", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
@@ -133,7 +133,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ]);
     });
 
-    it("does not verify a kind when something of its range was lost (R28)", async () => {
+    it("does not verify a resource type if a message of its range was lost (R28)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       const first = world.sequence + 1n;
@@ -153,7 +153,7 @@ export function describeRuns(database: { readonly url: string }): void {
       });
     });
 
-    it("does not verify a kind when something of its range was refused (R28)", async () => {
+    it("does not verify a resource type if an item of its range was refused (R28)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       const first = world.sequence + 1n;
@@ -182,7 +182,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ],
       ["the last part", [[0, 2]]],
     ] as const)(
-      "does not verify a kind when %s of a sequence of its range was lost (R28)",
+      "does not verify a resource type if %s of a sequence of its range was lost (R28)",
       async (_, parts) => {
         const world = await openWorld();
         const { request } = await world.beginRun();
@@ -199,7 +199,7 @@ export function describeRuns(database: { readonly url: string }): void {
       },
     );
 
-    it("verifies a kind whose sequences came in parts, also more than once", async () => {
+    it("verifies a resource type whose sequences arrived in parts, also repeatedly", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       const position = world.next();
@@ -211,7 +211,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await resourceTypeOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
     });
 
-    it("does not take a gap behind the kind's range for one inside it", async () => {
+    it("ignores a gap behind the range of the resource type", async () => {
       const world = await openWorld();
       world.next();
       await world.apply(put("a/x", { observed: 10 }));
@@ -220,7 +220,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await resourceTypeOf(world, "pods")).toMatchObject({ failure_reason: null, verified: true });
     });
 
-    it("counts as findings only rows that its repairs changed (R1)", async () => {
+    it("counts only rows that its repairs changed as findings (R1)", async () => {
       const world = await openWorld();
       await world.apply(
         put("a/changed", { observed: 10 }),
@@ -229,7 +229,7 @@ export function describeRuns(database: { readonly url: string }): void {
       );
       await world.verifyAll(40);
       const { request } = await world.beginRun();
-      // In flight: the watch's own message comes in front of the run's repair.
+      // In flight: the message of the watch arrives before the repair of the run.
       await world.apply(put("a/flying", { observed: 60 }));
       const repairs = [
         put("a/changed", { observed: 70, version: "65" }),
@@ -249,7 +249,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ]);
     });
 
-    it("does not count the first copy of a kind as findings", async () => {
+    it("does not count the first copy of a resource type as findings", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       await world.store.applyBatch(
@@ -260,7 +260,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
     });
 
-    it("keeps no findings of a run that is not known: nobody would show or purge them", async () => {
+    it("keeps no findings of an unknown run, because no purge would delete them", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }));
       await world.verifyAll(40);
@@ -273,13 +273,13 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
     });
 
-    it("excludes a second one of its cluster (R12)", async () => {
+    it("excludes a second run of its cluster (R12)", async () => {
       const world = await openWorld();
       await world.beginRun();
       await expect(world.beginRun()).rejects.toThrow(ConflictError);
     });
 
-    it("ignores what comes after its end (R12)", async () => {
+    it("ignores results after its end (R12)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
@@ -289,7 +289,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.answer(request)).toEqual([]);
     });
 
-    it("keeps the first end of a kind while others are pending (R12)", async () => {
+    it("keeps the first result of a resource type while others are pending (R12)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       await world.verifyResource(request.runId, PODS, 50, world.sequence + 1n);
@@ -300,7 +300,7 @@ export function describeRuns(database: { readonly url: string }): void {
       });
     });
 
-    it("ignores what comes after its deadline (R12)", async () => {
+    it("ignores results after its deadline (R12)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       await world.sql("UPDATE reconciliation_run SET deadline_at = now() WHERE cluster = $1");
@@ -311,7 +311,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await run(world)).toMatchObject({ state: "EXPIRED" });
     });
 
-    it("answers a request that is delivered again as a new attempt, without the kinds that are done (R33)", async () => {
+    it("answers a redelivered request as a new attempt, without the compared resource types (R33)", async () => {
       const world = await openWorld();
       const { request, inventories } = await world.beginRun();
       expect(inventories.map(({ chunk }) => chunk?.run?.attempt)).toEqual([1, 1]);
@@ -322,7 +322,7 @@ export function describeRuns(database: { readonly url: string }): void {
       ]);
     });
 
-    it("is superseded by a new session, and what the old one says of it is ignored (R34)", async () => {
+    it("is superseded by a new session, and ignores results of the old one (R34)", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();
       const late = world.next();
@@ -361,7 +361,7 @@ export function describeRuns(database: { readonly url: string }): void {
   });
 
   describe("the scope", () => {
-    it("drops what left it without tombstones, and takes it up again below the old floor (R30)", async () => {
+    it("drops resource types that left it, without tombstones, and accepts them again below the old low watermark (R30)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
       const { request } = await world.beginRun();
@@ -384,7 +384,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect((await world.rows()).map(({ key }) => key)).toEqual(["b/y", "b/z"]);
     });
 
-    it("takes up again below the old floor what left it by namespace (R30)", async () => {
+    it("accepts namespaces again below the old low watermark (R30)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
       await world.verifyAll(100);
@@ -394,7 +394,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(await world.row("a/x")).toMatchObject({ state: "present", observed: "50" });
     });
 
-    it("keeps the rows of a kind that is read in another version (R31)", async () => {
+    it("keeps the rows of a resource type that is read in another API version (R31)", async () => {
       const world = await openWorld();
       const beta = resourceType("apps", "v1beta1", "deployments");
       await world.declare([beta]);
@@ -418,13 +418,13 @@ export function describeRuns(database: { readonly url: string }): void {
   });
 
   describe("a session", () => {
-    it("asks for a run when the agent's process is a new one, and only then", async () => {
+    it("requests a run only if the agent's process is a new one", async () => {
       const world = await openWorld();
       expect(await world.connect("agent-1")).toBeUndefined();
       expect(await world.connect("agent-2")).toMatchObject({ initiator: "evenkeel/backend" });
     });
 
-    it("asks again for the run on connect that its predecessor did not live to see", async () => {
+    it("requests a run again if the run on connect of its predecessor did not end", async () => {
       const world = await openWorld();
       const first = await world.connect("agent-2");
       const second = await world.connect("agent-2");
@@ -432,7 +432,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(second).toMatchObject({ trigger: ReconciliationTrigger.CONNECT });
     });
 
-    it("has a higher epoch than the one before, and not below the time", async () => {
+    it("has a higher epoch than the previous one, at least the time", async () => {
       const world = await openWorld();
       const before = world.epoch;
       await world.connect();
@@ -440,7 +440,7 @@ export function describeRuns(database: { readonly url: string }): void {
       expect(world.epoch).toBeGreaterThanOrEqual(BigInt(Date.now() - 60_000));
     });
 
-    it("is refused for another cluster of the same name, and leaves the open one alone", async () => {
+    it("is refused for another cluster of the same name, and the open session stays", async () => {
       const world = await openWorld();
       await expect(world.connect("agent-2", "another-uid")).rejects.toThrow(TerminalError);
       const open = await world.sql("SELECT 1 FROM agent_session WHERE cluster = $1 AND closed_at IS NULL");

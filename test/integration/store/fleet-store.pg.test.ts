@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 const account = "acme";
 const everything = { resources: [], namespace: undefined, namePrefix: undefined, hasContent: false };
 
-/** Every page of a list, in pages of `limit`. */
+/** Returns all pages of a list, each of at most `limit` items. */
 async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Page<T>>): Promise<T[][]> {
   const pages: T[][] = [];
   let after: Position | undefined;
@@ -34,7 +34,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     return { world, store: createPgFleetStore(world.database, createSystemClock()) };
   };
 
-  test("a cluster with its session, its kinds and what is held of them", async () => {
+  test("a cluster has its session, its resource types and their object counts", async () => {
     const { world, store } = open("fleet-1");
     await using _ = world;
     await world.connect();
@@ -66,7 +66,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(await store.getCluster(signal, account, "unknown")).toBeUndefined();
   });
 
-  test("clusters page by page, by name, of the account only", async () => {
+  test("clusters are listed in pages, by name, of the account only", async () => {
     const { world, store } = open("fleet-2");
     await using _ = world;
     for (const name of ["page-3", "page-1", "page-2"]) {
@@ -81,12 +81,12 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect((await store.listClusters(signal, "another", { after: undefined, limit: 5 })).items).toEqual([]);
   });
 
-  test("objects page by page in the order of bytes, filtered, without tombstones", async () => {
+  test("objects are listed in pages, in the order of bytes, filtered, without tombstones", async () => {
     const { world, store } = open("fleet-3");
     await using _ = world;
     await world.connect();
     await world.declare();
-    // "a-b" stands behind "a" as a namespace, but "a-b/x" in front of "a/x" as a text.
+    // "a-b" is behind "a" as a namespace, but "a-b/x" is before "a/x" as a text.
     await world.apply(
       put("a/x", { observed: 1 }),
       put("a-b/x", { observed: 2 }),
@@ -124,7 +124,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(ofPods.items.map(({ content }) => content)).toEqual(["", "", "", ""]);
   });
 
-  test("an object's content comes back with every digit, canonical", async () => {
+  test("an object's content is returned in canonical form with every digit", async () => {
     const { world, store } = open("fleet-4");
     await using _ = world;
     await world.connect();
@@ -151,14 +151,14 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(await store.getObject(signal, "another", "fleet-4", asked)).toBeUndefined();
   });
 
-  test("runs, their kinds, and what they repaired", async () => {
+  test("runs have the results of their resource types and their findings", async () => {
     const { world, store } = open("fleet-5");
     await using _ = world;
-    // A new process begins with a run.
+    // A new process starts a run.
     const request = (await world.connect()) ?? expect.fail("connecting made no run");
     await world.declare();
     await world.apply(put("a/x", { observed: 1 }));
-    // What a run brings of a kind that was verified before is a finding.
+    // A repair of a resource type that was verified before is a finding.
     await world.sql("UPDATE resource_state SET verified_at = now() - interval '1 minute' WHERE cluster = $1");
     const query = { clusters: ["fleet-5"], endedSince: new Date(Date.now() - 60_000) };
     expect((await store.getRun(signal, account, request.runId))?.state).toBe(ReconciliationState.REQUESTED);
@@ -201,7 +201,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(await store.listOpenRuns(signal, account, later)).toEqual([]);
   });
 
-  test("runs page by page, the newest first, also those of the same time", async () => {
+  test("runs are listed in pages, the newest first, also those of the same time", async () => {
     const { world, store } = open("fleet-6");
     await using _ = world;
     await world.connect();

@@ -33,7 +33,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await world[Symbol.asyncDispose]();
   });
 
-  /** Resolves once this many connections to the database wait for a lock of some kind. */
+  /** Resolves when this many connections to the database wait for any lock. */
   const waiting = async (count: number): Promise<void> => {
     for (;;) {
       const { rowCount } = await world.database.pool.query(
@@ -45,12 +45,12 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     }
   };
 
-  it("do no harm: a stale Put does not come in while the other purges its tombstone (R38, R39)", async () => {
+  it("refuse a stale Put while one of them purges its tombstone (R38, R39)", async () => {
     await world.apply(put("a/x", { observed: 10 }));
     await world.apply(remove("a/x", 20));
     const { request } = await world.beginRun();
     await world.verifyResource(request.runId, CONFIG_MAPS, 30, world.sequence + 1n);
-    // Holds the purging transaction open behind its purge: it ends the run last of all.
+    // Keeps the purging transaction open after its purge: its last statement ends the run.
     await observer.query("BEGIN");
     await observer.query("SELECT 1 FROM reconciliation_run WHERE id = $1 FOR UPDATE", [request.runId]);
     const purging = world.verifyResource(request.runId, PODS, 30, world.sequence + 1n);
@@ -62,7 +62,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     expect(await world.rows()).toEqual([]);
   });
 
-  it("end where one alone would: the same stream, applied by both at once (R38)", async () => {
+  it("reach the same rows as one, if both apply the same stream at once (R38)", async () => {
     await withSeed("end where one alone would", async (random) => {
       const truth = new Map<string, string>();
       const stream: { readonly position: StreamPosition; readonly what: Batch | undefined }[] = [];

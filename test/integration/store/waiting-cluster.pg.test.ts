@@ -8,7 +8,7 @@ import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { put } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 
-/** Rejects when the promise takes longer. */
+/** Rejects if the promise takes longer. */
 async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   const ended = new AbortController();
   const late = delay(ms, undefined, { signal: ended.signal }).then(() => {
@@ -43,7 +43,7 @@ describeWithPostgres("a cluster that waits", (provided) => {
     await a[Symbol.asyncDispose]();
   });
 
-  it("behind a row lock keeps no other from a session and from its events (I9)", async () => {
+  it("that waits for a row lock does not block sessions and events of others (I9)", async () => {
     await locker.query("BEGIN");
     await locker.query("SELECT 1 FROM kubernetes_object WHERE cluster = $1 FOR UPDATE", [a.cluster]);
     const failed = expect(a.apply(put("n/x", { observed: 2 }))).rejects.toThrow(RetryableError);

@@ -19,16 +19,16 @@ import {
 } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { checksumOf } from "../../../src/domain/checksum.ts";
 
-/** Kinds that tests speak of. */
+/** Resource types of the tests. */
 export const PODS = resourceType("", "v1", "pods");
 export const CONFIG_MAPS = resourceType("", "v1", "configmaps");
 
-/** A kind by its parts. */
+/** Creates a resource type. */
 export function resourceType(group: string, version: string, resource: string): ResourceType {
   return create(ResourceTypeSchema, { group, version, resource });
 }
 
-/** What a Put says. */
+/** Fields of a Put. */
 export interface PutInit {
   readonly observed?: number | string;
   readonly uid?: string;
@@ -39,7 +39,7 @@ export interface PutInit {
   readonly quarantineReason?: string;
 }
 
-/** "namespace/name" was so. */
+/** Creates a Put of the object "namespace/name". */
 export function put(key: string, init: PutInit = {}): BatchItem {
   const content = new TextEncoder().encode(init.content ?? `{"at":"${init.version ?? init.observed ?? ""}"}`);
   const value = create(PutObjectSchema, {
@@ -55,7 +55,7 @@ export function put(key: string, init: PutInit = {}): BatchItem {
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }
 
-/** "namespace/name" was absent. */
+/** Creates a Delete of the object "namespace/name". */
 export function remove(key: string, observed?: number | string): BatchItem {
   const value = create(DeleteObjectSchema, {
     ref: ref(key),
@@ -65,7 +65,7 @@ export function remove(key: string, observed?: number | string): BatchItem {
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
 }
 
-/** A DEFAULT batch. */
+/** Creates a DEFAULT batch. */
 export function batch(items: readonly BatchItem[], of = PODS, runId?: string, incarnation?: bigint): Batch {
   return create(BatchSchema, {
     resourceType: of,
@@ -76,7 +76,7 @@ export function batch(items: readonly BatchItem[], of = PODS, runId?: string, in
   });
 }
 
-/** An object by "namespace/name". */
+/** Creates the reference of the object "namespace/name". */
 export function ref(key: string) {
   const [namespace = "", name = ""] = key.split("/");
   return create(ObjectRefSchema, { namespace, name });

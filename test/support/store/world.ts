@@ -20,7 +20,7 @@ import type { RunStore } from "../../../src/store/run-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
 
-/** A row as tests look at it. */
+/** A row, in the form that tests compare. */
 export interface Row {
   readonly key: string;
   readonly state: string;
@@ -30,7 +30,7 @@ export interface Row {
   readonly trusted: boolean;
 }
 
-/** One cluster in a database, spoken of as its agent, its backend and a person with psql would. */
+/** One cluster in a database, with the calls of its agent, its backend and an operator with psql. */
 export class World implements AsyncDisposable {
   readonly signal = new AbortController().signal;
   readonly database: Database;
@@ -56,7 +56,7 @@ export class World implements AsyncDisposable {
     this.cluster = cluster;
   }
 
-  /** Opens a session, the first message of which is numbered 1. */
+  /** Opens a session. Its first message has the sequence 1. */
   async connect(instanceId = "agent-1", clusterUid = "uid-1"): Promise<ReconciliationRequest | undefined> {
     const opened = await this.sessions.openSession(this.signal, {
       account: "acme",
@@ -76,7 +76,7 @@ export class World implements AsyncDisposable {
     return opened.connectRun;
   }
 
-  /** The position of the next message. */
+  /** Returns the position of the next message. */
   next(): StreamPosition {
     this.sequence += 1n;
     return this.at(this.sequence);
@@ -105,7 +105,7 @@ export class World implements AsyncDisposable {
     return await this.store.applyBatch(this.signal, this.next(), batch(items));
   }
 
-  /** A run by hand, up to its answer. */
+  /** Begins a MANUAL run and returns its answer. */
   async beginRun(): Promise<{
     readonly request: ReconciliationRequest;
     readonly inventories: ResourceInventory[];
@@ -120,7 +120,7 @@ export class World implements AsyncDisposable {
     return { request, inventories: await this.answer(request) };
   }
 
-  /** What Postgres answers to the request: all chunks of all kinds. */
+  /** Returns the answer to the request: all chunks of all resource types. */
   async answer(request: ReconciliationRequest): Promise<ResourceInventory[]> {
     const answer = await this.store.beginAttempt(this.signal, this.at(0n), request);
     const inventories: ResourceInventory[] = [];
@@ -136,7 +136,7 @@ export class World implements AsyncDisposable {
     return inventories;
   }
 
-  /** The agent's end of a kind. */
+  /** Applies the agent's end of a resource type. */
   async verifyResource(
     runId: string,
     resourceType: ResourceType,
@@ -153,7 +153,7 @@ export class World implements AsyncDisposable {
     await this.store.applyResourceReconciled(this.signal, position, end);
   }
 
-  /** A run that finds the default scope right at the list version. */
+  /** Completes a run that verifies the default scope at the list version. */
   async verifyAll(listVersion: number): Promise<void> {
     const { request } = await this.beginRun();
     for (const resourceType of [PODS, CONFIG_MAPS]) {
@@ -175,7 +175,7 @@ export class World implements AsyncDisposable {
     return (await this.rows()).find((row) => row.key === key);
   }
 
-  /** SQL as a person would type it. `$1` is the cluster. */
+  /** Runs SQL as an operator would. `$1` is the cluster. */
   async sql<T extends object = Record<string, unknown>>(text: string): Promise<T[]> {
     const { rows } = await this.database.pool.query(text, [this.cluster]);
     return rows as T[];

@@ -36,7 +36,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
       const log = createRecordingLog();
       await assertMigrated(provided.url, log);
       expect(log.lines).toEqual([
-        expect.stringMatching(/^warn schema not checked.*: Postgres refused a statement: unknown/),
+        expect.stringMatching(/^warn schema not checked.*: Postgres: statement refused: unknown/),
       ]);
     } finally {
       await database.pool.query(`DROP VIEW "_prisma_migrations"`);

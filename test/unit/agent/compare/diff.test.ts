@@ -95,7 +95,9 @@ describe("R33: key ranges", () => {
     const ranges = new KeyRanges();
     ranges.add({ after: "", through: "a/m", last: false });
     expect(ranges.add({ after: "", through: "a/m", last: false })).toBe(false);
-    expect(() => ranges.add({ after: "", through: "a/n", last: false })).toThrow("two ranges");
-    expect(() => ranges.add({ after: "b/a", through: "a/z", last: false })).toThrow("empty range");
+    expect(() => ranges.add({ after: "", through: "a/n", last: false })).toThrow("two different key ranges");
+    expect(() => ranges.add({ after: "b/a", through: "a/z", last: false })).toThrow(
+      "key range (b/a, a/z] is empty",
+    );
   });
 });

@@ -20,7 +20,7 @@ describeWithPostgres("a database", (provided) => {
     await other[Symbol.asyncDispose]();
   });
 
-  /** Resolves once a transaction of somebody waits for an advisory lock. */
+  /** Resolves when any transaction waits for an advisory lock. */
   const someoneWaits = async (): Promise<"waits"> => {
     for (;;) {
       const { rowCount } = await database.pool.query(
@@ -32,7 +32,7 @@ describeWithPostgres("a database", (provided) => {
     }
   };
 
-  it("lets one transaction of a cluster at a time in, across programs, and other clusters pass (R21, R38)", async () => {
+  it("runs one transaction of a cluster at a time, other clusters in parallel (R21, R38)", async () => {
     const begun = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
     const order: string[] = [];
@@ -50,7 +50,7 @@ describeWithPostgres("a database", (provided) => {
     expect(order).toEqual(["c2", "first", "second"]);
   });
 
-  it("reads nothing before it has the lock, whatever isolation the database prefers", async () => {
+  it("reads nothing before it has the lock, with any default isolation of the database", async () => {
     await database.pool.query("CREATE TABLE turn (value int)");
     await database.pool.query("INSERT INTO turn VALUES (0)");
     const name = new URL(provided.url).pathname.slice(1);
@@ -78,7 +78,7 @@ describeWithPostgres("a database", (provided) => {
     }
   });
 
-  it("leaves nothing behind when the work throws, and throws that error itself", async () => {
+  it("rolls back when the work throws, and rethrows its error", async () => {
     await database.pool.query("CREATE TABLE left_behind (id int)");
     const reason = new ConflictError("another run is active");
     const failed = database.transaction(CLUSTER, async (client) => {
@@ -89,7 +89,7 @@ describeWithPostgres("a database", (provided) => {
     expect((await database.pool.query("SELECT * FROM left_behind")).rowCount).toBe(0);
   });
 
-  it("translates what Postgres refuses, and the connection is used again", async () => {
+  it("translates errors of Postgres, and the connection is used again", async () => {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const failed = database.transaction(CLUSTER, (client) =>
         client.query(`SELECT '{"a":"\\u0000"}'::jsonb`),
@@ -99,11 +99,11 @@ describeWithPostgres("a database", (provided) => {
     expect(database.pool.totalCount).toBe(1);
   });
 
-  it("survives a connection that dies in the middle of a transaction, and passes it on as something that passes", async () => {
+  it("survives a connection that breaks during a transaction, with a RetryableError", async () => {
     const failed = database.transaction(CLUSTER, async (client) => {
       const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
       await other.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
-      // The news comes while no query is under way.
+      // The connection breaks while no query is pending.
       await new Promise((resolve) => client.once("end", resolve));
       await client.query("SELECT 1");
     });
@@ -111,7 +111,7 @@ describeWithPostgres("a database", (provided) => {
     await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
   });
 
-  it("bounds each wait for a lock, and how long a transaction may stand still (I9)", async () => {
+  it("limits each wait for a lock and the idle time of a transaction (I9)", async () => {
     const settings = await database.transaction(CLUSTER, async (client) => {
       const { rows } = await client.query<{ lock: string; idle: string }>(
         "SELECT current_setting('lock_timeout') AS lock, current_setting('idle_in_transaction_session_timeout') AS idle",
@@ -121,7 +121,7 @@ describeWithPostgres("a database", (provided) => {
     expect(settings).toEqual({ lock: "2s", idle: "10s" });
   });
 
-  it("gives up waiting for a lock as something that passes, and the connection is used again (I9)", async () => {
+  it("ends the wait for a lock with a RetryableError, and the connection is used again (I9)", async () => {
     await using hasty = createDatabase({ url: provided.url, timeouts: { lockMs: 50 } });
     await database.transaction(CLUSTER, async () => {
       await expect(hasty.transaction(CLUSTER, async () => {})).rejects.toThrow(RetryableError);
@@ -130,7 +130,7 @@ describeWithPostgres("a database", (provided) => {
     expect(hasty.pool.totalCount).toBe(1);
   });
 
-  it("loses its lock in a process that stands still, so that another one goes on (I9)", async () => {
+  it("loses its lock in a frozen process, so that another one continues (I9)", async () => {
     await using frozen = createDatabase({ url: provided.url, timeouts: { idleMs: 50 } });
     const failed = frozen.transaction(CLUSTER, async (client) => {
       await once(client, "end");
@@ -140,7 +140,7 @@ describeWithPostgres("a database", (provided) => {
     await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
   });
 
-  it("destroys a connection whose query gets no answer in time, and waits for no ROLLBACK on it (I9)", async () => {
+  it("destroys a connection whose query gets no answer in time, without a ROLLBACK on it (I9)", async () => {
     await using hasty = createDatabase({ url: provided.url, timeouts: { queryMs: 200 } });
     const sent: unknown[] = [];
     const failed = hasty.transaction(CLUSTER, async (client) => {

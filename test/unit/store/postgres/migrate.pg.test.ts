@@ -19,7 +19,7 @@ describeWithPostgres("migrations", (database) => {
   let client: pg.Client;
   let url: string;
 
-  // An empty schema of its own stands for an empty database.
+  // An empty schema replaces an empty database.
   beforeEach(async () => {
     const schema = `s${randomUUID().replaceAll("-", "")}`;
     url = `${database.url}${database.url.includes("?") ? "&" : "?"}options=${encodeURIComponent(`-c search_path=${schema}`)}`;
@@ -38,7 +38,7 @@ describeWithPostgres("migrations", (database) => {
 
   it("are applied once by two processes at once", async () => {
     const program = fileURLToPath(new URL("../../../../src/main/evenkeel.ts", import.meta.url));
-    // The variables of a test run are none of the program's.
+    // The program must not see the variables of the test run.
     const run = () =>
       promisify(execFile)(process.execPath, [program, "migrate", "--database-url", url], { env: {} });
     const results = await Promise.all([run(), run()]);
@@ -54,12 +54,12 @@ describeWithPostgres("migrations", (database) => {
     expect(await tables()).toEqual(["first", "second"]);
   });
 
-  it("of this version make its schema from nothing", async () => {
+  it("of this version create its schema in an empty database", async () => {
     expect(await migrate(url)).toEqual(readMigrations().map(({ name }) => name));
     expect(await tables()).toContain("kubernetes_object");
   });
 
-  it("compress contents by lz4 where the server has it", async () => {
+  it("compress contents with lz4 if the server supports it", async () => {
     await migrate(url);
     const { rowCount } = await client.query(
       "SELECT 1 FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)",
@@ -70,7 +70,7 @@ describeWithPostgres("migrations", (database) => {
     expect(rows).toEqual([{ by: rowCount === 0 ? "" : "l" }]);
   });
 
-  it("are recorded as Prisma does it", async () => {
+  it("are recorded in Prisma's format", async () => {
     await migrate(url, [FIRST]);
     const { rows } = await client.query(`SELECT * FROM "_prisma_migrations"`);
     expect(rows).toMatchObject([
@@ -79,28 +79,30 @@ describeWithPostgres("migrations", (database) => {
     expect(rows[0]?.finished_at).toBeInstanceOf(Date);
   });
 
-  it("take turns when several programs start at once: each is applied once", async () => {
+  it("are applied once each if several programs start at once", async () => {
     const all = await Promise.all(Array.from({ length: 4 }, () => migrate(url, [FIRST, SECOND])));
     expect(all.flat().sort()).toEqual(["1_first", "2_second"]);
     const { rows } = await client.query("SELECT * FROM first");
     expect(rows).toHaveLength(1);
   });
 
-  it("are refused when one was changed after it was applied", async () => {
+  it("are refused if one was changed after it was applied", async () => {
     await migrate(url, [FIRST]);
     const changed = migration("1_first", "CREATE TABLE first (id bigint)");
     await expect(migrate(url, [changed, SECOND])).rejects.toThrow(
-      `1_first was changed after it was applied: expected checksum ${FIRST.checksum}, found ${changed.checksum}`,
+      `migration 1_first: changed after it was applied; expected checksum ${FIRST.checksum}, found ${changed.checksum}`,
     );
     expect(await tables()).toEqual(["first"]);
   });
 
-  it("are refused on a database that is newer", async () => {
+  it("are refused on a newer database", async () => {
     await migrate(url, [FIRST, SECOND]);
-    await expect(migrate(url, [FIRST])).rejects.toThrow("2_second, which this version does not know");
+    await expect(migrate(url, [FIRST])).rejects.toThrow(
+      "migration 2_second: applied to the database but unknown to this version",
+    );
   });
 
-  it("are refused when Prisma has left one unfinished, until it is resolved", async () => {
+  it("are refused while one that Prisma began is unfinished", async () => {
     await migrate(url, [FIRST]);
     await client.query(
       `INSERT INTO "_prisma_migrations" (id, checksum, migration_name) VALUES ('x', $1, $2)`,
@@ -111,21 +113,21 @@ describeWithPostgres("migrations", (database) => {
     expect(await migrate(url, [FIRST, SECOND])).toEqual(["2_second"]);
   });
 
-  it("that fail leave nothing behind, say why, and can be mended", async () => {
+  it("are rolled back with the reason if one fails, and can be repaired", async () => {
     const broken = migration("2_second", "CREATE TABLE second (id int); SELECT 1/0");
     const failed = migrate(url, [FIRST, broken]);
     await expect(failed).rejects.toThrow(TerminalError);
-    await expect(failed).rejects.toThrow(/2_second failed and left nothing behind: division by zero/);
+    await expect(failed).rejects.toThrow(/migration 2_second: failed and was rolled back: division by zero/);
     expect(await tables()).toEqual(["first"]);
     expect(await migrate(url, [FIRST, SECOND])).toEqual(["2_second"]);
   });
 
-  it("that are cut off leave nothing behind, and the process alive", async () => {
+  it("are rolled back if the connection breaks, and the process continues", async () => {
     const killer = migration(
       "2_second",
       "CREATE TABLE second (id int); SELECT pg_terminate_backend(pg_backend_pid())",
     );
-    await expect(migrate(url, [FIRST, killer])).rejects.toThrow("2_second failed");
+    await expect(migrate(url, [FIRST, killer])).rejects.toThrow("migration 2_second: failed");
     expect(await tables()).toEqual(["first"]);
   });
 });

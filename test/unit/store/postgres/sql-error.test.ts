@@ -7,12 +7,12 @@ import {
   toStoreError,
 } from "../../../../src/store/postgres/sql-error.ts";
 
-/** An error as the driver makes it. */
+/** Creates an error in the form of the driver. */
 function driverError(code: string): Error {
   return Object.assign(new Error(`error ${code}`), { code, severity: "ERROR" });
 }
 
-describe("what an SQLSTATE means", () => {
+describe("the meaning of an SQLSTATE", () => {
   it.each([
     ["connection failure", "08006"],
     ["too many connections", "53300"],
@@ -35,7 +35,7 @@ describe("what an SQLSTATE means", () => {
     ["no such column: not migrated yet", "42703"],
     ["no privilege", "42501"],
     ["an I/O error of the server's", "58030"],
-  ])("%s passes (%s)", (_, code) => {
+  ])("%s is temporary (%s)", (_, code) => {
     expect(toStoreError(driverError(code))).toBeInstanceOf(RetryableError);
   });
 
@@ -58,7 +58,7 @@ describe("what an SQLSTATE means", () => {
     ["a unique violation", "23505"],
     ["not null violation", "23502"],
     ["an undefined function", "42883"],
-  ])("%s is a fault of ours (%s)", (_, code) => {
+  ])("%s is neither temporary nor a value that cannot be stored (%s)", (_, code) => {
     expect(toStoreError(driverError(code))).toBeInstanceOf(StatementError);
   });
 });
@@ -69,12 +69,15 @@ describe("other errors", () => {
       "nobody listens",
       Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" }),
     ],
-    ["all addresses refuse", Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED" })],
+    [
+      "all addresses refuse the connection",
+      Object.assign(new AggregateError([], ""), { code: "ECONNREFUSED" }),
+    ],
     ["the connection broke", Object.assign(new Error("write EPIPE"), { code: "EPIPE" })],
     ["no route", Object.assign(new Error("connect ENETUNREACH 10.0.0.1:5432"), { code: "ENETUNREACH" })],
     ["no descriptor is free", Object.assign(new Error("connect EMFILE 10.0.0.1:5432"), { code: "EMFILE" })],
     ["the certificate is old", Object.assign(new Error("expired"), { code: "CERT_HAS_EXPIRED" })],
-    ["a code that nobody knows yet", Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" })],
+    ["a code of a later version of Node", Object.assign(new Error("new"), { code: "ERR_OF_A_LATER_NODE" })],
     ["TLS is refused", new Error("The server does not support SSL connections")],
     [
       "the password has no answer",
@@ -85,7 +88,7 @@ describe("other errors", () => {
     ["Prisma did not reach it", Object.assign(new Error("Can't reach database server"), { code: "P1001" })],
     ["Prisma saw it close", Object.assign(new Error("Server has closed the connection."), { code: "P1017" })],
     ["the client is unusable", new Error("Client has encountered a connection error and is not queryable")],
-  ])("no connection passes: %s", (_, error) => {
+  ])("no connection is temporary: %s", (_, error) => {
     expect(toStoreError(error)).toBeInstanceOf(RetryableError);
   });
 
@@ -97,17 +100,17 @@ describe("other errors", () => {
     ["a fault with a code of Node", Object.assign(new TypeError("bad"), { code: "ERR_INVALID_ARG_TYPE" })],
     ["an abort", new DOMException("stop", "AbortError")],
     ["an abort of Node's", Object.assign(new Error("stop"), { name: "AbortError", code: "ABORT_ERR" })],
-  ])("of our own come out as themselves: %s", (_, error) => {
+  ])("of this project are returned unchanged: %s", (_, error) => {
     expect(toStoreError(error)).toBe(error);
   });
 
-  it("names a query that took too long", () => {
+  it("of a query without an answer in time have their own class", () => {
     const error = toStoreError(new Error("Query read timeout"));
     expect(error).toBeInstanceOf(QueryTimeoutError);
     expect(error).toBeInstanceOf(RetryableError);
   });
 
-  it("that are no Error become one", () => {
+  it("are wrapped if they are not an Error", () => {
     expect(toStoreError("text")).toEqual(new Error("text"));
     expect(toStoreError(undefined)).toBeInstanceOf(Error);
   });
@@ -116,7 +119,7 @@ describe("other errors", () => {
     ["originalCode", { originalCode: "40001" }],
     ["below cause", { cause: { originalCode: "40001" } }],
     ["below meta", { code: "P2010", meta: { driverAdapterError: { cause: { originalCode: "40001" } } } }],
-  ])("of Prisma carry the driver's code: %s", (_, fields) => {
+  ])("of Prisma have the driver's code: %s", (_, fields) => {
     expect(toStoreError(Object.assign(new Error("prisma"), fields))).toBeInstanceOf(RetryableError);
   });
 
