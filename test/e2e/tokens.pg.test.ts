@@ -96,7 +96,7 @@ describeWithPostgres("a server that asks for tokens", (database) => {
     expect(people).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("--token-file") });
     const agent = startAgent("other");
     expect((await agent.ended).code).toBe(1);
-    expect(agent.stderr()).toContain("the call carries no token");
+    expect(agent.stderr()).toContain("authorization: no token");
   });
 
   it("lets no agent speak for another cluster than its token's", { timeout: 60_000 }, async () => {

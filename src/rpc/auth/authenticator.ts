@@ -4,24 +4,26 @@ import type { Log } from "../../lib/log.ts";
 import { toConnectError } from "../server/error-mapping.ts";
 import { type Identity, identityKey } from "./identity.ts";
 
-/** Finds out who is calling. */
+/** Identifies callers. */
 export interface Authenticator {
   /**
-   * The identity that the request's headers prove.
+   * Returns the identity that the request's headers prove.
    *
-   * @throws ConnectError UNAUTHENTICATED when they prove none; RetryableError when it cannot be found out now.
+   * @throws ConnectError (UNAUTHENTICATED) if they prove none
+   * @throws RetryableError if the check is not possible now
    */
   authenticate(signal: AbortSignal, headers: Headers): Promise<Identity>;
 }
 
 /**
- * A gate for a Connect router that authenticates every call and leaves the identity in its context values.
+ * Creates a gate for a Connect router that authenticates every call and stores the identity in its context values.
  *
- * Health alone is answered to anybody, because probes and load balancers have no token and it says nothing of any
- * account. Reflection is not: who may not call a service has no use for it, and its streams would be open to all.
+ * Only Health needs no authentication: probes and load balancers have no token, and its answers contain no data of any
+ * account. Reflection needs it: callers without access to a service do not need its description, and its streams would
+ * be open to everyone.
  *
- * A gate and not an interceptor, because it runs before anything of the request's body is read: whoever is refused
- * has cost next to nothing. What it throws does not pass the interceptors, so it translates errors itself.
+ * A gate and not an interceptor, because a gate runs before the request's body is read, so a refusal costs little. Its
+ * errors do not pass the interceptors, so it translates them itself.
  */
 export function createAuthenticationGate(authenticator: Authenticator, log: Log) {
   return async (context: HandlerContext): Promise<void> => {
@@ -37,10 +39,10 @@ export function createAuthenticationGate(authenticator: Authenticator, log: Log)
   };
 }
 
-/** Account of callers that are not authenticated. */
+/** Account of unauthenticated callers. */
 export const ANONYMOUS_ACCOUNT = "default";
 
-/** Takes every caller for {@link ANONYMOUS_ACCOUNT}. For a server that only this machine can reach. */
+/** Creates an authenticator that identifies all callers as {@link ANONYMOUS_ACCOUNT}. Only for servers on loopback. */
 export function createAnonymousAuthenticator(): Authenticator {
   return { authenticate: async () => ({ account: ANONYMOUS_ACCOUNT }) };
 }

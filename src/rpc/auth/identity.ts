@@ -1,29 +1,29 @@
 import { Code, ConnectError, type ContextValues, createContextKey } from "@connectrpc/connect";
 
-/** Who is calling. */
+/** Identity of a caller. */
 export interface Identity {
-  /** Everything that the caller may see or change belongs to this account. */
+  /** Account of all data that the caller can read or change. */
   readonly account: string;
-  /** The one cluster that the caller may speak for; unset is any of the account. */
+  /** The only cluster for which the caller can open sessions; unset: any cluster of the account. */
   readonly cluster?: string;
-  /** Who that is, for logs. */
+  /** Name of the caller, for logs. */
   readonly subject?: string;
-  /** From then on what proved the identity is taken no longer; unset is never. */
+  /** Time after which the proof of the identity is not accepted; unset: no limit. */
   readonly expiresAt?: Date;
 }
 
-/** Where the authentication gate leaves the caller's identity. */
+/** Context key of the caller's identity. The authentication gate sets it. */
 export const identityKey = createContextKey<Identity | undefined>(undefined, { description: "identity" });
 
 /**
- * The caller's identity.
+ * Returns the caller's identity.
  *
- * @throws ConnectError INTERNAL when the call did not come through the gate: better no answer than another's.
+ * @throws ConnectError (INTERNAL) if the call did not pass the gate: no answer is better than another account's
  */
 export function identityOf(values: ContextValues): Identity {
   const identity = values.get(identityKey);
   if (identity === undefined) {
-    throw new ConnectError("the call has no identity", Code.Internal);
+    throw new ConnectError("call: no identity; the authentication gate did not run", Code.Internal);
   }
   return identity;
 }

@@ -9,34 +9,33 @@ import { CLOCK_TOLERANCE_MS, InvalidTokenError, type TokenClaims } from "./jwt/c
 import { type PublicKey, readPublicKeys } from "./jwt/keys.ts";
 import { verifyToken } from "./jwt/verify.ts";
 
-/** What tokens are held against. */
 export interface JwtAuthenticatorOptions {
-  /** Files of public keys, in PEM or as JWK sets. A token may be signed by any key of any of them. */
+  /** Files of public keys, in PEM or as JWK sets. Any of their keys can sign a token. */
   readonly publicKeyFiles: readonly string[];
-  /** Whom tokens have to be for. */
+  /** Expected `aud` claim of tokens. */
   readonly audience: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** Between two looks at the files, in milliseconds. */
-const LOOK_INTERVAL_MS = 5_000;
+/** Time between two checks of the files, in milliseconds. */
+const CHECK_INTERVAL_MS = 5_000;
 
 /**
- * Takes a caller for whom its token names: `authorization: Bearer TOKEN`, a JWT signed by one of the keys.
+ * Creates an authenticator for the header `authorization: Bearer TOKEN`, where TOKEN is a JWT signed by one of the keys.
  *
- * A file of keys that was replaced counts within some seconds, so that keys can be rotated without a restart: add the
- * new one, make tokens with it, and take the old one away when its last token has expired.
+ * A replaced key file is read again within {@link CHECK_INTERVAL_MS}, so keys can be rotated without a restart: add the
+ * new key, sign tokens with it, and remove the old key when its last token has expired.
  *
- * @throws ConfigError when a file of keys cannot be read.
+ * @throws ConfigError if a key file cannot be read
  */
 export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authenticator {
   const { publicKeyFiles, audience, clock, log } = options;
   const files = publicKeyFiles.map((path) => openKeyFile(path, log));
-  let lookedAt = clock.monotonic();
+  let checkedAt = clock.monotonic();
   const readKeys = (): readonly PublicKey[] => {
-    if (clock.monotonic() - lookedAt >= LOOK_INTERVAL_MS) {
-      lookedAt = clock.monotonic();
+    if (clock.monotonic() - checkedAt >= CHECK_INTERVAL_MS) {
+      checkedAt = clock.monotonic();
       for (const file of files) {
         file.refresh();
       }
@@ -52,7 +51,7 @@ export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authen
         if (!(error instanceof InvalidTokenError)) {
           throw error;
         }
-        log.debug("a token was refused", { reason: error.message });
+        log.debug("token refused", { reason: error.message });
         throw unauthenticated(error.message, error);
       }
     },
@@ -60,7 +59,7 @@ export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authen
 }
 
 function toIdentity({ expiresAt, ...claims }: TokenClaims): Identity {
-  // As long as the token itself is taken: whoever were sent away before could only come back with the same one.
+  // With the tolerance: before it, the caller could only reconnect with the same token.
   return { ...claims, expiresAt: new Date(expiresAt.getTime() + CLOCK_TOLERANCE_MS) };
 }
 
@@ -68,31 +67,35 @@ function readBearerToken(headers: Headers): string {
   const header = headers.get("authorization");
   if (header === null) {
     throw unauthenticated(
-      'the call carries no token: expected the header "authorization: Bearer TOKEN" (of evenkeel itself: --token-file)',
+      'authorization: no token; send the header "authorization: Bearer TOKEN" (option of evenkeel: --token-file)',
     );
   }
   const [, token] = /^Bearer +([\w.~+/=-]+)$/i.exec(header) ?? [];
   if (token === undefined) {
-    throw unauthenticated('the header "authorization" is malformed: expected "Bearer TOKEN"');
+    throw unauthenticated('authorization: malformed header; expected "Bearer TOKEN"');
   }
   return token;
 }
 
 function unauthenticated(message: string, cause?: unknown): ConnectError {
-  // RFC 9110, section 11.6.1: a 401 says how to do better.
+  // RFC 9110, section 11.6.1: a 401 names the accepted scheme.
   return new ConnectError(message, Code.Unauthenticated, { "www-authenticate": "Bearer" }, undefined, cause);
 }
 
-/** A file of public keys that may be replaced while it is in use. */
+/** A file of public keys that can be replaced while it is used. */
 export interface KeyFile {
   readonly keys: readonly PublicKey[];
-  /** Reads the file again if it has changed. One that is broken or gone is logged, and the keys stay what they were. */
+  /** Reads the file again if it has changed. If that fails, it logs the error and keeps the previous keys. */
   refresh(): void;
 }
 
-/** Reads a file of public keys. Throws `ConfigError` when it cannot. */
+/**
+ * Opens a file of public keys.
+ *
+ * @throws ConfigError if it cannot be read
+ */
 function openKeyFile(path: string, log: Log): KeyFile {
-  // Taken before the file is read: a change in between is found at the next look.
+  // Before the file is read, so that the next check finds a change in between.
   let stamp = stampOf(path);
   let keys = readPublicKeys(path);
   return {
@@ -107,15 +110,15 @@ function openKeyFile(path: string, log: Log): KeyFile {
       stamp = now;
       try {
         keys = readPublicKeys(path);
-        log.info("public keys were read again", { file: path, keys: keys.map(({ id }) => id) });
+        log.info("public keys reloaded", { file: path, keys: keys.map(({ id }) => id) });
       } catch (error) {
-        log.error("public keys cannot be read again; those read before stay", { error: toMessage(error) });
+        log.error("public keys not reloaded; previous keys kept", { error: toMessage(error) });
       }
     },
   };
 }
 
-/** Another one for another content; undefined for a file that cannot be looked at. */
+/** Returns a stamp that changes with the content; undefined if the file is not accessible. */
 function stampOf(path: string): string | undefined {
   try {
     const { ino, size, mtimeNs } = statSync(path, { bigint: true });

@@ -11,21 +11,21 @@ import { RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { TokenSource } from "../../lib/token-source.ts";
 import { createTokenInterceptor } from "./token-interceptor.ts";
 
-/** Opens `SyncService.Sync` of one server. */
+/** Client of `SyncService.Sync` of one server. */
 export type SyncClient = (
   signal: AbortSignal,
   requests: AsyncIterable<SyncRequest>,
 ) => AsyncIterable<SyncResponse>;
 
-/** The server answers a ping within this time, or the connection is taken to be dead. */
+/** Longest wait for the answer to a ping. Then the connection is closed. */
 const PING_TIMEOUT_MS = 10_000;
 
 /**
- * Makes a client for agents, over gRPC and HTTP/2. It pings while a stream is open, so that a connection that died
- * without a word ends the session within half a minute. Errors come out as `TerminalError` or `RetryableError`: the
- * latter also when a token is refused that may be another the next time.
+ * Creates a client for agents, over gRPC and HTTP/2. It pings while a stream is open, so that a silently broken
+ * connection ends the session within half a minute. Errors are `TerminalError` or `RetryableError`. The refusal of a
+ * token that can be renewed is a `RetryableError` too.
  *
- * @param token sent with every call; undefined where nobody asks for one.
+ * @param token sent with every call; undefined for servers without authentication
  */
 export function createSyncClient(baseUrl: string, token: TokenSource | undefined): SyncClient {
   const transport = createGrpcTransport({
@@ -38,7 +38,7 @@ export function createSyncClient(baseUrl: string, token: TokenSource | undefined
   });
   const client = createClient(SyncService, transport);
   return async function* openSync(signal, requests) {
-    // Leaving the loop does not cancel the call; the signal does.
+    // Leaving the loop does not cancel the call, so the signal must.
     const call = new AbortController();
     try {
       yield* client.sync(requests, { signal: AbortSignal.any([signal, call.signal]) });
@@ -57,16 +57,16 @@ function isUnauthenticated(error: unknown): boolean {
   return ConnectError.from(error).code === Code.Unauthenticated;
 }
 
-/** Codes that the same call will get again, until somebody changes something. */
+/** Codes of permanent refusals: the same call gets them again until its cause is removed. */
 const TERMINAL: ReadonlySet<Code> = new Set([
   Code.FailedPrecondition, // the cluster's name is bound to another uid
-  Code.InvalidArgument, // what was sent breaks the contract
-  Code.Unauthenticated, // who calls is not known
-  Code.PermissionDenied, // who calls may not
-  Code.Unimplemented, // the server does not know the call
+  Code.InvalidArgument, // a message violates the contract
+  Code.Unauthenticated, // the caller is unknown
+  Code.PermissionDenied, // the caller is not allowed
+  Code.Unimplemented, // the server does not know the method
 ]);
 
-/** What a call's error means for its caller: `TerminalError`, or `RetryableError` with the server's delay, if it named one. */
+/** Translates a call's error to `TerminalError`, or to `RetryableError` with the server's delay if it names one. */
 function fromConnectError(cause: unknown): TerminalError | RetryableError {
   const error = ConnectError.from(cause);
   if (TERMINAL.has(error.code)) {

@@ -9,18 +9,18 @@ import {
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 
-/** Everything that some services are described by, to be looked up by name. */
+/** Index by name of the files that describe a set of services. */
 export interface DescriptorIndex {
   readonly services: readonly string[];
-  /** The file by the name that imports have, such as `evenkeel/v1/batch.proto`. */
+  /** Returns the file with this name in imports, such as `evenkeel/v1/batch.proto`. */
   fileByName(name: string): DescFile | undefined;
-  /** The file that declares a message, field, oneof, enum, enum value, extension, service or method. */
+  /** Returns the file that declares a message, field, oneof, enum, enum value, extension, service or method. */
   fileBySymbol(fullName: string): DescFile | undefined;
-  /** Known extensions of a message; undefined when there is no such message. */
+  /** Returns the known extensions of a message; undefined if there is no such message. */
   extensionsOf(message: string): readonly DescExtension[] | undefined;
 }
 
-/** Indexes the files of the services, the other files, and all that they import, directly or not. */
+/** Indexes the files of the services, the other files, and all their direct and indirect imports. */
 export function createDescriptorIndex(
   services: readonly DescService[],
   others: readonly DescFile[],
@@ -54,12 +54,12 @@ export function createDescriptorIndex(
   };
 }
 
-/** The file as a serialized `google.protobuf.FileDescriptorProto`. */
+/** Returns the file as a serialized `google.protobuf.FileDescriptorProto`. */
 export function toFileBytes(file: DescFile): Uint8Array<ArrayBuffer> {
   return toBinary(FileDescriptorProtoSchema, file.proto);
 }
 
-/** The file, then everything that it imports, directly or not, each once. */
+/** Yields the file, then all its direct and indirect imports, each once. */
 export function* withImports(file: DescFile, seen = new Set<DescFile>()): Generator<DescFile> {
   if (seen.has(file)) {
     return;
@@ -78,7 +78,7 @@ function* symbolsOf(desc: DescMessage | DescEnum | DescExtension | DescService):
       yield* [...desc.fields, ...desc.oneofs].map(({ name }) => `${desc.typeName}.${name}`);
       break;
     case "enum":
-      // Values of an enum are siblings of the enum, as in C++.
+      // Values of an enum are siblings of their enum, as in C++.
       yield* desc.values.map(({ name }) => desc.typeName.slice(0, -desc.name.length) + name);
       break;
     case "service":

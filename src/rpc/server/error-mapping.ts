@@ -19,17 +19,17 @@ import {
 import type { Log } from "../../lib/log.ts";
 import { truncate } from "../../lib/truncate.ts";
 
-/** Longest message of an error, in bytes: a status travels in headers, whose size clients limit. */
+/** Longest message of an error, in bytes. A status is sent in headers, and clients limit their size. */
 const MAX_TEXT_BYTES = 4096;
-/** Most violations that an error names. */
+/** Highest number of violations in an error. */
 const MAX_VIOLATIONS = 20;
-/** Longest field and description of a violation, each, and of all of them together, in bytes. */
+/** Longest field and longest description of a violation, and longest text of all violations, in bytes. */
 const MAX_VIOLATION_BYTES = 512;
 const MAX_VIOLATIONS_BYTES = 3584;
 
 /**
- * Translates what a handler throws, before the response or in the middle of its stream, with {@link toConnectError}.
- * It stands first among the interceptors, so that it sees what the others throw too.
+ * Creates an interceptor that translates errors with {@link toConnectError}, before the response or during its stream.
+ * It must be the first interceptor, so that it translates errors of the others too.
  */
 export function createErrorMappingInterceptor(log: Log): Interceptor {
   return (next) => async (request) => {
@@ -47,13 +47,13 @@ export function createErrorMappingInterceptor(log: Log): Interceptor {
 }
 
 /**
- * What a caller is told of an error. Total: anything can be thrown into it.
+ * Translates any thrown value to the error that the caller receives.
  *
- * An error that is not of ours is INTERNAL with a fixed message, because its own may carry what the caller must not
- * see (SQL, addresses, another account's names); the original goes to the log. The size of the result is bounded, even
- * where an error repeats what the caller has sent: it would not arrive otherwise.
+ * Errors of other origin become INTERNAL with a fixed message, because their own can contain data that the caller must
+ * not see (SQL, addresses, another account's names). The original is logged. The size of the result is bounded, even if
+ * an error repeats a part of the request: a larger status would not reach the client.
  *
- * @param signal the call's own; when it has aborted, what the abort threw stands for the signal's reason.
+ * @param signal signal of the call. If it has aborted, an abort error is replaced by its reason.
  */
 export function toConnectError(error: unknown, signal: AbortSignal, log: Log): ConnectError {
   return withInfo(limitMessage(translateError(error, signal, log)), infoOf(error));
@@ -62,7 +62,7 @@ export function toConnectError(error: unknown, signal: AbortSignal, log: Log): C
 /** Domain of every google.rpc.ErrorInfo. */
 const ERROR_DOMAIN = "evenkeel.dev";
 
-/** Reasons of errors that state none themselves. */
+/** Default reasons, for errors without a reason of their own. */
 const REASON_BY_CODE: Readonly<Partial<Record<Code, keyof typeof ErrorReason>>> = {
   [Code.InvalidArgument]: "INVALID_FIELD",
   [Code.Unimplemented]: "UNSUPPORTED",
@@ -79,7 +79,7 @@ function infoOf(error: unknown): ErrorInfo | undefined {
   return error instanceof TerminalError ? error.info : undefined;
 }
 
-/** Adds google.rpc.ErrorInfo, unless the error has one or nothing is known of its reason. */
+/** Adds google.rpc.ErrorInfo, unless the error has one or its reason is unknown. */
 function withInfo(error: ConnectError, info: ErrorInfo | undefined): ConnectError {
   const reason = info?.reason ?? REASON_BY_CODE[error.code];
   if (reason !== undefined && error.findDetails(ErrorInfoSchema).length === 0) {
@@ -104,9 +104,9 @@ function translateError(error: unknown, signal: AbortSignal, log: Log): ConnectE
     return known;
   }
   if (signal.aborted && (error === signal.reason || isAbortError(error))) {
-    return fromKnownError(signal.reason) ?? new ConnectError("the call was cancelled", Code.Canceled);
+    return fromKnownError(signal.reason) ?? new ConnectError("call: cancelled", Code.Canceled);
   }
-  log.error("a call failed unexpectedly", { error });
+  log.error("call failed", { error });
   return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }
 
@@ -114,7 +114,7 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   if (error instanceof ConnectError) {
     return error;
   }
-  // Subclasses of TerminalError stand before it.
+  // Subclasses of TerminalError come before it.
   if (error instanceof InvalidArgumentError) {
     const fieldViolations = limitViolations(error.violations);
     const hidden = error.violations.length - fieldViolations.length;
@@ -126,18 +126,18 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   if (error instanceof NotFoundError) {
     return new ConnectError(error.message, Code.NotFound, undefined, undefined, error);
   }
-  // ABORTED is what a client may try again from the start, at a higher level than one call.
+  // ABORTED: the client may retry at a higher level than one call.
   if (error instanceof ConflictError) {
     return new ConnectError(error.message, Code.Aborted, undefined, undefined, error);
   }
   if (error instanceof UnsupportedError) {
     return new ConnectError(error.message, Code.Unimplemented, undefined, undefined, error);
   }
-  // FAILED_PRECONDITION: trying again is useless before somebody changes something.
+  // FAILED_PRECONDITION: a retry fails until the state of the system has changed.
   if (error instanceof TerminalError) {
     return new ConnectError(error.message, Code.FailedPrecondition, undefined, undefined, error);
   }
-  // UNAVAILABLE is the one code that clients try again by themselves.
+  // UNAVAILABLE is the only code that clients retry automatically.
   if (error instanceof RetryableError) {
     return new ConnectError(error.message, Code.Unavailable, undefined, toRetryDetails(error), error);
   }
@@ -147,7 +147,7 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   return undefined;
 }
 
-/** The first violations, as many as an error may name; one at least. */
+/** Returns the first violations, as many as fit into an error, at least one. */
 function limitViolations(violations: readonly FieldViolation[]): FieldViolation[] {
   const limited: FieldViolation[] = [];
   let bytes = 0;

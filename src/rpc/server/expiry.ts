@@ -3,13 +3,13 @@ import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { identityKey } from "../auth/identity.ts";
 
-/** Longest wait between two looks at the wall clock, which may be set or jump, in milliseconds. */
-const LOOK_INTERVAL_MS = 60_000;
+/** Longest time between two checks of the wall clock, in milliseconds. The clock can be set. */
+const CHECK_INTERVAL_MS = 60_000;
 
 /**
- * Ends streams whose caller's identity expires: the signal of a streaming call aborts with UNAUTHENTICATED then, so
- * that a token that was taken once is not good for ever. An agent comes back with a fresh one and sends again what was
- * not acknowledged.
+ * Creates an interceptor that ends streams when the caller's identity expires: the signal of the call aborts with
+ * UNAUTHENTICATED. Without it, a token would count as long as its stream. An agent reconnects with a new token and sends
+ * unacknowledged messages again.
  */
 export function createExpiryInterceptor(clock: Clock): Interceptor {
   return (next) => (request) => {
@@ -23,7 +23,7 @@ export function createExpiryInterceptor(clock: Clock): Interceptor {
   };
 }
 
-/** Aborts at the time, unless `signal` does before: every call's own does at its end. */
+/** Aborts the controller at the time, unless `signal` aborts before. The signal of a call aborts at its end. */
 async function abortAt(
   signal: AbortSignal,
   clock: Clock,
@@ -33,10 +33,10 @@ async function abortAt(
   while (!signal.aborted) {
     const leftMs = time.getTime() - clock.now().getTime();
     if (leftMs <= 0) {
-      const message = "the caller's token has expired: call again with a fresh one";
+      const message = "token: expired; call again with a new one";
       controller.abort(new ConnectError(message, Code.Unauthenticated));
       return;
     }
-    await sleepUnlessAborted(signal, clock, Math.min(leftMs, LOOK_INTERVAL_MS));
+    await sleepUnlessAborted(signal, clock, Math.min(leftMs, CHECK_INTERVAL_MS));
   }
 }

@@ -5,35 +5,35 @@ import type { Clock } from "../../lib/clock.ts";
 import type { NodeHandler } from "./node-handler.ts";
 import { sniffHttpVersion } from "./sniff-http-version.ts";
 
-/** What handles the connections of a port. */
+/** The connections of a port. */
 export interface HttpConnections {
-  /** Takes over a new connection, whatever happens on it. */
+  /** Accepts a new connection. Never throws. */
   accept(socket: Socket): void;
-  /** Lets every connection end after the requests that it carries now; their clients are told (GOAWAY, close). */
+  /** Ends each connection after its current requests, and notifies its client (GOAWAY, close). */
   drain(): void;
-  /** Cuts every connection. */
+  /** Closes all connections immediately. */
   destroy(): void;
 }
 
-/** How long clients may take, in milliseconds. */
+/** Timeouts for clients, in milliseconds. */
 export interface HttpTimeouts {
-  /** For the 24 bytes that tell HTTP/2 from HTTP/1.1; 10,000 unless set. */
+  /** For the 24 bytes that distinguish HTTP/2 from HTTP/1.1; default 10,000. */
   readonly sniffMs: number;
-  /** For the headers of an HTTP/1.1 request; 60,000 unless set. */
+  /** For the headers of an HTTP/1.1 request; default 60,000. */
   readonly headersMs: number;
-  /** Between two looks for requests that are late; 30,000 unless set. */
+  /** Between two checks for late requests; default 30,000. */
   readonly checkMs: number;
 }
 
 const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000 };
-// Calls at a time on one HTTP/2 connection; Node's own default is 2^32 - 1.
+// Concurrent calls on one HTTP/2 connection. Node's default is 2^32 - 1.
 const MAX_CONCURRENT_STREAMS = 1000;
 
 /**
  * Serves HTTP/1.1 and HTTP/2 without TLS (prior knowledge) on the same connections.
  *
- * Node's HTTP/2 server refuses HTTP/1.1 when there is no TLS to negotiate with. So two servers that never listen are
- * handed the connections, each those whose first bytes it understands.
+ * Node's HTTP/2 server refuses HTTP/1.1 without TLS to negotiate the protocol. Therefore each connection is passed to one
+ * of two servers that never listen, by its first bytes.
  */
 export function createHttpConnections(
   clock: Clock,
@@ -55,7 +55,7 @@ export function createHttpConnections(
     });
     handler(request, response);
   });
-  // The timers of headersTimeout and requestTimeout start with this event, which a server that never listens has not.
+  // This event starts the timers of headersTimeout and requestTimeout. A server that never listens does not emit it.
   http1.emit("listening");
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS } }, handler);
   http2.on("session", (session) => {
@@ -77,7 +77,7 @@ export function createHttpConnections(
     accept(socket) {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
-      // Whoever reads the socket sees its errors; without a listener of its own one would end the process.
+      // The reader of the socket gets its errors. Without a listener here, an error would end the process.
       socket.on("error", () => {});
       void handOver(socket);
     },
@@ -87,13 +87,13 @@ export function createHttpConnections(
         session.close();
       }
       for (const response of http1Responses) {
-        // Tells the client, where the headers are not yet sent, so that it does not use the connection again.
+        // If the headers are not sent yet, they announce the close, so the client does not use the connection again.
         response.shouldKeepAlive = false;
       }
       http1.closeIdleConnections();
     },
     destroy() {
-      // Ends the timers that "listening" started; it was never open, which is no error here.
+      // Stops the timers that "listening" started. The server was never open; the callback ignores that error.
       http1.close(() => {});
       for (const session of sessions) {
         session.destroy();

@@ -3,9 +3,9 @@ import type { Server } from "node:net";
 import { ConfigError } from "../../lib/errors.ts";
 
 /**
- * Lets the server listen, and returns its port: `port`, or a free one when that is 0.
+ * Starts to listen and returns the port: `port`, or a free one if that is 0.
  *
- * @throws ConfigError that names host and port and what to do, when they cannot be listened on.
+ * @throws ConfigError that names host, port and remedy, if the server cannot listen
  */
 export async function listen(
   signal: AbortSignal,
@@ -26,7 +26,7 @@ export async function listen(
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
-/** Host and port as a URL has them: an IPv6 address in brackets. */
+/** Formats host and port for a URL, with an IPv6 address in brackets. */
 export function toAuthority(host: string, port: number): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
@@ -35,12 +35,12 @@ function toReason(error: unknown, port: number): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   switch (code) {
     case "EADDRINUSE":
-      return "another program listens there: stop it, or choose another port (--port, EVENKEEL_PORT)";
+      return "the port is in use; stop the other program or choose another port (--port, EVENKEEL_PORT)";
     case "EACCES":
-      return `this user may not open port ${port}: choose one above 1023 (--port, EVENKEEL_PORT)`;
+      return `this user cannot open port ${port}; choose one above 1023 (--port, EVENKEEL_PORT)`;
     case "EADDRNOTAVAIL":
     case "ENOTFOUND":
-      return "this machine has no such address: choose another host (--host, EVENKEEL_HOST)";
+      return "this machine does not have the address; choose another host (--host, EVENKEEL_HOST)";
     default:
       return error instanceof Error ? error.message : String(error);
   }

@@ -1,5 +1,5 @@
 import { constants, Http2ServerResponse } from "node:http2";
-// biome-ignore lint/style/noRestrictedImports: this is Node's own server, which no simulation runs.
+// biome-ignore lint/style/noRestrictedImports: a simulation never runs Node's HTTP server.
 import { setImmediate } from "node:timers";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -10,14 +10,14 @@ import type { Log } from "../../lib/log.ts";
 export type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
 /** A response of either of Node's HTTP servers. */
 export type NodeResponse = Parameters<typeof universalResponseToNodeResponse>[1];
-/** Answers requests of both. */
+/** Handler of the requests of both. */
 export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
 
 /**
- * Lets a router answer the requests of Node's HTTP servers.
+ * Creates a handler that passes requests of Node's HTTP servers to a router.
  *
- * Instead of `connectNodeAdapter`, which writes to the console, and which throws out of the server's event, ending the
- * process, when a request's Host is no host (`Host: [`) or is missing, as HTTP/1.0 allows.
+ * It replaces `connectNodeAdapter`, which writes to the console, and which throws in the server's event and so ends the
+ * process if a request's Host is malformed (`Host: [`) or missing, as HTTP/1.0 allows.
  */
 export function createNodeHandler(router: ConnectRouter, log: Log): NodeHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
@@ -25,12 +25,12 @@ export function createNodeHandler(router: ConnectRouter, log: Log): NodeHandler 
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     if (handler === undefined) {
-      refuse(response, 404, `nothing is served at ${path}\n`);
+      refuse(response, 404, `not found: ${path}\n`);
       return;
     }
     void answer(handler, request, response).catch((error: unknown) => {
       if (!isDisconnect(error)) {
-        log.warn("a response could not be written", { method: path, error });
+        log.warn("response not written", { method: path, error });
       }
     });
   };
@@ -43,7 +43,7 @@ async function answer(
 ): Promise<void> {
   const universalRequest = toUniversalRequest(request, response);
   if (universalRequest === undefined) {
-    refuse(response, 400, "the request's host is missing or malformed\n");
+    refuse(response, 400, "request: missing or malformed host\n");
     return;
   }
   const universalResponse = await handler(universalRequest);
@@ -52,14 +52,14 @@ async function answer(
 }
 
 /**
- * Closes the stream of a call that has ended before its request did: the client need send nothing more (RFC 9113,
- * 8.1). Otherwise the stream of each session that is ended with an error stays open for as long as its connection
- * lives, until the connection has no room for another.
+ * Closes the stream of a call that ended before its request: the client need not send more (RFC 9113, 8.1). Otherwise
+ * the stream of each session that ends with an error would stay open as long as its connection, until the connection
+ * reaches its limit of streams.
  */
 function closeAfterResponse(response: NodeResponse): void {
   if (response instanceof Http2ServerResponse) {
     const { stream } = response;
-    // A turn later, because a close drops trailers that are not yet sent.
+    // In the next turn of the event loop, because a close drops unsent trailers.
     stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
   }
 }

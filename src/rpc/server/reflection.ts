@@ -24,13 +24,13 @@ import {
 import { truncate } from "../../lib/truncate.ts";
 import { createDescriptorIndex, type DescriptorIndex, toFileBytes, withImports } from "./descriptor-index.ts";
 
-/** Longest text of an error, in bytes: it repeats the name that was asked for. */
+/** Longest text of an error, in bytes. It repeats the requested name. */
 const MAX_ERROR_BYTES = 256;
 
 /**
- * Registers gRPC server reflection, v1 and v1alpha, for the services registered so far and itself, so that grpcurl and
- * others can call them, and read the details of errors, without the .proto files. Its callers are authenticated like
- * those of the services.
+ * Registers gRPC server reflection, v1 and v1alpha, for itself and the services registered so far. Clients such as
+ * grpcurl can then call them and read the details of errors without the .proto files. Reflection needs the same
+ * authentication as the services.
  */
 export function registerReflection(router: ConnectRouter): void {
   const services = new Set(router.handlers.map(({ service }) => service));
@@ -41,7 +41,7 @@ export function registerReflection(router: ConnectRouter): void {
   });
   router.service(ServerReflectionAlpha, {
     async *serverReflectionInfo(requests) {
-      // v1alpha differs in its name alone: the bytes are the same.
+      // v1alpha differs only in its name. The bytes are the same.
       const asV1 = transformTo(ServerReflectionRequestSchema, RequestAlphaSchema, requests);
       yield* transformTo(ResponseAlphaSchema, ServerReflectionResponseSchema, answerEach(index, asV1));
     },
@@ -94,7 +94,7 @@ function answer(
     case "allExtensionNumbersOfType": {
       const known = index.extensionsOf(request.value);
       return known === undefined
-        ? toError(Code.NotFound, `no message ${request.value} here`)
+        ? toError(Code.NotFound, `no message ${request.value}`)
         : {
             case: "allExtensionNumbersResponse",
             value: { baseTypeName: request.value, extensionNumber: known.map(({ number }) => number) },
@@ -107,10 +107,10 @@ function answer(
   }
 }
 
-/** The file with its imports, of which those that this stream has already carried are left out. */
+/** Returns the file with its imports, except the imports that this stream has already sent. */
 function toFiles(sent: Set<DescFile>, file: DescFile | undefined, what: string): Answer {
   if (file === undefined) {
-    return toError(Code.NotFound, `no ${what} here`);
+    return toError(Code.NotFound, `no ${what}`);
   }
   const files = [...withImports(file)].filter((each) => each === file || !sent.has(each));
   for (const each of files) {

@@ -20,29 +20,28 @@ import { registerReflection } from "./reflection.ts";
 import { QUESTION_LIMITS } from "./service-limits.ts";
 import { createValidationInterceptor } from "./validation.ts";
 
-/** What to serve, and where. */
 export interface ServeOptions {
   /** Address to listen on, such as `127.0.0.1`. */
   readonly host: string;
-  /** Port to listen on; 0 takes a free one. */
+  /** Port to listen on; 0: any free port. */
   readonly port: number;
-  /** Registers the services, with their limits if a message may be above 64 KiB; reflection is added for all of them. */
+  /** Registers the services, with their limits if a message can exceed 64 KiB. Reflection is added for all of them. */
   readonly routes: (router: ConnectRouter) => void;
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly log: Log;
-  /** How long a close waits for calls to end before it cuts them, in milliseconds; 5,000 unless set. */
+  /** Time for which a close waits for calls before it cancels them, in milliseconds; default 5,000. */
   readonly closeTimeoutMs?: number;
 }
 
-/** A port that serves. */
+/** A listening server. */
 export interface RpcServer {
-  /** Where clients reach it, such as `http://127.0.0.1:7070`. */
+  /** URL for clients, such as `http://127.0.0.1:7070`. */
   readonly url: string;
   readonly port: number;
   /**
-   * Accepts nothing more, lets unary calls finish, ends streams with UNAVAILABLE, and resolves when the last
-   * connection is gone: after `closeTimeoutMs` at the latest. May be called more than once; never rejects.
+   * Stops accepting connections, waits for unary calls, ends streams with UNAVAILABLE, and resolves when the last
+   * connection is closed, after `closeTimeoutMs` at the latest. Idempotent; never rejects.
    */
   close(): Promise<void>;
 }
@@ -50,10 +49,11 @@ export interface RpcServer {
 /**
  * Serves Connect, gRPC and gRPC-Web on one port, over HTTP/1.1 and over HTTP/2 without TLS.
  *
- * Every call but those of Health is authenticated before its body is read, its messages are validated, what its
- * handler throws is translated, and a stream ends when the caller's identity expires, in all services alike. The server closes when `signal` aborts; await {@link RpcServer.close} for its end.
+ * In all services except Health, calls are authenticated before their body is read. In all services, messages are
+ * validated, errors of handlers are translated, and streams end when the caller's identity expires. The server closes
+ * when `signal` aborts; await {@link RpcServer.close} for its end.
  *
- * @throws ConfigError when the port cannot be listened on.
+ * @throws ConfigError if the server cannot listen on the port
  */
 export async function serve(signal: AbortSignal, options: ServeOptions): Promise<RpcServer> {
   const { host, clock, log, closeTimeoutMs = 5000 } = options;
@@ -62,14 +62,14 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
     clock,
     createNodeHandler(createRouter(closing.signal, options), log),
   );
-  // No allowHalfOpen: a client that ends its side has gone, and a silent stream would never notice it otherwise.
+  // No allowHalfOpen: a client that ends its side is gone. Otherwise a silent stream would never detect that.
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => connections.accept(socket));
   const port = await listen(signal, server, host, options.port);
 
   const closeOnce = async (): Promise<void> => {
     const closed = once(server, "close");
     server.close();
-    closing.abort(new ConnectError("the server is shutting down", Code.Unavailable));
+    closing.abort(new ConnectError("server: shutting down; reconnect", Code.Unavailable));
     connections.drain();
     using deadline = clock.deadline(NEVER, closeTimeoutMs);
     deadline.signal.addEventListener("abort", () => connections.destroy());
@@ -90,10 +90,10 @@ function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRoute
   const { authenticator, clock, log } = options;
   const router = createConnectRouter({
     ...QUESTION_LIMITS,
-    // An object in memory for each field of two bytes is out of proportion, and nothing reads it.
+    // Unknown fields are never read, and one of two bytes would take an object in memory.
     binaryOptions: { readUnknownFields: false },
     requestGate: createAuthenticationGate(authenticator, log),
-    // The first is the outermost.
+    // The first interceptor is the outermost.
     interceptors: [
       createErrorMappingInterceptor(log),
       createDrainInterceptor(closing),
@@ -107,9 +107,10 @@ function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRoute
 }
 
 /**
- * Ends streams when the server closes: the signal of a streaming call aborts with `closing` too.
+ * Creates an interceptor that ends streams when the server closes: the signal of a streaming call aborts with `closing`
+ * too.
  *
- * Connect's own `shutdownSignal` would abort unary calls as well, which are short and had better finish.
+ * Connect's own `shutdownSignal` would also abort unary calls. They are short and can finish.
  */
 function createDrainInterceptor(closing: AbortSignal): Interceptor {
   return (next) => (request) =>

@@ -4,17 +4,17 @@ import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 
 type ServiceLimits = NonNullable<Parameters<ConnectRouter["service"]>[2]>;
 
-/** What a service reads of one message unless it says otherwise: enough for any question, decompressed. */
+/** Default limits of a service, for decompressed messages. Sufficient for all queries. */
 export const QUESTION_LIMITS: ServiceLimits = {
   readMaxBytes: 64 * 1024,
   acceptCompression: [compressionGzip, compressionBrotli],
 };
 
-/** For probes, whose callers nobody authenticates: they send a name. */
+/** Limits for probes. Their callers are not authenticated, and their only content is a name. */
 export const HEALTH_LIMITS: ServiceLimits = { readMaxBytes: 1024, acceptCompression: [] };
 
 /**
- * For agents, whose batches hold objects of 4 MiB. They do not compress: a compressed batch would be small on the wire
- * and large in the process.
+ * Limits for agents, whose batches contain objects of up to 4 MiB. No compression: a compressed batch would be small on
+ * the wire and large in memory.
  */
 export const SYNC_LIMITS: ServiceLimits = { readMaxBytes: MAX_SYNC_REQUEST_BYTES, acceptCompression: [] };

@@ -1,19 +1,18 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 
-// What every HTTP/2 connection begins with (RFC 9113, section 3.4); no HTTP/1 request can.
+// First bytes of every HTTP/2 connection (RFC 9113, section 3.4). No HTTP/1 request can begin with them.
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /**
- * The version of HTTP that a client speaks on a new connection, found out from its first bytes, which stay in the
- * socket for whoever reads it next. Anything but the preface of HTTP/2 counts as HTTP/1.1, whose server has an answer
- * for what is no HTTP at all.
+ * Returns the HTTP version of a new connection. It reads the first bytes and leaves them in the socket. Anything but the
+ * preface of HTTP/2 counts as HTTP/1.1, because that server also answers bytes that are not HTTP.
  *
- * Rejects when `signal` aborts, and when the connection ends before it is decided.
+ * @throws Error if `signal` aborts, or if the connection ends before the version is known
  */
 export async function sniffHttpVersion(signal: AbortSignal, socket: Socket): Promise<"1.1" | "2"> {
   const ended = new AbortController();
-  const onEnd = (): void => ended.abort(new Error("the connection ended before its first request"));
+  const onEnd = (): void => ended.abort(new Error("connection: ended before its first request"));
   socket.once("end", onEnd).once("close", onEnd);
   const either = AbortSignal.any([signal, ended.signal]);
   let seen = Buffer.alloc(0);

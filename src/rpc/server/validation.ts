@@ -4,23 +4,23 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 
-/** Patterns of the contract, compiled. */
+/** Compiled patterns of the contract. */
 const patterns = new Map<string, RegExp>();
 
-// One of each for the process, because it keeps the rules of every message type compiled.
+// One of each per process, because a validator caches the compiled rules of every message type.
 const firstViolation = createValidator({ regexMatch, failFast: true });
 const allViolations = createValidator({ regexMatch });
 
-/** Weight of a message of which all violations are named: each may have as many as it has fields. */
+/** Highest weight of a message whose violations are all named. It can have one violation per field. */
 const MAX_WEIGHT = 64 * 1024;
 /** Weight of an object, even an empty one, in bytes. */
 const OBJECT_WEIGHT = 64;
 
 /**
- * Checks a message against the rules in its .proto (`buf.validate`).
+ * Validates a message by the rules in its .proto (`buf.validate`).
  *
- * @throws InvalidArgumentError that names every field that breaks a rule, and what was expected of it; of a message of
- * 64 KiB or more, and of one with thousands of fields, only the first, so that a refusal costs no more than a read.
+ * @throws InvalidArgumentError that names every field that violates a rule, and the expected value. For a message of
+ * 64 KiB or more, or with thousands of fields, it names only the first, so that a refusal costs no more than a read.
  */
 export function assertValid<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): void {
   const first = firstViolation.validate(schema, message);
@@ -32,14 +32,14 @@ export function assertValid<Desc extends DescMessage>(schema: Desc, message: Mes
     case "invalid":
       throw new InvalidArgumentError(result.violations.map(toFieldViolation), { cause: result.error });
     case "error":
-      // A rule that does not compile or run: a defect of ours, never the sender's.
+      // A rule that does not compile or run is a defect of the contract, not of the message.
       throw result.error;
     default:
       result satisfies never;
   }
 }
 
-/** The part of `weight` that a value leaves over; stops when there is none. */
+/** Returns the part of `weight` that remains after a value. Stops when none remains. */
 function remainingWeight(value: unknown, weight: number): number {
   if (typeof value === "string" || value instanceof Uint8Array) {
     return weight - value.length;
@@ -58,12 +58,15 @@ function remainingWeight(value: unknown, weight: number): number {
 }
 
 function toFieldViolation({ field, message, ruleId }: Violation): FieldViolation {
-  return { field: pathToString(field), description: message === "" ? `breaks the rule ${ruleId}` : message };
+  return {
+    field: pathToString(field),
+    description: message === "" ? `violates the rule ${ruleId}` : message,
+  };
 }
 
 /**
- * The platform's engine, since an RE2 in JavaScript would take more time than all other rules of a batch. It may
- * backtrack where RE2 does not, so the contract's patterns have to be such that no text can match in two ways.
+ * Matches with the platform's engine, because an RE2 in JavaScript would take more time than all other rules of a batch.
+ * Unlike RE2 it can backtrack, so a text must match a pattern of the contract in at most one way.
  */
 function regexMatch(pattern: string, text: string): boolean {
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, "u");
@@ -72,8 +75,8 @@ function regexMatch(pattern: string, text: string): boolean {
 }
 
 /**
- * Checks every request message against the rules in its .proto before the handler sees it, and each message of a
- * client stream as it comes: those before an invalid one have been handed on by then.
+ * Creates an interceptor that validates every request message before the handler receives it. In a client stream it
+ * validates each message on arrival, so the handler has received those before an invalid one.
  */
 export function createValidationInterceptor(): Interceptor {
   return (next) => (request) => {

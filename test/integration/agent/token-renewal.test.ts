@@ -140,6 +140,6 @@ describe("an agent whose token expires", () => {
     await opened(1);
     await clock.advance(2 * HOUR_MS);
     await ended;
-    await expect(running).rejects.toThrow("the caller's token has expired: call again with a fresh one");
+    await expect(running).rejects.toThrow("token: expired; call again with a new one");
   });
 });

@@ -13,13 +13,13 @@ import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
 import { SYNC_LIMITS } from "../../../src/rpc/server/service-limits.ts";
 
-/** What the services of {@link serveForTest} do. */
+/** Implementations of the services of {@link serveForTest}. */
 export interface Implementations {
   readonly fleet?: Partial<ServiceImpl<typeof FleetService>>;
   readonly sync?: Partial<ServiceImpl<typeof SyncService>>;
 }
 
-/** Serves our services, health and reflection on a free port; the caller closes it. */
+/** Serves the project's services, health and reflection on a free port. The caller closes it. */
 export async function serveForTest(implementations: Implementations, options: Partial<ServeOptions> = {}) {
   const health = createHealth();
   const stop = new AbortController();
@@ -40,7 +40,7 @@ export async function serveForTest(implementations: Implementations, options: Pa
   return { ...server, health, stop, [Symbol.asyncDispose]: server.close };
 }
 
-/** Every way to call that the port promises. */
+/** Returns a transport for each protocol that the port serves. */
 export function transportsTo(baseUrl: string): Readonly<Record<string, Transport>> {
   return {
     "Connect, JSON, HTTP/1.1": createConnectTransport({
@@ -57,7 +57,7 @@ export function transportsTo(baseUrl: string): Readonly<Record<string, Transport
   };
 }
 
-/** A gRPC client of the port. */
+/** Creates a gRPC client of the port. */
 export function grpcClient<T extends Parameters<typeof createClient>[0]>(service: T, baseUrl: string) {
   return createClient(service, createGrpcTransport({ baseUrl }));
 }

@@ -2,10 +2,10 @@ import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { SignJWT } from "jose";
 import { type Algorithm, algorithmOf, keyIdOf } from "../../../src/rpc/auth/jwt/keys.ts";
 
-/** What stands in a token, right or wrong. */
+/** Claims or header of a token, valid or not. */
 type Parts = Readonly<Record<string, unknown>>;
 
-/** Somebody who makes tokens. */
+/** Issuer of tokens. */
 export interface TokenIssuer {
   readonly keyId: string;
   readonly publicKey: KeyObject;
@@ -14,16 +14,16 @@ export interface TokenIssuer {
   /** PKCS #8. */
   readonly privatePem: string;
   /**
-   * A token of account "shop" for the audience "evenkeel", good until the year 2100, unless the claims say otherwise.
-   * Claims and parts of the header that are undefined are left out.
+   * Issues a token of account "shop" for the audience "evenkeel" that expires in 2100, unless `claims` differ. Undefined
+   * claims and header parameters are omitted.
    */
   issue(claims?: Parts, header?: Parts): Promise<string>;
 }
 
-/** 2100-01-01T00:00:00Z, as a claim has it. */
+/** 2100-01-01T00:00:00Z in the form of a claim. */
 const IN_2100 = 4_102_444_800;
 
-/** Makes a key pair, and tokens with it. */
+/** Creates an issuer with a new key pair. */
 export function createTokenIssuer(algorithm: Algorithm = "EdDSA"): TokenIssuer {
   const { publicKey, privateKey } = generateKeyPair(algorithm);
   const keyId = keyIdOf(publicKey);

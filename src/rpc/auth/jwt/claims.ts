@@ -2,41 +2,41 @@ import type { JWTClaimVerificationOptions, JWTPayload } from "jose";
 import { isAccountName, isClusterName } from "../../../domain/names.ts";
 import { TerminalError } from "../../../lib/errors.ts";
 
-/** A token proves nothing; the message begins with "the token", says why, and shows nothing that is secret of it. */
+/** Error for an invalid token. The message begins with "token: ", names the reason, and contains no secret part of it. */
 export class InvalidTokenError extends TerminalError {
   override readonly name = "InvalidTokenError";
 }
 
-/** What a token says of its bearer. */
+/** Claims of a token about its bearer. */
 export interface TokenClaims {
   /** Claim `account`. */
   readonly account: string;
-  /** Claim `cluster`: the one cluster that the bearer may speak for; unset is any of the account. */
+  /** Claim `cluster`: the only cluster for which the bearer can open sessions; unset: any cluster of the account. */
   readonly cluster?: string;
-  /** Claim `sub`: who that is, for logs. */
+  /** Claim `sub`: name of the bearer, for logs. */
   readonly subject?: string;
   /** Claim `exp`. */
   readonly expiresAt: Date;
 }
 
-/** The claims of a token whose signature, times and audience have been verified. */
+/**
+ * Returns the claims of a token whose signature, times and audience were verified.
+ *
+ * @throws InvalidTokenError if a claim is missing or invalid
+ */
 export function toTokenClaims({ account, cluster, sub, exp }: JWTPayload): TokenClaims {
   if (typeof account !== "string" || !isAccountName(account)) {
-    throw new InvalidTokenError(
-      `the token names no account: expected 1 to 253 characters as claim "account"`,
-    );
+    throw new InvalidTokenError(`token: invalid claim "account"; expected a name of 1 to 253 characters`);
   }
   if (cluster !== undefined && (typeof cluster !== "string" || !isClusterName(cluster))) {
-    throw new InvalidTokenError(
-      `the token's claim "cluster" is no name of a cluster: expected a DNS subdomain`,
-    );
+    throw new InvalidTokenError(`token: invalid claim "cluster"; expected a DNS subdomain`);
   }
   if (sub !== undefined && typeof sub !== "string") {
-    throw new InvalidTokenError(`the token's claim "sub" is no text`);
+    throw new InvalidTokenError(`token: invalid claim "sub"; expected a string`);
   }
   const expiresAt = fromNumericDate(exp);
   if (expiresAt === undefined) {
-    throw new InvalidTokenError(`the token has no time of expiry (claim "exp")`);
+    throw new InvalidTokenError(`token: invalid claim "exp"; expected a time`);
   }
   return {
     account,
@@ -46,28 +46,28 @@ export function toTokenClaims({ account, cluster, sub, exp }: JWTPayload): Token
   };
 }
 
-/** The time of a claim, in seconds since 1970 (RFC 7519, NumericDate); undefined when it is none. */
+/** Returns the time of a claim, in seconds since 1970 (RFC 7519, NumericDate); undefined if it is not a time. */
 export function fromNumericDate(seconds: unknown): Date | undefined {
   const date = new Date(typeof seconds === "number" ? seconds * 1000 : Number.NaN);
   return Number.isNaN(date.getTime()) ? undefined : date;
 }
 
-/** A time as a claim has it, in whole seconds. */
+/** Returns a time in the form of a claim: whole seconds since 1970. */
 export function toNumericDate(time: Date): number {
   return Math.floor(time.getTime() / 1000);
 }
 
-/** What a token is held against. */
+/** Expectations of a token's claims. */
 export interface Expectations {
-  /** Whom it has to be for (claim `aud`). */
+  /** Expected claim `aud`. */
   readonly audience: string;
   readonly now: Date;
 }
 
-/** By how much clocks may differ, in milliseconds: a token is taken so long before it is valid, and after. */
+/** Tolerated difference of clocks, in milliseconds: a token is accepted this long before and after its validity. */
 export const CLOCK_TOLERANCE_MS = 30_000;
 
-/** What jose shall see to: the audience and the times. */
+/** Returns the rules that jose checks: the audience and the times. */
 export function toClaimRules({ audience, now }: Expectations): JWTClaimVerificationOptions {
   return {
     audience,

@@ -3,18 +3,19 @@ import { type Expectations, InvalidTokenError, toClaimRules, toTokenClaims } fro
 import type { PublicKey } from "./keys.ts";
 import { type DecodedToken, decodeToken, toInvalidTokenError, verifyToken } from "./verify.ts";
 
-/** What a token says, and whether it is so. */
+/** A decoded token and the result of its verification. */
 export interface TokenInspection extends DecodedToken {
-  /** One of the keys has signed it; without keys nobody knows. */
+  /** True if one of the keys has signed it. False without keys. */
   readonly verified: boolean;
-  /** Why a server would refuse it; unset when nothing was found wrong. */
+  /** Reason why a server would refuse it; unset if no problem was found. */
   readonly problem?: string;
 }
 
 /**
- * Looks into a token. Throws {@link InvalidTokenError} when it is none.
+ * Decodes and verifies a token.
  *
- * @param keys that it may be signed by; undefined leaves the signature alone.
+ * @param keys accepted keys; undefined: the signature is not verified
+ * @throws InvalidTokenError if the text is not a token
  */
 export async function inspectToken(
   token: string,
@@ -37,7 +38,7 @@ export async function inspectToken(
   }
 }
 
-/** Jose looks at the claims of whole tokens only: these get one without a signature. */
+/** Checks the claims. Jose checks claims of complete tokens only, so they are encoded in an unsigned token. */
 function assertClaims({ claims }: DecodedToken, expectations: Expectations): void {
   try {
     const unsigned = new UnsecuredJWT({ ...claims }).encode();

@@ -2,20 +2,20 @@ import { createPrivateKey, createPublicKey, hash, type KeyObject } from "node:cr
 import { readFileSync } from "node:fs";
 import { ConfigError, toMessage } from "../../../lib/errors.ts";
 
-/** The signatures that tokens may have. Neither "none" nor HMAC: with a key that is public, anybody could make those. */
+/** Accepted signature algorithms. Not "none" and not HMAC: with a public key everyone could create such signatures. */
 export const ALGORITHMS = ["EdDSA", "ES256", "RS256"] as const;
 
-/** One of {@link ALGORITHMS}, as a token's header names it (RFC 7518, RFC 8037). */
+/** Name of an accepted algorithm in a token's header (RFC 7518, RFC 8037). */
 export type Algorithm = (typeof ALGORITHMS)[number];
 
-/** Keys that tokens can be signed with, for people. */
+/** Description of the accepted keys for error messages. */
 const ALGORITHM_KEYS = "Ed25519, EC P-256, or RSA of at least 2048 bits";
 
 const MIN_RSA_BITS = 2048;
 
 /**
- * The one algorithm that a key is for; undefined when there is none. The type of the key decides it, never what a
- * token says.
+ * Returns the only algorithm of a key; undefined if it has none. The type of the key decides it, never the header of a
+ * token.
  */
 export function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): Algorithm | undefined {
   switch (asymmetricKeyType) {
@@ -31,24 +31,28 @@ export function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObje
 }
 
 /**
- * The name of a public key in tokens (`kid`) when nobody gave it another: the SHA-256 thumbprint of the key as a JWK
- * (RFC 7638), in base64url.
+ * Returns the default name of a public key in tokens (`kid`): the SHA-256 thumbprint of the key as a JWK (RFC 7638), in
+ * base64url.
  */
 export function keyIdOf(publicKey: KeyObject): string {
   const { crv, e, kty, n, x, y } = publicKey.export({ format: "jwk" });
-  // By name, as the RFC has it; JSON leaves out those that this type of key lacks.
+  // In the order of the RFC. JSON omits the members that this type of key lacks.
   return hash("sha256", JSON.stringify({ crv, e, kty, n, x, y }), "base64url");
 }
 
 /** One block of a PEM text. */
 export interface PemBlock {
-  /** What it is, such as "PUBLIC KEY". */
+  /** Label of the block, such as "PUBLIC KEY". */
   readonly label: string;
   /** The block with its first and last line. */
   readonly text: string;
 }
 
-/** The blocks of a PEM text (RFC 7468), of which there is one at least. Throws `ConfigError` when there is none. */
+/**
+ * Returns the blocks of a PEM text (RFC 7468), at least one.
+ *
+ * @throws ConfigError if there is none
+ */
 export function readPemBlocks(text: string): readonly PemBlock[] {
   const blocks = [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g)];
   if (blocks.length === 0) {
@@ -57,21 +61,25 @@ export function readPemBlocks(text: string): readonly PemBlock[] {
   return blocks.map(([block, label = ""]) => ({ label, text: block }));
 }
 
-/** A key that tokens are signed with. */
+/** Key that signs tokens. */
 export interface PrivateKey {
-  /** The `kid` of what it signs: the thumbprint of its public key. */
+  /** The `kid` of its tokens: the thumbprint of its public key. */
   readonly id: string;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
 }
 
-/** The private key of a PEM text (PKCS #8). Throws `ConfigError` when it holds none that can sign tokens. */
+/**
+ * Parses the private key of a PEM text (PKCS #8).
+ *
+ * @throws ConfigError if the text has no key that can sign tokens
+ */
 export function parsePrivateKey(text: string): PrivateKey {
   const key = createKey(text);
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
     throw new ConfigError(
-      `expected a private key of ${ALGORITHM_KEYS}, found another (${key.asymmetricKeyType})`,
+      `expected a private key of ${ALGORITHM_KEYS}, found one of type ${key.asymmetricKeyType}`,
     );
   }
   return { id: keyIdOf(createPublicKey(key)), algorithm, key };
@@ -88,27 +96,27 @@ function createKey(text: string): KeyObject {
   }
 }
 
-/** A key that tokens' signatures are verified with. */
+/** Key that verifies the signatures of tokens. */
 export interface PublicKey {
-  /** What a token's `kid` names it by. */
+  /** The `kid` of its tokens. */
   readonly id: string;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
 }
 
 /**
- * The public keys of a file: one or more in PEM (SPKI), or a JWK set (RFC 7517) in JSON. A key without a `kid` has its
- * thumbprint for one.
+ * Parses the public keys of a file: one or more in PEM (SPKI), or a JWK set (RFC 7517) in JSON. The id of a key without
+ * a `kid` is its thumbprint.
  *
- * @throws ConfigError when there is none, when one is of no use for tokens, and when one is private or a shared
- * secret, which has no business where tokens are verified.
+ * @throws ConfigError if there is no key, if a PEM key cannot verify tokens, or if a key is private or a shared secret:
+ * such a key must not be on a server that only verifies
  */
 export function parsePublicKeys(text: string): readonly PublicKey[] {
   return text.trimStart().startsWith("{") ? fromJwkSet(text) : readPemBlocks(text).map(fromPem);
 }
 
 function fromPem({ label, text }: { readonly label: string; readonly text: string }): PublicKey {
-  // Node would make a public key of a private one.
+  // Node would derive a public key from a private one.
   if (label !== "PUBLIC KEY") {
     throw new ConfigError(`expected a public key (BEGIN PUBLIC KEY), found BEGIN ${label}`);
   }
@@ -117,19 +125,19 @@ function fromPem({ label, text }: { readonly label: string; readonly text: strin
   } catch (cause) {
     throw cause instanceof ConfigError
       ? cause
-      : new ConfigError(`no public key: ${toMessage(cause)}`, { cause });
+      : new ConfigError(`not a public key: ${toMessage(cause)}`, { cause });
   }
 }
 
 function toPublicKey(key: KeyObject): PublicKey {
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
-    throw new ConfigError(`expected a key of ${ALGORITHM_KEYS}, found another (${key.asymmetricKeyType})`);
+    throw new ConfigError(`expected a key of ${ALGORITHM_KEYS}, found one of type ${key.asymmetricKeyType}`);
   }
   return { id: keyIdOf(key), algorithm, key };
 }
 
-/** A set may hold keys that are not for us (RFC 7517, section 5): they are passed over, as long as one is. */
+/** Reads a JWK set. It ignores keys for other purposes (RFC 7517, section 5) if at least one key is for tokens. */
 function fromJwkSet(text: string): readonly PublicKey[] {
   const keys = readJwkSet(text).flatMap(fromJwk);
   if (keys.length === 0) {
@@ -145,7 +153,7 @@ function readJwkSet(text: string): readonly Readonly<Record<string, unknown>>[] 
       return keys;
     }
   } catch {
-    // Refused below: what the parser says would show parts of the file.
+    // Refused below. The parser's message would contain parts of the file.
   }
   throw new ConfigError('expected a JWK set in JSON ({"keys": [...]}), found something else');
 }
@@ -171,11 +179,15 @@ function importJwk(jwk: object): KeyObject | undefined {
   }
 }
 
-/** The public keys in a file. Throws `ConfigError` that names it when it holds none, or others besides. */
+/**
+ * Reads the public keys of a file.
+ *
+ * @throws ConfigError that names the file, if it cannot be read or {@link parsePublicKeys} refuses it
+ */
 export function readPublicKeys(path: string): readonly PublicKey[] {
   try {
     return parsePublicKeys(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw new ConfigError(`the public keys in ${path} cannot be read: ${toMessage(cause)}`, { cause });
+    throw new ConfigError(`public keys in ${path}: ${toMessage(cause)}`, { cause });
   }
 }

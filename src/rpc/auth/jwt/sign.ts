@@ -2,14 +2,14 @@ import { SignJWT } from "jose";
 import { type TokenClaims, toNumericDate } from "./claims.ts";
 import type { PrivateKey } from "./keys.ts";
 
-/** What a token shall say. */
+/** Claims of a new token. */
 export interface NewToken extends TokenClaims {
-  /** Whom it is for. */
+  /** Claim `aud`. */
   readonly audience: string;
   readonly issuedAt: Date;
 }
 
-/** Makes a token, a JWT in its compact form. */
+/** Signs a token, a JWT in compact form. */
 export async function signToken(
   { id, algorithm, key }: PrivateKey,
   { account, cluster, subject, audience, issuedAt, expiresAt }: NewToken,

@@ -10,12 +10,13 @@ import {
 import { ALGORITHMS, type PublicKey } from "./keys.ts";
 
 /**
- * The claims of a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the audience.
+ * Returns the claims of a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the
+ * audience.
  *
- * The keys that come into question are those of the token's algorithm, and of its `kid` if it names one. Claims are
- * looked at only after the signature, so that nobody learns what would be right by trying.
+ * Only keys with the token's algorithm and, if it has one, its `kid` are tried. Claims are checked after the signature,
+ * so that a caller without a key cannot find valid claims by trying.
  *
- * @throws InvalidTokenError that says what is wrong.
+ * @throws InvalidTokenError that names the reason
  */
 export async function verifyToken(
   token: string,
@@ -28,26 +29,26 @@ export async function verifyToken(
       return toTokenClaims(payload);
     }
   }
-  throw new InvalidTokenError("the token's signature is by no key that is accepted here");
+  throw new InvalidTokenError("token: the signature matches no accepted key");
 }
 
 function selectKeys(token: string, keys: readonly PublicKey[]): readonly PublicKey[] {
   const { alg, kid } = decodeToken(token).header;
   const named = kid === undefined ? keys : keys.filter(({ id }) => id === kid);
   if (named.length === 0) {
-    throw new InvalidTokenError(`the token is signed with the key ${quote(kid)}, which is not accepted here`);
+    throw new InvalidTokenError(`token: key ${quote(kid)} is not accepted`);
   }
   const candidates = named.filter(({ algorithm }) => algorithm === alg);
   if (candidates.length === 0) {
     const expected = new Set(named.map(({ algorithm }) => algorithm));
     throw new InvalidTokenError(
-      `the token is signed by ${quote(alg)}, expected ${[...expected].join(" or ")}`,
+      `token: expected the algorithm ${[...expected].join(" or ")}, found ${quote(alg)}`,
     );
   }
   return candidates;
 }
 
-/** The claims; undefined when another key has signed the token. */
+/** Returns the claims; undefined if another key has signed the token. */
 async function verifyWith(
   { key }: PublicKey,
   token: string,
@@ -65,32 +66,36 @@ async function verifyWith(
   }
 }
 
-/** What a header says, which anybody may have written. */
+/** Quotes an unverified value of a header, shortened: any caller can have written it. */
 function quote(value: unknown): string {
   return JSON.stringify(String(value).slice(0, 64));
 }
 
-/** What a token says, true or not. */
+/** Unverified content of a token. */
 export interface DecodedToken {
   readonly header: Readonly<Record<string, unknown>>;
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-/** Reads a token and verifies nothing. Throws {@link InvalidTokenError} when it is none. */
+/**
+ * Decodes a token without verification.
+ *
+ * @throws InvalidTokenError if the text is not a token
+ */
 export function decodeToken(token: string): DecodedToken {
   try {
     return { header: { ...decodeProtectedHeader(token) }, claims: decodeJwt(token) };
   } catch (cause) {
-    throw new InvalidTokenError('the token is malformed: expected a JWT, three parts with "." between them', {
+    throw new InvalidTokenError('token: malformed; expected a JWT, three parts with "." between them', {
       cause,
     });
   }
 }
 
-/** What is wrong with a token by an error of jose; an error that says nothing of the token is returned as it is. */
+/** Translates an error of jose about a token. Returns other errors unchanged. */
 export function toInvalidTokenError(error: unknown, audience: string): unknown {
   const reason = explain(error, audience);
-  return reason === undefined ? error : new InvalidTokenError(`the token ${reason}`, { cause: error });
+  return reason === undefined ? error : new InvalidTokenError(`token: ${reason}`, { cause: error });
 }
 
 function explain(error: unknown, audience: string): string | undefined {
@@ -100,23 +105,23 @@ function explain(error: unknown, audience: string): string | undefined {
   if (error instanceof errors.JWTClaimValidationFailed) {
     return explainClaim(error, audience);
   }
-  // What jose says of a form names parts of a token and never their values.
-  return error instanceof errors.JOSEError ? `is malformed: ${error.message}` : undefined;
+  // Jose's messages about malformed tokens name parts of the token, never their values.
+  return error instanceof errors.JOSEError ? `malformed: ${error.message}` : undefined;
 }
 
 function explainClaim(error: errors.JWTClaimValidationFailed, audience: string): string {
   const { claim, reason, payload } = error;
   switch (claim) {
     case "aud":
-      return `is for the audience ${JSON.stringify(payload.aud ?? "")}, expected "${audience}"`;
+      return `expected the audience "${audience}", found ${JSON.stringify(payload.aud ?? "")}`;
     case "nbf":
       return reason === "check_failed"
-        ? `is not valid before ${formatTime(payload.nbf)}`
-        : 'is malformed: its claim "nbf" is no time';
+        ? `not valid before ${formatTime(payload.nbf)}`
+        : 'invalid claim "nbf"; expected a time';
     case "exp":
-      return 'has no time of expiry (claim "exp")';
+      return 'invalid claim "exp"; expected a time';
     default:
-      return `is malformed: ${error.message}`;
+      return `malformed: ${error.message}`;
   }
 }
 

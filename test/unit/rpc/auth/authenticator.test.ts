@@ -11,15 +11,15 @@ const nobody = {
 };
 const refused = expect.objectContaining({ code: Code.Unauthenticated, rawMessage: "who are you?" });
 
-describe("whoever proves nothing", () => {
-  test("is told about health, whatever the protocol", async () => {
+describe("a caller without a token", () => {
+  test("gets answers of Health, over every protocol", async () => {
     await using server = await serveForTest({}, { authenticator: nobody });
     for (const [name, transport] of Object.entries(transportsTo(server.url))) {
       await expect(createClient(Health, transport).check({}), name).resolves.toMatchObject({ status: 1 });
     }
   });
 
-  test("is refused everything else: questions, streams and reflection", async () => {
+  test("is refused by all other services: queries, streams and reflection", async () => {
     await using server = await serveForTest({}, { authenticator: nobody });
     const fleet = grpcClient(FleetService, server.url);
     const none = (async function* () {})();

@@ -41,7 +41,7 @@ function authenticate(authenticator: Authenticator, authorization?: string) {
   return authenticator.authenticate(new AbortController().signal, headers);
 }
 
-test("the identity is what the token says, as long as the token is taken", async () => {
+test("the identity has the claims of the token, and expires with it plus the clock tolerance", async () => {
   const exp = clock.now().getTime() / 1000 + 60;
   const token = await issuer.issue({ cluster: "c1", sub: "agent of c1", exp });
   const authenticator = createAuthenticator(file);
@@ -56,21 +56,17 @@ test("the identity is what the token says, as long as the token is taken", async
   await clock.advance(1);
   await expect(authenticate(authenticator, `Bearer ${token}`)).rejects.toMatchObject({
     code: Code.Unauthenticated,
-    rawMessage: "the token expired at 2026-01-01T00:01:00.000Z",
+    rawMessage: "token: expired at 2026-01-01T00:01:00.000Z",
   });
 });
 
 test.each<[string, (token: string) => string | undefined, string]>([
-  [
-    "no header",
-    () => undefined,
-    'the call carries no token: expected the header "authorization: Bearer TOKEN"',
-  ],
-  ["an empty header", () => "", 'the header "authorization" is malformed'],
-  ["another scheme", (token) => `Basic ${token}`, 'the header "authorization" is malformed'],
-  ["a token alone", (token) => token, 'the header "authorization" is malformed'],
-  ["two tokens", (token) => `Bearer ${token}, Bearer ${token}`, 'the header "authorization" is malformed'],
-  ["a token that is none", () => "Bearer secret", "the token is malformed"],
+  ["no header", () => undefined, 'authorization: no token; send the header "authorization: Bearer TOKEN"'],
+  ["an empty header", () => "", "authorization: malformed header"],
+  ["another scheme", (token) => `Basic ${token}`, "authorization: malformed header"],
+  ["a token alone", (token) => token, "authorization: malformed header"],
+  ["two tokens", (token) => `Bearer ${token}, Bearer ${token}`, "authorization: malformed header"],
+  ["a text that is not a token", () => "Bearer secret", "token: malformed"],
 ])("%s is UNAUTHENTICATED, and the message shows no token", async (_, toHeader, message) => {
   const token = await issuer.issue();
   const error = await authenticate(createAuthenticator(file), toHeader(token)).catch(
@@ -81,24 +77,24 @@ test.each<[string, (token: string) => string | undefined, string]>([
   expect(String(error)).not.toContain("secret");
 });
 
-test("the scheme is taken in any case", async () => {
+test("the scheme is case-insensitive", async () => {
   const token = await issuer.issue();
   await expect(authenticate(createAuthenticator(file), `bearer ${token}`)).resolves.toBeDefined();
 });
 
-describe("files of keys", () => {
+describe("key files", () => {
   const isTaken = async (authenticator: Authenticator, by: TokenIssuer): Promise<boolean> =>
     await authenticate(authenticator, `Bearer ${await by.issue()}`).then(
       () => true,
       () => false,
     );
-  /** As Kubernetes and careful people replace a file. */
+  /** Replaces the file atomically, as Kubernetes does. */
   const replace = (text: string): void => {
     writeFileSync(`${file}.new`, text);
     renameSync(`${file}.new`, file);
   };
 
-  test("all count", async () => {
+  test("are all used", async () => {
     const second = join(folder, "second.json");
     const jwk = successor.publicKey.export({ format: "jwk" });
     writeFileSync(second, JSON.stringify({ keys: [jwk] }));
@@ -107,7 +103,7 @@ describe("files of keys", () => {
     expect(await isTaken(authenticator, successor)).toBe(true);
   });
 
-  test("keys are rotated without a restart: the new one joins, then the old one leaves", async () => {
+  test("rotate keys without a restart: the new key is added, then the old one is removed", async () => {
     const authenticator = createAuthenticator(file);
     expect(await isTaken(authenticator, successor)).toBe(false);
     replace(issuer.publicPem + successor.publicPem);
@@ -119,7 +115,7 @@ describe("files of keys", () => {
     await clock.advance(5000);
     expect(await isTaken(authenticator, issuer)).toBe(false);
     expect(await isTaken(authenticator, successor)).toBe(true);
-    expect(logged).toEqual(["info public keys were read again", "info public keys were read again"]);
+    expect(logged).toEqual(["info public keys reloaded", "info public keys reloaded"]);
   });
 
   test.each<[string, () => void]>([
@@ -127,15 +123,15 @@ describe("files of keys", () => {
     ["private", () => replace(successor.privatePem)],
     ["gone", () => rmSync(file)],
   ])(
-    "a file that is %s leaves the keys as they were, which is told once, and counts again when it is mended",
+    "keep the previous keys while a file is %s, with one log line, and are read again after its repair",
     async (_, breakFile) => {
       const authenticator = createAuthenticator(file);
       breakFile();
-      for (const _look of [1, 2, 3]) {
+      for (const _check of [1, 2, 3]) {
         await clock.advance(5000);
         expect(await isTaken(authenticator, issuer)).toBe(true);
       }
-      expect(logged).toEqual(["error public keys cannot be read again; those read before stay"]);
+      expect(logged).toEqual(["error public keys not reloaded; previous keys kept"]);
       replace(successor.publicPem);
       await clock.advance(5000);
       expect(await isTaken(authenticator, successor)).toBe(true);
@@ -143,11 +139,9 @@ describe("files of keys", () => {
     },
   );
 
-  test("one that cannot be read at the start is named", () => {
+  test("are named in an error if they cannot be read at the start", () => {
     const missing = join(folder, "missing.pem");
     expect(() => createAuthenticator(file, missing)).toThrow(ConfigError);
-    expect(() => createAuthenticator(file, missing)).toThrow(
-      `the public keys in ${missing} cannot be read: ENOENT`,
-    );
+    expect(() => createAuthenticator(file, missing)).toThrow(`public keys in ${missing}: ENOENT`);
   });
 });

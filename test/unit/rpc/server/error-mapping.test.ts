@@ -26,7 +26,7 @@ const going = new AbortController().signal;
 const abortError = new DOMException("This operation was aborted", "AbortError");
 const terminal = new TerminalError("the uid differs");
 
-/** A log that keeps what is logged as an error. */
+/** Creates a log that records its errors. */
 function createErrorLog() {
   const lines: LogFields[] = [];
   const log: Log = {
@@ -37,7 +37,7 @@ function createErrorLog() {
   return { log, lines };
 }
 
-describe("what a caller is told", () => {
+describe("the error that a caller receives", () => {
   test.each<[string, unknown, AbortSignal, Code, string, boolean]>([
     ["ConnectError", new ConnectError("gone", Code.DataLoss), going, Code.DataLoss, "gone", false],
     [
@@ -55,10 +55,10 @@ describe("what a caller is told", () => {
     ["RetryableError", new RetryableError("no database"), going, Code.Unavailable, "no database", false],
     ["DeadlineError", new DeadlineError(10), going, Code.DeadlineExceeded, "deadline of 10 ms passed", false],
     ["another Error", new Error("SELECT secret"), going, Code.Internal, "internal error", true],
-    ["what is no Error", "SELECT secret", going, Code.Internal, "internal error", true],
+    ["a thrown string", "SELECT secret", going, Code.Internal, "internal error", true],
     ["undefined", undefined, going, Code.Internal, "internal error", true],
-    ["an abort of something inside", abortError, going, Code.Internal, "internal error", true],
-    ["an abort of the call", abortError, AbortSignal.abort(), Code.Canceled, "the call was cancelled", false],
+    ["an abort inside the handler", abortError, going, Code.Internal, "internal error", true],
+    ["an abort of the call", abortError, AbortSignal.abort(), Code.Canceled, "call: cancelled", false],
     [
       "an abort with a reason",
       abortError,
@@ -67,7 +67,7 @@ describe("what a caller is told", () => {
       "the uid differs",
       false,
     ],
-    ["the reason itself", "bye", AbortSignal.abort("bye"), Code.Canceled, "the call was cancelled", false],
+    ["the reason of the abort", "bye", AbortSignal.abort("bye"), Code.Canceled, "call: cancelled", false],
     ["a defect after an abort", new Error("bug"), AbortSignal.abort(), Code.Internal, "internal error", true],
   ])("%s", (_, error, signal, code, message, logged) => {
     const { log, lines } = createErrorLog();
@@ -75,7 +75,7 @@ describe("what a caller is told", () => {
     expect(lines).toEqual(logged ? [{ error }] : []);
   });
 
-  test("how long to wait goes along", () => {
+  test("has the delay before a retry", () => {
     const error = toConnectError(
       new RetryableError("busy", { retryAfterMs: 1500 }),
       going,
@@ -88,7 +88,7 @@ describe("what a caller is told", () => {
     });
   });
 
-  test("the violations go along", () => {
+  test("has the violations", () => {
     const fieldViolations = [{ field: "name", description: "is odd" }];
     const error = toConnectError(new InvalidArgumentError(fieldViolations), going, createSilentLog());
     expect(error.details).toMatchObject([
@@ -109,7 +109,7 @@ describe("what a caller is told", () => {
     ["of the server's absence", new RetryableError("away"), "UNAVAILABLE", {}],
     ["of a defect", new Error("bug"), "INTERNAL", {}],
     ["of a call without a token", new ConnectError("no token", Code.Unauthenticated), "UNAUTHENTICATED", {}],
-  ])("an error names a reason: the one %s", (_, thrown, reason, metadata) => {
+  ])("has a reason: that %s", (_, thrown, reason, metadata) => {
     const error = toConnectError(thrown, going, createSilentLog());
     const infos = error.details.filter((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
     expect(infos).toEqual([{ desc: ErrorInfoSchema, value: { reason, domain: "evenkeel.dev", metadata } }]);
@@ -117,7 +117,7 @@ describe("what a caller is told", () => {
   });
 });
 
-describe("a caller is not told without end", () => {
+describe("the error that a caller receives is bounded", () => {
   const long = "é".repeat(100_000);
 
   test.each<[string, unknown, AbortSignal]>([
@@ -134,7 +134,7 @@ describe("a caller is not told without end", () => {
     expect(Buffer.byteLength(rawMessage)).toBeLessThanOrEqual(4096);
   });
 
-  test("but keeps an error's code, metadata, details and cause", () => {
+  test("and keeps code, metadata, details and cause", () => {
     const cause = new RetryableError(long, { retryAfterMs: 1500 });
     const error = toConnectError(cause, going, createSilentLog());
     expect(error).toMatchObject({ code: Code.Unavailable, cause });
@@ -146,7 +146,7 @@ describe("a caller is not told without end", () => {
   test.each([
     ["short ones", "", 20],
     ["long ones", long, 3],
-  ])("of %s, 20 violations at most, and of how many more there are", (_, text, count) => {
+  ])("to at most 20 violations of %s, and has the number of the others", (_, text, count) => {
     const violations = Array.from({ length: 1_000 }, (_value, index) => ({
       field: `items[${index}]${text}`,
       description: `is odd${text}`,
@@ -164,7 +164,7 @@ describe("a caller is not told without end", () => {
 });
 
 describe("over the wire", () => {
-  test("a unary call's error, the original in the log with the method", async () => {
+  test("a unary call gets its error, and the log has the original with the method", async () => {
     const { log, lines } = createErrorLog();
     const original = new Error("SELECT secret");
     await using server = await serveForTest(
@@ -176,7 +176,7 @@ describe("over the wire", () => {
     expect(lines).toEqual([{ method: "evenkeel.v1.FleetService/GetCluster", error: original }]);
   });
 
-  test("a stream's error after its first message, with its details", async () => {
+  test("a stream gets its error with details after its first message", async () => {
     await using server = await serveForTest({
       fleet: {
         async *watchReconciliationRuns() {

@@ -7,10 +7,10 @@ import { serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.
 
 const DAY_MS = 86_400_000;
 
-/** Serves a stream that never ends by itself to a caller whose identity expires after so long. */
+/** Serves an endless stream to a caller whose identity expires after this time. */
 async function serveExpiring(clock: ManualClock, afterMs: number) {
   const expiresAt = new Date(clock.now().getTime() + afterMs);
-  /** When streams were told to end. */
+  /** Times at which the signals of streams aborted. */
   const endedAt: Date[] = [];
   const server = await serveForTest(
     {
@@ -39,7 +39,7 @@ describe("a stream ends with UNAUTHENTICATED when its caller's identity expires"
     await runs.next();
     const next = expect(runs.next()).rejects.toMatchObject({
       code: Code.Unauthenticated,
-      rawMessage: "the caller's token has expired: call again with a fresh one",
+      rawMessage: "token: expired; call again with a new one",
     });
     await clock.advance(2 * DAY_MS);
     await next;
@@ -47,7 +47,7 @@ describe("a stream ends with UNAUTHENTICATED when its caller's identity expires"
   });
 });
 
-test("a stream that ends before leaves no timer behind", async () => {
+test("a stream that ends before the expiry leaves no timer", async () => {
   const clock = new ManualClock();
   await using server = await serveExpiring(clock, DAY_MS);
   const client = createClient(FleetService, transportsTo(server.url)["gRPC, HTTP/2"] as Transport);
@@ -59,7 +59,7 @@ test("a stream that ends before leaves no timer behind", async () => {
   await expect.poll(() => clock.pending).toBe(0);
 });
 
-test("a unary call is not hurried", async () => {
+test("a unary call does not end at the expiry", async () => {
   const clock = new ManualClock();
   await using server = await serveExpiring(clock, 0);
   const client = createClient(FleetService, transportsTo(server.url)["gRPC, HTTP/2"] as Transport);

@@ -21,12 +21,12 @@ afterEach(async () => {
   await once(server, "close");
 });
 
-// Without its limits such a client would hold its connection for ever: the test would run into its own.
+// Without limits such a client would keep its connection forever, and the test would reach its own timeout.
 test.each([
-  ["says nothing", "", ""],
+  ["sends nothing", "", ""],
   ["stops in the preface of HTTP/2", "PRI * HTT", ""],
   ["stops in its headers", "GET / HTTP/1.1\r\nHost: a\r\nX-Slow:", "HTTP/1.1 408"],
-])("a client that %s is cut off", async (_, bytes, answer) => {
+])("a client that %s is disconnected", async (_, bytes, answer) => {
   const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
   socket.write(bytes);
   expect(await text(socket)).toContain(answer);

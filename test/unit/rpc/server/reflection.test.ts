@@ -15,7 +15,7 @@ import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts
 
 type Ask = NonNullable<MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]>;
 
-/** The answers to these questions on one stream, of either version of the service. */
+/** Returns the answers to these requests on one stream, of either version of the service. */
 async function ask(
   url: string,
   service: typeof ServerReflection | typeof ServerReflectionAlpha,
@@ -39,7 +39,7 @@ function filesOf(response: Awaited<ReturnType<typeof ask>>[number] | undefined) 
   return bytes.map((each) => fromBinary(FileDescriptorProtoSchema, each));
 }
 
-/** The files, each behind those that it imports; fails when an import is not among them. */
+/** Returns the files, each behind its imports. Fails if an import is missing. */
 function toImportOrder(files: readonly FileDescriptorProto[]): FileDescriptorProto[] {
   const ordered = new Set<FileDescriptorProto>();
   const add = (name: string): void => {
@@ -69,7 +69,7 @@ describe.each([
     ]);
   });
 
-  test("a file comes with all that it imports: a registry can be made of the answer alone", async () => {
+  test("returns a file with all its imports, sufficient for a registry", async () => {
     await using server = await serveForTest({});
     const [response] = await ask(server.url, service, [
       { case: "fileContainingSymbol", value: "evenkeel.v1.SyncService" },
@@ -81,7 +81,7 @@ describe.each([
     expect(registry.getMessage("google.protobuf.Duration")).toBeDefined();
   });
 
-  test("a stream carries each import once", async () => {
+  test("sends each import once per stream", async () => {
     await using server = await serveForTest({});
     const [first, second] = await ask(server.url, service, [
       { case: "fileByFilename", value: "evenkeel/v1/sync_service.proto" },
@@ -101,13 +101,13 @@ describe.each([
     ["method", "evenkeel.v1.SyncService.Sync", "evenkeel/v1/sync_service.proto"],
     ["extension", "buf.validate.field", "buf/validate/validate.proto"],
     ["detail of an error", "google.rpc.BadRequest", "google/rpc/error_details.proto"],
-  ])("finds the file of a %s", async (_kind, symbol, name) => {
+  ])("finds the file of a %s", async (_, symbol, name) => {
     await using server = await serveForTest({});
     const [response] = await ask(server.url, service, [{ case: "fileContainingSymbol", value: symbol }]);
     expect(filesOf(response)[0]?.name).toBe(name);
   });
 
-  test("knows the extensions", async () => {
+  test("lists the extensions of a message", async () => {
     await using server = await serveForTest({});
     const containingType = "google.protobuf.FieldOptions";
     const [numbers, file, none] = await ask(server.url, service, [
@@ -127,7 +127,7 @@ describe.each([
     ["symbol", { case: "fileContainingSymbol", value: "no.Symbol" }],
     ["extension", { case: "fileContainingExtension", value: { containingType: "a.B", extensionNumber: 1 } }],
     ["message", { case: "allExtensionNumbersOfType", value: "a.B" }],
-  ])("an unknown %s is an answer, and the stream goes on", async (_kind, question) => {
+  ])("answers an unknown %s with an error, and the stream continues", async (_, question) => {
     await using server = await serveForTest({});
     const [error, next] = await ask(server.url, service, [question, { case: "listServices", value: "" }]);
     expect(error).toMatchObject({ case: "errorResponse", value: { errorCode: Code.NotFound } });

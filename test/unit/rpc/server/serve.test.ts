@@ -22,7 +22,7 @@ const fleet = {
 
 const hello = { cluster: "c1", clusterUid: "u1", instanceId: "i1" };
 
-/** What the server sends back to these bytes until it, or the client's deadline of 3 s, ends the connection. */
+/** Returns the server's answer to these bytes, until the server or the client's deadline of 3 s ends the connection. */
 async function exchange(port: number, write: (send: (bytes: string) => void) => Promise<void>) {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
   await once(socket, "connect");
@@ -37,7 +37,7 @@ async function exchange(port: number, write: (send: (bytes: string) => void) => 
   }
 }
 
-describe("every protocol on one port", () => {
+describe("one port serves every protocol", () => {
   test("unary and server stream", async () => {
     await using server = await serveForTest({ fleet });
     for (const [name, transport] of Object.entries(transportsTo(server.url))) {
@@ -52,7 +52,7 @@ describe("every protocol on one port", () => {
     }
   });
 
-  test("bidirectional stream over HTTP/2, answers before the requests end", async () => {
+  test("bidirectional stream over HTTP/2, with answers before the requests end", async () => {
     await using server = await serveForTest({
       sync: {
         async *sync(requests) {
@@ -101,7 +101,7 @@ describe("every protocol on one port", () => {
     expect(cluster?.name).toBe("default");
   });
 
-  test("a caller who proves nothing is refused, whatever the protocol", async () => {
+  test("a caller without a token is refused, over every protocol", async () => {
     const authenticator = {
       authenticate: () => Promise.reject(new ConnectError("who are you?", Code.Unauthenticated)),
     };
@@ -112,7 +112,7 @@ describe("every protocol on one port", () => {
     }
   });
 
-  test("a message above the service's limit is refused, whatever the protocol", async () => {
+  test("a message above the service's limit is refused, over every protocol", async () => {
     await using server = await serveForTest({ fleet });
     for (const [name, transport] of Object.entries(transportsTo(server.url))) {
       const call = createClient(FleetService, transport).getCluster({ name: "x".repeat(64 * 1024) });
@@ -121,7 +121,7 @@ describe("every protocol on one port", () => {
   });
 });
 
-describe("input that no client of ours sends", () => {
+describe("input that regular clients do not send", () => {
   const body = `{"name":"c1"}`;
   const request = [
     "POST /evenkeel.v1.FleetService/GetCluster HTTP/1.1",
@@ -155,14 +155,14 @@ describe("input that no client of ours sends", () => {
         await delay(1);
       }
     });
-    // Type 4 is SETTINGS, the server's own comes first.
+    // Type 4 is SETTINGS. The server's own comes first.
     expect(answer.charCodeAt(3)).toBe(4);
   });
 
   test.each([
     ["garbage", "\x16\x03\x01 what is this\r\n\r\n", "HTTP/1.1 400"],
-    ["a preface that turns wrong", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", "HTTP/1.1 400"],
-    ["a Host that is none", "GET / HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n", "HTTP/1.1 404"],
+    ["a preface with a wrong end", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", "HTTP/1.1 400"],
+    ["a malformed Host", "GET / HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n", "HTTP/1.1 404"],
     [
       "a Host that is none, where something is served",
       "POST /evenkeel.v1.FleetService/GetCluster HTTP/1.1\r\nHost: [\r\nConnection: close\r\n\r\n",
@@ -179,7 +179,7 @@ describe("input that no client of ours sends", () => {
     await grpcClient(FleetService, server.url).getCluster({ name: "still there" });
   });
 
-  test("garbage behind the preface ends that connection only", async () => {
+  test("garbage behind the preface ends only its connection", async () => {
     await using server = await serveForTest({ fleet });
     await exchange(server.port, async (send) => send(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${"\xff".repeat(64)}`));
     await grpcClient(FleetService, server.url).getCluster({ name: "still there" });
@@ -222,7 +222,7 @@ describe("closing", () => {
     },
   );
 
-  test("idle connections do not hold it up", async () => {
+  test("idle connections do not delay it", async () => {
     const server = await serveForTest({ fleet }, { closeTimeoutMs: 60_000 });
     for (const transport of Object.values(transportsTo(server.url))) {
       await createClient(FleetService, transport).getCluster({ name: "c1" });
@@ -232,7 +232,7 @@ describe("closing", () => {
     await server.close();
   });
 
-  test("a call that does not end is cut at the deadline", async () => {
+  test("a call that does not end is cancelled at the deadline", async () => {
     const entered = Promise.withResolvers<void>();
     const server = await serveForTest(
       {
@@ -254,7 +254,7 @@ describe("closing", () => {
     await server.close();
   });
 
-  test("the signal closes it", async () => {
+  test("an abort of the signal starts it", async () => {
     const server = await serveForTest({ fleet });
     server.stop.abort();
     await server.close();
@@ -262,7 +262,7 @@ describe("closing", () => {
   });
 });
 
-test("a port that is taken is named, with what to do", async () => {
+test("a port in use is named in an error with the remedy", async () => {
   await using server = await serveForTest({});
   const second = serveForTest({}, { port: server.port });
   await expect(second).rejects.toThrow(ConfigError);

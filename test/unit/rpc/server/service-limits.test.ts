@@ -26,7 +26,7 @@ function clients(baseUrl: string, isCompressed: boolean) {
   const sync = createClient(SyncService, transport);
   const reflection = createClient(ServerReflection, transport);
   const alpha = createClient(ServerReflectionAlpha, transport);
-  /** Sends about as many bytes to a method of each service. */
+  /** Sends about this number of bytes to a method of each service. */
   return {
     "Health.Check": (bytes: number) => health.check({ service: "x".repeat(bytes) }),
     "Health.Watch": (bytes: number) => Array.fromAsync(health.watch({ service: "x".repeat(bytes) })),
@@ -42,7 +42,7 @@ function clients(baseUrl: string, isCompressed: boolean) {
   };
 }
 
-/** A service that reads its requests, and does nothing else. */
+/** A service that only reads its requests. */
 const sync = {
   async *sync(requests: AsyncIterable<unknown>) {
     for await (const _ of requests) {
@@ -70,7 +70,7 @@ describe("a service reads no more than its largest legitimate message", () => {
     ["Health.Check", 0.1, Code.Unimplemented],
     ["Health.Watch", 0.1, Code.Unimplemented],
     ["SyncService", 0.1, Code.Unimplemented],
-    // Others may, and are measured when decompressed.
+    // Others may compress. The limit applies to the decompressed message.
     ["FleetService", 64, Code.ResourceExhausted],
     ["reflection v1", 64, Code.ResourceExhausted],
     ["reflection v1alpha", 64, Code.ResourceExhausted],
@@ -80,7 +80,7 @@ describe("a service reads no more than its largest legitimate message", () => {
     await expect(call).rejects.toMatchObject({ code });
   });
 
-  test("nor a field that it does not know", async () => {
+  test("and no unknown field", async () => {
     const seen: unknown[] = [];
     await using server = await serveForTest({
       fleet: {
@@ -97,9 +97,9 @@ describe("a service reads no more than its largest legitimate message", () => {
   });
 });
 
-test("1,000 Watch streams are open at most, and the end of one makes room", async () => {
+test("at most 1,000 Watch streams are open, and the end of one admits another", async () => {
   await using server = await serveForTest({});
-  // A connection has room for 1,000 streams, too.
+  // A connection has a limit of 1,000 streams, too.
   const clients = [grpcClient(Health, server.url), grpcClient(Health, server.url)] as const;
   const stops: AbortController[] = [];
   const open = async () => {
@@ -131,7 +131,7 @@ test("1,000 Watch streams are open at most, and the end of one makes room", asyn
   }
 });
 
-describe("a status repeats no more than the beginning of a name", () => {
+describe("a status repeats only the beginning of a name", () => {
   test("of a service", async () => {
     await using server = await serveForTest({});
     const call = grpcClient(Health, server.url).check({ service: "x".repeat(1_000) });

@@ -13,8 +13,8 @@ const hello = create(SyncRequestSchema, {
   message: { case: "hello", value: { cluster: "c1", clusterUid: "uid", instanceId: "i" } },
 });
 
-it("a call that ends with an error leaves no stream open, though the client has more to say", async () => {
-  // A stream that is left open holds up the close until this time.
+it("a call that ends with an error leaves no stream open, even if the client has more to send", async () => {
+  // An open stream would delay the close until this time.
   const closeTimeoutMs = 60_000;
   const server = await serveForTest(
     {

@@ -14,7 +14,7 @@ import { createSyncClient } from "../../../../src/rpc/client/sync-client.ts";
 import { assertValid } from "../../../../src/rpc/server/validation.ts";
 import { grpcClient, serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
 
-/** The violations that a refused call names, as "field: description". */
+/** Returns the violations of a refused call, as "field: description". */
 async function violationsOf(call: Promise<unknown>): Promise<string[]> {
   const error = await call.then(
     () => expect.fail("the call was not refused"),
@@ -29,7 +29,7 @@ async function violationsOf(call: Promise<unknown>): Promise<string[]> {
 }
 
 describe("a unary request", () => {
-  test("names the field and what was expected, whatever the protocol", async () => {
+  test("is refused with the field and the expected value, over every protocol", async () => {
     await using server = await serveForTest({ fleet: { getCluster: () => ({}) } });
     for (const [name, transport] of Object.entries(transportsTo(server.url))) {
       const call = createClient(FleetService, transport).getCluster({ name: "" });
@@ -37,7 +37,7 @@ describe("a unary request", () => {
     }
   });
 
-  test("names every field that breaks a rule, nested ones by path", async () => {
+  test("is refused with every field that violates a rule, nested ones by path", async () => {
     await using server = await serveForTest({ fleet: { getObject: () => ({}) } });
     const call = grpcClient(FleetService, server.url).getObject({
       cluster: "",
@@ -51,7 +51,7 @@ describe("a unary request", () => {
   });
 });
 
-test("a stream is refused at its first invalid message, those before it have been handled", async () => {
+test("a stream is refused at its first invalid message, after those before it were handled", async () => {
   const handled: string[] = [];
   await using server = await serveForTest({
     sync: {
@@ -88,7 +88,7 @@ test("a stream is refused at its first invalid message, those before it have bee
   expect(handled).toEqual(["hello"]);
 });
 
-/** A batch of empty items, each of which breaks a rule. */
+/** Creates a batch of empty items, each of which violates a rule. */
 function emptyItems(count: number): SyncRequest {
   return create(SyncRequestSchema, {
     message: { case: "batch", value: { items: Array.from({ length: count }, () => ({})) } },

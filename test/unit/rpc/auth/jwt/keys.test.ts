@@ -24,8 +24,8 @@ describe("key ids", () => {
   });
 });
 
-describe("keys are read", () => {
-  test("several of a PEM file, with what stands between them", () => {
+describe("keys are parsed", () => {
+  test("from a PEM file with several keys and other text between them", () => {
     const text = `# the old one\n${ed?.publicPem}\n# the new one\n${ec?.publicPem}${rsa?.publicPem}`;
     expect(parsePublicKeys(text).map(({ id, algorithm }) => [id, algorithm])).toEqual([
       [ed?.keyId, "EdDSA"],
@@ -34,7 +34,7 @@ describe("keys are read", () => {
     ]);
   });
 
-  test("of a JWK set, by their own ids where they have one, without those that are for something else", () => {
+  test("from a JWK set, with their own ids if they have one, without keys for other purposes", () => {
     const text = setOf(
       { ...jwkOf(), kid: "mine", use: "sig", alg: "EdDSA" },
       jwkOf(ec),
@@ -68,18 +68,18 @@ describe("a file is refused", () => {
       "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----",
       "found BEGIN CERTIFICATE",
     ],
-    ["with a curve of another kind", spki(p384), "expected a key of Ed25519, EC P-256, or RSA"],
+    ["with another curve", spki(p384), "expected a key of Ed25519, EC P-256, or RSA"],
     ["with a short RSA key", spki(weak), "RSA of at least 2048 bits"],
     [
       "with a key that is broken",
       "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
-      "no public key",
+      "not a public key",
     ],
-    ["with nothing", "", "expected a key in PEM"],
+    ["without content", "", "expected a key in PEM"],
     ["with an empty set", setOf(), "found none"],
-    ["with a set of nothing for us", setOf({ ...jwkOf(), use: "enc" }), "found none"],
+    ["with a set without keys for signatures", setOf({ ...jwkOf(), use: "enc" }), "found none"],
     ["with JSON of another shape", '{"keys": 1}', "expected a JWK set in JSON"],
-    ["with JSON that is cut off", '{"keys": [', "expected a JWK set in JSON"],
+    ["with incomplete JSON", '{"keys": [', "expected a JWK set in JSON"],
   ])("%s", (_, text, message) => {
     expect(() => parsePublicKeys(text)).toThrow(ConfigError);
     expect(() => parsePublicKeys(text)).toThrow(message);
