@@ -12,12 +12,12 @@ import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";
 import { createNarrator } from "./narration.ts";
 import { startSimulation } from "./start-simulation.ts";
 
-/** Time that the agent has to deliver its last before the server stops, in milliseconds. */
+/** Time for the agent to deliver its last messages before the server stops, in milliseconds. */
 const AGENT_STOP_MS = 5_000;
 
 /**
  * Runs `evenkeel dev` until `signal` aborts: server, agent, an embedded Postgres and a simulated cluster in this
- * process, unless the configuration names real ones. Nothing is ever written to a real cluster, nor its rows broken.
+ * process, unless the configuration names real ones. It never writes to a real cluster and never breaks its rows.
  */
 export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
   const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
@@ -48,8 +48,8 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, log));
   say(`  API       ${server.url}  (no authentication, loopback only)`);
   say(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
-  say(`  cluster   ${simulation?.description ?? "the kubeconfig's, read only"}`);
-  say(`  look      evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
+  say(`  cluster   ${simulation?.description ?? "real, from the kubeconfig; only read"}`);
+  say(`  try       evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
   say("");
 
   const story = createNarrator(database, say);
@@ -82,7 +82,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   say("stopped");
 }
 
-/** The URL as it may be shown. */
+/** Returns the URL without its password. */
 function withoutPassword(url: string): string {
   const shown = new URL(url);
   shown.password = "";

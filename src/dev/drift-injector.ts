@@ -5,34 +5,34 @@ import type { SimulatedCluster } from "../simulation/simulated-cluster.ts";
 import { DRIFT_TYPES, type DriftedObject, type DriftType, type InjectedDrift } from "./drift.ts";
 import { createRowVandal, type DriftTarget, type RowEditor } from "./drift-sql.ts";
 
-/** How to create a {@link DriftInjector}. */
 export interface DriftInjectorOptions {
-  /** The cluster that the rows are a copy of; time and randomness are its own. */
+  /** The cluster of the rows, which also provides time and randomness. */
   readonly cluster: SimulatedCluster;
-  /** The database, reached past the ingester: each injection has a connection of its own. */
+  /** URL of the database. Each injection opens its own connection, without the ingester. */
   readonly databaseUrl: string;
   readonly target: DriftTarget;
-  /** Average time between two injections; 5 s unless set. */
+  /** Average time between two injections; default 5 s. */
   readonly intervalMs?: number;
 }
 
-/** Breaks the copy on purpose, so that there is something to find. */
+/** Injects drift into the copy, so that runs find something. */
 export interface DriftInjector {
   /**
-   * Injects the next kind of drift and returns what was broken, or `undefined` when there was nothing to break: the
-   * copy is still empty. Rejects when the database does not answer.
+   * Injects drift of the next type and returns it, or `undefined` while the copy is empty.
+   *
+   * @throws Error of the driver if the database does not answer
    */
   inject(): Promise<InjectedDrift | undefined>;
-  /** Injects until `signal` aborts, and resolves then; tells `onDrift` of each. */
+  /** Injects until `signal` aborts, then resolves. Calls `onDrift` for each. */
   run(signal: AbortSignal, onDrift: (drift: InjectedDrift) => void): Promise<void>;
 }
 
-/** Kinds that the workload leaves alone: no live change repairs their rows before a run does. */
+/** Resource types that the workload does not change, so no live change repairs their rows before a run. */
 const QUIET_RESOURCES: readonly ResourceKey[] = ["services", "secrets", "serviceaccounts", "configmaps"];
-/** The only objects of those kinds that it does change. */
+/** Name of the only objects of those resource types that it changes. */
 const BUSY_NAME = "feature-flags";
 
-/** Creates an injector that goes through the kinds of drift one after the other. */
+/** Creates an injector that injects the types of drift in turn. */
 export function createDriftInjector(options: DriftInjectorOptions): DriftInjector {
   const { cluster, databaseUrl, target, intervalMs = 5_000 } = options;
   let injections = 0;
@@ -77,7 +77,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
   };
 }
 
-/** Breaks the copy of an object, or of all of its kind, and returns what is wrong then. */
+/** Breaks the row of an object, or all rows of its resource type, and returns the affected objects. */
 async function breakRows(
   drift: DriftType,
   rows: RowEditor,
@@ -116,7 +116,7 @@ async function breakRows(
   }
 }
 
-/** The object changes in the cluster and no watch is told. */
+/** Changes the object in the cluster without an event for watches. */
 function loseUpdate(cluster: SimulatedCluster, { resourceKey, namespace, name }: DriftedObject): void {
   cluster.faults.loseNextWatchEvent(resourceKey);
   cluster.update(resourceKey, namespace, name, (object) => ({
@@ -128,7 +128,7 @@ function loseUpdate(cluster: SimulatedCluster, { resourceKey, namespace, name }:
   }));
 }
 
-/** Whether the row is no ghost: breaking one would be no drift. */
+/** True if the row has an object. Breaking a ghost row would not be drift. */
 function isReal(cluster: SimulatedCluster, { resourceKey, namespace, name }: DriftedObject): boolean {
   return cluster.get(resourceKey, namespace, name) !== undefined;
 }

@@ -3,22 +3,22 @@ import { parseResourceType } from "../domain/resource-type.ts";
 import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { DriftedObject } from "./drift.ts";
 
-/** Whose rows are broken. */
+/** Cluster whose rows are broken. */
 export interface DriftTarget {
   readonly account: string;
   readonly cluster: string;
 }
 
-/** Rows of the copy as somebody with `psql` reads and writes them, past the ingester and its rule. */
+/** Access to rows in the way of an operator with `psql`: without the ingester and the write rule. */
 export interface RowEditor {
-  /** Objects of a kind that have a row, by key. */
+  /** Returns the objects of a resource type that have a row, by key. */
   list(resourceKey: ResourceKey): Promise<DriftedObject[]>;
   /** Changes the content and keeps the version. */
   editContent(object: DriftedObject): Promise<void>;
   deleteRow(object: DriftedObject): Promise<void>;
-  /** Copies the row of an object that there is to one that there is not. */
+  /** Copies the row of an object to the key of an object that does not exist. */
   insertGhost(object: DriftedObject, ghostName: string, ghostUid: string): Promise<void>;
-  /** Claims that the row was observed at a version that the cluster will never reach. */
+  /** Sets the observed version of the row to one that the cluster never reaches. */
   setAbsurdVersion(object: DriftedObject): Promise<void>;
   deleteResourceType(resourceKey: ResourceKey): Promise<void>;
 }
@@ -27,7 +27,7 @@ const RESOURCE_TYPE_IS = "account = $1 AND cluster = $2 AND api_group = $3 AND r
 const OBJECT_IS = `${RESOURCE_TYPE_IS} AND namespace = $5 AND name = $6`;
 const ABSURD_VERSION = "99999999999999999999999999999999999999";
 
-/** Creates a vandal over a connected client, which the caller closes. */
+/** Creates a row editor on a connected client, which the caller closes. */
 export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowEditor {
   const ofResource = (resourceKey: ResourceKey): string[] => {
     const { group = "", resource = "" } = parseResourceType(resourceKey) ?? {};

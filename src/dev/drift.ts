@@ -1,6 +1,6 @@
 import type { ResourceKey } from "../simulation/served-resources.ts";
 
-/** How the copy in Postgres was made to differ from the cluster. */
+/** Type of an injected difference between the copy and the cluster. */
 export type DriftType =
   | "lost-event"
   | "edited-content"
@@ -9,7 +9,7 @@ export type DriftType =
   | "absurd-version"
   | "deleted-resource-type";
 
-/** Every kind of drift, in the order in which they are injected. */
+/** All types of drift, in the order of injection. */
 export const DRIFT_TYPES: readonly DriftType[] = [
   "lost-event",
   "edited-content",
@@ -19,18 +19,18 @@ export const DRIFT_TYPES: readonly DriftType[] = [
   "deleted-resource-type",
 ];
 
-/** An object whose row is wrong, or missing, or should not be there. */
+/** An object with a wrong, missing or ghost row. */
 export interface DriftedObject {
   readonly resourceKey: ResourceKey;
-  /** Empty for objects of cluster scope. */
+  /** Empty for cluster-scoped objects. */
   readonly namespace: string;
   readonly name: string;
 }
 
-/** Something that was broken on purpose. */
+/** Drift that was injected. */
 export interface InjectedDrift {
   readonly type: DriftType;
   readonly time: Date;
-  /** At least one; all are of one kind. */
+  /** One or more objects of one resource type. */
   readonly objects: readonly [DriftedObject, ...DriftedObject[]];
 }

@@ -9,19 +9,19 @@ import {
 import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { DriftedObject, DriftType, InjectedDrift } from "./drift.ts";
 
-/** What is told of a run, and which drift is still to be found after it. */
+/** Output for a run, and the drift that no run has found yet. */
 export interface RunStory {
   readonly lines: readonly string[];
   readonly open: readonly InjectedDrift[];
 }
 
 const BROKEN: Readonly<Record<DriftType, string>> = {
-  "lost-event": "changed in the cluster, and no watch was told",
-  "edited-content": "edited by hand in Postgres, its version kept",
-  "deleted-row": "deleted by hand from Postgres",
-  "ghost-row": "inserted by hand into Postgres; the cluster has no such object",
-  "absurd-version": "claimed to be newer than the cluster will ever be",
-  "deleted-resource-type": "deleted by hand from Postgres, the whole resource type",
+  "lost-event": "changed in the cluster, event lost",
+  "edited-content": "edited in Postgres, same version",
+  "deleted-row": "deleted from Postgres",
+  "ghost-row": "inserted into Postgres, not in the cluster",
+  "absurd-version": "observed version set above all of the cluster",
+  "deleted-resource-type": "deleted from Postgres, all of the resource type",
 };
 
 const FINDINGS: Readonly<Record<number, string>> = {
@@ -33,18 +33,17 @@ const FINDINGS: Readonly<Record<number, string>> = {
 const TRIGGERS: Readonly<Record<number, string>> = {
   [ReconciliationTrigger.INTERVAL]: "on schedule",
   [ReconciliationTrigger.CONNECT]: "on connect",
-  [ReconciliationTrigger.MANUAL]: "by hand",
+  [ReconciliationTrigger.MANUAL]: "manual",
 };
 
-/** One line about what was broken. */
+/** Formats the line about injected drift. */
 export function formatDriftEvent({ type, time, objects }: InjectedDrift): string {
   return `${clockTime(time)}  broke     ${nameAll(objects)}: ${BROKEN[type]}`;
 }
 
 /**
- * The lines about a run that has ended, with everything that it found. Drift is over when all of its objects were
- * found, or when a run that began after it has verified their kind: what that did not find, a live change had set
- * right before.
+ * Formats the lines about an ended run and its findings. Drift is closed if a run found all of its objects, or if a run
+ * that began after it verified their resource type. In that case a live change had repaired the other objects.
  */
 export function formatRunEvent(
   open: readonly InjectedDrift[],
@@ -61,12 +60,12 @@ export function formatRunEvent(
   const stillOpen: InjectedDrift[] = [];
   for (const drift of open) {
     const hits = drift.objects.filter((object) => unexplained.has(toKey(object))).length;
-    // A run verifies what was so when it began: it proves nothing about what was broken later.
+    // A run verifies the rows as of its begin. It proves nothing about later drift.
     const isOver = start !== undefined && drift.time < start && isVerified(run, drift.objects[0]);
     if (hits === drift.objects.length || (hits > 0 && isOver)) {
       lines.push(`${INDENT}repaired  ${nameAll(drift.objects)}: ${BROKEN[drift.type]}${after(drift, end)}`);
     } else if (isOver) {
-      lines.push(`${INDENT}right     ${nameAll(drift.objects)}: a live change was faster`);
+      lines.push(`${INDENT}repaired  ${nameAll(drift.objects)}: by a live change, before the run`);
     } else {
       stillOpen.push(drift);
     }
@@ -84,19 +83,19 @@ export function formatRunEvent(
     lines.push(`${INDENT}repaired  ${others.length - MAX_OTHERS} others: evenkeel run ${run.id}`);
   }
   if (run.state === ReconciliationState.SUCCEEDED && start !== undefined) {
-    lines.push(`${INDENT}verified  the copy is what the cluster was at ${clockTime(start)}`);
+    lines.push(`${INDENT}verified  the copy equals the cluster as of ${clockTime(start)}`);
   }
   return { lines, open: stillOpen };
 }
 
-/** Findings that nothing explains and that are told one by one. */
+/** Highest number of other findings with a line of their own. */
 const MAX_OTHERS = 5;
 
 const INDENT = " ".repeat(10);
 
 function headline(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {
   const time = end === undefined ? " ".repeat(8) : clockTime(end);
-  const what = `${time}  run       ${TRIGGERS[run.trigger] ?? "unasked"}`;
+  const what = `${time}  run       ${TRIGGERS[run.trigger] ?? "unknown trigger"}`;
   const reason = run.failure?.message ? `: ${run.failure.message}` : "";
   switch (run.state) {
     case ReconciliationState.SUCCEEDED:
@@ -106,9 +105,9 @@ function headline(run: ReconciliationRun, start: Date | undefined, end: Date | u
       return `${what}: ${result(run)}, ${count(failed, "resource type")} not verified; ${cost(run, start, end)}`;
     }
     case ReconciliationState.SUPERSEDED:
-      return `${what}: given up, the agent connected anew`;
+      return `${what}: superseded, the agent reconnected`;
     case ReconciliationState.EXPIRED:
-      return `${what}: not done in time${reason}`;
+      return `${what}: expired${reason}`;
     default:
       return `${what}: failed${reason}`;
   }
@@ -121,10 +120,10 @@ function result({ results }: ReconciliationRun): string {
     .reduce((sum, finding) => sum + finding.count, 0n);
   const compared = `${count(listed, "object")} in ${count(results.length, "resource type")} compared`;
   if (wrong > 0n) {
-    return `${compared}, ${count(wrong, "row")} set right`;
+    return `${compared}, ${count(wrong, "row")} repaired`;
   }
   const put = results.reduce((sum, result) => sum + result.put, 0n);
-  return put > 0n ? `${compared}, ${put} copied` : `${compared}, nothing was wrong`;
+  return put > 0n ? `${compared}, ${put} copied` : `${compared}, no drift`;
 }
 
 function cost(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {

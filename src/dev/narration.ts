@@ -6,15 +6,15 @@ import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import type { InjectedDrift } from "./drift.ts";
 import { formatDriftEvent, formatRunEvent } from "./format-run-event.ts";
 
-/** Tells people what is broken and what runs make of it. */
+/** Reports drift and the results of runs. */
 export interface Narrator {
-  /** Tells of drift, and remembers it until a run has found it. */
+  /** Reports drift, and remembers it until a run has found it. */
   drift(drift: InjectedDrift): void;
-  /** Tells of each run that ends, until `signal` aborts. */
+  /** Reports each run at its end, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Makes a storyteller over the runs in a database. */
+/** Creates a narrator of the runs in a database. */
 export function createNarrator(database: Database, say: (line: string) => void): Narrator {
   const clock = createSystemClock();
   const store = createPgFleetStore(database, clock);

@@ -12,16 +12,16 @@ import { createWorkload } from "../simulation/workload.ts";
 import type { InjectedDrift } from "./drift.ts";
 import { createDriftInjector } from "./drift-injector.ts";
 
-/** A simulated cluster that is served, and what goes on in it. */
+/** A served simulated cluster with its workload and drift. */
 export interface Simulation extends AsyncDisposable {
   readonly source: KubeConfigSource;
-  /** For people: what it is and how to look at it. */
+  /** Description for the output: size, and the command to read it. */
   readonly description: string;
   /** Changes objects and breaks rows, as configured, until `signal` aborts. */
   run(signal: AbortSignal, onDrift: (drift: InjectedDrift) => void): Promise<void>;
 }
 
-/** The same cluster at every start, so that a kept database knows it again. */
+/** Constant seed. Every start creates the same cluster, so a persistent database fits it. */
 const SEED = 7;
 
 /** Starts the simulated cluster of `evenkeel dev`. */
@@ -34,7 +34,7 @@ export async function startSimulation(
   const cluster = new SimulatedCluster({
     clock,
     random: createSeededRandom(SEED),
-    // Versions go on where an earlier process may have been: some writes a second are fewer than milliseconds.
+    // Above the versions of an earlier process: it made fewer than one write per millisecond.
     firstRevision: clock.now().getTime(),
   });
   const workload = createWorkload({ cluster });

@@ -6,23 +6,22 @@ import type { Log } from "../lib/log.ts";
 import { type ApiResponse, answer } from "./api/api-handler.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 
-/** A listening API server. Disposing it breaks all connections and waits for them. */
+/** A listening API server. Disposal closes all connections and waits for their end. */
 export interface ApiServer extends AsyncDisposable {
-  /** Such as `http://127.0.0.1:40123`. */
+  /** URL such as `http://127.0.0.1:40123`. */
   readonly url: string;
 }
 
-/** How to create an {@link ApiServer}. */
 export interface ApiServerOptions {
   readonly cluster: SimulatedCluster;
   readonly log: Log;
-  /** Port on the loopback interface; a free one unless set. */
+  /** Port on the loopback interface; unset: any free port. */
   readonly port?: number;
 }
 
 /**
- * Serves a simulated cluster over HTTP/1.1 on 127.0.0.1, without TLS or authentication: `kubectl --server=URL` and
- * any Kubernetes client can read it.
+ * Serves a simulated cluster over HTTP/1.1 on 127.0.0.1, without TLS and authentication. `kubectl --server=URL` and any
+ * Kubernetes client can read it.
  */
 export async function createApiServer(
   signal: AbortSignal,
@@ -33,9 +32,9 @@ export async function createApiServer(
   const server = createServer((request, response) => {
     const answered = handle(closing.signal, cluster, request, response)
       .catch((error: unknown) => {
-        // What breaks a connection is the client, a fault that was asked for, or the end; only the rest is news.
+        // The client, a requested fault or the end of the server can break a connection. Only other errors are logged.
         if (!response.destroyed && !closing.signal.aborted) {
-          log.error("the simulated API server failed to answer", { error });
+          log.error("simulated API request failed", { error });
         }
         response.destroy();
       })
@@ -47,7 +46,7 @@ export async function createApiServer(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async [Symbol.asyncDispose]() {
-      closing.abort(new Error("the simulated API server is closing"));
+      closing.abort(new Error("simulated API server: closing"));
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
@@ -86,7 +85,7 @@ async function handle(
   }
 }
 
-/** Writes lines as fast as the client takes them; a client that has gone, or is cut off, ends it at once. */
+/** Writes lines as fast as the client reads them. It ends at once if the client disconnects or is disconnected. */
 async function stream(
   signal: AbortSignal,
   { subscription, lines }: Extract<ApiResponse, { type: "stream" }>,
@@ -94,7 +93,7 @@ async function stream(
 ): Promise<void> {
   using _joined = subscription;
   const gone = new AbortController();
-  response.once("close", () => gone.abort(new Error("the client has gone")));
+  response.once("close", () => gone.abort(new Error("client: disconnected")));
   const until = AbortSignal.any([signal, gone.signal, subscription.cut]);
   response.writeHead(200, { "content-type": "application/json" });
   response.flushHeaders();

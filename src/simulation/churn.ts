@@ -11,7 +11,7 @@ import {
   runningStatus,
 } from "./workload-objects.ts";
 
-/** An application that runs; its current ReplicaSet changes with each rollout. */
+/** A running application. Each rollout replaces its ReplicaSet. */
 export interface RunningApp {
   app: App;
   replicaSet: SimulatedObject;
@@ -21,7 +21,7 @@ export interface RunningApp {
 /** Names of the cluster's nodes. */
 export const NODES: readonly string[] = ["node-0", "node-1", "node-2", "node-3", "node-4", "node-5"];
 
-/** A rollout, step by step: a new ReplicaSet, then pod for pod, then the old ReplicaSet goes. */
+/** Returns the steps of a rollout: a new ReplicaSet, each pod, then the deletion of the old ReplicaSet. */
 export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => void)[] {
   const { random } = cluster;
   const version = target.version + 1;
@@ -50,7 +50,7 @@ export function rollOut(cluster: SimulatedCluster, target: RunningApp): (() => v
   return [begin, ...Array.from({ length: app.replicas }, () => replace), end];
 }
 
-/** One replica more or less, between one and eight. */
+/** Returns the steps of scaling by one replica, between one and eight. */
 export function scale(cluster: SimulatedCluster, target: RunningApp): (() => void)[] {
   const { random } = cluster;
   const up = target.app.replicas === 1 || (target.app.replicas < 8 && random.float() < 0.5);
@@ -76,7 +76,7 @@ export function scale(cluster: SimulatedCluster, target: RunningApp): (() => voi
   ];
 }
 
-/** A pod that comes up at once. */
+/** Creates a pod that runs at once. */
 export function startPod(
   cluster: SimulatedCluster,
   owner: SimulatedObject,
@@ -90,7 +90,7 @@ export function startPod(
   }));
 }
 
-/** Ends one pod of its owner, if it has any. */
+/** Deletes one pod of the owner, if it has any. */
 function stopPod(cluster: SimulatedCluster, owner: SimulatedObject): void {
   const pod = cluster
     .list("pods")
@@ -100,7 +100,7 @@ function stopPod(cluster: SimulatedCluster, owner: SimulatedObject): void {
   }
 }
 
-/** The container of some pod was started again. */
+/** Restarts the container of a random pod. */
 export function restartPod(cluster: SimulatedCluster): void {
   const pod = drawOne(cluster.random, cluster.list("pods"));
   if (pod === undefined) {
@@ -114,7 +114,7 @@ export function restartPod(cluster: SimulatedCluster): void {
   });
 }
 
-/** A node says that it lives. */
+/** Renews the lease and the status of a node. */
 export function heartbeat(cluster: SimulatedCluster, node: string): void {
   const renewTime = cluster.clock.now().toISOString();
   cluster.update("leases.coordination.k8s.io", "kube-node-lease", node, (lease) => ({
@@ -127,7 +127,7 @@ export function heartbeat(cluster: SimulatedCluster, node: string): void {
   }));
 }
 
-/** Somebody edits a team's feature flags. */
+/** Edits the feature flags of a team. */
 export function editFlags(cluster: SimulatedCluster, team: string): void {
   cluster.update("configmaps", team, "feature-flags", (object) => ({
     ...object,
@@ -138,7 +138,7 @@ export function editFlags(cluster: SimulatedCluster, team: string): void {
   }));
 }
 
-/** A custom object changes, by a fraction. */
+/** Changes a number of a custom object by a fraction. */
 export function weighWidget(cluster: SimulatedCluster): void {
   const widget = drawOne(cluster.random, cluster.list("widgets.example.com"));
   if (widget !== undefined) {
@@ -159,7 +159,7 @@ function fields(value: unknown): { readonly [key: string]: JsonValue } {
   return typeof value === "object" && value !== null ? (value as { readonly [key: string]: JsonValue }) : {};
 }
 
-/** The cluster's time as Kubernetes writes it. */
+/** Returns the cluster's time in the format of Kubernetes. */
 export function timestamp(cluster: SimulatedCluster): string {
   return toTimestamp(cluster.clock.now());
 }

@@ -1,48 +1,48 @@
 import type { ResourceKey } from "./served-resources.ts";
 
-/** An answer given instead of the real one. */
+/** Response that replaces the real one. */
 export interface ForcedResponse {
   readonly status: number;
-  /** `reason` of the Status body; "InternalError" unless set. */
+  /** `reason` of the Status body; default "InternalError". */
   readonly reason?: string;
   /** Sent as `Retry-After` and in the Status body. */
   readonly retryAfterSeconds?: number;
-  /** Requests that it is for, by path with query; any unless set. */
+  /** Selects requests by path with query; unset: any request. */
   readonly matches?: (url: string) => boolean;
-  /** How many requests are answered so; 1 unless set. */
+  /** Number of requests that get it; default 1. */
   readonly times?: number;
 }
 
-/** Lists answered from the past, as by a server that lags behind its etcd. */
+/** Lists of an older revision, as on a server that lags behind its etcd. */
 export interface StaleLists {
   readonly revision: number;
-  /** `any`: only lists that allow any version (`resourceVersion=0`); `all`: also those that ask for the newest. */
+  /** `any`: only lists that allow any version (`resourceVersion=0`); `all`: also lists of the newest version. */
   readonly affects: "any" | "all";
 }
 
-/** What goes wrong in the simulated cluster. Nothing does unless asked for. */
+/** Faults of the simulated cluster. By default there are none. */
 export class Faults {
-  /** No watch is sent a bookmark while this is set. */
+  /** True to send no bookmarks. */
   holdBookmarks = false;
-  /** Set to answer lists and reads from the past. */
+  /** Older state for the answers to lists and reads; undefined: the current state. */
   staleLists: StaleLists | undefined;
   readonly #forcedResponses: { readonly response: ForcedResponse; left: number }[] = [];
   readonly #losses = new Map<ResourceKey, number>();
 
-  /** Answers a coming request so, the earliest asked for first. */
+  /** Adds a response for a later request. Earlier added responses are used first. */
   forceResponse(response: ForcedResponse): void {
     this.#forcedResponses.push({ response, left: response.times ?? 1 });
   }
 
   /**
-   * The next write to a kind is stored, and no watch is ever sent it, not even one that asks again from before it.
-   * Calls add up.
+   * Loses the event of the next write to a resource type: the write is stored, but no watch ever gets its event, not even
+   * one that begins before it. Each call loses one more event.
    */
   loseNextWatchEvent(resourceKey: ResourceKey): void {
     this.#losses.set(resourceKey, (this.#losses.get(resourceKey) ?? 0) + 1);
   }
 
-  /** Takes the answer to a request, if one is forced. */
+  /** Removes and returns the forced response to a request, if there is one. */
   takeAnswer(url: string): ForcedResponse | undefined {
     const index = this.#forcedResponses.findIndex(({ response }) => response.matches?.(url) ?? true);
     const forced = this.#forcedResponses[index];
@@ -56,7 +56,7 @@ export class Faults {
     return forced.response;
   }
 
-  /** Whether the write that has just happened is to be kept from the watches. */
+  /** True if watches must not get the event of the current write. */
   takeLoss(resourceKey: ResourceKey): boolean {
     const left = this.#losses.get(resourceKey) ?? 0;
     if (left > 0) {

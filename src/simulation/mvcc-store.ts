@@ -1,4 +1,4 @@
-/** One write: at `revision`, the key's value went from `previous` to `value`; `undefined` is absence. */
+/** One write: at `revision` the key's value changed from `previous` to `value`; undefined: absent. */
 export interface StoreEvent<T> {
   readonly revision: number;
   readonly prefix: string;
@@ -7,20 +7,20 @@ export interface StoreEvent<T> {
   readonly previous: T | undefined;
 }
 
-/** A key that is present at some revision. */
+/** A key that is present at a revision. */
 export interface StoreEntry<T> {
   readonly key: string;
   readonly value: T;
-  /** Revision of the last write to the key, at or below the one asked for. */
+  /** Revision of the last write to the key, at or below the requested one. */
   readonly modRevision: number;
 }
 
-/** The revision is older than what the store kept. */
+/** Error for a revision that was compacted. */
 export class CompactedError extends Error {
   override readonly name = "CompactedError";
 }
 
-/** The revision is newer than the store's newest. */
+/** Error for a revision above the newest. */
 export class FutureRevisionError extends Error {
   override readonly name = "FutureRevisionError";
 }
@@ -33,18 +33,18 @@ interface Version<T> {
 type SortedKey<T> = readonly [key: string, versions: readonly Version<T>[]];
 
 /**
- * A store of every revision, as etcd is one: each write gets the next number of one counter for all keys, the past
- * can be read until it is compacted. Keys stand under a prefix (a kind) and are ordered by their UTF-8 bytes.
+ * A store of all revisions, like etcd: one counter numbers the writes of all keys, and old revisions can be read until
+ * they are compacted. A key belongs to a prefix (a resource type). Keys are ordered by their UTF-8 bytes.
  */
 export class MvccStore<T> {
   readonly #versions = new Map<string, Map<string, Version<T>[]>>();
-  /** Versions in the order of their keys, until a key is added or forgotten: a list in pages sorts once. */
+  /** Cache of the versions in key order, valid until a key is added or removed. A list in pages sorts only once. */
   readonly #sorted = new Map<string, readonly SortedKey<T>[]>();
   #events: StoreEvent<T>[] = [];
   #revision: number;
   #compactedRevision = 0;
 
-  /** An empty store is at revision 1, as etcd's, unless `revision` says otherwise. */
+  /** Creates an empty store at `revision`; default 1, as in etcd. */
   constructor(revision = 1) {
     this.#revision = revision;
   }
@@ -54,12 +54,12 @@ export class MvccStore<T> {
     return this.#revision;
   }
 
-  /** What happened at or before it can no longer be asked for; reading at this very revision still works. */
+  /** Compacted revision. Events up to it are gone; reads at it still work. */
   get compactedRevision(): number {
     return this.#compactedRevision;
   }
 
-  /** Sets a key, or removes it with `undefined`. Removing what is not there is an event, too: the caller checks. */
+  /** Sets a key, or removes it with `undefined`. Removing an absent key creates an event too, so the caller must check. */
   write(prefix: string, key: string, value: T | undefined): StoreEvent<T> {
     const versions = this.#versionsOf(prefix, key);
     const previous = versions.at(-1)?.value;
@@ -70,16 +70,20 @@ export class MvccStore<T> {
     return event;
   }
 
-  /** The key at a revision, the newest unless given. Throws as {@link list} does. */
+  /**
+   * Returns the key at a revision; default: the newest.
+   *
+   * @throws CompactedError or FutureRevisionError
+   */
   get(prefix: string, key: string, revision = this.#revision): StoreEntry<T> | undefined {
     this.#assertReadable(revision);
     return entryAt(key, this.#versions.get(prefix)?.get(key) ?? [], revision);
   }
 
   /**
-   * Every key of the prefix at a revision, in the order of keys, from `startKey` on.
+   * Returns all keys of the prefix at a revision, in key order from `startKey`.
    *
-   * Throws {@link CompactedError} and {@link FutureRevisionError}.
+   * @throws CompactedError or FutureRevisionError
    */
   list(prefix: string, revision = this.#revision, startKey = ""): StoreEntry<T>[] {
     this.#assertReadable(revision);
@@ -94,7 +98,11 @@ export class MvccStore<T> {
     return entries;
   }
 
-  /** Writes to the prefix after a revision, which may be in the future. Throws {@link CompactedError}. */
+  /**
+   * Returns the writes to the prefix after a revision, which can be in the future.
+   *
+   * @throws CompactedError
+   */
   eventsAfter(prefix: string, revision: number): StoreEvent<T>[] {
     if (revision < this.#compactedRevision) {
       throw new CompactedError(`revision ${revision} is compacted, up to ${this.#compactedRevision}`);
@@ -102,7 +110,7 @@ export class MvccStore<T> {
     return this.#events.filter((event) => event.prefix === prefix && event.revision > revision);
   }
 
-  /** Forgets what happened up to and with a revision; the state at it stays. */
+  /** Removes the events up to and including a revision. The state at it stays. */
   compact(revision = this.#revision): void {
     if (revision <= this.#compactedRevision || revision > this.#revision) {
       return;
@@ -121,7 +129,7 @@ export class MvccStore<T> {
     this.#sorted.clear();
   }
 
-  /** Goes back to a revision, as an etcd restored from a backup does: the numbers after it are given out again. */
+  /** Restores a revision, like an etcd from a backup. The later numbers are assigned again. */
   restore(revision: number): void {
     this.#assertReadable(revision);
     this.#revision = revision;
@@ -165,7 +173,7 @@ export class MvccStore<T> {
       throw new CompactedError(`revision ${revision} is compacted, up to ${this.#compactedRevision}`);
     }
     if (revision > this.#revision) {
-      throw new FutureRevisionError(`revision ${revision} is after the newest, ${this.#revision}`);
+      throw new FutureRevisionError(`revision ${revision}: expected at most ${this.#revision}`);
     }
   }
 }
@@ -185,7 +193,7 @@ function entryAt<T>(
     : { key, value: version.value, modRevision: version.revision };
 }
 
-/** First position whose key is not before `key`. */
+/** Returns the first position whose key is not before `key`. */
 function lowerBound<T>(sorted: readonly SortedKey<T>[], key: string): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -199,7 +207,7 @@ function lowerBound<T>(sorted: readonly SortedKey<T>[], key: string): number {
   return low;
 }
 
-/** Order of two keys by their UTF-8 bytes, which JavaScript's own order of UTF-16 units is not above U+FFFF. */
+/** Compares two keys by their UTF-8 bytes. JavaScript compares UTF-16 units, a different order above U+FFFF. */
 export function compareStoreKeys(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }

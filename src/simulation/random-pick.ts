@@ -1,28 +1,28 @@
 import type { Random } from "../lib/random.ts";
 
-/** An integer in [0, count). */
+/** Draws an integer in [0, count). */
 export function drawIndex(random: Random, count: number): number {
   return Math.floor(random.float() * count);
 }
 
-/** One of the items, each as likely; `undefined` of none. */
+/** Draws one of the items with equal probability; undefined if there are none. */
 export function drawOne<T>(random: Random, items: readonly T[]): T | undefined {
   return items[drawIndex(random, items.length)];
 }
 
-/** One of the items, of which there is at least one. */
+/** Draws one of the items, at least one. */
 export function drawOneOf<T>(random: Random, items: readonly T[]): T {
   const item = drawOne(random, items);
   if (item === undefined) {
-    throw new RangeError("there is nothing to draw from");
+    throw new RangeError("drawOneOf: no items");
   }
   return item;
 }
 
-/** Letters of Kubernetes's own generated names: no vowels, so that no words come about. */
+/** Alphabet of Kubernetes' generated names. Without vowels there are no words. */
 const ALPHABET = "bcdfghjklmnpqrstvwxz2456789";
 
-/** A suffix of a generated name. */
+/** Draws the suffix of a generated name. */
 export function drawSuffix(random: Random, length = 5): string {
   return Array.from({ length }, () => ALPHABET.charAt(drawIndex(random, ALPHABET.length))).join("");
 }

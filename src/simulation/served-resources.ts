@@ -9,14 +9,14 @@ export interface ServedResource {
   readonly kind: string;
   readonly namespaced: boolean;
   readonly shortNames: readonly string[];
-  /** Defined by a CustomResourceDefinition. */
+  /** True if a CustomResourceDefinition defines it. */
   readonly custom: boolean;
 }
 
-/** Identity of a resource type: "pods", "deployments.apps". */
+/** Identity of a resource type, such as "pods" or "deployments.apps". */
 export type ResourceKey = string;
 
-/** `apiVersion` of a resource type's objects. */
+/** Returns the `apiVersion` of the objects of a resource type. */
 export function toApiVersion(resourceType: Pick<ServedResource, "group" | "version">): string {
   return resourceType.group === "" ? resourceType.version : `${resourceType.group}/${resourceType.version}`;
 }
@@ -41,7 +41,7 @@ export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
   builtIn("coordination.k8s.io", "v1", "leases", "Lease", []),
 ];
 
-/** {@link ResourceKey} of the definitions of custom resource types. */
+/** {@link ResourceKey} of CustomResourceDefinitions. */
 export const customResourceDefinitions: ResourceKey = "customresourcedefinitions.apiextensions.k8s.io";
 
 interface CustomResourceDefinitionSpec {
@@ -56,7 +56,7 @@ interface CustomResourceDefinitionSpec {
   readonly versions: readonly { readonly name: string; readonly served: boolean }[];
 }
 
-/** The resource types, one per served version, that a CustomResourceDefinition defines. */
+/** Returns the resource types that a CustomResourceDefinition defines, one per served version. */
 export function toCustomResources(definition: SimulatedObject): ServedResource[] {
   const spec = definition.spec as unknown as CustomResourceDefinitionSpec;
   return spec.versions
@@ -84,6 +84,6 @@ function builtIn(
   return { group, version, resource, singular, kind, namespaced: true, shortNames, custom: false };
 }
 
-function clusterScoped(...kind: Parameters<typeof builtIn>): ServedResource {
-  return { ...builtIn(...kind), namespaced: false };
+function clusterScoped(...names: Parameters<typeof builtIn>): ServedResource {
+  return { ...builtIn(...names), namespaced: false };
 }

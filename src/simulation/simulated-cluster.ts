@@ -16,17 +16,16 @@ import {
 import type { SimulatedMetadata, SimulatedObject } from "./simulated-object.ts";
 import { createWatchFeed, type FeedSubscription } from "./watch-feed.ts";
 
-/** How to create a {@link SimulatedCluster}. */
 export interface SimulatedClusterOptions {
   readonly clock: Clock;
   readonly random: Random;
-  /** Events that a watch may be behind before it is cut off; 1000 unless set. */
+  /** Highest number of unread events of a watch before it is closed; default 1000. */
   readonly maxWatchBacklog?: number;
-  /** Revision of the empty store; 1 unless set. */
+  /** Revision of the empty store; default 1. */
   readonly firstRevision?: number;
 }
 
-/** Objects in a {@link MvccStore}, written the way an API server does it, and what goes wrong with them. */
+/** Objects in a {@link MvccStore}, with the write semantics of an API server, and faults. */
 export class SimulatedCluster {
   readonly clock: Clock;
   readonly random: Random;
@@ -42,29 +41,30 @@ export class SimulatedCluster {
     this.#feed = createWatchFeed({ maxItems: maxWatchBacklog });
   }
 
-  /** What is served now: built-in kinds, and those of the definitions in the store. */
+  /** Returns the served resource types: built-in ones, and those of the definitions in the store. */
   resources(): readonly ServedResource[] {
     const definitions = this.store.list(customResourceDefinitions);
     return [...BUILT_IN_RESOURCES, ...definitions.flatMap(({ value }) => toCustomResources(value))];
   }
 
-  /** The object, or `undefined`. `namespace` is empty for objects of cluster scope. */
+  /** Returns the object, or undefined. `namespace` is empty for cluster-scoped objects. */
   get(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject | undefined {
     const entry = this.store.get(resourceKey, toObjectKey(namespace, name));
     return entry === undefined ? undefined : withResourceVersion(entry);
   }
 
-  /** Every object of a kind, in the order of lists. */
+  /** Returns all objects of a resource type, in the order of lists. */
   list(resourceKey: ResourceKey): readonly SimulatedObject[] {
     return this.store.list(resourceKey).map(withResourceVersion);
   }
 
   /**
-   * Stores a new object and returns it; its uid and creation time are given unless set. Throws `TerminalError` when
-   * its key is taken or its kind is not served.
+   * Stores a new object and returns it. Assigns uid and creation time unless they are set.
+   *
+   * @throws TerminalError if its key is in use or its resource type is not served
    */
   create(object: SimulatedObject): SimulatedObject {
-    const resourceKey = this.#kindOf(object);
+    const resourceKey = this.#resourceKeyOf(object);
     const key = toObjectKey(object.metadata.namespace ?? "", object.metadata.name);
     if (this.store.get(resourceKey, key) !== undefined) {
       throw new TerminalError(`${resourceKey} ${key} exists already`);
@@ -79,8 +79,9 @@ export class SimulatedCluster {
   }
 
   /**
-   * Stores what `change` makes of the object and returns it; a changed `spec` counts as a new generation. Throws
-   * `TerminalError` when there is no such object.
+   * Stores the result of `change` and returns it. A changed `spec` increases the generation.
+   *
+   * @throws TerminalError if there is no such object
    */
   update(
     resourceKey: ResourceKey,
@@ -99,8 +100,9 @@ export class SimulatedCluster {
   }
 
   /**
-   * Removes the object and returns it as it was. With a CustomResourceDefinition go the objects of its kind, before
-   * it. Throws `TerminalError` when there is no such object.
+   * Deletes the object and returns its last state. Before a CustomResourceDefinition, its custom objects are deleted.
+   *
+   * @throws TerminalError if there is no such object
    */
   delete(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject {
     const object = this.#existing(resourceKey, namespace, name);
@@ -115,29 +117,33 @@ export class SimulatedCluster {
     return object;
   }
 
-  /** Joins the writes of a kind from now on; those that are lost do not come. */
+  /** Subscribes to later writes of a resource type, except those whose event is lost. */
   subscribe(resourceKey: ResourceKey): FeedSubscription {
     return this.#feed.subscribe(resourceKey);
   }
 
-  /** Writes of a kind after a revision, without those that are lost. Throws `CompactedError`. */
+  /**
+   * Returns the writes of a resource type after a revision, except those whose event is lost.
+   *
+   * @throws CompactedError
+   */
   eventsAfter(resourceKey: ResourceKey, revision: number): StoreEvent<SimulatedObject>[] {
     return this.store
       .eventsAfter(resourceKey, revision)
       .filter((event) => !this.#lostRevisions.has(event.revision));
   }
 
-  /** Watches that are open. */
+  /** Number of open watches. */
   get watches(): number {
     return this.#feed.watchers;
   }
 
-  /** Forgets the past up to a revision, all of it unless given: older tokens and watches are answered with 410. */
+  /** Compacts up to a revision; default: the newest. Older tokens and watches then get 410. */
   compact(revision?: number): void {
     this.store.compact(revision);
   }
 
-  /** Goes back to a revision, as an etcd restored from a backup, and cuts off the watches. */
+  /** Restores a revision, like an etcd from a backup, and closes all watches. */
   restore(revision: number): void {
     this.store.restore(revision);
     for (const lost of this.#lostRevisions) {
@@ -148,25 +154,25 @@ export class SimulatedCluster {
     this.breakWatches();
   }
 
-  /** Breaks the connections of all watches, without a word. */
+  /** Breaks the connections of all watches, without an end of their streams. */
   breakWatches(): void {
-    this.#feed.cutAll(new Error("the connection was broken"));
+    this.#feed.cutAll(new Error("watch: connection broken"));
   }
 
   #existing(resourceKey: ResourceKey, namespace: string, name: string): SimulatedObject {
     const object = this.get(resourceKey, namespace, name);
     if (object === undefined) {
-      throw new TerminalError(`there is no ${resourceKey} ${toObjectKey(namespace, name)}`);
+      throw new TerminalError(`${resourceKey} ${toObjectKey(namespace, name)}: not found`);
     }
     return object;
   }
 
-  #kindOf(object: SimulatedObject): ResourceKey {
+  #resourceKeyOf(object: SimulatedObject): ResourceKey {
     const served = this.resources().find(
       (candidate) => candidate.kind === object.kind && toApiVersion(candidate) === object.apiVersion,
     );
     if (served === undefined) {
-      throw new TerminalError(`${object.apiVersion} ${object.kind} is not served`);
+      throw new TerminalError(`${object.apiVersion} ${object.kind}: not served`);
     }
     return resourceTypeKey(served);
   }
@@ -187,12 +193,12 @@ export class SimulatedCluster {
   }
 }
 
-/** Key of an object in the store: what etcd has behind the kind. */
+/** Returns the key of an object in the store: the part of etcd's key behind the resource type. */
 export function toObjectKey(namespace: string, name: string): string {
   return namespace === "" ? name : `${namespace}/${name}`;
 }
 
-/** A time as Kubernetes writes it: in seconds. */
+/** Formats a time in the format of Kubernetes, with seconds. */
 export function toTimestamp(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }

@@ -1,6 +1,6 @@
 import type { ExactNumber } from "../domain/canonical-json.ts";
 
-/** What an object of the simulated cluster is made of. Values are shared between versions: never change one in place. */
+/** Value in an object of the simulated cluster. Versions share values, so never change one in place. */
 export type JsonValue =
   | string
   | number
@@ -23,7 +23,7 @@ export interface SimulatedMetadata {
   readonly ownerReferences?: readonly OwnerReference[];
 }
 
-/** Who an object belongs to. */
+/** Owner of an object. */
 export interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
@@ -33,7 +33,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion: boolean;
 }
 
-/** One object of the simulated cluster, as its API gives it. */
+/** An object of the simulated cluster, in the form of its API. */
 export interface SimulatedObject {
   readonly apiVersion: string;
   readonly kind: string;

@@ -3,7 +3,7 @@ import { RetryableError } from "../lib/errors.ts";
 import { type ApiResponse, answer } from "./api/api-handler.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 
-/** A simulated cluster as the agent sees one, in the same process and without a socket. */
+/** Creates a transport to a simulated cluster in the same process, without a socket. */
 export function createSimulatedTransport(cluster: SimulatedCluster): KubeTransport {
   return {
     async get(signal, { path, query, accept = "application/json" }) {
@@ -43,6 +43,6 @@ async function* encodeLines(
     }
   } catch (cause) {
     signal.throwIfAborted();
-    throw new RetryableError("the watch was cut off", { cause });
+    throw new RetryableError("watch: closed by the server", { cause });
   }
 }

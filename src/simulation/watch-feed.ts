@@ -2,37 +2,37 @@ import { BoundedQueue, type QueueLimits } from "../lib/bounded-queue.ts";
 import type { StoreEvent } from "./mvcc-store.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 
-/** What a watcher is sent: a write, or how far it has come without one. */
+/** Item for a watcher: a write, or its progress without one. */
 export type FeedItem =
   | { readonly type: "event"; readonly event: StoreEvent<SimulatedObject> }
   | { readonly type: "bookmark"; readonly revision: number };
 
-/** One watcher's place in the feed; dispose it to leave. */
+/** Subscription of one watcher. Disposal ends it. */
 export interface FeedSubscription extends Disposable {
   readonly queue: BoundedQueue<FeedItem>;
-  /** Aborts when the watcher is cut off: it was too slow, or connections were broken. */
+  /** Aborts when the subscription is closed: the watcher was too slow, or connections were broken. */
   readonly cut: AbortSignal;
 }
 
-/** Hands writes to watchers as they happen. */
+/** Feed that passes writes to watchers when they happen. */
 export interface WatchFeed {
   publish(event: StoreEvent<SimulatedObject>): void;
-  /** Joins the writes of one kind from now on. */
+  /** Subscribes to later writes of one prefix. */
   subscribe(prefix: string): FeedSubscription;
-  /** Cuts off every watcher. */
+  /** Closes all subscriptions. */
   cutAll(reason: Error): void;
-  /** Watchers that have joined and not left. */
+  /** Number of current watchers. */
   readonly watchers: number;
 }
 
-/** A watcher did not read what it was sent, as fast as it came. */
+/** Error for a watcher that read more slowly than events arrived. */
 export class SlowWatcherError extends Error {
   override readonly name = "SlowWatcherError";
 }
 
 /**
- * Creates a feed. A watcher that falls behind by more than `limits` (in items; sizes are not measured) is cut off,
- * as the real server does: it never holds up the writers, and never silently misses an event.
+ * Creates a feed. It closes the subscription of a watcher that falls behind by more than `limits` (in items, not bytes),
+ * like the real server. A watcher never delays the writers and never silently misses an event.
  */
 export function createWatchFeed(limits: Pick<QueueLimits, "maxItems"> = { maxItems: 1000 }): WatchFeed {
   const watchers = new Set<{
@@ -45,7 +45,7 @@ export function createWatchFeed(limits: Pick<QueueLimits, "maxItems"> = { maxIte
       for (const { prefix, queue, controller } of watchers) {
         if (prefix === event.prefix && !queue.offer({ type: "event", event })) {
           controller.abort(
-            new SlowWatcherError(`watcher of ${prefix} is more than ${limits.maxItems} events behind`),
+            new SlowWatcherError(`watcher of ${prefix}: more than ${limits.maxItems} events behind`),
           );
         }
       }

@@ -1,14 +1,14 @@
 import { exactNumber } from "../domain/canonical-json.ts";
 import type { JsonValue, OwnerReference, SimulatedObject } from "./simulated-object.ts";
 
-/** Who owns an object: the controller that made it. */
+/** Returns the owner references of an object whose controller is `owner`. */
 export function ownedBy(owner: SimulatedObject): OwnerReference[] {
   const { apiVersion, kind } = owner;
   const { name, uid = "" } = owner.metadata;
   return [{ apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true }];
 }
 
-/** A Namespace. */
+/** Returns a Namespace. */
 export function namespaceObject(name: string): SimulatedObject {
   const metadata = { name, labels: { "kubernetes.io/metadata.name": name } };
   return {
@@ -20,7 +20,7 @@ export function namespaceObject(name: string): SimulatedObject {
   };
 }
 
-/** A Node that is ready since `time`. */
+/** Returns a Node that is ready since `time`. */
 export function nodeObject(name: string, time: string): SimulatedObject {
   return {
     apiVersion: "v1",
@@ -38,7 +38,7 @@ export function nodeObject(name: string, time: string): SimulatedObject {
   };
 }
 
-/** Status of a Node that is ready, heard from at `heartbeat`. */
+/** Returns the status of a ready Node whose last heartbeat was at `heartbeat`. */
 export function nodeStatus(since: string, heartbeat: string): JsonValue {
   const condition = (type: string, status: string, reason: string): JsonValue => ({
     type,
@@ -59,7 +59,7 @@ export function nodeStatus(since: string, heartbeat: string): JsonValue {
   };
 }
 
-/** The Lease by which a node says that it lives. */
+/** Returns the Lease that a node renews as its heartbeat. */
 export function leaseObject(node: string, renewTime: string): SimulatedObject {
   return {
     apiVersion: "coordination.k8s.io/v1",
@@ -69,7 +69,7 @@ export function leaseObject(node: string, renewTime: string): SimulatedObject {
   };
 }
 
-/** What an application is made of. */
+/** Parameters of an application. */
 export interface App {
   readonly namespace: string;
   readonly name: string;
@@ -77,7 +77,7 @@ export interface App {
   readonly image: string;
 }
 
-/** The Deployment of an application. */
+/** Returns the Deployment of an application. */
 export function deploymentObject({ namespace, name, replicas, image }: App): SimulatedObject {
   const labels = { app: name };
   return {
@@ -94,7 +94,7 @@ export function deploymentObject({ namespace, name, replicas, image }: App): Sim
   };
 }
 
-/** A ReplicaSet of a Deployment. */
+/** Returns a ReplicaSet of a Deployment. */
 export function replicaSetObject(deployment: SimulatedObject, app: App, hash: string): SimulatedObject {
   const labels = { app: app.name, "pod-template-hash": hash };
   return {
@@ -115,12 +115,12 @@ export function replicaSetObject(deployment: SimulatedObject, app: App, hash: st
   };
 }
 
-/** Status of a controller all of whose pods are ready. */
+/** Returns the status of a controller with ready pods only. */
 export function replicaStatus(replicas: number): JsonValue {
   return { observedGeneration: 1, replicas, readyReplicas: replicas, availableReplicas: replicas };
 }
 
-/** A DaemonSet with a pod on each of `nodes` nodes. */
+/** Returns a DaemonSet with a pod on each of `nodes` nodes. */
 export function daemonSetObject(
   namespace: string,
   name: string,
@@ -142,7 +142,7 @@ export function daemonSetObject(
   };
 }
 
-/** A Pod of a ReplicaSet or DaemonSet, on a node and pending. */
+/** Returns a pending Pod of a ReplicaSet or DaemonSet, on a node. */
 export function podObject(
   owner: SimulatedObject,
   app: Omit<App, "replicas">,
@@ -163,7 +163,7 @@ export function podObject(
   };
 }
 
-/** Status of a Pod that runs since `time`. */
+/** Returns the status of a Pod that runs since `time`. */
 export function runningStatus(name: string, image: string, time: string, restarts: number): JsonValue {
   return {
     phase: "Running",
@@ -185,7 +185,7 @@ export function runningStatus(name: string, image: string, time: string, restart
   };
 }
 
-/** A Service in front of an application. */
+/** Returns the Service of an application. */
 export function serviceObject({ namespace, name }: App, clusterIP: string): SimulatedObject {
   return {
     apiVersion: "v1",
@@ -201,7 +201,7 @@ export function serviceObject({ namespace, name }: App, clusterIP: string): Simu
   };
 }
 
-/** A ConfigMap. */
+/** Returns a ConfigMap. */
 export function configMapObject(
   namespace: string,
   name: string,
@@ -210,7 +210,7 @@ export function configMapObject(
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data: content };
 }
 
-/** A Secret; its value is made up. */
+/** Returns a Secret with an invented value. */
 export function secretObject(namespace: string, name: string, password: string): SimulatedObject {
   const encoded = Buffer.from(password).toString("base64");
   return {
@@ -222,12 +222,12 @@ export function secretObject(namespace: string, name: string, password: string):
   };
 }
 
-/** A ServiceAccount. */
+/** Returns a ServiceAccount. */
 export function serviceAccountObject(namespace: string, name: string): SimulatedObject {
   return { apiVersion: "v1", kind: "ServiceAccount", metadata: { namespace, name } };
 }
 
-/** The definition of the custom kind `example.com/v1 widgets`. */
+/** Returns the definition of the custom resource type `example.com/v1 widgets`. */
 export function widgetDefinition(): SimulatedObject {
   const names = {
     plural: "widgets",
@@ -255,7 +255,7 @@ export function widgetDefinition(): SimulatedObject {
   };
 }
 
-/** A custom object with the numbers that careless programs change: above 2^53, and fractions. */
+/** Returns a custom object with numbers that careless programs change: above 2^53, and fractions. */
 export function widgetObject(namespace: string, name: string, weightKg: number): SimulatedObject {
   return {
     apiVersion: "example.com/v1",

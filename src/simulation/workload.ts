@@ -27,21 +27,20 @@ import {
   widgetObject,
 } from "./workload-objects.ts";
 
-/** How to create a {@link Workload}. */
 export interface WorkloadOptions {
-  /** Time and randomness are the cluster's. */
+  /** The cluster also provides time and randomness. */
   readonly cluster: SimulatedCluster;
-  /** Applications; 24 unless set, which makes some three hundred objects. */
+  /** Number of applications; default 24, about three hundred objects. */
   readonly apps?: number;
-  /** Average time between two changes; 500 ms unless set. */
+  /** Average time between two changes; default 500 ms. */
   readonly changeIntervalMs?: number;
 }
 
-/** What a small company might run, and how it changes. */
+/** Applications of a small company and their changes. */
 export interface Workload {
-  /** One change: of a heartbeat, a pod, a setting, or the next step of a rollout or of scaling. */
+  /** Makes one change: a heartbeat, a pod, a setting, or the next step of a rollout or of scaling. */
   change(): void;
-  /** Changes until `signal` aborts, and resolves then. */
+  /** Makes changes until `signal` aborts, then resolves. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -60,11 +59,11 @@ const parts = [
   "reports",
 ];
 
-/** Fills an empty cluster and returns what changes it. */
+/** Fills an empty cluster and returns its workload. */
 export function createWorkload({ cluster, apps = 24, changeIntervalMs = 500 }: WorkloadOptions): Workload {
   const { random, clock } = cluster;
   const running = fill(cluster, apps);
-  /** Steps of what has begun: one is taken at each change, before anything new begins. */
+  /** Remaining steps of begun activities. Each change takes one of them before a new activity begins. */
   const steps: (() => void)[] = [];
   const activities: readonly { readonly weight: number; readonly begin: () => void }[] = [
     { weight: 35, begin: () => heartbeat(cluster, drawOneOf(random, NODES)) },

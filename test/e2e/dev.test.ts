@@ -7,14 +7,14 @@ import { eventually } from "../support/e2e/eventually.ts";
 import { callFleet, countFindings, listSucceededRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 
-/** How the story tells each kind of drift. */
+/** Text of the output for each type of drift. */
 const drifts = [
-  "changed in the cluster, and no watch was told",
-  "edited by hand in Postgres, its version kept",
-  "deleted by hand from Postgres",
-  "inserted by hand into Postgres; the cluster has no such object",
-  "claimed to be newer than the cluster will ever be",
-  "deleted by hand from Postgres, the whole resource type",
+  "changed in the cluster, event lost",
+  "edited in Postgres, same version",
+  "deleted from Postgres",
+  "inserted into Postgres, not in the cluster",
+  "observed version set above all of the cluster",
+  "deleted from Postgres, all of the resource type",
 ];
 
 describe("evenkeel dev", () => {

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { ConfigError } from "../../lib/errors.ts";
 
 /**
- * Takes a data directory for this process: two embedded databases on one directory lose rows. The lock of a process
- * that was killed is taken over. Throws `ConfigError` that names the process that has it.
+ * Locks a data directory for this process, because two embedded databases on one directory lose rows. It takes over the
+ * lock of a process that no longer exists.
+ *
+ * @throws ConfigError that names the process that holds the lock
  */
 export function lockDataDir(dataDir: string): Disposable {
   const file = join(dataDir, "evenkeel.lock");
@@ -16,18 +18,18 @@ export function lockDataDir(dataDir: string): Disposable {
       return { [Symbol.dispose]: () => rmSync(file, { force: true }) };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-        throw new ConfigError(`the data directory ${dataDir} cannot be locked`, { cause: error });
+        throw new ConfigError(`data directory ${dataDir}: cannot be locked`, { cause: error });
       }
     }
     const owner = Number.parseInt(readFileSync(file, "utf8"), 10);
     if (isAlive(owner)) {
       throw new ConfigError(
-        `the data directory ${dataDir} is in use by process ${owner}; stop it, or choose another directory`,
+        `data directory ${dataDir}: in use by process ${owner}; stop it or choose another directory`,
       );
     }
     rmSync(file, { force: true });
   }
-  throw new ConfigError(`the data directory ${dataDir} is being taken by another process`);
+  throw new ConfigError(`data directory ${dataDir}: another process locks it; choose another directory`);
 }
 
 function isAlive(pid: number): boolean {

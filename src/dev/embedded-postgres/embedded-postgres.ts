@@ -7,33 +7,33 @@ import type { DatabaseTimeouts } from "../../store/postgres/database.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { guardExtendedQueries } from "./extended-query-guard.ts";
 
-/** A Postgres inside this process. */
+/** A Postgres in this process. */
 export interface EmbeddedPostgres extends AsyncDisposable {
-  /** Where any Postgres client reaches it, such as `psql`. */
+  /** URL for Postgres clients, such as `psql`. */
   readonly url: string;
   /** Settings for `createDatabase` that differ from its defaults. */
   readonly timeouts: Partial<DatabaseTimeouts>;
 }
 
 /**
- * Postgres never ends an idle transaction: it would end its only backend with it, and in WebAssembly that is
- * an endless loop of this process. A transaction stands still when a laptop sleeps, and nothing waits for its
- * lock.
+ * Timeouts without one for idle transactions. Ending an idle transaction would end the only backend, and in WebAssembly
+ * that is an endless loop of this process. A transaction is idle while a laptop sleeps; then nothing waits for its lock.
  */
 const TIMEOUTS: Partial<DatabaseTimeouts> = { idleMs: 0 };
 
-/** How to open an embedded Postgres. */
 export interface EmbeddedPostgresOptions {
-  /** Keeps the data there; unset keeps it in memory. */
+  /** Directory of the data; unset: in memory. */
   readonly dataDir?: string | undefined;
-  /** Port on 127.0.0.1; unset or 0 takes a free one. */
+  /** Port on 127.0.0.1; unset or 0: any free port. */
   readonly port?: number | undefined;
 }
 
 /**
- * Opens PGlite (Postgres compiled to WebAssembly) behind a socket, so that the ordinary driver, and `psql`, use it
- * as any other. All connections share one backend: their transactions take turns, which is right, and advisory locks
- * exclude nobody, so it serves one process.
+ * Opens PGlite (Postgres compiled to WebAssembly) behind a socket, so that the regular driver and `psql` can use it. All
+ * connections share one backend. Their transactions run one after the other, which is correct. Advisory locks do not
+ * exclude other connections, so it serves one process only.
+ *
+ * @throws ConfigError if it cannot lock the directory or listen on the port
  */
 export async function openEmbeddedPostgres({
   dataDir,
@@ -56,7 +56,7 @@ export async function openEmbeddedPostgres({
     await server.start();
   } catch (cause) {
     await db.close();
-    throw new ConfigError(`the embedded Postgres cannot listen on 127.0.0.1:${chosen}`, { cause });
+    throw new ConfigError(`embedded Postgres: cannot listen on 127.0.0.1:${chosen}`, { cause });
   }
   const lock = stack.move();
   return {
@@ -70,7 +70,7 @@ export async function openEmbeddedPostgres({
   };
 }
 
-/** The socket server does not tell which port it was given for 0. */
+/** Returns a free port. The socket server does not report the port that it gets for 0. */
 async function freePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -79,7 +79,7 @@ async function freePort(): Promise<number> {
   const address = probe.address();
   await new Promise((resolve) => probe.close(resolve));
   if (address === null || typeof address === "string") {
-    throw new ConfigError("no free port on 127.0.0.1");
+    throw new ConfigError("embedded Postgres: no free port on 127.0.0.1");
   }
   return address.port;
 }

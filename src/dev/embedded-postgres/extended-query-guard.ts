@@ -1,17 +1,17 @@
 import type { PGlite } from "@electric-sql/pglite";
 
-/** First bytes of the messages that end what a client has begun: Sync, simple Query, Terminate. */
+/** First bytes of the messages that end an extended query: Sync, simple Query, Terminate. */
 const ENDINGS: ReadonlySet<number> = new Set(["S", "Q", "X"].map((type) => type.charCodeAt(0)));
 
-/** First bytes of the messages that begin or go on with an extended query: Parse, Bind, Describe, Execute, Close, Flush. */
+/** First bytes of the messages of an extended query: Parse, Bind, Describe, Execute, Close, Flush. */
 const PARTS: ReadonlySet<number> = new Set(["P", "B", "D", "E", "C", "H"].map((type) => type.charCodeAt(0)));
 
 /**
- * Makes clients of one embedded database take turns by whole extended queries.
+ * Serializes the clients of one embedded database by complete extended queries.
  *
- * All of them share one backend, and with it one unnamed statement. The socket server lets them take turns message by
- * message, except inside a transaction: so one client's Bind can meet another's Parse, and rows of the other's query
- * come back. An extended query, from its first message to Sync, is therefore told to be a transaction.
+ * All clients share one backend with one unnamed statement. Outside a transaction, the socket server interleaves their
+ * messages. One client's Bind could then use another's Parse, and return rows of the other's query. Therefore the guard
+ * reports an extended query, from its first message to Sync, as a transaction.
  */
 export function guardExtendedQueries(db: PGlite): PGlite {
   let isBetween = false;
@@ -22,7 +22,7 @@ export function guardExtendedQueries(db: PGlite): PGlite {
       isBetween = PARTS.has(type) || (isBetween && !ENDINGS.has(type));
       await db.execProtocolRawStream(message, options);
     },
-    // The server rolls back for a client that went away in the middle.
+    // The server rolls back for a client that disconnected during a query.
     async exec(query, options) {
       isBetween = false;
       return await db.exec(query, options);

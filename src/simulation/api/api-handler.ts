@@ -23,7 +23,7 @@ import { represent, withResourceVersion } from "./represent-object.ts";
 import { parseRoute, type Route } from "./request-path.ts";
 import { createWatchBody } from "./watch-response.ts";
 
-/** A request to the simulated API server, whatever it came by. */
+/** A request to the simulated API server, over any transport. */
 export interface ApiRequest {
   readonly method: string;
   readonly path: string;
@@ -31,7 +31,7 @@ export interface ApiRequest {
   readonly accept: string | undefined;
 }
 
-/** Its answer: a text that is there, or a stream of lines. */
+/** Answer to an {@link ApiRequest}: a text or a stream of lines. */
 export type ApiResponse =
   | {
       readonly type: "text";
@@ -42,12 +42,12 @@ export type ApiResponse =
     }
   | {
       readonly type: "stream";
-      /** To be disposed when the connection ends; its `cut` asks for the connection to be broken. */
+      /** The caller disposes it when the connection ends. Its `cut` requests to break the connection. */
       readonly subscription: FeedSubscription;
       readonly lines: (signal: AbortSignal) => AsyncGenerator<string, void, undefined>;
     };
 
-/** Answers one request from the cluster as it is now. Never throws for what a client sent. */
+/** Answers one request from the current state of the cluster. It never throws because of a client's input. */
 export function answer(cluster: SimulatedCluster, request: ApiRequest): ApiResponse {
   const forced = cluster.faults.takeAnswer(`${request.path}?${request.query}`);
   if (forced !== undefined) {
@@ -136,7 +136,7 @@ function readObject(
   return represent(withResourceVersion(entry), representation);
 }
 
-/** The newest revision that the answer to this request may know of. */
+/** Returns the newest revision that the answer to this request may contain. */
 function toNewestRevision({ faults, store }: SimulatedCluster, asked: bigint | undefined): number {
   const stale = faults.staleLists;
   return stale !== undefined && (stale.affects === "all" || asked === 0n)
@@ -152,7 +152,7 @@ function toForcedError({
   return new ApiStatusError({
     code: status,
     reason,
-    message: `the simulated cluster was asked to answer ${status}`,
+    message: `forced answer ${status} of the simulated cluster`,
     ...(retryAfterSeconds === undefined ? {} : { details: { retryAfterSeconds } }),
   });
 }

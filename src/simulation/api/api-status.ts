@@ -9,7 +9,7 @@ export interface StatusDetails {
   readonly causes?: readonly { readonly reason: string; readonly message: string; readonly field?: string }[];
 }
 
-/** A `metav1.Status`, the body of every answer that is an error. */
+/** A `metav1.Status`, the body of every error. */
 export interface StatusBody {
   readonly kind: "Status";
   readonly apiVersion: "v1";
@@ -21,17 +21,16 @@ export interface StatusBody {
   readonly code: number;
 }
 
-/** What {@link ApiStatusError} is made from. */
 export interface StatusOptions {
   readonly code: number;
   readonly reason: string;
   readonly message: string;
   readonly details?: StatusDetails;
-  /** Token to go on with, at the price of a consistent list. */
+  /** Token to continue with, in an inconsistent list. */
   readonly continueToken?: string;
 }
 
-/** The request is answered with an error `Status`. */
+/** Error that is sent as a `Status`. */
 export class ApiStatusError extends Error {
   override readonly name = "ApiStatusError";
   readonly body: StatusBody;
@@ -51,7 +50,7 @@ export class ApiStatusError extends Error {
   }
 }
 
-/** 404 for a resource that is not served. */
+/** Returns 404 for an unknown resource. */
 export function resourceNotFound(): ApiStatusError {
   return new ApiStatusError({
     code: 404,
@@ -61,7 +60,7 @@ export function resourceNotFound(): ApiStatusError {
   });
 }
 
-/** 404 for an object. */
+/** Returns 404 for an unknown object. */
 export function objectNotFound(resourceType: ServedResource, name: string): ApiStatusError {
   const resource =
     resourceType.group === "" ? resourceType.resource : `${resourceType.resource}.${resourceType.group}`;
@@ -77,12 +76,12 @@ export function objectNotFound(resourceType: ServedResource, name: string): ApiS
   });
 }
 
-/** 400. */
+/** Returns 400. */
 export function badRequest(message: string): ApiStatusError {
   return new ApiStatusError({ code: 400, reason: "BadRequest", message });
 }
 
-/** 405. */
+/** Returns 405. */
 export function methodNotAllowed(): ApiStatusError {
   return new ApiStatusError({
     code: 405,
@@ -92,12 +91,12 @@ export function methodNotAllowed(): ApiStatusError {
   });
 }
 
-/** 406. */
+/** Returns 406. */
 export function notAcceptable(message: string): ApiStatusError {
   return new ApiStatusError({ code: 406, reason: "NotAcceptable", message });
 }
 
-/** 410: what was asked for is compacted. */
+/** Returns 410 for a compacted revision. */
 export function expired(message: string, continueToken?: string): ApiStatusError {
   return new ApiStatusError({
     code: 410,
@@ -107,14 +106,14 @@ export function expired(message: string, continueToken?: string): ApiStatusError
   });
 }
 
-/** One thing that is wrong with the query options. */
+/** One problem of the query options. */
 export interface OptionCause {
   readonly field: string;
   readonly reason: "FieldValueForbidden" | "FieldValueNotSupported";
   readonly message: string;
 }
 
-/** 422: query options that contradict each other. */
+/** Returns 422 for contradictory query options. */
 export function invalidListOptions(causes: readonly OptionCause[]): ApiStatusError {
   const messages = causes.map((cause) => `${cause.field}: ${cause.message}`);
   const joined = messages.length === 1 ? messages.join("") : `[${messages.join(", ")}]`;
@@ -130,7 +129,7 @@ export function invalidListOptions(causes: readonly OptionCause[]): ApiStatusErr
   });
 }
 
-/** 504: the version asked for is in the future. The real server waits three seconds for it first. */
+/** Returns 504 for a version in the future. The real server waits three seconds for it first. */
 export function tooLargeResourceVersion(asked: bigint, current: number): ApiStatusError {
   return new ApiStatusError({
     code: 504,

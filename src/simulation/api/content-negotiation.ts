@@ -1,13 +1,15 @@
 import { notAcceptable } from "./api-status.ts";
 
-/** How objects are written: whole, or their metadata alone. */
+/** Representation of objects: whole, or their metadata only. */
 export type Representation = "whole" | "metadata";
 
 const JSON_TYPES = new Set(["application/json", "application/*", "*/*"]);
 
 /**
- * Picks the first clause of an `Accept` header that is served; answers 406 when there is none. Protobuf and
- * `as=Table` are not served: `kubectl` falls back to JSON, as it does with older servers.
+ * Returns the representation of the first supported clause of an `Accept` header. Protobuf and `as=Table` are not
+ * supported: `kubectl` falls back to JSON, as it does with older servers.
+ *
+ * @throws ApiStatusError (406) if no clause is supported
  */
 export function negotiate(accept: string | undefined, shape: "object" | "list"): Representation {
   const metadataOnly = shape === "list" ? "PartialObjectMetadataList" : "PartialObjectMetadata";

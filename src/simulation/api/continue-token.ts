@@ -1,20 +1,24 @@
 import { badRequest } from "./api-status.ts";
 
-/** Where a paged list goes on. */
+/** Position in a paged list. */
 export interface ContinueToken {
-  /** Revision of the first page; -1 to go on at the newest, at the price of a consistent list. */
+  /** Revision of the first page; -1 to continue at the newest, in an inconsistent list. */
   readonly revision: number;
-  /** The next page begins at this key, or at the first one after it. */
+  /** The next page begins at this key or at the first one after it. */
   readonly startKey: string;
 }
 
-/** Encodes a token as the real server does (`k8s.io/apiserver/pkg/storage/continue.go`). */
+/** Encodes a token in the format of the real server (`k8s.io/apiserver/pkg/storage/continue.go`). */
 export function toContinueToken({ revision, startKey }: ContinueToken): string {
   const token = { v: "meta.k8s.io/v1", rv: revision, start: `/${startKey}` };
   return Buffer.from(JSON.stringify(token)).toString("base64url");
 }
 
-/** Decodes a token; answers 400 to what is none. */
+/**
+ * Decodes a token.
+ *
+ * @throws ApiStatusError (400) if the text is not a token
+ */
 export function parseContinueToken(text: string): ContinueToken {
   let token: Partial<Record<"v" | "rv" | "start", unknown>> | null;
   try {

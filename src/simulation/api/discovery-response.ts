@@ -2,19 +2,19 @@ import { type ServedResource, toApiVersion } from "../served-resources.ts";
 
 const READ_VERBS = ["get", "list", "watch"];
 
-/** What a real server names beside its objects and nobody can list; a client has to leave it out. */
+/** Resources that a real server names in discovery and that cannot be listed. A client must omit them. */
 const UNLISTED = new Map([
   ["v1/Pod", ["pods/log", "pods/status"]],
   ["v1/Namespace", ["namespaces/status"]],
   ["apps/v1/Deployment", ["deployments/scale", "deployments/status"]],
 ]);
 
-/** Body of `/api`. */
+/** Returns the body of `/api`. */
 export function createCoreVersionsBody(): object {
   return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
 }
 
-/** Body of `/apis`: every group but the core, with its versions in the order in which they are served. */
+/** Returns the body of `/apis`: every group except the core group, with its versions in the served order. */
 export function createGroupsBody(resources: readonly ServedResource[]): object {
   const groups = [...new Set(resources.map((resourceType) => resourceType.group))].filter(
     (group) => group !== "",
@@ -26,12 +26,12 @@ export function createGroupsBody(resources: readonly ServedResource[]): object {
   };
 }
 
-/** Body of `/apis/GROUP`, which is served. */
+/** Returns the body of `/apis/GROUP` for a served group. */
 export function createGroupBody(group: string, resources: readonly ServedResource[]): object {
   return { kind: "APIGroup", apiVersion: "v1", ...toGroup(group, resources) };
 }
 
-/** Body of `/api/v1` and `/apis/GROUP/VERSION`, which is served. */
+/** Returns the body of `/api/v1` or `/apis/GROUP/VERSION` for a served version. */
 export function createResourcesBody(
   group: string,
   version: string,
@@ -51,7 +51,7 @@ export function createResourcesBody(
   };
 }
 
-/** Body of `/version`. */
+/** Returns the body of `/version`. */
 export function createVersionBody(): object {
   return {
     major: "1",

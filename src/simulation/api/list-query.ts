@@ -1,12 +1,12 @@
 import { badRequest, invalidListOptions, type OptionCause } from "./api-status.ts";
 
-/** Query options of a list or a watch, validated. */
+/** Validated query options of a list or a watch. */
 export interface ListParameters {
   readonly watch: boolean;
-  /** 0 is no limit. */
+  /** 0: no limit. */
   readonly limit: number;
   readonly continueToken: string | undefined;
-  /** `undefined` asks for the newest, 0 for any. */
+  /** Undefined: the newest; 0: any. */
   readonly resourceVersion: bigint | undefined;
   readonly match: "Exact" | "NotOlderThan" | undefined;
   readonly allowWatchBookmarks: boolean;
@@ -14,8 +14,10 @@ export interface ListParameters {
 }
 
 /**
- * Validates the query as `ValidateListOptions` of `k8s.io/apimachinery` does. Selectors and streaming lists
- * (`sendInitialEvents`) are not simulated, and refused rather than ignored.
+ * Parses and validates the query as `ValidateListOptions` of `k8s.io/apimachinery` does. Selectors and streaming lists
+ * (`sendInitialEvents`) are not simulated. They are refused, not ignored.
+ *
+ * @throws ApiStatusError if the query is invalid
  */
 export function parseListOptions(query: URLSearchParams): ListParameters {
   const watch = isTrue(query.get("watch"));
@@ -49,7 +51,11 @@ export function parseListOptions(query: URLSearchParams): ListParameters {
   };
 }
 
-/** Parses `resourceVersion`; answers 400 to what is no version. */
+/**
+ * Parses `resourceVersion`.
+ *
+ * @throws ApiStatusError (400) if the text is not a version
+ */
 export function parseRevision(text: string | null): bigint | undefined {
   if (text === null || text === "") {
     return undefined;

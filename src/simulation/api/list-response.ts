@@ -8,13 +8,13 @@ import { parseContinueToken, toContinueToken } from "./continue-token.ts";
 import type { ListParameters } from "./list-query.ts";
 import { represent, withResourceVersion } from "./represent-object.ts";
 
-/** What to list. */
+/** Parameters of a list. */
 export interface ListQuery {
   readonly served: ServedResource;
   readonly namespace: string | undefined;
   readonly options: ListParameters;
   readonly representation: Representation;
-  /** The newest revision that this server knows: an older one than the store's is a server that lags behind. */
+  /** Newest revision that the server knows. A server that lags behind has an older one than the store. */
   readonly newestRevision: number;
 }
 
@@ -26,8 +26,8 @@ const tokenTooOld =
   "modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
 /**
- * Body of a list, or of a page of one. Items stand in the order of their keys in etcd, which is the bytes of
- * "namespace/name": "a-b/x" comes before "a/x". Items of built-in kinds have no `kind` and `apiVersion`.
+ * Returns the body of a list or of a page. Items have the order of their keys in etcd, by the bytes of "namespace/name":
+ * "a-b/x" comes before "a/x". Items of built-in resource types have no `kind` and `apiVersion`.
  */
 export function createListBody(store: MvccStore<SimulatedObject>, query: ListQuery): object {
   const { served, namespace, options, representation } = query;
@@ -63,7 +63,7 @@ export function createListBody(store: MvccStore<SimulatedObject>, query: ListQue
 
 interface Page {
   readonly revision: number;
-  /** From the page's beginning to the end of the list. */
+  /** Entries from the beginning of the page to the end of the list. */
   readonly entries: readonly StoreEntry<SimulatedObject>[];
 }
 
@@ -82,7 +82,7 @@ function readPage(store: MvccStore<SimulatedObject>, { served, options, newestRe
   if (asked !== undefined && asked > BigInt(newestRevision)) {
     throw tooLargeResourceVersion(asked, newestRevision);
   }
-  // A limit makes a version without a match an exact one (ValidateListOptions in k8s.io/apiserver/pkg/storage).
+  // With a limit, a version without a match is exact (ValidateListOptions in k8s.io/apiserver/pkg/storage).
   const isExact = options.match === "Exact" || (options.match === undefined && options.limit > 0);
   const revision = isExact && asked !== undefined && asked > 0n ? Number(asked) : newestRevision;
   return { revision, entries: readAt(store, prefix, revision, () => expired(TOO_OLD)) };

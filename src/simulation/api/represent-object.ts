@@ -2,7 +2,7 @@ import type { StoreEntry } from "../mvcc-store.ts";
 import type { SimulatedObject } from "../simulated-object.ts";
 import type { Representation } from "./content-negotiation.ts";
 
-/** The object as a client sees it: its version is the revision of its last write. */
+/** Returns the object with its resource version, the revision of its last write. */
 export function withResourceVersion({
   value,
   modRevision,
@@ -10,7 +10,7 @@ export function withResourceVersion({
   return { ...value, metadata: { ...value.metadata, resourceVersion: String(modRevision) } };
 }
 
-/** The object in a representation, with its own `kind` and `apiVersion`. */
+/** Returns the object in a representation, with its own `kind` and `apiVersion`. */
 export function represent(object: SimulatedObject, representation: Representation): SimulatedObject {
   return representation === "whole"
     ? object

@@ -1,6 +1,6 @@
 import type { ServedResource } from "../served-resources.ts";
 
-/** What a path of the API names. */
+/** Target of a path of the API. */
 export type Route =
   | { readonly type: "health" }
   | { readonly type: "version" }
@@ -20,8 +20,8 @@ export type Route =
 const HEALTH_PATHS = new Set(["readyz", "livez", "healthz"]);
 
 /**
- * Resolves a path against the served kinds. `undefined` when no group and version of the path is served: the real
- * server answers that in plain text, and an unknown resource of one that is served with a Status.
+ * Resolves a path against the served resource types. Returns undefined if the group and version of the path are not
+ * served: the real server answers that in plain text, but an unknown resource of a served version with a Status.
  */
 export function parseRoute(path: string, resources: readonly ServedResource[]): Route | undefined {
   const segments = decodeSegments(path);
@@ -79,7 +79,7 @@ function parseBelowVersion(
   }
   const [resource, name, ...more] = segments;
   const clusterScoped = find(resource, false);
-  // A namespaced kind without a namespace in its path is listed over all of them; one object cannot be named.
+  // A path without a namespace can list a namespaced resource type over all namespaces, but cannot name one object.
   return clusterScoped === undefined && name === undefined
     ? toRoute(find(resource, true), undefined, undefined, more)
     : toRoute(clusterScoped, undefined, name, more);

@@ -10,7 +10,7 @@ import type { Representation } from "./content-negotiation.ts";
 import type { ListParameters } from "./list-query.ts";
 import { represent, withResourceVersion } from "./represent-object.ts";
 
-/** What to watch. */
+/** Parameters of a watch. */
 export interface WatchQuery {
   readonly served: ServedResource;
   readonly namespace: string | undefined;
@@ -18,18 +18,20 @@ export interface WatchQuery {
   readonly representation: Representation;
 }
 
-/** How often an idle watch is sent a bookmark (`defaultBookmarkFrequency` of the real server). */
+/** Interval of the bookmarks of an idle watch (`defaultBookmarkFrequency` of the real server). */
 const BOOKMARK_INTERVAL_MS = 60_000;
-/** How long before its end a watch is sent its last bookmark. */
+/** Time between the last bookmark of a watch and its end. */
 const LAST_BOOKMARK_MS = 2_000;
-/** Watches without `timeoutSeconds` end after this and up to as much again (`--min-request-timeout`). */
+/** Watches without `timeoutSeconds` end after one to two times this period (`--min-request-timeout`). */
 const MIN_TIMEOUT_MS = 1_800_000;
 
 /**
- * Body of a watch: one JSON event a line, until its time is up. Ends early after an ERROR event; throws the reason
- * of `subscription.cut` when that aborts. The caller disposes the subscription.
+ * Yields the body of a watch, one JSON event per line, until its timeout. It ends early after an ERROR event. The caller
+ * disposes the subscription.
  *
- * A version in the future is accepted: nothing comes until the cluster has got there, as with the real server.
+ * A version in the future is accepted. As on the real server, events begin when the cluster reaches it.
+ *
+ * @throws the reason of `subscription.cut` when that aborts
  */
 export async function* createWatchBody(
   signal: AbortSignal,
@@ -68,7 +70,7 @@ export async function* createWatchBody(
 
 interface WatchStart {
   readonly lines: Iterable<string>;
-  /** Only what is after this revision goes on; `undefined` when nothing does. */
+  /** The watch continues after this revision; undefined if it ends. */
   readonly after: number | undefined;
 }
 
@@ -115,11 +117,11 @@ function toLine(item: FeedItem, query: WatchQuery, after: number): string | unde
   }
 }
 
-/** A deleted object is sent as it was, at the version of its deletion. */
+/** Returns the event type and object of a write. A deleted object is sent unchanged, with the version of its deletion. */
 function toChange({ revision, value, previous }: StoreEvent<SimulatedObject>): [string, SimulatedObject] {
   const object = value ?? previous;
   if (object === undefined) {
-    throw new Error(`the write at revision ${revision} removed nothing`);
+    throw new Error(`watch: the write at revision ${revision} has neither a value nor a previous one`);
   }
   const type = value === undefined ? "DELETED" : previous === undefined ? "ADDED" : "MODIFIED";
   return [type, withResourceVersion({ value: object, modRevision: revision })];
@@ -157,7 +159,7 @@ function toTimeoutMs(cluster: SimulatedCluster, { timeoutSeconds }: ListParamete
   return timeoutSeconds ? timeoutSeconds * 1000 : MIN_TIMEOUT_MS * (1 + cluster.random.float());
 }
 
-/** Puts bookmarks behind the events that they cover, until `signal` aborts. */
+/** Adds bookmarks behind the events that they cover, until `signal` aborts. */
 async function offerBookmarks(
   signal: AbortSignal,
   cluster: SimulatedCluster,
@@ -171,7 +173,7 @@ async function offerBookmarks(
       const isLast = untilLast <= BOOKMARK_INTERVAL_MS;
       await cluster.clock.sleep(signal, Math.max(0, isLast ? untilLast : BOOKMARK_INTERVAL_MS));
       if (!cluster.faults.holdBookmarks) {
-        // A full queue has no room for it: then the events themselves move the watcher on.
+        // A full queue refuses it. Then the events themselves advance the watcher.
         queue.offer({ type: "bookmark", revision: cluster.store.revision });
       }
       if (isLast) {

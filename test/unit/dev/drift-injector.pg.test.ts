@@ -61,13 +61,13 @@ describeWithPostgres("the drift injector", (database) => {
   const keys = ({ objects }: InjectedDrift): string[] =>
     objects.map(({ resourceKey, namespace, name }) => `${resourceKey}/${namespace}/${name}`);
 
-  it("does nothing to a copy that is empty", async () => {
+  it("returns undefined while the copy is empty", async () => {
     expect(
       await createDriftInjector({ cluster, databaseUrl: database.url, target }).inject(),
     ).toBeUndefined();
   });
 
-  it("goes through the kinds of drift, breaks just what it says, and leaves no trusted checksum on it", async () => {
+  it("injects the types of drift in turn, breaks only the returned objects, and leaves no checksum on their rows", async () => {
     const injector = createDriftInjector({ cluster, databaseUrl: database.url, target });
     for (const type of DRIFT_TYPES) {
       await fill();
@@ -90,7 +90,7 @@ describeWithPostgres("the drift injector", (database) => {
     }
   });
 
-  it("keeps the version of what it edits, and gives a ghost an identity of its own", async () => {
+  it("keeps the version of an edited row, and gives a ghost its own uid", async () => {
     const injector = createDriftInjector({ cluster, databaseUrl: database.url, target });
     await fill();
     const before = await read();
@@ -109,7 +109,7 @@ describeWithPostgres("the drift injector", (database) => {
     ).toBeUndefined();
   });
 
-  it("leaves ghosts alone: breaking one would be no drift", async () => {
+  it("never breaks ghosts, because that would not be drift", async () => {
     await fill();
     await client.query("UPDATE kubernetes_object SET name = 'ghost-of-' || name");
     expect(
@@ -117,7 +117,7 @@ describeWithPostgres("the drift injector", (database) => {
     ).toBeUndefined();
   });
 
-  it("runs until it is stopped, and tells of each", async () => {
+  it("runs until its signal aborts, and reports each drift", async () => {
     await fill();
     const told = Promise.withResolvers<InjectedDrift>();
     const controller = new AbortController();

@@ -13,7 +13,7 @@ import {
 import type { DriftType, InjectedDrift } from "../../../src/dev/drift.ts";
 import { formatDriftEvent, formatRunEvent } from "../../../src/dev/format-run-event.ts";
 
-describe("the demo's story", () => {
+describe("the output of dev", () => {
   const at = (seconds: number): Date => new Date(Date.UTC(2026, 0, 1, 12, 0, seconds));
   const drift = (type: DriftType, seconds: number, ...names: [string, ...string[]]): InjectedDrift => {
     const [first, ...more] = names.map((name) => ({ resourceKey: "services", namespace: "shop", name }));
@@ -46,28 +46,28 @@ describe("the demo's story", () => {
       type,
     });
 
-  it("tells what was broken", () => {
+  it("has a line for injected drift", () => {
     expect(formatDriftEvent(drift("deleted-row", 5, "cart"))).toBe(
-      "12:00:05  broke     services shop/cart: deleted by hand from Postgres",
+      "12:00:05  broke     services shop/cart: deleted from Postgres",
     );
     expect(formatDriftEvent(drift("deleted-resource-type", 5, "cart", "api"))).toBe(
-      "12:00:05  broke     2 services: deleted by hand from Postgres, the whole resource type",
+      "12:00:05  broke     2 services: deleted from Postgres, all of the resource type",
     );
   });
 
-  it("tells what a run found, what that cost, and since when the copy is true", () => {
+  it("has the findings of a run, its cost, and the verified time", () => {
     const story = formatRunEvent([drift("edited-content", 5, "cart")], run(10, 11), [finding("cart")]);
     expect(story).toEqual({
       lines: [
-        "12:00:11  run       on schedule: 24 objects in 1 resource type compared, 1 row set right; 18.4 kB of inventory, 912 B of repairs, 1000 ms",
-        "          repaired  services shop/cart: edited by hand in Postgres, its version kept (after 6 s)",
-        "          verified  the copy is what the cluster was at 12:00:10",
+        "12:00:11  run       on schedule: 24 objects in 1 resource type compared, 1 row repaired; 18.4 kB of inventory, 912 B of repairs, 1000 ms",
+        "          repaired  services shop/cart: edited in Postgres, same version (after 6 s)",
+        "          verified  the copy equals the cluster as of 12:00:10",
       ],
       open: [],
     });
   });
 
-  it("keeps what was not found open: broken after the run began, or of a kind that was not verified", () => {
+  it("keeps drift open if it is later than the run or of a resource type that was not verified", () => {
     const late = drift("edited-content", 10, "late");
     expect(formatRunEvent([late], run(10, 11), []).open).toEqual([late]);
     const early = drift("edited-content", 5, "early");
@@ -82,7 +82,7 @@ describe("the demo's story", () => {
     expect(story.lines[0]).toContain("1 resource type not verified");
   });
 
-  it("keeps a kind open of which a run found only a part before it was broken to the end", () => {
+  it("keeps a resource type open if a run found only some of its objects, until a later run verifies it", () => {
     const whole = drift("deleted-resource-type", 10, "cart", "api");
     expect(formatRunEvent([whole], run(10, 11), [finding("cart", FindingType.MISSING_ROW)]).open).toEqual([
       whole,
@@ -90,22 +90,22 @@ describe("the demo's story", () => {
     expect(formatRunEvent([whole], run(20, 21), [finding("cart", FindingType.MISSING_ROW)]).open).toEqual([]);
   });
 
-  it("says so when a live change was faster, and when a run found more than was injected", () => {
+  it("reports drift that a live change repaired, and findings that were not injected", () => {
     const story = formatRunEvent([drift("absurd-version", 5, "cart")], run(10, 11), [
       finding("other", FindingType.GHOST_ROW),
     ]);
     expect(story.open).toEqual([]);
     expect(story.lines.slice(1, 3)).toEqual([
-      "          right     services shop/cart: a live change was faster",
+      "          repaired  services shop/cart: by a live change, before the run",
       "          repaired  services shop/other: was a ghost",
     ]);
   });
 
   it.each([
     [ReconciliationState.FAILED, "failed: the agent went away"],
-    [ReconciliationState.EXPIRED, "not done in time: the agent went away"],
-    [ReconciliationState.SUPERSEDED, "given up, the agent connected anew"],
-  ])("claims nothing of a run that ended in state %s", (state, words) => {
+    [ReconciliationState.EXPIRED, "expired: the agent went away"],
+    [ReconciliationState.SUPERSEDED, "superseded, the agent reconnected"],
+  ])("reports nothing as verified after a run that ended in state %s", (state, words) => {
     const open = [drift("deleted-row", 5, "cart")];
     const story = formatRunEvent(
       open,

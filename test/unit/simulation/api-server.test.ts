@@ -32,7 +32,7 @@ describe("the simulated API server over HTTP", () => {
     cluster.update("configmaps", "a", "x", (object) => ({ ...object, data: { filler: "x".repeat(size) } }));
   };
 
-  it("answers a list, an error with Retry-After, and a method that it does not have", async () => {
+  it("answers a list, a forced error with Retry-After, and an unsupported method", async () => {
     const list = await fetch(`${server.url}/api/v1/configmaps`);
     expect(list.headers.get("content-type")).toBe("application/json");
     expect(await list.json()).toMatchObject({ items: [{ metadata: { name: "x" } }] });
@@ -42,7 +42,7 @@ describe("the simulated API server over HTTP", () => {
     expect((await fetch(`${server.url}/api/v1/configmaps`, { method: "POST" })).status).toBe(405);
   });
 
-  it("sends a watch's headers at once and its events as they happen", async () => {
+  it("sends the headers of a watch at once, and its events when they happen", async () => {
     const response = await fetch(`${server.url}/api/v1/configmaps?watch=1&resourceVersion=2`);
     expect(response.status).toBe(200);
     const reader = response.body?.getReader();
@@ -53,7 +53,7 @@ describe("the simulated API server over HTTP", () => {
     await until(() => cluster.watches === 0);
   });
 
-  it("breaks a watch in the middle when asked to", async () => {
+  it("breaks the connection of a watch", async () => {
     const response = await fetch(`${server.url}/api/v1/configmaps?watch=1&resourceVersion=2`);
     const text = expect(response.text()).rejects.toThrow();
     await until(() => cluster.watches === 1);
@@ -61,7 +61,7 @@ describe("the simulated API server over HTTP", () => {
     await text;
   });
 
-  it("cuts off a client that does not read, with bounded memory", async () => {
+  it("disconnects a client that does not read, with bounded memory", async () => {
     const { hostname, port } = new URL(server.url);
     const socket = connect(Number(port), hostname);
     socket.pause().on("error", () => {});
@@ -75,7 +75,7 @@ describe("the simulated API server over HTTP", () => {
       writes += 1;
       return cluster.watches === 0;
     });
-    // More than the backlog: what the sockets' buffers held, too.
+    // More than the backlog, because the sockets' buffers hold events too.
     expect(writes).toBeGreaterThan(100);
     socket.destroy();
   });

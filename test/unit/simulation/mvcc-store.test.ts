@@ -4,7 +4,7 @@ import { drawIndex } from "../../../src/simulation/random-pick.ts";
 import { withSeed } from "../../support/vitest/seeded.ts";
 
 describe("MvccStore", () => {
-  it("numbers the writes to all keys with one counter", () => {
+  it("numbers the writes of all keys with one counter", () => {
     const store = new MvccStore<string>();
     expect(store.revision).toBe(1);
     expect(store.write("pods", "a/x", "1").revision).toBe(2);
@@ -23,12 +23,12 @@ describe("MvccStore", () => {
     for (const key of ["a/x", "a-b/x", "\u{1f600}", "\u{ffff}", "a"]) {
       store.write("p", key, 1);
     }
-    // As UTF-16 the last two stand the other way round.
+    // In UTF-16 the last two have the reverse order.
     expect(store.list("p").map(({ key }) => key)).toEqual(["a", "a-b/x", "a/x", "\u{ffff}", "\u{1f600}"]);
   });
 
-  it("gives every revision back as it was, with compactions in between", async () => {
-    const name = "gives every revision back as it was, with compactions in between";
+  it("returns every revision unchanged, also between compactions", async () => {
+    const name = "returns every revision unchanged, also between compactions";
     await withSeed(name, (random) => {
       const store = new MvccStore<number>();
       const history = new Map<number, Record<string, number>>([[1, {}]]);
@@ -57,7 +57,7 @@ describe("MvccStore", () => {
     });
   });
 
-  it("refuses what is compacted and what is in the future", () => {
+  it("refuses compacted and future revisions", () => {
     const store = new MvccStore<string>();
     store.write("p", "a", "1");
     store.write("p", "a", "2");
@@ -70,7 +70,7 @@ describe("MvccStore", () => {
     expect(store.eventsAfter("p", 4)).toEqual([]);
   });
 
-  it("goes back to a revision and gives its numbers out again", () => {
+  it("restores a revision and assigns the later numbers again", () => {
     const store = new MvccStore<string>();
     store.write("p", "a", "1");
     store.write("p", "a", "2");

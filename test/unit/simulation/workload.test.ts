@@ -6,7 +6,7 @@ import { createSimulatedTransport } from "../../../src/simulation/simulated-tran
 import { createWorkload } from "../../../src/simulation/workload.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-describe("the demo's workload", () => {
+describe("the workload of dev", () => {
   const create = (seed: number) => {
     const clock = new ManualClock();
     const cluster = new SimulatedCluster({ clock, random: createSeededRandom(seed) });
@@ -15,14 +15,14 @@ describe("the demo's workload", () => {
   const everything = (cluster: SimulatedCluster) =>
     cluster.resources().flatMap((served) => cluster.list(resourceTypeKey(served)));
 
-  it("makes a few hundred objects, a kube-system namespace with a uid among them", () => {
+  it("creates a few hundred objects, among them a kube-system namespace with a uid", () => {
     const { cluster } = create(1);
     expect(everything(cluster).length).toBeGreaterThan(200);
     expect(everything(cluster).length).toBeLessThan(500);
     expect(cluster.get("namespaces", "", "kube-system")?.metadata.uid).toMatch(/^[0-9a-f-]{36}$/);
   });
 
-  it("gives the same cluster for the same seed, also after changes", () => {
+  it("creates the same cluster from the same seed, also after changes", () => {
     const [one, two] = [create(7), create(7)];
     for (let index = 0; index < 200; index += 1) {
       one.workload.change();
@@ -31,7 +31,7 @@ describe("the demo's workload", () => {
     expect(JSON.stringify(everything(one.cluster))).toBe(JSON.stringify(everything(two.cluster)));
   });
 
-  it("keeps owners and owned together through rollouts and scaling", () => {
+  it("keeps the owners of all owned objects during rollouts and scaling", () => {
     const { cluster, workload } = create(3);
     for (let index = 0; index < 1000; index += 1) {
       workload.change();
@@ -48,7 +48,7 @@ describe("the demo's workload", () => {
     expect(everything(cluster).length).toBeLessThan(700);
   });
 
-  it("runs until it is stopped", async () => {
+  it("runs until its signal aborts", async () => {
     const { clock, cluster, workload } = create(1);
     const before = cluster.store.revision;
     const controller = new AbortController();
@@ -60,7 +60,7 @@ describe("the demo's workload", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("has numbers that come through digit for digit", async () => {
+  it("has numbers that are returned digit by digit", async () => {
     const { cluster } = create(1);
     const response = await createSimulatedTransport(cluster).get(new AbortController().signal, {
       path: "/apis/example.com/v1/widgets",

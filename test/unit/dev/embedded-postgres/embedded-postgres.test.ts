@@ -9,11 +9,11 @@ import { openEmbeddedPostgres } from "../../../../src/dev/embedded-postgres/embe
 import { createDatabase } from "../../../../src/store/postgres/database.ts";
 
 describe("the embedded Postgres", () => {
-  it("lets nobody between the parts of an extended query", async () => {
+  it("does not interleave the extended queries of two clients", async () => {
     await using postgres = await openEmbeddedPostgres();
     const [first, second] = await Promise.all([connect(postgres.url), connect(postgres.url)]);
     const { connection } = first as unknown as { connection: WireConnection };
-    // The client itself expects no answers to what it has not sent.
+    // The client expects no answers to messages that it has not sent.
     for (const event of ["parseComplete", "dataRow", "commandComplete", "readyForQuery", "errorMessage"]) {
       connection.removeAllListeners(event);
     }
@@ -21,7 +21,7 @@ describe("the embedded Postgres", () => {
     connection.flush();
     await once(connection, "parseComplete");
     const others = second.query("SELECT $1::int + $2::int AS sum", [1, 2]);
-    // The other one has to wait. Where it has not, it takes the place of the statement well within this time.
+    // The other client must wait. Otherwise it replaces the statement well within this time.
     await Promise.race([others, delay(300)]);
     const answered = Promise.race([once(connection, "dataRow"), once(connection, "errorMessage")]);
     connection.bind({ values: ["mine"] });
@@ -32,7 +32,7 @@ describe("the embedded Postgres", () => {
     await Promise.all([first.end(), second.end()]);
   });
 
-  it("goes on for others when a client leaves in the middle of a transaction", async () => {
+  it("serves other clients after one disconnects during a transaction", async () => {
     await using postgres = await openEmbeddedPostgres();
     const first = new Client({ connectionString: postgres.url });
     await first.connect();
@@ -40,7 +40,7 @@ describe("the embedded Postgres", () => {
     await first.query("BEGIN");
     await first.query("CREATE TABLE t (x int)");
     const second = new Client({ connectionString: postgres.url });
-    // It waits from its first message on, since the other has not ended its transaction.
+    // It waits from its first message, because the other has not ended its transaction.
     const waiting = second
       .connect()
       .then(() => second.query("SELECT count(*)::int AS tables FROM pg_class WHERE relname = 't'"));
@@ -49,7 +49,7 @@ describe("the embedded Postgres", () => {
     await second.end();
   });
 
-  it("never ends a transaction that stands still: that would end this process too (I9)", async () => {
+  it("never ends an idle transaction, which would end this process too (I9)", async () => {
     await using postgres = await openEmbeddedPostgres();
     await using database = createDatabase(postgres);
     const setting = await database.transaction({ account: "acme", cluster: "c1" }, async (client) => {
@@ -59,7 +59,7 @@ describe("the embedded Postgres", () => {
     expect(setting).toEqual({ current_setting: "0" });
   });
 
-  it("keeps what was committed in a data directory, which it has for itself", async () => {
+  it("persists commits in a data directory, which it locks", async () => {
     const dataDir = mkdtempSync(join(tmpdir(), "evenkeel-data-"));
     try {
       {
@@ -68,7 +68,7 @@ describe("the embedded Postgres", () => {
         await client.connect();
         await client.query("CREATE TABLE t AS SELECT 7 AS x");
         await client.end();
-        // This process is alive, but the lock is its own.
+        // This process exists, but it is the owner of the lock.
         const { lockDataDir } = await import("../../../../src/dev/embedded-postgres/data-dir-lock.ts");
         expect(() => lockDataDir(dataDir)).not.toThrow();
       }
@@ -83,7 +83,7 @@ describe("the embedded Postgres", () => {
   });
 });
 
-/** The driver's connection, message by message. */
+/** Connection of the driver, with access to single messages. */
 interface WireConnection extends EventEmitter {
   parse(query: { readonly text: string }): void;
   bind(options: { readonly values: readonly string[] }): void;

@@ -23,7 +23,7 @@ describe("lists of the simulated cluster", () => {
   const names = (body: { items: { metadata: { name: string } }[] }): string[] =>
     body.items.map(({ metadata }) => metadata.name);
 
-  it("whose token has expired are answered with 410 and a token that goes on with the newest", async () => {
+  it("with an expired token are answered with 410 and a token that continues at the newest revision", async () => {
     const first = await list({ limit: "1" });
     cluster.delete("configmaps", "a", "y");
     cluster.compact();
@@ -45,12 +45,12 @@ describe("lists of the simulated cluster", () => {
     });
   });
 
-  it("take a version with a limit and no match for an exact one", async () => {
+  it("treat a version with a limit and without a match as exact", async () => {
     expect(names((await list({ resourceVersion: "2", limit: "5" })).body)).toEqual(["x"]);
     expect(names((await list({ resourceVersion: "2" })).body)).toEqual(["x", "y", "z"]);
   });
 
-  it("come from the past when the server lags behind, also those that ask for the newest", async () => {
+  it("are stale while the server lags behind its etcd, also those of the newest version", async () => {
     cluster.faults.staleLists = { revision: 2, affects: "any" };
     expect(names((await list({ resourceVersion: "0" })).body)).toEqual(["x"]);
     expect(names((await list()).body)).toEqual(["x", "y", "z"]);
@@ -61,7 +61,7 @@ describe("lists of the simulated cluster", () => {
     expect((await list({ resourceVersion: "4" })).status).toBe(504);
   });
 
-  it("are answered as asked for, as often as asked for", async () => {
+  it("get a forced answer for the configured number of times", async () => {
     cluster.faults.forceResponse({ status: 500, matches: (url) => url.startsWith("/api/v1/pods") });
     cluster.faults.forceResponse({ status: 429, reason: "TooManyRequests", retryAfterSeconds: 3, times: 2 });
     expect(await list()).toMatchObject({
@@ -73,14 +73,14 @@ describe("lists of the simulated cluster", () => {
     expect((await list()).status).toBe(200);
   });
 
-  it("go back when etcd is restored", async () => {
+  it("return older versions after a restore of etcd", async () => {
     cluster.restore(3);
     const { body } = await list();
     expect(names(body)).toEqual(["x", "y"]);
     expect(body.metadata.resourceVersion).toBe("3");
   });
 
-  it("refuse selectors rather than ignoring them", async () => {
+  it("refuse selectors instead of ignoring them", async () => {
     expect((await list({ labelSelector: "app=x" })).status).toBe(400);
   });
 });

@@ -31,7 +31,7 @@ describe("watches of the simulated cluster", () => {
     }
   };
 
-  /** Opens a watch; what it is sent is read as it comes. */
+  /** Opens a watch and reads its events as they arrive. */
   const open = async (query: Record<string, string>) => {
     const events: WatchEvent[] = [];
     const controller = new AbortController();
@@ -49,7 +49,7 @@ describe("watches of the simulated cluster", () => {
     return { events, names, ended, abort: () => controller.abort(new Error("enough")) };
   };
 
-  it("send bookmarks every minute and shortly before their end, behind what they cover", async () => {
+  it("send bookmarks every minute and shortly before their end, behind the events that they cover", async () => {
     const watch = await open({ resourceVersion: "1", allowWatchBookmarks: "true", timeoutSeconds: "90" });
     put("x");
     await clock.advance(60_000);
@@ -66,7 +66,7 @@ describe("watches of the simulated cluster", () => {
     expect(cluster.watches).toBe(0);
   });
 
-  it("send none while they are held back", async () => {
+  it("send no bookmarks while these are disabled", async () => {
     cluster.faults.holdBookmarks = true;
     const watch = await open({ resourceVersion: "1", allowWatchBookmarks: "true", timeoutSeconds: "300" });
     await clock.advance(300_000);
@@ -74,7 +74,7 @@ describe("watches of the simulated cluster", () => {
     expect(watch.events).toEqual([]);
   });
 
-  it("never tell of an event that is lost, not even after coming again from before it", async () => {
+  it("never send a lost event, not even after a reconnect from before it", async () => {
     const watch = await open({ resourceVersion: "1", timeoutSeconds: "10" });
     cluster.faults.loseNextWatchEvent("configmaps");
     put("lost");
@@ -101,7 +101,7 @@ describe("watches of the simulated cluster", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("send what happens before they are first read once", async () => {
+  it("send events from before the first read once", async () => {
     const controller = new AbortController();
     const query = { watch: "1", resourceVersion: "1", timeoutSeconds: "10" };
     const transport = createSimulatedTransport(cluster);
@@ -112,7 +112,7 @@ describe("watches of the simulated cluster", () => {
     expect(await lines).toHaveLength(1);
   });
 
-  it("from the future begin when the cluster has got there", async () => {
+  it("from a future version begin when the cluster reaches it", async () => {
     const watch = await open({ resourceVersion: "3", timeoutSeconds: "10" });
     for (const name of ["before", "at", "after"]) {
       put(name);
@@ -122,7 +122,7 @@ describe("watches of the simulated cluster", () => {
     expect(watch.names()).toEqual(["after"]);
   });
 
-  it("go on unharmed when what they have passed is compacted", async () => {
+  it("continue after a compaction of revisions that they have passed", async () => {
     const watch = await open({ resourceVersion: "1", timeoutSeconds: "10" });
     put("x");
     cluster.compact();
@@ -132,7 +132,7 @@ describe("watches of the simulated cluster", () => {
     expect(watch.names()).toEqual(["x", "y"]);
   });
 
-  it("are cut off when they are too slow, rather than missing an event", async () => {
+  it("are closed if they are too slow, instead of missing an event", async () => {
     const response = await createSimulatedTransport(cluster).get(new AbortController().signal, {
       path: "/api/v1/configmaps",
       query: { watch: "1", resourceVersion: "1" },
@@ -149,7 +149,7 @@ describe("watches of the simulated cluster", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("break when connections do, and when etcd is restored", async () => {
+  it("break with their connections and at a restore of etcd", async () => {
     for (const fault of [() => cluster.breakWatches(), () => cluster.restore(1)]) {
       const watch = await open({ resourceVersion: "1" });
       const ended = expect(watch.ended).rejects.toThrow(RetryableError);
@@ -160,7 +160,7 @@ describe("watches of the simulated cluster", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("leave nothing behind when the client goes, even before it has read anything", async () => {
+  it("release everything when the client disconnects, even before its first read", async () => {
     const watch = await open({ resourceVersion: "1" });
     const ended = expect(watch.ended).rejects.toThrow("enough");
     watch.abort();
@@ -173,7 +173,7 @@ describe("watches of the simulated cluster", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("tell of objects that go with the definition of their kind, and of none after", async () => {
+  it("send the deletions of custom objects with their definition, and no events after that", async () => {
     const names = { plural: "widgets", singular: "widget", kind: "Widget" };
     const spec = { group: "example.com", scope: "Cluster", names, versions: [{ name: "v1", served: true }] };
     const metadata = { name: "widgets.example.com" };
