@@ -1,4 +1,4 @@
-/** Makes dist/, which together with prisma/ is what is published: plain JavaScript for Node, with declarations. */
+/** Builds dist/: plain JavaScript for Node, with declarations. The package consists of dist/ and prisma/. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, rmSync } from "node:fs";
 

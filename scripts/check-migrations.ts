@@ -1,7 +1,7 @@
 /**
- * Fails when prisma/schema.prisma and prisma/migrations disagree: applies the migrations to an empty embedded
- * Postgres, and lets Prisma's own schema engine (its WebAssembly build, so there is no download) say what lies between
- * that database and the schema.
+ * Fails if prisma/schema.prisma and prisma/migrations disagree. It applies the migrations to an empty embedded Postgres
+ * and compares that database with the schema by Prisma's schema engine, in its WebAssembly build, which needs no
+ * download.
  */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -37,13 +37,11 @@ const difference = await schemaEngine.diff({
   filters: { externalTables: [], externalEnums: [] },
 });
 if ((difference.stdout ?? "").trim() !== NOTHING) {
-  console.error(
-    `${SCHEMA} and prisma/migrations disagree; a migration would have to say:\n\n${difference.stdout}`,
-  );
+  console.error(`${SCHEMA} and prisma/migrations disagree; add a migration with:\n\n${difference.stdout}`);
   process.exitCode = 1;
 }
 
-/** The package's own entry imports its .wasm as a module, which Node does not do without a flag. */
+/** Loads the engine. The package's own entry imports its .wasm as a module, which Node supports only with a flag. */
 async function loadEngine(): Promise<void> {
   const file = createRequire(import.meta.url)
     .resolve("@prisma/schema-engine-wasm")
@@ -56,8 +54,8 @@ async function loadEngine(): Promise<void> {
 }
 
 /**
- * Postgres's internal type `"char"` is refused by the adapter, so its columns are read as text; and constraints, whose
- * type the engine wants as a character after all, are left out: Prisma's schema cannot say them anyway.
+ * Reads columns of Postgres's internal type `"char"` as text, because the adapter refuses that type. Constraints are
+ * omitted: the engine needs their type as a character, and Prisma's schema cannot express them.
  */
 function readInternalChar(): void {
   const { prototype } = pg.Result as unknown as { prototype: ResultPrototype };

@@ -1,7 +1,7 @@
 /**
- * Adds to package-lock.json the optional packages of other platforms that npm has left out of it. npm omits those
- * that a registry lacks at the time, and then `npm ci` refuses the lockfile with "EUSAGE Missing: ... from lock file".
- * With `--check` it changes nothing and fails when some are missing.
+ * Adds the optional packages of other platforms that npm omitted to package-lock.json. npm omits packages that the
+ * registry lacks at that time, and then `npm ci` refuses the lockfile with "EUSAGE Missing: ... from lock file". With
+ * `--check` it changes nothing and fails if packages are missing.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -45,11 +45,11 @@ if (process.argv.includes("--check")) {
   console.log(`${FILE}: ${missing.length} optional packages added`);
 }
 
-/** Platform packages carry their platform in their name: `cli-linux-arm64-musl`. */
+/** Returns the platform in the name of a platform package, such as `cli-linux-arm64-musl`. */
 function platformOf(name: string): Pick<Entry, "os" | "cpu" | "libc"> {
   const [, os, cpu, libc] = /(android|darwin|linux|win32)-(x64|arm64|armv7)(?:-(musl))?$/.exec(name) ?? [];
   if (os === undefined || cpu === undefined) {
-    throw new Error(`${name}: cannot tell its platform from its name; add it to ${FILE} by hand`);
+    throw new Error(`${name}: no platform in the name; add it to ${FILE} manually`);
   }
   return { os: [os], cpu: [cpu === "armv7" ? "arm" : cpu], ...(libc !== undefined && { libc: [libc] }) };
 }

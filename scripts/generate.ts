@@ -1,8 +1,8 @@
-/** Makes gen/ again, offline: protobuf-es messages and service descriptors, and the Prisma client. */
+/** Generates gen/ offline: protobuf-es messages and service descriptors, and the Prisma client. */
 import { spawnSync } from "node:child_process";
 
 run("buf", ["generate"], {});
-// Generating asks for Prisma's schema engine, which it does not use; any executable satisfies it without a download.
+// The generator requires Prisma's schema engine but does not use it. Any executable avoids the download.
 run("prisma", ["generate"], { PRISMA_SCHEMA_ENGINE_BINARY: process.execPath });
 
 function run(command: string, args: readonly string[], env: Readonly<Record<string, string>>): void {

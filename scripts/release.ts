@@ -1,5 +1,5 @@
 /**
- * Prepares a release: checks that the changelog, the version and the tree are ready, writes the contract's image, and
+ * Prepares a release: checks the changelog, the version and the tree, writes the contract's image, and
  * builds dist/. RELEASING.md has the steps around it. `--check` checks only.
  */
 import { execFileSync } from "node:child_process";

@@ -5,10 +5,10 @@ import type { World } from "../support/world.ts";
 
 const OBJECTS = 100_000;
 const CONTENT_BYTES = 1_000;
-/** Until an agent that has nothing more to do has given back what it can. */
+/** Time for an idle agent to release its memory. */
 const SETTLE_MS = 15_000;
 
-/** Resident memory of the agent alone with many small pods, above that of one whose cluster has none. */
+/** Measures the agent's resident memory with many small pods, above that of an agent of an empty cluster. */
 export async function agentMemory(world: World): Promise<void> {
   const idle = await measure(world, 0);
   const full = await measure(world, OBJECTS);

@@ -14,8 +14,8 @@ const LIVE_CHANGES = 100;
 const EVERY_MS = 50;
 
 /**
- * How long one account's change takes to its row, from the publish to the commit, while another account's backlog
- * drains; the worst case, with one partition and one ingester for both. Beside it the same without the backlog.
+ * Measures the time from the publish of one account's change to the commit of its row while another account's backlog
+ * drains, compared to the time without the backlog. Worst case: one partition and one ingester for both.
  */
 export async function flood(world: World): Promise<void> {
   const quiet = await measure(world, 0);

@@ -11,7 +11,7 @@ const BATCHES = 10;
 const OBJECTS = 100;
 const CONTENT_BYTES = 3_500;
 
-/** How fast a backlog drains into Postgres with 1, 2 and 4 ingesters, from the first row to the last. */
+/** Measures the rate at which 1, 2 and 4 ingesters drain a backlog into Postgres, from the first row to the last. */
 export async function ingestRate(world: World): Promise<void> {
   let single = 0;
   for (const ingesters of [1, 2, 4]) {
@@ -44,7 +44,7 @@ async function measure(world: World, ingesters: number): Promise<number> {
     },
     first,
   );
-  // From the first commit, so that the processes' own start does not count.
+  // From the first commit, to exclude the start of the processes.
   const [took] = await queryRows<{ ms: number }>(
     databaseUrl,
     "SELECT extract(epoch FROM max(updated_at) - min(updated_at))::float * 1000 AS ms FROM kubernetes_object",

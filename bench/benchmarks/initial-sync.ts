@@ -9,8 +9,8 @@ const CONTENT_BYTES = 3_500;
 const REPEATS = 3;
 
 /**
- * The first copy of a cluster: from the agent's session to the end of its first run, which has listed, sent, written
- * and verified every object. Beside it the same rows written by nothing but `INSERT ... SELECT FROM unnest`.
+ * Measures the first copy of a cluster, from the agent's session to the end of its first run, which has listed, sent,
+ * written and verified every object. Compares it with the same rows written by `INSERT ... SELECT FROM unnest` alone.
  */
 export async function initialSync(world: World): Promise<void> {
   await using api = await world.startApi();
@@ -57,7 +57,7 @@ async function measureSync(world: World, apiUrl: string, start: World["startServ
     "SELECT count(*)::int FROM kubernetes_object",
   );
   if (row?.count !== OBJECTS) {
-    throw new Error(`${row?.count} rows of ${OBJECTS} objects`);
+    throw new Error(`initial sync: expected ${OBJECTS} rows, found ${row?.count}`);
   }
   await agent.end("SIGTERM");
   await server.stop();

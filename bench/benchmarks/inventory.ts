@@ -8,7 +8,7 @@ const OBJECTS = 10_000;
 const CONTENT_BYTES = 3_500;
 const RUNS = 5;
 
-/** What a run costs when nothing has changed, beside the first one, which brought everything. */
+/** Measures the cost of a run without changes, compared to the first run, which copied everything. */
 export async function inventory(world: World): Promise<void> {
   await using api = await world.startApi();
   await api.fill(OBJECTS, CONTENT_BYTES);

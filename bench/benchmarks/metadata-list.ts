@@ -10,7 +10,7 @@ const OBJECTS = 10_000;
 const CONTENT_BYTES = 3_500;
 const REPEATS = 5;
 
-/** A metadata-only list beside a full one: bytes, and CPU time of this process to receive and decode them. */
+/** Compares a metadata-only list with a full one: bytes, and CPU time of this process to receive and decode them. */
 export async function metadataList(world: World): Promise<void> {
   await using api = await world.startApi();
   await api.fill(OBJECTS, CONTENT_BYTES);
@@ -55,7 +55,7 @@ async function listOnce(kube: KubeTransport, metadataOnly: boolean): Promise<Lis
   }
   const { user, system } = process.cpuUsage(before);
   if (objects !== OBJECTS) {
-    throw new Error(`a list of ${objects} objects instead of ${OBJECTS}`);
+    throw new Error(`list: expected ${OBJECTS} objects, found ${objects}`);
   }
   return { bytes: counted.bytes, cpuMs: (user + system) / 1000 };
 }

@@ -6,7 +6,7 @@ import { createBatch, PODS } from "../support/tenant-bus.ts";
 import type { World } from "../support/world.ts";
 
 const CONTENT_BYTES = 3_400;
-/** Contents that go to the TOAST table, compressed as they are. */
+/** Size of contents that are stored in the TOAST table even when compressed. */
 const LARGE_CONTENT_BYTES = 12_000;
 const BATCH = 250;
 const CLUSTERS = 24;
@@ -34,7 +34,7 @@ const VACUUMS = [
   withParameters({ fillfactor: 80 }),
 ];
 
-/** Partitions of the object table: what they cost and gain. */
+/** Measures costs and gains of partitions of the object table. */
 export async function objectPartitions(world: World): Promise<void> {
   await using comparison = await compareLayouts(world, PARTITIONS);
   const clusters = namesOf(CLUSTERS);
@@ -60,7 +60,7 @@ export async function objectPartitions(world: World): Promise<void> {
   await comparison.finish();
 }
 
-/** Fillfactor of the object table, with the index of tombstones as it is and without the observed version. */
+/** Measures fillfactors of the object table, with the tombstone index of the migrations and without the observed version. */
 export async function objectFillfactor(world: World): Promise<void> {
   for (const contentBytes of [CONTENT_BYTES, LARGE_CONTENT_BYTES]) {
     await compareFills(world, contentBytes);
@@ -83,8 +83,8 @@ async function compareFills(world: World, contentBytes: number): Promise<void> {
 }
 
 /**
- * Thresholds of autovacuum, in a table most of which does not change. This is so short that it needs a server with an
- * `autovacuum_naptime` of a few seconds.
+ * Measures thresholds of autovacuum in a table of which most rows do not change. The benchmark is short, so it needs a
+ * server with an `autovacuum_naptime` of a few seconds.
  */
 export async function objectVacuum(world: World): Promise<void> {
   await using comparison = await compareLayouts(world, VACUUMS);
@@ -109,7 +109,7 @@ function* inserts(objects: number, contentBytes = CONTENT_BYTES): Generator<Batc
   }
 }
 
-/** Every object once per round; neighbours in the table are in different batches, as changes of live objects are. */
+/** Yields updates of every object once per round. Neighbours in the table are in different batches, like live changes. */
 function* updates(objects: number, rounds: number, contentBytes = CONTENT_BYTES): Generator<Batch> {
   const stride = objects / BATCH;
   for (let round = 0; round < rounds; round += 1) {

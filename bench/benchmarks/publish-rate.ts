@@ -8,7 +8,7 @@ const DURATION_MS = 5_000;
 const IN_FLIGHT = 64;
 const identity = { account: "bench", cluster: "c1", clusterUid: "uid", epoch: 1n };
 
-/** How many objects a second one producer gets onto the broker, by how many travel in one message. */
+/** Measures the objects per second that one producer publishes, by the number of objects per message. */
 export async function publishRate(world: World): Promise<void> {
   const { signal } = new AbortController();
   const bus = await openTenant(await world.createTenant());
@@ -22,7 +22,7 @@ export async function publishRate(world: World): Promise<void> {
     const until = performance.now() + DURATION_MS;
     const publishing = Array.from({ length: IN_FLIGHT }, async () => {
       while (performance.now() < until) {
-        // Encoded and compressed each time, as a backend does.
+        // Encoded and compressed each time, as in a backend.
         const content = { sequence: 1n, publishTime: new Date(), body: { case: "batch", value } as const };
         for (const message of encodeEventInParts(identity, content, limits)) {
           await producer.publish(signal, message);

@@ -1,16 +1,16 @@
-/** What the API server's process is asked to do. */
+/** Order to the process of the API server. */
 export type ApiOrder =
   | { readonly type: "fill"; readonly count: number; readonly contentBytes: number }
   | { readonly type: "change"; readonly count: number; readonly everyMs: number };
 
-/** What the API server's process says. */
+/** Report of the process of the API server. */
 export type ApiReport =
   | { readonly type: "listening"; readonly url: string }
   | { readonly type: "filled" }
   | {
       readonly type: "changed";
-      /** The object's new resourceVersion. */
+      /** New resourceVersion of the object. */
       readonly version: string;
-      /** `process.hrtime.bigint()` just before; the clock is the machine's, the same in all processes. */
+      /** `process.hrtime.bigint()` before the change. All processes of the machine share this clock. */
       readonly at: string;
     };

@@ -8,7 +8,7 @@ import { namespaceObject } from "../../src/simulation/workload-objects.ts";
 import type { ApiOrder, ApiReport } from "./api-messages.ts";
 import { createPod } from "./create-pod.ts";
 
-// A process of its own: what it costs to simulate the API must not count as the agent's.
+// In its own process, so that the cost of the simulated API does not count as the agent's.
 const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSeededRandom(1) });
 cluster.create(namespaceObject("kube-system"));
 const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
@@ -31,7 +31,7 @@ process.on("message", async (order: ApiOrder) => {
 process.on("disconnect", () => process.exit());
 report({ type: "listening", url: api.url });
 
-/** Changes one pod after the other, and reports each change with the time at which it was made. */
+/** Changes one pod after the other, and reports each change with its time. */
 async function changePods(count: number, everyMs: number): Promise<void> {
   const pods = cluster.list("pods");
   const start = performance.now();

@@ -5,10 +5,10 @@ const IMAGE = "registry.example.com/shop/checkout:1.4.2";
 const TIME = "2026-01-01T00:00:00Z";
 /** Bytes of one environment variable in canonical JSON. */
 const VARIABLE_BYTES = 66;
-/** What the server adds: uid, version, time of creation. */
+/** Bytes that the server adds: uid, version, creation time. */
 const STAMPED_BYTES = 140;
 
-/** The `index`th pod, in one of fifty namespaces; environment variables fill it up to `contentBytes`. */
+/** Returns the pod number `index`, in one of fifty namespaces, padded with environment variables to `contentBytes`. */
 export function createPod(index: number, contentBytes: number): SimulatedObject {
   const namespace = `team-${String(index % 50).padStart(2, "0")}`;
   const owner = ownerOf(namespace, index);

@@ -10,11 +10,11 @@ import type { World } from "./world.ts";
 export type Work = (writer: ObjectWriter, turn: number) => Promise<unknown>;
 
 /**
- * Layouts of the object table that do the same work in turn. Each is a database of its own, and each turn begins with
- * another one, so that what else the machine does meets all of them.
+ * Comparison of layouts of the object table. Each layout has its own database and does the same work in turn. Each turn
+ * begins with another layout, so that other load of the machine affects all of them.
  */
 export interface LayoutComparison extends AsyncDisposable {
-  /** Does the work once per layout, without a figure. */
+  /** Does the work once per layout, without measuring it. */
   each(work: (writer: ObjectWriter) => Promise<unknown>): Promise<void>;
   /** Prints the median time of `turns` calls. */
   measure(title: string, turns: number, work: Work): Promise<void>;
@@ -35,7 +35,7 @@ interface Candidate {
 const WRITERS = 2;
 const NAME_LENGTH = 54;
 
-/** Makes a database for each layout. */
+/** Creates a database for each layout. */
 export async function compareLayouts(
   world: World,
   layouts: readonly ObjectLayout[],
@@ -108,7 +108,7 @@ export async function compareLayouts(
     async finish() {
       console.log("  at the end");
       for (const { name, url, writer } of candidates) {
-        // Backends hand in their statistics when they end.
+        // Backends of Postgres report their statistics when they end.
         await writer[Symbol.asyncDispose]();
         await sleep(200);
         const [row] = await queryRows<Record<string, string>>(url, STATISTICS);

@@ -5,12 +5,12 @@ export interface ObjectLayout {
   readonly ddl: readonly string[];
 }
 
-/** The table as the migrations make it. */
+/** The table of the migrations. */
 export const MIGRATED: ObjectLayout = { name: "as migrated", ddl: [] };
 
 /**
- * An index of tombstones with the observed version, and autovacuum's default. Each write changes that version, and
- * Postgres refuses a heap-only tuple (HOT) if a column of any index changes, even of a partial index without the row.
+ * An index of tombstones with the observed version, and the default of autovacuum. Each write changes that version, and
+ * Postgres uses no heap-only tuple (HOT) if a column of any index changes, even of a partial index without the row.
  */
 const WIDE_TOMBSTONES = [
   `DROP INDEX kubernetes_object_tombstone_idx`,
@@ -19,7 +19,7 @@ const WIDE_TOMBSTONES = [
   `ALTER TABLE kubernetes_object RESET (autovacuum_vacuum_scale_factor)`,
 ];
 
-/** Hash partitions by account and cluster. */
+/** Returns a layout with hash partitions by account and cluster. */
 export function partitioned(count: number): ObjectLayout {
   return {
     name: `${count} partitions`,
@@ -40,12 +40,12 @@ export function partitioned(count: number): ObjectLayout {
   };
 }
 
-/** The table as the migrations make it, with these storage parameters. */
+/** Returns a layout with these storage parameters. */
 export function withParameters(parameters: StorageParameters): ObjectLayout {
   return { name: describe(parameters), ddl: [set(parameters)] };
 }
 
-/** The table with an index of tombstones that forbids heap-only tuples, and these storage parameters. */
+/** Returns a layout with a tombstone index that prevents heap-only tuples, and these storage parameters. */
 export function withWideIndex(parameters: StorageParameters = {}): ObjectLayout {
   const name = ["wide index", describe(parameters)].filter(Boolean).join(", ");
   return { name, ddl: [...WIDE_TOMBSTONES, ...(name === "wide index" ? [] : [set(parameters)])] };

@@ -11,16 +11,16 @@ import { PODS } from "./tenant-bus.ts";
 
 const ACCOUNT = "bench";
 
-/** Writes and reads the objects of clusters as an ingester does, without a bus. */
+/** Writes and reads the objects of clusters like an ingester, without a bus. */
 export interface ObjectWriter extends AsyncDisposable {
   /** Opens a session of each cluster, with pods in its scope. */
   open(clusters: readonly string[]): Promise<void>;
   apply(cluster: string, batch: Batch): Promise<void>;
-  /** Adds each object of one cluster to another one, `times` times; the database does it, in a fraction of the time. */
+  /** Copies the objects of one cluster to another one, `times` times. The database does it, in a fraction of the time. */
   copyObjects(from: string, to: string, times: number): Promise<void>;
-  /** Reads the inventory of the cluster's pods, as for a run; returns the rows. */
+  /** Reads the inventory of the cluster's pods, as for a run. Returns the number of rows. */
   readInventory(cluster: string): Promise<number>;
-  /** Declares a scope without kinds, which removes all rows of the cluster. */
+  /** Declares a scope without resource types, which removes all rows of the cluster. */
   dropScope(cluster: string): Promise<void>;
   query<Row extends object>(text: string): Promise<Row[]>;
 }
@@ -39,7 +39,7 @@ export function createObjectWriter(url: string): ObjectWriter {
   const next = (cluster: string) => {
     const stream = streams.get(cluster);
     if (stream === undefined) {
-      throw new Error(`cluster "${cluster}" has no session; open one first`);
+      throw new Error(`cluster "${cluster}": no session; open one first`);
     }
     stream.sequence += 1n;
     return { account: ACCOUNT, cluster, epoch: stream.epoch, sequence: stream.sequence };
@@ -69,13 +69,13 @@ export function createObjectWriter(url: string): ObjectWriter {
         streams.set(cluster, { epoch, sequence: 0n });
         await declare(cluster, [PODS]);
       }
-      // A cluster has one active run at most, and the one on connect would be in the way of those that are measured.
+      // A cluster has at most one active run, and the run on connect would exclude the measured ones.
       await database.pool.query("DELETE FROM reconciliation_run");
     },
     async apply(cluster, batch) {
       const { applied } = await store.applyBatch(signal, next(cluster), batch);
       if (applied !== batch.items.length) {
-        throw new Error(`batch of ${batch.items.length}: ${applied} objects applied`);
+        throw new Error(`batch: expected ${batch.items.length} applied objects, found ${applied}`);
       }
     },
     async copyObjects(from, to, times) {

@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 /** Memory of a process. */
 export interface ProcessMemory {
   readonly residentBytes: number;
-  /** The most that was ever resident. */
+  /** Highest resident memory so far. */
   readonly peakBytes: number;
 }
 
-/** Reads `/proc/PID/status`; Linux alone has it. */
+/** Reads `/proc/PID/status`. Linux only. */
 export function readProcessMemory(pid: number): ProcessMemory {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const bytesOf = (field: string): number =>

@@ -1,6 +1,6 @@
 import pg from "pg";
 
-/** Rows of one query, on a connection of its own. */
+/** Returns the rows of one query, on its own connection. */
 export async function queryRows<Row extends pg.QueryResultRow>(url: string, text: string): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();

@@ -16,7 +16,11 @@ interface RunRow {
   readonly repair_bytes: string;
 }
 
-/** Waits for the end of the `count`th run, and returns it. Throws when it did not verify everything. */
+/**
+ * Waits for the end of run number `count`, and returns it.
+ *
+ * @throws Error if it did not verify everything
+ */
 export async function waitForRun(databaseUrl: string, count: number, agent: Program): Promise<EndedRun> {
   let rows: RunRow[] = [];
   await until(
@@ -29,7 +33,7 @@ export async function waitForRun(databaseUrl: string, count: number, agent: Prog
   );
   const row = rows[count - 1];
   if (row?.state !== "SUCCEEDED") {
-    throw new Error(`the run ended ${row?.state}:\n${agent.stderr().slice(-4_000)}`);
+    throw new Error(`run: ended as ${row?.state}:\n${agent.stderr().slice(-4_000)}`);
   }
   return {
     durationMs: Number(row.ms),

@@ -17,10 +17,10 @@ import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.
 import { createPod } from "./create-pod.ts";
 import type { Tenant } from "./world.ts";
 
-/** The kind of the benchmarks' objects. */
+/** Resource type of the benchmarks' objects. */
 export const PODS = create(ResourceTypeSchema, { group: "", version: "v1", resource: "pods" });
 
-/** This process's own connection to a tenant. */
+/** Opens a connection of this process to a tenant. */
 export function openTenant({ busUrl: url, name: tenant }: Tenant): Promise<Bus> {
   return openBus(
     { url, tenant },
@@ -34,7 +34,7 @@ export function openTenant({ busUrl: url, name: tenant }: Tenant): Promise<Bus> 
   );
 }
 
-/** A batch of pods, each observed at `version`. */
+/** Creates a batch of pods, each observed at `version`. */
 export function createBatch(first: number, count: number, contentBytes: number, version: number): Batch {
   const items = Array.from({ length: count }, (_, index) => {
     const pod = createPod(first + index, contentBytes);
@@ -45,10 +45,10 @@ export function createBatch(first: number, count: number, contentBytes: number, 
   return create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, items });
 }
 
-/** Publishes batches as the backend of a cluster's session would, each with the next number. */
+/** Publishes batches like the backend of a session, each with the next sequence. */
 export type Speaker = (batch: Batch) => Promise<void>;
 
-/** Opens a session of a cluster that reads pods. */
+/** Opens a session of a cluster whose scope is pods. */
 export async function openSpeaker(
   signal: AbortSignal,
   database: Database,

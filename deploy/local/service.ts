@@ -5,17 +5,16 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Leftover, Reaper } from "./components/reaper.ts";
 
-/** A process of the stack, whose output goes to a file. */
+/** A process of the stack, with its output in a file. */
 export interface Service {
   readonly name: string;
   readonly logPath: string;
-  /** Resolves when it ends, with what it ended with. */
+  /** Resolves with the exit code or the signal when it ends. */
   readonly ended: Promise<number | string>;
-  /** Asks it to end, and waits; kills it after ten seconds. */
+  /** Stops the process and waits for its end. Kills it after ten seconds. */
   stop(): Promise<void>;
 }
 
-/** Where services come from, and where they log. */
 export interface ServiceOptions {
   readonly directory: string;
   readonly reaper: Reaper;
@@ -25,7 +24,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const STOP_TIMEOUT_MS = 10_000;
 
-/** Starts a script of the checkout under Node: `src/main/evenkeel.ts` with its arguments, for instance. */
+/** Starts a script of the checkout with Node, such as `src/main/evenkeel.ts` with its arguments. */
 export function startService(
   name: string,
   [script = "", ...args]: readonly string[],
@@ -35,7 +34,7 @@ export function startService(
   const output = openSync(logPath, "a");
   const child = spawn(process.execPath, [join(root, script), ...args], {
     stdio: ["ignore", output, output],
-    // Ctrl-C at a terminal goes to the whole group: the stack ends its services itself, in order.
+    // A terminal sends Ctrl-C to the whole group, but the stack stops its services itself, in order.
     detached: true,
   });
   const leftover: Leftover = { type: "pid", pid: Number(child.pid) };

@@ -1,4 +1,4 @@
-/** A simulated cluster as a process: writes a kubeconfig for it, and lets its objects change until SIGTERM. */
+/** Runs a simulated cluster as a process: writes its kubeconfig, and changes its objects until SIGTERM. */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -25,7 +25,7 @@ await using api = await createApiServer(stop.signal, { cluster, log: createPinoL
 const kubeconfig = {
   apiVersion: "v1",
   kind: "Config",
-  // Clients refuse plain HTTP unless they are told so, though there is no TLS to be verified.
+  // Clients refuse plain HTTP without this flag, although there is no TLS to verify.
   clusters: [{ name: "simulated", cluster: { server: api.url, "insecure-skip-tls-verify": true } }],
   users: [{ name: "anybody", user: {} }],
   contexts: [{ name: "simulated", context: { cluster: "simulated", user: "anybody" } }],

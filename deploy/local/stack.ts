@@ -1,7 +1,7 @@
 /**
- * The whole of Evenkeel on this machine, as it runs in production, without Docker: a Pulsar broker, Postgres, a
- * kube-apiserver and two simulated clusters, two backends, two ingesters, three agents in two accounts. Everything
- * listens on the loopback interface, and ends, with what it stored, at Ctrl-C.
+ * Runs a production setup of Evenkeel on this machine without Docker: a Pulsar broker, Postgres, a kube-apiserver and
+ * two simulated clusters, two backends, two ingesters, and three agents in two accounts. All listen on the loopback
+ * interface. Ctrl-C ends them and removes their data.
  */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ const agents = [
 const backendPorts = [7070, 7080] as const;
 const ingesterNames = ["ingester-1", "ingester-2"] as const;
 
-/** How long all parts together may take to be ready, in milliseconds. */
+/** Longest time until all parts are ready, in milliseconds. */
 const READY_TIMEOUT_MS = 60_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -48,7 +48,7 @@ mkdirSync(directory, { recursive: true, mode: 0o700 });
 await using stack = new AsyncDisposableStack();
 const reaper = stack.use(createReaper());
 found(findControlPlaneBinaries());
-say("starting Postgres, Pulsar and a kube-apiserver; the first time they have to be downloaded and built");
+say("starting Postgres, Pulsar and a kube-apiserver; the first start downloads and builds them");
 const [postgres, broker, controlPlane] = await Promise.all([
   startOwnPostgres(found(findPostgresBinaries()), reaper),
   startBroker({ distribution: found(findBrokerDistribution()), reaper }),
@@ -72,7 +72,7 @@ const start = (name: string, ...args: readonly string[]): void => {
   services.push(startService(name, args, { directory, reaper }));
 };
 stack.defer(async () => {
-  // Agents first, simulated clusters last: each has those whom it needs until it has ended.
+  // Agents first, simulated clusters last: each part ends before its dependencies.
   for (const prefix of ["agent-", "backend-", "ingester-", "cluster-"]) {
     await Promise.all(
       services.filter(({ name }) => name.startsWith(prefix)).map((service) => service.stop()),
@@ -139,26 +139,30 @@ say(`  Postgres  psql ${postgres.url}`);
 say(`  Pulsar    ${broker.webSocketUrl}  admin ${broker.adminUrl}`);
 say(`  logs      ${shown(directory)}/*.log`);
 say("");
-say("Write to a cluster, and look at its copy:");
+say("Write to a cluster and read its copy:");
 say(
   `  export KUBECONFIG=${shown(kubeconfigOf("acme", "real"))} EVENKEEL_TOKEN_FILE=${shown(join(directory, "acme.token"))}`,
 );
 say("  kubectl create configmap hello --from-literal=text=world");
 say("  npm run -s evenkeel -- objects real --resource configmaps --namespace default");
 say("  npm run -s evenkeel -- clusters");
-say("Ctrl-C ends it all.");
+say("Ctrl-C stops everything.");
 
 const first = await Promise.race([
   stop.signal.aborted ? undefined : once(stop.signal, "abort").then(() => undefined),
   ...services.map(({ name, logPath, ended }) => ended.then((how) => ({ name, logPath, how }))),
 ]);
 if (first !== undefined) {
-  say(`${first.name} ended with ${first.how}: see ${shown(first.logPath)}`);
+  say(`${first.name}: ended with ${first.how}; see ${shown(first.logPath)}`);
   process.exitCode = 1;
 }
 say("stopping");
 
-/** Runs a command of Evenkeel, and returns what it prints. Throws what it says when it fails. */
+/**
+ * Runs a command of Evenkeel and returns its output.
+ *
+ * @throws Error with the command's error output if it fails
+ */
 function run(...args: readonly string[]): string {
   return execFileSync(process.execPath, [join(root, EVENKEEL), ...args], {
     encoding: "utf8",

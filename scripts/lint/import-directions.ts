@@ -9,7 +9,7 @@ export interface SourceFile {
 /**
  * Folders of src, and the folders that each may import:
  * {main, cli, dev} -> {config, backend, agent, ingester, simulation} -> {event, rpc, store, kube, telemetry} -> bus
- * -> domain -> lib. Programs never import each other; they share the contract.
+ * -> domain -> lib. Programs never import each other. They share the contract.
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   lib: [],
@@ -44,7 +44,7 @@ const ALLOWED_IN_AGENT: Readonly<Record<string, readonly string[]>> = {
 /** Packages and generated code that one folder alone uses, so that no vendor's type leaves its adapter. */
 const OWNERS: readonly { readonly what: RegExp; readonly owner: RegExp; readonly message: string }[] = [
   { what: /^gen\/prisma\//, owner: /^src\/store\//, message: "only src/store uses Prisma" },
-  { what: /^gen\//, owner: /^src\/(?!lib\/)/, message: "src/lib knows nothing of the product" },
+  { what: /^gen\//, owner: /^src\/(?!lib\/)/, message: "src/lib does not use generated code" },
   { what: /^@opentelemetry\//, owner: /^src\/telemetry\//, message: "only src/telemetry uses OpenTelemetry" },
   {
     what: /^(pulsar-client|undici)$/,

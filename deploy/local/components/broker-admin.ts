@@ -1,14 +1,18 @@
-/** What tests ask of a broker's admin API, `/admin/v2`. */
+/** Client of a broker's admin API, `/admin/v2`. */
 export interface BrokerAdmin {
-  /** Whether it takes and gives back messages. Rejects while nobody listens. */
+  /** Resolves to true if the broker stores and delivers messages. Rejects while it does not listen. */
   isHealthy(): Promise<boolean>;
-  /** Makes the tenant and its namespaces, unless they are there. */
+  /** Creates the tenant and its namespaces unless they exist. */
   createNamespaces(tenant: string, namespaces: readonly string[]): Promise<void>;
-  /** Sends a request, such as `PUT` of `namespaces/evenkeel/main`; throws unless it succeeds. Returns the body. */
+  /**
+   * Sends a request, such as `PUT` of `namespaces/evenkeel/main`. Returns the body.
+   *
+   * @throws Error unless it succeeds
+   */
   send(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
 }
 
-/** Asks the broker at `adminUrl`, with the token of a superuser where it wants one. */
+/** Creates a client of the broker at `adminUrl`, with the token of a superuser if the broker requires one. */
 export function createBrokerAdmin(adminUrl: string, token?: string): BrokerAdmin {
   const authorization: Record<string, string> =
     token === undefined ? {} : { authorization: `Bearer ${token}` };

@@ -6,7 +6,7 @@ import { buildOnce } from "./build-once.ts";
 import { cacheDirectory } from "./cache-directory.ts";
 import type { Missing } from "./missing.ts";
 
-/** Where an unpacked Apache Pulsar is, or will be once {@link provideBroker} has run. */
+/** Location of an unpacked Apache Pulsar, before or after {@link provideBroker}. */
 export interface BrokerDistribution {
   readonly directory: string;
 }
@@ -14,25 +14,25 @@ export interface BrokerDistribution {
 const version = "4.0.8";
 const oldestJava = 17;
 
-/** Whether a broker can run here: needs Java, and the cache or Maven. Cheap. */
+/** Returns the distribution if a broker can run here: it needs Java, and the cache or Maven. Cheap. */
 export function findBrokerDistribution(): BrokerDistribution | Missing {
   const directory = join(cacheDirectory(), `pulsar-${version}`);
   const java = findJavaVersion();
   if (java === undefined || java < oldestJava) {
-    const seen = java === undefined ? "there is no java in JAVA_HOME or on the PATH" : `java is ${java}`;
+    const seen = java === undefined ? "no java in JAVA_HOME or on the PATH" : `java ${java}`;
     return {
-      missing: `no Pulsar broker: it needs Java ${oldestJava} or newer, and ${seen}; install a JDK or JRE, or set JAVA_HOME`,
+      missing: `no Pulsar broker: expected Java ${oldestJava} or newer, found ${seen}; install a JDK or JRE, or set JAVA_HOME`,
     };
   }
   if (existsSync(directory) || spawnSync("mvn", ["--version"]).status === 0) {
     return { directory };
   }
   return {
-    missing: `no Pulsar broker: Pulsar ${version} comes from Maven Central, and there is no mvn on the PATH; install Maven`,
+    missing: `no Pulsar broker: Pulsar ${version} is on Maven Central, but mvn is not on the PATH; install Maven`,
   };
 }
 
-/** Downloads Pulsar (244 MB) unless it is in the cache: once per machine. */
+/** Downloads Pulsar (244 MB) unless it is in the cache. Once per machine. */
 export async function provideBroker({ directory }: BrokerDistribution): Promise<void> {
   await buildOnce(directory, async (unfinished) => {
     process.stderr.write(`downloading Pulsar ${version} for the tests, once: 244 MB\n`);
@@ -45,12 +45,12 @@ export async function provideBroker({ directory }: BrokerDistribution): Promise<
   });
 }
 
-/** The major version of the Java that Pulsar's scripts would use. */
+/** Returns the major version of the Java that Pulsar's scripts use. */
 function findJavaVersion(): number | undefined {
   const { JAVA_HOME: home } = process.env;
   const java = home ? join(home, "bin", "java") : "java";
   const { stderr } = spawnSync(java, ["-version"], { encoding: "utf8" });
-  // Java 8 calls itself 1.8.
+  // Java 8 has the version 1.8.
   const major = /version "(?:1\.)?(\d+)/.exec(stderr ?? "")?.[1];
   return major === undefined ? undefined : Number(major);
 }
@@ -59,6 +59,6 @@ async function run(command: string, args: readonly string[]): Promise<void> {
   const child = spawn(command, args, { stdio: ["ignore", "inherit", "inherit"] });
   const [code] = await once(child, "exit");
   if (code !== 0) {
-    throw new Error(`${command} ${args.join(" ")} ended with ${code}; its output is above`);
+    throw new Error(`${command} ${args.join(" ")}: exited with ${code}; see its output above`);
   }
 }

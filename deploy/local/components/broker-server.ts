@@ -8,13 +8,13 @@ import { freePort } from "./free-port.ts";
 import type { Reaper } from "./reaper.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
-/** Where a broker listens, as JSON between processes. */
+/** Addresses of a broker, as JSON between processes. */
 export interface BrokerAddress {
-  /** Such as `ws://127.0.0.1:40123`. */
+  /** URL such as `ws://127.0.0.1:40123`. */
   readonly webSocketUrl: string;
-  /** Such as `pulsar://127.0.0.1:40124`. */
+  /** URL such as `pulsar://127.0.0.1:40124`. */
   readonly serviceUrl: string;
-  /** Such as `http://127.0.0.1:40123`. */
+  /** URL such as `http://127.0.0.1:40123`. */
   readonly adminUrl: string;
   /** A tenant with the namespaces `main` and `replies`. */
   readonly tenant: string;
@@ -23,27 +23,26 @@ export interface BrokerAddress {
 /** A running broker, with its metadata and storage in the same process. */
 export interface Broker extends BrokerAddress {
   /**
-   * Stops it, and starts it again with what it stored on the same ports. In order: killed, its only bookie may have lost
-   * what was acknowledged, or not come back.
+   * Stops the broker and starts it again with its data on the same ports. It is a graceful stop: after a kill, its only
+   * bookie may have lost acknowledged messages or may not start again.
    */
   restart(whileDown?: () => Promise<void>): Promise<void>;
-  /** Ends it, and removes all that it stored. */
+  /** Ends the broker and removes its data. */
   stop(): Promise<void>;
 }
 
-/** How to start a broker. */
 export interface BrokerOptions {
   readonly distribution: BrokerDistribution;
   readonly reaper: Reaper;
-  /** Settings besides those that keep it on this machine. */
+  /** Settings in addition to {@link localBrokerSettings}. */
   readonly settings?: BrokerSettings;
-  /** Token of a superuser, for settings that ask everybody who they are. */
+  /** Token of a superuser, for settings with authentication. */
   readonly adminToken?: string;
 }
 
 const tenant = "evenkeel";
 
-/** Small, and quick to start rather than quick later: half the start is spent on compiling otherwise. */
+/** Small heap and fast start at the price of later speed: otherwise compilation takes half of the start. */
 const environment = {
   PULSAR_MEM: "-Xms128m -Xmx1g -XX:MaxDirectMemorySize=512m",
   PULSAR_GC: "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+PerfDisableSharedMem",
@@ -52,8 +51,8 @@ const environment = {
 };
 
 /**
- * Starts a broker of its own configuration, data and logs, on free ports of the loopback interface. Downloads Pulsar
- * first where nobody has yet.
+ * Starts a broker with its own configuration, data and logs, on free ports of the loopback interface. Downloads Pulsar
+ * first if it is not in the cache.
  */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { distribution, reaper, settings, adminToken } = options;
@@ -80,7 +79,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       command: join(distribution.directory, "bin", "pulsar"),
       args: standaloneArgs(directory, conf),
       reaper,
-      // What it has acknowledged is safe only once it has stopped by itself: its bookie syncs nothing to the disk.
+      // Acknowledged messages are durable only after a graceful stop, because its bookie does not sync to the disk.
       stopTimeoutMs: 60_000,
       env: {
         ...process.env,
@@ -101,7 +100,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
       running = await start();
     },
     async stop() {
-      // What it would write in an orderly end is removed anyway.
+      // A graceful stop would write data that is removed anyway.
       await running.kill();
       rmSync(directory, { recursive: true, force: true });
       reaper.remove(leftover);

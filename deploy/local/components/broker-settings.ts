@@ -6,11 +6,11 @@ import { join } from "node:path";
 export type BrokerSettings = Readonly<Record<string, string | number | boolean>>;
 
 /**
- * Settings of a broker that nobody outside this machine reaches, neither its ports nor its bookie's. A text frame of
- * the WebSocket API may hold the largest message that the broker takes (5 MiB, in base64).
+ * Returns settings that make the ports of a broker and its bookie reachable from this machine only. A text frame of the
+ * WebSocket API can hold the broker's largest message (5 MiB, in base64).
  *
- * The bookie takes a free port by itself. Reached inside the process without one (`enableLocalTransport`) it would be
- * quicker, but never answers when a backlog of messages of some 30 KB is read.
+ * The bookie selects a free port. The transport inside the process (`enableLocalTransport`) would be faster, but it never
+ * answers when a backlog of messages of about 30 KB is read.
  */
 export function localBrokerSettings(ports: {
   readonly binary: number;
@@ -26,7 +26,7 @@ export function localBrokerSettings(ports: {
   };
 }
 
-/** The distribution's own `standalone.conf` with these settings in place of its own. */
+/** Returns the distribution's `standalone.conf` with these settings. */
 export function writeStandaloneConf(distribution: string, settings: BrokerSettings): string {
   const original = readFileSync(join(distribution, "conf", "standalone.conf"), "utf8");
   const isReplaced = (line: string): boolean => (/^(\w+)=/.exec(line)?.[1] ?? "") in settings;
@@ -34,7 +34,7 @@ export function writeStandaloneConf(distribution: string, settings: BrokerSettin
   return [...others, ...Object.entries(settings).map(([name, value]) => `${name}=${value}`), ""].join("\n");
 }
 
-/** What the system calls it: `lo`, `lo0`. */
+/** Returns the name of the loopback interface: `lo` or `lo0`. */
 function findLoopbackInterface(): string {
   const found = Object.entries(networkInterfaces()).find(([, addresses]) =>
     addresses?.some(({ address }) => address === "127.0.0.1"),

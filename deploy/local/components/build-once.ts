@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Makes a directory of the cache unless it is there: `build` fills one beside it, which becomes the wanted one when
- * it is complete, so that nobody sees half of it. Two processes that want to build at once take turns.
+ * Builds a directory of the cache unless it exists. `build` fills a temporary directory that is renamed when it is
+ * complete, so that no process sees an incomplete one. A lock serializes concurrent builds.
  */
 export async function buildOnce(
   directory: string,
@@ -28,7 +28,7 @@ export async function buildOnce(
   }
 }
 
-/** Takes a lock file, which names its holder; one whose holder has died is taken over. */
+/** Acquires a lock file with the id of its holder. It takes over the lock of a process that no longer exists. */
 async function lock(path: string): Promise<() => void> {
   for (;;) {
     try {

@@ -3,8 +3,8 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Where the tests keep what is costly to make, outside the tree: `$EVENKEEL_CACHE_DIR`, else
- * `$XDG_CACHE_HOME/evenkeel`, else `~/.cache/evenkeel`. It is safe to delete between runs.
+ * Returns the directory, outside the tree, of files that take long to build: `$EVENKEEL_CACHE_DIR`, else
+ * `$XDG_CACHE_HOME/evenkeel`, else `~/.cache/evenkeel`. It can be deleted between test runs.
  */
 export function cacheDirectory(): string {
   const { EVENKEEL_CACHE_DIR: own, XDG_CACHE_HOME: xdg } = process.env;

@@ -18,7 +18,7 @@ export interface ControlPlaneBinaries {
 const moduleFiles = ["go.mod", "go.sum", "tools.go"];
 const moduleDirectory = fileURLToPath(new URL("control-plane/", import.meta.url));
 
-/** Whether the programs are built, or can be: needs nothing but the cache or Go. Cheap. */
+/** Returns the programs if they are built or can be built: needs only the cache or Go. Cheap. */
 export function findControlPlaneBinaries(): ControlPlaneBinaries | Missing {
   const binaries = toBinaries(buildDirectory());
   if (existsSync(binaries.kubeApiserver) || spawnSync("go", ["version"]).status === 0) {
@@ -26,13 +26,13 @@ export function findControlPlaneBinaries(): ControlPlaneBinaries | Missing {
   }
   return {
     missing:
-      "no kube-apiserver: it is built from Go modules, and there is no go on the PATH; install Go 1.24 or newer",
+      "no kube-apiserver: it is built from Go modules, but go is not on the PATH; install Go 1.24 or newer",
   };
 }
 
 /**
- * Builds kube-apiserver and etcd from the modules that `control-plane/go.mod` pins, unless they are in the cache:
- * once per machine, in about five minutes. Two that want to build at once take turns.
+ * Builds kube-apiserver and etcd from the modules that `control-plane/go.mod` pins, unless they are in the cache. Once
+ * per machine, in about five minutes. A lock serializes concurrent builds.
  */
 export async function buildControlPlane(): Promise<ControlPlaneBinaries> {
   const directory = buildDirectory();
@@ -43,7 +43,7 @@ export async function buildControlPlane(): Promise<ControlPlaneBinaries> {
   return toBinaries(directory);
 }
 
-/** What is built is a function of these two files. */
+/** Returns the directory of the build. The build is a function of these two files. */
 function buildDirectory(): string {
   const hash = createHash("sha256");
   for (const file of ["go.mod", "go.sum"]) {
@@ -53,7 +53,7 @@ function buildDirectory(): string {
 }
 
 function toBinaries(directory: string): ControlPlaneBinaries {
-  // Go names a program after its directory, and etcd's is called server.
+  // Go names a program after its directory. The directory of etcd is called server.
   return { etcd: join(directory, "server"), kubeApiserver: join(directory, "kube-apiserver") };
 }
 
@@ -72,7 +72,7 @@ async function build(directory: string): Promise<void> {
     });
     const [code] = await once(go, "exit");
     if (code !== 0) {
-      throw new Error(`go build of the control plane ended with ${code}; its output is above`);
+      throw new Error(`go build of the control plane: exited with ${code}; see its output above`);
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -9,19 +9,19 @@ import { freePort } from "./free-port.ts";
 import type { Reaper } from "./reaper.ts";
 import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
-/** A kube-apiserver over an etcd of its own, as JSON between processes: without its methods. */
+/** Address of a kube-apiserver with its own etcd, as JSON between processes. */
 export interface ControlPlaneAddress {
-  /** Such as `https://127.0.0.1:40123`. */
+  /** URL such as `https://127.0.0.1:40123`. */
   readonly serverUrl: string;
-  /** Path of the server's certificate, which is its own authority. */
+  /** Path of the server's self-signed certificate. */
   readonly caPath: string;
   /** Token of a member of system:masters. */
   readonly token: string;
-  /** Token of the user `restricted`, who may do nothing until a test binds a role to it. */
+  /** Token of the user `restricted`, which has no permissions until a test binds a role to it. */
   readonly restrictedToken: string;
   /** Path of a kubeconfig with the contexts `admin` (the current one) and `restricted`. */
   readonly kubeconfigPath: string;
-  /** Where etcd listens, for backups and compaction. */
+  /** URL of etcd, for backups and compaction. */
   readonly etcdUrl: string;
 }
 
@@ -32,7 +32,7 @@ export interface ControlPlane extends ControlPlaneAddress {
   stop(): Promise<void>;
 }
 
-/** Builds what is not built yet, and starts a control plane that is empty but for what the server makes itself. */
+/** Builds missing programs and starts a control plane. It has only the objects that the server itself creates. */
 export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
   const { etcd, kubeApiserver } = await buildControlPlane();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-"));
@@ -133,7 +133,7 @@ function apiserverArgs(directory: string, port: number, etcdUrl: string): string
   ];
 }
 
-/** Ready and complete: /readyz is ok before the namespaces that every cluster has are there. */
+/** Resolves to true if the server is ready and complete: /readyz is ok before the namespaces of every cluster exist. */
 async function isReady({ serverUrl, caPath, token }: ControlPlaneAddress): Promise<boolean> {
   const ask = async (path: string): Promise<number | undefined> => {
     const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 
-/** A TCP port that was free on 127.0.0.1 a moment ago. */
+/** Returns a TCP port that was free on 127.0.0.1 at the time of the call. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,10 +1,14 @@
-/** What a test needs is not on this machine. */
+/** A dependency of a test that this machine lacks. */
 export interface Missing {
-  /** What, and what to do about it: for people. */
+  /** Name of the dependency and remedy, for people. */
   readonly missing: string;
 }
 
-/** What was found; throws the reason when nothing was. */
+/**
+ * Returns the source.
+ *
+ * @throws Error with the reason if it is missing
+ */
 export function found<T extends object>(source: T | Missing): T {
   if ("missing" in source) {
     throw new Error(source.missing);

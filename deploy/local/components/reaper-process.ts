@@ -3,8 +3,8 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /*
- * A program of its own: reads orders from its standard input and carries out what is left of them when that closes,
- * which the operating system does however the process at the other end dies.
+ * A separate program. It reads orders from its standard input, and executes the remaining ones when that closes. The
+ * operating system closes it at any end of the other process, also after a kill.
  */
 
 const graceMs = 5_000;

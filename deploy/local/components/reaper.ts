@@ -2,20 +2,20 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** What is to be cleaned up, should this process die. */
+/** A process or directory to clean up when this process ends. */
 export type Leftover =
   | { readonly type: "pid"; readonly pid: number }
   | { readonly type: "dir"; readonly path: string };
 
-/** Cleans up after this process, even when it is killed. */
+/** Cleans up after this process, also after a kill. */
 export interface Reaper extends AsyncDisposable {
-  /** From now on: processes are stopped and directories removed when this process ends or the reaper is disposed. */
+  /** Adds a leftover: it is stopped or removed when this process ends or the reaper is disposed. */
   add(leftover: Leftover): void;
-  /** It has been cleaned up in the ordinary way. */
+  /** Removes a leftover after a regular cleanup. */
   remove(leftover: Leftover): void;
 }
 
-/** Starts a process of its own that watches over this one through a pipe. */
+/** Starts a separate process that detects the end of this one through a pipe. */
 export function createReaper(): Reaper {
   const child: ChildProcess = spawn(
     process.execPath,

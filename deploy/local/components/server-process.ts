@@ -3,35 +3,38 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Leftover, Reaper } from "./reaper.ts";
 
-/** How to start a server. */
 export interface ServerProcessOptions {
   readonly command: string;
   readonly args: readonly string[];
   readonly reaper: Reaper;
-  /** Whether it serves; asked until it says so or the server ends. */
+  /** Resolves to true if the server is ready. Polled until then, or until the server ends. */
   readonly isReady: () => Promise<boolean>;
-  /** Signal that stops it well; SIGTERM unless set. */
+  /** Signal for a graceful stop; default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals;
-  /** How long it may take to stop before it is killed, in milliseconds; 10,000 unless set. */
+  /** Time for a graceful stop before the kill, in milliseconds; default 10,000. */
   readonly stopTimeoutMs?: number;
-  /** Whom it runs as; this process's user unless set. */
+  /** User of the server; default: the user of this process. */
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** Its environment; this process's unless set. */
+  /** Environment of the server; default: that of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /** A server that runs until it is stopped. */
 export interface ServerProcess {
-  /** Stops it and waits for its end; kills it when that takes too long. */
+  /** Stops the server and waits for its end. Kills it after the timeout. */
   stop(): Promise<void>;
-  /** Ends it without warning, and waits for its end. */
+  /** Kills the server and waits for its end. */
   kill(): Promise<void>;
 }
 
 const startTimeoutMs = 60_000;
 const lastOutputBytes = 4_000;
 
-/** Starts a server and waits until it is ready. Throws, with its last output, when it ends or takes over a minute. */
+/**
+ * Starts a server and waits until it is ready.
+ *
+ * @throws Error with its last output, if it ends or is not ready within a minute
+ */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const {
     command,
@@ -67,7 +70,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   while (!(await isReady().catch(() => false))) {
     if (child.exitCode !== null || child.signalCode !== null || performance.now() > deadline) {
       await stop();
-      throw new Error(`${command} did not become ready; its last output:\n${output()}`);
+      throw new Error(`${command}: not ready; its last output:\n${output()}`);
     }
     await sleep(50);
   }
