@@ -8,7 +8,9 @@ const CONTENT_BYTES = 3_500;
 const CHANGES = 500;
 const EVERY_MS = 20;
 
-/** Measures the time from a change in the API to the commit of its row. A trigger of the database reports it by NOTIFY. */
+/**
+ * Measures the time from a change in the API to the commit of its row. A trigger of the database reports it by NOTIFY.
+ */
 export async function changeLatency(world: World): Promise<void> {
   const memory = await measure(world, world.startServer);
   const broker = await measure(world, world.startBrokered);

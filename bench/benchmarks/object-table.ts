@@ -60,7 +60,10 @@ export async function objectPartitions(world: World): Promise<void> {
   await comparison.finish();
 }
 
-/** Measures fillfactors of the object table, with the tombstone index of the migrations and without the observed version. */
+/**
+ * Measures fillfactors of the object table, with the tombstone index of the migrations and without the observed
+ * version.
+ */
 export async function objectFillfactor(world: World): Promise<void> {
   for (const contentBytes of [CONTENT_BYTES, LARGE_CONTENT_BYTES]) {
     await compareFills(world, contentBytes);
@@ -109,7 +112,9 @@ function* inserts(objects: number, contentBytes = CONTENT_BYTES): Generator<Batc
   }
 }
 
-/** Yields updates of every object once per round. Neighbours in the table are in different batches, like live changes. */
+/**
+ * Yields updates of every object once per round. Neighbours in the table are in different batches, like live changes.
+ */
 function* updates(objects: number, rounds: number, contentBytes = CONTENT_BYTES): Generator<Batch> {
   const stride = objects / BATCH;
   for (let round = 0; round < rounds; round += 1) {

@@ -15,7 +15,9 @@ interface Row {
   readonly checksum: Uint8Array;
 }
 
-/** Writes pods with the ingester's columns and arrays but without the write rule. Returns the duration in milliseconds. */
+/**
+ * Writes pods with the ingester's columns and arrays but without the write rule. Returns the duration in milliseconds.
+ */
 export async function insertRaw(url: string, count: number, contentBytes: number): Promise<number> {
   const rows = Array.from({ length: count }, (_, index) => toRow(index, contentBytes));
   const client = new pg.Client({ connectionString: url });

@@ -16,7 +16,9 @@ export interface ObjectWriter extends AsyncDisposable {
   /** Opens a session of each cluster, with pods in its scope. */
   open(clusters: readonly string[]): Promise<void>;
   apply(cluster: string, batch: Batch): Promise<void>;
-  /** Copies the objects of one cluster to another one, `times` times. The database does it, in a fraction of the time. */
+  /**
+   * Copies the objects of one cluster to another one, `times` times. The database does it, in a fraction of the time.
+   */
   copyObjects(from: string, to: string, times: number): Promise<void>;
   /** Reads the inventory of the cluster's pods, as for a run. Returns the number of rows. */
   readInventory(cluster: string): Promise<number>;

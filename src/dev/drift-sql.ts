@@ -62,7 +62,8 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
            resource_version, observed_version, incarnation, content, content_format)
          SELECT account, cluster, api_group, resource, namespace, $7, api_version, state, $8,
            resource_version, observed_version, incarnation,
-           jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)), content_format
+           jsonb_set(jsonb_set(content, '{metadata,name}', to_jsonb($7::text)), '{metadata,uid}', to_jsonb($8::text)),
+           content_format
          FROM kubernetes_object WHERE ${OBJECT_IS}`,
         [...ofObject(object), ghostName, ghostUid],
       );

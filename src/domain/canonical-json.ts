@@ -151,7 +151,10 @@ function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Returns the rank of a code unit. Surrogates rank last: they encode the code points above the Basic Multilingual Plane. */
+/**
+ * Returns the rank of a code unit. Surrogates rank last: they encode the code points above the Basic Multilingual
+ * Plane.
+ */
 function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
@@ -202,7 +205,9 @@ function placePoint(significant: string, point: number): string {
   return `${significant.slice(0, point)}.${significant.slice(point)}`;
 }
 
-/** Error for a value without a canonical JSON form that every part of the system can hold. The message names the reason. */
+/**
+ * Error for a value without a canonical JSON form that every part of the system can hold. The message names the reason.
+ */
 export class UncanonicalError extends TerminalError {
   override readonly name = "UncanonicalError";
 }

@@ -18,5 +18,8 @@ export const MAX_DISCOVERY_NAMES = 64;
 /** Largest SyncRequest, in bytes: the largest object, its names and a reserve. */
 export const MAX_SYNC_REQUEST_BYTES = 6 * 1024 * 1024;
 
-/** Rows in one chunk of an inventory: about 70 KB of Protobuf. With the longest names it still fits into any bus's messages. */
+/**
+ * Rows in one chunk of an inventory: about 70 KB of Protobuf. With the longest names it still fits into any bus's
+ * messages.
+ */
 export const INVENTORY_CHUNK_ROWS = 500;

@@ -78,7 +78,8 @@ export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOpti
         const delivery = await takeOne(signal, clock, consumer);
         if (delivery === undefined) {
           throw new DeadLettersLockedError(
-            `dead letters: ${letters - index} of ${letters} did not arrive within ${QUIET_MS} ms; retry when no other command reads them`,
+            `dead letters: ${letters - index} of ${letters} did not arrive within ${QUIET_MS} ms; ` +
+              "retry when no other command reads them",
           );
         }
         yield { ...fromDeadLetter(delivery), id: delivery.messageId, acknowledge: delivery.acknowledge };

@@ -110,7 +110,9 @@ function withoutContent({ message }: BatchItem, bytes: number, { maxMessageBytes
     throw new TerminalError(`item without content: ${bytes} bytes do not fit into a message of the bus`);
   }
   const { content } = message.value;
-  const quarantineReason = `content of ${content.byteLength} bytes needs a message of ${bytes} bytes; the bus accepts at most ${maxMessageBytes}`;
+  const quarantineReason =
+    `content of ${content.byteLength} bytes needs a message of ${bytes} bytes; ` +
+    `the bus accepts at most ${maxMessageBytes}`;
   const value = { ...message.value, content: new Uint8Array(), quarantineReason };
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }

@@ -35,8 +35,8 @@ export class Faults {
   }
 
   /**
-   * Loses the event of the next write to a resource type: the write is stored, but no watch ever gets its event, not even
-   * one that begins before it. Each call loses one more event.
+   * Loses the event of the next write to a resource type: the write is stored, but no watch ever gets its event, not
+   * even one that begins before it. Each call loses one more event.
    */
   loseNextWatchEvent(resourceKey: ResourceKey): void {
     this.#losses.set(resourceKey, (this.#losses.get(resourceKey) ?? 0) + 1);

@@ -59,7 +59,9 @@ export class MvccStore<T> {
     return this.#compactedRevision;
   }
 
-  /** Sets a key, or removes it with `undefined`. Removing an absent key creates an event too, so the caller must check. */
+  /**
+   * Sets a key, or removes it with `undefined`. Removing an absent key creates an event too, so the caller must check.
+   */
   write(prefix: string, key: string, value: T | undefined): StoreEvent<T> {
     const versions = this.#versionsOf(prefix, key);
     const previous = versions.at(-1)?.value;

@@ -31,8 +31,8 @@ export class SlowWatcherError extends Error {
 }
 
 /**
- * Creates a feed. It closes the subscription of a watcher that falls behind by more than `limits` (in items, not bytes),
- * like the real server. A watcher never delays the writers and never silently misses an event.
+ * Creates a feed. It closes the subscription of a watcher that falls behind by more than `limits` (in items, not
+ * bytes), like the real server. A watcher never delays the writers and never silently misses an event.
  */
 export function createWatchFeed(limits: Pick<QueueLimits, "maxItems"> = { maxItems: 1000 }): WatchFeed {
   const watchers = new Set<{

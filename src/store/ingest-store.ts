@@ -27,7 +27,9 @@ export interface StreamPosition {
 export interface IngestStore {
   /** Applies observations by the one rule that decides every write (docs/correctness.md). */
   applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome>;
-  /** Stores the scope of the cluster. Resource types and namespaces that left it lose their rows, without tombstones. */
+  /**
+   * Stores the scope of the cluster. Resource types and namespaces that left it lose their rows, without tombstones.
+   */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
   /** Ends a resource type of a run: raises its low watermark and verified time, or records the failure. */
   applyResourceReconciled(

@@ -64,7 +64,7 @@ export const limitMutants: readonly Mutant[] = [
     find: "truncate(rawMessage, MAX_TEXT_BYTES)",
     replace: "rawMessage",
     tests: ERROR_TESTS,
-    only: "without end",
+    only: "is bounded",
   },
   {
     race: "L2",
@@ -72,7 +72,7 @@ export const limitMutants: readonly Mutant[] = [
     find: "violations.slice(0, MAX_VIOLATIONS)",
     replace: "violations",
     tests: ERROR_TESTS,
-    only: "without end",
+    only: "is bounded",
   },
   {
     race: "L2",
@@ -80,7 +80,7 @@ export const limitMutants: readonly Mutant[] = [
     find: "bytes > MAX_VIOLATIONS_BYTES",
     replace: "bytes < 0",
     tests: ERROR_TESTS,
-    only: "without end",
+    only: "is bounded",
   },
   {
     race: "L3",
@@ -127,7 +127,7 @@ export const limitMutants: readonly Mutant[] = [
     find: "    binaryOptions: { readUnknownFields: false },\n",
     replace: "",
     tests: LIMIT_TESTS,
-    only: "does not know",
+    only: "unknown field",
   },
   {
     race: "L3",

@@ -66,7 +66,7 @@ export const storeMutants: readonly Mutant[] = [
     find: "lastInstanceId !== request.instanceId ||",
     replace: "false ||",
     tests: CONTRACT,
-    only: "a new one, and only then",
+    only: "process is a new one",
   },
   {
     race: "R12",
@@ -146,7 +146,7 @@ export const storeMutants: readonly Mutant[] = [
     find: "return code !== undefined || ",
     replace: "return ",
     tests: ["test/unit/store/postgres/sql-error.test.ts"],
-    only: "no connection passes",
+    only: "no connection is temporary",
   },
   {
     race: "I9",
@@ -162,7 +162,7 @@ export const storeMutants: readonly Mutant[] = [
     find: "SET LOCAL lock_timeout",
     replace: "SET LOCAL evenkeel.lock_timeout",
     tests: DATABASE_TESTS,
-    only: "waiting for a lock",
+    only: "ends the wait for a lock",
   },
   {
     race: "I9",
@@ -170,7 +170,7 @@ export const storeMutants: readonly Mutant[] = [
     find: "SET LOCAL idle_in_transaction_session_timeout",
     replace: "SET LOCAL evenkeel.idle_in_transaction_session_timeout",
     tests: DATABASE_TESTS,
-    only: "stands still",
+    only: "frozen process",
   },
   {
     race: "I9",
@@ -239,7 +239,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R27",
     file: "src/store/sql/select-inventory.ts",
-    find: "CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark) THEN o.checksum END AS checksum",
+    find: `CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark)
+            THEN o.checksum END AS checksum`,
     replace: "o.checksum",
     tests: CONTRACT,
     only: "R27\\)",

@@ -9,8 +9,8 @@ export type BrokerSettings = Readonly<Record<string, string | number | boolean>>
  * Returns settings that make the ports of a broker and its bookie reachable from this machine only. A text frame of the
  * WebSocket API can hold the broker's largest message (5 MiB, in base64).
  *
- * The bookie selects a free port. The transport inside the process (`enableLocalTransport`) would be faster, but it never
- * answers when a backlog of messages of about 30 KB is read.
+ * The bookie selects a free port. The transport inside the process (`enableLocalTransport`) would be faster, but it
+ * never answers when a backlog of messages of about 30 KB is read.
  */
 export function localBrokerSettings(ports: {
   readonly binary: number;

@@ -17,7 +17,8 @@ export interface EmbeddedPostgres extends AsyncDisposable {
 
 /**
  * Timeouts without one for idle transactions. Ending an idle transaction would end the only backend, and in WebAssembly
- * that is an endless loop of this process. A transaction is idle while a laptop sleeps; then nothing waits for its lock.
+ * that is an endless loop of this process. A transaction is idle while a laptop sleeps; then nothing waits for its
+ * lock.
  */
 const TIMEOUTS: Partial<DatabaseTimeouts> = { idleMs: 0 };
 
@@ -29,9 +30,9 @@ export interface EmbeddedPostgresOptions {
 }
 
 /**
- * Opens PGlite (Postgres compiled to WebAssembly) behind a socket, so that the regular driver and `psql` can use it. All
- * connections share one backend. Their transactions run one after the other, which is correct. Advisory locks do not
- * exclude other connections, so it serves one process only.
+ * Opens PGlite (Postgres compiled to WebAssembly) behind a socket, so that the regular driver and `psql` can use it.
+ * All connections share one backend. Their transactions run one after the other, which is correct. Advisory locks do
+ * not exclude other connections, so it serves one process only.
  *
  * @throws ConfigError if it cannot lock the directory or listen on the port
  */

@@ -22,7 +22,8 @@ export interface JwtAuthenticatorOptions {
 const CHECK_INTERVAL_MS = 5_000;
 
 /**
- * Creates an authenticator for the header `authorization: Bearer TOKEN`, where TOKEN is a JWT signed by one of the keys.
+ * Creates an authenticator for the header `authorization: Bearer TOKEN`, where TOKEN is a JWT signed by one of the
+ * keys.
  *
  * A replaced key file is read again within {@link CHECK_INTERVAL_MS}, so keys can be rotated without a restart: add the
  * new key, sign tokens with it, and remove the old key when its last token has expired.

@@ -8,8 +8,8 @@ const CHECK_INTERVAL_MS = 60_000;
 
 /**
  * Creates an interceptor that ends streams when the caller's identity expires: the signal of the call aborts with
- * UNAUTHENTICATED. Without it, a token would count as long as its stream. An agent reconnects with a new token and sends
- * unacknowledged messages again.
+ * UNAUTHENTICATED. Without it, a token would count as long as its stream. An agent reconnects with a new token and
+ * sends unacknowledged messages again.
  */
 export function createExpiryInterceptor(clock: Clock): Interceptor {
   return (next) => (request) => {

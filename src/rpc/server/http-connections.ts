@@ -32,8 +32,8 @@ const MAX_CONCURRENT_STREAMS = 1000;
 /**
  * Serves HTTP/1.1 and HTTP/2 without TLS (prior knowledge) on the same connections.
  *
- * Node's HTTP/2 server refuses HTTP/1.1 without TLS to negotiate the protocol. Therefore each connection is passed to one
- * of two servers that never listen, by its first bytes.
+ * Node's HTTP/2 server refuses HTTP/1.1 without TLS to negotiate the protocol. Therefore each connection is passed to
+ * one of two servers that never listen, by its first bytes.
  */
 export function createHttpConnections(
   clock: Clock,

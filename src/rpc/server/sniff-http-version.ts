@@ -5,8 +5,8 @@ import type { Socket } from "node:net";
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /**
- * Returns the HTTP version of a new connection. It reads the first bytes and leaves them in the socket. Anything but the
- * preface of HTTP/2 counts as HTTP/1.1, because that server also answers bytes that are not HTTP.
+ * Returns the HTTP version of a new connection. It reads the first bytes and leaves them in the socket. Anything but
+ * the preface of HTTP/2 counts as HTTP/1.1, because that server also answers bytes that are not HTTP.
  *
  * @throws Error if `signal` aborts, or if the connection ends before the version is known
  */

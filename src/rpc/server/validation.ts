@@ -65,8 +65,8 @@ function toFieldViolation({ field, message, ruleId }: Violation): FieldViolation
 }
 
 /**
- * Matches with the platform's engine, because an RE2 in JavaScript would take more time than all other rules of a batch.
- * Unlike RE2 it can backtrack, so a text must match a pattern of the contract in at most one way.
+ * Matches with the platform's engine, because an RE2 in JavaScript would take more time than all other rules of a
+ * batch. Unlike RE2 it can backtrack, so a text must match a pattern of the contract in at most one way.
  */
 function regexMatch(pattern: string, text: string): boolean {
   const compiled = patterns.get(pattern) ?? new RegExp(pattern, "u");

@@ -26,8 +26,8 @@ const tokenTooOld =
   "modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
 /**
- * Returns the body of a list or of a page. Items have the order of their keys in etcd, by the bytes of "namespace/name":
- * "a-b/x" comes before "a/x". Items of built-in resource types have no `kind` and `apiVersion`.
+ * Returns the body of a list or of a page. Items have the order of their keys in etcd, by the bytes of
+ * "namespace/name": "a-b/x" comes before "a/x". Items of built-in resource types have no `kind` and `apiVersion`.
  */
 export function createListBody(store: MvccStore<SimulatedObject>, query: ListQuery): object {
   const { served, namespace, options, representation } = query;

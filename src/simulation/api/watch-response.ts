@@ -26,8 +26,8 @@ const LAST_BOOKMARK_MS = 2_000;
 const MIN_TIMEOUT_MS = 1_800_000;
 
 /**
- * Yields the body of a watch, one JSON event per line, until its timeout. It ends early after an ERROR event. The caller
- * disposes the subscription.
+ * Yields the body of a watch, one JSON event per line, until its timeout. It ends early after an ERROR event. The
+ * caller disposes the subscription.
  *
  * A version in the future is accepted. As on the real server, events begin when the cluster reaches it.
  *
@@ -117,7 +117,9 @@ function toLine(item: FeedItem, query: WatchQuery, after: number): string | unde
   }
 }
 
-/** Returns the event type and object of a write. A deleted object is sent unchanged, with the version of its deletion. */
+/**
+ * Returns the event type and object of a write. A deleted object is sent unchanged, with the version of its deletion.
+ */
 function toChange({ revision, value, previous }: StoreEvent<SimulatedObject>): [string, SimulatedObject] {
   const object = value ?? previous;
   if (object === undefined) {

@@ -19,8 +19,8 @@ export interface Migration {
  * Migrates a database to this version's schema and returns the names of the applied migrations.
  *
  * It uses Prisma's folder layout and `_prisma_migrations` table, so `prisma migrate deploy` works on the same database.
- * Unlike Prisma it needs no schema engine and no network. An advisory lock serializes concurrent runs. Each migration is
- * one transaction with its own record.
+ * Unlike Prisma it needs no schema engine and no network. An advisory lock serializes concurrent runs. Each migration
+ * is one transaction with its own record.
  */
 export async function migrate(databaseUrl: string, migrations = readMigrations()): Promise<string[]> {
   const client = createClient(databaseUrl);
@@ -123,18 +123,21 @@ async function readApplied(client: pg.Client, migrations: readonly Migration[]):
   for (const row of rows) {
     if (!row.finished) {
       throw new TerminalError(
-        `migration ${row.migration_name}: Prisma began it and did not finish; repair the database and run "prisma migrate resolve"`,
+        `migration ${row.migration_name}: Prisma began it and did not finish; ` +
+          'repair the database and run "prisma migrate resolve"',
       );
     }
     const migration = known.get(row.migration_name);
     if (migration === undefined) {
       throw new TerminalError(
-        `migration ${row.migration_name}: applied to the database but unknown to this version; run a version at least as new as the database`,
+        `migration ${row.migration_name}: applied to the database but unknown to this version; ` +
+          "run a version at least as new as the database",
       );
     }
     if (migration.checksum !== row.checksum) {
       throw new TerminalError(
-        `migration ${row.migration_name}: changed after it was applied; expected checksum ${row.checksum}, found ${migration.checksum}`,
+        `migration ${row.migration_name}: changed after it was applied; ` +
+          `expected checksum ${row.checksum}, found ${migration.checksum}`,
       );
     }
   }

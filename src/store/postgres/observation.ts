@@ -62,7 +62,9 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   };
 }
 
-/** Returns the quarantined form of an observation. Its row prevents the object from being sent again before it changes. */
+/**
+ * Returns the quarantined form of an observation. Its row prevents the object from being sent again before it changes.
+ */
 export function toQuarantined(observation: Observation, reason: string): Observation {
   return { ...observation, state: "quarantined", content: null, quarantineReason: reason };
 }

@@ -20,7 +20,8 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
         const opening = await openSession(client, request, now);
         if (opening.boundUid !== request.clusterUid) {
           throw new TerminalError(
-            `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
+            `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, ` +
+              `found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
             { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
         }

@@ -38,8 +38,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 const SQLSTATE = /^[0-9A-DF-Z][0-9A-Z]{4}$/;
 
 /** Texts of the driver's errors that mean "no connection" and have no code. */
-const NO_CONNECTION =
-  /Connection terminated|timeout exceeded when trying to connect|timeout expired|not queryable|connection error|SSL connection|^SASL/i;
+const NO_CONNECTION = [
+  /Connection terminated|timeout exceeded when trying to connect|timeout expired/i,
+  /not queryable|connection error|SSL connection|^SASL/i,
+];
 
 /** Text of the driver's error for a query without an answer in time. It has no code. */
 const QUERY_TIMEOUT = "Query read timeout";
@@ -109,7 +111,8 @@ function hasNoConnection(cause: unknown, code: string | undefined, message: stri
     return false;
   }
   const prismaCode = String((cause as { code?: unknown } | undefined)?.code);
-  return code !== undefined || NO_CONNECTION.test(message) || NO_CONNECTION_OF_PRISMA.test(prismaCode);
+  const hasText = NO_CONNECTION.some((text) => text.test(message));
+  return code !== undefined || hasText || NO_CONNECTION_OF_PRISMA.test(prismaCode);
 }
 
 /** True if the error is one of the language or an abort. Their codes do not concern a connection. */

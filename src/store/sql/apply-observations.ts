@@ -34,9 +34,9 @@ export interface ObservationsOutcome {
  * - A newer incarnation starts with both watermarks at 0. An unset incarnation means the stored one, unless a younger
  *   session detected that: then the observation is from before the versions went back.
  *
- * A change number is assigned only if a reader sees a change. The cluster's lock gives the numbers the order of commits.
- * They are at least the time in microseconds, so they do not go back after a restore of the database. A tombstone keeps
- * the last content for readers that follow changes.
+ * A change number is assigned only if a reader sees a change. The cluster's lock gives the numbers the order of
+ * commits. They are at least the time in microseconds, so they do not go back after a restore of the database. A
+ * tombstone keeps the last content for readers that follow changes.
  *
  * Repairs of a resource type that was never verified are its first copy, not findings. An unknown run has no findings
  * either, because no request would return and no purge would delete them.
@@ -76,13 +76,15 @@ export async function applyObservations(
 /** True if readers see a difference between the row (o) and its new state. */
 const IS_CHANGED = `
   (o.state, o.uid, o.resource_version, o.checksum, o.content_format, o.quarantine_reason) IS DISTINCT FROM
-  (EXCLUDED.state, EXCLUDED.uid, EXCLUDED.resource_version, EXCLUDED.checksum, EXCLUDED.content_format, EXCLUDED.quarantine_reason)`;
+  (EXCLUDED.state, EXCLUDED.uid, EXCLUDED.resource_version, EXCLUDED.checksum, EXCLUDED.content_format,
+   EXCLUDED.quarantine_reason)`;
 
 const APPLY = `
 WITH state AS (
   SELECT incarnation, high_watermark AS high, namespaces, verified_at,
          CASE WHEN low_watermark > high_watermark THEN 0 ELSE low_watermark END AS low,
-         CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
+         CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint
+              WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
   FROM resource_state
   WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
 ),
@@ -178,7 +180,8 @@ new_finding AS (
            WHEN corrupt THEN 'observed version above all at which the resource type was ever observed'
            WHEN old_checksum IS NULL THEN 'written by something other than the ingester'
            WHEN old_uid <> uid THEN 'another object of the same name'
-           WHEN old_resource_version <> resource_version THEN 'resource version ' || old_resource_version || ' instead of ' || resource_version
+           WHEN old_resource_version <> resource_version
+             THEN 'resource version ' || old_resource_version || ' instead of ' || resource_version
            WHEN old_checksum <> checksum THEN 'content differs at the same resource version'
            WHEN old_content_format <> content_format THEN 'content in another format'
            ELSE 'could not be stored before'

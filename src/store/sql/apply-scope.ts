@@ -3,10 +3,10 @@ import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
 /**
- * Stores the scope of the cluster. Leaving the scope does not mean absence: a resource type or namespace that left loses
- * its rows and tombstones. A resource type that left, or whose namespaces shrank, also loses its low watermark, so that
- * the rows return when the scope widens. A resource type that stays keeps its state, also under another API version. A
- * resource type of a group that did not answer discovery keeps it too. The statement is idempotent.
+ * Stores the scope of the cluster. Leaving the scope does not mean absence: a resource type or namespace that left
+ * loses its rows and tombstones. A resource type that left, or whose namespaces shrank, also loses its low watermark,
+ * so that the rows return when the scope widens. A resource type that stays keeps its state, also under another API
+ * version. A resource type of a group that did not answer discovery keeps it too. The statement is idempotent.
  */
 export async function applyScope(
   client: ClientBase,
@@ -72,7 +72,8 @@ WHERE account = $1 AND cluster = $2 AND NOT api_group = ANY ($4::text[])
 
 const PUT_RESOURCES = `${SCOPE}
 INSERT INTO resource_state AS k
-  (account, cluster, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs, namespaces)
+  (account, cluster, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs,
+   namespaces)
 SELECT $1, $2, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs, namespaces
 FROM scope
 ON CONFLICT (account, cluster, api_group, resource) DO UPDATE SET

@@ -12,8 +12,8 @@ export interface Attempt {
 }
 
 /**
- * Begins one more attempt of the run. Returns undefined if the run has ended or its session is not the cluster's current
- * one.
+ * Begins one more attempt of the run. Returns undefined if the run has ended or its session is not the cluster's
+ * current one.
  */
 export async function beginAttempt(
   client: ClientBase,

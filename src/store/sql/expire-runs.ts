@@ -8,7 +8,8 @@ export async function expireRuns(pool: Pool, now: Date): Promise<number> {
 
 const EXPIRE_RUNS = `
 UPDATE reconciliation_run SET
-  state = 'EXPIRED', ended_at = $1, failure_reason = 'DeadlineExceeded', failure_message = 'the run did not end before its deadline'
+  state = 'EXPIRED', ended_at = $1, failure_reason = 'DeadlineExceeded',
+  failure_message = 'the run did not end before its deadline'
 WHERE (account, cluster, id) IN (
   SELECT account, cluster, id FROM reconciliation_run
   WHERE ended_at IS NULL AND deadline_at <= $1

@@ -16,8 +16,8 @@ export async function listDue(
   return rows.map((row) => ({ ...row, epoch: BigInt(row.epoch) }));
 }
 
-// Stored times decide, so neither a restart nor a flapping agent loses or multiplies runs. A run that a new session ended
-// early does not count.
+// Stored times decide, so neither a restart nor a flapping agent loses or multiplies runs. A run that a new session
+// ended early does not count.
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)

@@ -75,10 +75,12 @@ WHERE account = $1 AND cluster = $2 AND epoch < $3 AND closed_at IS NULL`;
 
 const SUPERSEDE_RUN = `
 UPDATE reconciliation_run SET
-  state = 'SUPERSEDED', ended_at = $3, failure_reason = 'NewSession', failure_message = 'a new session of the cluster was opened'
+  state = 'SUPERSEDED', ended_at = $3, failure_reason = 'NewSession',
+  failure_message = 'a new session of the cluster was opened'
 WHERE account = $1 AND cluster = $2 AND ended_at IS NULL
 RETURNING trigger`;
 
 const ADD_SESSION = `
-INSERT INTO agent_session (account, cluster, epoch, instance_id, agent_version, kubernetes_version, reply_topic, opened_at, seen_at)
+INSERT INTO agent_session
+  (account, cluster, epoch, instance_id, agent_version, kubernetes_version, reply_topic, opened_at, seen_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`;

@@ -66,10 +66,12 @@ WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 
 const SELECT_ROWS = `
 SELECT o.namespace, o.name, o.uid, o.resource_version, o.content_format,
-       CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark) THEN o.checksum END AS checksum,
+       CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark)
+            THEN o.checksum END AS checksum,
        o.managed_by IS NOT DISTINCT FROM $5 AS managed
 FROM kubernetes_object o
-JOIN resource_state k ON k.account = o.account AND k.cluster = o.cluster AND k.api_group = o.api_group AND k.resource = o.resource
+JOIN resource_state k ON k.account = o.account AND k.cluster = o.cluster
+  AND k.api_group = o.api_group AND k.resource = o.resource
 WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
   AND (o.namespace, o.name) > ($6, $7) AND o.state <> 'absent'
 ORDER BY o.namespace, o.name

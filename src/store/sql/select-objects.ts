@@ -34,8 +34,8 @@ export type ObjectPosition = readonly [
 /**
  * Selects objects by cluster, group, resource, namespace and name, one more than the page's limit.
  *
- * SQL and not Prisma, because Prisma reads the numbers of JSON as doubles. As text they keep every digit. The conditions
- * are composed for each query, so that the planner sees only those that apply.
+ * SQL and not Prisma, because Prisma reads the numbers of JSON as doubles. As text they keep every digit. The
+ * conditions are composed for each query, so that the planner sees only those that apply.
  */
 export async function selectObjects(
   pool: Pool,

@@ -3,7 +3,9 @@ import type { ClientBase } from "pg";
 import { type ScopeDeclared, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SessionKey } from "../session-store.ts";
 
-/** Stores the scope in the session, so that a later attempt of a run restores resource types whose state was deleted. */
+/**
+ * Stores the scope in the session, so that a later attempt of a run restores resource types whose state was deleted.
+ */
 export async function setSessionScope(
   client: ClientBase,
   { account, cluster, epoch }: SessionKey,

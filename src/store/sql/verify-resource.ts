@@ -86,7 +86,7 @@ function failureOf(
   if (refusedSequence >= firstSequence) {
     return {
       reason: "Refused",
-      message: `an item of sequence ${refusedSequence} could not be applied; see the reasons of the quarantined objects`,
+      message: `an item of sequence ${refusedSequence} could not be applied; see the quarantined objects`,
     };
   }
   return undefined;
@@ -133,12 +133,13 @@ UPDATE reconciliation_result SET
   failure_reason = $13, failure_message = $14
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
-// Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the high
-// watermark is corrupt and counts as 0.
+// Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the
+// high watermark is corrupt and counts as 0.
 const VERIFY = `
 UPDATE resource_state k SET
   incarnation = v.inc,
-  low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark THEN greatest(k.low_watermark, v.version) ELSE v.version END,
+  low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark
+    THEN greatest(k.low_watermark, v.version) ELSE v.version END,
   high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
   verified_at = greatest(k.verified_at, $7),
   failure_reason = NULL,

@@ -146,7 +146,7 @@ export function describeRule(database: { readonly url: string }): void {
   });
 
   it("a second delivery of the whole stream changes nothing (R18)", async () => {
-    await withSeed("changes nothing when the whole stream is delivered again (R18)", async (random) => {
+    await withSeed("a second delivery of the whole stream changes nothing (R18)", async (random) => {
       const world = await openWorld();
       const stream: { readonly sequence: bigint; readonly items: BatchItem[] }[] = [];
       for (let version = 10; version < 40; version += 1) {
@@ -164,7 +164,7 @@ export function describeRule(database: { readonly url: string }): void {
   });
 
   it("one full pass leads to the truth after any order, duplication and loss of observations (R1, R4)", async () => {
-    await withSeed("ends at the truth after any order", async (random) => {
+    await withSeed("one full pass leads to the truth after any order", async (random) => {
       for (let round = 0; round < 12; round += 1) {
         await checkHistory(await openWorld(), random.float);
       }

@@ -63,7 +63,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
   });
 
   it("reach the same rows as one, if both apply the same stream at once (R38)", async () => {
-    await withSeed("end where one alone would", async (random) => {
+    await withSeed("reach the same rows as one", async (random) => {
       const truth = new Map<string, string>();
       const stream: { readonly position: StreamPosition; readonly what: Batch | undefined }[] = [];
       const { request } = await world.beginRun();

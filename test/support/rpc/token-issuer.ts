@@ -14,8 +14,8 @@ export interface TokenIssuer {
   /** PKCS #8. */
   readonly privatePem: string;
   /**
-   * Issues a token of account "shop" for the audience "evenkeel" that expires in 2100, unless `claims` differ. Undefined
-   * claims and header parameters are omitted.
+   * Issues a token of account "shop" for the audience "evenkeel" that expires in 2100, unless `claims` differ.
+   * Undefined claims and header parameters are omitted.
    */
   issue(claims?: Parts, header?: Parts): Promise<string>;
 }

@@ -2,7 +2,9 @@ import type { JWTClaimVerificationOptions, JWTPayload } from "jose";
 import { isAccountName, isClusterName } from "../../../domain/names.ts";
 import { TerminalError } from "../../../lib/errors.ts";
 
-/** Error for an invalid token. The message begins with "token: ", names the reason, and contains no secret part of it. */
+/**
+ * Error for an invalid token. The message begins with "token: ", names the reason, and contains no secret part of it.
+ */
 export class InvalidTokenError extends TerminalError {
   override readonly name = "InvalidTokenError";
 }
