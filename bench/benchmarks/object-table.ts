@@ -60,10 +60,7 @@ export async function objectPartitions(world: World): Promise<void> {
   await comparison.finish();
 }
 
-/**
- * Measures fillfactors of the object table, with the tombstone index of the migrations and without the observed
- * version.
- */
+/** Measures fillfactors of the object table, with the tombstone index of the migrations and with a wide one. */
 export async function objectFillfactor(world: World): Promise<void> {
   for (const contentBytes of [CONTENT_BYTES, LARGE_CONTENT_BYTES]) {
     await compareFills(world, contentBytes);

@@ -41,7 +41,8 @@ export function createRowVandal(client: Client, { account, cluster }: DriftTarge
   return {
     async list(resourceKey) {
       const { rows } = await client.query<{ namespace: string; name: string }>(
-        `SELECT namespace, name FROM kubernetes_object WHERE ${RESOURCE_TYPE_IS} AND state = 'present' ORDER BY namespace, name`,
+        `SELECT namespace, name FROM kubernetes_object
+         WHERE ${RESOURCE_TYPE_IS} AND state = 'present' ORDER BY namespace, name`,
         ofResource(resourceKey),
       );
       return rows.map(({ namespace, name }) => ({ resourceKey, namespace, name }));
