@@ -47,5 +47,6 @@ export class SessionRegistry {
 function replaced({ identity }: Session): ConflictError {
   return new ConflictError(
     `a newer session of cluster "${identity.cluster}" has taken the place of epoch ${identity.epoch}`,
+    { info: { reason: "SESSION_REPLACED" } },
   );
 }

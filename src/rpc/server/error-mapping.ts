@@ -75,8 +75,10 @@ const REASON_BY_CODE: Readonly<Partial<Record<Code, keyof typeof ErrorReason>>> 
   [Code.Internal]: "INTERNAL",
 };
 
+/** The reason that an error states, or the error that it was translated from. */
 function infoOf(error: unknown): ErrorInfo | undefined {
-  return error instanceof TerminalError ? error.info : undefined;
+  const origin = error instanceof ConnectError ? error.cause : error;
+  return origin instanceof TerminalError ? origin.info : undefined;
 }
 
 /** Adds google.rpc.ErrorInfo, unless the error has one or its reason is unknown. */

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { TerminalError } from "../../lib/errors.ts";
 import { identityKey } from "../auth/identity.ts";
 
 /** Longest time between two checks of the wall clock, in milliseconds. The clock can be set. */
@@ -34,7 +35,8 @@ async function abortAt(
     const leftMs = time.getTime() - clock.now().getTime();
     if (leftMs <= 0) {
       const message = "token: expired; call again with a new one";
-      controller.abort(new ConnectError(message, Code.Unauthenticated));
+      const cause = new TerminalError(message, { info: { reason: "TOKEN_EXPIRED" } });
+      controller.abort(new ConnectError(message, Code.Unauthenticated, undefined, undefined, cause));
       return;
     }
     await sleepUnlessAborted(signal, clock, Math.min(leftMs, CHECK_INTERVAL_MS));

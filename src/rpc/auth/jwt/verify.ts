@@ -95,7 +95,11 @@ export function decodeToken(token: string): DecodedToken {
 /** Translates an error of jose about a token. Returns other errors unchanged. */
 export function toInvalidTokenError(error: unknown, audience: string): unknown {
   const reason = explain(error, audience);
-  return reason === undefined ? error : new InvalidTokenError(`token: ${reason}`, { cause: error });
+  if (reason === undefined) {
+    return error;
+  }
+  const info = error instanceof errors.JWTExpired ? { info: { reason: "TOKEN_EXPIRED" } } : {};
+  return new InvalidTokenError(`token: ${reason}`, { cause: error, ...info });
 }
 
 function explain(error: unknown, audience: string): string | undefined {

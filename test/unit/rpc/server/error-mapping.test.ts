@@ -25,6 +25,13 @@ import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts
 const going = new AbortController().signal;
 const abortError = new DOMException("This operation was aborted", "AbortError");
 const terminal = new TerminalError("the uid differs");
+const expired = new ConnectError(
+  "token: expired",
+  Code.Unauthenticated,
+  undefined,
+  undefined,
+  new TerminalError("token: expired", { info: { reason: "TOKEN_EXPIRED" } }),
+);
 
 /** Creates a log that records its errors. */
 function createErrorLog() {
@@ -109,6 +116,7 @@ describe("the error that a caller receives", () => {
     ["of the server's absence", new RetryableError("away"), "UNAVAILABLE", {}],
     ["of a defect", new Error("bug"), "INTERNAL", {}],
     ["of a call without a token", new ConnectError("no token", Code.Unauthenticated), "UNAUTHENTICATED", {}],
+    ["of the error that was translated", expired, "TOKEN_EXPIRED", {}],
   ])("has a reason: that %s", (_, thrown, reason, metadata) => {
     const error = toConnectError(thrown, going, createSilentLog());
     const infos = error.details.filter((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
