@@ -26,7 +26,7 @@ import { Outbox } from "./uplink/outbox.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { Reflectors } from "./watch/reflectors.ts";
 
-/** How to create an agent: which objects it reads, where it delivers them, and what it runs on. */
+/** Cluster, resource types, and ports of an agent. */
 export interface AgentOptions {
   /** Name of the cluster, unique in its account. */
   readonly cluster: string;
@@ -36,15 +36,15 @@ export interface AgentOptions {
   readonly excludeResources: readonly string[];
   /** Namespaces that are read; empty for all. Cluster-scoped objects are always read. */
   readonly namespaces: readonly string[];
-  /** Version of the program, for the backend. */
+  /** Version of this program, sent to the backend in Hello. */
   readonly agentVersion: string;
   /** Times, sizes and limits; {@link DEFAULT_AGENT_TUNING} unless set. */
   readonly tuning?: AgentTuning;
   /** Handlers of further types of batches from the backend, by the number of the type. */
   readonly batchHandlers?: BatchHandlers<AgentBatchHandler>;
-  /** Sends requests to the API server. */
+  /** Port to the API server. */
   readonly kube: KubeTransport;
-  /** Opens a stream to the backend. */
+  /** Port to the backend. */
   readonly openSync: OpenSync;
   readonly clock: Clock;
   readonly random: Random;
@@ -53,14 +53,17 @@ export interface AgentOptions {
   readonly tracer: Tracer;
 }
 
-/** Reads one cluster and delivers what it sees. */
+/** Reads one cluster and delivers observations to the backend. */
 export interface Agent {
-  /** What it has done so far. */
+  /** Counters since the agent was created. */
   readonly counters: Readonly<AgentCounters>;
   /**
-   * Runs until `signal` aborts; then it delivers what is pending, for at most `flushMs`, and resolves.
-   * Rejects with `ConfigError` for a bad configuration, and with `TerminalError` when the backend refuses the
-   * agent for good or the API server turns into another cluster's. Once.
+   * Runs until `signal` aborts, then delivers pending messages for at most `flushMs`, and resolves. Must be
+   * called only once.
+   *
+   * @throws ConfigError for an invalid configuration.
+   * @throws TerminalError when the backend rejects the agent permanently, or the API server belongs to
+   * another cluster.
    */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -68,8 +71,8 @@ export interface Agent {
 const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
 
 /**
- * Makes an agent. Its identity towards the backend is new: what it delivered before is compared when it
- * connects.
+ * Creates an agent with a new instance ID. After it connects, a run compares the objects that an earlier
+ * process delivered.
  */
 export function createAgent(options: AgentOptions): Agent {
   const counters = createAgentCounters();
@@ -95,7 +98,7 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
     try {
       await Promise.all(tasks);
     } finally {
-      reading.abort(new Error("the agent stops"));
+      reading.abort(new Error("the agent has stopped"));
       await reflectors.stop();
       await Promise.allSettled(tasks);
     }
@@ -114,7 +117,7 @@ interface ConnectedAgent {
   readonly reflectors: Reflectors;
 }
 
-/** Creates the parts in the order of their dependencies: each depends on those before it alone. */
+/** Creates the parts in the order of their dependencies: each part depends only on earlier ones. */
 async function connect(
   signal: AbortSignal,
   options: AgentOptions,
@@ -146,7 +149,10 @@ async function connect(
   return { kube, outbox, uplink, worker, reflectors };
 }
 
-/** Reads the version of the API server; empty if it does not answer, because nothing depends on it. */
+/**
+ * Returns the version of the API server, or an empty string if the request fails: nothing depends on the
+ * version.
+ */
 async function readKubernetesVersion(
   signal: AbortSignal,
   { log }: AgentOptions,
@@ -161,7 +167,7 @@ async function readKubernetesVersion(
   }
 }
 
-/** Declares what is read: after the first Welcome, and again whenever discovery finds something else. */
+/** Declares the scope after the first Welcome, and again when a discovery changes it. */
 async function followScope(
   signal: AbortSignal,
   options: AgentOptions,
@@ -176,11 +182,11 @@ async function followScope(
       const discovery = await discover(signal, kube);
       const { resources, undecided } = selectResources(discovery, options);
       const [unanswered] = undecided;
-      // Later a group that does not answer keeps its resource types; at first they are unknown.
+      // At first the resource types of an unanswered group are unknown. Later they stay in the scope.
       if (isFirst && unanswered !== undefined) {
         const group = `${unanswered.group}/${unanswered.version}`;
         throw new RetryableError(
-          `${group} does not answer (${unanswered.message}); ` +
+          `${group}: discovery failed (${unanswered.message}); ` +
             `wait, or exclude "${wholeGroup(unanswered.group)}"`,
         );
       }

@@ -2,32 +2,41 @@ import type { BackoffOptions } from "../lib/backoff.ts";
 
 /** Times, sizes and limits of an agent. Times are in milliseconds. */
 export interface AgentTuning {
-  /** Between attempts at reaching the API server or the backend. */
+  /** Backoff between failed requests to the API server or the backend. */
   readonly backoff: BackoffOptions;
-  /** Between two discoveries. */
+  /** Time between two discoveries. */
   readonly discoveryMs: number;
-  /** Between a list that was refused as stale and the next. */
+  /** Delay before a list that was refused as stale is repeated. */
   readonly staleListDelayMs: number;
-  /** How long a comparison waits for the watch to deliver what its list already shows. */
+  /** Longest time that a comparison waits for the watch to deliver changes that its list already contains. */
   readonly watchCatchUpMs: number;
-  /** How long a comparison waits for the next part of an inventory. */
+  /** Longest time that a comparison waits for the next chunk of an inventory. */
   readonly inventoryMs: number;
-  /** How long the agent goes on delivering after it was told to stop. */
+  /** Longest time that the agent continues to deliver after its signal aborted. */
   readonly flushMs: number;
-  /** How long the backend may take to answer Hello. */
+  /** Longest time that the backend may take to answer Hello. */
   readonly welcomeMs: number;
-  /** Least duration of a watch; a server is asked for up to twice as much, so that not all end together. */
+  /**
+   * Shortest duration of a watch. Each watch requests a random duration of up to twice this, so that watches
+   * do not end at the same time.
+   */
   readonly watchMs: number;
-  /** More differing objects than this, and than a tenth of the list, are read by listing the kind. */
+  /**
+   * Above this number of differing objects, and above a tenth of the list, their contents are read by a list
+   * of the resource type instead of one by one.
+   */
   readonly maxSingleReads: number;
-  /** Bytes that wait to be numbered before the watches have to wait. */
+  /** Bytes of messages without sequence at which watches are paused. */
   readonly maxPendingBytes: number;
-  /** Bytes of inventories that may wait to be compared, of all kinds; an object takes about 110. */
+  /**
+   * Bytes of inventories that may wait to be compared, over all resource types; one object takes about 110
+   * bytes.
+   */
   readonly maxInventoryBytes: number;
   readonly batch: BatchLimits;
 }
 
-/** For a cluster of any size. */
+/** Defaults, for clusters of any size. */
 export const DEFAULT_AGENT_TUNING: AgentTuning = {
   backoff: { initialMs: 500, maxMs: 30_000 },
   discoveryMs: 5 * 60_000,
@@ -43,7 +52,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };
 
-/** Limits of one batch. At least one item always fits. */
+/** Limits of one batch. An item above `maxBytes` is sent in a batch of its own. */
 export interface BatchLimits {
   readonly maxItems: number;
   readonly maxBytes: number;

@@ -1,25 +1,25 @@
 import type { Metrics } from "../lib/metrics.ts";
 
-/** What the agent has done since it began, for tests and metrics. */
+/** Counters of an agent since its creation, for tests and metrics. */
 export interface AgentCounters {
   /** Sessions that the backend welcomed. */
   sessions: number;
   /** Lists that finished, metadata only. */
   lists: number;
-  /** Watches that were begun. */
+  /** Watches that were started. */
   watches: number;
   /** Events that watches delivered, bookmarks included. */
   events: number;
-  /** Objects whose content could not travel, each time that they were sent. */
+  /** Objects that were sent without content, counted each time. */
   quarantined: number;
-  /** Kinds whose comparison ended well, and badly. */
+  /** Comparisons that succeeded, and that failed. */
   comparisonsSucceeded: number;
   comparisonsFailed: number;
-  /** Last number that the backend acknowledged in the present session. */
+  /** Last sequence that the backend acknowledged in the current session. */
   acknowledged: bigint;
 }
 
-/** Counters at zero. */
+/** Returns counters at zero. */
 export function createAgentCounters(): AgentCounters {
   return {
     sessions: 0,
@@ -36,16 +36,16 @@ export function createAgentCounters(): AgentCounters {
 type Count = Exclude<keyof AgentCounters, "acknowledged">;
 
 const METRICS: Readonly<Record<Count, readonly [name: string, help: string]>> = {
-  sessions: ["evenkeel_agent_sessions_total", "Sessions that a backend has welcomed"],
+  sessions: ["evenkeel_agent_sessions_total", "Sessions that a backend accepted"],
   lists: ["evenkeel_agent_lists_total", "Lists that finished"],
-  watches: ["evenkeel_agent_watches_total", "Watches that were begun"],
+  watches: ["evenkeel_agent_watches_total", "Watches that were started"],
   events: ["evenkeel_agent_watch_events_total", "Events of watches, bookmarks included"],
   quarantined: ["evenkeel_agent_quarantined_objects_total", "Objects sent without their content"],
-  comparisonsSucceeded: ["evenkeel_agent_comparisons_succeeded_total", "Resource types compared"],
-  comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Resource types whose comparison failed"],
+  comparisonsSucceeded: ["evenkeel_agent_comparisons_succeeded_total", "Comparisons that succeeded"],
+  comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Comparisons that failed"],
 };
 
-/** Lets an agent's counters be read as metrics. */
+/** Exports the counters of an agent as metrics. */
 export function registerAgentMetrics(metrics: Metrics, counters: Readonly<AgentCounters>): void {
   for (const [count, [name, help]] of Object.entries(METRICS) as [Count, readonly [string, string]][]) {
     metrics.observedCounter(name, help, () => counters[count]);

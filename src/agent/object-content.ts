@@ -7,20 +7,20 @@ import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { KubeObject } from "../kube/kube-object.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
-/** What is kept of an object. */
+/** Content of an object with its checksum, or the reason why it is withheld. */
 export interface ObjectContent {
-  /** Canonical JSON without `metadata.managedFields`, UTF-8; empty when it cannot travel. */
+  /** Canonical JSON in UTF-8, without `metadata.managedFields`; empty if the content is withheld. */
   readonly content: Uint8Array;
-  /** SHA-256 of the content, also of one that is too large to travel. */
+  /** SHA-256 of the content, also if the content is too large to send. */
   readonly checksum: Uint8Array;
   readonly contentFormat: string;
-  /** Why the content cannot travel, for people; empty when it does. */
+  /** Reason why the content is withheld, for people; empty otherwise. */
   readonly quarantineReason: string;
 }
 
 /**
- * Form of the contents of a kind. Its API version is part of it: a kind that is read in another version from now on has other
- * contents at the same versions of its objects.
+ * Returns the content format of a resource type. It includes the API version, because another version serves
+ * other content at the same resource versions.
  */
 export function contentFormatOf({ group, version }: Pick<ResourceType, "group" | "version">): string {
   return contentFormatFingerprint({
@@ -30,8 +30,9 @@ export function contentFormatOf({ group, version }: Pick<ResourceType, "group" |
 }
 
 /**
- * Makes the content of an object, of the form of its kind. An object that the contract cannot carry, because it has no
- * canonical form or more than 4 MiB, has a reason instead: its row says so, and it is not sent again until it changes.
+ * Creates the content of an object. If the contract cannot carry the content, because it has no canonical
+ * form or more than 4 MiB, the result has a reason instead: its row becomes a quarantined row, and the object
+ * is sent again only after it changes.
  */
 export function toContent(object: KubeObject, contentFormat: string): ObjectContent {
   const { managedFields: _, ...metadata } = object.metadata;
@@ -40,7 +41,7 @@ export function toContent(object: KubeObject, contentFormat: string): ObjectCont
     const checksum = checksumOf(content);
     return content.length > MAX_CONTENT_BYTES
       ? withheld(
-          `content of ${content.length} bytes; at most ${MAX_CONTENT_BYTES} are allowed`,
+          `content: expected at most ${MAX_CONTENT_BYTES} bytes, found ${content.length}`,
           checksum,
           contentFormat,
         )
@@ -49,7 +50,8 @@ export function toContent(object: KubeObject, contentFormat: string): ObjectCont
     if (!(error instanceof UncanonicalError)) {
       throw error;
     }
-    // Without a canonical form there are no bytes to take the checksum of; the version stands for them.
+    // Without a canonical form there are no bytes to hash; uid and resource version identify the state
+    // instead.
     const { uid, resourceVersion } = metadata;
     return withheld(
       error.message,
@@ -68,7 +70,7 @@ function withheld(reason: string, checksum: Uint8Array, contentFormat: string): 
   };
 }
 
-/** Logs and counts an object whose content cannot travel. */
+/** Logs and counts an object that is sent without its content. */
 export function reportQuarantined(
   { resourceType, log, counters }: ResourceContext,
   key: string,
@@ -76,7 +78,7 @@ export function reportQuarantined(
 ): void {
   if (reason !== "") {
     counters.quarantined++;
-    log.error("an object is sent without its content", {
+    log.error("object sent without its content", {
       resourceType: resourceTypeKey(resourceType),
       key,
       reason,

@@ -2,7 +2,10 @@ import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type BatchHandlers, createBatchRegistry } from "../domain/batch-type.ts";
 import type { UplinkSession } from "./uplink/session.ts";
 
-/** Processes one batch of the backend. Must not wait on the uplink: the responses behind the batch wait for it. */
+/**
+ * Processes one batch of the backend. Must not wait on the uplink: later responses on the stream, such as
+ * acknowledgements, wait for it.
+ */
 export type AgentBatchHandler = (session: UplinkSession, batch: Batch) => void;
 
 /** Compares inventories, and reports batches that the agent cannot process. */
@@ -11,7 +14,7 @@ export interface BatchWorker {
   refuse(session: UplinkSession, batch: Batch, error: unknown): void;
 }
 
-/** Creates the function that processes a batch by its type. A batch whose handler throws is refused. */
+/** Creates the function that processes a batch by its type. It refuses a batch whose handler throws. */
 export function createBatchProcessor(
   worker: BatchWorker,
   batchHandlers: BatchHandlers<AgentBatchHandler> = {},

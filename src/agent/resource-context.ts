@@ -8,7 +8,7 @@ import type { AgentTuning } from "./config.ts";
 import type { AgentCounters } from "./metrics.ts";
 import type { VersionTracker } from "./watch/version-tracker.ts";
 
-/** What the parts that read one kind share. */
+/** Ports and state that the readers of one resource type share. */
 export interface ResourceContext {
   readonly clock: Clock;
   readonly random: Random;
@@ -18,11 +18,11 @@ export interface ResourceContext {
   readonly tuning: AgentTuning;
   readonly counters: AgentCounters;
   readonly resourceType: ResourceType;
-  /** Form of the kind's contents. */
+  /** Content format of the resource type. */
   readonly contentFormat: string;
   readonly versions: VersionTracker;
-  /** Uid of the cluster that this process reads. */
+  /** Uid of the cluster's `kube-system` namespace. */
   readonly clusterUid: string;
-  /** Epoch of the latest session. */
+  /** Returns the epoch of the latest session. */
   epoch(): bigint;
 }

@@ -3,10 +3,10 @@ import { type Failure, FailureSchema } from "../../../gen/proto/evenkeel/v1/fail
 import { reasonOf } from "../../kube/kube-error.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 
-/** The comparison of a kind cannot be brought to its end. */
+/** Failure of the comparison of a resource type. */
 export class ComparisonError extends TerminalError {
   override readonly name = "ComparisonError";
-  /** One word in CamelCase. */
+  /** Reason in CamelCase, for programs. */
   readonly reason: string;
 
   constructor(reason: string, message: string) {
@@ -15,7 +15,7 @@ export class ComparisonError extends TerminalError {
   }
 }
 
-/** Why a comparison failed, for the backend. */
+/** Converts an error to the failure that the agent sends to the backend. */
 export function toComparisonFailure(error: unknown): Failure {
   return create(FailureSchema, { reason: reasonOf(error), message: toMessage(error).slice(0, 1_000) });
 }

@@ -8,6 +8,7 @@ import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { Condition } from "../../lib/condition.ts";
+import { toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
@@ -16,54 +17,55 @@ import { Comparison } from "./comparison.ts";
 import { ComparisonError, toComparisonFailure } from "./comparison-error.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
-/** How to create a {@link ComparisonWorker}. */
 export interface ComparisonWorkerOptions {
   readonly log: Log;
   readonly counters: AgentCounters;
   /** Bytes of inventories that may wait to be compared. */
   readonly maxInventoryBytes: number;
-  /** The reflector of a kind that is read, by its key. */
+  /** Returns the reflector of a resource type in the scope. */
   readonly reflectorOf: (resourceKey: string) => Reflector | undefined;
 }
 
-/** What the end of a comparison names. */
+/** Run and resource type of a comparison. */
 interface ComparisonEnd {
   readonly run: RunRef;
   readonly resourceType: ResourceType;
 }
 
-/** A comparison that waits for its turn, or has it. */
+/** A queued or running comparison. */
 interface Job {
   readonly resourceKey: string;
   readonly end: ComparisonEnd;
   readonly attempt: Attempt;
   readonly session: UplinkSession;
-  /** Aborts when the session ends, and when another run or attempt takes its place. */
+  /** Aborts when the session ends, or another run or attempt replaces this one. */
   readonly signal: AbortSignal;
   readonly comparison: Comparison;
 }
 
-/** An attempt at a run, in one session. */
+/** An attempt of a run in one session. */
 interface Attempt {
   readonly runId: string;
   readonly attempt: number;
   readonly session: UplinkSession;
   readonly replaced: AbortController;
-  /** By kind; "done" once its comparison has ended: what comes late is ignored. */
+  /**
+   * Jobs by resource type. After the end of a comparison its entry is "done", and late chunks are ignored.
+   */
   readonly jobs: Map<string, Job | "done">;
 }
 
 /**
- * Answers runs: sorts the parts of inventories by kind, and compares one kind after the other.
+ * Answers runs: assigns the chunks of inventories to comparisons, and runs one comparison at a time.
  *
- * A higher attempt replaces all of a lower one, another run the one before, and a new session all. What comes
- * late of one that was replaced is ignored.
+ * A higher attempt replaces a lower one, another run replaces the previous run, and a new session replaces
+ * all of them. Late chunks of a replaced attempt are ignored.
  */
 export class ComparisonWorker {
   readonly #options: ComparisonWorkerOptions;
   readonly #queue: Job[] = [];
   readonly #work = new Condition();
-  /** Runs of the present session that others took the place of. */
+  /** IDs of the runs that were replaced in the current session. */
   readonly #replacedRuns = new Set<string>();
   #current: Attempt | undefined;
 
@@ -71,12 +73,12 @@ export class ComparisonWorker {
     this.#options = options;
   }
 
-  /** Takes a batch of type RECONCILIATION. Does not wait. */
+  /** Accepts a batch of type RECONCILIATION. Does not wait. */
   compare(session: UplinkSession, batch: Batch): void {
     const { chunk, resourceType: resource } = batch;
     const run = chunk?.run;
     if (chunk === undefined || run === undefined || resource === undefined) {
-      this.#options.log.error("reconciliation batch ignored: it has no resource type, chunk or run");
+      this.#options.log.error("reconciliation batch without resource type, chunk or run ignored");
       return;
     }
     const attempt = this.#attemptOf(session, run);
@@ -93,17 +95,22 @@ export class ComparisonWorker {
     }
   }
 
-  /** Fails the comparison that a batch belongs to, because the batch could not be taken. Does not wait. */
+  /** Reports the comparison of a refused batch as failed. Does not wait. */
   refuse(session: UplinkSession, batch: Batch, error: unknown): void {
     const { chunk, resourceType } = batch;
     const run = chunk?.run;
-    this.#options.log.error("a batch of the backend is refused", { error });
+    this.#options.log.error("batch of the backend refused", { error: toMessage(error) });
     if (run !== undefined && resourceType !== undefined && !session.signal.aborted) {
       session.sendReconciled(failed(session, { run, resourceType }, session.nextSequence, error));
     }
   }
 
-  /** Compares until `signal` aborts; rejects with `ClusterChangedError` alone. */
+  /**
+   * Compares until `signal` aborts.
+   *
+   * @throws ClusterChangedError when the API server belongs to another cluster; other errors fail one
+   * comparison.
+   */
   async run(signal: AbortSignal): Promise<void> {
     for (;;) {
       const job = this.#queue.shift();
@@ -130,7 +137,7 @@ export class ComparisonWorker {
     } else {
       this.#replacedRuns.clear();
     }
-    current?.replaced.abort(new ComparisonError("Replaced", "another attempt took its place"));
+    current?.replaced.abort(new ComparisonError("Replaced", "another attempt or session replaced this one"));
     this.#current = { runId, attempt, session, replaced: new AbortController(), jobs: new Map() };
     return this.#current;
   }
@@ -150,7 +157,7 @@ export class ComparisonWorker {
       this.refuse(
         session,
         batch,
-        new ComparisonError("NotInScope", `${resourceKey} is not read by this agent`),
+        new ComparisonError("NotInScope", `${resourceKey}: not in the scope of this agent`),
       );
       return "done";
     }
@@ -164,12 +171,15 @@ export class ComparisonWorker {
     return job;
   }
 
-  /** What waits to be compared is bounded over all kinds: the backend sends inventories faster than lists come. */
+  /**
+   * Bounds the bytes of waiting chunks over all resource types: inventories can arrive faster than the API
+   * server answers lists.
+   */
   #offer({ attempt, comparison }: Job, chunk: PackedChunk): void {
     const jobs = [...attempt.jobs.values()].filter((job) => job !== "done");
     const waiting = jobs.reduce((sum, job) => sum + job.comparison.waitingBytes, 0);
     if (waiting > 0 && waiting + chunk.bytes > this.#options.maxInventoryBytes) {
-      throw new ComparisonError("Overflow", "inventories came faster than they could be compared");
+      throw new ComparisonError("Overflow", "inventories arrived faster than the agent could compare them");
     }
     comparison.offer(chunk);
   }
@@ -199,7 +209,11 @@ export class ComparisonWorker {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
-        log.warn("comparison failed", { resourceType: resourceKey, runId: end.run.runId, error });
+        log.warn("comparison failed", {
+          resourceType: resourceKey,
+          runId: end.run.runId,
+          error: toMessage(error),
+        });
         session.sendReconciled(failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {

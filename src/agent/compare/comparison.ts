@@ -23,18 +23,19 @@ import { RepairBatcher } from "./repair-batcher.ts";
 
 const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
-/** The attempt of a run that a comparison belongs to. */
+/** Attempt and trigger of the run that requests a comparison. */
 export interface ComparisonRequest {
   readonly run: RunRef;
   readonly trigger: ReconciliationTrigger;
 }
 
 /**
- * Compares one kind in one attempt of a run: lists it, compares the list with each part of the inventory as
- * it comes, and sends what makes Postgres's copy true.
+ * Compares one resource type in one attempt of a run: lists it, compares the list with each chunk of the
+ * inventory when the chunk arrives, and sends the repairs.
  *
- * What is missing is a Delete at the list's version. What differs is read, and is a Put. The comparison
- * counts only when the parts tile the whole key space; a part that does not come in time ends it.
+ * An object that the list lacks results in a Delete at the list's version. An object that differs is read,
+ * and results in a Put. The comparison is complete when the chunks tile the whole key space. A chunk that
+ * does not arrive in time fails it.
  */
 export class Comparison {
   readonly #reflector: Reflector;
@@ -54,22 +55,26 @@ export class Comparison {
     this.#batches = new RepairBatcher(reflector.context, session, request.run);
   }
 
-  /** Bytes of the parts that wait to be compared. */
+  /** Bytes of the chunks that wait to be compared. */
   get waitingBytes(): number {
     return this.#chunks.bytes;
   }
 
-  /** Takes a part of the inventory. Its caller bounds what waits. */
+  /** Adds a chunk of the inventory. The caller bounds the waiting bytes. */
   offer(chunk: PackedChunk): void {
     this.#chunks.offer(chunk);
   }
 
-  /** Makes the comparison fail once it has compared what came before. */
+  /** Fails the comparison after all earlier chunks are compared. */
   fail(error: Error): void {
     this.#chunks.close(error);
   }
 
-  /** Compares, and gives what ends the comparison well. Rejects with what ended it badly. */
+  /**
+   * Compares, and returns the message that ends the comparison.
+   *
+   * @throws the error that ended the comparison.
+   */
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { context } = this.#reflector;
     const firstSequence = this.#session.nextSequence;
@@ -109,19 +114,19 @@ export class Comparison {
       for await (const chunk of this.#chunks.take(until)) {
         return chunk;
       }
-      throw new ComparisonError("IncompleteInventory", "the inventory ended before its last part");
+      throw new ComparisonError("IncompleteInventory", "the inventory ended before its last chunk");
     };
     return await withinDeadline(signal, clock, tuning.inventoryMs, take, () => {
       throw new ComparisonError(
         "IncompleteInventory",
-        `no further part of the inventory came in ${tuning.inventoryMs} ms`,
+        `expected the next chunk of the inventory within ${tuning.inventoryMs} ms, found none`,
       );
     });
   }
 
   /**
-   * The first list serves a run on connect, provided that it is not older than what Postgres has seen: the
-   * mark may come from this very watch, or tell that versions went back. A new list finds out.
+   * Returns the first list for a run on connect, unless Postgres has a newer high watermark. That watermark
+   * can come from this agent's own watch, or mean that versions went back; only a new list can decide.
    */
   async #list(signal: AbortSignal, { incarnation, highWatermark }: PackedChunk): Promise<Snapshot> {
     const { versions } = this.#reflector.context;
@@ -174,7 +179,7 @@ export class Comparison {
   async #deleteMissing(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
     for (const { key, uid } of this.#objectMissing) {
       const objectKey = parseKey(key);
-      // A namespace that is not read was not listed: its objects are not missing.
+      // A namespace outside the scope was not listed, so the list proves nothing about its objects.
       if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
         const at = snapshot.versionFor(objectKey.namespace);
         await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.NOT_LISTED));

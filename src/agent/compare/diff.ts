@@ -2,40 +2,40 @@ import { sameChecksum } from "../../domain/checksum.ts";
 import { compareKeys } from "../../domain/object-key.ts";
 import { BadInventoryError } from "../../domain/reconciliation/key-ranges.ts";
 
-/** An object that the cluster has. */
+/** An object in the agent's list of the cluster. */
 export interface ListedObject {
   readonly key: string;
   readonly uid: string;
-  /** Its own resourceVersion. */
+  /** The object's own `metadata.resourceVersion`. */
   readonly resourceVersion: string;
-  /** Of its content; undefined when only its metadata is known. */
+  /** Checksum of the content; undefined if only the metadata is known. */
   readonly checksum: Uint8Array | undefined;
 }
 
-/** An object that Postgres has. */
+/** An object in the inventory, as stored in Postgres. */
 export interface StoredObject {
   readonly key: string;
   readonly uid: string;
   readonly resourceVersion: string;
-  /** Empty when the row is not to be trusted. */
+  /** Empty if the row cannot prove its content, for example after an edit outside the ingester. */
   readonly checksum: Uint8Array;
   readonly contentFormat: string;
 }
 
-/** How to compare. */
+/** Parameters of a comparison. */
 export interface DiffOptions {
-  /** Keys that take no part. */
+  /** Keys of managed objects, which are not compared. */
   readonly managed: ReadonlySet<string>;
-  /** Format that content has to have. */
+  /** Content format that equal rows must have. */
   readonly contentFormat: string;
-  /** True if stored and listed versions belong to one incarnation; else the same version proves nothing. */
+  /** True if stored and listed versions belong to one incarnation; otherwise equal versions prove nothing. */
   readonly isSameIncarnation: boolean;
 }
 
 /** Result of the comparison of one object; `at` is its index among the listed ones. */
 export type DiffEntry =
   | { readonly type: "equal"; readonly at: number }
-  /** Both have it, but not the same. */
+  /** Cluster and Postgres have the object, with different states. */
   | { readonly type: "changed"; readonly at: number }
   /** The cluster has an object, Postgres has no row. */
   | { readonly type: "rowMissing"; readonly at: number }
@@ -43,8 +43,9 @@ export type DiffEntry =
   | { readonly type: "objectMissing"; readonly stored: StoredObject };
 
 /**
- * Compares what the cluster has with what Postgres has, in one pass over both in the order of their keys.
- * Throws {@link BadInventoryError} when the stored objects are not in order.
+ * Compares listed with stored objects in one pass over both, in key order.
+ *
+ * @throws BadInventoryError when the stored objects are out of order.
  */
 export function* diff(
   listedObjects: Iterable<ListedObject>,
@@ -85,7 +86,9 @@ function nextStored(rows: Iterator<StoredObject>, last: StoredObject | undefined
   }
   const stored = value as StoredObject;
   if (last !== undefined && compareKeys(last.key, stored.key) >= 0) {
-    throw new BadInventoryError(`the inventory is not in order: ${stored.key} after ${last.key}`);
+    throw new BadInventoryError(
+      `inventory: expected keys in order, found "${stored.key}" after "${last.key}"`,
+    );
   }
   return stored;
 }

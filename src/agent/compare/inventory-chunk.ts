@@ -4,25 +4,26 @@ import { BadInventoryError, type KeyRange } from "../../domain/reconciliation/ke
 import { type Address, PackedRecords } from "../watch/packed-records.ts";
 import type { StoredObject } from "./diff.ts";
 
-/**
- * A part of what Postgres believes of a kind, packed: as messages it would take four times as much while it
- * waits.
- */
+/** A chunk of an inventory in packed form. As messages it would take four times the memory while it waits. */
 export interface PackedChunk {
   readonly range: KeyRange;
   readonly incarnation: bigint;
   readonly highWatermark: string;
   readonly managed: ReadonlySet<string>;
   readonly bytes: number;
-  /** Number of stored objects in it. */
+  /** Number of stored objects in the chunk. */
   readonly size: number;
-  /** What is held, in the order in which it came. */
+  /** Returns the stored objects in the order in which they arrived. */
   stored(): Iterable<StoredObject>;
 }
 
 const NO_CHECKSUM = new Uint8Array();
 
-/** Packs a batch. Throws `BadInventoryError` when it holds anything but VerifyObjects of its range. */
+/**
+ * Packs the items of a batch.
+ *
+ * @throws BadInventoryError when an item is no VerifyObject, or its key is outside the chunk's range.
+ */
 export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk {
   const after = chunk.range?.after === undefined ? "" : formatKey(chunk.range.after);
   const last = chunk.range?.through === undefined;
@@ -37,7 +38,9 @@ export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk 
     const { ref, uid, resourceVersion, checksum, contentFormat } = message.value;
     const key = formatKey(ref);
     if (compareKeys(key, after) <= 0 || (!last && compareKeys(key, through) > 0)) {
-      throw new BadInventoryError(`${key} is not in the range (${after}, ${last ? "end" : through}]`);
+      throw new BadInventoryError(
+        `inventory: expected a key in the range (${after}, ${last ? "end" : through}], found "${key}"`,
+      );
     }
     addresses.push(
       records.add(Buffer.from(key), {
@@ -46,7 +49,7 @@ export function packInventory(batch: Batch, chunk: InventoryChunk): PackedChunk 
         checksum: checksum.length === 0 ? undefined : checksum,
       }),
     );
-    // Nearly all have one form: the same string is kept once.
+    // Nearly all objects have the same format: keep its string once.
     contentFormats.push(
       contentFormat === ""
         ? batch.contentFormat

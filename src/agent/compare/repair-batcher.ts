@@ -9,7 +9,7 @@ import type { ResourceContext } from "../resource-context.ts";
 import { sizeOfItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 
-/** Collects the observations that answer a run, and sends them in batches. */
+/** Collects the repairs of a run, and sends them in batches. */
 export class RepairBatcher {
   readonly #context: ResourceContext;
   readonly #session: UplinkSession;
@@ -23,7 +23,7 @@ export class RepairBatcher {
     this.#run = run;
   }
 
-  /** Adds an item; sends a batch first when there is no room for it. */
+  /** Adds an item. Sends the pending batch first if the item does not fit. */
   async add(signal: AbortSignal, item: BatchItem): Promise<void> {
     const size = sizeOfItem(item);
     const { maxItems, maxBytes } = this.#context.tuning.batch;
@@ -34,7 +34,7 @@ export class RepairBatcher {
     this.#bytes += size;
   }
 
-  /** Sends what was added since the last batch. */
+  /** Sends the items added since the last batch. */
   async flush(signal: AbortSignal): Promise<void> {
     const items = this.#items;
     if (items.length === 0) {

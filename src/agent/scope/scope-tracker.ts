@@ -11,9 +11,11 @@ const CUSTOM_RESOURCES = resourceTypeOf("apiextensions.k8s.io", "customresourced
 const API_SERVICES = resourceTypeOf("apiregistration.k8s.io", "apiservices");
 
 /**
- * Follows what is read from one discovery to the next. A kind that is read and is not served any more stays,
- * until two complete discoveries in a row lack it and what defined it is not there either (404): leaving the
- * scope drops all that is held of a kind.
+ * Tracks the resource types in the scope from one discovery to the next.
+ *
+ * A resource type that the server no longer serves stays in the scope until two successive complete
+ * discoveries lack it and its definition is absent too (404): a resource type that leaves the scope loses all
+ * of its rows.
  */
 export class ScopeTracker {
   readonly #kube: KubeTransport;
@@ -24,12 +26,12 @@ export class ScopeTracker {
     this.#kube = kube;
   }
 
-  /** Resource types that are read. */
+  /** Resource types in the scope. */
   get resources(): readonly SelectedResource[] {
     return this.#resources;
   }
 
-  /** Takes the selection of the latest discovery; returns whether it changes what is read. */
+  /** Applies the selection of the latest discovery. Returns true if the scope changed. */
   async update(
     signal: AbortSignal,
     discovery: Discovery,
@@ -46,7 +48,7 @@ export class ScopeTracker {
         kept.set(key, resourceType);
       }
     }
-    // An incomplete discovery lacks what it could not ask for.
+    // An incomplete discovery proves no absence.
     this.#lacking = discovery.unanswered.length === 0 ? lacking : new Set();
     const resources = [...kept]
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -75,7 +77,7 @@ export class ScopeTracker {
   }
 }
 
-/** Identity of a resource type that is read. */
+/** Returns the identity of a selected resource type. */
 export function selectedResourceKey({ scope }: SelectedResource): string {
   return resourceTypeKey(scope.resourceType);
 }

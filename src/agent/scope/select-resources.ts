@@ -18,39 +18,41 @@ import { ConfigError } from "../../lib/errors.ts";
 export interface SelectionOptions {
   /** Names such as "pods" and "deployments.v1.apps", "*.apps" for a whole group, "*" for all. */
   readonly resources: readonly string[];
-  /** Names and groups that wildcards leave out. */
+  /** Names and groups that wildcards exclude. */
   readonly excludeResources: readonly string[];
-  /** Empty is all. */
+  /** Namespaces to read; empty: all. */
   readonly namespaces: readonly string[];
 }
 
-/** A resource type that is read. */
+/** A resource type in the scope, and how it is read. */
 export interface SelectedResource {
   readonly scope: ResourceScope;
-  /** Namespaces to read; empty: all, and for objects without one. */
+  /** Namespaces to read; empty for all, and for cluster-scoped resource types. */
   readonly namespaces: readonly string[];
-  /** True if the server can watch it; else it is only listed. */
+  /** True if the server can watch it; otherwise it is only listed. */
   readonly isWatchable: boolean;
 }
 
-/** Resource types that are read. */
+/** Resource types in the scope, and groups that leave the selection open. */
 export interface SelectionResult {
   readonly resources: readonly SelectedResource[];
   /**
-   * Groups that do not answer and may have resource types that would be read: their absence proves nothing.
+   * Groups whose discovery failed and that may have selected resource types: their absence proves nothing.
    */
   readonly undecided: readonly UnansweredGroup[];
 }
 
-/** Wildcards never include Secrets, also if nothing is excluded: a copy of them must be intended. */
+/**
+ * Wildcards never include Secrets, even if nothing is excluded: a copy of Secrets must be requested by name.
+ */
 const NEVER_IMPLIED = "secrets";
 
 /**
- * Chooses the resource types to read of those that the server serves: named ones in their version, else in
- * the server's preferred version; for wildcards those that can be listed and watched, except the excluded
- * ones and Secrets.
+ * Selects the resource types to read from those that the server serves. A named resource type is read in its
+ * named version, otherwise in the server's preferred version. Wildcards select the resource types that
+ * support list and watch, except Secrets and the excluded ones.
  *
- * @throws ConfigError for a malformed name, and for two versions of one resource: they serve the same
+ * @throws ConfigError for a malformed name, and for two versions of one resource, because both serve the same
  * objects.
  */
 export function selectResources(discovery: Discovery, config: SelectionOptions): SelectionResult {
@@ -139,7 +141,7 @@ function toSelected(
   };
 }
 
-/** Names of a resource type that the contract can carry: whatever a server lists must not make a scope invalid. */
+/** Returns the names that the contract can carry: a server's unusual names must not invalidate the scope. */
 function toNames(names: readonly string[]): string[] {
   return names.filter(({ length }) => length <= MAX_DISCOVERY_NAME_LENGTH).slice(0, MAX_DISCOVERY_NAMES);
 }

@@ -10,10 +10,13 @@ import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import type { ObjectContent } from "../object-content.ts";
 
-/** Bytes of a message that are not content: field tags, versions, uid, checksum. Rounded up. */
+/** Bytes of a message beside content and names: field tags, versions, uid, checksum. Rounded up. */
 const OVERHEAD_BYTES = 160;
 
-/** "The object was this" at `observedVersion`, which is empty for a kind whose versions do not compare. */
+/**
+ * Returns the observation "the object was this" at `observedVersion`, which is empty for a resource type
+ * whose versions do not compare.
+ */
 export function putItem(
   { metadata }: KubeObject,
   content: ObjectContent,
@@ -31,7 +34,7 @@ export function putItem(
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }
 
-/** "The object was absent" at `observedVersion`. */
+/** Returns the observation "the object was absent" at `observedVersion`. */
 export function deleteItem(
   { namespace, name }: ObjectKey,
   uid: string,
@@ -43,17 +46,17 @@ export function deleteItem(
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
 }
 
-/** Key of the object that an item is about. */
+/** Returns the key of an item's object. */
 export function keyOfItem({ message }: BatchItem): string {
   return formatKey(message.value?.ref ?? { namespace: "", name: "" });
 }
 
-/** Observed version of an item; empty where there is none. */
+/** Returns the observed version of an item; empty if it has none. */
 export function observedVersionOf({ message }: BatchItem): string {
   return message.case === "putObject" || message.case === "deleteObject" ? message.value.observedVersion : "";
 }
 
-/** Bytes that an item takes in a message, at most. */
+/** Returns an upper bound of the bytes that an item takes in a message. */
 export function sizeOfItem({ message }: BatchItem): number {
   const ref = message.value?.ref;
   const content = message.case === "putObject" ? message.value.content.length : 0;

@@ -5,18 +5,18 @@ import type { BatchLimits } from "../config.ts";
 import { keyOfItem, observedVersionOf, sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
 
-/** Changes of one kind and one incarnation, ready to become a batch. */
+/** Changes of one resource type and one incarnation, ready to become a batch. */
 export interface PendingBatch {
   readonly first: Change;
   readonly items: BatchItem[];
   readonly bytes: number;
-  /** A batch can go on with one trace: that of its first change that is recorded. */
+  /** Trace context of the batch, which can have only one: that of its first recorded change. */
   readonly traceParent: string;
 }
 
 /**
- * Live changes between two markers: of each object the newest one, at the place of its oldest, so that an
- * object that changes all the time is sent all the same. Kinds take turns.
+ * Live changes between two markers. Of each object it keeps the newest change, at the place of the oldest
+ * one, so that an object that changes all the time is still sent. Resource types take turns.
  */
 export class LiveSegment {
   readonly type = "live";
@@ -44,8 +44,8 @@ export class LiveSegment {
   }
 
   /**
-   * Takes the changes of the kind whose turn it is, as many as fit; none when the first one is larger than
-   * `room`.
+   * Removes and returns the next batch of the resource type whose turn it is, as many changes as fit. Returns
+   * undefined if there are none, or the first one is larger than `room`.
    */
   takeBatch({ maxItems, maxBytes }: BatchLimits, room: number): PendingBatch | undefined {
     for (const [resourceKey, changes] of this.resources) {
@@ -61,7 +61,7 @@ export class LiveSegment {
         if (items.length === maxItems || (items.length > 0 && bytes + size > Math.min(maxBytes, room))) {
           break;
         }
-        // A batch stands for one incarnation, and is about one version of the kind.
+        // A batch has one incarnation and one version of the resource type.
         if (
           change.incarnation === first.incarnation &&
           change.resourceType.version === first.resourceType.version
@@ -82,7 +82,7 @@ export class LiveSegment {
     return undefined;
   }
 
-  /** Drops what is about kinds that are not wanted any more. */
+  /** Drops the changes of resource types that are not wanted. */
   retain(isWanted: (resourceKey: string) => boolean): void {
     for (const [resourceKey, changes] of this.resources) {
       if (!isWanted(resourceKey)) {
@@ -93,12 +93,12 @@ export class LiveSegment {
   }
 }
 
-/** Whether the trace context has the flag "sampled". */
+/** True if the trace context has the flag "sampled". */
 function isRecorded({ traceParent }: Change): boolean {
   return traceParent.endsWith("1");
 }
 
-/** Whether a change was observed before another of the same object, although it came later. */
+/** True if a change was observed before another one of the same object, although it arrived later. */
 function isOlder(change: Change, present: Change): boolean {
   const [incarnation, presentIncarnation] = [change.incarnation ?? 0n, present.incarnation ?? 0n];
   if (incarnation !== presentIncarnation) {

@@ -6,20 +6,19 @@ import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
 import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
-/** Limits of an {@link Outbox}. */
 export interface OutboxLimits {
   readonly batch: BatchLimits;
-  /** Bytes that may wait for their numbers before who offers has to wait. */
+  /** Pending bytes at which {@link Outbox.offer} waits. */
   readonly maxPendingBytes: number;
 }
 
-/** A session as the outbox knows it. */
+/** Epoch and limit of a session. */
 export interface SessionLimits {
   readonly epoch: bigint;
   readonly maxUnacknowledgedBytes: number;
 }
 
-/** {@link UplinkState} for those who wait: for something to send, or for room to offer. */
+/** Adds waiting to {@link UplinkState}: for a message to send, and for room to add one. */
 export class Outbox implements ChangeSink {
   readonly #state: UplinkState;
   readonly #maxPendingBytes: number;
@@ -32,7 +31,7 @@ export class Outbox implements ChangeSink {
     this.#maxPendingBytes = maxPendingBytes;
   }
 
-  /** The state, to be read. */
+  /** Read-only view of the state. */
   get state(): Pick<
     UplinkState,
     "nextSequence" | "scopeGeneration" | "pendingBytes" | "unacknowledgedBytes" | "isDrained"
@@ -51,7 +50,7 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  /** Takes a batch that answers a run; waits for room. */
+  /** Adds a batch of repairs. Waits while too many bytes are pending. */
   async offerRunBatch(signal: AbortSignal, batch: Batch): Promise<void> {
     await this.#waitForRoom(signal);
     this.#state.offerRunBatch(batch);
@@ -80,7 +79,7 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  /** Messages as they may be sent, until `stop` aborts and all that was offered is acknowledged. */
+  /** Yields the messages that may be sent, until `stop` has aborted and all messages are acknowledged. */
   async *take(signal: AbortSignal, stop: AbortSignal): AsyncGenerator<SyncRequest, void, undefined> {
     const onStop = (): void => this.#work.notifyAll();
     stop.addEventListener("abort", onStop);

@@ -15,15 +15,14 @@ import type { Clock } from "../../lib/clock.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** How to run a session. */
 export interface UplinkSessionOptions {
   readonly clock: Clock;
   readonly openSync: OpenSync;
   readonly outbox: Outbox;
   readonly hello: Hello;
-  /** How long the backend may take to answer Hello, in milliseconds. */
+  /** Longest time that the backend may take to answer Hello, in milliseconds. */
   readonly welcomeMs: number;
-  /** Takes the backend's batches, one after the other. Must not wait. */
+  /** Processes the backend's batches one at a time. Must not wait. */
   readonly onBatch: (session: UplinkSession, batch: Batch) => void;
   onWelcome(epoch: bigint): void;
   onAcknowledged(sequence: bigint): void;
@@ -32,12 +31,14 @@ export interface UplinkSessionOptions {
 const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
 
 /**
- * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the delay, in
- * milliseconds, that the backend asked for; rejects with what ended the stream. After `stop` aborts it ends
- * by itself, once all is acknowledged.
+ * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the reconnect
+ * delay, in milliseconds, that the backend requested. After `stop` aborts, the session ends once all messages
+ * are acknowledged.
  *
- * `onBatch` only sorts a batch, and work on it waits elsewhere. So a batch holds up no acknowledgement behind it, which
- * that work may be waiting for.
+ * `onBatch` only queues a batch. If it waited, it would delay the acknowledgements behind the batch, and the
+ * work on the batch can depend on them.
+ *
+ * @throws the error that ended the stream.
  */
 export async function runSession(
   signal: AbortSignal,
@@ -55,7 +56,7 @@ export async function runSession(
     welcomed.resolve();
     return await receive(responses, session, options);
   } catch (error) {
-    // What ended the session is told by the signal; the stream's own error only follows from it.
+    // The signal has the cause. The error of the stream is only its consequence.
     throw ended.aborted ? ended.reason : error;
   } finally {
     stream.abort(new RetryableError("the session has ended"));
@@ -82,10 +83,12 @@ async function receiveWelcome(
   const receive = (until: AbortSignal): Promise<IteratorResult<SyncResponse, unknown>> =>
     waitFor(until, responses.next());
   const { value, done } = await withinDeadline(signal, clock, welcomeMs, receive, (cause) => {
-    throw new RetryableError(`no Welcome within ${welcomeMs} ms`, { cause });
+    throw new RetryableError(`session: expected Welcome within ${welcomeMs} ms, found none`, { cause });
   });
   if (done === true || value.message.case !== "welcome") {
-    throw new RetryableError(`expected Welcome, got ${done === true ? "the end" : value.message.case}`);
+    throw new RetryableError(
+      `session: expected Welcome, found ${done === true ? "the end of the stream" : value.message.case}`,
+    );
   }
   return value.message.value;
 }
@@ -127,7 +130,7 @@ async function receive(
   { outbox, onAcknowledged, onBatch }: UplinkSessionOptions,
 ): Promise<number> {
   for (;;) {
-    // Before, not after: a read that nobody waits for would reject unhandled.
+    // Check before the read: an abandoned read would cause an unhandled rejection.
     session.signal.throwIfAborted();
     const { value, done } = await waitFor(session.signal, responses.next());
     if (done === true) {
@@ -145,23 +148,25 @@ async function receive(
       case "drain":
         return message.value.retryAfter === undefined ? 0 : durationMs(message.value.retryAfter);
       default:
-        throw new RetryableError(`expected no ${message.case ?? "message of an unknown type"} here`);
+        throw new RetryableError(
+          `session: expected acknowledgement, batch or drain, found ${message.case ?? "an unknown message"}`,
+        );
     }
   }
 }
 
-/** One stream to the backend, from Welcome to its end, as what answers runs sees it. */
+/** One session with the backend, from Welcome to its end, as comparisons use it. */
 export interface UplinkSession {
-  /** Number of the session. */
+  /** Epoch of the session. */
   readonly epoch: bigint;
-  /** Aborts when the session ends; what it was asked for is void then. */
+  /** Aborts when the session ends, which cancels the comparisons that it requested. */
   readonly signal: AbortSignal;
-  /** Generation of the scope declared last. */
+  /** Generation of the latest declared scope. */
   readonly scopeGeneration: bigint;
-  /** Number that the next message gets, or one after it. */
+  /** Lower bound of the sequence of the next message. */
   readonly nextSequence: bigint;
-  /** Sends a batch that answers a run; waits while too much is pending. */
+  /** Sends a batch of repairs. Waits while too many bytes are pending. */
   sendRunBatch(signal: AbortSignal, batch: Batch): Promise<void>;
-  /** Sends the end of a kind's comparison, behind everything sent before. */
+  /** Sends the end of a comparison, behind everything sent before. */
   sendReconciled(message: ResourceReconciled): void;
 }

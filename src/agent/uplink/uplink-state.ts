@@ -10,7 +10,7 @@ import { sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
 import { LiveSegment } from "./live-segment.ts";
 
-/** A message that has its place in the order, and gets its number when it is taken. */
+/** A message with a fixed place in the order. It gets its sequence when it is numbered. */
 interface MarkerSegment {
   readonly type: "marker";
   readonly message: SyncRequest["message"];
@@ -23,7 +23,7 @@ interface Numbered {
   readonly bytes: number;
 }
 
-/** What the agent reads. */
+/** Scope that the agent declares. */
 export interface DeclaredScope {
   readonly resources: readonly ResourceScope[];
   /** Namespaces to read, for every namespaced resource type; empty: all. */
@@ -34,25 +34,28 @@ export interface DeclaredScope {
 const MARKER_BYTES = 256;
 
 /**
- * What the agent has to say to the backend, in order: a pure state machine without time or input and output.
+ * The messages for the backend, in order: a pure state machine without time, input or output.
  *
- * Pending are segments. Live changes go into the segment at the end, where only the newest change of each
- * object is kept. A marker (a scope, a batch that answers a run, the end of a kind's comparison) closes it.
- * {@link next} numbers what is first.
+ * Pending messages are segments. A live change joins the segment at the end, which keeps only the newest
+ * change of each object. A marker (a scope, a batch of repairs, the end of a comparison) closes that segment.
+ * {@link next} numbers the first pending message.
  *
- * Invariants, each held by the property test:
- *  U1. In a session numbers are 1, 2, 3, ... without gaps, and number 1 is ScopeDeclared of generation 1.
+ * Invariants, each checked by the property test:
+ *  U1. In a session the sequences are 1, 2, 3, ... without gaps, and sequence 1 is ScopeDeclared of
+ *      generation 1.
  *  U2. A numbered message never changes.
- *  U3. Nothing passes a marker: what was offered before it is numbered before it, unless a newer change of the
- *      same object, offered before it too, stands for it; what was offered after it is numbered after it.
- *  U4. Every change offered is sent, or a newer one of the same object is, in the same session or a later one.
- *  U5. What is not acknowledged is sent again in the next session, before anything else but the scope, and in
- *      its order; but for scopes (the newest is declared first) and what answers a run (the new session
+ *  U3. No message passes a marker. A change offered before a marker is numbered before it, unless a newer
+ *      change of the same object, also offered before it, replaces it. A change offered after it is numbered
+ *      after it.
+ *  U4. Each offered change, or a newer one of the same object, is sent in the same session or a later one.
+ *  U5. The next session sends unacknowledged messages again, in their order and before all others except the
+ *      scope. Exceptions: scopes (the newest one is declared first) and answers to runs (the new session
  *      supersedes the run).
- *  U6. A batch is of one kind, version and incarnation, has at most `maxItems` items, and at most `maxBytes`
- *      unless it has one item.
- *  U7. Nothing is numbered that would make more than `maxUnacknowledgedBytes` unacknowledged, unless nothing is.
- *  U8. A change of a kind that the scope of the session does not have is dropped with the kind, not sent.
+ *  U6. A batch has one resource type, version and incarnation, at most `maxItems` items, and at most
+ *      `maxBytes` unless it has one item.
+ *  U7. Unacknowledged bytes never exceed `maxUnacknowledgedBytes`, except through a message that is numbered
+ *      while there are none.
+ *  U8. A change of a resource type outside the session's scope is dropped with the resource type, not sent.
  */
 export class UplinkState {
   readonly #batchLimits: BatchLimits;
@@ -69,32 +72,32 @@ export class UplinkState {
     this.#batchLimits = batchLimits;
   }
 
-  /** Bytes that wait for their numbers. */
+  /** Bytes of messages without sequence. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
-  /** Bytes that have numbers and no acknowledgement. */
+  /** Bytes of numbered messages without acknowledgement. */
   get unacknowledgedBytes(): number {
     return this.#unacknowledgedBytes;
   }
 
-  /** Number that the next message gets: whatever is offered from now on has it, or a higher one. */
+  /** Sequence of the next message. A message offered from now on gets it or a higher one. */
   get nextSequence(): bigint {
     return this.#nextSequence;
   }
 
-  /** Generation of the scope declared last, in this session. */
+  /** Generation of the latest scope declared in this session. */
   get scopeGeneration(): bigint {
     return this.#generation;
   }
 
-  /** Whether all that was offered is acknowledged. */
+  /** True if all offered messages are acknowledged. */
   get isDrained(): boolean {
     return this.#unacknowledged.length === 0 && this.#segments.length === 0;
   }
 
-  /** Takes a live change. */
+  /** Adds a live change. */
   offer(change: Change): void {
     const last = this.#segments.at(-1);
     const segment = last?.type === "live" ? last : new LiveSegment();
@@ -106,20 +109,18 @@ export class UplinkState {
     this.#pendingBytes += segment.bytes - before;
   }
 
-  /** Takes a batch that answers a run. */
+  /** Adds a batch of repairs. */
   offerRunBatch(batch: Batch): void {
     const bytes = batch.items.reduce((sum, item) => sum + sizeOfItem(item), MARKER_BYTES);
     this.#push({ case: "batch", value: batch }, bytes);
   }
 
-  /** Takes the end of a kind's comparison. */
+  /** Adds the end of a comparison. */
   offerReconciled(message: ResourceReconciled): void {
     this.#push({ case: "resourceReconciled", value: message }, MARKER_BYTES);
   }
 
-  /**
-   * Declares what is read from now on: at once in this session, if one is open, and first in each later one.
-   */
+  /** Declares the scope: immediately if a session is open, and first in each later session. */
   declareScope(scope: DeclaredScope): void {
     this.#scope = scope;
     if (this.#generation > 0n || this.#maxUnacknowledgedBytes > 0) {
@@ -127,7 +128,7 @@ export class UplinkState {
     }
   }
 
-  /** Starts a session: numbers begin again, and what was not acknowledged is offered anew. */
+  /** Starts a session: sequences restart at 1, and unacknowledged messages are pending again. */
   openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
     const again = this.#unacknowledged.map(
       ({ request: { message, traceParent }, bytes }): MarkerSegment => ({
@@ -156,7 +157,8 @@ export class UplinkState {
   }
 
   /**
-   * Numbers the next message; undefined when there is none, or none may be sent before an acknowledgement.
+   * Numbers and returns the next message. Returns undefined if there is none, or an acknowledgement must come
+   * first.
    */
   next(): SyncRequest | undefined {
     const segment = this.#segments[0];
@@ -181,13 +183,14 @@ export class UplinkState {
   }
 
   /**
-   * Takes an acknowledgement of everything up to `sequence`. Throws `RetryableError` for a number that was
-   * never given.
+   * Removes the messages up to `sequence`.
+   *
+   * @throws RetryableError for a sequence that was not assigned.
    */
   acknowledge(sequence: bigint): void {
     if (sequence >= this.#nextSequence) {
       throw new RetryableError(
-        `acknowledgement of ${sequence}, but the last number is ${this.#nextSequence - 1n}`,
+        `acknowledgement: expected a sequence of at most ${this.#nextSequence - 1n}, found ${sequence}`,
       );
     }
     const left = this.#unacknowledged.findIndex(({ request }) => request.sequence > sequence);
@@ -196,8 +199,8 @@ export class UplinkState {
   }
 
   /**
-   * Bytes that may be numbered now; without limit when nothing is unacknowledged, so that the largest object
-   * gets through.
+   * Bytes that may be numbered now. Unbounded if there are no unacknowledged bytes, so that the largest
+   * object can be sent.
    */
   get #room(): number {
     return this.#unacknowledged.length === 0
@@ -233,7 +236,7 @@ export class UplinkState {
     this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (resources.length + 1) + names);
   }
 
-  /** Puts back what the last session left, without what is about kinds that are out of scope. */
+  /** Restores the messages of the previous session, except for resource types outside the scope. */
   #resume(pending: readonly (LiveSegment | MarkerSegment)[], resourceKeys: ReadonlySet<string>): void {
     for (const segment of pending) {
       if (segment.type === "live") {
@@ -247,7 +250,7 @@ export class UplinkState {
   }
 }
 
-/** Whether a message loses its meaning with its session. */
+/** True if a message is valid only in its session. */
 function endsWithSession({ message }: MarkerSegment): boolean {
   return message.case !== "batch" || message.value.run !== undefined;
 }

@@ -12,7 +12,6 @@ import type { AgentCounters } from "../metrics.ts";
 import type { Outbox } from "./outbox.ts";
 import { runSession, type UplinkSessionOptions } from "./session.ts";
 
-/** How to create an uplink. */
 export interface UplinkOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -21,14 +20,14 @@ export interface UplinkOptions {
   readonly hello: Hello;
   readonly tuning: AgentTuning;
   readonly counters: AgentCounters;
-  /** Takes the backend's batches, one after the other. Must not wait. */
+  /** Processes the backend's batches one at a time. Must not wait. */
   readonly onBatch: UplinkSessionOptions["onBatch"];
   readonly outbox: Outbox;
 }
 
 /**
- * Delivers the contents of an outbox, over one session after the other. The next session is opened after a backoff with
- * full jitter, and after the delay that the backend asked for. Only an acknowledgement resets the backoff.
+ * Delivers the contents of an outbox in one session at a time. The next session opens after a backoff with
+ * full jitter, plus the delay that the backend requested. Only an acknowledgement resets the backoff.
  */
 export class Uplink {
   readonly #options: UplinkOptions;
@@ -38,14 +37,15 @@ export class Uplink {
     this.#options = options;
   }
 
-  /** Resolves with the first Welcome. */
+  /** Waits for the first Welcome. */
   async welcomed(signal: AbortSignal): Promise<void> {
     await waitFor(signal, this.#welcomed.promise);
   }
 
   /**
-   * Delivers until `signal` aborts, and then what is left, for at most `flushMs`. Rejects with
-   * `TerminalError` when the backend refuses this agent for good.
+   * Delivers until `signal` aborts, then delivers the rest for at most `flushMs`.
+   *
+   * @throws TerminalError when the backend rejects this agent permanently.
    */
   async run(signal: AbortSignal): Promise<void> {
     const flush = new AbortController();
@@ -61,7 +61,10 @@ export class Uplink {
   async #reconnect(stop: AbortSignal, signal: AbortSignal): Promise<void> {
     const { clock, random, log, tuning, counters } = this.#options;
     const backoff = createBackoff(random, tuning.backoff);
-    const outage = createOutageLog(log, { failed: "session ended; reconnecting", worked: "reconnected" });
+    const outage = createOutageLog(log, {
+      failed: "session ended; reconnecting",
+      worked: "session reconnected",
+    });
     const session = {
       ...this.#options,
       welcomeMs: tuning.welcomeMs,
@@ -87,7 +90,7 @@ export class Uplink {
         retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
         outage.failed(error, "info");
       }
-      // All agents are asked to wait the same time: the jitter keeps them apart.
+      // The backend requests the same delay from all agents: the jitter spreads them.
       await sleepUnlessAborted(stop, clock, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());
     }
   }

@@ -11,11 +11,11 @@ import type { ChangeSink } from "../uplink/change.ts";
 import type { PackedIndex } from "./object-index.ts";
 
 /**
- * Sends observations of one kind, and keeps the index equal to what was sent.
+ * Sends observations of one resource type, and keeps the index equal to the sent state.
  *
- * An observation older than what the index knows of its object is skipped: it is an old event, seen again after a list
- * or a read has shown what came of it. The index changes only once the sink has taken the change, so what was not
- * sent is found different again.
+ * An observation older than the index is skipped: it is an old event, delivered after a list or a read has
+ * already shown its result. The index changes only after the sink has accepted the change, so an unsent
+ * change is detected again.
  */
 export class IndexWriter {
   readonly index: PackedIndex;
@@ -28,7 +28,7 @@ export class IndexWriter {
     this.#sink = sink;
   }
 
-  /** "The object was this" at version `observed`. */
+  /** Sends the observation "the object was this" at version `observed`. */
   async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
     const key = formatKey(objectKeyOf(object));
     const { uid, resourceVersion } = object.metadata;
@@ -41,7 +41,7 @@ export class IndexWriter {
     this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
   }
 
-  /** "The object was absent" at version `observed`. */
+  /** Sends the observation "the object was absent" at version `observed`. */
   async delete(
     signal: AbortSignal,
     key: ObjectKey,
@@ -70,7 +70,7 @@ export class IndexWriter {
   }
 }
 
-/** Key of an object. */
+/** Returns the key of an object. */
 export function objectKeyOf({ metadata }: KubeObject): ObjectKey {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }

@@ -6,12 +6,12 @@ import type { ResourceContext } from "../resource-context.ts";
 import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 
 /**
- * Lists a kind in these namespaces ("" is all), linearizably, metadata only.
+ * Lists a resource type in these namespaces ("" for all), linearizably, metadata only.
  *
- * A list below the kind's high watermark is refused, because an API server that lags may have given it. It
- * is taken again after a short delay, and again it can only be that low when the versions themselves went
- * back (an etcd restored from a backup): then a new incarnation begins. The mark is taken before the request,
- * since the watch goes on meanwhile.
+ * A list below the high watermark is refused, because a lagging API server may have served it, and is
+ * repeated after a short delay. If the second list is below it too, the versions themselves went back (an
+ * etcd restored from a backup), and a new incarnation begins. The watermark is read before the request,
+ * because the watch advances it meanwhile.
  */
 export async function listSnapshot(
   signal: AbortSignal,
@@ -34,7 +34,7 @@ export async function listSnapshot(
   const again = await listOnce(signal, context, namespaces);
   if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();
-    log.warn("versions went back: a new incarnation begins", {
+    log.warn("new incarnation begun: versions went back", {
       resourceType: resourceTypeKey(resourceType),
       version: again.lowestVersion,
       mark,

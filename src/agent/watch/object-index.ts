@@ -3,14 +3,14 @@ import { type Address, type PackedObject, PackedRecords } from "./packed-records
 const EMPTY = 0;
 const DELETED = 0xffff_ffff;
 const MIN_SLOTS = 16;
-/** Holes of less than this are not worth a copy. */
+/** Below this size of the holes, a copy costs more than it frees. */
 const MIN_HOLES_BYTES = 64 * 1024;
 
 /**
- * What the agent knows of a kind's objects, by key ("namespace/name"): 12 MB for 100,000 objects.
+ * Index of the objects of a resource type by key ("namespace/name"): 12 MB for 100,000 objects.
  *
- * A hash table with open addressing over {@link PackedRecords}. Growing and closing the holes that deletes
- * leave are paid for by the changes that made them necessary, so each change costs constant time on average.
+ * It is a hash table with open addressing over {@link PackedRecords}. It grows, and closes the holes of
+ * deleted records, in proportion to the changes, so each change takes constant time on average.
  */
 export class PackedIndex {
   #records = new PackedRecords();
@@ -25,7 +25,7 @@ export class PackedIndex {
     return this.#size;
   }
 
-  /** Bytes that the records and the table take, holes included. */
+  /** Bytes of the records and the table, including holes. */
   get bytes(): number {
     return this.#records.bytes + this.#slots.byteLength;
   }
@@ -55,7 +55,7 @@ export class PackedIndex {
     }
   }
 
-  /** Removes the object; returns whether it was there. */
+  /** Removes the object. Returns true if it was present. */
   delete(key: string): boolean {
     const slot = this.#find(Buffer.from(key));
     if (slot === undefined) {
@@ -69,8 +69,8 @@ export class PackedIndex {
   }
 
   /**
-   * Keys, in no order. Changes during the iteration may or may not be seen, unless they delete the key at
-   * hand.
+   * Yields the keys in no order. The loop may delete the current key; other changes during the iteration may
+   * or may not be visible.
    */
   *keys(): Generator<string, void, undefined> {
     const [slots, records] = [this.#slots, this.#records];
@@ -118,7 +118,7 @@ export class PackedIndex {
     }
   }
 
-  /** Makes a new table, at most half full; copies the records when `records` are not the present ones. */
+  /** Creates a new table, at most half full. Copies the records if `records` is a new buffer. */
   #rebuild(records: PackedRecords): void {
     const [oldSlots, oldRecords] = [this.#slots, this.#records];
     this.#slots = new Uint32Array(slotsFor(this.#size + 1));
@@ -138,7 +138,7 @@ function slotsFor(size: number): number {
   return Math.max(MIN_SLOTS, 2 ** Math.ceil(Math.log2(size * 2)));
 }
 
-/** FNV-1a, with a last mix because the table takes the low bits. */
+/** FNV-1a with a final mix, because the table uses the low bits. */
 function hash(key: Uint8Array): number {
   let value = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) {

@@ -1,17 +1,20 @@
-/** What the agent remembers of an object. */
+/** Identity and version of an object, as the agent remembers it. */
 export interface PackedObject {
   readonly uid: string;
   /** The object's own resourceVersion. */
   readonly resourceVersion: string;
-  /** Of its content; undefined when only its metadata was seen. */
+  /** Checksum of the content; undefined if only the metadata is known. */
   readonly checksum: Uint8Array | undefined;
 }
 
-/** Names a record inside its {@link PackedRecords}. */
+/** Address of a record in its {@link PackedRecords}. */
 export type Address = number;
 
 const MIN_SLAB_BYTES = 4 * 1024;
-/** Slabs double up to this, so that a small kind costs little and a large one is never copied to grow. */
+/**
+ * Slabs double up to this size: a small resource type takes little memory, and a large one grows without
+ * copies.
+ */
 const MAX_SLAB_BYTES = 512 * 1024;
 
 const HEADER_BYTES = 5;
@@ -23,24 +26,23 @@ const FLAG_UUID = 1;
 const FLAG_CHECKSUM = 2;
 
 /**
- * Records of objects in a few large buffers: 100 bytes each, where the same as plain JavaScript objects takes
- * 1,000.
+ * Records of objects in a few large buffers: 100 bytes each, instead of 1,000 as plain JavaScript objects.
  *
- * A record is: length of the key (2 bytes), of the uid, of the version, flags (1 byte each), then key, uid
- * (16 bytes where it is a UUID), version, checksum. Records are only added; who drops one leaves a hole until
- * it copies what it still holds.
+ * Layout of a record: length of the key (2 bytes), of the uid and of the version, flags (1 byte each), then
+ * key, uid (16 bytes if it is a UUID), version, checksum. Records are only added. A dropped record leaves a
+ * hole until its owner copies the remaining ones.
  */
 export class PackedRecords {
   readonly #slabs: Buffer[] = [];
   #used = 0;
   #bytes = 0;
 
-  /** Bytes of all records ever added. */
+  /** Bytes of all records ever added, including dropped ones. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Adds a record; its key is given as UTF-8. */
+  /** Adds a record. The key is UTF-8. */
   add(key: Uint8Array, object: PackedObject): Address {
     const size = sizeOf(key, object);
     const slab = this.#slabWithRoom(size);
@@ -51,7 +53,7 @@ export class PackedRecords {
     return (this.#slabs.length - 1) * MAX_SLAB_BYTES + offset;
   }
 
-  /** Overwrites a record, provided that the new one has its size. */
+  /** Overwrites a record if the new one has the same size. Returns true if it did. */
   replace(address: Address, key: Uint8Array, object: PackedObject): boolean {
     if (this.sizeAt(address) !== sizeOf(key, object)) {
       return false;
@@ -60,7 +62,7 @@ export class PackedRecords {
     return true;
   }
 
-  /** The key's UTF-8, as a view that is valid until the record is dropped. */
+  /** Returns the key in UTF-8, as a view that is valid until the record is dropped. */
   keyBytes(address: Address): Uint8Array {
     const slab = this.#slabAt(address);
     const start = (address % MAX_SLAB_BYTES) + HEADER_BYTES;
@@ -113,7 +115,7 @@ export class PackedRecords {
       return last;
     }
     if (size > MAX_SLAB_BYTES) {
-      throw new RangeError(`a record of ${size} bytes; at most ${MAX_SLAB_BYTES} fit`);
+      throw new RangeError(`record: expected at most ${MAX_SLAB_BYTES} bytes, found ${size}`);
     }
     const doubled = Math.min(MAX_SLAB_BYTES, MIN_SLAB_BYTES * 2 ** Math.min(this.#slabs.length, 7));
     const slab = Buffer.allocUnsafeSlow(Math.max(doubled, size));

@@ -7,30 +7,33 @@ import { listPages } from "../../kube/list.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** An object with the version at which it was seen so; empty for a kind whose versions do not compare. */
+/** An object with its observed version, which is empty for a resource type whose versions do not compare. */
 export interface ObservedObject {
   readonly key: string;
   readonly object: KubeObject;
   readonly observedVersion: string;
 }
 
-/** Positions in a snapshot. */
+/** Selection of objects in a snapshot. */
 export interface WantedObjects {
   readonly snapshot: Snapshot;
-  /** 1 for each position whose object is wanted. */
+  /** 1 at the index of each selected object. */
   readonly wanted: Uint8Array;
   readonly count: number;
 }
 
-/** Reading pages costs less than single objects only when it does not read ten times as many. */
+/**
+ * Least share of selected objects at which pages cost less than single reads: pages read ten times as many
+ * objects.
+ */
 const MIN_SHARE = 0.1;
 
 /**
- * Reads the contents of those objects of a snapshot that are wanted: each by itself when they are few, else
- * by listing the kind.
+ * Reads the contents of the selected objects of a snapshot: one by one if they are few, otherwise by a list
+ * of the resource type.
  *
- * An object read by itself is observed at the greater of the list's version and its own; one of a page at
- * that list's version. One that is not there any more is left out: nothing is said about it, the watch will.
+ * The observed version of a single object is the greater of the list's version and its own; that of a listed
+ * object is its list's version. An object that no longer exists is omitted: the watch reports its end.
  */
 export async function* readContents(
   signal: AbortSignal,
@@ -71,7 +74,7 @@ async function* readPages(
     for await (const page of listPages(signal, kube, { resourceType, namespace, metadataOnly: false })) {
       const version = parseResourceVersion(page.version);
       if (snapshot.isVersioned && (version === undefined || version < known)) {
-        throw new MalformedResponseError(`a list at version ${page.version} after one at version ${known}`);
+        throw new MalformedResponseError(`list: expected version ${known} or higher, found ${page.version}`);
       }
       versions.observe(version ?? 0n);
       for (const object of page.items) {
@@ -85,7 +88,7 @@ async function* readPages(
   }
 }
 
-/** The later of a list's version and an object's own; empty when the kind's do not compare. */
+/** Returns the greater of a list's version and the object's own; empty if the versions do not compare. */
 function later(listVersion: string, ownVersion: string): string {
   const [list, own] = [parseResourceVersion(listVersion), parseResourceVersion(ownVersion)];
   return list === undefined ? "" : String(maxVersion(list, own ?? 0n));

@@ -14,35 +14,34 @@ import { PackedIndex } from "./object-index.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { WatchLoop } from "./watch-loop.ts";
 
-/** How a reflector begins. */
+/** Scope and start of a reflector. */
 export interface ReflectorOptions {
   /** Namespaces to read; empty: all. */
   readonly namespaces: readonly string[];
-  /** Whether the server can watch the kind; else it is only listed. */
+  /** True if the server can watch the resource type; otherwise it is only listed. */
   readonly isWatchable: boolean;
   /**
-   * Send every object of the first list: nobody asks for a kind that joins the scope in the middle of a
-   * session.
+   * True to send every object of the first list: no run compares a resource type that joins the scope during
+   * a session.
    */
   readonly sendAll: boolean;
 }
 
-/** How a snapshot may be had. */
+/** Source of a snapshot. */
 export interface SnapshotOptions {
   /**
-   * Take the first list instead of a new one, if it was not taken before and was begun in this session: a run on
-   * connect is asked for before Welcome, and what it verifies is true as of then.
+   * True to return the first list instead of a new one, if it is unused and was begun in this session. A run
+   * on connect is requested before Welcome, and verifies the rows as of that time.
    */
   readonly reuseInitial: boolean;
 }
 
 /**
- * Follows one kind: a first list, metadata only, and from its version a watch, in each namespace that is
- * read. What the watches say goes to the sink; the first list does not, because a run compares it.
+ * Follows one resource type: a first list, metadata only, then a watch from its version in each namespace of
+ * the scope. Watch events go to the sink. The first list does not, because a run compares it.
  *
- * A kind whose versions do not compare, or that cannot be watched, is only listed, when a run asks for it.
- * Failures of any sort (403, 404, 503, a list cut off) are tried again and never mean that objects are
- * absent.
+ * A resource type whose versions do not compare, or that cannot be watched, is listed only for runs. Failures
+ * (403, 404, 503, a truncated list) are retried and never mean that objects are absent.
  */
 export class Reflector {
   readonly #context: ResourceContext;
@@ -50,7 +49,7 @@ export class Reflector {
   readonly #sink: ChangeSink;
   readonly #index = new PackedIndex();
   readonly #started = Promise.withResolvers<void>();
-  /** The first list, and the session in which it was begun. */
+  /** The first list, and the epoch in which it was begun. */
   #initial: { readonly snapshot: Snapshot; readonly epoch: bigint } | undefined;
   #watchers: readonly WatchLoop[] = [];
   readonly #progress = new Condition();
@@ -65,12 +64,16 @@ export class Reflector {
     return this.#context;
   }
 
-  /** What is known of the kind's objects. */
+  /** Index of the objects of the resource type. */
   get index(): PackedIndex {
     return this.#index;
   }
 
-  /** Runs until `signal` aborts; rejects with an error that ends the agent alone. */
+  /**
+   * Runs until `signal` aborts.
+   *
+   * @throws ConfigError or ClusterChangedError, which end the agent; other errors are retried.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const first = await this.#listFirst(signal);
     if (!first.isVersioned || !this.#options.isWatchable) {
@@ -83,7 +86,7 @@ export class Reflector {
       const from = parseResourceVersion(first.versionFor(namespace)) ?? 0n;
       return new WatchLoop(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
     });
-    // One that fails for good ends all.
+    // A watch that fails permanently stops the others.
     const together = new AbortController();
     const each = AbortSignal.any([signal, together.signal]);
     const runs = this.#watchers.map(async (watcher) => {
@@ -98,9 +101,13 @@ export class Reflector {
     throw failures.find(({ reason }) => reason instanceof ClusterChangedError)?.reason ?? failures[0]?.reason;
   }
 
-  /** A finished list of the kind, linearizable. Throws what the API server's refusal says. */
+  /**
+   * Returns a complete, linearizable list of the resource type.
+   *
+   * @throws the error of the API server's response.
+   */
   async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<Snapshot> {
-    // The first list need not have succeeded: then a new one tells why.
+    // If the first list has failed, the new one reports the cause.
     await waitFor(signal, this.#started.promise);
     const initial = this.#initial;
     this.#initial = undefined;
@@ -110,8 +117,8 @@ export class Reflector {
   }
 
   /**
-   * Waits until the watch has delivered everything up to a version and the end of objects that a list lacks, but
-   * no longer than `ms`.
+   * Waits until the watch has delivered all events up to a version and the deletion of the objects that a
+   * list lacks, for at most `ms`.
    */
   async waitForWatch(
     signal: AbortSignal,
@@ -126,7 +133,7 @@ export class Reflector {
     await withinDeadline(signal, this.#context.clock, ms, wait, () => {});
   }
 
-  /** Takes a finished list into the index. What the watch has delivered since stays. */
+  /** Merges a complete list into the index. Newer state from the watch stays. */
   merge(snapshot: Snapshot): void {
     for (const text of this.#index.keys()) {
       const namespace = parseKey(text)?.namespace ?? "";
@@ -183,7 +190,7 @@ export class Reflector {
     }
   }
 
-  /** What each of the watches has delivered. */
+  /** Version up to which all watches have delivered. */
   #delivered(): bigint {
     return this.#watchers.map(({ delivered }) => delivered).reduce(minVersion);
   }

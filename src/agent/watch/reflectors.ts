@@ -17,15 +17,15 @@ interface Running {
   readonly ended: Promise<void>;
 }
 
-/** What all reflectors share. */
+/** Ports and state that all reflectors share. */
 export type SharedContext = Omit<ResourceContext, "resourceType" | "contentFormat" | "versions">;
 
-/** The reflectors of the kinds that are read. */
+/** The reflectors of the resource types in the scope. */
 export class Reflectors {
   readonly #context: SharedContext;
   readonly #sink: ChangeSink;
   readonly #running = new Map<string, Running>();
-  /** Outlive their reflectors: a kind read in another version has the same versions. */
+  /** Outlive their reflectors: another version of a resource type has the same resource versions. */
   readonly #versions = new Map<string, VersionTracker>();
   readonly #failed = new Condition();
   #failure: { readonly error: unknown } | undefined;
@@ -35,12 +35,16 @@ export class Reflectors {
     this.#sink = sink;
   }
 
-  /** The reflector of a kind that is read, by its key. */
+  /** Returns the reflector of a resource type in the scope. */
   get(resourceKey: string): Reflector | undefined {
     return this.#running.get(resourceKey)?.reflector;
   }
 
-  /** Rejects when a reflector fails for good, or `signal` aborts. */
+  /**
+   * Waits until a reflector fails permanently.
+   *
+   * @throws the reflector's error, or the reason of `signal`.
+   */
   async watch(signal: AbortSignal): Promise<never> {
     while (this.#failure === undefined) {
       await this.#failed.wait(signal);
@@ -49,8 +53,8 @@ export class Reflectors {
   }
 
   /**
-   * Starts and stops reflectors, so that these kinds are read. With `sendAll` a kind that joins is sent
-   * whole: nobody has asked for it.
+   * Starts and stops reflectors to match the scope. With `sendAll`, a resource type that joins is sent
+   * completely, because no run compares it.
    */
   async follow(
     signal: AbortSignal,
@@ -63,7 +67,9 @@ export class Reflectors {
     for (const [key, running] of this.#running) {
       if (!isSameResource(running.resourceType, wanted.get(key))) {
         this.#running.delete(key);
-        running.stop.abort(new Error("the resource type left the scope, or is read otherwise"));
+        running.stop.abort(
+          new Error("the resource type left the scope, or its version or namespaces changed"),
+        );
         await running.ended;
       }
     }
@@ -77,12 +83,12 @@ export class Reflectors {
     }
   }
 
-  /** Stops all of them. */
+  /** Stops all reflectors. */
   async stop(): Promise<void> {
     const running = [...this.#running.values()];
     this.#running.clear();
     for (const { stop } of running) {
-      stop.abort(new Error("the agent stops"));
+      stop.abort(new Error("the agent has stopped"));
     }
     await Promise.all(running.map(({ ended }) => ended));
   }
@@ -117,7 +123,7 @@ export class Reflectors {
     } catch (error) {
       if (!signal.aborted) {
         const resource = resourceTypeKey(reflector.context.resourceType);
-        this.#context.log.error("reflector failed", { resourceType: resource, reason: toMessage(error) });
+        this.#context.log.error("reflector failed", { resourceType: resource, error: toMessage(error) });
         this.#failure ??= { error };
         this.#failed.notifyAll();
       }

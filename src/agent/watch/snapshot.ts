@@ -3,15 +3,15 @@ import { minVersion, parseResourceVersion } from "../../domain/resource-version.
 import { type Address, type PackedObject, PackedRecords } from "./packed-records.ts";
 
 /**
- * A finished list of a kind, metadata only: its objects in the order of their keys, and the version of the
- * list. A kind that is read in several namespaces has a list, and a version, for each.
+ * A complete list of a resource type, metadata only: its objects in key order, and the version of the list. A
+ * resource type that is read in several namespaces has one list and one version for each.
  */
 export class Snapshot {
   readonly #records: PackedRecords;
   readonly #order: Uint32Array;
   readonly #versions: ReadonlyMap<string, string>;
 
-  /** Made by {@link SnapshotBuilder}. */
+  /** Called by {@link SnapshotBuilder} only. */
   constructor(records: PackedRecords, order: Uint32Array, versions: ReadonlyMap<string, string>) {
     this.#records = records;
     this.#order = order;
@@ -22,14 +22,14 @@ export class Snapshot {
     return this.#order.length;
   }
 
-  /** Whether each list's version is a number, and so compares. */
+  /** True if each list's version is a number, and so compares. */
   get isVersioned(): boolean {
     return this.#versions.values().every((version) => parseResourceVersion(version) !== undefined);
   }
 
   /**
-   * The lowest version of its lists: the whole kind was seen at least as new. Empty when versions do not
-   * compare.
+   * Lowest version of the lists: the whole resource type was observed at this version or later. Empty if
+   * versions do not compare.
    */
   get lowestVersion(): string {
     const versions = [...this.#versions.values()]
@@ -38,20 +38,18 @@ export class Snapshot {
     return this.isVersioned ? String(versions.reduce(minVersion)) : "";
   }
 
-  /**
-   * Version of the list that would have the objects of this namespace. Empty when versions do not compare.
-   */
+  /** Returns the version of the list that covers a namespace; empty if versions do not compare. */
   versionFor(namespace: string): string {
     const version = this.#versions.get(namespace) ?? this.#versions.get("") ?? "";
     return this.isVersioned ? version : "";
   }
 
-  /** The namespaces that were listed; "" is all. */
+  /** Namespaces that were listed; "" for all. */
   get namespaces(): readonly string[] {
     return [...this.#versions.keys()];
   }
 
-  /** Whether one of its lists would have the objects of this namespace. */
+  /** True if one of the lists covers the namespace. */
   covers(namespace: string): boolean {
     return this.#versions.has(namespace) || this.#versions.has("");
   }
@@ -64,13 +62,13 @@ export class Snapshot {
     return this.#records.get(this.#addressAt(index));
   }
 
-  /** Position of the key, or undefined. */
+  /** Returns the index of the key, or undefined. */
   find(key: string): number | undefined {
     const index = this.#lowerBound(key);
     return index < this.size && this.keyAt(index) === key ? index : undefined;
   }
 
-  /** First position behind the key; 0 for the empty key. */
+  /** Returns the first index behind the key; 0 for the empty key. */
   after(key: string): number {
     const index = this.#lowerBound(key);
     return index < this.size && this.keyAt(index) === key ? index + 1 : index;
@@ -79,12 +77,12 @@ export class Snapshot {
   #addressAt(index: number): Address {
     const address = this.#order[index];
     if (address === undefined) {
-      throw new RangeError(`position ${index} of ${this.size}`);
+      throw new RangeError(`snapshot: expected an index below ${this.size}, found ${index}`);
     }
     return address;
   }
 
-  /** First position whose key is not before `key`. */
+  /** Returns the first index whose key is not before `key`. */
   #lowerBound(key: string): number {
     const bytes = Buffer.from(key);
     let [low, high] = [0, this.size];
@@ -100,7 +98,10 @@ export class Snapshot {
   }
 }
 
-/** Collects the pages of a kind's lists. What it holds is no snapshot until each list has ended by itself. */
+/**
+ * Collects the pages of the lists of a resource type. The result is a snapshot only after every list has
+ * ended without error.
+ */
 export class SnapshotBuilder {
   readonly #records = new PackedRecords();
   readonly #addresses: Address[] = [];
@@ -110,7 +111,7 @@ export class SnapshotBuilder {
     this.#addresses.push(this.#records.add(Buffer.from(key), object));
   }
 
-  /** States that the list of a namespace ("" for all) has ended, at this version. */
+  /** Records the end of the list of a namespace ("" for all) at this version. */
   endList(namespace: string, version: string): void {
     this.#versions.set(namespace, version);
   }
@@ -118,7 +119,7 @@ export class SnapshotBuilder {
   build(): Snapshot {
     const keys = (address: Address): Uint8Array => this.#records.keyBytes(address);
     const sorted = Uint32Array.from(this.#addresses).sort((a, b) => compareKeyBytes(keys(a), keys(b)));
-    // A key that came twice, on two pages, counts once.
+    // A key that occurs on two pages counts once.
     const order = sorted.filter((address, i) => {
       const next = sorted[i + 1];
       return next === undefined || compareKeyBytes(keys(address), keys(next)) !== 0;

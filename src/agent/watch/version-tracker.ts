@@ -1,11 +1,11 @@
 import { maxVersion } from "../../domain/resource-version.ts";
 
 /**
- * Where a kind's versions stand: the highest one observed, and the incarnation that they belong to.
+ * Tracks the high watermark of a resource type, and its incarnation.
  *
- * Versions only grow, until an etcd is restored from a backup. Then they begin again below the mark, and a
- * watch from the old version is accepted and stays silent. A new incarnation ends what was begun in the old
- * one.
+ * Versions only grow, until an etcd is restored from a backup. Then they restart below the high watermark,
+ * and the API server accepts a watch from the old version but sends no events. A new incarnation aborts the
+ * work of the old one.
  */
 export class VersionTracker {
   #incarnation: bigint | undefined;
@@ -13,14 +13,14 @@ export class VersionTracker {
   #incarnationEnd = new AbortController();
 
   /**
-   * Epoch of the session that found the versions to have gone back, 0 if none did; undefined until the
-   * ingester has told.
+   * Epoch of the session that detected that versions went back, 0 if none did; undefined before the first
+   * inventory.
    */
   get incarnation(): bigint | undefined {
     return this.#incarnation;
   }
 
-  /** Highest version that was ever observed in this incarnation, by this agent or by one before it. */
+  /** Highest version observed in this incarnation, by this agent or an earlier one. */
   get highWatermark(): bigint {
     return this.#highWatermark;
   }
@@ -30,12 +30,12 @@ export class VersionTracker {
     return this.#incarnationEnd.signal;
   }
 
-  /** Takes note of a version that the API server gave. */
+  /** Records a version from the API server. */
   observe(version: bigint): void {
     this.#highWatermark = maxVersion(this.#highWatermark, version);
   }
 
-  /** Takes note of what the ingester knows. An older incarnation than the present one says nothing. */
+  /** Records the state that the ingester stored. An older incarnation than the current one is ignored. */
   learn(incarnation: bigint, highWatermark: bigint): void {
     if (this.#incarnation === undefined || this.#incarnation === incarnation) {
       this.#incarnation = incarnation;
@@ -51,6 +51,6 @@ export class VersionTracker {
     this.#highWatermark = version;
     const ended = this.#incarnationEnd;
     this.#incarnationEnd = new AbortController();
-    ended.abort(new Error("the kind's versions went back: its watch means nothing any more"));
+    ended.abort(new Error("the versions of the resource type went back; its watch is void"));
   }
 }

@@ -16,23 +16,25 @@ import { listSnapshot } from "./list-snapshot.ts";
 import { readContents } from "./read-contents.ts";
 import type { Snapshot } from "./snapshot.ts";
 
-/** What the watchers of a kind share. */
+/** Index writer and callback that the watches of one resource type share. */
 export interface WatchTarget {
   readonly writer: IndexWriter;
-  /** Called after each event that was taken. */
+  /** Called after each processed event. */
   onProgress(): void;
 }
 
-/** A watch that lived this long has made progress, also when nothing happened in it. */
+/** A watch of this duration counts as progress, even without events. */
 const LONG_WATCH_MS = 60_000;
 
 /**
- * Watches a kind in one namespace ("" is all) from a version on, and keeps the index true.
+ * Watches a resource type in one namespace ("" for all) from a version on, and keeps the index equal to the
+ * cluster.
  *
- * After a watch ended it goes on where that one stopped, once a probe has shown that versions did not go
- * back. When that is too long ago (410), or versions did go back, it lists again and sends the differences to
- * the index: what is missing as Delete at the list's version, what changed as Put. An event older than what
- * is known of its object is skipped. A bookmark moves the place to go on from, and proves nothing.
+ * After a watch ends, the next one resumes at the same version, once a probe has shown that versions did not
+ * go back. If that version has expired (410) or versions did go back, the loop lists again and sends the
+ * differences between list and index: a Delete at the list's version for an object that the list lacks, a Put
+ * for one that changed. An event older than the index is skipped. A bookmark moves the version to resume at,
+ * and proves nothing.
  */
 export class WatchLoop {
   readonly #context: ResourceContext;
@@ -40,10 +42,10 @@ export class WatchLoop {
   readonly #target: WatchTarget;
   readonly #backoff: Backoff;
   readonly #outage: OutageLog;
-  /** Where to go on; undefined when a list is needed first. */
+  /** Version to resume at; undefined if a list must come first. */
   #resume: bigint | undefined;
   #delivered = 0n;
-  /** Incarnation that the index belongs to. */
+  /** Signal of the incarnation that the index belongs to. */
   #incarnationSignal: AbortSignal;
 
   constructor(context: ResourceContext, namespace: string, target: WatchTarget, from: bigint | undefined) {
@@ -53,19 +55,23 @@ export class WatchLoop {
     this.#backoff = createBackoff(context.random, context.tuning.backoff);
     this.#outage = createOutageLog(
       context.log.with({ resourceType: resourceTypeKey(context.resourceType), namespace }),
-      { failed: "watch failed; retrying", worked: "watch goes on" },
+      { failed: "watch failed; retrying", worked: "watch resumed" },
     );
     this.#incarnationSignal = context.versions.incarnationSignal;
     this.#resume = from;
     this.#delivered = from ?? 0n;
   }
 
-  /** Everything up to this version was delivered to the sink. */
+  /** All events up to this version were delivered to the sink. */
   get delivered(): bigint {
     return this.#delivered;
   }
 
-  /** Runs until `signal` aborts; rejects with an error that ends the agent alone. */
+  /**
+   * Runs until `signal` aborts.
+   *
+   * @throws ConfigError or ClusterChangedError, which end the agent; other errors are retried.
+   */
   async run(signal: AbortSignal): Promise<void> {
     let isFirst = true;
     for (;;) {
@@ -87,7 +93,8 @@ export class WatchLoop {
   }
 
   /**
-   * Where to go on, provided that versions did not go back: a watch from the future is accepted, and silent.
+   * Returns the version to resume at, or undefined if a list must come first. If versions went back, the API
+   * server would accept a watch from the old version but send no events.
    */
   async #probe(signal: AbortSignal): Promise<bigint | undefined> {
     const { kube, resourceType, versions } = this.#context;
@@ -96,7 +103,7 @@ export class WatchLoop {
     }
     const mark = versions.highWatermark;
     const version = parseResourceVersion(await currentVersion(signal, kube, resourceType, this.#namespace));
-    // A stale answer looks the same; the list tells.
+    // A stale response can also be below the watermark; the list decides.
     return version !== undefined && version >= mark ? this.#resume : undefined;
   }
 
@@ -141,7 +148,7 @@ export class WatchLoop {
     const version = parseResourceVersion(text);
     if (version === undefined) {
       throw new MalformedResponseError(
-        `watch of ${resourceTypeKey(resourceType)}: version ${JSON.stringify(text)} is no number`,
+        `watch of ${resourceTypeKey(resourceType)}: expected a decimal version, found ${JSON.stringify(text)}`,
       );
     }
     if (event.type === "put") {
@@ -160,7 +167,7 @@ export class WatchLoop {
     this.#delivered = maxVersion(this.#delivered, version);
   }
 
-  /** Lists, sends what differs from the index, and gives the version to watch from. */
+  /** Lists, sends the differences from the index, and returns the version to watch from. */
   async #relist(signal: AbortSignal): Promise<bigint> {
     const { kube, clusterUid, versions } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
@@ -168,7 +175,7 @@ export class WatchLoop {
     const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
       throw new MalformedResponseError(
-        `versions of ${resourceTypeKey(this.#context.resourceType)} are no numbers any more`,
+        `list of ${resourceTypeKey(this.#context.resourceType)}: versions are no longer decimal`,
       );
     }
     const isSameIncarnation = this.#incarnationSignal === versions.incarnationSignal;
@@ -180,8 +187,8 @@ export class WatchLoop {
   }
 
   /**
-   * Deletes what the list lacks. In a new incarnation the index's versions mean nothing, so all of it is
-   * forgotten.
+   * Sends a Delete for each object that the list lacks. In a new incarnation the versions of the index do not
+   * compare, so its entries are removed.
    */
   async #deleteMissing(
     signal: AbortSignal,

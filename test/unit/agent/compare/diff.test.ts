@@ -39,8 +39,8 @@ describe("diff of one object", () => {
   });
 
   it("refuses an inventory that is out of order", () => {
-    expect(() => resources([], [stored, { ...stored, key: "a/b" }])).toThrow("not in order");
-    expect(() => resources([], [stored, stored])).toThrow("not in order");
+    expect(() => resources([], [stored, { ...stored, key: "a/b" }])).toThrow("expected keys in order");
+    expect(() => resources([], [stored, stored])).toThrow("expected keys in order");
   });
 });
 

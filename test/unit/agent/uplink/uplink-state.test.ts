@@ -189,7 +189,7 @@ describe("UplinkState", () => {
   it("refuses an acknowledgement of what was never sent", () => {
     const state = openState();
     state.next();
-    expect(() => state.acknowledge(2n)).toThrow("acknowledgement of 2");
+    expect(() => state.acknowledge(2n)).toThrow("expected a sequence of at most 1, found 2");
   });
 });
 
