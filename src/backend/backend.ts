@@ -19,7 +19,6 @@ import { scheduleRuns } from "./runs/run-scheduler.ts";
 import { SessionRegistry } from "./sync/session-registry.ts";
 import { createSyncService } from "./sync/sync-service.ts";
 
-/** What a backend is made of. */
 export interface BackendOptions {
   readonly bus: Bus;
   readonly sessions: SessionStore;
@@ -29,30 +28,37 @@ export interface BackendOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** Time between the beginnings of two runs of a cluster, in milliseconds. */
+  /** Interval between the starts of two runs of a cluster, in milliseconds. */
   readonly intervalMs: number;
-  /** How long a run may take, in milliseconds. */
+  /** Deadline of a run, in milliseconds. */
   readonly runDeadlineMs: number;
-  /** How long ended runs, their findings and closed sessions are kept, in milliseconds. */
+  /** Retention of ended runs, their findings and closed sessions, in milliseconds. */
   readonly retentionMs: number;
 }
 
-/** Holds agents' sessions, puts what they say on the bus, and asks for runs. */
+/** Accepts agents, publishes their messages, and requests runs. */
 export interface Backend {
   /** Registers `SyncService`. */
   routes(router: ConnectRouter): void;
-  /** Schedules runs and routes answers until `signal` aborts. */
+  /** Schedules runs and routes inventories until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
-  /** Asks for a run by hand. Throws as {@link RunStore.createRun} does. */
+  /**
+   * Requests a run with the trigger `MANUAL`.
+   *
+   * @throws the errors of {@link RunStore.createRun}.
+   */
   startRun(signal: AbortSignal, account: string, cluster: string, id?: string): Promise<RequestedRun>;
-  /** Asks every agent to come back later, and waits until they have left, for at most `timeoutMs`. */
+  /** Requests that every agent reconnects later, and waits until they have left, for at most `timeoutMs`. */
   drain(signal: AbortSignal, timeoutMs: number): Promise<void>;
 }
 
-/** Agents come back spread over this time after a drain, in milliseconds. */
+/** Range over which a drain spreads the reconnect delays of agents, in milliseconds. */
 const DRAIN_SPREAD_MS = 2_000;
 
-/** Makes a backend. It serves agents once its routes are on a port, and answers them while {@link Backend.run} runs. */
+/**
+ * Creates a backend. It serves agents after its routes are registered on a port, and routes inventories to
+ * them while {@link Backend.run} runs.
+ */
 export async function createBackend(signal: AbortSignal, options: BackendOptions): Promise<Backend> {
   const { bus, random, clock, runDeadlineMs } = options;
   const registry = new SessionRegistry();
@@ -62,7 +68,8 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     () => registry.list().length,
   );
   const own = replyTopic(random.uuid());
-  // Nothing may be acknowledged to an agent that no ingester will see, or asked that no backend will hear answered.
+  // Create both subscriptions first: otherwise messages acknowledged to agents could miss the ingester, and
+  // inventories could miss this backend.
   await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
   await ensureSubscription(signal, bus, own, BACKEND_SUBSCRIPTION);
   const producer = await bus.createProducer(signal, TOPICS.events);
@@ -75,7 +82,7 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     async run(runSignal) {
       const log = options.log;
       await Promise.all([
-        supervise(runSignal, { clock, random, log, name: "answer router" }, (s) =>
+        supervise(runSignal, { clock, random, log, name: "inventory router" }, (s) =>
           routeInventories(s, shared),
         ),
         supervise(runSignal, { clock, random, log, name: "run scheduler" }, (s) => scheduleRuns(s, shared)),

@@ -102,7 +102,7 @@ describeWithPostgres("a server that asks for tokens", (database) => {
   it("lets no agent speak for another cluster than its token's", { timeout: 60_000 }, async () => {
     const agent = startAgent("other", "--token-file", agentToken);
     expect((await agent.ended).code).toBe(1);
-    expect(agent.stderr()).toContain('the caller may speak for cluster "prod" only, found "other"');
+    expect(agent.stderr()).toContain('token: expected cluster "prod", found "other"');
   });
 
   it("does not start when nobody said how callers prove who they are", async () => {

@@ -23,8 +23,10 @@ import { restrictToCluster } from "./restrict-to-cluster.ts";
 import { watchRuns } from "./watch-runs.ts";
 
 /**
- * Starts a run of a cluster and returns what was asked for. Throws `ConflictError` while another run of it is active,
- * `TerminalError` when the cluster is not connected, and `NotFoundError` when there is none of that name.
+ * Starts a run of a cluster and returns its request.
+ *
+ * @throws ConflictError while another run of the cluster is active, TerminalError if the cluster is not
+ * connected, NotFoundError if no cluster has this name.
  */
 export type StartRun = (
   signal: AbortSignal,
@@ -33,7 +35,6 @@ export type StartRun = (
   id: string | undefined,
 ) => Promise<{ readonly request: ReconciliationRequest }>;
 
-/** What {@link createFleetService} needs. */
 export interface FleetServiceOptions {
   readonly store: FleetStore;
   readonly clock: Clock;
@@ -41,15 +42,15 @@ export interface FleetServiceOptions {
 }
 
 /**
- * Answers questions about the clusters of the caller's account: about all, or about the one that the caller may speak
- * for. What is another's is not there, in every answer alike. Requests have been validated before.
+ * Creates the service that reads the clusters of the caller's account. A token of a cluster reads that
+ * cluster only. Every method reports all other clusters as NOT_FOUND. Requests are already validated.
  */
 export function createFleetService({
   store: everything,
   clock,
   startRun,
 }: FleetServiceOptions): ServiceImpl<typeof FleetService> {
-  /** Who calls, and what is there for them. */
+  /** Returns the caller with the store that is restricted to it. */
   const callerOf = ({ values }: HandlerContext) => {
     const { account, cluster } = identityOf(values);
     const store = cluster === undefined ? everything : restrictToCluster(everything, cluster);
@@ -163,7 +164,7 @@ export function createFleetService({
         const { request } = await startRun(context.signal, account, cluster, id?.toLowerCase());
         return { run: toRequestedRun(cluster, request) };
       } catch (error) {
-        // The same request may have won a race with itself.
+        // A concurrent request with the same ID may have created the run.
         const winner = error instanceof ConflictError ? await find() : undefined;
         if (winner === undefined) {
           throw error;
@@ -195,7 +196,7 @@ function toRequestedRun(cluster: string, { runId, initiator, trigger, time }: Re
   });
 }
 
-/** In these requests, no names mean all. */
+/** In these requests an empty list of names selects all. */
 function orAll(names: readonly string[]): readonly string[] | undefined {
   return names.length === 0 ? undefined : names;
 }
@@ -223,12 +224,12 @@ function assertCluster(run: ReconciliationRun, cluster: string): ReconciliationR
   return run;
 }
 
-/** In these requests an empty text is one that is not set. */
+/** In these requests an empty string means unset. */
 function orUnset(value: string): string | undefined {
   return value === "" ? undefined : value;
 }
 
-// Outside a Batch a ref needs its kind, which the rules of ObjectRef cannot say.
+// Outside a batch a ref needs its resource type, which the validation rules of ObjectRef cannot express.
 function assertResourceType(ref: ObjectRef | undefined): asserts ref is ObjectRef {
   if (ref?.resourceType === undefined) {
     throw new InvalidArgumentError([{ field: "ref.resource_type", description: "value is required" }]);

@@ -4,20 +4,20 @@ import { InvalidArgumentError } from "../../lib/errors.ts";
 import type { Identity } from "../../rpc/auth/identity.ts";
 import type { PageQuery, Position } from "../../store/fleet-store.ts";
 
-/** A request of a list, as in AIP-158. */
+/** Request for a page of a list (AIP-158). */
 type ListRequest = Message & { pageSize: number; pageToken: string };
 
-/** Whose list it is. */
+/** The caller that a page token is bound to. */
 type Caller = Pick<Identity, "account" | "cluster">;
 
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 1000;
 
 /**
- * What a request asks of a list: a page size of 0 is 100, one above 1,000 is 1,000.
+ * Returns the page that a request asks for. A page size of 0 means 100; a size above 1,000 means 1,000.
  *
- * @throws InvalidArgumentError when its page_token is no token, or that of another request or caller: what a request
- * asks for must not change between pages, except their size.
+ * @throws InvalidArgumentError if `page_token` is malformed, or belongs to another request or caller. Between
+ * pages only the page size may change.
  */
 export function toPageQuery<Desc extends DescMessage>(
   schema: Desc,
@@ -30,12 +30,12 @@ export function toPageQuery<Desc extends DescMessage>(
   }
   const [digest, ...after] = decode(request.pageToken);
   if (digest !== digestOf(schema, request, caller)) {
-    throw invalidToken("belongs to another request: repeat that one, or begin without a token");
+    throw invalidToken("belongs to another request or caller; repeat that request, or start without a token");
   }
   return { after, limit };
 }
 
-/** The token with which this request goes on at that position; empty when there is nothing more. */
+/** Returns the token of the next page; empty behind the last page. */
 export function toPageToken<Desc extends DescMessage>(
   schema: Desc,
   request: MessageShape<Desc> & ListRequest,
@@ -49,8 +49,8 @@ export function toPageToken<Desc extends DescMessage>(
 }
 
 /**
- * Stands for everything that the request asks for, and for whose it is. It guards against mistakes, not against people: whoever makes up a
- * token reads another part of a list that they may read anyway.
+ * Returns a digest of the request and the caller. It detects mistakes and is no protection: a forged token
+ * reads another part of a list that the caller may read anyway.
  */
 function digestOf<Desc extends DescMessage>(
   schema: Desc,
@@ -72,9 +72,9 @@ function decode(token: string): string[] {
       return parts;
     }
   } catch {
-    // Refused below.
+    // Reported below.
   }
-  throw invalidToken("is not a token that a page came with");
+  throw invalidToken("is malformed; use the next_page_token of the previous page");
 }
 
 function invalidToken(description: string): InvalidArgumentError {

@@ -1,8 +1,8 @@
 import type { ClusterSelection, FleetStore, Page } from "../../store/fleet-store.ts";
 
 /**
- * The fleet as somebody sees it who may speak for one cluster of the account: there is nothing but that cluster, its
- * objects and its runs, and asking for another finds nothing, just as if it did not exist.
+ * Restricts a store to one cluster of the account: that cluster, its objects and its runs. Other clusters
+ * appear not to exist.
  */
 export function restrictToCluster(store: FleetStore, own: string): FleetStore {
   const getRun: FleetStore["getRun"] = async (signal, account, id) => {
@@ -37,7 +37,7 @@ export function restrictToCluster(store: FleetStore, own: string): FleetStore {
   };
 }
 
-/** True if a query that names clusters, or else means all, includes the own one. */
+/** True if a query selects the own cluster, by name or because it names no cluster. */
 function hasOwn({ clusters }: ClusterSelection, own: string): boolean {
   return clusters === undefined || clusters.includes(own);
 }

@@ -7,20 +7,22 @@ import type { Clock } from "../../lib/clock.ts";
 import type { ClusterSelection, FleetStore } from "../../store/fleet-store.ts";
 
 const POLL_INTERVAL_MS = 500;
-// By how much the clocks of those that end runs may differ from ours, and longer than a slow poll.
+// Longer than a slow poll, and than the clock difference between this process and those that end runs.
 const SLACK_MS = 30_000;
 
-/** Which runs to watch. */
+/** Selection of the runs to watch. */
 export interface WatchRunsQuery extends ClusterSelection {
   readonly account: string;
 }
 
 /**
- * Runs as they change, beginning with those that are active; ends only by the signal's abort, which it throws.
+ * Yields runs when they change, starting with the active ones, until the signal aborts.
  *
- * It asks the store again and again: runs change a few times a minute, and any of several backends and ingesters may
- * change them, so the database is the one place that hears of all. A state that lasts shorter than the time between
- * two looks is not seen, but the end of a run always is.
+ * It polls the store: runs change a few times a minute, and several backends and ingesters change them, so
+ * only the database has all changes. A state that lasts less than a poll interval may be skipped; the end of
+ * a run never is.
+ *
+ * @throws the reason of `signal`.
  */
 export async function* watchRuns(
   signal: AbortSignal,
@@ -35,7 +37,7 @@ export async function* watchRuns(
     const runs = await store.listOpenRuns(signal, account, { clusters, endedSince });
     for (const run of runs) {
       const last = known?.get(run.id);
-      // At the first look, what has already ended is not news.
+      // The first poll also returns runs that ended recently; these are not changes.
       const isNews =
         known === undefined ? run.endTime === undefined : last === undefined || differs(last, run);
       if (isNews) {

@@ -13,7 +13,6 @@ import type { Log } from "../../lib/log.ts";
 import type { RunStore } from "../../store/run-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";
 
-/** What routing answers needs. */
 export interface InventoryRouterOptions {
   readonly bus: Bus;
   readonly replyTopic: string;
@@ -23,9 +22,9 @@ export interface InventoryRouterOptions {
 }
 
 /**
- * Hands the ingesters' answers to the sessions that they are for, until `signal` aborts. It never waits for an
- * agent: an answer that a session has no room for fails its run, and one whose session is gone is dropped, because
- * the run was superseded with it.
+ * Routes the inventories from ingesters to the sessions that requested them, until `signal` aborts. It never
+ * waits for an agent: if a session has no room for an inventory, the run fails; if the session is gone, the
+ * inventory is dropped, because its run was superseded with it.
  */
 export async function routeInventories(signal: AbortSignal, options: InventoryRouterOptions): Promise<void> {
   const { bus, replyTopic, log } = options;
@@ -43,7 +42,7 @@ export async function routeInventories(signal: AbortSignal, options: InventoryRo
         if (!(error instanceof TerminalError)) {
           throw error;
         }
-        log.error("an answer is dropped", { error: toMessage(error) });
+        log.error("inventory dropped", { error: toMessage(error) });
       }
       await delivery.acknowledge();
     }
@@ -64,25 +63,25 @@ async function route(
     return;
   }
   if (!request.inventories.every((inventory) => session.outbox.offer(toBatch(inventory)))) {
-    log.warn("a run fails because its agent is too far behind", {
+    log.warn("run failed: agent too slow", {
       cluster: event.cluster,
-      run: request.runId,
+      runId: request.runId,
     });
     await runs.failRun(signal, event, request.runId, {
       reason: "AgentTooSlow",
-      message: "the agent has not taken the inventory in time; its session had no room for more",
+      message: "the agent did not read its inventories fast enough; its session had no room for more",
     });
   }
 }
 
 function requestOf({ body }: Event): ReconciliationRequest {
   if (body.case !== "reconciliationRequest") {
-    throw new TerminalError(`a reply topic carries reconciliation_request, found ${body.case ?? "nothing"}`);
+    throw new TerminalError(`reply topic: expected reconciliation_request, found ${body.case ?? "nothing"}`);
   }
   return body.value;
 }
 
-/** The batch that asks the agent to compare one chunk of a kind. */
+/** Creates the batch with one chunk of an inventory, which the agent compares. */
 function toBatch({ resourceType, incarnation, objects, chunk }: ResourceInventory) {
   return create(BatchSchema, {
     ...(resourceType && { resourceType }),

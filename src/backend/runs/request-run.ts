@@ -4,10 +4,9 @@ import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 import type { RequestedRun, RunRequest, RunStore } from "../../store/run-store.ts";
 
-/** Role in which the backend itself requests runs. */
+/** Initiator of the runs that the backend requests. */
 export const INITIATOR = "evenkeel/backend";
 
-/** What asking for a run needs. */
 export interface RequestRunOptions {
   readonly runs: RunStore;
   readonly producer: Producer;
@@ -15,8 +14,10 @@ export interface RequestRunOptions {
 }
 
 /**
- * Asks for a run: first its row, which keeps a second run of the cluster out, then the request on the bus. When the
- * bus does not take the request the run fails at once, and does not wait for its deadline.
+ * Requests a run: first creates its row, which prevents a second run of the cluster, then publishes the
+ * request. If the publish fails, the run fails immediately instead of at its deadline.
+ *
+ * @throws RetryableError if the publish fails, and the errors of {@link RunStore.createRun}.
  */
 export async function requestRun(
   signal: AbortSignal,
@@ -30,7 +31,7 @@ export async function requestRun(
     const message = encodeEvent({ ...session, clusterUid }, { sequence: 0n, publishTime: clock.now(), body });
     await producer.publish(signal, message);
   } catch (cause) {
-    const reason = `the request did not reach the bus: ${toMessage(cause)}`;
+    const reason = `request of the run not published: ${toMessage(cause)}`;
     await runs.failRun(signal, session, request.runId, { reason: "BusUnavailable", message: reason });
     throw new RetryableError(reason, { cause });
   }

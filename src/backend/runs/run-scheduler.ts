@@ -9,39 +9,38 @@ import type { SessionRegistry } from "../sync/session-registry.ts";
 import { type RequestRunOptions, requestRun } from "./request-run.ts";
 import { sampleFairly } from "./sample-fairly.ts";
 
-/** What scheduling needs. */
 export interface RunSchedulerOptions extends RequestRunOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly random: Random;
   readonly log: Log;
-  /** Time between the beginnings of two runs of a cluster, in milliseconds. */
+  /** Interval between the starts of two runs of a cluster, in milliseconds. */
   readonly intervalMs: number;
   readonly runDeadlineMs: number;
-  /** How long ended runs, their findings and closed sessions are kept, in milliseconds. */
+  /** Retention of ended runs, their findings and closed sessions, in milliseconds. */
   readonly retentionMs: number;
 }
 
-/** Time between two looks, in milliseconds. */
+/** Interval between two ticks, in milliseconds. */
 const TICK_MS = 1_000;
 
-/** Most runs begun in one look, so that a fleet that connected at once is spread over the time after. */
+/** Most runs that one tick starts. It spreads the runs of a fleet that connected at the same time. */
 const MAX_STARTS = 10;
 
 const PURGE_EVERY_TICKS = 600;
 
 /**
- * Asks for the runs that are due of the clusters whose sessions this backend holds, ends those past their
- * deadline, keeps the sessions alive and ends those that another backend's have replaced, until `signal` aborts.
+ * Requests due runs of the clusters whose sessions this backend owns, ends runs past their deadline, keeps
+ * the sessions alive, and ends those that a session at another backend has replaced, until `signal` aborts.
  *
- * Everything derives from stored times, so it does not matter when or how often a backend is restarted. What fails
- * while the database is gone is tried again with the next look.
+ * All decisions derive from stored times, so restarts of a backend at any time are harmless. A tick that
+ * fails, for example while the database is unreachable, is retried at the next tick.
  */
 export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOptions): Promise<void> {
   const { clock, log } = options;
   const outage = createOutageLog(log, {
-    failed: "runs cannot be scheduled",
-    worked: "runs are scheduled again",
+    failed: "scheduling of runs failed; retrying",
+    worked: "scheduling of runs recovered",
   });
   for (let tickCount = 0; !signal.aborted; tickCount += 1) {
     try {
@@ -92,6 +91,6 @@ async function begin(
     if (!(error instanceof TerminalError)) {
       throw error;
     }
-    log.info("a run that was due did not begin", { cluster, reason: error.message });
+    log.info("due run not started", { cluster, error: error.message });
   }
 }

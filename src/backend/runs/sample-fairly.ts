@@ -1,8 +1,8 @@
 import type { Random } from "../../lib/random.ts";
 
 /**
- * Picks at most `limit` clusters, the accounts taking turns, so that one account with many clusters that are due does
- * not hold up the others. Within an account the order is random.
+ * Selects at most `limit` clusters. Accounts take turns, so that one account with many due clusters does not
+ * delay the others. Within an account the order is random.
  */
 export function sampleFairly<T extends { readonly account: string }>(
   random: Random,

@@ -8,17 +8,17 @@ import { BoundedQueue, type QueueLimits } from "../../lib/bounded-queue.ts";
 export type Response = MessageInitShape<typeof SyncResponseSchema>;
 
 interface Item {
-  /** Unset only wakes the reader. */
+  /** Unset in an item that only wakes the reader. */
   readonly batch?: Batch;
   readonly bytes: number;
 }
 
-/** Most that one slow agent may hold up. */
+/** Limits of the messages that wait for one slow agent. */
 const LIMITS: QueueLimits = { maxItems: 1000, maxBytes: 64 * 1024 * 1024 };
 
 /**
- * What the backend has yet to say to one agent. Nothing that is put in waits: a batch is refused when there is no
- * room, and only the newest acknowledgement is kept, because it stands for all before it.
+ * Messages of the backend for one agent. Adding never waits: a batch is refused if there is no room, and only
+ * the newest acknowledgement is kept, because it covers all earlier ones.
  */
 export class Downstream {
   readonly #queue: BoundedQueue<Item>;
@@ -29,35 +29,35 @@ export class Downstream {
     this.#queue = new BoundedQueue<Item>(limits, ({ bytes }) => bytes);
   }
 
-  /** Says that every sequence up to this one is safe. */
+  /** Acknowledges all sequences up to this one. */
   acknowledge(sequence: bigint): void {
     this.#acknowledged = sequence;
     this.#wake();
   }
 
-  /** Adds a batch, or returns false because the agent is too far behind. */
+  /** Adds a batch. Returns false if there is no room because the agent is too slow. */
   offer(batch: Batch): boolean {
     return this.#queue.offer({ batch, bytes: toBinary(BatchSchema, batch).byteLength });
   }
 
-  /** Asks the agent to come back later; nothing more is said after it. */
+  /** Requests that the agent reconnects after a delay; no message follows. */
   drain(retryAfterMs: number): void {
     this.#drainAfterMs ??= retryAfterMs;
     this.#wake();
   }
 
-  /** Ends {@link take}, by throwing the error. */
+  /** Ends {@link take}, which throws the error. */
   close(error: unknown): void {
     this.#queue.close(error);
   }
 
-  /** The messages, as they come. */
+  /** Yields the messages in the order in which they become available. */
   async *take(signal: AbortSignal): AsyncGenerator<Response, void, undefined> {
-    let said = 0n;
+    let sent = 0n;
     for await (const { batch } of this.#queue.take(signal)) {
-      if (said !== this.#acknowledged) {
-        said = this.#acknowledged;
-        yield { message: { case: "acknowledgement", value: { sequence: said } } };
+      if (sent !== this.#acknowledged) {
+        sent = this.#acknowledged;
+        yield { message: { case: "acknowledgement", value: { sequence: sent } } };
       }
       if (batch !== undefined) {
         yield { message: { case: "batch", value: batch } };
@@ -69,7 +69,7 @@ export class Downstream {
     }
   }
 
-  /** A queue that holds something wakes the reader anyway. */
+  /** Wakes the reader. A non-empty queue does so without this item. */
   #wake(): void {
     if (this.#queue.length === 0) {
       this.#queue.offer({ bytes: 0 });

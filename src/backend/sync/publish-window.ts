@@ -2,11 +2,11 @@ import type { OutgoingMessage, Producer } from "../../bus/bus.ts";
 import { Condition } from "../../lib/condition.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 
-/** Most that is on its way to the bus for one session. */
+/** Most unconfirmed bytes of one session. */
 const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
 interface Entry {
-  /** 0 for what the agent did not number. */
+  /** 0 for messages that the agent did not number. */
   readonly sequence: bigint;
   readonly bytes: number;
   readonly onOutcome: (error?: unknown) => void;
@@ -14,9 +14,9 @@ interface Entry {
 }
 
 /**
- * Publishes a session's messages in their order, several at a time, and tells how far the contiguous prefix of
- * receipts reaches. After a publish that failed or whose receipt is unknown nothing more is published and nothing
- * more is acknowledged: what was already on its way behind it may be stored, and the agent sends it all again.
+ * Publishes a session's messages in their order, several at a time, and reports the end of the contiguous
+ * prefix of receipts. After a publish that failed or has an unknown outcome, it publishes and acknowledges no
+ * more: messages in flight behind it may be stored, and the agent sends all of them again.
  */
 export class PublishWindow {
   readonly #producer: Producer;
@@ -37,8 +37,9 @@ export class PublishWindow {
   }
 
   /**
-   * Hands the message to the bus as soon as the window has room; rejects once a publish has failed. What became of it
-   * is told to `settled`.
+   * Publishes the message when the window has room, and reports its outcome to `onOutcome`.
+   *
+   * @throws RetryableError after a publish has failed.
    */
   async publish(
     signal: AbortSignal,
@@ -60,7 +61,7 @@ export class PublishWindow {
     );
   }
 
-  /** Resolves once nothing is on its way any more. */
+  /** Waits until no message is in flight, or a publish has failed. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.#changed.waitUntil(signal, () => this.#entries.length === 0 || this.#failure !== undefined);
   }
@@ -83,7 +84,7 @@ export class PublishWindow {
   #fail(entry: Entry, cause: unknown): void {
     entry.onOutcome(cause);
     if (this.#failure === undefined) {
-      this.#failure = new RetryableError(`the bus has not taken a message: ${toMessage(cause)}`, { cause });
+      this.#failure = new RetryableError(`publish failed: ${toMessage(cause)}`, { cause });
       this.#onFailure(this.#failure);
       this.#changed.notifyAll();
     }

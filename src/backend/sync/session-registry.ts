@@ -3,11 +3,11 @@ import { ConflictError } from "../../lib/errors.ts";
 import type { SessionKey } from "../../store/session-store.ts";
 import type { Session } from "./session.ts";
 
-/** The sessions that this backend holds: one per cluster, the one with the highest epoch. */
+/** The sessions that this backend owns: for each cluster the one with the highest epoch. */
 export class SessionRegistry {
   readonly #sessions = new Map<string, Session>();
 
-  /** Adds a session; an older one of the same cluster ends, and so does this one if it is itself the older. */
+  /** Adds a session. Of two sessions of one cluster, the one with the lower epoch ends. */
   add(session: Session): void {
     const key = clusterKey(session.identity.account, session.identity.cluster);
     const existing = this.#sessions.get(key);
@@ -19,7 +19,7 @@ export class SessionRegistry {
     this.#sessions.set(key, session);
   }
 
-  /** Removes a session that has ended; a newer one of the same cluster stays. */
+  /** Removes a session that has ended. A newer session of the same cluster stays. */
   remove(session: Session): void {
     const key = clusterKey(session.identity.account, session.identity.cluster);
     if (this.#sessions.get(key) === session) {
@@ -27,13 +27,13 @@ export class SessionRegistry {
     }
   }
 
-  /** The session, if this backend holds it. */
+  /** Returns the session if this backend owns it. */
   find({ account, cluster, epoch }: SessionKey): Session | undefined {
     const session = this.#sessions.get(clusterKey(account, cluster));
     return session?.identity.epoch === epoch ? session : undefined;
   }
 
-  /** Ends a session that another backend's has replaced. */
+  /** Ends a session that a session at another backend has replaced. */
   endReplaced(key: SessionKey): void {
     const session = this.find(key);
     session?.end(replaced(session));
@@ -46,7 +46,7 @@ export class SessionRegistry {
 
 function replaced({ identity }: Session): ConflictError {
   return new ConflictError(
-    `a newer session of cluster "${identity.cluster}" has taken the place of epoch ${identity.epoch}`,
+    `session of cluster "${identity.cluster}": epoch ${identity.epoch} was replaced by a newer session`,
     { info: { reason: "SESSION_REPLACED" } },
   );
 }

@@ -11,10 +11,9 @@ import { Downstream } from "./downstream.ts";
 import { PublishWindow } from "./publish-window.ts";
 import { validateBatch } from "./validate-batch.ts";
 
-/** What a session is made of. */
 export interface SessionOptions {
   readonly identity: EventIdentity;
-  /** Published behind the session's first scope. */
+  /** Request that is published behind the session's first scope. */
   readonly connectRun: ReconciliationRequest | undefined;
   readonly producer: Producer;
   readonly limits: PackLimits;
@@ -23,8 +22,8 @@ export interface SessionOptions {
 }
 
 /**
- * One agent's session, as the backend holds it: what the agent says goes to the bus in its order and is
- * acknowledged once it is there; what is asked of the agent goes through {@link outbox}.
+ * Session of one agent. Publishes the agent's messages in their order and acknowledges them when the bus has
+ * stored them. Messages to the agent go through {@link outbox}.
  */
 export class Session {
   readonly identity: EventIdentity;
@@ -48,19 +47,21 @@ export class Session {
     });
   }
 
-  /** Ends the stream by throwing the error to the agent. */
+  /** Ends the stream with an error. */
   end(error: Error): void {
     this.outbox.close(error);
   }
 
   /**
-   * Puts a numbered message of the agent on the bus. Throws `InvalidArgumentError`, with nothing of the message
-   * applied, when it is not the next one.
+   * Publishes a numbered message of the agent.
+   *
+   * @throws InvalidArgumentError if the sequence is not the next one or the message is invalid; no part of
+   * the message is published then.
    */
   async accept(signal: AbortSignal, { sequence, message, traceParent }: SyncRequest): Promise<void> {
     const expected = this.#lastSequence + 1n;
     if (sequence !== expected) {
-      throw invalid("sequence", `expected ${expected}, the number after the last one, found ${sequence}`);
+      throw invalid("sequence", `expected ${expected}, the next sequence, found ${sequence}`);
     }
     if (message.case === "batch") {
       validateBatch(this.identity.epoch, message.value);
@@ -68,14 +69,14 @@ export class Session {
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message), traceParent);
     if (message.case === "scopeDeclared" && this.#connectRun !== undefined) {
-      // The answer covers the declared scope, so the request stands behind it in the log.
+      // The inventories cover the declared scope, so the request follows it on the bus.
       const value = this.#connectRun;
       this.#connectRun = undefined;
       await this.#publish(signal, 0n, { case: "reconciliationRequest", value });
     }
   }
 
-  /** Resolves once the bus has everything that was accepted, or has failed. */
+  /** Waits until the bus has stored all accepted messages, or a publish has failed. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.#window.flush(signal);
   }
@@ -85,7 +86,7 @@ export class Session {
     const content = { sequence, publishTime: this.#clock.now(), body, traceParent: span.traceParent };
     const messages = encodeEventInParts(this.identity, content, this.#limits);
     for (const [index, message] of messages.entries()) {
-      // Receipts count as far as they reach without a gap, so the last part stands for all.
+      // Receipts count as a contiguous prefix, so the last part acknowledges all parts.
       const isLast = index === messages.length - 1;
       await this.#window.publish(signal, isLast ? sequence : 0n, message, (error) => {
         if (isLast || error !== undefined) {
@@ -106,7 +107,7 @@ function toBody(message: SyncRequest["message"]): Event["body"] {
     case undefined:
       throw invalid(
         message.case ?? "message",
-        "expected scope_declared, batch or kind_reconciled after the first message",
+        "expected scope_declared, batch or resource_reconciled after the first message",
       );
     default:
       throw invalid("message", `unknown message ${String(message satisfies never)}`);

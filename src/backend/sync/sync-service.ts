@@ -15,7 +15,6 @@ import type { Response } from "./downstream.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 
-/** What the service needs. */
 export interface SyncServiceOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
@@ -28,16 +27,19 @@ export interface SyncServiceOptions {
   readonly tracer: Tracer;
 }
 
-/** Limits of what agents send. */
+/** Limits of the messages from agents. */
 const LIMITS = { maxMessageBytes: MAX_SYNC_REQUEST_BYTES, maxUnacknowledgedBytes: 16n * 1024n * 1024n };
 
-/** Time that an agent has for its first message, in milliseconds; a silent one would hold its stream for ever. */
+/**
+ * Time that an agent has for its first message, in milliseconds. Without it a silent client would keep its
+ * stream forever.
+ */
 const HELLO_TIMEOUT_MS = 15_000;
 
-/** Time to write down that a session has ended, in milliseconds. */
+/** Time to store the end of a session, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Holds agents' sessions. */
+/** Creates the service that accepts agents. */
 export function createSyncService(options: SyncServiceOptions): ServiceImpl<typeof SyncService> {
   return { sync: (requests, context) => sync(options, requests, context) };
 }
@@ -71,7 +73,8 @@ async function* sync(
       },
     };
     yield* session.outbox.take(signal);
-    // The last word was Drain: what the agent had sent before it is still stored, and acknowledged by the next session.
+    // Drain was the last message. Earlier messages of the agent are still stored; the next session
+    // acknowledges them.
     await session.flush(signal);
   } finally {
     ended.abort(new Error("the session has ended"));
@@ -100,7 +103,7 @@ async function open(
   const { account, cluster } = identityOf(context.values);
   if (cluster !== undefined && cluster !== hello.cluster) {
     throw new ConnectError(
-      `the caller may speak for cluster "${cluster}" only, found "${hello.cluster}"`,
+      `token: expected cluster "${cluster}", found "${hello.cluster}"; use a token of that cluster`,
       Code.PermissionDenied,
     );
   }
@@ -136,7 +139,7 @@ async function readHello(signal: AbortSignal, requests: AsyncIterator<SyncReques
   return first.value.message.value;
 }
 
-/** Reads what the agent says until the session ends. Never rejects: what goes wrong ends the session. */
+/** Reads the agent's messages until the session ends. Never rejects: an error ends the session. */
 async function readAll(
   signal: AbortSignal,
   requests: AsyncIterator<SyncRequest>,
@@ -162,6 +165,6 @@ async function close({ sessions, clock }: SyncServiceOptions, session: Session, 
     await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity));
     log.info("session closed");
   } catch (error) {
-    log.warn("the end of the session could not be written down", { error: toMessage(error) });
+    log.warn("end of the session not stored", { error: toMessage(error) });
   }
 }

@@ -2,9 +2,11 @@ import { type Batch, type BatchItem, BatchType } from "../../../gen/proto/evenke
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 
 /**
- * Checks what the rules in the .proto cannot say of an agent's batch: it holds observations only, all of them
- * with an observed version or none, each names its object's kind by the batch's, and its incarnation is not younger than
- * the session. Throws `InvalidArgumentError` with the paths of what is wrong.
+ * Checks the rules of an agent's batch that the .proto cannot express: it contains observations only; all of
+ * them or none have an observed version; each takes its resource type from the batch; the incarnation is not
+ * above the session's epoch.
+ *
+ * @throws InvalidArgumentError with the path of each invalid field.
  */
 export function validateBatch(epoch: bigint, batch: Batch): void {
   const violations = [...findViolations(epoch, batch)];
@@ -16,10 +18,13 @@ export function validateBatch(epoch: bigint, batch: Batch): void {
 function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation, void, undefined> {
   const { type, incarnation, items } = batch;
   if (type !== BatchType.DEFAULT) {
-    yield { field: "batch.type", description: `an agent sends batches of type DEFAULT, found type ${type}` };
+    yield { field: "batch.type", description: `expected type DEFAULT from an agent, found type ${type}` };
   }
   if (incarnation !== undefined && incarnation > epoch) {
-    yield { field: "batch.incarnation", description: `must not be above the session's epoch ${epoch}` };
+    yield {
+      field: "batch.incarnation",
+      description: `expected at most the session's epoch ${epoch}, found ${incarnation}`,
+    };
   }
   const isVersioned = items.length > 0 && observedVersionOf(batch, items[0]) !== "";
   for (const [index, item] of items.entries()) {
@@ -28,17 +33,17 @@ function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation,
     if (message.case === "verifyObject") {
       yield {
         field: `${field}.verify_object`,
-        description: "a DEFAULT batch holds put_object and delete_object",
+        description: "expected put_object or delete_object in a batch of type DEFAULT",
       };
     }
     if (message.value?.ref?.resourceType !== undefined) {
       yield {
         field: `${field}.${toSnakeCase(message.case)}.ref.resource_type`,
-        description: "must be unset: the batch's holds",
+        description: "expected no value; the batch's resource type applies",
       };
     }
     if ((observedVersionOf(batch, item) !== "") !== isVersioned) {
-      const description = "a batch gives all of its items an observed version, or none";
+      const description = "expected an observed version for all items of the batch, or for none";
       yield { field: `${field}.${toSnakeCase(message.case)}.observed_version`, description };
     }
   }
@@ -52,5 +57,5 @@ function observedVersionOf(batch: Batch, item: BatchItem | undefined): string {
 }
 
 function toSnakeCase(name = "message"): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return name.replaceAll(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
 }

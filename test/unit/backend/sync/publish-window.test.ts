@@ -102,7 +102,7 @@ describe("a publish window", () => {
     await publish(1n, 2n);
     await producer.fail(1, new PublishRefusedError("second"));
     await producer.fail(0, new PublishRefusedError("first"));
-    expect(failures.map((error) => error.message)).toEqual(["the bus has not taken a message: second"]);
+    expect(failures.map((error) => error.message)).toEqual(["publish failed: second"]);
   });
 
   it("flushes: resolves when nothing is on its way, or one has failed", async () => {

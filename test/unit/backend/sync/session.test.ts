@@ -83,7 +83,7 @@ describe("a session", () => {
     const refused = session.accept(signal, batch(sequence));
     await expect(refused).rejects.toThrow(InvalidArgumentError);
     await expect(refused).rejects.toThrow(
-      `sequence: expected 2, the number after the last one, found ${sequence}`,
+      `sequence: expected 2, the next sequence, found ${sequence}`,
     );
     expect(published()).toEqual(["1 scopeDeclared"]);
   });

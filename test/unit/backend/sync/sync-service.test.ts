@@ -292,7 +292,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     await using service = await serveSync(createSystemClock(), { account: "shop", cluster: "c1" });
     await expect(service.connect().open({ cluster: "c2" })).rejects.toMatchObject({
       code: Code.PermissionDenied,
-      rawMessage: 'the caller may speak for cluster "c1" only, found "c2"',
+      rawMessage: 'token: expected cluster "c1", found "c2"; use a token of that cluster',
     });
     expect(service.sessions.opened).toEqual([]);
     await service.connect().open({ cluster: "c1" });
