@@ -6,8 +6,8 @@ import type { IngestStore, QuarantinedItem, StreamPosition } from "../store/inge
 import { type InventoryOptions, publishInventory } from "./publish-inventory.ts";
 
 /**
- * Applies the batches of one type, and returns the objects that could not be stored. When it returns, the batch is
- * committed; the same batch may come again, and then must have the same result.
+ * Applies a batch of one type, and returns the objects that could not be stored. The batch is committed when
+ * the handler returns. The bus may deliver a batch again, and the result must be the same.
  */
 export type IngestBatchHandler = (
   signal: AbortSignal,
@@ -16,10 +16,11 @@ export type IngestBatchHandler = (
 ) => Promise<readonly QuarantinedItem[]>;
 
 /**
- * Applies one event and returns the objects of it that could not be stored. When it returns, the event is committed.
- * An event may be applied any number of times to the same result.
+ * Applies one event, and returns its objects that could not be stored. The event is committed when the
+ * function returns. Applying an event again gives the same result.
  *
- * @throws TerminalError for an event that can never be applied, and RetryableError for one that can later.
+ * @throws TerminalError for an event that can never be applied, RetryableError for one that can be applied
+ * later.
  */
 export type ApplyEvent = (signal: AbortSignal, event: Event) => Promise<readonly QuarantinedItem[]>;
 
@@ -46,11 +47,11 @@ export function createApplyEvent(
         await publishInventory(signal, options, { event, position, request: body.value });
         return [];
       case "compressedBatch":
-        throw new TerminalError("a compressed batch was not expanded");
+        throw new TerminalError("event: expected an expanded batch, found compressed_batch");
       case undefined:
-        throw new TerminalError("an event has no body that this version knows");
+        throw new TerminalError("event: expected a known body, found none");
       default:
-        throw new TerminalError(`unknown event ${String(body satisfies never)}`);
+        throw new TerminalError(`event: unknown body ${String(body satisfies never)}`);
     }
   };
 }
@@ -61,12 +62,12 @@ function contractHandlers(store: IngestStore) {
   return {
     [BatchType.UNSPECIFIED]: "refused",
     [BatchType.DEFAULT]: applyBatch,
-    // The backend sends these to agents; none comes from one.
+    // The backend sends these to agents; agents send none.
     [BatchType.RECONCILIATION]: "refused",
   } as const;
 }
 
-/** Where the event stands, as the backend stamped it. */
+/** Returns the event's position in the stream, as stamped by the backend. */
 function toStreamPosition({ account, cluster, epoch, sequence, part, parts }: Event): StreamPosition {
   return { account, cluster, epoch, sequence, ...(parts > 1 && { part: { index: part, count: parts } }) };
 }

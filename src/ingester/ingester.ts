@@ -15,7 +15,6 @@ import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
 import { createProducerPool } from "./producer-pool.ts";
 
-/** How to create an ingester. */
 export interface IngesterOptions {
   readonly bus: Bus;
   readonly store: IngestStore;
@@ -24,38 +23,43 @@ export interface IngesterOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /** Deliveries in memory: by default 256, of which 32 of a cluster count, and 64 MiB. */
+  /**
+   * Bounds of the deliveries in memory; by default 256 deliveries, of which 32 of a cluster count, and 64
+   * MiB.
+   */
   readonly windowLimits?: WindowLimits;
   /** Handlers of further types of batches, by the number of the type. */
   readonly batchHandlers?: BatchHandlers<IngestBatchHandler>;
 }
 
-/** Writes to Postgres what agents say. */
+/** Applies events from the bus to Postgres. */
 export interface Ingester {
   /**
-   * Runs until `signal` aborts; then it takes no more, but finishes what it holds, for at most 5 s and as long as that
-   * waits for nothing. Rejects when it should be started again, as when the bus cuts it off.
+   * Runs until `signal` aborts. Then it accepts no more deliveries, and finishes those in the window for at
+   * most 5 s, except those that wait for a retry. Rejects if it should be restarted, for example when the bus
+   * closes the consumer.
    */
   run(signal: AbortSignal): Promise<void>;
 }
 
 const WINDOW_LIMITS: WindowLimits = { maxItems: 256, maxItemsPerKey: 32, maxBytes: 64 * 1024 * 1024 };
 
-/** How far a cluster that waits may fall behind in the ingester's window before others wait with it, in deliveries. */
+/** Most unacknowledged deliveries. A blocked cluster may have this many before it delays the others. */
 const MAX_UNACKNOWLEDGED = 4096;
 
-/** Deliveries that may be on their way from the bus; with {@link WINDOW_LIMITS} it bounds what is in memory. */
+/** Deliveries that the bus may send ahead; {@link WINDOW_LIMITS} and this bound the memory. */
 const MAX_PREFETCHED = 16;
 
 /** Time to process the deliveries in the window when the ingester stops, in milliseconds. */
 const FINISH_MS = 5_000;
 
 /**
- * Applies deliveries of the events topic, cluster by cluster in their order, different clusters side by side.
+ * Creates an ingester, which applies the deliveries of the events topic: in order within a cluster, different
+ * clusters in parallel.
  *
- * A delivery is acknowledged only after its transaction has committed, so a crash delivers it again. While the
- * database is gone its cluster waits; nothing is given back to the bus, which would break the order. What is held is
- * bounded ({@link KeyedWindow}).
+ * A delivery is acknowledged only after its transaction has committed, so a crash results in a redelivery.
+ * While the database is unreachable, the clusters wait: a negative acknowledgement would break the order.
+ * {@link KeyedWindow} bounds the memory.
  */
 export function createIngester(options: IngesterOptions): Ingester {
   const { windowLimits = WINDOW_LIMITS } = options;
@@ -94,7 +98,9 @@ async function ingest(
     for await (const { payload, ...message } of consumer.deliveries(taking)) {
       window.add(message.key, payload, async (kept) => {
         if (kept === undefined) {
-          ended.abort(new RetryableError("a blocked cluster goes on: its messages are read again"));
+          ended.abort(
+            new RetryableError("blocked cluster recovered; subscribing again for the evicted messages"),
+          );
         } else {
           const delivery = { ...message, payload: kept };
           await processDelivery(ended.signal, { ...options, producers, applyEvent }, delivery);
@@ -106,7 +112,7 @@ async function ingest(
     if (signal.aborted) {
       await finish(ended.signal, window, clock);
     }
-    ended.abort(new Error("the ingester has ended"));
+    ended.abort(new Error("the ingester has stopped"));
     await window.waitUntilEmpty(NEVER);
     await producers.close();
     await consumer.close();
@@ -114,8 +120,9 @@ async function ingest(
 }
 
 /**
- * Waits until what is held was applied and acknowledged: what a consumer leaves behind is applied a second time, and
- * some brokers lose its order. Whatever waits for something is left to the next consumer.
+ * Waits until the deliveries in the window are applied and acknowledged: the next consumer would apply them a
+ * second time, and some brokers lose their order. Deliveries of blocked clusters are left to the next
+ * consumer.
  */
 async function finish(signal: AbortSignal, window: KeyedWindow, clock: Clock): Promise<void> {
   const waitUntilIdle = (until: AbortSignal): Promise<void> => window.waitUntilIdle(until);

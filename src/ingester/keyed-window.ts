@@ -2,26 +2,29 @@ import { Condition } from "../lib/condition.ts";
 
 /** Bounds of a {@link KeyedWindow}. */
 export interface WindowLimits {
-  /** Deliveries in the window at which it is full. */
+  /** Number of counted deliveries at which the window is full. */
   readonly maxItems: number;
-  /** Most deliveries of one key that count towards {@link maxItems}, so that a blocked cluster leaves room. */
+  /**
+   * Most deliveries of one key that count towards {@link maxItems}, so that a blocked cluster leaves room.
+   */
   readonly maxItemsPerKey: number;
-  /** Bytes of payload in the window at which it is full. */
+  /** Payload bytes at which the window is full. */
   readonly maxBytes: number;
 }
 
 /**
- * Processes one delivery. The payload is undefined after it was evicted: then only the bus has it. Must not reject.
+ * Processes one delivery. The payload is undefined if it was evicted; then only the bus has it. Must not
+ * reject.
  */
 export type WindowWork = (payload: Uint8Array | undefined) => Promise<void>;
 
 /**
- * The deliveries that an ingester has taken and not yet processed: in order within a key, different keys side by side.
+ * The unprocessed deliveries of an ingester: in order within a key, different keys in parallel.
  *
- * A bus delivers in its own order, whichever cluster a message is for. So a cluster that has to wait, for instance for
- * a lock in a psql session, would soon fill the window and hold up all others. Therefore only a number of its
- * deliveries counts, and when its deliveries take too many bytes, the payloads of the newest ones are *evicted*: they
- * stay unacknowledged, and the bus has to deliver them again after the cluster goes on.
+ * A bus delivers in its own order, regardless of clusters. A cluster that has to wait, for instance for a
+ * lock in a psql session, would soon fill the window and delay all others. Therefore only a limited number of
+ * its deliveries counts. When its deliveries take too many bytes, the payloads of the newest ones are
+ * *evicted*: they stay unacknowledged, and the bus must deliver them again after the cluster recovers.
  */
 export class KeyedWindow {
   readonly #limits: WindowLimits;
@@ -39,7 +42,7 @@ export class KeyedWindow {
     return this.#bytes;
   }
 
-  /** Deliveries in the window, those with an evicted payload included. */
+  /** Deliveries in the window, including those with an evicted payload. */
   get items(): number {
     return [...this.#lanes.values()].reduce((sum, { entries }) => sum + entries.size, 0);
   }
@@ -49,12 +52,15 @@ export class KeyedWindow {
     return [...this.#lanes.values()].filter(({ isBlocked }) => isBlocked).length;
   }
 
-  /** True if no more deliveries should be taken now. */
+  /** True if the ingester should accept no more deliveries. */
   get isFull(): boolean {
     return this.#counted >= this.#limits.maxItems || this.#bytes >= this.#limits.maxBytes;
   }
 
-  /** Adds a delivery. It leaves the window when its work ends; that begins when all earlier work of its key has ended. */
+  /**
+   * Adds a delivery. Its work starts after all earlier work of its key, and it leaves the window when its
+   * work ends.
+   */
   add(key: string, payload: Uint8Array, work: WindowWork): void {
     const lane = this.#lanes.get(key) ?? { entries: new Set(), isBlocked: false, tail: Promise.resolve() };
     this.#lanes.set(key, lane);
@@ -99,7 +105,7 @@ export class KeyedWindow {
     this.#changed.notifyAll();
   }
 
-  /** Drops payloads of blocked keys, the newest first, until there is room or nothing to drop. */
+  /** Drops payloads of blocked keys, the newest first, until there is room or no payload is left to drop. */
   #evictPayloads(): void {
     if (this.#bytes < this.#limits.maxBytes) {
       return;
@@ -130,10 +136,10 @@ export class KeyedWindow {
 
 /** The deliveries of one key. A lane without deliveries is removed. */
 interface Lane {
-  /** In the order in which they came. */
+  /** In the order of arrival. */
   readonly entries: Set<Entry>;
   isBlocked: boolean;
-  /** The end of the work of all entries. */
+  /** Resolves when the work of all entries has ended. */
   tail: Promise<void>;
 }
 

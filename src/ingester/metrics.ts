@@ -1,14 +1,14 @@
 import type { Metrics } from "../lib/metrics.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
 
-/** What an ingester counts. */
+/** Counters and histograms of an ingester. */
 export interface IngesterMetrics {
   delivered(redeliveryCount: number): void;
-  /** An event of this body is committed: how long that took, and how long after the backend had stamped it. */
+  /** Records a committed event: its body, the duration, and the time since the backend's stamp. */
   applied(body: string, seconds: number, lagSeconds: number): void;
-  /** An attempt failed, and may be repeated. */
+  /** Counts a failed attempt, which may be retried. */
   failed(): void;
-  /** An attempt failed with an unknown error, and is repeated: the SQLSTATE's class or the error's code. */
+  /** Counts an attempt that failed with an unknown error and is retried, by SQLSTATE class or error code. */
   unknownError(code: string): void;
   deadLetter(): void;
 }
@@ -18,7 +18,7 @@ const LAG_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 
 /** Registers the ingester's metrics. */
 export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindow): IngesterMetrics {
-  const deliveries = metrics.counter("evenkeel_ingester_deliveries_total", "Messages taken from the bus");
+  const deliveries = metrics.counter("evenkeel_ingester_deliveries_total", "Messages received from the bus");
   const redeliveries = metrics.counter(
     "evenkeel_ingester_redeliveries_total",
     "Messages that the bus had delivered before",
@@ -31,22 +31,26 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
   );
   const failures = metrics.counter(
     "evenkeel_ingester_failed_attempts_total",
-    "Attempts at applying that failed",
+    "Attempts to apply an event that failed",
   );
   const unknownErrors = metrics.counter(
     "evenkeel_ingester_unknown_errors_total",
-    "Attempts that failed with an unknown error and are repeated, by SQLSTATE class or error code",
+    "Attempts that failed with an unknown error and are retried, by SQLSTATE class or error code",
   );
   const deadLetters = metrics.counter(
     "evenkeel_ingester_dead_letters_total",
-    "Messages kept as dead letters",
+    "Messages published as dead letters",
   );
   metrics.gauge(
     "evenkeel_ingester_held_messages",
-    "Messages taken and not yet processed",
+    "Messages received and not yet processed",
     () => window().items,
   );
-  metrics.gauge("evenkeel_ingester_held_bytes", "Their payloads' bytes in memory", () => window().bytes);
+  metrics.gauge(
+    "evenkeel_ingester_held_bytes",
+    "Payload bytes of unprocessed messages in memory",
+    () => window().bytes,
+  );
   metrics.gauge(
     "evenkeel_ingester_waiting_clusters",
     "Clusters whose next event failed and is retried",

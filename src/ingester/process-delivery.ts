@@ -18,11 +18,10 @@ import type { KeyedWindow } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
-/** How to process deliveries. */
 export interface DeliveryOptions {
   readonly applyEvent: ApplyEvent;
   readonly producers: ProducerPool;
-  /** The window that the delivery is in; its key is blocked while the delivery waits to be retried. */
+  /** Window of the delivery. The delivery's key is blocked while it waits for a retry. */
   readonly window: KeyedWindow;
   readonly counted: IngesterMetrics;
   readonly clock: Clock;
@@ -34,8 +33,8 @@ export interface DeliveryOptions {
 const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 10_000 };
 
 /**
- * Processes one delivery: applies it, or publishes a dead letter, and then acknowledges it. Never rejects; once `signal`
- * has aborted the delivery may be left unacknowledged, for the next consumer.
+ * Processes one delivery: applies it or publishes a dead letter, then acknowledges it. Never rejects. After
+ * `signal` has aborted, the delivery may stay unacknowledged for the next consumer.
  */
 export async function processDelivery(
   signal: AbortSignal,
@@ -49,7 +48,7 @@ export async function processDelivery(
   try {
     const reason = await applyOrRefuse(signal, { ...options, log }, delivery);
     if (reason !== undefined) {
-      // Retries whatever the error: giving up would lose the message.
+      // Retries after every error: giving up would lose the message.
       const publishing = retryOptions({ ...options, log }, key, "publishing the dead letter");
       await retry(signal, publishing, () => publishDeadLetter(signal, options, delivery, reason));
       counted.deadLetter();
@@ -65,7 +64,7 @@ export async function processDelivery(
   }
 }
 
-/** Applies the delivery, and returns why it must be kept as a dead letter; undefined if it need not. */
+/** Applies the delivery. Returns the reason for a dead letter, or undefined if none is needed. */
 async function applyOrRefuse(
   signal: AbortSignal,
   options: DeliveryOptions,
@@ -99,7 +98,7 @@ async function applyOrRefuse(
   }
 }
 
-/** Retries in place, with the key blocked, whatever the error. */
+/** Retries in place after every error, with the key blocked. */
 function retryOptions({ window, clock, random, log }: DeliveryOptions, key: string, name: string) {
   const onWait = (): void => window.setBlocked(key, true);
   return {
@@ -151,13 +150,16 @@ async function publishDeadLetter(
   }
 }
 
-/** Why a part of an applied event must be kept as a dead letter: objects that nothing announced as withheld. */
+/**
+ * Returns the reason for a dead letter of a part of an applied event: objects that could not be stored
+ * although the agent sent their content.
+ */
 function toRefusalReason(quarantined: readonly QuarantinedItem[]): string | undefined {
   const refused = quarantined.filter(({ announced }) => !announced);
   const [first] = refused;
   return (
     first &&
-    `${refused.length} of its objects cannot be stored, first ${first.namespace}/${first.name}: ${first.reason}`
+    `${refused.length} objects cannot be stored, first ${first.namespace}/${first.name}: ${first.reason}`
   );
 }
 
@@ -165,7 +167,7 @@ function bodyOf({ body }: Event): string {
   return body.case ?? "none";
 }
 
-/** Time from the backend's stamp to the commit; two machines' clocks, so it may be a little below 0. */
+/** Returns the time from the backend's stamp to the commit, by the clocks of two machines; at least 0. */
 function lagSeconds(clock: Clock, { publishTime: time }: Event): number {
   return time === undefined ? 0 : Math.max(0, clock.now().getTime() - timestampMs(time)) / 1000;
 }

@@ -1,16 +1,19 @@
 import type { Bus, Producer } from "../bus/bus.ts";
 
-/** Producers by topic, opened when they are first needed. */
+/** Producers by topic, opened on first use. */
 export interface ProducerPool {
-  /** The producer of the topic. */
+  /** Returns the producer of the topic. */
   get(signal: AbortSignal, topic: string): Promise<Producer>;
   close(): Promise<void>;
 }
 
-/** Most producers that are kept open: one for each backend, and one for dead letters. */
+/** Most producers that stay open: one for each backend, and one for dead letters. */
 const MAX_PRODUCERS = 64;
 
-/** Keeps the producers that were used last. A producer that fails is the bus's to mend, not forgotten here. */
+/**
+ * Creates a pool that keeps the most recently used producers open. A failed producer stays in the pool: the
+ * bus recovers it.
+ */
 export function createProducerPool(bus: Bus): ProducerPool {
   const producers = new Map<string, Promise<Producer>>();
   return {
@@ -23,7 +26,7 @@ export function createProducerPool(bus: Bus): ProducerPool {
         await closeOldest(producers);
         return producer;
       } catch (error) {
-        // Another caller may have opened one since.
+        // Another caller may have opened a producer since.
         if (producers.get(topic) === opening) {
           producers.delete(topic);
         }

@@ -11,14 +11,13 @@ import type { Clock } from "../lib/clock.ts";
 import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
-/** How to publish an inventory. */
 export interface InventoryOptions {
   readonly store: IngestStore;
   readonly producers: ProducerPool;
   readonly clock: Clock;
 }
 
-/** A request, with the event that carried it and its place in the stream. */
+/** A request with its event and its position in the stream. */
 export interface ReceivedRequest {
   readonly event: Event;
   readonly position: StreamPosition;
@@ -26,9 +25,9 @@ export interface ReceivedRequest {
 }
 
 /**
- * Publishes an inventory of every resource type of the cluster's scope, in messages of about 500 objects, to the
- * reply topic of the backend that owns the session. A request that is delivered again begins a new attempt, whose
- * chunks replace those of the attempt before.
+ * Publishes an inventory of every resource type in the cluster's scope, in messages of about 500 objects, to
+ * the reply topic of the backend that owns the session. A request that is delivered again begins a new
+ * attempt, whose chunks replace those of the previous attempt.
  */
 export async function publishInventory(
   signal: AbortSignal,
@@ -64,7 +63,7 @@ export async function publishInventory(
   await store.recordInventoryBytes(signal, attempt, bytes);
 }
 
-/** A kind without rows has its own cost: its names. */
+/** Returns the weight of inventories. A resource type without rows counts as 1, for its names. */
 function countObjects(inventories: readonly ResourceInventory[]): number {
   return inventories.reduce(
     (sum, { objects, chunk }) => sum + 1 + objects.length + (chunk?.managed.length ?? 0),

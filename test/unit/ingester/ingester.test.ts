@@ -160,7 +160,7 @@ describe("an ingester", () => {
     expect(store.applied).toEqual(["c2 1 batch"]);
     isGone = false;
     await clock.advance(20_000);
-    await expect(running).rejects.toThrow(/read again/);
+    await expect(running).rejects.toThrow(/subscribing again/);
     start();
     await clock.advance(1_000);
     const applied = store.applied.filter((line) => line.startsWith("c1"));
@@ -215,7 +215,7 @@ describe("an ingester", () => {
         "3",
         "batch of type BATCH_TYPE_RECONCILIATION: this program does not process it; upgrade it, or register a handler",
       ],
-      ['["acme","c1"]', "4", "an event has no body that this version knows"],
+      ['["acme","c1"]', "4", "event: expected a known body, found none"],
     ]);
     expect(store.applied).toEqual(["c1 2 batch"]);
     expect(await leftOver()).toEqual([]);
@@ -295,7 +295,7 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await advance();
     expect((await deadLetters()).map(({ properties }) => properties["dead-letter-reason"])).toEqual([
-      "2 of its objects cannot be stored, first a/x: 22P05",
+      "2 objects cannot be stored, first a/x: 22P05",
     ]);
     expect(await leftOver()).toEqual([]);
   });
