@@ -77,7 +77,7 @@ export const identityMutants: readonly Mutant[] = [
     find: "if (cluster !== undefined && cluster !== hello.cluster) {",
     replace: 'if (cluster === "") {',
     tests: ["test/unit/backend/sync/sync-service.test.ts"],
-    only: "may speak for",
+    only: "outside the caller",
   },
   {
     race: "AUTH",
@@ -101,7 +101,7 @@ export const identityMutants: readonly Mutant[] = [
     find: "if (own !== undefined && own !== cluster) {",
     replace: 'if (own === "") {',
     tests: FLEET_TESTS,
-    only: "may speak for",
+    only: "restricted to one cluster",
   },
   {
     race: "AUTH",

@@ -6,18 +6,18 @@ import { PoisonError, StatementError, toStoreError } from "../../../src/store/po
 
 const UNKNOWN: Disposition = { type: "retry", unknownCode: "none" };
 
-describe("what a failed attempt means", () => {
+describe("toDisposition", () => {
   it.each<[string, unknown, Disposition]>([
-    ["something that passes", new RetryableError("gone"), { type: "retry" }],
+    ["a temporary error", new RetryableError("gone"), { type: "retry" }],
     ["a refused publish", new PublishRefusedError("full"), { type: "retry" }],
     ["a publish without receipt", new PublishUnknownError("lost"), { type: "retry" }],
-    ["what never succeeds", new TerminalError("no body"), { type: "deadLetter", reason: "no body" }],
+    ["a permanent error", new TerminalError("no body"), { type: "deadLetter", reason: "no body" }],
     [
-      "a message that is not as it has to be",
+      "an invalid message",
       new InvalidArgumentError([{ field: "kind", description: "is required" }]),
       { type: "deadLetter", reason: "kind: is required" },
     ],
-    ["what Postgres cannot hold", new PoisonError("22P05"), { type: "deadLetter", reason: "22P05" }],
+    ["data that Postgres cannot store", new PoisonError("22P05"), { type: "deadLetter", reason: "22P05" }],
     [
       "a statement that Postgres refuses for an unknown reason",
       new StatementError("no such function", "42883"),
@@ -29,9 +29,9 @@ describe("what a failed attempt means", () => {
       { type: "retry", unknownCode: "ERR_OF_A_LATER_NODE" },
     ],
     ["an error without a code", new Error("anything"), UNKNOWN],
-    ["a fault of ours", new TypeError("undefined"), UNKNOWN],
+    ["a programming error", new TypeError("undefined"), UNKNOWN],
     ["a value that is not an Error", "a text", UNKNOWN],
-    ["nothing at all", undefined, UNKNOWN],
+    ["undefined", undefined, UNKNOWN],
   ])("%s", (_, error, expected) => {
     expect(toDisposition(error)).toEqual(expected);
   });
@@ -53,13 +53,13 @@ const CODES_OF_NODE = [
   "ERR_OF_A_LATER_NODE",
 ];
 
-/** SQLSTATEs of the server, of a proxy or of a schema that is not there yet. */
+/** SQLSTATEs of the server, of a proxy, or of an outdated schema. */
 const SQLSTATES = [
   ...["XX000", "XX001", "XX002", "0A000", "55000", "57P04", "42P10", "42883", "25P02", "P0001", "42601"],
   ...["08006", "28P01", "53300", "40001", "55P03", "25P03", "57P01", "58030", "99999"],
 ];
 
-/** Errors that have a text only. */
+/** Texts of errors without a code. */
 const TEXTS = [
   "Query read timeout",
   "The server does not support SSL connections",
@@ -83,7 +83,7 @@ describe("an error of the database", () => {
   });
 
   it.each(["22P05", "22021", "23514", "54000"])(
-    "is permanent when it is of the data: SQLSTATE %s",
+    "is permanent if the data is the cause: SQLSTATE %s",
     (code) => {
       expect(toDisposition(toStoreError(withCode(code))).type).toBe("deadLetter");
     },

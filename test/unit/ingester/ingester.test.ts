@@ -69,7 +69,7 @@ describe("an ingester", () => {
     await producer.publish(stop.signal, encodeEvent(identity, { sequence, publishTime: clock.now(), body }));
   };
   const advance = (): Promise<void> => clock.advance(0);
-  /** What another consumer would be given: all that is not acknowledged, once this ingester has left. */
+  /** Returns the messages for the next consumer: all unacknowledged ones, after this ingester has left. */
   const leftOver = async (): Promise<Delivery[]> => {
     stop.abort();
     await running;
@@ -93,7 +93,7 @@ describe("an ingester", () => {
   };
   const deadLetters = () => drain(TOPICS.deadLetter, "test");
 
-  it("applies each event in its way, in the cluster's order, and acknowledges it", async () => {
+  it("applies each type of event, in the cluster's order, and acknowledges it", async () => {
     start();
     await publish("c1", 1n, SCOPE);
     await publish("c1", 2n, batchOf());
@@ -117,7 +117,7 @@ describe("an ingester", () => {
     expect(left[0]?.redeliveryCount).toBe(1);
   });
 
-  it("holds a cluster whose store is gone, with backoff and in order, and lets another go on", async () => {
+  it("blocks a cluster whose store is unreachable, with backoff and in order, and continues with another", async () => {
     let isGone = true;
     const attempts: number[] = [];
     store.onApply = ({ cluster, sequence }) => {
@@ -143,11 +143,11 @@ describe("an ingester", () => {
     expect(await deadLetters()).toEqual([]);
   });
 
-  it("does not let a cluster that waits fill its window, and reads again what it had to forget", async () => {
+  it("prevents that a blocked cluster can fill its window, and receives evicted messages again", async () => {
     let isGone = true;
     store.onApply = ({ cluster }) => {
       if (cluster === "c1" && isGone) {
-        throw new RetryableError("somebody holds a lock");
+        throw new RetryableError("lock not available");
       }
     };
     start();
@@ -168,7 +168,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("takes no more than it may hold while it works", async () => {
+  it("receives no more than it may hold while it works", async () => {
     const commits: PromiseWithResolvers<void>[] = [];
     store.onApply = () => {
       const commit = Promise.withResolvers<void>();
@@ -192,7 +192,7 @@ describe("an ingester", () => {
     expect(store.applied).toHaveLength(12);
   });
 
-  it("keeps what can never be applied as a dead letter with the reason, then acknowledges and goes on", async () => {
+  it("publishes a message that can never be applied as a dead letter with the reason, acknowledges it and continues", async () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     store.onApply = ({ sequence }) => {
       if (sequence === 1n) {
@@ -221,7 +221,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("applies a batch of a further type with the handler that was given, in the cluster's order", async () => {
+  it("applies a batch of a further type with its handler, in the cluster's order", async () => {
     const extra = 77 as BatchType;
     start({
       batchHandlers: {
@@ -252,7 +252,7 @@ describe("an ingester", () => {
   it.each([
     ["an SQLSTATE", new StatementError("an internal error", "XX000")],
     ["a text", new Error("anything")],
-    ["a fault", new TypeError("x is undefined")],
+    ["a programming error", new TypeError("x is undefined")],
   ])("retries an unknown error, counts it and keeps no dead letter: %s", async (_, error) => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     store.onApply = ({ sequence }, attempt) => {
@@ -270,7 +270,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("keeps a payload that is no event, as it came", async () => {
+  it("publishes a payload that is no event as a dead letter, unchanged", async () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     start();
     const payload = Uint8Array.from([255, 255, 1]);
@@ -281,7 +281,7 @@ describe("an ingester", () => {
     expect(letter?.properties["dead-letter-reason"]).toMatch(/^not an evenkeel\.v1\.Event \(3 bytes\): /);
   });
 
-  it("keeps the message of quarantined items too, and names the first", async () => {
+  it("publishes the message of quarantined items as a dead letter too, and names the first", async () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     store.outcome = () => ({
       applied: 3,
@@ -300,7 +300,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("keeps no message of items that came without content: it would hold nothing more than their rows", async () => {
+  it("publishes no dead letter of items without content: it would contain no more than their rows", async () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     store.outcome = () => ({
       applied: 1,
@@ -330,7 +330,7 @@ describe("an ingester", () => {
     },
   );
 
-  it("waits for the dead-letter topic, whatever is wrong with it, and drops nothing", async () => {
+  it("retries the dead-letter topic after every error, and drops nothing", async () => {
     await (await subscribe(TOPICS.deadLetter, "test")).close();
     const createProducer = bus.createProducer.bind(bus);
     let failures = 3;
@@ -352,7 +352,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("rejects when the bus cuts it off, and applies in order what is delivered again", async () => {
+  it("rejects when the bus closes its consumer, and applies redelivered messages in order", async () => {
     const gate = Promise.withResolvers<void>();
     store.onApply = ({ sequence }) => (sequence === 2n ? gate.promise : undefined);
     start();
@@ -364,7 +364,7 @@ describe("an ingester", () => {
     const rejected = expect(running).rejects.toThrow(RetryableError);
     gate.resolve();
     await rejected;
-    // The one in the store's hands was committed, and its acknowledgement lost; behind it nothing was begun.
+    // The delivery in work was committed, and its acknowledgement was lost; no later work was started.
     expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
     start();
     await advance();
@@ -372,7 +372,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
-  it("finishes what it holds when it is told to stop, and takes no more", async () => {
+  it("finishes its deliveries when it is stopped, and receives no more", async () => {
     const gate = Promise.withResolvers<void>();
     store.onApply = () => gate.promise;
     start();
@@ -396,10 +396,10 @@ describe("an ingester", () => {
     expect((await leftOver()).map(({ redeliveryCount }) => redeliveryCount)).toEqual([0]);
   });
 
-  it("leaves to the next one what still waits when it is told to stop", async () => {
+  it("leaves blocked deliveries to the next consumer when it is stopped", async () => {
     store.onApply = ({ cluster }) => {
       if (cluster === "c1") {
-        throw new RetryableError("somebody holds a lock");
+        throw new RetryableError("lock not available");
       }
     };
     start();
@@ -415,7 +415,7 @@ describe("an ingester", () => {
     expect(await leftOver()).toHaveLength(2);
   });
 
-  it("gives up finishing after 5 s: it waits for what the store has in hands, and begins nothing more", async () => {
+  it("stops finishing after 5 s: it waits for the current statement, and starts nothing more", async () => {
     const gate = Promise.withResolvers<void>();
     store.onApply = () => gate.promise;
     start();

@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import { KeyedWindow, type WindowLimits } from "../../../src/ingester/keyed-window.ts";
 import { NEVER } from "../../../src/lib/abort.ts";
 
-/** A window whose deliveries are processed when the test ends them, with the payloads that their work received. */
+/** A window whose deliveries the test processes, with the payloads that their work received. */
 class TestWindow extends KeyedWindow {
   readonly received = new Map<string, number | undefined>();
   readonly #ends = new Map<string, () => void>();
 
-  /** Adds a delivery of so many bytes under a name of its own. */
+  /** Adds a delivery of a size under a name. */
   put(key: string, name: string, bytes: number): void {
     const end = Promise.withResolvers<void>();
     this.#ends.set(name, end.resolve);
@@ -32,7 +32,7 @@ function createWindow(limits: Partial<WindowLimits>): TestWindow {
 }
 
 describe("KeyedWindow", () => {
-  it("is full with as many deliveries as allowed, or as many bytes", async () => {
+  it("is full at its limit of deliveries, or of bytes", async () => {
     const window = createWindow({ maxItems: 2, maxBytes: 100 });
     window.put("a", "a1", 10);
     expect(window.isFull).toBe(false);
@@ -46,7 +46,7 @@ describe("KeyedWindow", () => {
     expect([window.items, window.bytes, window.isFull]).toEqual([1, 10, false]);
   });
 
-  it("counts no more of one key than its share", async () => {
+  it("counts at most the share of one key", async () => {
     const window = createWindow({ maxItems: 3, maxItemsPerKey: 2 });
     for (const name of ["a1", "a2", "a3", "a4", "a5"]) {
       window.put("a", name, 1);
@@ -100,7 +100,7 @@ describe("KeyedWindow", () => {
     await idle;
   });
 
-  it("wakes a caller that waits for room", async () => {
+  it("resumes a caller that waits for room", async () => {
     const window = createWindow({ maxItems: 1 });
     window.put("a", "a1", 10);
     const room = window.waitForRoom(NEVER);
@@ -109,7 +109,7 @@ describe("KeyedWindow", () => {
     expect(window.isFull).toBe(false);
   });
 
-  it("keeps the order within a key, and does not wait between keys", async () => {
+  it("keeps the order within a key, and processes keys in parallel", async () => {
     const window = createWindow({});
     window.put("a", "a1", 1);
     window.put("a", "a2", 1);
@@ -121,7 +121,7 @@ describe("KeyedWindow", () => {
     await window.waitUntilEmpty(NEVER);
   });
 
-  it("is empty only when the deliveries that were added meanwhile are processed", async () => {
+  it("is empty only after deliveries that were added meanwhile are processed", async () => {
     const window = createWindow({});
     await window.waitUntilEmpty(NEVER);
     const done: string[] = [];
@@ -135,7 +135,7 @@ describe("KeyedWindow", () => {
     expect(done).toEqual(["later"]);
   });
 
-  it("counts nothing after any deliveries were added, evicted and processed", async () => {
+  it("counts zero after any deliveries were added, evicted and processed", async () => {
     const step = fc.record({
       key: fc.constantFrom("a", "b", "c"),
       bytes: fc.nat(40),

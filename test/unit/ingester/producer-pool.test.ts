@@ -12,7 +12,7 @@ function countingBus() {
     async createProducer(_signal, topic): Promise<Producer> {
       log.push(`open ${topic}`);
       if (fail) {
-        throw new Error("the bus is gone");
+        throw new Error("bus unreachable");
       }
       return { publish: async () => {}, close: async () => void log.push(`close ${topic}`) };
     },
@@ -26,8 +26,8 @@ function countingBus() {
   };
 }
 
-describe("the producers of an ingester", () => {
-  it("are opened once for each topic, also when several ask at once, and closed together", async () => {
+describe("a producer pool", () => {
+  it("opens one producer for each topic, also for concurrent callers, and closes all together", async () => {
     const { bus, log } = countingBus();
     const producers = createProducerPool(bus);
     const [one, other] = await Promise.all([producers.get(signal, "a"), producers.get(signal, "a")]);
@@ -37,17 +37,17 @@ describe("the producers of an ingester", () => {
     expect(log).toEqual(["open a", "open b", "close a", "close b"]);
   });
 
-  it("that could not be opened are tried again", async () => {
+  it("retries a producer that could not be opened", async () => {
     const { bus, log, failing } = countingBus();
     const producers = createProducerPool(bus);
     failing(true);
-    await expect(producers.get(signal, "a")).rejects.toThrow("the bus is gone");
+    await expect(producers.get(signal, "a")).rejects.toThrow("bus unreachable");
     failing(false);
     await producers.get(signal, "a");
     expect(log).toEqual(["open a", "open a"]);
   });
 
-  it("are bounded: the one that was used longest ago is closed", async () => {
+  it("is bounded: it closes the least recently used producer", async () => {
     const { bus, log } = countingBus();
     const producers = createProducerPool(bus);
     for (let index = 0; index < 64; index += 1) {

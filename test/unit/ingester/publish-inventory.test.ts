@@ -42,7 +42,7 @@ function chunk(resource: string, attempt: number, objects: number, managed = 0):
   });
 }
 
-describe("an answer", () => {
+describe("publishInventory", () => {
   let bus: MemoryBus;
   let store: ScriptedIngestStore;
   let replies: Consumer;
@@ -88,7 +88,7 @@ describe("an answer", () => {
         )
       : [String(body.case)];
 
-  it("goes to the topic of the backend that holds the session, under the session's identity", async () => {
+  it("publishes to the topic of the backend that owns the session, under the session's identity", async () => {
     store.resourceTypes = [resourceType("pods")];
     store.inventory = ({ attempt }) => [chunk("pods", attempt, 3)];
     await answer();
@@ -100,7 +100,7 @@ describe("an answer", () => {
     });
   });
 
-  it("packs small kinds together, and cuts at about 500 objects, managed ones included", async () => {
+  it("packs small resource types together, and splits at about 500 objects, including managed ones", async () => {
     const sizes: Readonly<Record<string, [number, number]>> = {
       a: [0, 0],
       b: [250, 200],
@@ -118,7 +118,7 @@ describe("an answer", () => {
     expect(store.inventoryBytes[0]).toBeGreaterThan(1000);
   });
 
-  it("is none when the run has ended, or the session is another one", async () => {
+  it("publishes nothing if the run has ended, or the session is another one", async () => {
     store.isAnswered = false;
     store.resourceTypes = [resourceType("pods")];
     outcomeFor = () => "refuse";
@@ -126,7 +126,7 @@ describe("an answer", () => {
     expect(store.inventoryBytes).toEqual([]);
   });
 
-  it("begins again as a new attempt when a publish fails in the middle (R33)", async () => {
+  it("begins a new attempt when a publish fails in the middle (R33)", async () => {
     store.resourceTypes = [resourceType("a"), resourceType("b")];
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
     const fates: PublishOutcome[] = ["store", "storeUnknown"];

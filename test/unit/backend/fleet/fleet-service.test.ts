@@ -24,7 +24,7 @@ import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts
 const id = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
 const resourceType = { group: "", version: "v1", resource: "pods" };
 
-/** FleetService over an in-memory store, behind the whole of the port. */
+/** FleetService with a store in memory, behind all layers of the port. */
 async function serveFleet(
   store: MemoryFleetStore,
   startRun: StartRun = () => expect.fail("not to be called"),
@@ -51,7 +51,7 @@ function storeWith(objects: number): MemoryFleetStore {
 }
 
 describe("pages", () => {
-  test("100 without a size, and never more than 1,000", async () => {
+  test("have 100 items without a size, and at most 1,000", async () => {
     await using server = await serveFleet(storeWith(1100));
     const sizes = [0, 5, 1000, 1001, 2 ** 31 - 1];
     const lengths = sizes.map(async (pageSize) => {
@@ -62,7 +62,7 @@ describe("pages", () => {
     expect(await Promise.all(lengths)).toEqual([100, 5, 1000, 1000, 1000]);
   });
 
-  test("follow each other without gap or overlap, whatever their sizes", async () => {
+  test("follow each other without gap or overlap at all sizes", async () => {
     await using server = await serveFleet(storeWith(10));
     const names: (string | undefined)[] = [];
     let pageToken = "";
@@ -93,7 +93,7 @@ describe("pages", () => {
     expect(details?.fieldViolations.map(({ field }) => field)).toEqual(["page_token"]);
   });
 
-  test("a token of another method is refused too", async () => {
+  test("refuse a token of another method", async () => {
     const store = storeWith(1);
     store.setRun({ id, cluster: "c1" });
     store.setRun({ id: "2", cluster: "c1" });
@@ -107,11 +107,11 @@ describe("pages", () => {
   });
 });
 
-describe("callers who may speak for one cluster", () => {
+describe("callers restricted to one cluster", () => {
   const asOwner = (store: MemoryFleetStore, startRun?: StartRun) =>
     serveFleet(store, startRun, { account: "default", cluster: "c1" });
 
-  test("see that one alone", async () => {
+  test("see only that cluster", async () => {
     const store = storeWith(1);
     store.addCluster("c2");
     await using server = await asOwner(store);
@@ -120,7 +120,7 @@ describe("callers who may speak for one cluster", () => {
     expect((await server.client.listObjects({ clusters: ["c1"] })).objects).toHaveLength(1);
   });
 
-  test("are told of another of their account what they are told of none", async () => {
+  test("get the same answer for another cluster of their account as for an unknown one", async () => {
     const store = storeWith(1);
     store.addCluster("c2", { ref: { resourceType, namespace: "a", name: "o0" } });
     store.setRun({ id, cluster: "c2", state: ReconciliationState.REQUESTED });
@@ -150,7 +150,7 @@ describe("callers who may speak for one cluster", () => {
     expect((await client.listReconciliationRuns({})).runs).toEqual([]);
   });
 
-  test("watch its runs alone", async () => {
+  test("watch only its runs", async () => {
     const store = storeWith(0);
     store.setRun({ id: "other", cluster: "c2", state: ReconciliationState.REQUESTED });
     store.setRun({ id, cluster: "c1", state: ReconciliationState.REQUESTED });
@@ -183,7 +183,7 @@ test.each<[string, Identity]>([
   });
 });
 
-describe("what is not there is NOT_FOUND, by name", () => {
+describe("an unknown name is NOT_FOUND, by name", () => {
   test.each<[string, (client: Awaited<ReturnType<typeof serveFleet>>["client"]) => Promise<unknown>]>([
     ['no cluster "c9"', (client) => client.getCluster({ name: "c9" })],
     ['no cluster "c9"', (client) => client.listObjects({ clusters: ["c9"] })],
@@ -203,7 +203,7 @@ describe("what is not there is NOT_FOUND, by name", () => {
     await expect(call(server.client)).rejects.toMatchObject({ code: Code.NotFound, rawMessage });
   });
 
-  test("what another account has is not there", async () => {
+  test("objects of another account are not found", async () => {
     const store = new MemoryFleetStore("another");
     store.addCluster("c1", { ref: { resourceType, namespace: "a", name: "o0" } });
     await using server = await serveFleet(store);
@@ -214,7 +214,7 @@ describe("what is not there is NOT_FOUND, by name", () => {
   });
 });
 
-test("an empty list of what is there is an empty list", async () => {
+test("an existing resource without items has an empty list", async () => {
   const store = storeWith(0);
   store.setRun({ id, cluster: "c1" });
   await using server = await serveFleet(store);
@@ -224,7 +224,7 @@ test("an empty list of what is there is an empty list", async () => {
   expect((await server.client.listReconciliationFindings({ runId: id })).findings).toHaveLength(1);
 });
 
-test("a ref without a kind is INVALID_ARGUMENT at ref.kind", async () => {
+test("a ref without a resource type is INVALID_ARGUMENT at ref.resource_type", async () => {
   await using server = await serveFleet(storeWith(1));
   const call = server.client.getObject({ cluster: "c1", ref: { name: "o0" } });
   await expect(call).rejects.toMatchObject({
@@ -234,7 +234,7 @@ test("a ref without a kind is INVALID_ARGUMENT at ref.kind", async () => {
 });
 
 describe("StartReconciliation", () => {
-  test("returns the run that was asked for", async () => {
+  test("returns the requested run", async () => {
     const time = timestampFromDate(new Date());
     const trigger = ReconciliationTrigger.MANUAL;
     const request = create(ReconciliationRequestSchema, {
@@ -268,7 +268,7 @@ describe("StartReconciliation", () => {
 });
 
 describe("watching runs", () => {
-  test("begins with the active ones, tells each change once, and the end of what was never seen active", async () => {
+  test("begins with active runs, and yields each change once and the end of runs that it never saw active", async () => {
     const clock = new ManualClock();
     const store = new MemoryFleetStore("default");
     const stop = new AbortController();
@@ -298,7 +298,7 @@ describe("watching runs", () => {
     await look();
     await look();
     expect(seen).toEqual(["run REQUESTED", "run COMPARING", "run SUCCEEDED", "brief SUCCEEDED"]);
-    // Long after their end they are forgotten, without a word.
+    // Ended runs leave the window of the poll without an event.
     await clock.advance(120_000);
     expect(seen).toHaveLength(4);
     stop.abort();
@@ -306,7 +306,7 @@ describe("watching runs", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("over the port, until the client has seen enough", async () => {
+  test("works over the port until the client cancels", async () => {
     const store = storeWith(0);
     store.setRun({ id, cluster: "c1", state: ReconciliationState.REQUESTED });
     await using server = await serveFleet(store);

@@ -18,7 +18,7 @@ const objects = {
 };
 const nothing = { items: [], next: undefined };
 
-/** Two clusters with the same object each, and a run of each. */
+/** Two clusters with one object of the same name and one run each. */
 function twoClusters() {
   const store = new MemoryFleetStore("shop");
   for (const cluster of ["own", "other"]) {
@@ -29,7 +29,7 @@ function twoClusters() {
   return { store, restricted: restrictToCluster(store, "own") };
 }
 
-test("the own cluster is all there", async () => {
+test("all data of the own cluster is visible", async () => {
   const { store, restricted } = twoClusters();
   expect((await restricted.listClusters(signal, "shop", page)).items.map(({ name }) => name)).toEqual([
     "own",
@@ -49,7 +49,7 @@ test("the own cluster is all there", async () => {
   expect((await restricted.listFindings(signal, "shop", "run of own", page)).items).toEqual(store.findings);
 });
 
-describe("another cluster is not there", () => {
+describe("another cluster is not found", () => {
   test("by its name", async () => {
     const { restricted } = twoClusters();
     expect(await restricted.getCluster(signal, "shop", "other")).toBeUndefined();
@@ -69,19 +69,19 @@ describe("another cluster is not there", () => {
     expect(await restricted.listFindings(signal, "shop", "run of other", page)).toEqual(nothing);
   });
 
-  test("nor is the own one, in another account", async () => {
+  test("nor is the own cluster in another account", async () => {
     const { restricted } = twoClusters();
     expect(await restricted.listClusters(signal, "bank", page)).toEqual(nothing);
     expect(await restricted.getRun(signal, "bank", "run of own")).toBeUndefined();
   });
 
-  test("nor before it has ever connected", async () => {
+  test("nor is the own cluster before its first session", async () => {
     const restricted = restrictToCluster(new MemoryFleetStore("shop"), "own");
     expect(await restricted.listClusters(signal, "shop", page)).toEqual(nothing);
   });
 });
 
-test("the list of clusters has one page, without kinds", async () => {
+test("the list of clusters has one page, without resource types", async () => {
   const { store, restricted } = twoClusters();
   Object.assign(store.clusters[0] ?? {}, { resources: [{ objects: 1n }] });
   const { items, next } = await restricted.listClusters(signal, "shop", { after: undefined, limit: 1 });

@@ -30,7 +30,7 @@ function inventory(resource: string, names: readonly string[] = []): ResourceInv
   });
 }
 
-describe("the router of answers", () => {
+describe("routeInventories", () => {
   let bus: MemoryBus;
   let stop: AbortController;
   let registry: SessionRegistry;
@@ -54,8 +54,8 @@ describe("the router of answers", () => {
     routing = start();
   });
   afterEach(async () => {
-    stop.abort(new Error("the test ends"));
-    await expect(routing).rejects.toThrow("the test ends");
+    stop.abort(new Error("the test has ended"));
+    await expect(routing).rejects.toThrow("the test has ended");
     await bus.close();
   });
 
@@ -95,14 +95,14 @@ describe("the router of answers", () => {
     }
     return value.message.value as Batch;
   };
-  /** Everything in front of this has been routed once its answer has come. */
+  /** Waits until all earlier messages are routed: routing is in order. */
   const settle = async (): Promise<void> => {
     const probe = open(`probe-${crypto.randomUUID()}`);
     await answer(probe, [inventory("probes")]);
     await next(probe);
   };
 
-  it("hands each kind's inventory to the session as a batch of type RECONCILIATION", async () => {
+  it("offers each inventory to its session as a batch of type RECONCILIATION", async () => {
     const session = open("c1");
     await answer(session, [inventory("pods", ["x", "y"])]);
     const batch = await next(session);
@@ -123,7 +123,7 @@ describe("the router of answers", () => {
     ]);
   });
 
-  it("drops what is for a session that is gone, and goes on", async () => {
+  it("drops inventories for a session that is gone, and continues", async () => {
     await answer(createSession({ cluster: "gone" }), [inventory("pods")]);
     const older = open("c1");
     await answer({ identity: { ...older.identity, epoch: 6n } }, [inventory("old")]);
@@ -132,10 +132,10 @@ describe("the router of answers", () => {
     expect(runs.failed).toEqual([]);
   });
 
-  it("fails the run of an agent that is too far behind, and holds up no other (R36)", async () => {
+  it("fails the run of an agent that is too slow, and delays no other agent (R36)", async () => {
     const slow = open("slow");
     const quick = open("quick");
-    // One message of as many chunks as a session has room for, and then one more.
+    // One message with as many chunks as a session has room for, and one more.
     await answer(
       slow,
       Array.from({ length: 1000 }, () => inventory("pods")),
@@ -146,7 +146,7 @@ describe("the router of answers", () => {
     expect(runs.failed).toEqual([{ runId: OTHER_RUN, reason: "AgentTooSlow" }]);
   });
 
-  it("drops what is no answer, and goes on", async () => {
+  it("drops messages that are no inventories, and continues", async () => {
     await producer.publish(stop.signal, { key: "k", payload: new Uint8Array([255, 255]) });
     const { identity } = createSession();
     const scope = { case: "scopeDeclared" as const, value: { generation: 1n, resources: [] } as never };
@@ -157,7 +157,7 @@ describe("the router of answers", () => {
     await settle();
   });
 
-  it("is delivered again what it could not act on, because the database was gone", async () => {
+  it("processes a message again after the database was unreachable", async () => {
     const slow = open("slow");
     for (let index = 0; index < 1000; index += 1) {
       slow.outbox.offer(await toBatch(index));

@@ -15,7 +15,7 @@ import { ManualClock } from "../../../support/manual-clock.ts";
 
 const SECOND = 1000;
 
-describe("the scheduler of runs", () => {
+describe("scheduleRuns", () => {
   let clock: ManualClock;
   let stop: AbortController;
   let registry: SessionRegistry;
@@ -62,7 +62,7 @@ describe("the scheduler of runs", () => {
   };
   const started = () => runs.created.map(({ cluster }) => cluster);
 
-  it("asks for the runs that stored times say are due, of the sessions that it holds", async () => {
+  it("requests the runs that are due by stored times, for the sessions that it owns", async () => {
     hold("c1");
     hold("c2");
     runs.due = (held) => held.filter(({ cluster }) => cluster === "c2" && runs.created.length === 0);
@@ -89,7 +89,7 @@ describe("the scheduler of runs", () => {
     ]);
   });
 
-  it("begins no more than a few runs in one look", async () => {
+  it("starts a limited number of runs in one tick", async () => {
     for (let index = 0; index < 25; index += 1) {
       hold(`c${index}`);
     }
@@ -101,7 +101,7 @@ describe("the scheduler of runs", () => {
     expect(new Set(started()).size).toBe(25);
   });
 
-  it("ends runs past their deadline and keeps its sessions alive, with each look", async () => {
+  it("ends runs past their deadline and keeps its sessions alive in each tick", async () => {
     hold("c1");
     start();
     await clock.advance(4.5 * SECOND);
@@ -109,7 +109,7 @@ describe("the scheduler of runs", () => {
     expect(sessions.kept.map((kept) => kept.map(({ cluster }) => cluster))).toEqual(Array(5).fill(["c1"]));
   });
 
-  it("ends a session that another backend's has replaced (R14)", async () => {
+  it("ends a session that a session at another backend has replaced (R14)", async () => {
     const session = hold("c1", 7n);
     const other = hold("c2", 8n);
     sessions.replaced = [session.identity];
@@ -120,7 +120,7 @@ describe("the scheduler of runs", () => {
     expect((await other.outbox.take(stop.signal).next()).done).toBe(false);
   });
 
-  it("purges what is older than the retention, now and then", async () => {
+  it("purges data older than the retention at intervals", async () => {
     start();
     await clock.advance(599 * SECOND);
     expect(runs.purges).toEqual([7_000]);
@@ -145,7 +145,7 @@ describe("the scheduler of runs", () => {
     expect(started()).toEqual(["c2"]);
   });
 
-  it("tries again with the next look while the database is gone", async () => {
+  it("retries in the next tick while the database is unreachable", async () => {
     hold("c1");
     let isGone = true;
     runs.due = (held) => {
@@ -162,7 +162,7 @@ describe("the scheduler of runs", () => {
     expect(started()).toEqual(["c1"]);
   });
 
-  it("fails a run at once whose request the bus does not take", async () => {
+  it("fails a run immediately if the publish of its request fails", async () => {
     hold("c1");
     runs.due = (held) => (started().length === 0 ? held : []);
     producer.publish = () => Promise.reject(new PublishRefusedError("refused"));

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { sampleFairly } from "../../../../src/backend/runs/sample-fairly.ts";
 import { withSeed } from "../../../support/vitest/seeded.ts";
 
-describe("pickFair", () => {
-  it("lets accounts take turns, so that a large one does not hold up a small one", async () => {
-    await withSeed("lets accounts take turns", (random) => {
+describe("sampleFairly", () => {
+  it("gives accounts turns, so that a large account does not delay a small one", async () => {
+    await withSeed("gives accounts turns", (random) => {
       const due = [
         ...Array.from({ length: 100 }, (_, index) => ({ account: "large", cluster: `l${index}` })),
         { account: "small", cluster: "s0" },
@@ -17,8 +17,8 @@ describe("pickFair", () => {
     });
   });
 
-  it("picks each once, and all when the limit allows", async () => {
-    await withSeed("picks each once, and all when the limit allows", (random) => {
+  it("selects each cluster once, and all if the limit allows", async () => {
+    await withSeed("selects each cluster once, and all if the limit allows", (random) => {
       const due = Array.from({ length: 30 }, (_, index) => ({
         account: `a${index % 4}`,
         cluster: `${index}`,
@@ -28,8 +28,8 @@ describe("pickFair", () => {
     });
   });
 
-  it("starts with another cluster each time", async () => {
-    await withSeed("starts with another cluster each time", (random) => {
+  it("starts with a random cluster", async () => {
+    await withSeed("starts with a random cluster", (random) => {
       const due = Array.from({ length: 10 }, (_, index) => ({ account: "a", cluster: `${index}` }));
       const firsts = Array.from({ length: 200 }, () => sampleFairly(random, due, 1)[0]?.cluster);
       expect(new Set(firsts).size).toBe(10);

@@ -9,7 +9,7 @@ function batchOf(observedVersion: string) {
   return create(BatchSchema, { observedVersion });
 }
 
-/** A line for each message. */
+/** One line for each message. */
 function show({ message }: Response): string {
   switch (message?.case) {
     case "acknowledgement":
@@ -31,8 +31,8 @@ async function takeAll(outbox: Downstream): Promise<string[]> {
   return lines;
 }
 
-describe("the outbox of a session", () => {
-  it("says the newest acknowledgement only", async () => {
+describe("Downstream", () => {
+  it("sends only the newest acknowledgement", async () => {
     const outbox = new Downstream();
     for (const sequence of [1n, 2n, 3n]) {
       outbox.acknowledge(sequence);
@@ -41,7 +41,7 @@ describe("the outbox of a session", () => {
     expect(await takeAll(outbox)).toEqual(["ack 3"]);
   });
 
-  it("says an acknowledgement that comes while the agent is slow to read a batch", async () => {
+  it("sends an acknowledgement that arrives while the agent reads a batch slowly", async () => {
     const outbox = new Downstream();
     outbox.offer(batchOf("1"));
     const messages = outbox.take(signal);
@@ -51,7 +51,7 @@ describe("the outbox of a session", () => {
     expect(show((await messages.next()).value as Response)).toBe("ack 8");
   });
 
-  it("keeps the order of batches, and says no acknowledgement twice", async () => {
+  it("keeps the order of batches, and sends no acknowledgement twice", async () => {
     const outbox = new Downstream();
     outbox.acknowledge(1n);
     outbox.offer(batchOf("1"));
@@ -60,7 +60,7 @@ describe("the outbox of a session", () => {
     expect(await takeAll(outbox)).toEqual(["ack 1", "batch 1", "batch 2"]);
   });
 
-  it("refuses batches that are over its limits, in items and in bytes, and still says acknowledgements (R36)", async () => {
+  it("refuses batches above its limits in items and in bytes, and still sends acknowledgements (R36)", async () => {
     const few = new Downstream({ maxItems: 2, maxBytes: 1000 });
     expect([1, 2, 3].map((n) => few.offer(batchOf(String(n))))).toEqual([true, true, false]);
     few.acknowledge(9n);
@@ -73,7 +73,7 @@ describe("the outbox of a session", () => {
     ]);
   });
 
-  it("says Drain last, with the first delay that it was given", async () => {
+  it("sends Drain last, with the first delay", async () => {
     const outbox = new Downstream();
     outbox.acknowledge(4n);
     outbox.drain(1500);
@@ -82,7 +82,7 @@ describe("the outbox of a session", () => {
     expect(await takeAll(outbox)).toEqual(["ack 4", "drain 1.500000000"]);
   });
 
-  it("ends by throwing what it was closed with, behind what it still holds", async () => {
+  it("throws the error of close() after the messages that it still has", async () => {
     const outbox = new Downstream();
     outbox.offer(batchOf("1"));
     outbox.close(new Error("replaced"));

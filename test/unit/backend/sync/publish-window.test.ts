@@ -11,7 +11,7 @@ function message(bytes = 10) {
   return { key: "k", payload: new Uint8Array(bytes) };
 }
 
-describe("a publish window", () => {
+describe("PublishWindow", () => {
   let producer: ControlledProducer;
   let stored: bigint[];
   let failures: Error[];
@@ -33,13 +33,13 @@ describe("a publish window", () => {
     }
   };
 
-  it("has several on their way at once, in order, and tells nothing before the first receipt (R19)", async () => {
+  it("publishes several messages concurrently and in order, and reports nothing before the first receipt (R19)", async () => {
     await publish(1n, 2n, 3n);
     expect(producer.publishes).toHaveLength(3);
     expect(stored).toEqual([]);
   });
 
-  it("tells how far the contiguous prefix of receipts reaches (R19)", async () => {
+  it("reports the contiguous prefix of receipts (R19)", async () => {
     await publish(1n, 2n, 3n, 4n);
     await producer.receive(1);
     await producer.receive(3);
@@ -50,7 +50,7 @@ describe("a publish window", () => {
     expect(stored).toEqual([2n, 4n]);
   });
 
-  it("holds back behind what the agent did not number, and does not tell that", async () => {
+  it("waits for the receipts of unnumbered messages, and does not report them", async () => {
     await publish(1n, 0n, 2n);
     await producer.receive(0);
     await producer.receive(2);
@@ -59,7 +59,7 @@ describe("a publish window", () => {
     expect(stored).toEqual([1n, 2n]);
   });
 
-  it("waits when too many bytes are on their way, and takes one message of any size", async () => {
+  it("waits while too many bytes are in flight, and accepts one message of any size", async () => {
     await window.publish(signal, 1n, message(5 * MEBIBYTE), () => {});
     const second = window.publish(signal, 2n, message(3 * MEBIBYTE), () => {});
     await turn();
@@ -89,7 +89,7 @@ describe("a publish window", () => {
     expect(producer.publishes).toHaveLength(3);
   });
 
-  it("does not publish what waited for room when one before it fails (R29)", async () => {
+  it("does not publish a message that waited for room after an earlier one fails (R29)", async () => {
     await window.publish(signal, 1n, message(5 * MEBIBYTE), () => {});
     const second = expect(window.publish(signal, 2n, message(), () => {})).rejects.toThrow("no receipt");
     await turn();
@@ -98,14 +98,14 @@ describe("a publish window", () => {
     expect(producer.publishes).toHaveLength(1);
   });
 
-  it("tells one failure, however many come", async () => {
+  it("reports one failure, regardless of their number", async () => {
     await publish(1n, 2n);
     await producer.fail(1, new PublishRefusedError("second"));
     await producer.fail(0, new PublishRefusedError("first"));
     expect(failures.map((error) => error.message)).toEqual(["publish failed: second"]);
   });
 
-  it("flushes: resolves when nothing is on its way, or one has failed", async () => {
+  it("flushes: resolves when no message is in flight, or one has failed", async () => {
     await window.flush(signal);
     await publish(1n, 2n);
     let flushed = false;

@@ -6,14 +6,14 @@ import { SessionRegistry } from "../../../../src/backend/sync/session-registry.t
 import { ConflictError } from "../../../../src/lib/errors.ts";
 import { createSession } from "../../../support/backend/session-for-test.ts";
 
-/** What the agent of the session is told: the error that ended it. */
+/** The error that ended the session. */
 async function endOf(session: Session): Promise<unknown> {
   const messages = session.outbox.take(AbortSignal.timeout(50));
   return await messages.next().catch((error: unknown) => error);
 }
 
-describe("the registry of sessions", () => {
-  it("ends an older session of the cluster when a newer one comes (R14)", async () => {
+describe("SessionRegistry", () => {
+  it("ends an older session of the cluster when a newer one is added (R14)", async () => {
     const registry = new SessionRegistry();
     const [older, newer] = [createSession({ epoch: 1n }), createSession({ epoch: 2n })];
     registry.add(older);
@@ -22,7 +22,7 @@ describe("the registry of sessions", () => {
     expect(registry.list()).toEqual([newer]);
   });
 
-  it("ends the older one also when it comes later (R34)", async () => {
+  it("ends the older session also if it is added later (R34)", async () => {
     const registry = new SessionRegistry();
     const [older, newer] = [createSession({ epoch: 1n }), createSession({ epoch: 2n })];
     registry.add(newer);
@@ -31,7 +31,7 @@ describe("the registry of sessions", () => {
     expect(registry.list()).toEqual([newer]);
   });
 
-  it("keeps the newer one when the older one is removed late (R34)", () => {
+  it("keeps the newer session when the older one is removed late (R34)", () => {
     const registry = new SessionRegistry();
     const [older, newer] = [createSession({ epoch: 1n }), createSession({ epoch: 2n })];
     registry.add(older);
@@ -42,7 +42,7 @@ describe("the registry of sessions", () => {
     expect(registry.list()).toEqual([]);
   });
 
-  it("holds clusters of one name in two accounts apart", () => {
+  it("separates clusters of one name in two accounts", () => {
     const registry = new SessionRegistry();
     const [one, other] = [createSession({ account: "a" }), createSession({ account: "b" })];
     registry.add(one);
@@ -59,7 +59,7 @@ describe("the registry of sessions", () => {
     expect(registry.find({ ...session.identity, cluster: "c2" })).toBeUndefined();
   });
 
-  it("ends a session that another backend's replaced, and no other", async () => {
+  it("ends a session that was replaced at another backend, and no other", async () => {
     const registry = new SessionRegistry();
     const session = createSession({ epoch: 2n });
     registry.add(session);

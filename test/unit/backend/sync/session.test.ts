@@ -32,7 +32,7 @@ describe("a session", () => {
 
   const published = () => producer.events.map(({ sequence, body }) => `${sequence} ${body.case}`);
 
-  it("stamps what the agent says with its own identity", async () => {
+  it("stamps the agent's messages with its own identity", async () => {
     const session = createSession({ producer });
     await session.accept(signal, scope(1n));
     expect(producer.events[0]).toMatchObject({
@@ -45,7 +45,7 @@ describe("a session", () => {
     expect(producer.publishes[0]?.message.key).toBe('["acme","c1"]');
   });
 
-  it("sends what is above the bus's limit in parts, and acknowledges it with the last of their receipts", async () => {
+  it("splits a batch above the bus's limit, and acknowledges it with the last receipt of its parts", async () => {
     const session = createSession({ producer, maxMessageBytes: 3_000 });
     const text = `"${"x".repeat(1_500)}"`;
     const items = ["a/1", "a/2", "a/3"].map((key) => put(key, { observed: 10, content: text }));
@@ -82,9 +82,7 @@ describe("a session", () => {
     await session.accept(signal, scope(1n));
     const refused = session.accept(signal, batch(sequence));
     await expect(refused).rejects.toThrow(InvalidArgumentError);
-    await expect(refused).rejects.toThrow(
-      `sequence: expected 2, the next sequence, found ${sequence}`,
-    );
+    await expect(refused).rejects.toThrow(`sequence: expected 2, the next sequence, found ${sequence}`);
     expect(published()).toEqual(["1 scopeDeclared"]);
   });
 
@@ -95,7 +93,7 @@ describe("a session", () => {
     expect(published()).toEqual([]);
   });
 
-  it("asks for the connect run behind the first scope, once (R13)", async () => {
+  it("publishes the connect run behind the first scope, once (R13)", async () => {
     const session = createSession({ producer, connectRun: requestOf() });
     await session.accept(signal, scope(1n));
     await session.accept(signal, batch(2n));
@@ -103,7 +101,7 @@ describe("a session", () => {
     expect(published()).toEqual(["1 scopeDeclared", "0 reconciliationRequest", "2 batch", "3 scopeDeclared"]);
   });
 
-  it("acknowledges what the bus has, and ends after a publish that is unknown (R19, R29)", async () => {
+  it("acknowledges stored messages, and ends after a publish with unknown outcome (R19, R29)", async () => {
     const session = createSession({ producer });
     await session.accept(signal, scope(1n));
     await session.accept(signal, batch(2n));
@@ -116,7 +114,7 @@ describe("a session", () => {
     expect(producer.publishes).toHaveLength(2);
   });
 
-  it("flushes what it has accepted", async () => {
+  it("flushes accepted messages", async () => {
     const session = createSession({ producer });
     await session.accept(signal, scope(1n));
     let flushed = false;

@@ -33,7 +33,7 @@ function batch(name = "x"): Said {
   };
 }
 
-/** The service behind the whole of the port, over a bus whose receipts the test gives. */
+/** The service behind all layers of the port, over a bus whose receipts the test controls. */
 async function serveSync(clock: Clock = createSystemClock(), identity: Identity = { account: "default" }) {
   const registry = new SessionRegistry();
   const sessions = new RecordingSessionStore();
@@ -77,7 +77,7 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** What ended the session. */
+/** Returns the error that ended the session. */
 async function endOf(agent: ScriptedAgent): Promise<ConnectError> {
   for (;;) {
     try {
@@ -95,7 +95,7 @@ function fieldsOf(error: ConnectError): string[] {
 }
 
 describe("SyncService", { timeout: 10_000 }, () => {
-  it("answers Hello with Welcome, its epoch and what the agent has to keep to", async () => {
+  it("answers Hello with Welcome, the epoch and the limits", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     agent.sayAs(0n, {
@@ -116,7 +116,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     ]);
   });
 
-  it("acknowledges what the bus has, and nothing before (R19)", async () => {
+  it("acknowledges messages after the bus has stored them (R19)", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
@@ -135,7 +135,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect((await next).message).toMatchObject({ case: "acknowledgement", value: { sequence: 2n } });
   });
 
-  it("asks for the connect run behind the first scope (R13)", async () => {
+  it("publishes the connect run behind the first scope (R13)", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
@@ -163,7 +163,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect(service.registry.list().map(({ identity }) => identity.epoch)).toEqual([2n]);
   });
 
-  it("refuses a bad field with INVALID_ARGUMENT and its path, and applies nothing of that message", async () => {
+  it("refuses a bad field with INVALID_ARGUMENT and its path, and applies no part of that message", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open({ cluster: "c1" });
@@ -194,7 +194,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect(service.sessions.opened).toEqual([]);
   });
 
-  it("gives up on an agent that says nothing", async () => {
+  it("ends the stream of a silent agent", async () => {
     const clock = new ManualClock();
     await using service = await serveSync(clock);
     const agent = service.connect();
@@ -205,7 +205,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect(service.sessions.opened).toEqual([]);
   });
 
-  it("refuses a number that is not the next one with INVALID_ARGUMENT", async () => {
+  it("refuses a sequence that is not the next one with INVALID_ARGUMENT", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
@@ -215,7 +215,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect([error.code, fieldsOf(error)]).toEqual([Code.InvalidArgument, ["sequence"]]);
   });
 
-  it("refuses another cluster under the same name with FAILED_PRECONDITION, and leaves the open session alone (R15)", async () => {
+  it("refuses another cluster of the same name with FAILED_PRECONDITION, and keeps the open session (R15)", async () => {
     await using service = await serveSync();
     const bound = service.connect();
     await bound.open();
@@ -237,7 +237,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     await until(() => service.registry.list().length === 0);
   });
 
-  it("says Drain, and stores what the agent had sent before", async () => {
+  it("sends Drain, and stores earlier messages of the agent", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
@@ -256,7 +256,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     await until(() => service.sessions.closed.length === 1);
   });
 
-  it("closes the session of an agent that ends its stream, and of one that is gone", async () => {
+  it("closes the session of an agent that ends its stream, and of one that disappears", async () => {
     await using service = await serveSync();
     const polite = service.connect();
     await polite.open();
@@ -269,7 +269,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect(service.registry.list()).toEqual([]);
   });
 
-  it("hands on what it has to say without waiting for the agent's next message", async () => {
+  it("sends messages without waiting for the agent's next message", async () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
@@ -278,7 +278,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect((await agent.next()).message).toMatchObject({ case: "batch", value: { type: 2 } });
   });
 
-  it("takes the account from the caller's identity, and any cluster of it", async () => {
+  it("takes the account from the caller's identity, and accepts any cluster of it", async () => {
     await using service = await serveSync(createSystemClock(), { account: "shop" });
     await service.connect().open({ cluster: "c1" });
     await service.connect().open({ cluster: "c2" });
@@ -288,7 +288,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     ]);
   });
 
-  it("refuses a Hello of another cluster than the caller may speak for, before anything is opened", async () => {
+  it("refuses a Hello of a cluster outside the caller's identity, before it opens a session", async () => {
     await using service = await serveSync(createSystemClock(), { account: "shop", cluster: "c1" });
     await expect(service.connect().open({ cluster: "c2" })).rejects.toMatchObject({
       code: Code.PermissionDenied,
@@ -299,7 +299,7 @@ describe("SyncService", { timeout: 10_000 }, () => {
     expect(service.sessions.opened).toMatchObject([{ account: "shop", cluster: "c1" }]);
   });
 
-  it("ends the session with UNAUTHENTICATED when the caller's identity expires, and takes nothing more", async () => {
+  it("ends the session with UNAUTHENTICATED when the caller's identity expires, and accepts nothing more", async () => {
     const clock = new ManualClock();
     const expiresAt = new Date(clock.now().getTime() + 3_600_000);
     await using service = await serveSync(clock, { account: "default", expiresAt });

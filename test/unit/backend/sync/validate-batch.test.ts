@@ -19,15 +19,15 @@ describe("an agent's batch", () => {
     ["observations with versions of their own", batch({ items: [put(), gone("7")], incarnation: 10n })],
     ["observations at the batch's version", batch({ items: [put(""), gone("")], observedVersion: "9" })],
     ["observations without any version", batch({ items: [put(""), gone("")] })],
-  ])("may hold %s", (_name, good) => {
+  ])("may have %s", (_name, good) => {
     expect(() => validateBatch(10n, good)).not.toThrow();
   });
 
   it.each([
     ["another type", batch({ type: BatchType.RECONCILIATION }), ["batch.type"]],
-    ["an incarnation from the future", batch({ items: [put()], incarnation: 11n }), ["batch.incarnation"]],
+    ["an incarnation above the epoch", batch({ items: [put()], incarnation: 11n }), ["batch.incarnation"]],
     [
-      "a question",
+      "an item to verify",
       batch({ items: [put(), { message: { case: "verifyObject", value: { ref } } }], observedVersion: "9" }),
       ["batch.items[1].verify_object"],
     ],
