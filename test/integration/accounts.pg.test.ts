@@ -22,7 +22,7 @@ import { batch, PODS, put, remove } from "../support/store/messages.ts";
 
 type Fleet = Client<typeof FleetService>;
 
-/** What a question is about. */
+/** Names in a request. */
 interface Names {
   readonly cluster: string;
   /** Name of a Pod in the namespace "a". */
@@ -30,7 +30,7 @@ interface Names {
   readonly runId: string;
 }
 
-/** A question per method of the service: one that is added has to be asked here too. */
+/** One request per method of the service. The type requires an entry for each new method. */
 const questions: Readonly<
   Record<
     Exclude<keyof typeof FleetService.method, "watchReconciliationRuns">,
@@ -58,7 +58,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   let server: RunningBackend;
   let shop: Fleet;
   let bank: Fleet;
-  /** Of the bank's. */
+  /** IDs of the bank's runs. */
   let ended: string;
   let active: string;
 
@@ -68,7 +68,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     return createClient(FleetService, createGrpcTransport({ baseUrl: server.url, interceptors }));
   };
 
-  /** An agent that has declared its scope, Pods, in the place of the cluster's last one. */
+  /** Connects an agent that declares its scope, Pods, and replaces the cluster's previous agent. */
   const connect = async (account: string, cluster: string): Promise<ScriptedAgent> => {
     await agents.get(`${account} ${cluster}`)?.[Symbol.asyncDispose]();
     const agent = new ScriptedAgent(server.url, await issuer.issue({ account }));
@@ -78,7 +78,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     return agent;
   };
 
-  /** What the next run of the agent's cluster believes. */
+  /** Returns the inventory of the next run of the agent's cluster. */
   const inventory = async (agent: ScriptedAgent): Promise<Batch> => {
     for (;;) {
       const { message } = await agent.next();
@@ -106,7 +106,10 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     });
   };
 
-  /** Connects a cluster with one Pod, and verifies it in a run, and in another that finds something. Gives that one's id. */
+  /**
+   * Connects a cluster with one Pod, verifies it in a run, and has another run repair a finding. Returns the
+   * second run's ID.
+   */
   const live = async (account: string, fleet: Fleet, cluster: string, pod: string): Promise<string> => {
     const agent = await connect(account, cluster);
     const content = JSON.stringify({ owner: account });
@@ -125,7 +128,10 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     return runId;
   };
 
-  /** Every row of the account, in all tables; without the time at which its sessions were last seen alive. */
+  /**
+   * Returns every row of the account in all tables, without the time at which its sessions were last seen
+   * alive.
+   */
   const rowsOf = async (account: string): Promise<Readonly<Record<string, unknown[]>>> => {
     const { rows: tables } = await database.pool.query<{ name: string }>(
       "SELECT table_name AS name FROM information_schema.columns WHERE column_name = 'account' ORDER BY 1",
@@ -161,13 +167,13 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   });
   afterAll(async () => {
     await Promise.all([...agents.values()].map((agent) => agent[Symbol.asyncDispose]()));
-    stop.abort(new Error("the test ends"));
+    stop.abort(new Error("the test has ended"));
     await server?.ended;
     await database?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true });
   });
 
-  /** What the question is answered with, as text: the response or the error, with the names of what was asked for hidden. */
+  /** Returns the response or the error as text, with the requested names hidden. */
   const ask = async (method: keyof typeof questions, fleet: Fleet, names: Names): Promise<string> => {
     const answer = await questions[method](fleet, names).catch((reason: unknown) =>
       ConnectError.from(reason),
@@ -182,7 +188,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   describe.each(Object.keys(questions) as (keyof typeof questions)[])("%s", (method) => {
     const nobodys = { cluster: "nowhere", pod: "nothing", runId: "11111111-1111-4111-8111-111111111111" };
 
-    it("says of what is another's what it says of what is nobody's", async () => {
+    it("answers alike for another account's data and for unknown names", async () => {
       const expected = await ask(method, shop, nobodys);
       expect(expected).toMatch(method === "listClusters" ? /^\{/ : /^NotFound: no /);
       for (const runId of [ended, active]) {
@@ -190,13 +196,13 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       }
     });
 
-    it("answers to the owner", async () => {
+    it("answers the owner", async () => {
       const answer = await ask(method, bank, { cluster: "treasury", pod: "vault", runId: ended });
       expect(answer).toMatch(/^\{/);
     });
   });
 
-  it("lists show nothing of the other, in any of their parts", async () => {
+  it("lists contain no data of the other account in any field", async () => {
     const names = {
       cluster: "prod",
       pod: "web",
@@ -214,14 +220,14 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     expect(objects.map(({ ref, content }) => [ref?.name, content])).toEqual([["web", '{"owner":"shop"}']]);
   });
 
-  it("page tokens of the other are refused", async () => {
+  it("page tokens of the other account are refused", async () => {
     const { nextPageToken: pageToken } = await bank.listClusters({ pageSize: 1 });
     expect(pageToken).not.toBe("");
     await expect(shop.listClusters({ pageToken })).rejects.toMatchObject({ code: Code.InvalidArgument });
     expect((await bank.listClusters({ pageToken })).clusters.map(({ name }) => name)).toEqual(["treasury"]);
   });
 
-  it("a watch of runs begins with the own ones, though the other has one that is active", async () => {
+  it("a watch of runs begins with the own runs, although the other account has an active one", async () => {
     await connect("shop", "watched");
     const end = new AbortController();
     for await (const { run } of shop.watchReconciliationRuns({}, end)) {
@@ -231,7 +237,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     end.abort();
   });
 
-  it("a token of one cluster shows that one alone, and opens no session of another", async () => {
+  it("a token of one cluster shows only that cluster, and opens no session of another", async () => {
     const treasurer = await fleetOf({ account: "bank", cluster: "treasury" });
     expect((await treasurer.listClusters({})).clusters.map(({ name }) => name)).toEqual(["treasury"]);
     const { runs } = await treasurer.listReconciliationRuns({});
@@ -250,11 +256,12 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     await expect(intruder.open(hello)).rejects.toMatchObject({ code: Code.PermissionDenied });
   });
 
-  it("nothing that an agent says changes anything of the other", async () => {
+  it("no message of an agent changes data of the other account", async () => {
     const before = await rowsOf("bank");
     expect(Object.entries(before).filter(([, rows]) => rows.length === 0)).toEqual([]);
 
-    // The other's clusters by name, one of which this account has not; its object, older, newer, and gone; its runs.
+    // The other account's clusters by name, one of which this account lacks; its object: older, newer and
+    // absent; its runs.
     for (const cluster of ["prod", "treasury"]) {
       const forger = await connect("shop", cluster);
       for (const runId of [ended, active]) {
@@ -277,7 +284,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     expect((await bank.getReconciliationRun({ id: active })).run?.endTime).toBeUndefined();
   });
 
-  it("an account's clusters of the same name have uids, sessions and runs of their own", async () => {
+  it("clusters of the same name in two accounts have their own uids, sessions and runs", async () => {
     const { cluster: ofBank } = await bank.getCluster({ name: "prod" });
     expect(ofBank).toMatchObject({
       uid: "uid of bank",
@@ -288,7 +295,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     expect(ofShop).toMatchObject({ uid: "uid of shop", session: { instanceId: "agent of shop" } });
   });
 
-  it("whoever has no token, or one that has expired or is another's work, sees nothing at all", async () => {
+  it("a caller without a token, or with an expired or forged one, gets no data", async () => {
     const anonymous = createClient(FleetService, createGrpcTransport({ baseUrl: server.url }));
     const tokens = [await issuer.issue({ exp: 1 }), await createTokenIssuer().issue()];
     await using stranger = new ScriptedAgent(server.url);

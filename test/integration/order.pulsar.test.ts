@@ -29,11 +29,11 @@ const ROUNDS = 3;
 const BATCHES = 30;
 const NAMES = 5;
 const INGESTERS = 4;
-/** Longest time between one that comes and one that leaves, in milliseconds. */
+/** Longest time between a start and a stop of an ingester, in milliseconds. */
 const MAX_PAUSE_MS = 300;
-/** Clusters of which the broker may have handed something out too early. */
+/** Clusters whose messages the broker may deliver out of order. */
 const MAX_GAPS = 1;
-/** How many come, and leave again, in a round. */
+/** Ingesters that start and stop in a round. */
 const CHANGES = 4;
 
 describeWithPostgres("ingesters that share a topic", (provided) => {
@@ -60,7 +60,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       await admin.createTopic(stop.signal, TOPICS.events, 8);
       await admin.createSubscription(stop.signal, TOPICS.events, INGESTER_SUBSCRIPTION);
       database = createDatabase({ url: provided.url });
-      // What the rule has let through, in the order in which it was written.
+      // Observations that the rule applied, in the order of their writes.
       await database.pool.query(`
         CREATE TABLE applied (id bigserial PRIMARY KEY, cluster text, name text, observed numeric);
         CREATE FUNCTION log_applied() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -79,7 +79,9 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       await database[Symbol.asyncDispose]();
     });
 
-    /** A cluster whose agent says one batch after the other; each number is observed at its tenfold. */
+    /**
+     * A cluster whose agent sends one batch after another; the observed version is ten times the sequence.
+     */
     const openCluster = async (cluster: string): Promise<{ say(batches: number): Promise<void> }> => {
       const sessions = createPgSessionStore(database, runtime.clock, runtime.random);
       const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
@@ -148,8 +150,8 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
       expect(rows).toEqual(Array.from({ length: CLUSTERS }, () => ({ last })));
     };
 
-    it("let no version go back, while they come and go", { timeout: 180_000 }, async () => {
-      await withSeed("let no version go back, while they come and go", async (random) => {
+    it("never move a version back while they start and stop", { timeout: 180_000 }, async () => {
+      await withSeed("never move a version back while they start and stop", async (random) => {
         const clusters = await Promise.all(
           Array.from({ length: CLUSTERS }, (_, index) => openCluster(`c${index}`)),
         );
@@ -181,8 +183,8 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
           FROM (SELECT *, lag(observed) OVER (PARTITION BY cluster, name ORDER BY id) AS before FROM applied) log
           WHERE observed < before`);
         expect(backwards).toEqual([]);
-        // What the bus gave in another order than it was said. Pulsar 4.0.8 does that to one message in a great many
-        // (apache/pulsar#25627 describes how it may); a fault of ours would do it to more.
+        // Messages that the bus delivered out of order. Pulsar 4.0.8 does that to very few messages
+        // (apache/pulsar#25627 describes how it may); a defect of the ingester would affect more.
         const { rows: gaps } = await database.pool.query(
           "SELECT cluster, gap_sequence FROM agent_session WHERE gap_sequence > 0",
         );

@@ -29,7 +29,7 @@ const SCOPE: Said = {
   value: { generation: 1n, resources: [{ resourceType: PODS }, { resourceType: CONFIG_MAPS }] },
 };
 
-/** A batch of observations. */
+/** Returns a batch of observations. */
 function say(...items: Parameters<typeof batch>[0]): Said {
   return { case: "batch", value: batch(items) };
 }
@@ -44,7 +44,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   let agents: ScriptedAgent[];
   let cluster: string;
   let fateOf: (topic: string) => PublishOutcome;
-  /** What the broker gives a receipt for and then loses. */
+  /** True for messages that the broker confirms and then loses. */
   let isLost: (message: OutgoingMessage) => boolean;
 
   beforeEach(async () => {
@@ -101,7 +101,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   });
   afterEach(async () => {
     await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
-    stop.abort(new Error("the test ends"));
+    stop.abort(new Error("the test has ended"));
     await roles;
     await server.close();
     await bus.close();
@@ -117,7 +117,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   };
   const query = async <T extends object>(text: string): Promise<T[]> =>
     (await database.pool.query(text, [cluster])).rows as T[];
-  /** Looks again until what is found is this; vitest's own time limit ends it. */
+  /** Polls until the result is the expected one. */
   const become = async (look: () => Promise<unknown>, expected: unknown): Promise<void> => {
     await expect.poll(look, { timeout: 15_000, interval: 10 }).toEqual(expected);
   };
@@ -134,7 +134,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
         "SELECT state FROM reconciliation_run WHERE cluster = $1 ORDER BY started_at",
       )
     ).map(({ state }) => state);
-  /** The session's next chunk of an inventory. */
+  /** Returns the next chunks of the session's inventories. */
   const inventory = async (agent: ScriptedAgent): Promise<Batch> => {
     for (;;) {
       const { message } = await agent.next();
@@ -160,14 +160,14 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       firstSequence,
     }),
   });
-  /** Answers a run with nothing to repair. */
+  /** Answers a run without repairs. */
   const agree = async (agent: ScriptedAgent, listVersion: string): Promise<void> => {
     for (const chunk of await inventories(agent)) {
       agent.say(end(chunk, listVersion, agent.sequence + 1n));
     }
   };
 
-  it("a run goes from its request over the comparison to its verdict, with findings that were repaired", async () => {
+  it("a run succeeds from its request through the comparison to its result, with repaired findings", async () => {
     const agent = await connect();
     agent.say(say(put("a/x", { observed: 10 }), put("a/ghost", { observed: 11 })));
     await agree(agent, "20");
@@ -213,7 +213,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     ]);
   });
 
-  it("the rows are right and the verdict stands when the consumer is cut off again and again in mid-stream (R38)", async () => {
+  it("rows and run results are correct although the bus repeatedly closes the consumer in mid-stream (R38)", async () => {
     const agent = await connect();
     await agree(agent, "1");
     await become(runStates, ["SUCCEEDED"]);
@@ -248,7 +248,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   });
 
   it.each(["refuse", "storeUnknown", "loseUnknown"] as const)(
-    "a publish without receipt ends the session, and what is sent again comes out once: %s (R18, R29)",
+    "a publish without receipt ends the session, and messages sent again are applied once: %s (R18, R29)",
     async (fate) => {
       const agent = await connect();
       await agree(agent, "1");
@@ -283,7 +283,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     },
   );
 
-  it("a run across something that was lost does not verify, and says why; the next one does (R24, R28)", async () => {
+  it("a run across a lost message does not verify, and reports the reason; the next run does (R24, R28)", async () => {
     const agent = await connect();
     await agree(agent, "1");
     await become(runStates, ["SUCCEEDED"]);
@@ -310,7 +310,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     await become(runStates, ["SUCCEEDED", "PARTIAL", "SUCCEEDED"]);
   });
 
-  it("a new session supersedes the run of the one before, and its late end changes nothing (R34)", async () => {
+  it("a new session supersedes the previous session's run, whose late end changes nothing (R34)", async () => {
     const agent = await connect();
     const [, pods] = (await inventories(agent)) as [Batch, Batch];
     const newer = await connect("agent-2");

@@ -15,7 +15,7 @@ describeWithPostgres("a server that stops", (provided) => {
   });
   afterEach(() => database[Symbol.asyncDispose]());
 
-  it("applies first what it has acknowledged (R19)", async () => {
+  it("applies acknowledged messages first (R19)", async () => {
     const stop = new AbortController();
     const server = await startServer(stop.signal, {
       host: "127.0.0.1",
@@ -34,7 +34,7 @@ describeWithPostgres("a server that stops", (provided) => {
     }
     await agent.acknowledged();
     stop.abort();
-    // The agent leaves, as it was asked to.
+    // The agent leaves after Drain.
     for (let isLeft = false; !isLeft; ) {
       isLeft = (await agent.next()).message.case === "drain";
     }

@@ -12,16 +12,16 @@ import { createSimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 describeWithPostgres("a trace", (provided) => {
-  it("leads from the watch event to the commit, through all three programs", async () => {
+  it("connects the watch event with the commit through all three programs", async () => {
     await using stack = new AsyncDisposableStack();
     const exporters = { agent: new InMemorySpanExporter(), server: new InMemorySpanExporter() };
     const [agentTracer, serverTracer] = (["agent", "server"] as const).map((service) => {
-      // The agent begins traces; the server goes on with them, and begins none.
+      // The agent begins traces; the server continues them, and begins none.
       const ratio = service === "agent" ? 1 : 0;
       return stack.use(createOtlpTracer({ service, version: "1", ratio, exporter: exporters[service] }));
     });
     if (agentTracer === undefined || serverTracer === undefined) {
-      throw new Error("there is no tracer");
+      throw new Error("tracer: not found");
     }
     const kube = stack.use(await createSimulatedKube(createSeededRandom(1)));
     const database = stack.use(createDatabase({ url: provided.url }));
@@ -74,12 +74,12 @@ describeWithPostgres("a trace", (provided) => {
     expect(observed.map(({ attributes }) => attributes["resourceType"])).toContain("configmaps");
     const chains = observed.map((span) => [span.name, ...namesAfter(spans, span)].join(" > "));
     expect(chains).toContain("observe > publish > apply");
-    // Nothing else was recorded: what no agent traces is not traced.
+    // Nothing else was recorded: the server begins no traces.
     expect(new Set(spans.map((span) => span.spanContext().traceId)).size).toBe(observed.length);
   });
 });
 
-/** Names of the spans that this one led to, each by the one before. */
+/** Returns the names of the spans in the chain behind a span. */
 function namesAfter(spans: readonly ReadableSpan[], span: ReadableSpan): string[] {
   const next = spans.find(({ parentSpanContext }) => parentSpanContext?.spanId === span.spanContext().spanId);
   return next === undefined ? [] : [next.name, ...namesAfter(spans, next)];
