@@ -8,7 +8,7 @@ import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-cli";
 
-describeWithPostgres("the command line as people call it", (database) => {
+describeWithPostgres("the command line", (database) => {
   let programs: Programs;
   let kube: SimulatedKube;
   let fleet: ServerAndAgent;
@@ -50,7 +50,7 @@ describeWithPostgres("the command line as people call it", (database) => {
     expect(table.stdout).toMatch(new RegExp(`^NAME +CONNECTED .*\\n${cluster} +yes `));
   });
 
-  it("exits with 1 and names a cluster that is not there, and with 2 when it is asked wrongly", async () => {
+  it("exits with 1 and names an unknown cluster, and with 2 after an invalid command line", async () => {
     const [reconcile, objects, wrong] = await Promise.all([
       fleet.ask("reconcile", "nowhere"),
       fleet.ask("objects", "nowhere"),
@@ -61,7 +61,7 @@ describeWithPostgres("the command line as people call it", (database) => {
     expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining("xml") });
   });
 
-  it("says what to do when no server answers", async () => {
+  it("names the remedy if no server answers", async () => {
     const { code, stderr } = await programs.run("clusters", "--server", "http://127.0.0.1:1");
     expect(code).toBe(1);
     expect(stderr).toContain("no server answers at http://127.0.0.1:1");

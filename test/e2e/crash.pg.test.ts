@@ -21,7 +21,7 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     const of = { databaseUrl: postgres().url, cluster, kube: kube.transport };
     expect(await findDifferences(of), fleet.agent.stderr().slice(-2_000)).toEqual([]);
   };
-  /** Changes objects, some fifty a second, for as long as `body` takes. */
+  /** Changes about 50 objects a second while `body` runs. */
   const whileChurning = async (body: () => Promise<void>): Promise<void> => {
     const stop = new AbortController();
     const churn = kube.workload.run(stop.signal);
@@ -46,19 +46,19 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     await kube[Symbol.asyncDispose]();
   });
 
-  it("wait while Postgres is away, and lose nothing", { timeout: 60_000 }, async () => {
+  it("wait while Postgres is unreachable, and lose nothing (R19)", { timeout: 60_000 }, async () => {
     await whileChurning(async () => {
       await sleep(500);
       await postgres().restart(() => sleep(2_000));
       await sleep(500);
     });
-    // No run is due: what was changed meanwhile has been kept, and is delivered.
+    // No run is due: changes during the outage were kept, and are delivered.
     await eventually("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
     expect(await fleet.reconcile()).toBe(0);
     expect([fleet.server.isRunning(), fleet.agent.isRunning()]).toEqual([true, true]);
   });
 
-  it("find what a killed server had taken, and not written", { timeout: 60_000 }, async () => {
+  it("find messages that a killed server had acknowledged and not written", { timeout: 60_000 }, async () => {
     const { pid } = fleet.agent;
     const blocker = new pg.Client({ connectionString: postgres().url });
     await blocker.connect();
@@ -70,13 +70,13 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
       await blocker.end();
     }
     fleet.startServer();
-    // The agent's process is the same, and everything that it sent was acknowledged.
+    // The agent's process is the same, and all of its messages were acknowledged.
     await eventually("the copy to be true", isTrue, { timeoutMs: 20_000, intervalMs: 200 });
     expect([fleet.agent.pid, fleet.agent.isRunning()]).toEqual([pid, true]);
   });
 
-  it("come back from being killed, again and again", { timeout: 90_000 }, async () => {
-    await withSeed("come back from being killed, again and again", async (random) => {
+  it("recover after they are killed repeatedly", { timeout: 90_000 }, async () => {
+    await withSeed("recover after they are killed repeatedly", async (random) => {
       await whileChurning(async () => {
         for (let round = 0; round < 5; round += 1) {
           await killAndRestart(random, fleet);
@@ -89,7 +89,7 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
   });
 });
 
-/** Kills one of the two or both, at any moment, and starts them again in any order. */
+/** Kills one of the two or both at any time, and starts them again in any order. */
 async function killAndRestart(random: Random, fleet: ServerAndAgent): Promise<void> {
   const server = { end: () => fleet.server.end("SIGKILL"), start: () => fleet.startServer() };
   const agent = { end: () => fleet.agent.end("SIGKILL"), start: () => fleet.startAgent() };

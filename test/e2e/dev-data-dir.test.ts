@@ -23,11 +23,11 @@ describe("evenkeel dev with a data directory", () => {
     rmSync(join(dataDir, ".."), { recursive: true, force: true });
   });
 
-  it("goes on where a killed one was", { timeout: 90_000 }, async () => {
-    await withSeed("goes on where a killed one was", async (random) => {
+  it("continues with the data of a killed process", { timeout: 90_000 }, async () => {
+    await withSeed("continues with the data of a killed process", async (random) => {
       for (let crash = 0; crash < 3; crash += 1) {
         const { program } = await startDev(programs, "--data-dir", dataDir, "--reconcile-interval", "1s");
-        // While it fills the copy, in a run, or between two.
+        // The kill hits the first copy, a run, or the time between two runs.
         await sleep(random.float() * 3_000);
         await program.end("SIGKILL");
       }

@@ -23,7 +23,7 @@ describe("evenkeel dev", () => {
   let idle: Dev;
   beforeAll(async () => {
     programs = createPrograms();
-    // Both at once: what they do takes its time, and little work.
+    // Both at the same time: they mostly wait.
     [restless, idle] = await Promise.all([
       startDev(programs, "--reconcile-interval", "1s", "--drift-interval", "2s"),
       startDev(programs, "--reconcile-interval", "1s", "--no-churn", "--no-drift"),
@@ -33,7 +33,7 @@ describe("evenkeel dev", () => {
     await programs[Symbol.asyncDispose]();
   });
 
-  it("finds nothing where nothing changes", { timeout: 40_000 }, async () => {
+  it("finds nothing while nothing changes", { timeout: 40_000 }, async () => {
     const runs = await eventually(
       "four runs",
       async () => {
@@ -75,7 +75,7 @@ describe("evenkeel dev", () => {
     expect(findings.length).toBeGreaterThan(0);
   });
 
-  it("lets anybody read the rows", async () => {
+  it("allows any client to read the rows", async () => {
     const client = new pg.Client({ connectionString: restless.databaseUrl });
     await client.connect();
     try {
@@ -88,7 +88,7 @@ describe("evenkeel dev", () => {
     }
   });
 
-  it("finds and repairs every kind of drift within two runs", { timeout: 110_000 }, async () => {
+  it("finds and repairs every type of drift within two runs", { timeout: 110_000 }, async () => {
     await eventually(
       "the repair of each drift",
       () => {
@@ -105,7 +105,7 @@ describe("evenkeel dev", () => {
     expect(restless.program.stderr()).toBe("");
   });
 
-  it.each(["SIGINT", "SIGTERM"] as const)("stops well at %s", async (signal) => {
+  it.each(["SIGINT", "SIGTERM"] as const)("stops with code 0 at %s", async (signal) => {
     const { program } = signal === "SIGINT" ? restless : idle;
     expect(await program.end(signal)).toEqual({ code: 0, signal: null });
     expect(program.stdout()).toMatch(/\nstopped\n$/);
@@ -113,8 +113,9 @@ describe("evenkeel dev", () => {
 });
 
 /**
- * How many runs ended after a drift was first told, up to its repair; `undefined` until one is told. Seconds are what
- * the story has, and it learns of a run up to a poll late: one that had ended in the drift's second does not count.
+ * Returns the number of runs that ended after a drift was reported, up to its repair; `undefined` before the
+ * repair is reported. The output has seconds only and reports a run up to one poll late, so a run that ended
+ * in the drift's second does not count.
  */
 function runsUntilRepair(story: readonly string[], drift: string): number | undefined {
   const broken = story.findIndex((line) => line.includes("  broke  ") && line.endsWith(drift));

@@ -11,7 +11,7 @@ import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-restore";
 
-describeWithPostgres("a cluster whose etcd goes back to a backup", (database) => {
+describeWithPostgres("a cluster whose etcd is restored from a backup", (database) => {
   let programs: Programs;
   let kube: SimulatedKube;
   let fleet: ServerAndAgent;
@@ -58,12 +58,13 @@ describeWithPostgres("a cluster whose etcd goes back to a backup", (database) =>
         fleet.startAgent();
         await fleet.connected(begun);
       } else if (versions === "above") {
-        // Versions that go on above the mark do not tell that they went back, and the watch resumes: a list sees it.
+        // Versions above the watermark do not reveal that they went back, and the watch resumes; a list
+        // detects it.
         expect(await fleet.reconcile()).toBeGreaterThan(0);
       }
       await becomesTrue();
       expect(await fleet.reconcile()).toBe(0);
-      // What happens later is copied at versions that the old mark is above.
+      // Later changes are copied although their versions are below the old watermark.
       write(kube.cluster, "search", `later-${agent}-${versions}`, 2);
       await becomesTrue();
     },
@@ -71,8 +72,8 @@ describeWithPostgres("a cluster whose etcd goes back to a backup", (database) =>
 });
 
 /**
- * Writes: objects come, one changes, and one goes. The one that changes is another in each history, since one that got
- * two contents at the same version would look the same in a list of metadata.
+ * Creates objects, changes one and deletes one. Each history changes another object: one object with two
+ * contents at the same version would be equal in a list of metadata.
  */
 function write(cluster: SimulatedCluster, team: string, prefix: string, count: number): void {
   cluster.update("configmaps", team, "feature-flags", (object) => ({ ...object, data: { writer: prefix } }));

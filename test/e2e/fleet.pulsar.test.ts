@@ -14,19 +14,19 @@ import { createKubeClient, type KubeClient } from "../support/kube/kube-client.t
 import { describeWithOwnPostgres } from "../support/postgres/own-postgres.ts";
 import { withSeed } from "../support/vitest/seeded.ts";
 
-/** Two accounts, one of them with two clusters, and one name that both have. */
+/** Two accounts, one of them with two clusters, and one cluster name in both. */
 const clusters = [
   { account: "acme", cluster: "north" },
   { account: "acme", cluster: "south" },
   { account: "globex", cluster: "north" },
 ] as const;
 
-/** How often the whole is repeated, each time with another seed. */
+/** Number of repetitions, each with another seed. */
 const passes = Number(process.env["EVENKEEL_TEST_PASSES"] ?? 1);
 
 describeWithKube("a fleet", (controlPlane) => {
   describeWithOwnPostgres("with Postgres", (postgres) => {
-    // Quotas are looked at once a minute unless a test cannot wait so long.
+    // The broker checks quotas once a minute by default.
     describeWithOwnBroker(
       "and a broker",
       { settings: { backlogQuotaCheckIntervalInSeconds: 1 } },
@@ -34,7 +34,7 @@ describeWithKube("a fleet", (controlPlane) => {
         let programs: Programs;
         let kube: KubeClient;
         let fleet: Fleet;
-        /** What the programs said of themselves while there was no broker. */
+        /** Readiness of the programs while there was no broker. */
         let notReady: readonly Readiness[];
 
         const namespaceOf = ({ account, cluster }: (typeof clusters)[number]): string =>
@@ -84,7 +84,7 @@ describeWithKube("a fleet", (controlPlane) => {
             expect(await findDifferences(of), `${namespaceOf(one)}\n${fleet.logs()}`).toEqual([]);
           }
         };
-        /** Everything that can fail, in any order, with life going on between. */
+        /** All faults in random order, while changes continue. */
         const disturb = async (random: Random): Promise<void> => {
           const killed =
             ({ program, start }: Member) =>
@@ -99,7 +99,8 @@ describeWithKube("a fleet", (controlPlane) => {
             killed(any(fleet.backends)),
             killed(any(fleet.ingesters)),
             killed(any(fleet.agents)),
-            // Not killed: its one bookie syncs nothing to its disk, so that what it has acknowledged could be lost for good.
+            // Not killed: its only bookie does not sync to disk, so acknowledged messages could be lost
+            // permanently.
             () => broker().restart(() => sleep(random.float() * 2_000)),
             () => postgres().restart(() => sleep(random.float() * 2_000)),
           ];
@@ -109,7 +110,7 @@ describeWithKube("a fleet", (controlPlane) => {
           }
         };
 
-        it("waits for a broker that is not there yet, and says so", { timeout: 60_000 }, async () => {
+        it("waits for a broker that is not yet started, and reports it", { timeout: 60_000 }, async () => {
           for (const { status, text } of notReady) {
             expect(status).toBe(503);
             expect(text).toMatch(/\[\+\] database\n\[-\] bus: .*ECONNREFUSED/);
@@ -123,7 +124,7 @@ describeWithKube("a fleet", (controlPlane) => {
           }
         });
 
-        it("shows an object that is larger than the broker takes, with its size", {
+        it("shows an object above the broker's limit, with its size", {
           timeout: 60_000,
         }, async () => {
           const [one] = clusters;
@@ -150,7 +151,7 @@ describeWithKube("a fleet", (controlPlane) => {
           await eventually("the copy to be true", isTrue);
         });
 
-        it("keeps what nobody ingests on the broker, within a quota that refuses", {
+        it("keeps messages without an ingester on the broker, within a quota that refuses more", {
           timeout: 180_000,
         }, async () => {
           await Promise.all(fleet.ingesters.map(({ program }) => program.end("SIGTERM")));
@@ -179,7 +180,7 @@ describeWithKube("a fleet", (controlPlane) => {
         });
 
         for (let pass = 1; pass <= passes; pass += 1) {
-          it(`comes back from everything that fails, pass ${pass} of ${passes}`, {
+          it(`recovers from all faults, pass ${pass} of ${passes}`, {
             timeout: 240_000,
           }, async () => {
             await withSeed("comes back from everything that fails", async (random, seed) => {
@@ -196,7 +197,7 @@ describeWithKube("a fleet", (controlPlane) => {
           });
         }
 
-        it("keeps accounts apart: no row of one names the other", async () => {
+        it("separates accounts: no row of one names the other", async () => {
           for (const [account, other] of [
             ["acme", "globex"],
             ["globex", "acme"],
@@ -209,7 +210,7 @@ describeWithKube("a fleet", (controlPlane) => {
           }
         });
 
-        it("ends in order when it is told to", { timeout: 60_000 }, async () => {
+        it("stops gracefully on SIGTERM", { timeout: 60_000 }, async () => {
           const ends = await fleet.stop();
           expect(ends, fleet.logs()).toEqual(ends.map(() => ({ code: 0, signal: null })));
         });
@@ -228,7 +229,7 @@ async function readiness({ probeUrl }: Member): Promise<Readiness> {
   return { status: response.status, text: await response.text() };
 }
 
-/** Publishes that the broker has refused to a backend. */
+/** Returns the number of publishes that the broker refused to a backend. */
 async function countRefused({ probeUrl }: Member): Promise<number> {
   const response = await fetch(`${probeUrl}/metrics`, { headers: { connection: "close" } });
   const line = /^evenkeel_bus_publish_failures_total\{.*outcome="refused".*\} (\d+)$/m;
@@ -239,7 +240,7 @@ function residentMebibytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024;
 }
 
-/** Text of 91 letters at random: compressed, it has four fifths of its length. */
+/** Returns random text of 91 characters, which compresses to four fifths of its length. */
 function incompressible(length: number): string {
   const random = createSeededRandom(1);
   const letters = Array.from({ length: 92 }, (_, index) => String.fromCharCode(35 + index)).filter(
@@ -255,7 +256,7 @@ function shuffle<T>(items: readonly T[], random: Random): T[] {
     .map(({ item }) => item);
 }
 
-/** Rows of an account, by table, in which the text of another account stands. */
+/** Returns the number of rows of an account, by table, that contain the name of another account. */
 async function countRowsNaming(
   databaseUrl: string,
   account: string,

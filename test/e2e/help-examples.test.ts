@@ -22,7 +22,7 @@ async function readHelp(command: readonly string[]): Promise<string> {
   return out;
 }
 
-/** The command lines in the help of a command and of its subcommands. */
+/** Returns the command lines in the help of a command and of its subcommands. */
 async function findExamples(command: readonly string[] = []): Promise<string[]> {
   const help = await readHelp(command);
   const [, list = ""] = help.split("\nCommands:\n");
@@ -51,7 +51,7 @@ describe("the examples of --help", () => {
       },
       { timeoutMs: 30_000 },
     );
-    // Examples of programs check their flags only: nothing is started.
+    // The programs validate their flags only; none of them starts.
     environment = { EVENKEEL_SERVER: apiUrl, EVENKEEL_DATABASE_URL: "postgres://localhost/evenkeel" };
   });
   afterAll(async () => {
@@ -66,7 +66,7 @@ describe("the examples of --help", () => {
     expect({ code, problem: /^evenkeel: .*/m.exec(err)?.[0] }).toEqual({ code: 0, problem: undefined });
   });
 
-  it("are not run only for reasons that hold for at least one of them", () => {
+  it("are skipped only for reasons that apply to at least one of them", () => {
     expect(examples.length).toBeGreaterThan(30);
     for (const [pattern, reason] of NOT_RUN) {
       expect(

@@ -16,7 +16,7 @@ const configMaps = `/api/v1/namespaces/${namespace}/configmaps`;
 const roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
 const bindings = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
-describeWithKube("an agent whose rights come and go", (controlPlane) => {
+describeWithKube("an agent whose permissions change", (controlPlane) => {
   let programs: Programs;
   let database: TestDatabase;
   let client: KubeClient;
@@ -59,7 +59,7 @@ describeWithKube("an agent whose rights come and go", (controlPlane) => {
     await database[Symbol.asyncDispose]();
   });
 
-  it("takes no 403 for absence, neither in a run nor when it starts", { timeout: 60_000 }, async () => {
+  it("does not treat 403 as absence, neither in a run nor at its start", { timeout: 60_000 }, async () => {
     expect(await copied()).toEqual(["1", "1"]);
     await forbid("configmaps");
     const refused = await fleet.ask("reconcile", cluster);

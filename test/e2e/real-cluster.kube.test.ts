@@ -15,7 +15,7 @@ const configMaps = `/api/v1/namespaces/${namespace}/configmaps`;
 const row = "cluster = $1 AND resource = 'configmaps' AND namespace = 'e2e-real' AND name = $2";
 const update = "UPDATE kubernetes_object SET";
 
-/** Edits by hand, each of a ConfigMap's row of its own: its name is `$2`. */
+/** Manual edits, each of another ConfigMap's row: its name is `$2`. */
 const edits: readonly (readonly [name: string, statement: string])[] = [
   ["content", `${update} content = jsonb_set(content, '{data,value}', '"edited"') WHERE ${row}`],
   ["resource-version", `${update} resource_version = '1' WHERE ${row}`],
@@ -40,11 +40,13 @@ const edits: readonly (readonly [name: string, statement: string])[] = [
   ],
 ];
 
-/** A number as it is written, however long: TypeScript's library does not know `JSON.rawJSON` yet. */
+/**
+ * A number in its original notation, of any length: TypeScript's library does not have `JSON.rawJSON` yet.
+ */
 const exact = (text: string): unknown =>
   (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(text);
 
-/** A kind of the test's own, with whole numbers of 64 bits. */
+/** A custom resource of this test, with 64-bit integers. */
 const ledgerDefinition = {
   apiVersion: "apiextensions.k8s.io/v1",
   kind: "CustomResourceDefinition",
@@ -111,7 +113,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     await database[Symbol.asyncDispose]();
   });
 
-  it("has copied every kind that it reads", async () => {
+  it("has copied every resource type in its scope", async () => {
     const resources = await rows.sql(
       "SELECT concat_ws('.', resource, nullif(api_group, '')) AS resource FROM resource_state WHERE cluster = $1",
     );
@@ -123,7 +125,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(await differences()).toEqual([]);
   });
 
-  it("shows what is created, edited and deleted within a second", async () => {
+  it("shows a create, an edit and a delete within a second", async () => {
     const delaysMs: number[] = [];
     const seen = async (name: string, value: string | undefined): Promise<void> => {
       const begun = performance.now();
@@ -139,11 +141,11 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
       await client.send("DELETE", `${configMaps}/${name}`);
       await seen(name, undefined);
     }
-    // The median: on a machine that is busy with other tests, one of them may come late.
+    // The median: on a machine that is busy with other tests, one of them may be late.
     expect(delaysMs.toSorted((a, b) => a - b)[4], `${delaysMs}`).toBeLessThan(1_000);
   });
 
-  it("sets right what was edited by hand on an idle cluster, twice", { timeout: 40_000 }, async () => {
+  it("repairs manual edits on an idle cluster, twice", { timeout: 40_000 }, async () => {
     for (const _time of ["first", "second"]) {
       for (const [name, statement] of edits) {
         await rows.sql(statement, name);
@@ -155,7 +157,9 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(await fleet.reconcile()).toBe(0);
   });
 
-  it("brings back a kind of which all rows were deleted by hand, twice", { timeout: 40_000 }, async () => {
+  it("restores a resource type whose rows were all deleted manually, twice", {
+    timeout: 40_000,
+  }, async () => {
     for (const _time of ["first", "second"]) {
       const gone = await rows.sql(
         "DELETE FROM kubernetes_object WHERE cluster = $1 AND resource = 'configmaps' RETURNING state",
@@ -166,7 +170,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     }
   });
 
-  it("keeps integers above 2^53, as they come, as they change and as they are repaired", async () => {
+  it("keeps integers above 2^53 in creates, changes and repairs", async () => {
     const path = `/apis/e2e.example.com/v1/namespaces/${namespace}/ledgers`;
     const ledger = (balance: string): object => ({
       apiVersion: "e2e.example.com/v1",
@@ -191,7 +195,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(await stored()).toBe("-9007199254740993");
   });
 
-  it("notices what was deleted, created and edited while no agent was there", {
+  it("detects objects that were deleted, created and edited while no agent was running", {
     timeout: 40_000,
   }, async () => {
     expect(await fleet.agent.end("SIGTERM")).toEqual({ code: 0, signal: null });

@@ -9,13 +9,13 @@ import { type CommandResult, createPrograms, type Program, type Programs } from 
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
-describeWithPostgres("a server that asks for tokens", (database) => {
+describeWithPostgres("a server that requires tokens", (database) => {
   let programs: Programs;
   let kube: SimulatedKube;
   let folder: string;
   let serverUrl: string;
   let server: Program;
-  /** Files of tokens. */
+  /** Paths of token files. */
   let agentToken: string;
   let ownerToken: string;
   let strangerToken: string;
@@ -67,7 +67,7 @@ describeWithPostgres("a server that asks for tokens", (database) => {
       ...args,
     );
 
-  it("copies what an agent reads that has one, and shows it to its account alone", {
+  it("copies the cluster of an agent with a token, and shows it only to its account", {
     timeout: 60_000,
   }, async () => {
     const agent = startAgent("prod", "--token-file", agentToken);
@@ -91,7 +91,7 @@ describeWithPostgres("a server that asks for tokens", (database) => {
     );
   });
 
-  it("says to people and agents without one what to do", { timeout: 60_000 }, async () => {
+  it("names the remedy to callers and agents without a token", { timeout: 60_000 }, async () => {
     const people = await ask("clusters");
     expect(people).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("--token-file") });
     const agent = startAgent("other");
@@ -99,13 +99,13 @@ describeWithPostgres("a server that asks for tokens", (database) => {
     expect(agent.stderr()).toContain("authorization: no token");
   });
 
-  it("lets no agent speak for another cluster than its token's", { timeout: 60_000 }, async () => {
+  it("refuses an agent of another cluster than its token's", { timeout: 60_000 }, async () => {
     const agent = startAgent("other", "--token-file", agentToken);
     expect((await agent.ended).code).toBe(1);
     expect(agent.stderr()).toContain('token: expected cluster "prod", found "other"');
   });
 
-  it("does not start when nobody said how callers prove who they are", async () => {
+  it("does not start without a setting for authentication", async () => {
     const { code, stderr } = await programs.run("server", "--database-url", database.url);
     expect(code).toBe(2);
     expect(stderr).toContain("--auth-public-keys");
