@@ -1,7 +1,10 @@
 import type { Clock } from "../../src/lib/clock.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 
-/** The machine's clock, on which time passes so many times as fast: for what waits half a minute beside real I/O. */
+/**
+ * Returns the machine's clock with time multiplied by a factor, for code that waits half a minute beside real
+ * I/O.
+ */
 export function createFastClock(factor: number): Clock {
   const clock = createSystemClock();
   return {

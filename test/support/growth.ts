@@ -1,8 +1,14 @@
 /** Inputs start at this many characters: twice as many take a quadratic scan 0.1 s or more, a linear one 1 ms. */
 const LENGTH = 10_000;
-/** Too fast for anything but a linear scan of the doubled input, in milliseconds; and too fast to be compared. */
+/**
+ * Only a linear scan of the doubled input is this fast, in milliseconds. Ratios of such short times mean
+ * nothing.
+ */
 const NEGLIGIBLE_MS = 25;
-/** Measurements of which the smallest counts: garbage collection and other programs only make them larger. */
+/**
+ * Number of measurements, of which the smallest counts: garbage collection and other programs only increase
+ * them.
+ */
 const ATTEMPTS = 3;
 
 /**
@@ -22,7 +28,7 @@ export function measureGrowth(make: (length: number) => string, scan: (input: st
   return growth;
 }
 
-/** Processor time of this thread, which other programs do not change as much as the time that passes. */
+/** Returns the processor time of this thread, which other programs affect less than wall-clock time. */
 function measureMs(input: string, scan: (input: string) => unknown): number {
   const started = process.threadCpuUsage();
   scan(input);

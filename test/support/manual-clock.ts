@@ -6,21 +6,18 @@ interface Timer {
   fire(): void;
 }
 
-/**
- * A clock that stands still until it is told to go on, so that a test of an hour takes no time and nothing sleeps
- * and hopes.
- */
+/** A clock that the test advances: a test of an hour takes no time, and no test depends on sleeps. */
 export class ManualClock implements Clock {
   readonly #startMs: number;
   readonly #timers = new Set<Timer>();
   #elapsedMs = 0;
 
-  /** Begins at `start`, 2026-01-01T00:00:00Z unless given. */
+  /** Starts at `start`, 2026-01-01T00:00:00Z unless given. */
   constructor(start = new Date("2026-01-01T00:00:00Z")) {
     this.#startMs = start.getTime();
   }
 
-  /** Sleeps and deadlines that are not over; 0 after a test that has cleaned up. */
+  /** Number of pending sleeps and deadlines; 0 after a test that has cleaned up. */
   get pending(): number {
     return this.#timers.size;
   }
@@ -54,8 +51,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves time on, timer by timer in the order of their times (then of their making). What a timer sets off has
-   * gone as far as it can without time or I/O before the next one fires.
+   * Advances the time, timer by timer in the order of their times (then of their creation). Before the next
+   * timer fires, all work that the previous one started has progressed as far as it can without time or I/O.
    */
   async advance(ms: number): Promise<void> {
     const target = this.#elapsedMs + ms;

@@ -1,11 +1,11 @@
 import type { Log, LogFields } from "../../src/lib/log.ts";
 
-/** A log that keeps its lines: "warn message: error". */
+/** A log that records its lines: "warn message: error". */
 export interface RecordingLog extends Log {
   readonly lines: readonly string[];
 }
 
-/** Makes a log without lines. */
+/** Creates a log without lines. */
 export function createRecordingLog(): RecordingLog {
   const lines: string[] = [];
   const write =

@@ -1,14 +1,14 @@
 import type { Metrics } from "../../src/lib/metrics.ts";
 
-/** Metrics that a test looks into. */
+/** Metrics that a test can read. */
 export interface RecordingMetrics extends Metrics {
-  /** What was added to the counter, or recorded by the histogram, over all labels. */
+  /** Returns the sum of the counter or the histogram over all labels. */
   total(name: string): number;
-  /** What the gauge says now; undefined when there is none, or when it does not know. */
+  /** Returns the gauge's current value; undefined if there is no gauge or no value. */
   read(name: string): number | undefined;
 }
 
-/** Keeps sums by name. */
+/** Creates metrics that keep sums by name. */
 export function createRecordingMetrics(): RecordingMetrics {
   const sums = new Map<string, number>();
   const gauges = new Map<string, () => number | undefined>();

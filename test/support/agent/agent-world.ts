@@ -15,19 +15,19 @@ import { createSimulatedTransport } from "../../../src/simulation/simulated-tran
 import { ManualClock } from "../manual-clock.ts";
 import { FakeBackend } from "./fake-backend.ts";
 
-/** Sees each request before the simulated API server does, and may answer in its place. */
+/** Intercepts each request to the simulated API server, and may answer it. */
 export type Intercept = (
   request: KubeRequest,
   go: () => Promise<KubeResponse>,
 ) => Promise<KubeResponse> | KubeResponse;
 
-/** The options that a test chooses; the world gives the rest. */
+/** Options that a test sets; the world sets the rest. */
 type AgentOptionsOfTest = Omit<
   AgentOptions,
   "kube" | "openSync" | "clock" | "random" | "log" | "metrics" | "tracer"
 >;
 
-/** One agent between a simulated cluster and a backend in memory, on a clock that stands still. */
+/** One agent between a simulated cluster and a backend in memory, on a manual clock. */
 export class AgentWorld implements AsyncDisposable {
   readonly clock = new ManualClock();
   readonly backend = new FakeBackend();
@@ -57,7 +57,7 @@ export class AgentWorld implements AsyncDisposable {
     this.agent = this.#create();
   }
 
-  /** Starts a new agent, as a new process. */
+  /** Starts a new agent, as a new process would. */
   async start(): Promise<void> {
     this.agent = this.#create();
     this.#stop = new AbortController();
@@ -66,19 +66,19 @@ export class AgentWorld implements AsyncDisposable {
     await this.advance();
   }
 
-  /** Stops the agent and waits for it; rejects with what it rejected with. */
+  /** Stops the agent and waits for its end; rejects with its error. */
   async stop(): Promise<void> {
     this.#stop.abort(new Error("the test stops the agent"));
     await this.clock.advance(10_000);
     await this.#running;
   }
 
-  /** What the agent ended with. */
+  /** Settles when the agent ends. */
   get ended(): Promise<void> {
     return this.#running;
   }
 
-  /** Lets time go on, and everything that waits for it. */
+  /** Advances the time, and runs all work that waits for it. */
   async advance(ms = 100): Promise<void> {
     for (let i = 0; i < 10; i++) {
       await this.clock.advance(ms / 10);
@@ -98,7 +98,7 @@ export class AgentWorld implements AsyncDisposable {
     }
   }
 
-  /** What the cluster has of a kind, in the form of `FakeBackend.contents`. */
+  /** Returns the cluster's objects of a resource type, in the form of `FakeBackend.contents`. */
   truth(resourceKey = "configmaps"): Record<string, string> {
     const entries = this.cluster.list(resourceKey).map((value) => {
       const object = parseExact(JSON.stringify(value)) as KubeObject;
@@ -144,7 +144,7 @@ export class AgentWorld implements AsyncDisposable {
   }
 }
 
-/** An answer of the API server in place of the real one. */
+/** Creates a response in place of the API server's. */
 export function respond(status: number, body: unknown = {}): KubeResponse {
   return {
     status,

@@ -29,7 +29,7 @@ import { parseResourceType, resourceTypeKey } from "../../../src/domain/resource
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 
-/** What was last observed of an object. */
+/** The latest observation of an object. */
 export interface Row {
   readonly incarnation: bigint;
   readonly observed: bigint;
@@ -37,13 +37,13 @@ export interface Row {
   readonly put: PutObject | undefined;
 }
 
-/** How to ask for a comparison. */
+/** Parameters of a requested comparison. */
 export interface AskOptions {
   readonly trigger?: ReconciliationTrigger;
   readonly attempt?: number;
-  /** Rows of each chunk; all in one unless set. */
+  /** Rows of each chunk; default: all rows in one chunk. */
   readonly chunkSize?: number;
-  /** Which of the chunks are sent, by number; all unless set. */
+  /** Indexes of the chunks that are sent; default: all. */
   readonly only?: readonly number[];
   readonly runId?: string;
   readonly managed?: readonly string[];
@@ -51,18 +51,18 @@ export interface AskOptions {
 }
 
 /**
- * The backend, the bus, the ingester and Postgres as the agent sees them, in memory: applies each observation
- * by the rule of the contract, acknowledges it, and sends inventories of what it holds.
+ * Backend, bus, ingester and Postgres in memory, as the agent sees them: applies each observation by the rule
+ * of the contract, acknowledges it, and sends inventories of its rows.
  */
 export class FakeBackend {
-  /** By kind, then by key. */
+  /** Rows by resource type and key. */
   readonly rows = new Map<string, Map<string, Row>>();
   readonly incarnations = new Map<string, bigint>();
   readonly marks = new Map<string, bigint>();
   readonly reconciled: ResourceReconciled[] = [];
   readonly scopes: ScopeDeclared[] = [];
   readonly hellos: Hello[] = [];
-  /** Numbered messages of the present session. */
+  /** Numbered messages of the current session. */
   received: SyncRequest[] = [];
   holdAcknowledgements = false;
   maxUnacknowledgedBytes = 16n * 1024n * 1024n;
@@ -85,7 +85,7 @@ export class FakeBackend {
     this.#outbound.offer(create(SyncResponseSchema, { message }));
   }
 
-  /** Sends what is held of a kind, to be compared; returns the run's id. */
+  /** Sends the inventory of a resource type for comparison; returns the run's ID. */
   ask(resourceText: string, options: AskOptions = {}): string {
     const parsed = parseResourceType(resourceText);
     if (parsed === undefined) {
@@ -130,7 +130,7 @@ export class FakeBackend {
     return runId;
   }
 
-  /** What is held of a kind, as content by key. */
+  /** Returns the contents of a resource type by key. */
   contents(resourceKey: string): Record<string, string> {
     const rows = [...(this.rows.get(resourceKey) ?? [])].toSorted(([a], [b]) => compareKeys(a, b));
     return Object.fromEntries(
@@ -148,7 +148,7 @@ export class FakeBackend {
     try {
       yield* outbound.take(signal);
     } finally {
-      // The agent ends its requests only once it has seen the responses end.
+      // The agent ends its requests only after it has seen the end of the responses.
       outbound.close();
       reading.catch(() => {});
     }
@@ -201,7 +201,7 @@ export class FakeBackend {
     }
   }
 
-  /** Acknowledges all that came. */
+  /** Acknowledges all received messages. */
   acknowledge(): void {
     const sequence = this.received.at(-1)?.sequence ?? 0n;
     this.send({ case: "acknowledgement", value: create(AcknowledgementSchema, { sequence }) });

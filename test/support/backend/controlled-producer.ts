@@ -7,7 +7,7 @@ interface Publish {
   readonly receipt: PromiseWithResolvers<void>;
 }
 
-/** A producer whose receipts come when the test says so. */
+/** A producer whose receipts the test controls. */
 export class ControlledProducer implements Producer {
   readonly publishes: Publish[] = [];
 
@@ -19,12 +19,12 @@ export class ControlledProducer implements Producer {
 
   async close(): Promise<void> {}
 
-  /** What was published, as the ingester reads it. */
+  /** Returns the published events, as the ingester reads them. */
   get events(): Event[] {
     return this.publishes.map(({ message }) => decodeEvent(message.payload));
   }
 
-  /** Gives the receipt of a publish, by its place. */
+  /** Confirms a publish by its index. */
   async receive(at: number): Promise<void> {
     this.publishes[at]?.receipt.resolve();
     await turn();
@@ -36,7 +36,7 @@ export class ControlledProducer implements Producer {
   }
 }
 
-/** Lets everything go on that waits for nothing outside. */
+/** Runs all pending work that does not wait for input or output. */
 export function turn(): Promise<void> {
   return new Promise(setImmediate);
 }

@@ -10,7 +10,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { FleetStore, Page, PageQuery } from "../../../src/store/fleet-store.ts";
 
-/** A fleet of one account, in memory; tests write to it as they like. */
+/** A fleet of one account in memory, which tests fill. */
 export class MemoryFleetStore implements FleetStore {
   clusters: Cluster[] = [];
   objects = new Map<string, FleetObject[]>();
@@ -28,7 +28,7 @@ export class MemoryFleetStore implements FleetStore {
     this.objects.set(name, added);
   }
 
-  /** Adds a run, or puts this one in the place of an earlier state of it. */
+  /** Adds a run, or replaces an earlier state of it. */
   setRun(run: MessageInitShape<typeof ReconciliationRunSchema>): void {
     this.runs = [create(ReconciliationRunSchema, run), ...this.runs.filter(({ id }) => id !== run.id)];
   }

@@ -2,11 +2,11 @@ import type { RequestedRun, RunFailure, RunRequest, RunStore } from "../../../sr
 import type { SessionKey } from "../../../src/store/session-store.ts";
 import { requestOf } from "./session-for-test.ts";
 
-/** Runs in memory, as far as those who ask for them can tell. A test replaces what it wants to go wrong. */
+/** Runs in memory, with the behaviour that callers depend on. A test replaces methods that should fail. */
 export class RecordingRunStore implements RunStore {
   readonly created: RunRequest[] = [];
   readonly failed: { readonly runId: string; readonly reason: string }[] = [];
-  /** Clusters that are due at each look, by name. */
+  /** Due clusters of each tick, by name. */
   due: (sessions: readonly SessionKey[]) => readonly SessionKey[] = () => [];
   onCreate: (run: RunRequest) => void = () => {};
   expirations = 0;

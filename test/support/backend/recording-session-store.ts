@@ -7,12 +7,12 @@ import type {
 } from "../../../src/store/session-store.ts";
 import { requestOf } from "./session-for-test.ts";
 
-/** Sessions in memory: epochs from 1, a uid that binds the name, a run for each new process. */
+/** Sessions in memory: epochs from 1, a uid that is bound to the name, a run for each new process. */
 export class RecordingSessionStore implements SessionStore {
   readonly opened: SessionRequest[] = [];
   readonly closed: SessionKey[] = [];
   readonly kept: SessionKey[][] = [];
-  /** Sessions that another backend has replaced. */
+  /** Sessions that were replaced at another backend. */
   replaced: readonly SessionKey[] = [];
   #lastEpoch = 0n;
 

@@ -10,17 +10,17 @@ import {
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 
-/** A message of the agent, without its number. */
+/** A message of the agent, without its sequence. */
 export type Said = NonNullable<MessageInitShape<typeof SyncRequestSchema>["message"]>;
 
-/** An agent that says what a test tells it to, over a real port with the generated client. */
+/** An agent that sends the messages of a test, over a real port with the generated client. */
 export class ScriptedAgent implements AsyncDisposable {
   readonly #requests = new BoundedQueue<SyncRequest>({ maxItems: 10_000, maxBytes: 1 }, () => 0);
   readonly #stop = new AbortController();
   readonly #responses: AsyncIterator<SyncResponse>;
   #sequence = 0n;
 
-  /** Connects; with a token, where somebody asks for one. */
+  /** Connects, with a token if the server requires one. */
   constructor(url: string, token?: string) {
     const client = createClient(SyncService, createGrpcTransport({ baseUrl: url }));
     const requests = this.#requests.take(this.#stop.signal);
@@ -28,7 +28,7 @@ export class ScriptedAgent implements AsyncDisposable {
     this.#responses = client.sync(requests, { signal: this.#stop.signal, headers })[Symbol.asyncIterator]();
   }
 
-  /** Says Hello and gives the epoch of the Welcome. */
+  /** Sends Hello and returns the epoch of the Welcome. */
   async open(hello: MessageInitShape<typeof HelloSchema> = {}): Promise<bigint> {
     const value = {
       cluster: "c1",
@@ -45,24 +45,27 @@ export class ScriptedAgent implements AsyncDisposable {
     return message.value.epoch;
   }
 
-  /** Number of the message said last. */
+  /** Sequence of the latest message. */
   get sequence(): bigint {
     return this.#sequence;
   }
 
-  /** Says the message with the next number, and gives the number. */
+  /** Sends the message with the next sequence, and returns the sequence. */
   say(message: Said): bigint {
     this.#sequence += 1n;
     this.sayAs(this.#sequence, message);
     return this.#sequence;
   }
 
-  /** Says the message with a number of the test's choice. */
+  /** Sends the message with a sequence that the test chooses. */
   sayAs(sequence: bigint, message: Said): void {
     this.#requests.offer(create(SyncRequestSchema, { sequence, message }));
   }
 
-  /** The next message of the backend; rejects with the error that ended the session, or when it ended without. */
+  /**
+   * Returns the next message of the backend; rejects with the error of the session, or if the session ended
+   * without one.
+   */
   async next(): Promise<SyncResponse> {
     const { value, done } = await this.#responses.next();
     if (done === true) {
@@ -71,7 +74,7 @@ export class ScriptedAgent implements AsyncDisposable {
     return value;
   }
 
-  /** Reads until everything up to this number is acknowledged. */
+  /** Reads until all messages up to this sequence are acknowledged. */
   async acknowledged(sequence = this.#sequence): Promise<void> {
     for (;;) {
       const { message } = await this.next();
@@ -81,13 +84,13 @@ export class ScriptedAgent implements AsyncDisposable {
     }
   }
 
-  /** Ends its side of the stream, as an agent that stops in good order. */
+  /** Ends its side of the stream, as an agent does on a graceful stop. */
   end(): void {
     this.#requests.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort(new Error("the agent is gone"));
+    this.#stop.abort(new Error("the agent has disconnected"));
     await this.#responses.next().catch(() => {});
   }
 }

@@ -11,7 +11,7 @@ import { noTracer } from "../../../src/lib/tracer.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { ControlledProducer } from "./controlled-producer.ts";
 
-/** What a session may be given. */
+/** Overrides for the options of a session. */
 export interface SessionInit {
   readonly account?: string;
   readonly cluster?: string;
@@ -21,7 +21,7 @@ export interface SessionInit {
   readonly maxMessageBytes?: number;
 }
 
-/** A session without an agent. */
+/** Creates a session without an agent. */
 export function createSession(init: SessionInit = {}): Session {
   const { account = "acme", cluster = "c1", epoch = 7n, connectRun } = init;
   return new Session({
@@ -34,7 +34,7 @@ export function createSession(init: SessionInit = {}): Session {
   });
 }
 
-/** A request for a run. */
+/** Creates a request for a run. */
 export function requestOf(runId = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77"): ReconciliationRequest {
   return create(ReconciliationRequestSchema, {
     initiator: "evenkeel/backend",

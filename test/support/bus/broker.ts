@@ -2,19 +2,19 @@ import { beforeAll, describe } from "vitest";
 import type { BrokerAddress } from "../../../deploy/local/components/broker-server.ts";
 import { provision, provisions } from "../vitest/provided.ts";
 
-/** Pulsar may have to be downloaded first, once per machine. */
+/** Pulsar may be downloaded first, once per machine. */
 const startTimeoutMs = 10 * 60_000;
 
 /**
- * `describe` for tests of a real Pulsar broker: one for the whole run, which all files share, so they keep to topics
- * of their own and change nothing that others see. Where there is none they are skipped, and the name says why.
+ * `describe` for tests of a real Pulsar broker. All files of a run share one broker, so they use their own
+ * topics and leave others unchanged. Without a broker they are skipped, and the name has the reason.
  */
 export function describeWithBroker(name: string, body: (broker: () => BrokerAddress) => void): void {
   const { brokerMissing } = provisions();
   let address: BrokerAddress | undefined;
   const get = (): BrokerAddress => {
     if (address === undefined) {
-      throw new Error("the broker is there once the tests run: ask for it inside them or their hooks");
+      throw new Error("broker: not available while tests are collected; call it inside a test or a hook");
     }
     return address;
   };

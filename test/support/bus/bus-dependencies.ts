@@ -5,7 +5,7 @@ import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 
-/** What a bus is opened with in tests that nobody watches. */
+/** Dependencies of a bus in tests that check neither logs nor metrics. */
 export const busDependencies: BusOptions = {
   clock: createSystemClock(),
   random: createSystemRandom(),

@@ -4,7 +4,7 @@ import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import type { OutgoingMessage } from "../../../src/bus/bus.ts";
 import { encodeEventInParts } from "../../../src/event/codec.ts";
 
-/** An event that puts one object with this content, as a backend publishes it over a broker. */
+/** Returns an event with one Put of this content, as a backend publishes it over a broker. */
 export function createPutMessage(cluster: string, name: string, content: string): OutgoingMessage {
   const value = create(PutObjectSchema, {
     ref: { namespace: "shop", name },
@@ -27,7 +27,7 @@ export function createPutMessage(cluster: string, name: string, content: string)
     limits,
   );
   if (message === undefined) {
-    throw new Error("a batch travels in at least one message");
+    throw new Error("batch: expected at least one message, found none");
   }
   return message;
 }

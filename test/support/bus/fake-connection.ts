@@ -1,10 +1,10 @@
 import { type Connection, ConnectionLostError } from "../../../src/bus/pulsar/websocket/connection.ts";
 
-/** A connection whose other side is the test. */
+/** A connection whose peer is the test. */
 export class FakeConnection implements Connection {
   /** Frames that were sent, as JSON. */
   readonly sent: Readonly<Record<string, unknown>>[] = [];
-  /** Why it was let go of, if it was. */
+  /** Reason with which it was closed, if it was. */
   dropReason: string | undefined;
   isClosed = false;
   readonly #texts: string[] = [];
@@ -39,18 +39,18 @@ export class FakeConnection implements Connection {
     this.lose(1006, reason);
   }
 
-  /** The other side sends a frame. */
+  /** Delivers a frame from the peer. */
   receive(frame: unknown): void {
     this.#texts.push(typeof frame === "string" ? frame : JSON.stringify(frame));
     this.#wake();
   }
 
-  /** The connection ends without being asked to. */
+  /** Ends the connection from the peer's side. */
   lose(code = 1006, reason = ""): void {
     this.#finish({ error: new ConnectionLostError("test", code, reason) });
   }
 
-  /** The context of a publish that was sent. */
+  /** Returns the context of a sent publish. */
   contextOf(index: number): string {
     return String(this.sent[index]?.["context"]);
   }

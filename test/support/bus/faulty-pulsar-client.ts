@@ -8,16 +8,19 @@ import type {
   PulsarProducer,
 } from "../../../src/bus/pulsar/native/pulsar-client.ts";
 
-/** Pulsar's client, and the faults that a broker and a network bring about. */
+/** Pulsar's client with injected faults of broker and network. */
 export interface FaultyPulsarClient {
   readonly pulsar: PulsarClientPackage;
-  /** Makes the next message fail: never sent, or stored without a receipt in time. */
+  /** Makes the next message fail: not sent, or stored without a receipt in time. */
   failNextSend(how: "refuse" | "storeUnknown"): void;
-  /** Takes their connection from the subscription's consumers, and gives them no other one. */
+  /** Disconnects the subscription's consumers permanently. */
   cutOff(topic: string, subscription: string): Promise<void>;
 }
 
-/** Wraps the client at its own interface: it connects past any proxy, to the address that the broker gives itself. */
+/**
+ * Wraps the client at its own interface: it bypasses proxies, because it connects to the address that the
+ * broker advertises.
+ */
 export function createFaultyPulsarClient(real: PulsarClientPackage): FaultyPulsarClient {
   let failure: "refuse" | "storeUnknown" | undefined;
   const consumers = new Set<{ readonly config: ConsumerConfig; cut(): Promise<unknown> }>();

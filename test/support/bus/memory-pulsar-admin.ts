@@ -9,7 +9,7 @@ interface MemoryTopic {
   messages: number;
 }
 
-/** A tenant in memory, which passes the contract of the port, and what tests do to it behind its back. */
+/** A tenant in memory, which passes the contract of the port, with methods for changes from outside. */
 export interface MemoryPulsarAdmin extends PulsarAdmin {
   /** Adds a message to a topic. */
   publish(topic: string): void;
@@ -17,7 +17,7 @@ export interface MemoryPulsarAdmin extends PulsarAdmin {
   setTopicPolicies(topic: string, policies: TopicPolicies): void;
 }
 
-/** A tenant that does not exist yet, on a broker of these limits and this version. */
+/** Creates a tenant that does not exist yet, on a broker of these limits and this version. */
 export function createMemoryPulsarAdmin(limits: BrokerLimits, version = "4.0.8"): MemoryPulsarAdmin {
   let hasTenant = false;
   const namespaces = new Map<string, Policies>();

@@ -10,8 +10,8 @@ import type {
 } from "../../../src/bus/pulsar/native/pulsar-client.ts";
 
 /**
- * What is used of Pulsar's client, over a broker in memory: for where its native part is not installed. Its errors and
- * its acknowledgement by identity are as those of version 1.18.
+ * The part of Pulsar's client that is used, over a broker in memory, for machines without its native part.
+ * Its errors and its acknowledgement by identity are those of version 1.18.
  */
 export function createMemoryPulsarClient(): PulsarClientPackage {
   const bus = createMemoryBus();

@@ -1,7 +1,7 @@
 import { openBus } from "../../../src/bus/open-bus.ts";
 import { busDependencies } from "./bus-dependencies.ts";
 
-/** A program that publishes a message with a token, closes its bus, and has nothing left to do: it should end. */
+/** A program that publishes a message with a token and closes its bus. It must end by itself. */
 const [url = "", tenant = "", topic = ""] = process.argv.slice(2);
 const { signal } = new AbortController();
 const bus = await openBus({ url, tenant, token: "nobody asks for it" }, busDependencies);

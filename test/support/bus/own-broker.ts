@@ -7,12 +7,12 @@ import {
 } from "../../../deploy/local/components/broker-server.ts";
 import { createReaper, type Reaper } from "../../../deploy/local/components/reaper.ts";
 
-/** Pulsar may have to be downloaded first, once per machine. */
+/** Pulsar may be downloaded first, once per machine. */
 const startTimeoutMs = 10 * 60_000;
 
 /**
- * `describe` for tests that stop, start or set up a Pulsar broker: one of their own. Costs some 7 s and 320 MB. Where
- * none can be started they are skipped, and the name says why.
+ * `describe` for tests that stop, start or configure their own Pulsar broker. It costs about 7 s and 320 MB.
+ * Without a broker they are skipped, and the name has the reason.
  */
 export function describeWithOwnBroker(
   name: string,
@@ -23,7 +23,7 @@ export function describeWithOwnBroker(
   let broker: Broker | undefined;
   const get = (): Broker => {
     if (broker === undefined) {
-      throw new Error("the broker is there once the tests run: ask for it inside them or their hooks");
+      throw new Error("broker: not available while tests are collected; call it inside a test or a hook");
     }
     return broker;
   };

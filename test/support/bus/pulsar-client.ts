@@ -6,14 +6,14 @@ import { OPTIONAL_PARTS } from "../vitest/optional-parts.ts";
 const pulsar = await loadPulsarClient().catch(() => undefined);
 
 /**
- * `describe` for tests of Pulsar's own client. Where its native part, which is optional, is not installed they are
- * skipped, the name says why, and the end of the run names them as not run.
+ * `describe` for tests of Pulsar's own client. Without its native part, which is optional, they are skipped,
+ * the name has the reason, and the end of the run lists them as not run.
  */
 export function describeWithPulsarClient(name: string, body: (pulsar: PulsarClientPackage) => void): void {
   if (pulsar !== undefined) {
     describe(name, () => body(pulsar));
   } else {
-    // The bodies are collected and not run, so nothing asks for the client.
+    // The bodies are collected but not run, so no test uses the client.
     describe.skip(`${name} (not run: ${OPTIONAL_PARTS.pulsarClient})`, () =>
       body(undefined as unknown as PulsarClientPackage));
   }

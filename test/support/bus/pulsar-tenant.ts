@@ -4,7 +4,7 @@ import { createAdminTransport } from "../../../src/bus/pulsar/admin/http-transpo
 import type { PulsarAdmin } from "../../../src/bus/pulsar/admin/pulsar-admin.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 
-/** A tenant's name that no other test has. */
+/** Returns a unique name for a tenant. */
 export function newTenant(): string {
   return `t-${randomUUID()}`;
 }

@@ -9,7 +9,7 @@ import type { Missing } from "../../../deploy/local/components/missing.ts";
 
 /** Pulsar's own client for Python, with classes generated from the contract. */
 export interface PythonClient {
-  /** Runs `test/support/python/client.py`; returns the JSON that it prints, if it prints any. */
+  /** Runs `test/support/python/client.py`; returns the JSON that it prints, if any. */
   run(...args: readonly string[]): Promise<string>;
   /** Runs Python with the packages and the generated classes. */
   execute(args: readonly string[]): Promise<{ readonly stdout: string }>;
@@ -25,7 +25,7 @@ const packages = [
   "zstandard==0.25.0",
 ] as const;
 
-/** Whether Python is here. Cheap. */
+/** True if Python is installed. */
 export function findPython(): { readonly python: string } | Missing {
   const { status } = spawnSync("python3", ["-m", "pip", "--version"]);
   return status === 0
@@ -34,8 +34,8 @@ export function findPython(): { readonly python: string } | Missing {
 }
 
 /**
- * Installs the client's packages once per machine, and generates the classes of the contract, from `proto` unless
- * another copy is given, into `directory`.
+ * Installs the client's packages once per machine. Generates the classes of the contract into `directory`,
+ * from `proto` unless another copy is given.
  */
 export async function createPythonClient(
   python: string,
@@ -61,7 +61,7 @@ export async function createPythonClient(
       const { stdout } = await execute(python, [join(root, "test/support/python/client.py"), ...args], {
         env,
       });
-      // Pulsar's client logs on the same stream.
+      // Pulsar's client logs to the same stream.
       return stdout.split("\n").find((line) => line.startsWith("{")) ?? "";
     },
     execute: (args) => execute(python, [...args], { env }),

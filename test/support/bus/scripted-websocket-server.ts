@@ -4,19 +4,19 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
-/** A server for WebSockets whose every answer is the test's. */
+/** A WebSocket server whose responses the test controls. */
 export interface ScriptedWebSocketServer extends AsyncDisposable {
-  /** Such as `ws://127.0.0.1:40123`. */
+  /** URL, such as `ws://127.0.0.1:40123`. */
   readonly url: string;
   /** Path and headers of each handshake so far. */
   readonly handshakes: readonly { readonly path: string; readonly headers: IncomingHttpHeaders }[];
-  /** The next connection that is made. */
+  /** Resolves with the next connection. */
   accept(): Promise<WebSocket>;
-  /** From now on answers handshakes with this instead. */
+  /** Answers later handshakes with this response. */
   refuse(status: number, body: string): void;
 }
 
-/** Listens on the loopback interface; over TLS where there is a key. */
+/** Listens on the loopback interface; with TLS if there is a key. */
 export async function createScriptedWebSocketServer(tls?: {
   readonly key: string;
   readonly cert: string;

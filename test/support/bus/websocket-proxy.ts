@@ -5,27 +5,27 @@ import type { Duplex } from "node:stream";
 import { text } from "node:stream/consumers";
 import { type RawData, WebSocket, WebSocketServer } from "ws";
 
-/** What may become of the next publish that comes by. */
+/** Fault of the next publish that passes. */
 export type PublishFault =
-  /** The broker is given a payload that it refuses. */
+  /** The broker gets a payload that it refuses. */
   | "refuse"
-  /** The broker's receipt is held back, and the connection cut. */
+  /** The broker's receipt is dropped, and the connection is closed. */
   | "cutBeforeReceipt"
-  /** The broker's receipt is held back, and the connection stays. */
+  /** The broker's receipt is dropped, and the connection stays open. */
   | "loseReceipt";
 
-/** Stands between an adapter and a broker's WebSocket API, and does what networks do. */
+/** A proxy between an adapter and a broker's WebSocket API, which injects network faults. */
 export interface WebSocketProxy extends AsyncDisposable {
-  /** Where it listens, such as `ws://127.0.0.1:40123`. */
+  /** URL, such as `ws://127.0.0.1:40123`. */
   readonly url: string;
-  /** Connections that are open through it, without those that are frozen. */
+  /** Number of open connections, without frozen ones. */
   readonly connections: number;
-  /** Frames that the broker has sent on the connections whose path contains the text, while they are open. */
+  /** Number of frames from the broker on open connections whose path contains the text. */
   countFromBroker(path: string): number;
   failNextPublish(fault: PublishFault): void;
-  /** Ends the connections whose path contains the text, without a goodbye. */
+  /** Ends the connections whose path contains the text, without a close frame. */
   cut(path: string): void;
-  /** Lets nothing through any more on the connections whose path contains the text, though they stay open. */
+  /** Drops all traffic of the connections whose path contains the text, which stay open. */
   freeze(path: string): void;
 }
 
@@ -40,7 +40,7 @@ interface Pair {
 
 const socketOptions = { perMessageDeflate: false, maxPayload: 64 * 1024 * 1024 };
 
-/** Listens on the loopback interface, and connects to the broker for each connection that is made to it. */
+/** Listens on the loopback interface, and connects to the broker for each accepted connection. */
 export async function createWebSocketProxy(brokerUrl: string): Promise<WebSocketProxy> {
   const pairs = new Set<Pair>();
   let nextFault: PublishFault | undefined;
@@ -147,7 +147,7 @@ function terminate({ near, far }: Pair): void {
   far.terminate();
 }
 
-/** Codes 1005 and 1006 say that there was no close frame, and cannot be sent in one. */
+/** Codes 1005 and 1006 mean that there was no close frame, and cannot be sent in one. */
 function passOnEnd(from: WebSocket, to: WebSocket): void {
   from.once("close", (code, reason) => {
     if (code === 1005 || code === 1006) {

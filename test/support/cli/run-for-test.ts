@@ -2,16 +2,16 @@ import { runCli } from "../../../src/cli/cli.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 
-/** What a command line is run with, besides its words. */
+/** Environment of a command line. */
 export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   readonly clock?: Clock;
-  /** What standard input holds. */
+  /** Content of standard input. */
   readonly input?: string;
 }
 
-/** What came out of a command line. */
+/** Result of a command line. */
 export interface RunResult {
   readonly code: number;
   readonly out: string;
@@ -20,7 +20,7 @@ export interface RunResult {
   readonly calls: readonly unknown[];
 }
 
-/** Runs a command line, and returns all that came out. */
+/** Runs a command line and returns its result. */
 export async function runForTest(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { environment = {}, signal = new AbortController().signal, input = "" } = options;
   const written = { out: "", err: "", calls: [] as unknown[] };

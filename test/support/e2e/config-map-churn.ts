@@ -2,7 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../src/lib/random.ts";
 import type { KubeClient } from "../kube/kube-client.ts";
 
-/** Text that compresses a little, as manifests do not. In capitals, so that no name of ours turns up in it by chance. */
+/**
+ * Text that compresses a little, as manifests do. It is in capitals, so that it cannot contain a name by
+ * chance.
+ */
 function toText(random: Random, length: number): string {
   const letters = Array.from({ length: Math.min(length, 4_096) }, () => 65 + Math.floor(random.float() * 26));
   return String.fromCharCode(...letters)
@@ -10,12 +13,12 @@ function toText(random: Random, length: number): string {
     .slice(0, length);
 }
 
-/** Names that come and go. */
+/** Names of the ConfigMaps that are created and deleted. */
 const NAMES = 40;
 
 /**
- * Creates, changes and deletes ConfigMaps of a namespace until `signal` aborts, some twenty a second. Each text names
- * the namespace, so that what turns up elsewhere is known.
+ * Creates, changes and deletes ConfigMaps of a namespace until `signal` aborts, about 20 a second. Each text
+ * contains the namespace, so that a text in the wrong place is recognized.
  */
 export async function churnConfigMaps(
   signal: AbortSignal,
@@ -26,7 +29,7 @@ export async function churnConfigMaps(
 ): Promise<void> {
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   const present = new Set<string>();
-  // Names of an earlier churn's leftovers are not taken.
+  // Names that an earlier churn left behind are not used.
   const prefix = `churned-${Math.floor(random.float() * 1_000_000)}`;
   for (let step = 0; !signal.aborted; step += 1) {
     const name = `${prefix}-${Math.floor(random.float() * NAMES)}`;

@@ -6,15 +6,15 @@ import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { listPages } from "../../../src/kube/list.ts";
 import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/auth/authenticator.ts";
 
-/** Whose rows, against what. */
+/** Rows of a cluster, and the API to compare them with. */
 export interface CopyOf {
   readonly databaseUrl: string;
-  /** Default that of callers without a token. */
+  /** Default: the account of callers without a token. */
   readonly account?: string;
   readonly cluster: string;
-  /** The cluster's API, asked without the agent. */
+  /** The cluster's API, read without the agent. */
   readonly kube: KubeTransport;
-  /** Only this namespace; unset compares all, and needs a cluster where nothing else goes on. */
+  /** Namespace to compare; unset compares all, which needs a cluster without other changes. */
   readonly namespace?: string;
 }
 
@@ -30,7 +30,7 @@ interface Row {
   readonly checksum: Buffer | null;
 }
 
-/** What a row should say. */
+/** Expected state of a row. */
 interface Expected {
   readonly version: string;
   readonly uid: string | undefined;
@@ -45,8 +45,9 @@ interface ReadResource {
 }
 
 /**
- * Compares the rows of a cluster with its objects, canonical byte for canonical byte, over every kind that is read:
- * "kind namespace/name: what is wrong" for each that differs. Each checksum has to be that of the content, too.
+ * Compares the rows of a cluster with its objects, byte by byte in canonical form, for every resource type in
+ * the scope. Returns "resource-type namespace/name: problem" for each difference. Each checksum must be that
+ * of the content.
  */
 export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
   const client = new pg.Client({ connectionString: of.databaseUrl });
@@ -54,7 +55,7 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
   try {
     const resources = await readResources(client, of);
     if (resources.length === 0) {
-      return ["no kind is read"];
+      return ["the scope is empty"];
     }
     const rows = new Map((await readRows(client, of)).map((row) => [toKey(row), row]));
     const objects = new Map<string, Expected>();
@@ -73,7 +74,7 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
   }
 }
 
-/** The difference of one object, or `undefined`. */
+/** Returns the difference of one object, or `undefined`. */
 function compare(row: Row | undefined, object: Expected | undefined): string | undefined {
   if (row === undefined) {
     return "has no row";

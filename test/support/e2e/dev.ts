@@ -4,20 +4,20 @@ import { eventually } from "./eventually.ts";
 import { openKube } from "./open-kube.ts";
 import type { Program, Programs } from "./programs.ts";
 
-/** `evenkeel dev`, and what it said at its start. */
+/** A process of `evenkeel dev` with the addresses that it printed. */
 export interface Dev {
   readonly program: Program;
-  /** Such as `http://127.0.0.1:40123`. */
+  /** URL of the API, such as `http://127.0.0.1:40123`. */
   readonly apiUrl: string;
   readonly databaseUrl: string;
-  /** Lines of its story so far: what was broken, and what runs found. */
+  /** Lines of its narration so far: the drift that it caused, and the results of runs. */
   readonly story: () => readonly string[];
 }
 
-/** Name that `evenkeel dev` gives to its cluster. */
+/** Name of the cluster of `evenkeel dev`. */
 export const devCluster = "dev";
 
-/** Starts `evenkeel dev` on a free port and waits until it has said where it is. */
+/** Starts `evenkeel dev` on a free port and waits until it has printed its addresses. */
 export async function startDev(programs: Programs, ...args: readonly string[]): Promise<Dev> {
   const program = programs.start("dev", "--port", "0", ...args);
   const look = (pattern: RegExp): string => {
@@ -38,7 +38,7 @@ export async function startDev(programs: Programs, ...args: readonly string[]): 
   return { program, apiUrl, databaseUrl, story };
 }
 
-/** The simulated cluster of `evenkeel dev`, reached as the story says that kubectl does. */
+/** Opens the simulated cluster of `evenkeel dev`, at the address that it prints for kubectl. */
 export function openDevKube({ program }: Dev): KubeTransport & Disposable {
   const url = /kubectl --server=(\S+)/.exec(program.stdout())?.[1] ?? "";
   return openKube({ type: "server", url });

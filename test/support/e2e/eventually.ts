@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long, and how often, {@link eventually} looks. */
+/** Time limit and interval of {@link eventually}. */
 export interface WaitOptions {
   /** Default 10 s. */
   readonly timeoutMs?: number;
@@ -9,8 +9,8 @@ export interface WaitOptions {
 }
 
 /**
- * Looks until `look` throws no more, and returns what it returned: put `expect` in it. When that takes too long, the
- * error says what was waited for and what was seen last.
+ * Polls until `look` no longer throws, and returns its result: put `expect` in it. After the time limit the
+ * error names the expected condition and the last failure.
  */
 export async function eventually<T>(
   what: string,

@@ -12,7 +12,7 @@ import {
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 
-/** Calls a method the way curl does: JSON over POST. Throws what the server says when it is not 200. */
+/** Calls a method as curl does: JSON over POST. Throws the server's error if the status is not 200. */
 export async function callFleet<I extends DescMethodUnary["input"], O extends DescMethodUnary["output"]>(
   serverUrl: string,
   method: DescMethodUnary<I, O>,
@@ -30,13 +30,13 @@ export async function callFleet<I extends DescMethodUnary["input"], O extends De
   return fromJson(method.output, JSON.parse(body));
 }
 
-/** The newest runs of a cluster, the newest first. */
+/** Returns the latest runs of a cluster, the newest first. */
 export async function listRuns(serverUrl: string, cluster: string): Promise<readonly ReconciliationRun[]> {
   const request = { cluster, pageSize: 100 };
   return (await callFleet(serverUrl, FleetService.method.listReconciliationRuns, request)).runs;
 }
 
-/** Runs that verified every kind, the newest first. */
+/** Returns the runs that verified every resource type, the newest first. */
 export async function listSucceededRuns(
   serverUrl: string,
   cluster: string,
@@ -45,7 +45,7 @@ export async function listSucceededRuns(
   return runs.filter(({ state }) => state === ReconciliationState.SUCCEEDED);
 }
 
-/** How many rows a run set right. */
+/** Returns the number of rows that a run repaired. */
 export function countFindings({ results }: ReconciliationRun): number {
   return results.flatMap(({ findings }) => findings).reduce((sum, { count }) => sum + Number(count), 0);
 }

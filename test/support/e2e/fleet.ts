@@ -5,35 +5,35 @@ import { freePort } from "../../../deploy/local/components/free-port.ts";
 import { createTokenIssuer } from "../rpc/token-issuer.ts";
 import type { CommandResult, Program, ProgramEnd, Programs } from "./programs.ts";
 
-/** One cluster of a fleet: whose it is, and what its agent reads. */
+/** One cluster of a fleet: its account, and the source of its agent. */
 export interface Tenancy {
   readonly account: string;
   readonly cluster: string;
   readonly kubeconfigPath: string;
-  /** More flags of the agent. */
+  /** Further flags of the agent. */
   readonly agentArgs?: readonly string[];
 }
 
-/** Where a fleet works. */
+/** Database, bus and size of a fleet. */
 export interface FleetOptions {
   readonly programs: Programs;
   readonly databaseUrl: string;
-  /** Where the broker is, as the flags of a program say it. */
+  /** Flags that name the broker. */
   readonly busArgs: readonly string[];
   readonly clusters: readonly Tenancy[];
   readonly backends: number;
   readonly ingesters: number;
 }
 
-/** One process of a fleet, and what it comes back as. */
+/** One process of a fleet, which can be restarted. */
 export interface Member {
-  /** Such as "backend 2". */
+  /** Name, such as "backend 2". */
   readonly name: string;
-  /** The process of now. */
+  /** Current process. */
   readonly program: Program;
-  /** Of its probes and metrics. */
+  /** URL of its probes and metrics. */
   readonly probeUrl: string;
-  /** Starts it again, as it was. */
+  /** Starts it again with the same flags. */
   start(): void;
 }
 
@@ -42,15 +42,15 @@ export interface Fleet extends Disposable {
   readonly backends: readonly Member[];
   readonly ingesters: readonly Member[];
   readonly agents: readonly Member[];
-  /** A command of somebody of the account, such as `clusters`. */
+  /** Runs a command with a token of the account, such as `clusters`. */
   ask(account: string, ...args: readonly string[]): Promise<CommandResult>;
-  /** Ends all in order, agents first, and tells how each ended. */
+  /** Stops all processes, agents first, and returns their exit states. */
   stop(): Promise<readonly ProgramEnd[]>;
-  /** The last lines that each has logged, for people. */
+  /** Returns the last log lines of each process, for people. */
   logs(): string;
 }
 
-/** Starts a fleet. Agents take turns with the backends. */
+/** Starts a fleet. Agents are assigned to the backends in turn. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
   const { programs, databaseUrl, busArgs, clusters } = options;
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-fleet-"));

@@ -5,33 +5,33 @@ import { fileURLToPath } from "node:url";
 import { cacheDirectory } from "../../../deploy/local/components/cache-directory.ts";
 import { createReaper } from "../../../deploy/local/components/reaper.ts";
 
-/** How a process ended. */
+/** Exit state of a process. */
 export interface ProgramEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** `evenkeel ...` as a process of its own. */
+/** A process of `evenkeel ...`. */
 export interface Program {
   readonly pid: number;
-  /** Everything that it has printed so far. */
+  /** Returns its standard output so far. */
   readonly stdout: () => string;
-  /** Everything that it has logged so far. */
+  /** Returns its standard error so far. */
   readonly stderr: () => string;
   readonly isRunning: () => boolean;
   readonly ended: Promise<ProgramEnd>;
-  /** Sends a signal and waits for the end; a program that has ended is left alone. */
+  /** Sends a signal and waits for the end; does nothing if the process has already ended. */
   end(signal: NodeJS.Signals): Promise<ProgramEnd>;
 }
 
-/** What a command left behind. */
+/** Result of a command. */
 export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** The processes of a test file. Disposing it kills those that still run, by their ids. */
+/** The processes of a test file. Disposal kills those that still run, by their IDs. */
 export interface Programs extends AsyncDisposable {
   start(...args: readonly string[]): Program;
   /** Starts a command and waits for its end. */
@@ -40,10 +40,10 @@ export interface Programs extends AsyncDisposable {
 
 const entry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
 
-/** A command that takes longer than this is killed, in milliseconds. */
+/** Time limit of a command, after which it is killed, in milliseconds. */
 const commandTimeoutMs = 30_000;
 
-/** Creates an empty set of processes. They see no `EVENKEEL_*` of this one. */
+/** Creates an empty set of processes. They get no `EVENKEEL_*` variables of this process. */
 export function createPrograms(): Programs {
   const reaper = createReaper();
   const running = new Set<Program>();
@@ -76,12 +76,13 @@ export function createPrograms(): Programs {
 
 function startProgram(args: readonly string[]): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
-  // Each process would compile the same sources again, which takes longer than most of what it does here.
+  // Without the cache each process would compile the same sources again, which takes longer than most of its
+  // work here.
   const env = { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled") };
   const child = spawn(process.execPath, [entry, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const { pid } = child;
   if (pid === undefined) {
-    throw new Error(`${process.execPath} cannot be started`);
+    throw new Error(`${process.execPath}: cannot be started`);
   }
   const kept = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
@@ -89,7 +90,7 @@ function startProgram(args: readonly string[]): Program {
       kept[name] += chunk;
     });
   }
-  // Its output is complete only when the streams have closed, too.
+  // Its output is complete only after the streams have closed too.
   const ended = once(child, "close").then(([code, signal]): ProgramEnd => ({ code, signal }));
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;
   return {

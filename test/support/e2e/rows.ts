@@ -1,14 +1,14 @@
 import pg from "pg";
 
-/** Rows of one cluster as somebody with `psql` reads and breaks them, past the ingester and its rule. */
+/** Rows of one cluster, read and edited with SQL, past the ingester and its rule. */
 export interface HandOnRows {
   /** Runs a statement; `$1` is the name of the cluster, and texts are the parameters after it. */
   sql(statement: string, ...parameters: readonly string[]): Promise<readonly Record<string, unknown>[]>;
-  /** `data.value` of a ConfigMap's row, or `undefined` where there is none. */
+  /** Returns `data.value` of a ConfigMap's row, or `undefined` if there is no row. */
   valueOf(namespace: string, name: string): Promise<unknown>;
 }
 
-/** Reaches the rows by a connection for each statement, so that none outlives a test. */
+/** Opens a connection for each statement, so that none outlives a test. */
 export function createHandOnRows(databaseUrl: () => string, cluster: string): HandOnRows {
   const sql: HandOnRows["sql"] = async (statement, ...parameters) => {
     const client = new pg.Client({ connectionString: databaseUrl() });

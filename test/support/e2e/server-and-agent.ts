@@ -10,33 +10,39 @@ import { eventually } from "./eventually.ts";
 import { callFleet, countFindings } from "./fleet-api.ts";
 import type { CommandResult, Program, Programs } from "./programs.ts";
 
-/** Where a server and an agent of it work. */
+/** Database, cluster and flags of a server and its agent. */
 export interface ServerAndAgentOptions {
   readonly programs: Programs;
   readonly databaseUrl: string;
   /** Name of the cluster. */
   readonly cluster: string;
   readonly kubeconfigPath: string;
-  /** More flags of the agent. */
+  /** Further flags of the agent. */
   readonly agentArgs?: readonly string[];
-  /** More flags of the server; runs by interval are an hour apart unless they say otherwise. */
+  /** Further flags of the server. The interval between runs is one hour unless they set it. */
   readonly serverArgs?: readonly string[];
 }
 
-/** `evenkeel server` and `evenkeel agent` as two processes, which come back on the same port and as the same cluster. */
+/**
+ * Processes of `evenkeel server` and `evenkeel agent`, which restart on the same port and as the same
+ * cluster.
+ */
 export interface ServerAndAgent {
   readonly serverUrl: string;
-  /** Starts what does not run. */
+  /** Starts the server after its end. */
   startServer(): Program;
   startAgent(...args: readonly string[]): Program;
-  /** The processes of now. */
+  /** Current processes. */
   readonly server: Program;
   readonly agent: Program;
-  /** A command that asks the server, such as `reconcile`. */
+  /** Runs a command against the server, such as `reconcile`. */
   ask(...args: readonly string[]): Promise<CommandResult>;
-  /** Runs `evenkeel reconcile` and returns how many rows it set right; throws unless every kind was verified. */
+  /**
+   * Runs `evenkeel reconcile` and returns the number of repaired rows; throws unless every resource type was
+   * verified.
+   */
   reconcile(): Promise<number>;
-  /** Waits until an agent that has connected after `since` has been compared, and all of it verified. */
+  /** Waits until a run has verified the cluster of an agent that connected after `since`. */
   connected(since: Date): Promise<void>;
 }
 

@@ -10,16 +10,16 @@ import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
 import { createWorkload, type Workload } from "../../../src/simulation/workload.ts";
 
-/** A simulated cluster of the test's, served to agents that are processes. */
+/** A simulated cluster, served to agents in other processes. */
 export interface SimulatedKube extends AsyncDisposable {
   readonly cluster: SimulatedCluster;
   readonly workload: Workload;
-  /** The same cluster without a socket. */
+  /** Transport to the same cluster without a socket. */
   readonly transport: KubeTransport;
   readonly kubeconfigPath: string;
 }
 
-/** Fills a cluster and serves it. Nothing changes before the workload is told to. */
+/** Fills a cluster and serves it. Nothing changes before the workload runs. */
 export async function createSimulatedKube(random: Random): Promise<SimulatedKube> {
   const cluster = new SimulatedCluster({ clock: createSystemClock(), random });
   const workload = createWorkload({ cluster, changeIntervalMs: 20 });

@@ -11,11 +11,11 @@ import type {
   StreamPosition,
 } from "../../../src/store/ingest-store.ts";
 
-/** A store that writes down what it was asked for; a test replaces what it wants to be answered. */
+/** A store that records its calls; a test replaces the results. */
 export class ScriptedIngestStore implements IngestStore {
-  /** "cluster sequence what" of each call that came to its end. */
+  /** "cluster sequence operation" of each completed call. */
   readonly applied: string[] = [];
-  /** Called at the beginning of each write; may wait or throw. */
+  /** Called at the start of each write; may wait or throw. */
   onApply: (position: StreamPosition, attempt: number) => Promise<void> | void = () => {};
   outcome: (batch: Batch) => BatchOutcome = ({ items }) => ({ applied: items.length, quarantined: [] });
   resourceTypes: readonly ResourceType[] = [];

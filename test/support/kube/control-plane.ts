@@ -9,12 +9,12 @@ import { found } from "../../../deploy/local/components/missing.ts";
 import { createReaper } from "../../../deploy/local/components/reaper.ts";
 import { provision, provisions } from "../vitest/provided.ts";
 
-/** Building it may come first, once per machine. */
+/** The control plane may be built first, once per machine. */
 const startTimeoutMs = 20 * 60_000;
 
 /**
- * `describe` for tests of a real kube-apiserver: one for the whole run, which all files share, so they keep to
- * namespaces and kinds of their own. Where there is none they are skipped, and the name says why.
+ * `describe` for tests of a real kube-apiserver. All files of a run share one server, so they use their own
+ * namespaces and resource types. Without a server they are skipped, and the name has the reason.
  */
 export function describeWithKube(
   name: string,
@@ -24,7 +24,9 @@ export function describeWithKube(
   let address: ControlPlaneAddress | undefined;
   const get = (): ControlPlaneAddress => {
     if (address === undefined) {
-      throw new Error("the control plane is there once the tests run: ask for it inside them or their hooks");
+      throw new Error(
+        "control plane: not available while tests are collected; call it inside a test or a hook",
+      );
     }
     return address;
   };
@@ -40,7 +42,9 @@ export function describeWithKube(
   });
 }
 
-/** A control plane of one's own, for tests that restart it or need it empty. Costs some 3 s and 300 MB. */
+/**
+ * Starts a separate control plane, for tests that restart it or need it empty. It costs about 3 s and 300 MB.
+ */
 export async function createControlPlane(): Promise<ControlPlane & AsyncDisposable> {
   found(findControlPlaneBinaries());
   const reaper = createReaper();

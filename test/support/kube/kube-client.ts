@@ -4,9 +4,9 @@ import { text } from "node:stream/consumers";
 import type { ControlPlaneAddress } from "../../../deploy/local/components/control-plane-server.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 
-/** A plain client of a test's control plane, with full rights unless a token is given. */
+/** A minimal client of a test's control plane, with full permissions unless a token is given. */
 export interface KubeClient extends KubeTransport {
-  /** Sends a request with a JSON body; throws, with the server's words, at any status but 2xx. */
+  /** Sends a request with a JSON body; throws the server's message at any status but 2xx. */
   send(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: object): Promise<unknown>;
 }
 

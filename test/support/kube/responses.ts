@@ -1,6 +1,6 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
 
-/** What to answer: a status with a body as text, cut into chunks of `chunkBytes`. */
+/** Response with a status and a text body in chunks of `chunkBytes`. */
 export interface Answer {
   readonly status?: number;
   readonly text: string;
@@ -8,7 +8,7 @@ export interface Answer {
   readonly retryAfterMs?: number;
 }
 
-/** A transport that answers the requests in order, and remembers them. */
+/** A transport that answers requests in order, and records them. */
 export function scriptedTransport(
   answers: readonly Answer[],
 ): KubeTransport & { readonly requests: KubeRequest[] } {
@@ -19,7 +19,7 @@ export function scriptedTransport(
       const answer = answers[requests.length];
       requests.push(request);
       if (answer === undefined) {
-        throw new Error(`no answer for ${request.path}`);
+        throw new Error(`no response for ${request.path}`);
       }
       return toResponse(answer);
     },

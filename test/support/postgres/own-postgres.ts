@@ -5,15 +5,15 @@ import { createReaper, type Reaper } from "../../../deploy/local/components/reap
 import { migrate } from "../../../src/store/postgres/migrate.ts";
 
 /**
- * `describe` for tests that stop and start Postgres: a server of their own, with all migrations. Where none can be
- * started they are skipped, and the name says why.
+ * `describe` for tests that stop and start their own Postgres server, with all migrations. Without Postgres
+ * they are skipped, and the name has the reason.
  */
 export function describeWithOwnPostgres(name: string, body: (postgres: () => OwnPostgres) => void): void {
   const binaries = findPostgresBinaries();
   let postgres: OwnPostgres | undefined;
   const get = (): OwnPostgres => {
     if (postgres === undefined) {
-      throw new Error("the server is there once the tests run: ask for it inside them or their hooks");
+      throw new Error("Postgres: not available while tests are collected; call it inside a test or a hook");
     }
     return postgres;
   };

@@ -7,12 +7,12 @@ import {
 } from "../../../deploy/local/components/postgres-server.ts";
 import { provision, provisions } from "../vitest/provided.ts";
 
-/** A database with all migrations and no rows; dropped on disposal, whoever is still connected. */
+/** A database with all migrations and no rows; disposal drops it despite open connections. */
 export interface TestDatabase extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Copies the run's template database: takes some 50 ms. Starts Postgres when nobody has asked for it yet. */
+/** Copies the run's template database in about 50 ms. Starts Postgres on first use. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const { adminUrl, template } = await provision<Pick<PostgresServer, "adminUrl" | "template">>("/postgres");
   const name = `evenkeel_${randomUUID().replaceAll("-", "")}`;
@@ -24,8 +24,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /**
- * `describe` for tests of a real Postgres, with a fresh database for them all. Where there is none they are skipped,
- * and the name says why.
+ * `describe` for tests of a real Postgres, which share one new database. Without Postgres they are skipped,
+ * and the name has the reason.
  */
 export function describeWithPostgres(name: string, body: (database: { readonly url: string }) => void): void {
   const { postgresMissing } = provisions();

@@ -9,9 +9,9 @@ type Parts = Readonly<Record<string, unknown>>;
 export interface TokenIssuer {
   readonly keyId: string;
   readonly publicKey: KeyObject;
-  /** SPKI. */
+  /** Public key in SPKI. */
   readonly publicPem: string;
-  /** PKCS #8. */
+  /** Private key in PKCS #8. */
   readonly privatePem: string;
   /**
    * Issues a token of account "shop" for the audience "evenkeel" that expires in 2100, unless `claims` differ.

@@ -4,13 +4,13 @@ import "./provided.ts";
 
 let provisioner: Provisioner | undefined;
 
-/** Before the first test file of a run. */
+/** Runs before the first test file. */
 export async function setup(project: TestProject): Promise<void> {
   provisioner = await createProvisioner();
   project.provide("provisions", provisioner.provisions);
 }
 
-/** After the last one, also when the run is interrupted. */
+/** Runs after the last test file, also after an interrupt. */
 export async function teardown(): Promise<void> {
   await provisioner?.[Symbol.asyncDispose]();
 }

@@ -9,14 +9,14 @@ declare module "vitest" {
   }
 }
 
-/** What this run has for its test files. */
+/** Values that a run provides to its test files. */
 export function provisions(): Provisions {
   return inject("provisions");
 }
 
 /**
- * Asks the run for a server, which may have to be started, or even built, first. Not by `fetch`, which gives up
- * after five minutes.
+ * Requests a server from the run, which may start or even build it first. It does not use `fetch`, whose
+ * timeout is five minutes.
  */
 export async function provision<T>(path: "/postgres" | "/control-plane" | "/broker"): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();

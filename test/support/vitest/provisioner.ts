@@ -16,26 +16,26 @@ import {
 } from "../../../deploy/local/components/postgres-server.ts";
 import { createReaper } from "../../../deploy/local/components/reaper.ts";
 
-/** What test files are told at the start of a run. */
+/** Values that test files get at the start of a run. */
 export interface Provisions {
-  /** Where to ask for a server; it is started when it is first asked for. */
+  /** URL for requests of servers; a server is started on first use. */
   readonly url: string;
-  /** Why there is no Postgres here, for people; unset when there is. */
+  /** Reason why there is no Postgres, for people; unset if there is one. */
   readonly postgresMissing: string | undefined;
-  /** Why there is no control plane here, for people; unset when there is. */
+  /** Reason why there is no control plane, for people; unset if there is one. */
   readonly controlPlaneMissing: string | undefined;
-  /** Why there is no Pulsar broker here, for people; unset when there is. */
+  /** Reason why there is no Pulsar broker, for people; unset if there is one. */
   readonly brokerMissing: string | undefined;
 }
 
-/** Starts what the tests need, at most once per run and only when a test asks. */
+/** Starts the servers of the tests, at most once per run and on first use. */
 export interface Provisioner extends AsyncDisposable {
   readonly provisions: Provisions;
 }
 
 /**
- * Looks for what the tests need, and listens on the loopback interface for the test files' processes to ask for it:
- * `/postgres`, `/control-plane` and `/broker`.
+ * Detects the available servers, and listens on the loopback interface for requests of the test files'
+ * processes: `/postgres`, `/control-plane` and `/broker`.
  */
 export async function createProvisioner(): Promise<Provisioner> {
   const postgresSource = findPostgres();
@@ -76,7 +76,7 @@ export async function createProvisioner(): Promise<Provisioner> {
   };
 }
 
-/** Makes it once, however many ask. */
+/** Creates the value once for all callers. */
 function lazily<T extends { stop(): Promise<void> }>(
   make: () => Promise<T>,
 ): { readonly get: () => Promise<T>; readonly stop: () => Promise<void> } {

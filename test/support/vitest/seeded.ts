@@ -4,8 +4,8 @@ import { createSeededRandom, type Random } from "../../../src/lib/random.ts";
 const seedVariable = "EVENKEEL_TEST_SEED";
 
 /**
- * Runs a test body with randomness from a seed: that of `EVENKEEL_TEST_SEED`, else a new one. A failure names the
- * seed and the command that replays it.
+ * Runs a test body with randomness from a seed: that of `EVENKEEL_TEST_SEED`, otherwise a new one. A failure
+ * prints the seed and the command that replays it.
  */
 export async function withSeed(
   testName: string,

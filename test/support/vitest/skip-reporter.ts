@@ -1,15 +1,15 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 import { isOptional } from "./optional-parts.ts";
 
-/** The skipped tests of a run, as a person reads them, and whether they fail it. */
+/** The skipped tests of a run as text, and whether they fail the run. */
 export interface SkipReport {
   readonly text: string;
   readonly isFailure: boolean;
 }
 
 /**
- * Names the tests that were not run, so that a machine without Postgres or Go does not pass for one that tested
- * everything. With `CI` set a skipped test fails the run, unless it needs an optional part.
+ * Reports the tests that were not run, so that a machine without Postgres or Go does not pass for a complete
+ * one. With `CI` set a skipped test fails the run, unless it needs an optional part.
  */
 export function createSkipReporter(): Reporter {
   return {
@@ -47,7 +47,7 @@ function toLines(tests: readonly TestCase[], what: string): readonly string[] {
   ];
 }
 
-/** The file and the outermost suite, whose name says why it is skipped. */
+/** Returns the file and the outermost suite, whose name has the reason. */
 function toOrigin(test: TestCase): string {
   const [suite = ""] = test.fullName.split(" > ");
   return `${test.module.relativeModuleId}: ${suite}`;
