@@ -6,26 +6,31 @@ import type { KubeTransport } from "./kube.ts";
 
 const NAMESPACES = create(ResourceTypeSchema, { version: "v1", resource: "namespaces" });
 
-/** The requests of this process no longer reach the cluster that they reached before. */
+/** Reports that the requests of this process now reach another cluster than before. */
 export class ClusterChangedError extends TerminalError {
   override readonly name = "ClusterChangedError";
   readonly reason = "ClusterChanged";
 }
 
 /**
- * The uid of the `kube-system` namespace: the identity of a cluster, since nothing can delete that namespace.
+ * Returns the uid of the `kube-system` namespace. It identifies a cluster, because nothing can delete that
+ * namespace.
+ *
+ * @throws TerminalError if the cluster has no such namespace.
  */
 export async function getClusterUid(signal: AbortSignal, transport: KubeTransport): Promise<string> {
   const namespace = await getObject(signal, transport, NAMESPACES, { namespace: "", name: "kube-system" });
   if (namespace === undefined || namespace.metadata.uid === "") {
-    throw new TerminalError("the cluster has no kube-system namespace, so it cannot be told from others");
+    throw new TerminalError("the cluster has no kube-system namespace; its uid must identify the cluster");
   }
   return namespace.metadata.uid;
 }
 
 /**
- * Throws {@link ClusterChangedError} when the requests reach another cluster than `uid`: a kubeconfig or a
- * load balancer turned. What another cluster lacks says nothing about this one.
+ * Asserts that the requests still reach the cluster with this uid. A changed kubeconfig or load balancer can
+ * send them to another one, and the absence of objects there proves nothing about this cluster.
+ *
+ * @throws ClusterChangedError if the requests reach another cluster.
  */
 export async function assertSameCluster(
   signal: AbortSignal,

@@ -3,16 +3,16 @@ import { RetryableError } from "../lib/errors.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
 
-/** How long a request may take, its body included, in milliseconds. */
+/** Time limits of a request with its body, in milliseconds. */
 export interface RequestDeadlines {
   readonly requestMs: number;
-  /** Added to the `timeoutSeconds` of a watch, after which the server should have ended it. */
+  /** Time that a watch may take beyond its `timeoutSeconds`, at which the server should end it. */
   readonly watchGraceMs: number;
 }
 
 /**
- * Bounds each request of a transport in time, so that a connection that died without a word holds nothing up.
- * A request that takes longer throws `RetryableError`.
+ * Returns a transport that limits the time of each request. Without a limit, a request on a connection that
+ * died silently would never end. A request that takes longer rejects with `RetryableError`.
  */
 export function withDeadlines(
   transport: KubeTransport,

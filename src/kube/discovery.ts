@@ -3,7 +3,7 @@ import { KubeRefusedError, MalformedResponseError, reasonOf } from "./kube-error
 import { isRecord } from "./kube-object.ts";
 import { getJson } from "./read-response.ts";
 
-/** A resource that the API server serves, in one of its versions. */
+/** A resource that the API server serves, in one version. */
 export interface DiscoveredResource {
   readonly group: string;
   readonly version: string;
@@ -21,7 +21,7 @@ export interface DiscoveredResource {
   readonly verbs: readonly string[];
 }
 
-/** A version of a group that is served, but does not answer. */
+/** A group version that the API server lists but cannot describe. */
 export interface UnansweredGroup {
   readonly group: string;
   readonly version: string;
@@ -30,11 +30,13 @@ export interface UnansweredGroup {
 }
 
 /**
- * What the API server serves. Complete only when `unanswered` is empty: a group that answers 503, as the one
- * of an aggregated API that is down, may hold anything.
+ * The resources that the API server serves. Complete only if `unanswered` is empty: the resources of a group
+ * that answers 503 are unknown, for example those of an aggregated API that is down.
  */
 export interface Discovery {
-  /** For each group its versions, the server's preferred one first, then in the server's order. */
+  /**
+   * Ordered by group, and within a group by version: the preferred version first, then in the server's order.
+   */
   readonly resources: readonly DiscoveredResource[];
   readonly unanswered: readonly UnansweredGroup[];
 }
@@ -45,8 +47,8 @@ interface GroupVersion {
 }
 
 /**
- * Asks what the API server serves. Throws when the groups themselves cannot be had; a group's version that
- * does not answer is reported, never left out.
+ * Reads the resources that the API server serves. Rejects if the list of groups cannot be read. A group
+ * version that does not answer is reported in `unanswered`, never omitted.
  */
 export async function discover(signal: AbortSignal, transport: KubeTransport): Promise<Discovery> {
   const resources: DiscoveredResource[] = [];
@@ -65,7 +67,7 @@ export async function discover(signal: AbortSignal, transport: KubeTransport): P
   return { resources, unanswered };
 }
 
-/** A group removed between the two requests. The core group is always there. */
+/** True if a group was removed between the two requests. The core group always exists. */
 function isGone(error: unknown, { group }: GroupVersion): boolean {
   return group !== "" && error instanceof KubeRefusedError && error.status === 404;
 }
@@ -118,7 +120,7 @@ function toGroupVersions(response: unknown): GroupVersion[] {
   return groups.flatMap((entry: unknown) => {
     const { name, versions, preferredVersion } = (isRecord(entry) ? entry : {}) as Record<string, unknown>;
     if (typeof name !== "string" || !Array.isArray(versions)) {
-      throw new MalformedResponseError("GET /apis: a group without name or versions");
+      throw new MalformedResponseError("GET /apis: expected groups with name and versions");
     }
     const preferred = versionOf(preferredVersion);
     const served = versions.map(versionOf).filter((version) => version !== undefined);

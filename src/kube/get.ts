@@ -6,7 +6,9 @@ import { KubeRefusedError } from "./kube-error.ts";
 import { type KubeObject, toKubeObject } from "./kube-object.ts";
 import { getJson } from "./read-response.ts";
 
-/** Gets one object, each number exact; undefined when there is none (404). Any other failure throws. */
+/**
+ * Returns one object, with exact numbers; undefined if it does not exist (404). Rejects on any other failure.
+ */
 export async function getObject(
   signal: AbortSignal,
   transport: KubeTransport,

@@ -7,20 +7,22 @@ import { trimEnd } from "../lib/trim-end.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
 
-/** A transport that holds connections. */
+/** A transport that keeps connections open. */
 export interface HttpKubeTransport extends KubeTransport {
-  /** Closes idle connections; requests under way end with their signals. */
+  /** Closes idle connections. Requests in progress end when their signals abort. */
   close(): void;
 }
 
 /**
- * A transport over Node's http and https, with connections kept alive. `config` gives authentication and TLS
- * for each request, so tokens are refreshed (by file, exec plugin or OIDC) as its library does.
+ * Creates a transport over Node's http and https that keeps connections alive. It applies `config` to each
+ * request, so that the library refreshes tokens (file, exec plugin or OIDC).
+ *
+ * @throws ConfigError if `config` has no current cluster.
  */
 export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
-    throw new ConfigError("the kubeconfig has no current cluster: choose a context");
+    throw new ConfigError("the kubeconfig has no current cluster; choose a context");
   }
   const server = trimEnd(cluster.server, "/");
   const agents = {
@@ -35,9 +37,11 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
       const options = await authorize(config, request);
       const { protocol } = url;
       if (protocol !== "http:" && protocol !== "https:") {
-        throw new ConfigError(`the cluster's server is ${cluster.server}: expected http or https`);
+        throw new ConfigError(
+          `the cluster's server must be an http or https URL, found ${JSON.stringify(cluster.server)}`,
+        );
       }
-      // A proxy needs the library's own agent; it is made anew for each request.
+      // A proxy needs the library's own agent, which the library creates for each request.
       options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;
       return await send(signal, request, url, options);
     },
@@ -53,7 +57,7 @@ async function authorize(config: KubeConfig, { accept }: KubeRequest): Promise<h
   try {
     await config.applyToHTTPSOptions(options);
   } catch (cause) {
-    throw new RetryableError(`cannot authenticate to the Kubernetes API: ${toMessage(cause)}`, { cause });
+    throw new RetryableError(`authentication to the Kubernetes API failed: ${toMessage(cause)}`, { cause });
   }
   const headers = options.headers as http.OutgoingHttpHeaders;
   return {
@@ -100,12 +104,13 @@ function translate(cause: unknown, signal: AbortSignal, request: KubeRequest): u
     : new RetryableError(`${describeRequest(request)}: ${toMessage(cause)}`, { cause });
 }
 
-/** A day: a server that says more is not believed. */
+/** Longest accepted delay, one day: a longer one is treated as an error of the server. */
 const MAX_MS = 24 * 60 * 60 * 1000;
 
 /**
- * `Retry-After` in milliseconds, where it is a number of seconds. The API server sends no dates (RFC 9110,
- * 10.2.3, allows them), and a date would need the two clocks to agree.
+ * Returns `Retry-After` in milliseconds, at most one day; undefined if the header is absent or not a number
+ * of seconds. RFC 9110, section 10.2.3, also allows a date, but the API server sends none, and a date would
+ * require equal clocks.
  */
 export function parseRetryAfter(header: string | undefined): number | undefined {
   return header !== undefined && /^\d{1,9}$/.test(header)

@@ -1,6 +1,6 @@
 import { RetryableError, TerminalError } from "../lib/errors.ts";
 
-/** The API server refuses, and will until somebody changes something: a role, a name, an installed API. */
+/** Reports a refusal that stays until a person changes a role, a name or an installed API. */
 export class KubeRefusedError extends TerminalError {
   override readonly name = "KubeRefusedError";
   readonly status: number;
@@ -14,7 +14,7 @@ export class KubeRefusedError extends TerminalError {
   }
 }
 
-/** The API server cannot answer now. */
+/** Reports that the API server cannot answer now. */
 export class KubeUnavailableError extends RetryableError {
   override readonly name = "KubeUnavailableError";
   readonly status: number;
@@ -29,25 +29,25 @@ export class KubeUnavailableError extends RetryableError {
 }
 
 /**
- * What came is not what was asked for: a body cut off, a proxy's page, a field missing. Never taken for
- * "empty".
+ * Reports a response that does not match the request: a truncated body, the page of a proxy, or a missing
+ * field. It is never treated as "empty".
  */
 export class MalformedResponseError extends RetryableError {
   override readonly name = "MalformedResponseError";
   readonly reason = "MalformedResponse";
 }
 
-/** The version asked for is compacted away (410): start over with a new list. */
+/** Reports that etcd has compacted the requested version (410). The caller must start with a new list. */
 export abstract class ExpiredError extends RetryableError {
   readonly reason = "Expired";
 }
 
-/** The `continue` token expired in the middle of a list: what came of it is no list. */
+/** Reports that the `continue` token expired within a list. The pages read so far are not a list. */
 export class ExpiredListError extends ExpiredError {
   override readonly name = "ExpiredListError";
 }
 
-/** The version to watch from is compacted away. */
+/** Reports that etcd has compacted the version from which the watch should start. */
 export class WatchExpiredError extends ExpiredError {
   override readonly name = "WatchExpiredError";
 }
@@ -57,13 +57,13 @@ interface StatusRule {
   readonly retry: boolean;
 }
 
-/** What each HTTP status means; any other 4xx is refused, anything else may pass. */
+/** Meaning of each HTTP status. Any other 4xx is a refusal; any other status is retried. */
 const STATUS_RULES: Readonly<Record<number, StatusRule>> = {
   400: { reason: "BadRequest", retry: false },
-  // A token may have been rotated: the next request takes the new one.
+  // A token may have been rotated; the next request uses the new one.
   401: { reason: "Unauthorized", retry: true },
   403: { reason: "Forbidden", retry: false },
-  // Of a list: the API is not installed. It says nothing about objects.
+  // For a list, the API is not installed. That proves nothing about objects.
   404: { reason: "NotFound", retry: false },
   405: { reason: "MethodNotAllowed", retry: false },
   406: { reason: "NotAcceptable", retry: false },
@@ -78,7 +78,7 @@ const STATUS_RULES: Readonly<Record<number, StatusRule>> = {
   504: { reason: "Timeout", retry: true },
 };
 
-/** Translates an HTTP status other than 2xx; `what` names the request. */
+/** Returns the error for an HTTP status other than 2xx; `what` names the request. */
 export function toKubeError(
   what: string,
   status: number,
@@ -92,7 +92,7 @@ export function toKubeError(
     : new KubeRefusedError(text, status, rule.reason);
 }
 
-/** The one word for a failed request; "Unavailable" when no answer came. */
+/** Returns the reason of a failed request, one word in CamelCase; "Unavailable" if no response arrived. */
 export function reasonOf(error: unknown): string {
   const { reason } = (typeof error === "object" && error !== null ? error : {}) as { reason?: unknown };
   return typeof reason === "string" && /^[A-Z][A-Za-z0-9]{0,63}$/.test(reason)

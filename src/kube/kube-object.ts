@@ -1,16 +1,16 @@
 import { MalformedResponseError } from "./kube-error.ts";
 
-/** The metadata that the agent reads of an object. */
+/** The metadata of an object that the agent reads. */
 export interface ObjectMeta {
   readonly name: string;
-  /** Absent for objects of cluster scope. */
+  /** Absent for cluster-scoped objects. */
   readonly namespace?: string;
   readonly uid: string;
   readonly resourceVersion: string;
   readonly [field: string]: unknown;
 }
 
-/** An object as the API server gives it, each number exact. */
+/** An object as the API server sends it, with exact numbers. */
 export interface KubeObject {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -18,7 +18,11 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
-/** Takes a parsed value for an object; throws {@link MalformedResponseError} when it has no name or version. */
+/**
+ * Returns a parsed value as an object; `what` names the request.
+ *
+ * @throws MalformedResponseError if the value has no name or no resource version.
+ */
 export function toKubeObject(value: unknown, what: string): KubeObject {
   const metadata = isRecord(value) ? value["metadata"] : undefined;
   if (!isRecord(metadata) || typeof metadata["name"] !== "string") {
@@ -27,13 +31,13 @@ export function toKubeObject(value: unknown, what: string): KubeObject {
   if (typeof metadata["resourceVersion"] !== "string") {
     throw new MalformedResponseError(`${what}: ${metadata["name"]} has no metadata.resourceVersion`);
   }
-  // Some aggregated APIs (such as metrics) give their objects no uid.
+  // Objects of some aggregated APIs (such as metrics) have no uid.
   return typeof metadata["uid"] === "string"
     ? (value as KubeObject)
     : ({ ...(value as object), metadata: { ...metadata, uid: "" } } as unknown as KubeObject);
 }
 
-/** Whether the value is an object with fields. */
+/** True if the value is an object with fields. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,13 +1,13 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 
 /**
- * A Kubernetes API server as the reflector sees it: a request goes in, a status and bytes come out.
- * Authentication and TLS are the adapter's.
+ * Access to a Kubernetes API server: it takes a request and returns a status and bytes. The adapter is
+ * responsible for authentication and TLS.
  */
 export interface KubeTransport {
   /**
-   * Sends a GET request. Resolves with whatever status the server answers; rejects with `RetryableError` when
-   * no answer came, and with the signal's reason when it aborts, also in the middle of the body.
+   * Sends a GET request. Resolves for every status of the response. Rejects with `RetryableError` if no
+   * response arrives, and with the signal's reason if it aborts, also while the body is read.
    */
   get(signal: AbortSignal, request: KubeRequest): Promise<KubeResponse>;
 }
@@ -17,19 +17,19 @@ export interface KubeRequest {
   /** Path without query, such as `/api/v1/pods`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** `Accept`; `application/json` unless set. */
+  /** Value of `Accept`; default `application/json`. */
   readonly accept?: string;
 }
 
-/** The answer to a request. The body must be read to its end or cancelled by the request's signal. */
+/** The response to a request. The caller must read the body to its end, or abort the request's signal. */
 export interface KubeResponse {
   readonly status: number;
-  /** `Retry-After` in milliseconds, where the server sent one. */
+  /** Value of `Retry-After` in milliseconds; undefined if the server sent none. */
   readonly retryAfterMs: number | undefined;
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-/** URL path of a kind's objects, of those in one namespace, or of one object. */
+/** Returns the URL path of all objects of a resource type, of those in one namespace, or of one object. */
 export function resourcePath(resourceType: ResourceType, namespace = "", name = ""): string {
   const api =
     resourceType.group === ""

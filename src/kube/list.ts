@@ -5,38 +5,38 @@ import { ExpiredListError, KubeUnavailableError, MalformedResponseError } from "
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { describeRequest, getJson } from "./read-response.ts";
 
-/** What to list, and how. */
 export interface ListOptions {
   readonly resourceType: ResourceType;
   /** One namespace; unset lists all. */
   readonly namespace?: string;
-  /** Only `metadata` of each object, where the server can do that. */
+  /** Requests only the `metadata` of each object. A server that cannot do that sends whole objects. */
   readonly metadataOnly: boolean;
-  /** Most objects of a page; 250 unless set. */
+  /** Maximum objects of a page; default 250. */
   readonly limit?: number;
 }
 
 /** A part of a list. */
 export interface ListPage {
-  /** Version of the whole list, the same on each of its pages. Opaque here. */
+  /** Version of the whole list, equal on each of its pages; opaque. */
   readonly version: string;
   readonly items: readonly KubeObject[];
 }
 
-/** A page is in memory as a whole, as text and as objects: 250 pods are some 5 MB. */
+/** Memory holds a whole page twice, as text and as objects: 250 pods are about 5 MB. */
 const DEFAULT_LIMIT = 250;
 
-/** A server that cannot cut objects down to their metadata sends them whole. */
+/** The second media type is for servers that cannot reduce objects to their metadata. */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /**
- * Lists a kind in pages, linearizably: no resourceVersion is asked for, so the list is at least as new as
- * anything that was observed before the call.
+ * Lists a resource type in pages. The requests have no resourceVersion, so that the list is linearizable: at
+ * least as new as every observation before the call.
  *
- * The list is complete only when the iteration ends by itself. A page that cannot be had throws: 410 in the
- * middle {@link ExpiredListError}, a page of another version or without items {@link MalformedResponseError};
- * what came before it is then no list. Items carry `apiVersion` and `kind`, which the API server leaves out
- * of the items of its own kinds.
+ * The list is complete only if the iteration ends without an error; the pages before an error are not a list.
+ * Items have `apiVersion` and `kind`, which the API server omits in the items of built-in resource types.
+ *
+ * @throws ExpiredListError for status 410.
+ * @throws MalformedResponseError for a page of another version or without items.
  */
 export async function* listPages(
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export async function* listPages(
     version ??= page.version;
     if (page.version !== version) {
       throw new MalformedResponseError(
-        `${describeRequest(request)}: a page at version ${page.version} in a list at version ${version}`,
+        `${describeRequest(request)}: expected a page at version ${version}, found version ${page.version}`,
       );
     }
     yield page;
@@ -62,7 +62,8 @@ export async function* listPages(
 }
 
 /**
- * The version at which a list would be now, at the price of one object: a probe for versions that went back.
+ * Returns the version that a list would have now, and reads one object for it. This detects versions that
+ * went back.
  */
 export async function currentVersion(
   signal: AbortSignal,
@@ -85,7 +86,7 @@ async function getPage(
   metadataOnly: boolean,
 ): Promise<ListPage & { readonly next: string }> {
   try {
-    // The four fields that are read of metadata are strings: they need no exact numbers.
+    // The four metadata fields that the agent reads are strings, so that numbers need not be exact.
     const response = await getJson(signal, transport, request, metadataOnly ? JSON.parse : parseExact);
     return toPage(response, describeRequest(request));
   } catch (error) {
@@ -101,7 +102,7 @@ function toPage(response: unknown, what: string): ListPage & { readonly next: st
   if (!isRecord(response) || !isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
     throw new MalformedResponseError(`${what}: expected a list with metadata.resourceVersion`);
   }
-  // Go writes an empty slice that was never made as null; a list without the field is none.
+  // Go encodes a nil slice as null. A response without the field is not a list.
   const items = response["items"] === null ? [] : response["items"];
   if (!Array.isArray(items)) {
     throw new MalformedResponseError(`${what}: expected a list with items`);
@@ -114,7 +115,10 @@ function toPage(response: unknown, what: string): ListPage & { readonly next: st
   };
 }
 
-/** A "PodList" of "v1" has items that are a "Pod" of "v1", and do not say so. */
+/**
+ * Returns the type of the items, which built-in items omit: the items of a "PodList" of "v1" are "Pod" of
+ * "v1".
+ */
 function itemTypeOf(list: Record<string, unknown>): { apiVersion?: string; kind?: string } {
   const { apiVersion, kind } = list as { apiVersion?: unknown; kind?: unknown };
   return typeof apiVersion === "string" && typeof kind === "string" && kind.endsWith("List")

@@ -1,28 +1,34 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, toMessage } from "../lib/errors.ts";
 
-/** Where the way to a cluster is written. */
+/** The source of the access to a cluster. */
 export type KubeConfigSource =
-  /** A kubeconfig file; without `path` where kubectl looks for it, without `context` its current context. */
+  /** A kubeconfig file. Defaults: kubectl's file and the current context. */
   | { readonly type: "kubeconfig"; readonly path?: string; readonly context?: string }
-  /** The service account that is mounted into a pod. */
+  /** The service account that Kubernetes mounts into a pod. */
   | { readonly type: "in-cluster" }
   /** An API server without authentication, such as `kubectl proxy`. */
   | { readonly type: "server"; readonly url: string };
 
-/** Loads a configuration for `createKubeTransport`; throws `ConfigError` when it has no such cluster. */
+/**
+ * Loads a configuration for `createKubeTransport`.
+ *
+ * @throws ConfigError if the source cannot be read or its context has no cluster.
+ */
 export function loadKubeConfig(source: KubeConfigSource): KubeConfig {
   const config = new KubeConfig();
   try {
     load(config, source);
   } catch (cause) {
-    throw new ConfigError(`cannot load the ${source.type} configuration: ${toMessage(cause)}`, { cause });
+    throw new ConfigError(`the ${source.type} configuration cannot be loaded: ${toMessage(cause)}`, {
+      cause,
+    });
   }
   if (config.getCurrentCluster() === null) {
     const contexts = config.getContexts().map(({ name }) => name);
     throw new ConfigError(
       `the kubeconfig has no cluster for context ${JSON.stringify(config.getCurrentContext() ?? "")}; ` +
-        `its contexts are ${JSON.stringify(contexts)}`,
+        `choose one of ${JSON.stringify(contexts)}`,
     );
   }
   return config;
@@ -44,7 +50,7 @@ function load(config: KubeConfig, source: KubeConfigSource): void {
       config.loadFromCluster();
       return;
     case "server": {
-      // The library takes plain HTTP only when it is told that nothing is verified.
+      // The library accepts plain HTTP only with TLS verification disabled.
       const isPlain = source.url.startsWith("http:");
       config.loadFromClusterAndUser(
         { name: "server", server: source.url, skipTLSVerify: isPlain },

@@ -2,12 +2,13 @@ import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { MalformedResponseError, toKubeError } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 
-/** Of an error's body, no more than this is read. */
+/** Maximum bytes of an error's body that are kept. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
- * Sends a request and gives its body as text; throws `KubeRefusedError` or `KubeUnavailableError` for a
- * status other than 200.
+ * Sends a request and returns its body as text.
+ *
+ * @throws KubeRefusedError or KubeUnavailableError for a status other than 200.
  */
 export async function getText(
   signal: AbortSignal,
@@ -23,7 +24,12 @@ export async function getText(
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** {@link getText}, parsed by `parse`; a body that is not JSON throws `MalformedResponseError`. */
+/**
+ * Sends a request and returns its body, parsed by `parse`.
+ *
+ * @throws KubeRefusedError or KubeUnavailableError for a status other than 200.
+ * @throws MalformedResponseError if the body is not JSON.
+ */
 export async function getJson(
   signal: AbortSignal,
   transport: KubeTransport,
@@ -34,19 +40,27 @@ export async function getJson(
   return parseAnswer(text, describeRequest(request), parse);
 }
 
-/** Parses a part of an answer; throws `MalformedResponseError` for what is not JSON. */
+/**
+ * Parses a part of a response; `what` names the request.
+ *
+ * @throws MalformedResponseError if the text is not JSON.
+ */
 export function parseAnswer(text: string, what: string, parse: (text: string) => unknown): unknown {
   try {
     return parse(text);
   } catch (cause) {
     if (cause instanceof SyntaxError) {
-      throw new MalformedResponseError(`${what}: the answer is not JSON, or was cut off`, { cause });
+      throw new MalformedResponseError(`${what}: the response is not JSON or is truncated`, { cause });
     }
     throw cause;
   }
 }
 
-/** Throws for a status other than 200, with the message of the `Status` that the server sent along. */
+/**
+ * Asserts that the status is 200.
+ *
+ * @throws KubeRefusedError or KubeUnavailableError with the message of the `Status` in the body.
+ */
 export async function assertOk(request: KubeRequest, response: KubeResponse): Promise<void> {
   if (response.status !== 200) {
     const message = await readStatusMessage(response.body);
@@ -54,7 +68,7 @@ export async function assertOk(request: KubeRequest, response: KubeResponse): Pr
   }
 }
 
-/** A request as a person reads it. */
+/** Returns a text that names the request in errors. */
 export function describeRequest({ path, query }: KubeRequest): string {
   return `GET ${path}${query?.["watch"] === undefined ? "" : " (watch)"}`;
 }
@@ -73,7 +87,7 @@ async function readStatusMessage(body: AsyncIterable<Uint8Array>): Promise<strin
     const status: unknown = JSON.parse(text);
     return isRecord(status) && typeof status["message"] === "string" ? status["message"].slice(0, 500) : "";
   } catch {
-    // Proxies answer in HTML; the status says enough.
+    // Proxies answer in HTML; the status is sufficient.
     return "";
   }
 }

@@ -3,11 +3,11 @@ import { MalformedResponseError } from "./kube-error.ts";
 const NEWLINE = 0x0a;
 
 /**
- * Cuts a stream of bytes at newlines, whatever its chunks are, and gives each line as text without its
+ * Splits a stream of bytes at newlines, independent of its chunks. Yields each line as text without its
  * newline.
  *
- * Throws {@link MalformedResponseError} for a line longer than `maxBytes`, and when the stream ends inside a
- * line: half an object is none.
+ * @throws MalformedResponseError for a line longer than `maxBytes`, and for a stream that ends within a line,
+ * because a part of an object is not an object.
  */
 export async function* splitLines(
   body: AsyncIterable<Uint8Array>,
@@ -36,6 +36,6 @@ export async function* splitLines(
     }
   }
   if (bytes > 0) {
-    throw new MalformedResponseError(`the stream ended inside a line, after ${bytes} bytes of it`);
+    throw new MalformedResponseError(`the stream ended within a line, after ${bytes} bytes of it`);
   }
 }

@@ -7,34 +7,33 @@ import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import { assertOk, describeRequest, parseAnswer } from "./read-response.ts";
 import { splitLines } from "./split-lines.ts";
 
-/** What to watch. */
 export interface WatchOptions {
   readonly resourceType: ResourceType;
   /** One namespace; unset watches all. */
   readonly namespace?: string;
-  /** The changes after this version. */
+  /** The watch returns the changes after this version. */
   readonly resourceVersion: string;
   /** The server ends the watch after this time. */
   readonly timeoutSeconds: number;
 }
 
-/** What a watch says. ERROR events are thrown. */
+/** An event of a watch. An ERROR event is thrown as an error. */
 export type WatchEvent =
   | { readonly type: "put"; readonly object: KubeObject }
-  /** The object's version is that of its deletion. */
+  /** The object's version is the version of its deletion. */
   | { readonly type: "delete"; readonly object: KubeObject }
-  /** All changes up to this version were sent. Says nothing about any object. */
+  /** The server has sent all changes up to this version. The event describes no object. */
   | { readonly type: "bookmark"; readonly version: string };
 
-/** etcd stores 1.5 MiB; aggregated APIs may have more. */
+/** etcd stores objects of up to 1.5 MiB; objects of aggregated APIs may be larger. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Watches a kind: its events in the order of their versions, until the server ends the watch.
+ * Watches a resource type. Yields its events in the order of their versions until the server ends the watch.
+ * The caller must abort the signal to be sure that the request ends.
  *
- * Throws {@link WatchExpiredError} when the version is too old, told by a status or by an ERROR event, and
- * `KubeRefusedError`, `KubeUnavailableError` or `MalformedResponseError` for any other failure. Its caller has
- * to abort the signal to be sure that the request ends.
+ * @throws WatchExpiredError if the version is too old, reported by a status or by an ERROR event.
+ * @throws KubeRefusedError, KubeUnavailableError or MalformedResponseError for any other failure.
  */
 export async function* watchEvents(
   signal: AbortSignal,
@@ -79,15 +78,15 @@ function toEvent(event: unknown, what: string): WatchEvent {
     case "ERROR":
       throw toWatchError(object, what);
     default:
-      throw new MalformedResponseError(`${what}: an event of type ${JSON.stringify(type)}`);
+      throw new MalformedResponseError(`${what}: unknown event type ${JSON.stringify(type)}`);
   }
 }
 
-/** A bookmark's object has nothing but its version. */
+/** Returns the version of a bookmark; its object has no other content. */
 function versionOfBookmark(object: unknown, what: string): string {
   const metadata = isRecord(object) ? object["metadata"] : undefined;
   if (!isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedResponseError(`${what}: a bookmark without metadata.resourceVersion`);
+    throw new MalformedResponseError(`${what}: expected a bookmark with metadata.resourceVersion`);
   }
   return metadata["resourceVersion"];
 }

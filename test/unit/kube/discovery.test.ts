@@ -22,7 +22,7 @@ const core = json({
 const apps = json({ resources: [{ name: "deployments", namespaced: true, verbs: ["list", "watch"] }] });
 
 describe("discovery", () => {
-  it("gives resources without subresources, the preferred version first", async () => {
+  it("discovery returns resources without subresources, the preferred version first", async () => {
     const { resources, unanswered } = await discover(signal, scriptedTransport([groups, core, apps, apps]));
     expect(resources.map(({ group, version, resource }) => [group, version, resource])).toEqual([
       ["", "v1", "pods"],
@@ -32,25 +32,28 @@ describe("discovery", () => {
     expect(unanswered).toEqual([]);
   });
 
-  it.each([503, 500, 403, 429])("R11: reports a group that answers %d; it is not gone", async (status) => {
-    const transport = scriptedTransport([groups, core, { status, text: "" }, apps]);
-    const { resources, unanswered } = await discover(signal, transport);
-    expect(unanswered).toMatchObject([{ group: "apps", version: "v1" }]);
-    expect(resources).toHaveLength(2);
-  });
+  it.each([503, 500, 403, 429])(
+    "R11: discovery reports a group that answers %d; its resources still exist",
+    async (status) => {
+      const transport = scriptedTransport([groups, core, { status, text: "" }, apps]);
+      const { resources, unanswered } = await discover(signal, transport);
+      expect(unanswered).toMatchObject([{ group: "apps", version: "v1" }]);
+      expect(resources).toHaveLength(2);
+    },
+  );
 
-  it("R11: reports the core group whatever it answers", async () => {
+  it("R11: discovery reports the core group after every failure", async () => {
     const transport = scriptedTransport([groups, { status: 404, text: "" }, apps, apps]);
     expect((await discover(signal, transport)).unanswered).toMatchObject([{ group: "", version: "v1" }]);
   });
 
-  it("leaves out a group that was removed between two requests", async () => {
+  it("discovery omits a group that was removed between two requests", async () => {
     const transport = scriptedTransport([groups, core, apps, { status: 404, text: "" }]);
     expect((await discover(signal, transport)).unanswered).toEqual([]);
   });
 
   it.each<Answer>([{ status: 503, text: "" }, json({}), { text: "<html>" }])(
-    "throws without groups",
+    "discovery rejects without a list of groups",
     async (answer) => {
       await expect(discover(signal, scriptedTransport([answer]))).rejects.toThrow("/apis");
     },

@@ -29,7 +29,7 @@ async function withServer(
 }
 
 describe("the transport over node:http", () => {
-  it("gives status, body and Retry-After, and keeps its connection", async () => {
+  it("the transport returns status, body and Retry-After, and keeps its connection", async () => {
     const ports = new Set<number | undefined>();
     const listener: RequestListener = (request, response) => {
       ports.add(request.socket.remotePort);
@@ -47,7 +47,7 @@ describe("the transport over node:http", () => {
     });
   });
 
-  it("ends with the signal, also in the middle of the body", async () => {
+  it("a request ends when the signal aborts, also within the body", async () => {
     await withServer(
       (_request, response) => void response.writeHead(200).write("first"),
       async (transport) => {
@@ -64,7 +64,7 @@ describe("the transport over node:http", () => {
     );
   });
 
-  it("tells a connection that breaks as something to try again", async () => {
+  it("a broken connection is a retryable error", async () => {
     await withServer(
       (_request, response) => void response.destroy(),
       async (transport) => {
@@ -74,7 +74,7 @@ describe("the transport over node:http", () => {
     );
   });
 
-  it("cut off in the middle of the body throws", async () => {
+  it("a connection that breaks within the body is an error", async () => {
     await withServer(
       (_request, response) => {
         response.writeHead(200, { "Content-Length": "100" }).write("half");

@@ -35,14 +35,14 @@ async function listAll(answers: readonly Answer[], options: Partial<ListOptions>
 }
 
 describe("a list", () => {
-  it("goes from page to page, asks for no version, and for metadata only", async () => {
+  it("a list reads all pages, without a version and with metadata only", async () => {
     const { items, requests } = await listAll([page("9", "t", ["a", "b"]), page("9", "", ["c"])]);
     expect(items.map(({ metadata }) => metadata.name)).toEqual(["a", "b", "c"]);
     expect(requests.map(({ query }) => query)).toEqual([{ limit: "250" }, { limit: "250", continue: "t" }]);
     expect(requests[0]?.accept).toContain("as=PartialObjectMetadataList");
   });
 
-  it("gives its items the type that the API server leaves out, and keeps each number", async () => {
+  it("a list adds the type that the API server omits in items, and keeps numbers exact", async () => {
     const text =
       '{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"5"},"items":[{"metadata":{"name":"x","uid":"u","resourceVersion":"1"},"n":9007199254740993}]}';
     const { items } = await listAll([{ text }], { metadataOnly: false, namespace: "a" });
@@ -51,30 +51,30 @@ describe("a list", () => {
     );
   });
 
-  it("R7: throws when the token expires in the middle", async () => {
+  it("R7: a list rejects when its token expires", async () => {
     await expect(listAll([page("9", "t", ["a"]), { status: 410, text: "{}" }])).rejects.toThrow(
       ExpiredListError,
     );
   });
 
-  it("takes null items for none", async () => {
+  it("a list with null items is empty", async () => {
     const { items } = await listAll([{ text: '{"metadata":{"resourceVersion":"5"},"items":null}' }]);
     expect(items).toEqual([]);
   });
 
   it.each<[string, Answer[]]>([
     ["a page of another version", [page("9", "t", ["a"]), page("10", "", ["b"])]],
-    ["a body that was cut off", [{ text: page("9", "", ["a"]).text.slice(0, -10) }]],
+    ["a truncated body", [{ text: page("9", "", ["a"]).text.slice(0, -10) }]],
     ["a list without items", [{ text: '{"metadata":{"resourceVersion":"5"}}' }]],
     ["a list without version", [{ text: '{"metadata":{},"items":[]}' }]],
     ["an item without name", [{ text: '{"metadata":{"resourceVersion":"5"},"items":[{}]}' }]],
     ["an array", [{ text: "[]" }]],
     ["nothing", [{ text: "" }]],
-  ])("R11: %s is no list", async (_name, answers) => {
+  ])("R11: %s is not a list", async (_name, answers) => {
     await expect(listAll(answers)).rejects.toThrow(MalformedResponseError);
   });
 
-  it("R11: a refusal is no list, and says why", async () => {
+  it("R11: a refusal is not a list, and its error has the reason", async () => {
     const text = JSON.stringify({ kind: "Status", message: "pods is forbidden" });
     const error = await listAll([{ status: 403, text }]).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(KubeRefusedError);

@@ -37,7 +37,7 @@ const added = '{"type":"ADDED","object":{"metadata":{"name":"ä","uid":"u","reso
 const bookmark = '{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}\n';
 
 describe("a watch", () => {
-  it.each([1, 3, 1000])("gives its events, in chunks of %d bytes", async (chunkBytes) => {
+  it.each([1, 3, 1000])("a watch yields its events from chunks of %d bytes", async (chunkBytes) => {
     const { events, error, url } = await watch({ text: added + bookmark, chunkBytes });
     expect(error).toBeUndefined();
     expect(events).toMatchObject([
@@ -58,15 +58,15 @@ describe("a watch", () => {
     ],
     ["another error event", { text: '{"type":"ERROR","object":{"code":500}}\n' }, KubeUnavailableError],
     ["429", { status: 429, text: "", retryAfterMs: 3000 }, KubeUnavailableError],
-    ["an event cut off", { text: added.slice(0, -9) }, MalformedResponseError],
+    ["a truncated event", { text: added.slice(0, -9) }, MalformedResponseError],
     ["an unknown event", { text: '{"type":"MOVED","object":{}}\n' }, MalformedResponseError],
     ["a bookmark without version", { text: '{"type":"BOOKMARK","object":{}}\n' }, MalformedResponseError],
-  ])("throws for %s", async (_name, answer, expected) => {
+  ])("a watch rejects for %s", async (_name, answer, expected) => {
     const { error } = await watch(answer);
     expect(error).toBeInstanceOf(expected);
   });
 
-  it("passes Retry-After on", async () => {
+  it("the error of a watch has the value of Retry-After", async () => {
     expect((await watch({ status: 503, text: "<html>", retryAfterMs: 3000 })).error).toMatchObject({
       reason: "ServiceUnavailable",
       retryAfterMs: 3000,
@@ -75,7 +75,7 @@ describe("a watch", () => {
 });
 
 describe("splitLines", () => {
-  it("gives the same lines however the bytes are cut", async () => {
+  it("splitLines yields equal lines for every division into chunks", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.string({ unit: "binary", minLength: 1 }).map((line) => `x${line.replaceAll("\n", "")}`)),
@@ -98,7 +98,7 @@ describe("splitLines", () => {
     );
   });
 
-  it("refuses a line without end", async () => {
+  it("splitLines refuses a line without an end", async () => {
     const body = (async function* () {
       for (let i = 0; i < 10; i++) {
         yield Buffer.alloc(10, "x");
