@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Clock, DeadlineError } from "./clock.ts";
 
-/** A signal that never aborts. Pass it, or combine it with a timer; its listeners are never called. */
+/** A signal that never aborts, for waits that only their own deadline limits. */
 export const NEVER: AbortSignal = new AbortController().signal;
 
 /** Sleeps, and returns early when `signal` aborts. */
@@ -22,7 +22,7 @@ export async function untilAborted(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Waits for the promise, or rejects with the signal's reason as soon as `signal` aborts. */
+/** Waits for the promise. Rejects with the signal's reason as soon as `signal` aborts. */
 export async function waitFor<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
   // After an abort nothing handles a later rejection of the promise.
   promise.catch(() => {});
@@ -38,8 +38,8 @@ export async function waitFor<T>(signal: AbortSignal, promise: Promise<T>): Prom
 }
 
 /**
- * Gives `work` a signal that aborts with `signal`, or after `ms`. Returns what `work` returns; when it rejects because
- * the time is over, returns what `onTimeout` returns, or throws what that throws.
+ * Runs `work` with a signal that aborts with `signal` or after `ms`, and returns its result. If `work`
+ * rejects because the time is over, calls `onTimeout` and returns its result or throws its error.
  */
 export async function withinDeadline<T>(
   signal: AbortSignal,
@@ -52,7 +52,7 @@ export async function withinDeadline<T>(
   try {
     return await work(deadline.signal);
   } catch (error) {
-    // Work may have deadlines of its own, so only this signal's reason means that this time is over.
+    // `work` may have its own deadlines, so only the reason of this signal proves that this deadline has passed.
     if (!deadline.signal.aborted || error !== deadline.signal.reason) {
       throw error;
     }

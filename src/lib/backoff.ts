@@ -6,17 +6,18 @@ export interface BackoffOptions {
   readonly maxMs: number;
 }
 
-/** Delays between attempts at the same thing. */
+/** The delays between attempts of one operation. */
 export interface Backoff {
-  /** The next delay; each call counts as one more failure. */
+  /** Returns the next delay. Each call counts as one more failure. */
   nextMs(): number;
-  /** To be called after a success. */
+  /** Starts again at the first delay. Call it after a success. */
   reset(): void;
 }
 
 /**
- * Exponential backoff with full jitter: a delay is uniform in [0, min(max, initial * 2^failures)), so that many
- * that failed together do not come back together (M. Brooker, "Exponential Backoff And Jitter", 2015).
+ * Creates an exponential backoff with full jitter: a delay is uniform in [0, min(max, initial * 2^failures)).
+ * Clients that failed together then do not retry together (M. Brooker, "Exponential Backoff And Jitter",
+ * 2015).
  */
 export function createBackoff(random: Random, { initialMs, maxMs }: BackoffOptions): Backoff {
   let failures = 0;

@@ -1,16 +1,15 @@
 import { Condition } from "./condition.ts";
 
-/** Limits of a {@link BoundedQueue}. At least one item always fits, whatever its size. */
+/** Limits of a {@link BoundedQueue}. An empty queue accepts one item of any size. */
 export interface QueueLimits {
   readonly maxItems: number;
   readonly maxBytes: number;
 }
 
 /**
- * A queue of one consumer, limited in items and in bytes.
- *
- * What happens on overflow is the caller's choice of method: {@link offer} refuses, {@link push} waits.
- * After {@link close} the items left are still taken; then the iteration ends, or throws the close's reason.
+ * A queue with one consumer, limited in items and in bytes. If the queue is full, {@link offer} refuses and
+ * {@link push} waits. After {@link close} the consumer takes the remaining items; then its iteration ends, or
+ * throws the error of the close.
  */
 export class BoundedQueue<T> {
   readonly #limits: QueueLimits;
@@ -34,7 +33,7 @@ export class BoundedQueue<T> {
     return this.#bytes;
   }
 
-  /** Adds the item, or returns false because there is no room for it or the queue is closed. */
+  /** Adds the item. Returns false if the queue is full or closed. */
   offer(item: T): boolean {
     const bytes = this.#sizeOf(item);
     if (this.#closed !== undefined || !this.#fits(bytes)) {
@@ -46,25 +45,27 @@ export class BoundedQueue<T> {
     return true;
   }
 
-  /** Adds the item as soon as there is room. */
+  /** Adds the item as soon as there is room. Rejects if the queue is closed. */
   async push(signal: AbortSignal, item: T): Promise<void> {
     while (!this.offer(item)) {
       signal.throwIfAborted();
       if (this.#closed !== undefined) {
-        throw this.#closed.error ?? new Error("queue is closed");
+        throw this.#closed.error ?? new Error("the queue is closed");
       }
       await this.#taken.wait(signal);
     }
   }
 
-  /** Ends the queue; with an error, the consumer sees it after the items left. */
+  /** Closes the queue. The consumer receives the error, if any, after the remaining items. */
   close(error?: unknown): void {
     this.#closed ??= error === undefined ? {} : { error };
     this.#added.notifyAll();
     this.#taken.notifyAll();
   }
 
-  /** Takes items as they come, until the queue is closed and empty or `signal` aborts. */
+  /**
+   * Yields items as they arrive until the queue is closed and empty. Throws the signal's reason if it aborts.
+   */
   async *take(signal: AbortSignal): AsyncGenerator<T, void, undefined> {
     for (;;) {
       signal.throwIfAborted();

@@ -1,19 +1,22 @@
 /**
- * Time as the programs see it. Everything outside the adapters takes it from here, so that a simulation can
- * run the same code on virtual time.
+ * The time of the programs. All code outside the adapters reads it from here, so that a simulation can run
+ * the same code in virtual time.
  */
 export interface Clock {
-  /** Wall-clock time. */
+  /** Returns the wall-clock time. */
   now(): Date;
-  /** Milliseconds since an arbitrary start; never goes back. */
+  /** Returns milliseconds since an arbitrary start; never goes back. */
   monotonic(): number;
-  /** Resolves after `ms`; rejects with the signal's reason as soon as `signal` aborts. */
+  /** Resolves after `ms`. Rejects with the signal's reason as soon as `signal` aborts. */
   sleep(signal: AbortSignal, ms: number): Promise<void>;
-  /** A signal that aborts with `signal`, or with a {@link DeadlineError} after `ms`. Dispose it to release its timer. */
+  /**
+   * Returns a signal that aborts with `signal`, or with a {@link DeadlineError} after `ms`. Dispose it to
+   * release the timer.
+   */
   deadline(signal: AbortSignal, ms: number): Deadline;
 }
 
-/** A signal with a timer behind it. */
+/** A signal with a timer; disposing it stops the timer. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal;
 }

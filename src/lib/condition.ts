@@ -1,8 +1,11 @@
 import { waitFor } from "./abort.ts";
 
-/** A change that others wait for: each {@link notifyAll} wakes all that wait. */
+/** Lets functions wait for a change: each {@link notifyAll} resolves all current waits. */
 export class Condition {
-  /** One promise for each wait: a wait that is aborted would leave its reaction behind in one for all. */
+  /**
+   * One promise for each wait: an aborted wait would leave its reaction in a shared promise, which leaks
+   * memory.
+   */
   readonly #waiting = new Set<() => void>();
 
   notifyAll(): void {
@@ -14,7 +17,7 @@ export class Condition {
 
   /**
    * Waits for the next notification. Test the condition and call this without an `await` in between, or a
-   * notification can be missed; {@link waitUntil} does that.
+   * notification can be missed. {@link waitUntil} does both.
    */
   async wait(signal: AbortSignal): Promise<void> {
     const notified = Promise.withResolvers<void>();
@@ -27,8 +30,8 @@ export class Condition {
   }
 
   /**
-   * Waits until the predicate is true, and tests it again after each notification. Ignores the signal when the
-   * predicate is true at once; rejects with an error that the predicate throws.
+   * Waits until the predicate is true, and tests it again after each notification. Ignores the signal if the
+   * predicate is true at the first test. Rejects with an error that the predicate throws.
    */
   async waitUntil(signal: AbortSignal, predicate: () => boolean): Promise<void> {
     while (!predicate()) {

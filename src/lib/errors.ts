@@ -1,11 +1,11 @@
-/** Reason of an error for programs that call the services: google.rpc.ErrorInfo without its domain. */
+/** The reason of an error for programs that call the services: google.rpc.ErrorInfo without its domain. */
 export interface ErrorInfo {
   /** A name of the contract's ErrorReason without its prefix, such as `RUN_ACTIVE`. */
   readonly reason: string;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** An error that every retry would meet again: the caller has to change something. */
+/** An error that every retry would meet again; the caller must change something. */
 export class TerminalError extends Error {
   override readonly name: string = "TerminalError";
   readonly info: ErrorInfo | undefined;
@@ -16,10 +16,10 @@ export class TerminalError extends Error {
   }
 }
 
-/** May succeed when it is tried again. */
+/** An error of an operation that may succeed on a retry. */
 export class RetryableError extends Error {
   override readonly name: string = "RetryableError";
-  /** How long to wait at least, in milliseconds; unset leaves it to the caller's backoff. */
+  /** Minimum delay before a retry, in milliseconds; unset: the caller's backoff decides. */
   readonly retryAfterMs: number | undefined;
 
   constructor(message: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
@@ -28,35 +28,35 @@ export class RetryableError extends Error {
   }
 }
 
-/** The program was configured wrongly; the message names the key, what was expected and what was found. */
+/** An error of the configuration. The message names the key, the expected and the found value. */
 export class ConfigError extends TerminalError {
   override readonly name = "ConfigError";
 }
 
-/** The requested thing does not exist, or not for this caller. */
+/** Reports that the requested item does not exist, or not for this caller. */
 export class NotFoundError extends TerminalError {
   override readonly name = "NotFoundError";
 }
 
-/** The request excludes something that is active; it may succeed after that has ended. */
+/** Reports a conflict with an active operation. The request may succeed after that has ended. */
 export class ConflictError extends TerminalError {
   override readonly name = "ConflictError";
 }
 
-/** One field of a message, and what is wrong with it. */
+/** A field of a message that violates a rule. */
 export interface FieldViolation {
   /** Path of the field with the names of the .proto, such as `batch.items[3].put_object.checksum`. */
   readonly field: string;
-  /** For people: what was expected. */
+  /** The expectation, for people. */
   readonly description: string;
 }
 
-/** A request for something that this version does not implement yet. */
+/** Reports a request that this version does not implement. */
 export class UnsupportedError extends TerminalError {
   override readonly name = "UnsupportedError";
 }
 
-/** A message violates the rules of the contract. */
+/** Reports a message that violates the rules of the contract. */
 export class InvalidArgumentError extends TerminalError {
   override readonly name = "InvalidArgumentError";
   readonly violations: readonly FieldViolation[];

@@ -2,9 +2,9 @@ import * as http from "node:http";
 import * as https from "node:https";
 
 /**
- * Sends a request by HTTP or HTTPS, as the URL names it, and returns the response as soon as its headers are here.
- * The caller has to read or destroy the response. Rejects with the error of the connection; when `signal` aborts, the
- * request ends, and later the reading of the response.
+ * Sends a request over HTTP or HTTPS, depending on the URL, and returns the response as soon as its headers
+ * have arrived. The caller must read or destroy the response. Rejects with the error of the connection. An
+ * abort of `signal` ends the request, and later the reading of the response.
  */
 export async function sendHttpRequest(
   signal: AbortSignal,

@@ -1,16 +1,22 @@
-/** What a program counts and measures, for those who watch it. Names are Prometheus', with the unit in the name. */
+/** The metrics of a program. Names follow the conventions of Prometheus, with the unit in the name. */
 export interface Metrics {
-  /** A count that only grows; the name ends in `_total`. */
+  /** Creates a count that only grows; its name ends in `_total`. */
   counter(name: string, help: string): Counter;
-  /** A count that something else keeps, read whenever somebody looks. */
+  /** Creates a count that is kept elsewhere; `read` is called at each scrape. */
   observedCounter(name: string, help: string, read: () => number): void;
-  /** A distribution; the name ends in its unit, such as `_seconds`. */
+  /** Creates a distribution; its name ends in its unit, such as `_seconds`. */
   histogram(name: string, help: string, buckets: readonly number[]): Histogram;
-  /** A value that goes up and down, read whenever somebody looks; undefined while nobody knows it. */
+  /**
+   * Creates a value that goes up and down; `read` is called at each scrape and returns undefined while it is
+   * unknown.
+   */
   gauge(name: string, help: string, read: () => number | undefined): void;
 }
 
-/** Tell apart what a metric counts. Few values each: never an object's name, never what another account may not see. */
+/**
+ * The labels of a value. Each has few values: never an object's name, never data that another account may not
+ * see.
+ */
 export type Labels = Readonly<Record<string, string>>;
 
 /** A count that only grows. */
@@ -23,7 +29,7 @@ export interface Histogram {
   record(value: number, labels?: Labels): void;
 }
 
-/** Counts nothing. */
+/** Metrics that are recorded nowhere. */
 export const noMetrics: Metrics = {
   counter: () => ({ add: () => {} }),
   observedCounter: () => {},

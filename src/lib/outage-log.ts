@@ -2,23 +2,23 @@ import { toMessage } from "./errors.ts";
 import type { Log } from "./log.ts";
 
 /**
- * Tells of something that is tried again and again: when it begins to fail, when it fails in another way, and when it
- * works again. Told at every attempt, one outage would fill the log of everything that waits for its end.
+ * Logs the outage of an operation that is retried: its first failure, each change of the error, and the first
+ * success. A line for every attempt would fill the log of each part that waits for the end of the outage.
  */
 export interface OutageLog {
-  /** An attempt has failed. */
+  /** Records a failed attempt. */
   failed(error: unknown, level?: "info" | "warn"): void;
-  /** An attempt has succeeded. */
+  /** Records a successful attempt. */
   worked(): void;
 }
 
-/** What is told: of the first failure, with its error, and of the end. */
+/** The log lines of an outage: `failed` has the error as a field, `worked` reports the end. */
 export interface OutageMessages {
   readonly failed: string;
   readonly worked: string;
 }
 
-/** Makes an {@link OutageLog} of one thing that may fail. */
+/** Creates the outage log of one operation. */
 export function createOutageLog(log: Log, messages: OutageMessages): OutageLog {
   let last: string | undefined;
   return {

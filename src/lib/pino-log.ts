@@ -1,18 +1,16 @@
 import { type DestinationStream, type Logger, pino, stdSerializers } from "pino";
 import type { Log, LogLevel } from "./log.ts";
 
-/** Where and how much to log. */
 export interface PinoLogOptions {
   /** Default `info`. */
   readonly level?: LogLevel;
-  /** Default: standard error, so that standard output stays free for results. */
+  /** Default: standard error, because standard output is for results. */
   readonly destination?: DestinationStream;
 }
 
 /**
- * A log that writes one JSON object per line, with an ISO time and the level by name.
- *
- * Lines are written synchronously: none is lost when the process ends, and none is written after its end.
+ * Creates a log that writes one JSON object per line, with an ISO time and the name of the level. It writes
+ * synchronously, so that no line is lost when the process ends.
  */
 export function createPinoLog({ level = "info", destination }: PinoLogOptions = {}): Log {
   const options = {

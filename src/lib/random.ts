@@ -1,15 +1,14 @@
-/** Randomness as the programs see it: identities and jitter, never secrets. */
+/** The randomness of the programs: for identities and jitter, never for secrets. */
 export interface Random {
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   float(): number;
-  /** A UUID, version 4 (RFC 9562). */
+  /** Returns a UUID, version 4 (RFC 9562). */
   uuid(): string;
 }
 
 /**
- * A repeatable source: the same seed gives the same sequence.
- *
- * splitmix32 for its state, which passes PractRand far beyond what jitter and identities of a simulation need.
+ * Creates a repeatable source: an equal seed results in an equal sequence. The generator is splitmix32; it
+ * passes PractRand far beyond the needs of jitter and identities in a simulation.
  */
 export function createSeededRandom(seed: number): Random {
   let state = seed >>> 0;

@@ -5,30 +5,29 @@ import type { Log } from "./log.ts";
 import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
 
-/** How to retry. */
 export interface RetryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** Name of the attempt in the log, such as "opening the bus". */
   readonly name: string;
-  /** Delays between attempts; 250 ms to 10 s unless set. */
+  /** Delays between attempts; default 250 ms to 10 s. */
   readonly backoff?: BackoffOptions;
-  /** Decides whether another attempt follows an error; unless set, only after a {@link RetryableError}. */
+  /** Decides if another attempt follows an error; default: only after a {@link RetryableError}. */
   readonly classify?: (error: unknown) => RetryDecision;
-  /** Called with the error of each attempt that another one follows, before the wait for it. */
+  /** Called before each wait with the error of the attempt before it. */
   readonly onWait?: (error: unknown) => void;
 }
 
-/** How to go on after an error: with another attempt, or by throwing it. */
+/** The reaction to an error: another attempt, or rejection with the error. */
 export type RetryDecision = "retry" | "fail";
 
 const DEFAULT_BACKOFF: BackoffOptions = { initialMs: 250, maxMs: 10_000 };
 
 /**
- * Repeats an attempt with jittered backoff, and at least after the error's `retryAfterMs`, until it succeeds. Rejects
- * with the first error that is not retried, and with the signal's reason once that aborts. Logs an outage once, not
- * each attempt.
+ * Repeats an attempt until it succeeds. The delay is a jittered backoff, but at least the error's
+ * `retryAfterMs`. Rejects with the first error that is not retried, and with the signal's reason if it
+ * aborts. Logs an outage once, not each attempt.
  */
 export async function retry<T>(
   signal: AbortSignal,

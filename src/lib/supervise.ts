@@ -5,7 +5,6 @@ import type { Log } from "./log.ts";
 import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
 
-/** What starting a part again needs. */
 export interface SuperviseOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -14,18 +13,19 @@ export interface SuperviseOptions {
   readonly name: string;
 }
 
-/** A run that has lasted this long is taken to be well, so that the backoff starts again; in milliseconds. */
+/** Time after which a part is treated as healthy, so that the backoff starts again; in milliseconds. */
 const HEALTHY_MS = 10_000;
 
 /**
- * Longest delay, in milliseconds. A process has two or three such parts, and while one is down nothing is ingested or
- * nothing is answered: that is worth an attempt every few seconds for as long as the bus is away.
+ * Longest delay, in milliseconds. A process has two or three such parts, and while one is down, no event is
+ * applied or no request is answered. That justifies an attempt every few seconds for as long as the bus is
+ * unavailable.
  */
 const MAX_DELAY_MS = 5_000;
 
 /**
- * Runs a long-lived part until `signal` aborts, and starts it again with jittered backoff whenever it ends or
- * rejects before.
+ * Runs a long-lived part until `signal` aborts. Restarts it with jittered backoff each time it resolves or
+ * rejects before that.
  */
 export async function supervise(
   signal: AbortSignal,
@@ -34,8 +34,8 @@ export async function supervise(
 ): Promise<void> {
   const backoff = createBackoff(random, { initialMs: 250, maxMs: MAX_DELAY_MS });
   const outage = createOutageLog(log, {
-    failed: `${name} is started again`,
-    worked: `${name} has been running for ${HEALTHY_MS / 1000} s`,
+    failed: `${name} failed; restarting`,
+    worked: `${name} recovered; running for ${HEALTHY_MS / 1000} s`,
   });
   while (!signal.aborted) {
     const ended = new AbortController();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Clock, type Deadline, DeadlineError } from "./clock.ts";
 
-/** The machine's clock. */
+/** Creates the clock of the machine. */
 export function createSystemClock(): Clock {
   return {
     now: () => new Date(),

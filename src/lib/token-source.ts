@@ -1,25 +1,29 @@
 import { readFileSync } from "node:fs";
 import { RetryableError, toMessage } from "./errors.ts";
 
-/** The token that calls go out with. */
+/** The source of the token that a client sends. */
 export interface TokenSource {
-  /** The token of now. Throws `RetryableError` when its file holds none. */
+  /**
+   * Returns the current token.
+   *
+   * @throws RetryableError if the file cannot be read or holds no token.
+   */
   read(): string;
-  /** Whether another one may come: then being refused is no reason to give up. */
+  /** True if another token may follow: the client then retries after a refusal. */
   readonly isRenewable: boolean;
 }
 
-/** RFC 6750, section 2.1: a JWT, or whatever else may stand behind "Bearer". */
+/** RFC 6750, section 2.1: a JWT, or any other text that is allowed after "Bearer". */
 const BEARER_TOKEN = /^[\w.~+/-]+=*$/;
 
-/** Where a token is; none where nobody asks for one. */
+/** The place of a token; without both members there is none, for a server without authentication. */
 export interface TokenSourceOptions {
   readonly token?: string | undefined;
-  /** Read again each time, because whoever renews the token replaces the file. */
+  /** File with the token. It is read for each use, because a renewal replaces the file. */
   readonly tokenFile?: string | undefined;
 }
 
-/** The source of a token, or undefined when there is none. */
+/** Creates the source of a token; undefined if none is configured. */
 export function createTokenSource({ token, tokenFile }: TokenSourceOptions): TokenSource | undefined {
   if (tokenFile !== undefined) {
     return { read: () => readToken(tokenFile), isRenewable: true };
@@ -31,7 +35,7 @@ function readToken(path: string): string {
   const text = readText(path).trim();
   if (!BEARER_TOKEN.test(text)) {
     throw new RetryableError(
-      `the token file ${path} holds no token: expected one line with nothing but the token`,
+      `the token file ${path} holds no token; write one line that contains only the token`,
     );
   }
   return text;

@@ -1,28 +1,27 @@
 import type { Labels } from "./metrics.ts";
 
-/** Records what happened to one thing on its way through the programs. */
+/** Records the steps of an operation across the programs. */
 export interface Tracer {
   start(name: string, options?: SpanOptions): Span;
 }
 
-/** What a span begins with. */
 export interface SpanOptions {
-  /** W3C `traceparent` of what led to this; empty or unset begins a new trace, or none, as the tracer samples. */
+  /** W3C `traceparent` of the cause; empty or unset: a new trace, if the tracer samples it. */
   readonly parent?: string;
-  /** Unset: now. */
+  /** Default: the current time. */
   readonly startTime?: Date;
   readonly attributes?: Labels;
 }
 
-/** One step. */
+/** One step of an operation. */
 export interface Span {
-  /** W3C `traceparent` for the steps that follow; empty when nothing is traced. */
+  /** W3C `traceparent` for the following steps; empty if nothing is traced. */
   readonly traceParent: string;
-  /** Ends the step, with what went wrong if something did. */
+  /** Ends the step, with its error if it failed. */
   end(error?: unknown): void;
 }
 
-/** Traces nothing, and leaves messages without a trace context. */
+/** A tracer that records nothing; messages have no trace context. */
 export const noTracer: Tracer = {
   start: () => ({ traceParent: "", end: () => {} }),
 };

@@ -1,6 +1,6 @@
 /**
- * The text without the characters `last` at its end, in linear time: `/0+$/` begins at each of a run's characters
- * again when something else follows the run.
+ * Returns the text without the characters `last` at its end, in linear time. A pattern such as `/0+$/` takes
+ * quadratic time: if another character follows a run, it starts again at each character of the run.
  */
 export function trimEnd(text: string, last: string): string {
   let end = text.length;

@@ -1,6 +1,6 @@
 const ELLIPSIS = "...";
 
-/** The text, or as many of its first characters as take `maxBytes` in UTF-8 with the dots behind them. */
+/** Returns the text, or a prefix of it with three dots that together take at most `maxBytes` in UTF-8. */
 export function truncate(text: string, maxBytes: number): string {
   const encoder = new TextEncoder();
   const { read } = encoder.encodeInto(text, new Uint8Array(maxBytes));

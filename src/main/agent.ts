@@ -9,7 +9,7 @@ import { readVersion } from "./read-version.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 import { tuneGarbageCollection } from "./tune-gc.ts";
 
-/** Which objects an agent reads, and where it delivers them. */
+/** The objects that an agent reads, and the server that receives them. */
 export type AgentRunOptions = Pick<
   AgentConfig,
   "server" | "token" | "tokenFile" | "cluster" | "resources" | "excludeResources" | "namespaces"
@@ -32,7 +32,7 @@ export async function runAgentOn(
 ): Promise<void> {
   const tokenSource = createTokenSource({ token, tokenFile });
   if (tokenSource !== undefined && isExposed(server)) {
-    runtime.log.warn("the token goes over the network without TLS: others may read it", { server });
+    runtime.log.warn("token sent without TLS; others on the network can read it", { server });
   }
   const kube = createKubeTransport(loadKubeConfig(source));
   try {

@@ -21,14 +21,14 @@ import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Runs `evenkeel backend` until `signal` aborts. A broker or a database that is away is waited for. */
+/** Runs `evenkeel backend` until `signal` aborts. Waits for a broker or a database that is unavailable. */
 export async function runBackend(signal: AbortSignal, config: BackendConfig): Promise<void> {
   let isServing = false;
   const port: ReadinessCheck = {
     name: "port",
     async check() {
       if (!isServing) {
-        throw new RetryableError("not open yet: the bus cannot be joined; the log says why");
+        throw new RetryableError("not open: the backend has not joined the bus; see the log");
       }
     },
   };
@@ -40,18 +40,15 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
     }
   });
   if (backend === undefined) {
-    log.info("stopped before the bus could be joined");
+    log.info("backend stopped before it joined the bus");
     return;
   }
   isServing = true;
-  log.info(config.auth.type === "none" ? "serving without authentication, on loopback only" : "serving", {
-    url: backend.url,
-  });
+  log.info("backend started", { url: backend.url, authentication: config.auth.type });
   await backend.ended;
-  log.info("stopped");
+  log.info("backend stopped");
 }
 
-/** What a backend needs. */
 export interface BackendRunOptions {
   readonly host: string;
   readonly port: number;
@@ -63,28 +60,28 @@ export interface BackendRunOptions {
   readonly runtime: Runtime;
 }
 
-/** A part that is up. */
+/** A backend that accepts requests. */
 export interface RunningBackend {
   readonly url: string;
-  /** Resolves once everything has ended, after the signal has aborted. */
+  /** Resolves when all parts have ended after the abort of the signal. */
   readonly ended: Promise<void>;
 }
 
-/** How long agents have to leave when the backend stops, in milliseconds. */
+/** Time for agents to disconnect when the backend stops, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
 
-/** How long ended runs, findings and closed sessions are kept: 7 days, in milliseconds. */
+/** Retention of ended runs, findings and closed sessions: 7 days, in milliseconds. */
 const RETENTION_MS = 7 * 24 * 3_600_000;
 
 /**
- * Starts a backend on its port, as soon as the bus can be reached. When `signal` aborts it takes no new agents, asks those it has to leave, and ends
- * once what they had sent is on the bus.
+ * Joins the bus and starts a backend on its port. When `signal` aborts, the backend accepts no new agents,
+ * drains the connected ones, and ends when their messages are on the bus.
  */
 export async function startBackend(signal: AbortSignal, options: BackendRunOptions): Promise<RunningBackend> {
   const { database, bus, runtime } = options;
   const { clock, random, log } = runtime;
   const authenticator = createAuthenticator(options.auth, runtime);
-  // Outlives the signal: agents are asked to leave while everything still works.
+  // The parts must outlive the signal: the drain needs them.
   const running = new AbortController();
   const backend = await retry(signal, { ...runtime, name: "joining the bus" }, () =>
     createBackend(running.signal, {
@@ -125,7 +122,11 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
   return { url: rpc.url, ended: stop() };
 }
 
-/** The authenticator that was configured. Throws `ConfigError` when its keys cannot be read. */
+/**
+ * Creates the configured authenticator.
+ *
+ * @throws ConfigError if its keys cannot be read.
+ */
 export function createAuthenticator(
   auth: AuthConfig,
   dependencies: { readonly clock: Clock; readonly log: Log },

@@ -7,7 +7,7 @@ import { readVersion } from "./read-version.ts";
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 };
 
-/** Aborts at the first signal; the second one ends the process at once, whatever still waits. */
+/** Returns a signal that aborts at the first SIGINT or SIGTERM. The second one ends the process at once. */
 function listenForSignals(): AbortSignal {
   const controller = new AbortController();
   for (const [name, number] of Object.entries(signalNumbers)) {
@@ -21,7 +21,7 @@ function listenForSignals(): AbortSignal {
   return controller.signal;
 }
 
-// A reader that has seen enough, such as head, is no error.
+// A reader such as head closes the pipe early; that is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") {
     throw error;
@@ -36,7 +36,7 @@ process.exitCode = await runCli(
     print: (text) => process.stdout.write(text),
     printError: (text) => process.stderr.write(text),
     readInput: () => text(process.stdin),
-    // Loaded when they are called: a question to a server need not wait for a driver of Postgres.
+    // Each program is imported on its first call: a command that queries a server needs no Postgres driver.
     programs: {
       runServer: async (signal, config) => (await import("./server.ts")).runServer(signal, config),
       runBackend: async (signal, config) => (await import("./backend.ts")).runBackend(signal, config),

@@ -7,28 +7,27 @@ import { createPgIngestStore } from "../store/postgres/pg-ingest-store.ts";
 import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** Runs `evenkeel ingester` until `signal` aborts. A broker or a database that is away is waited for. */
+/** Runs `evenkeel ingester` until `signal` aborts. Waits for a broker or a database that is unavailable. */
 export async function runIngester(signal: AbortSignal, config: IngesterConfig): Promise<void> {
   const restart = new RestartTrigger();
   await using opened = await openProgramContext(signal, "evenkeel-ingester", config, {
     onStall: (reason) => restart.request(reason),
   });
   const { log } = opened.runtime;
-  log.info("ingesting");
+  log.info("ingester started");
   await superviseIngester(signal, { ...opened, restart });
-  log.info("stopped");
+  log.info("ingester stopped");
 }
 
-/** What an ingester is run with. */
 export interface SuperviseIngesterOptions {
   readonly bus: Bus;
   readonly database: Database;
   readonly runtime: Runtime;
-  /** Asked, it finishes what it holds, leaves the bus, and joins anew. */
+  /** On a request, the ingester applies the messages in flight, leaves the bus, and joins it again. */
   readonly restart?: RestartTrigger;
 }
 
-/** Runs an ingester until `signal` aborts; whatever cuts it off, it starts again. */
+/** Runs an ingester until `signal` aborts, and restarts it after each failure. */
 export async function superviseIngester(
   signal: AbortSignal,
   { bus, database, runtime, restart = new RestartTrigger() }: SuperviseIngesterOptions,
@@ -42,11 +41,11 @@ export async function superviseIngester(
   });
 }
 
-/** Lets one part of a program have another begin anew. */
+/** Restarts one part of a program on request of another part. */
 export class RestartTrigger {
   #requested = new AbortController();
 
-  /** Aborts when it should end, and begin anew with the signal that is there then. */
+  /** Aborts on the next request. The restarted part must read it again. */
   get signal(): AbortSignal {
     return this.#requested.signal;
   }

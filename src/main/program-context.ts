@@ -16,21 +16,20 @@ import { listPendingMigrations, readMigrations } from "../store/postgres/migrate
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 
-/** What the programs over a broker share. */
+/** Configuration that all programs with a broker share. */
 export interface ProgramContextConfig {
   readonly databaseUrl: string;
   readonly bus: BusSettings;
   readonly telemetry: TelemetryConfig;
 }
 
-/** What one of these programs has besides. */
 export interface ProgramContextOptions {
-  /** What readiness needs besides. */
+  /** Additional readiness checks. */
   readonly checks?: readonly ReadinessCheck[];
   readonly onStall?: BrokerMonitorOptions["onStall"];
 }
 
-/** What such a program works with. Disposing it closes all of it. */
+/** The runtime, database and bus of a program. Disposing it closes them. */
 export interface ProgramContext extends AsyncDisposable {
   readonly runtime: Runtime;
   readonly database: Database;
@@ -38,8 +37,8 @@ export interface ProgramContext extends AsyncDisposable {
 }
 
 /**
- * Opens database, bus and probes of a program such as "evenkeel-backend", and watches its broker. Connects to nothing
- * that has to be there: what is away is waited for by those who use it.
+ * Opens database, bus and probes of a program such as "evenkeel-backend", and monitors its broker. Succeeds
+ * also if broker or database are unavailable: the parts that use them retry.
  */
 export async function openProgramContext(
   signal: AbortSignal,
@@ -57,7 +56,7 @@ export async function openProgramContext(
   const limits = watch === undefined ? [] : [checkLimits(watch)];
   await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus), ...limits, ...checks]);
   if (watch !== undefined) {
-    // It ends with the program, also when that fails before it is told to stop.
+    // The monitor must also end if the program fails before the signal aborts.
     const ended = new AbortController();
     const watching = watch.run(AbortSignal.any([signal, ended.signal]));
     opening.defer(async () => {
@@ -69,7 +68,7 @@ export async function openProgramContext(
   return { runtime, database, bus, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
-/** Watches the broker where its admin API is configured. */
+/** Creates the monitor of the broker; undefined if no admin API is configured. */
 async function watchConfiguredBroker(
   config: BusSettings,
   bus: Bus,
@@ -89,7 +88,7 @@ async function watchConfiguredBroker(
   });
 }
 
-/** Passes while the broker accepts messages as large as this program sends. */
+/** Creates a check that passes while the broker accepts the largest messages of this program. */
 function checkLimits(monitor: BrokerMonitor): ReadinessCheck {
   return {
     name: "bus limits",
@@ -99,12 +98,12 @@ function checkLimits(monitor: BrokerMonitor): ReadinessCheck {
   };
 }
 
-/** Whether the broker can be reached. */
+/** Creates a check that passes while the broker can be reached. */
 function checkBus(bus: Bus): ReadinessCheck {
   return { name: "bus", check: (signal) => bus.check(signal) };
 }
 
-/** Whether Postgres answers. */
+/** Creates a check that passes while Postgres answers. */
 export function checkDatabase(database: Database): ReadinessCheck {
   return {
     name: "database",
@@ -115,21 +114,24 @@ export function checkDatabase(database: Database): ReadinessCheck {
 }
 
 /**
- * Throws `ConfigError` when the database lacks migrations, and `TerminalError` when it is newer: neither passes by
- * itself. Every other failure may pass, also an unknown one: the program starts, and its parts wait for the database.
+ * Asserts that the schema of the database is current. Any failure except these two, also an unknown one, may
+ * be temporary: then the program starts, and its parts wait for the database.
+ *
+ * @throws ConfigError if the database lacks migrations.
+ * @throws TerminalError if the database is newer than this program.
  */
 export async function assertMigrated(databaseUrl: string, log: Log): Promise<void> {
   const migrations = readMigrations();
   try {
     const pending = await listPendingMigrations(databaseUrl, migrations);
     if (pending.length > 0) {
-      throw new ConfigError(`the database lacks ${pending.join(", ")}: run "evenkeel migrate" first`);
+      throw new ConfigError(`the database lacks ${pending.join(", ")}; run "evenkeel migrate" first`);
     }
   } catch (error) {
     if (error instanceof TerminalError) {
       throw error;
     }
-    log.warn("schema not checked: the database is not available yet; every part retries until it is", {
+    log.warn("schema not checked; starting anyway and retrying until the database is available", {
       error: toMessage(error),
     });
   }

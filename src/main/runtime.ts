@@ -10,7 +10,7 @@ import { noTracer, type Tracer } from "../lib/tracer.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { readVersion } from "./read-version.ts";
 
-/** What every program has of the outside world. */
+/** The access of every program to the outside world. */
 export interface Runtime {
   readonly clock: Clock;
   readonly random: Random;
@@ -19,19 +19,21 @@ export interface Runtime {
   readonly tracer: Tracer;
 }
 
-/** A runtime as it was configured. Disposing it closes its port, and sends the last traces. */
+/** A configured runtime. Disposing it closes its port and sends the last traces. */
 export interface ConfiguredRuntime extends Runtime, AsyncDisposable {
   /** Opens the port of the probes, if one is configured. */
   serveProbes(signal: AbortSignal, checks: readonly ReadinessCheck[]): Promise<void>;
 }
 
-/** A runtime that nobody watches but by its log. */
+/** Creates a runtime with a log, but without metrics and traces. */
 export function createRuntime(log: Log): Runtime {
   const [clock, random] = [createSystemClock(), createSystemRandom()];
   return { clock, random, log, metrics: noMetrics, tracer: noTracer };
 }
 
-/** The runtime of a program such as "evenkeel-backend". What is not configured is not loaded. */
+/**
+ * Creates the runtime of a program such as "evenkeel-backend". Imports metrics and traces only if configured.
+ */
 export async function configureRuntime(service: string, config: TelemetryConfig): Promise<ConfiguredRuntime> {
   const stack = new AsyncDisposableStack();
   const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
@@ -55,7 +57,7 @@ export async function configureRuntime(service: string, config: TelemetryConfig)
         const { serveProbes } = await import("../telemetry/serve-probes.ts");
         const server = await serveProbes(signal, { ...probes, checks, metrics: prometheus.handle, clock });
         stack.use(server);
-        log.info("probes and metrics", { url: server.url });
+        log.info("probes started", { url: server.url });
       }
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

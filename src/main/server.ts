@@ -17,14 +17,12 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   await using database = createDatabase({ url: config.databaseUrl });
   await runtime.serveProbes(signal, [checkDatabase(database)]);
   const server = await startServer(signal, { ...config, database, runtime });
-  log.info(config.auth.type === "none" ? "serving without authentication, on loopback only" : "serving", {
-    url: server.url,
-  });
+  log.info("server started", { url: server.url, authentication: config.auth.type });
   await server.ended;
-  log.info("stopped");
+  log.info("server stopped");
 }
 
-/** How long the ingester has to apply what the bus still holds, in milliseconds. */
+/** Time for the ingester to apply the messages that remain on the bus, in milliseconds. */
 const FINISH_TIMEOUT_MS = 10_000;
 
 /** Starts backend and ingester in this process, over the memory bus. */
@@ -33,7 +31,7 @@ export async function startServer(
   options: Omit<BackendRunOptions, "bus">,
 ): Promise<RunningBackend> {
   const bus = createMemoryBus();
-  // The ingester ends last: it applies what the backend has told agents to be safe.
+  // The ingester ends last: it must apply the messages that the backend has acknowledged to agents.
   const ingesting = new AbortController();
   const backend = await startBackend(signal, { ...options, bus });
   const ingester = superviseIngester(ingesting.signal, { ...options, bus });
@@ -48,13 +46,15 @@ export async function startServer(
   return { url: backend.url, ended: stop() };
 }
 
-/** Lets the ingester apply what the bus holds: that would end with the process. */
+/**
+ * Waits until the ingester has applied all messages of the bus, because they are lost when the process ends.
+ */
 async function finish(bus: MemoryBus, { clock, log }: Runtime): Promise<void> {
   using deadline = clock.deadline(NEVER, FINISH_TIMEOUT_MS);
   try {
     await bus.emptied(deadline.signal, TOPICS.events);
   } catch (error) {
-    log.warn("stopping before everything was applied; a run at the next connect finds what is missing", {
+    log.warn("messages lost before the ingester applied them; a run at the next connect repairs their rows", {
       error: toMessage(error),
     });
   }

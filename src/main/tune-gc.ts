@@ -1,18 +1,20 @@
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** How much more Buffers may take, dead ones included, before garbage is collected. */
+/** Growth of all Buffers, unreachable ones included, that starts a garbage collection. */
 const MAX_GROWTH_BYTES = 16 * 1024 * 1024;
 
-/** Time between two checks. */
+/** Time between two checks, in milliseconds. */
 const CHECK_MS = 50;
 
 /**
- * Keeps this process small while a large cluster streams through it, until it is disposed.
+ * Limits the memory of this process while the objects of a large cluster pass through it, until it is
+ * disposed.
  *
- * Left alone V8 lets the young generation grow to 128 MB, and collects old Buffers only when they have become 64 MB
- * more; both stay resident, since neither V8 nor malloc gives back what it may need again. So the young generation stays
- * as it is, and garbage is collected early. A collection takes some 40 ms, because little is alive.
+ * By default V8 lets the young generation grow to 128 MB, and collects old Buffers only after they have grown
+ * by 64 MB. Both stay resident, because neither V8 nor malloc returns memory that it may need again.
+ * Therefore this fixes the size of the young generation and collects garbage early. A collection takes about
+ * 40 ms, because few objects are alive.
  */
 export function tuneGarbageCollection(): Disposable {
   setFlagsFromString("--semi-space-growth-factor=1");
@@ -31,8 +33,8 @@ export function tuneGarbageCollection(): Disposable {
 }
 
 /**
- * Returns the bytes of all Buffers. `process.memoryUsage()` has the same figure, but it opens a file for
- * others: it throws while no descriptor is free, and an error in a timer ends the process.
+ * Returns the bytes of all Buffers. `process.memoryUsage()` returns the same figure, but it opens a file for
+ * its other figures. It throws while no descriptor is free, and an error in a timer ends the process.
  */
 function readExternalBytes(): number {
   return getHeapStatistics().external_memory;

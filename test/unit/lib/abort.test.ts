@@ -4,14 +4,14 @@ import { NEVER, sleepUnlessAborted, untilAborted, waitFor, withinDeadline } from
 import { ManualClock } from "../../support/manual-clock.ts";
 
 describe("waitFor", () => {
-  it("gives what the promise gives, and leaves no listener behind", async () => {
+  it("waitFor returns the value of the promise, and removes its listener", async () => {
     const controller = new AbortController();
     expect(await waitFor(controller.signal, Promise.resolve("x"))).toBe("x");
     await expect(waitFor(controller.signal, Promise.reject(new Error("no")))).rejects.toThrow("no");
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   });
 
-  it("stops waiting when the signal aborts", async () => {
+  it("waitFor stops waiting when the signal aborts", async () => {
     const controller = new AbortController();
     const waiting = waitFor(controller.signal, Promise.withResolvers<never>().promise);
     controller.abort(new Error("stop"));
@@ -19,7 +19,7 @@ describe("waitFor", () => {
     await expect(waitFor(controller.signal, Promise.resolve("x"))).rejects.toThrow("stop");
   });
 
-  it("leaves no rejection unhandled that comes after the abort", async () => {
+  it("waitFor handles a rejection of the promise after the abort", async () => {
     const unhandled: unknown[] = [];
     const onUnhandled = (reason: unknown): void => void unhandled.push(reason);
     process.on("unhandledRejection", onUnhandled);
@@ -39,7 +39,7 @@ describe("waitFor", () => {
 });
 
 describe("sleepUnlessAborted", () => {
-  it("returns early at an abort, and passes on any other error", async () => {
+  it("sleepUnlessAborted returns early on an abort, and rejects with any other error", async () => {
     const clock = new ManualClock();
     const stop = new AbortController();
     const sleeping = sleepUnlessAborted(stop.signal, clock, 1000);
@@ -54,7 +54,7 @@ describe("sleepUnlessAborted", () => {
 });
 
 describe("untilAborted", () => {
-  it("returns at the abort, and at once after it", async () => {
+  it("untilAborted returns on the abort, and immediately after it", async () => {
     const stop = new AbortController();
     const waiting = untilAborted(stop.signal);
     stop.abort();
@@ -67,20 +67,20 @@ describe("withinDeadline", () => {
   const never = (signal: AbortSignal): Promise<string> =>
     waitFor(signal, Promise.withResolvers<never>().promise);
 
-  it("returns what the work returns, and leaves no timer behind", async () => {
+  it("withinDeadline returns the result of the work, and stops its timer", async () => {
     const clock = new ManualClock();
     expect(await withinDeadline(NEVER, clock, 100, async () => "done", String)).toBe("done");
     expect(clock.pending).toBe(0);
   });
 
-  it("returns what onTimeout returns once the time is over", async () => {
+  it("withinDeadline returns the result of onTimeout after the deadline", async () => {
     const clock = new ManualClock();
     const result = withinDeadline(NEVER, clock, 100, never, () => "late");
     await clock.advance(100);
     expect(await result).toBe("late");
   });
 
-  it("rejects with the reason of the signal, and with any other error of the work", async () => {
+  it("withinDeadline rejects with the reason of the signal, and with any other error of the work", async () => {
     const clock = new ManualClock();
     const stop = new AbortController();
     const stopped = withinDeadline(stop.signal, clock, 100, never, () => "late");
@@ -91,7 +91,7 @@ describe("withinDeadline", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("leaves the deadline of its caller and those inside of the work to them", async () => {
+  it("withinDeadline does not handle the deadlines of its caller and of the work", async () => {
     const clock = new ManualClock();
     const outer = withinDeadline(
       NEVER,

@@ -3,18 +3,18 @@ import { createBackoff } from "../../../src/lib/backoff.ts";
 import type { Random } from "../../../src/lib/random.ts";
 import { withSeed } from "../../support/vitest/seeded.ts";
 
-/** Always draws this number. */
+/** Creates a random source that always returns this number. */
 function constant(float: number): Random {
   return { float: () => float, uuid: () => "" };
 }
 
 describe("a backoff", () => {
-  it("doubles its ceiling with each failure, up to the most", () => {
+  it("a backoff doubles its ceiling with each failure, up to its maximum", () => {
     const backoff = createBackoff(constant(1 - Number.EPSILON), { initialMs: 100, maxMs: 1000 });
     expect(Array.from({ length: 6 }, () => backoff.nextMs())).toEqual([100, 200, 400, 800, 1000, 1000]);
   });
 
-  it("begins again after a success", () => {
+  it("a backoff starts again after a success", () => {
     const backoff = createBackoff(constant(1 - Number.EPSILON), { initialMs: 100, maxMs: 1000 });
     backoff.nextMs();
     backoff.nextMs();
@@ -22,13 +22,13 @@ describe("a backoff", () => {
     expect(backoff.nextMs()).toBe(100);
   });
 
-  it("stays at its most after any number of failures", () => {
+  it("a backoff stays at its maximum after any number of failures", () => {
     const backoff = createBackoff(constant(0.5), { initialMs: 100, maxMs: 1000 });
     const delays = Array.from({ length: 2000 }, () => backoff.nextMs());
     expect(delays.at(-1)).toBe(500);
   });
 
-  it("draws from the whole range below the ceiling, so that many do not come back together", async () => {
+  it("a backoff uses the whole range below its ceiling, so that clients do not retry together", async () => {
     await withSeed("draws from the whole range below the ceiling", (random) => {
       const delays = Array.from({ length: 1000 }, () =>
         createBackoff(random, { initialMs: 1000, maxMs: 1000 }).nextMs(),

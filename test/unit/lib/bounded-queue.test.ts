@@ -19,7 +19,7 @@ async function take(queue: BoundedQueue<string>, count: number): Promise<string[
 }
 
 describe("a bounded queue", () => {
-  it("gives items in the order in which they came", async () => {
+  it("a queue yields items in the order of their arrival", async () => {
     const queue = queueOf();
     queue.offer("a");
     queue.offer("b");
@@ -27,7 +27,7 @@ describe("a bounded queue", () => {
     expect([queue.length, queue.bytes]).toEqual([0, 0]);
   });
 
-  it("refuses what is over its items or its bytes", () => {
+  it("a queue refuses items above its limits of items and bytes", () => {
     const queue = queueOf();
     expect(["a", "b", "c", "d"].map((item) => queue.offer(item))).toEqual([true, true, true, false]);
     const heavy = queueOf();
@@ -35,13 +35,13 @@ describe("a bounded queue", () => {
     expect(heavy.bytes).toBe(10);
   });
 
-  it("takes one item of any size when it is empty", () => {
+  it("an empty queue accepts one item of any size", () => {
     const queue = queueOf();
     expect(queue.offer("longer than all that fits")).toBe(true);
     expect(queue.offer("")).toBe(false);
   });
 
-  it("lets who pushes wait for room", async () => {
+  it("a push waits for room", async () => {
     const queue = queueOf({ maxItems: 1, maxBytes: 10 });
     queue.offer("a");
     const pushed = queue.push(signal, "b");
@@ -49,14 +49,14 @@ describe("a bounded queue", () => {
     await pushed;
   });
 
-  it("gives no item twice and loses none when several push at once", async () => {
+  it("a queue loses and duplicates no item when several callers push at once", async () => {
     const queue = queueOf({ maxItems: 1, maxBytes: 10 });
     const pushing = ["a", "b", "c", "d", "e"].map((item) => queue.push(signal, item));
     expect((await take(queue, 5)).sort()).toEqual(["a", "b", "c", "d", "e"]);
     await Promise.all(pushing);
   });
 
-  it("stops waiting for room when the signal aborts, and has not taken the item", async () => {
+  it("a push stops waiting when the signal aborts, and its item is not in the queue", async () => {
     const queue = queueOf({ maxItems: 1, maxBytes: 10 });
     queue.offer("a");
     const impatient = new AbortController();
@@ -66,14 +66,14 @@ describe("a bounded queue", () => {
     expect(queue.length).toBe(1);
   });
 
-  it("wakes who waits for an item", async () => {
+  it("a new item resolves the wait of the consumer", async () => {
     const queue = queueOf();
     const taken = take(queue, 1);
     queue.offer("a");
     expect(await taken).toEqual(["a"]);
   });
 
-  it("gives what is left after its close, then ends", async () => {
+  it("a closed queue yields its remaining items, then ends", async () => {
     const queue = queueOf();
     queue.offer("a");
     queue.close();
@@ -81,7 +81,7 @@ describe("a bounded queue", () => {
     expect(await take(queue, 9)).toEqual(["a"]);
   });
 
-  it("gives what is left after its close with an error, then throws it", async () => {
+  it("a queue closed with an error yields its remaining items, then throws the error", async () => {
     const queue = queueOf();
     const seen: string[] = [];
     const reading = (async () => {
@@ -96,7 +96,7 @@ describe("a bounded queue", () => {
     expect(seen).toEqual(["a"]);
   });
 
-  it("rejects pushes that wait when it is closed", async () => {
+  it("the close of a queue rejects waiting pushes", async () => {
     const queue = queueOf({ maxItems: 1, maxBytes: 10 });
     queue.offer("a");
     const [one, other] = [queue.push(signal, "b"), queue.push(signal, "c")];
@@ -108,7 +108,7 @@ describe("a bounded queue", () => {
     await expect(closed.push(signal, "a")).rejects.toThrow("closed");
   });
 
-  it("ends its iteration with the signal's reason, with items left", async () => {
+  it("the iteration throws the signal's reason, also with items left", async () => {
     const queue = queueOf();
     const stop = new AbortController();
     queue.offer("a");

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Condition } from "../../../src/lib/condition.ts";
 
 describe("Condition", () => {
-  it("wakes all that wait, and only those that waited before the notification", async () => {
+  it("a notification resolves all current waits, and no later one", async () => {
     const { signal } = new AbortController();
     const condition = new Condition();
     const woken: string[] = [];
@@ -22,7 +22,7 @@ describe("Condition", () => {
     expect(woken).toContain("c");
   });
 
-  it("waits until the predicate is true, and misses no notification between two tests of it", async () => {
+  it("waitUntil waits until the predicate is true, and misses no notification between two tests of it", async () => {
     const { signal } = new AbortController();
     const condition = new Condition();
     let value = 0;
@@ -36,11 +36,11 @@ describe("Condition", () => {
     expect(value).toBe(3);
   });
 
-  it("does not wait when the predicate is true at once", async () => {
+  it("waitUntil returns immediately if the predicate is true", async () => {
     await new Condition().waitUntil(AbortSignal.abort(new Error("stop")), () => true);
   });
 
-  it("keeps nothing of a wait that was aborted, also when no notification ever comes", async () => {
+  it("an aborted wait leaves nothing in memory, also without any notification", async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage: () => void = runInNewContext("gc");
     const condition = new Condition();
@@ -58,7 +58,7 @@ describe("Condition", () => {
     expect((await abortWaits(20_000)) - before).toBeLessThan(2_000_000);
   });
 
-  it("rejects with the reason of a signal that aborts, and with the error of the predicate", async () => {
+  it("waitUntil rejects with the reason of the signal, and with an error of the predicate", async () => {
     const stop = new AbortController();
     const condition = new Condition();
     const waiting = condition.waitUntil(stop.signal, () => false);

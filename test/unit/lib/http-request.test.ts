@@ -19,7 +19,7 @@ async function serve(listener: RequestListener) {
 }
 
 describe("sendHttpRequest", () => {
-  it("sends method and body, and returns the response", async () => {
+  it("sendHttpRequest sends method and body, and returns the response", async () => {
     await using server = await serve(async (request, response) => {
       response.writeHead(201).end(`${request.method} ${request.url} ${await text(request)}`);
     });
@@ -28,7 +28,7 @@ describe("sendHttpRequest", () => {
     expect(await text(response)).toBe("PUT /path content");
   });
 
-  it("rejects with the error of the connection", async () => {
+  it("sendHttpRequest rejects with the error of the connection", async () => {
     const url = await (async () => {
       await using server = await serve(() => {});
       return server.url;
@@ -36,7 +36,7 @@ describe("sendHttpRequest", () => {
     await expect(sendHttpRequest(NEVER, url, {})).rejects.toThrow("ECONNREFUSED");
   });
 
-  it("ends the request when the signal aborts, also while its body is read", async () => {
+  it("the request ends when the signal aborts, also while its body is read", async () => {
     await using server = await serve((request, response) => {
       if (request.method === "POST") {
         response.writeHead(200).write("begun");

@@ -5,7 +5,7 @@ import { createRecordingLog } from "../../support/recording-log.ts";
 describe("the log of an outage", () => {
   const messages = { failed: "not read", worked: "read again" };
 
-  it("tells the first failure, each other one, and the end", () => {
+  it("an outage is logged at its first failure, at each change of the error, and at its end", () => {
     const log = createRecordingLog();
     const outage = createOutageLog(log, messages);
     for (const reason of ["refused", "refused", "reset", "refused"]) {
@@ -22,7 +22,7 @@ describe("the log of an outage", () => {
     ]);
   });
 
-  it("says nothing of what works all the time", () => {
+  it("an operation without failures logs nothing", () => {
     const log = createRecordingLog();
     const outage = createOutageLog(log, messages);
     outage.worked();

@@ -5,7 +5,7 @@ import { createSystemRandom } from "../../../src/lib/system-random.ts";
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 describe("seeded randomness", () => {
-  it("repeats with its seed, and differs with another", () => {
+  it("seeded randomness repeats with its seed, and differs with another seed", () => {
     const draw = (seed: number): number[] => {
       const random = createSeededRandom(seed);
       return Array.from({ length: 20 }, () => random.float());
@@ -14,7 +14,7 @@ describe("seeded randomness", () => {
     expect(draw(7)).not.toEqual(draw(8));
   });
 
-  it("is spread evenly over [0, 1)", () => {
+  it("seeded randomness is uniform in [0, 1)", () => {
     const random = createSeededRandom(42);
     const counts = new Array<number>(10).fill(0);
     for (let index = 0; index < 10_000; index += 1) {
@@ -33,7 +33,7 @@ describe.each([
   ["seeded", createSeededRandom(3)],
   ["of the machine", createSystemRandom()],
 ])("randomness, %s", (_, random) => {
-  it("gives UUIDs of version 4 that do not repeat, and numbers in [0, 1)", () => {
+  it("returns unique UUIDs of version 4, and numbers in [0, 1)", () => {
     const uuids = Array.from({ length: 1000 }, () => random.uuid());
     expect(new Set(uuids).size).toBe(1000);
     expect(uuids.filter((uuid) => !uuidV4.test(uuid))).toEqual([]);

@@ -5,7 +5,7 @@ import { type RetryOptions, retry } from "../../../src/lib/retry.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";
 
-/** Retries an attempt, which receives its number, from 1. */
+/** Retries an attempt. The attempt receives its number, from 1. */
 function retrying<T>(attempt: (count: number) => Promise<T>, more: Partial<RetryOptions> = {}) {
   const clock = new ManualClock();
   const stop = new AbortController();
@@ -18,7 +18,7 @@ function retrying<T>(attempt: (count: number) => Promise<T>, more: Partial<Retry
 }
 
 describe("retry", () => {
-  it("repeats an attempt that may succeed later, and returns its result", async () => {
+  it("retry repeats an attempt after a retryable error, and returns its result", async () => {
     const { clock, times, result } = retrying(async (count) => {
       if (count < 5) {
         throw new RetryableError("not yet");
@@ -30,7 +30,7 @@ describe("retry", () => {
     expect(times).toHaveLength(5);
   });
 
-  it("waits at least as long as the error asks for", async () => {
+  it("retry waits at least the retryAfterMs of the error", async () => {
     const { clock, times } = retrying(async () => {
       throw new RetryableError("busy", { retryAfterMs: 30_000 });
     });
@@ -40,7 +40,7 @@ describe("retry", () => {
     expect(times).toHaveLength(2);
   });
 
-  it("waits longer and longer, up to the largest delay of its backoff", async () => {
+  it("the delays of retry grow up to the maximum of its backoff", async () => {
     const { clock, times, result } = retrying(
       async (count) => {
         if (count < 40) {
@@ -57,14 +57,14 @@ describe("retry", () => {
     expect(Math.max(...delays)).toBeLessThanOrEqual(10_000);
   });
 
-  it("does not repeat an attempt that cannot succeed", async () => {
+  it("retry does not repeat an attempt that cannot succeed", async () => {
     const { result } = retrying(async () => {
       throw new TerminalError("never");
     });
     await expect(result).rejects.toThrow("never");
   });
 
-  it("asks its caller which errors to retry, and reports each before it waits", async () => {
+  it("the caller of retry decides which errors are retried, and receives each one before the wait", async () => {
     const waits: unknown[] = [];
     const { clock, times, result } = retrying(
       async (count) => {
@@ -81,7 +81,7 @@ describe("retry", () => {
     expect(waits).toEqual(["error 1", "error 2"]);
   });
 
-  it("logs an error when it changes and the end of the outage, and not each attempt", async () => {
+  it("retry logs each change of the error and the end of the outage, but not each attempt", async () => {
     const { clock, log, result } = retrying(async (count) => {
       if (count <= 10) {
         throw new RetryableError(count <= 5 ? "one" : "another");
@@ -96,7 +96,7 @@ describe("retry", () => {
     ]);
   });
 
-  it("ends with the signal, while it waits or after the attempt", async () => {
+  it("retry ends when the signal aborts, during a wait or after an attempt", async () => {
     const between = retrying(async () => {
       throw new RetryableError("not yet");
     });

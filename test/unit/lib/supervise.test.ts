@@ -13,7 +13,7 @@ function startSupervised(run: (signal: AbortSignal, clock: ManualClock) => Promi
 }
 
 describe("supervise", () => {
-  it("starts a part again that rejects or ends, each time after a longer delay at most", async () => {
+  it("a part that rejects or ends is restarted, each time after a delay with a higher maximum", async () => {
     const starts: number[] = [];
     const { clock, stop, ended } = startSupervised(async (_, { monotonic }) => {
       starts.push(monotonic.call(clock));
@@ -32,7 +32,7 @@ describe("supervise", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("begins with short delays again after a run that lasted", async () => {
+  it("the delays are short again after a run of 10 s", async () => {
     const starts: number[] = [];
     const { clock, stop, ended } = startSupervised(async (signal) => {
       starts.push(clock.monotonic());
@@ -46,7 +46,7 @@ describe("supervise", () => {
     await ended;
   });
 
-  it("tells of an outage once, and of its end", async () => {
+  it("an outage is logged once, and its end too", async () => {
     let runs = 0;
     const { clock, stop, log, ended } = startSupervised(async (signal) => {
       runs += 1;
@@ -55,14 +55,14 @@ describe("supervise", () => {
     while (runs < 20) {
       await clock.advance(1_000);
     }
-    expect(log.lines).toEqual(["warn part is started again: refused"]);
+    expect(log.lines).toEqual(["warn part failed; restarting: refused"]);
     await clock.advance(11_000);
-    expect(log.lines.slice(1)).toEqual(["info part has been running for 10 s"]);
+    expect(log.lines.slice(1)).toEqual(["info part recovered; running for 10 s"]);
     stop.abort();
     await ended;
   });
 
-  it("resolves when the signal aborts, whatever the part makes of it", async () => {
+  it("supervise resolves when the signal aborts, if the part resolves or rejects", async () => {
     const { stop, ended } = startSupervised(async (signal) => {
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("late"))));
     });

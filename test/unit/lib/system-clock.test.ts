@@ -6,13 +6,13 @@ const clock = createSystemClock();
 const { signal } = new AbortController();
 
 describe("the machine's clock", () => {
-  it("sleeps as long as it was told", async () => {
+  it("sleep resolves after its time", async () => {
     const before = clock.monotonic();
     await clock.sleep(signal, 20);
     expect(clock.monotonic() - before).toBeGreaterThanOrEqual(19);
   });
 
-  it("wakes with the signal's reason", async () => {
+  it("sleep rejects with the signal's reason", async () => {
     const stop = new AbortController();
     const sleeping = clock.sleep(stop.signal, 60_000);
     const reason = new Error("stop");
@@ -21,7 +21,7 @@ describe("the machine's clock", () => {
     await expect(clock.sleep(stop.signal, 0)).rejects.toBe(reason);
   });
 
-  it("aborts at a deadline, or earlier with the caller's signal", async () => {
+  it("a deadline aborts its signal, also earlier with the caller's signal", async () => {
     using deadline = clock.deadline(signal, 1);
     await new Promise((resolve) => deadline.signal.addEventListener("abort", resolve));
     expect(deadline.signal.reason).toBeInstanceOf(DeadlineError);
@@ -31,7 +31,7 @@ describe("the machine's clock", () => {
     expect(long.signal.reason).toMatchObject({ message: "stop" });
   });
 
-  it("does not abort after its deadline was disposed", async () => {
+  it("a disposed deadline does not abort", async () => {
     const deadline = clock.deadline(signal, 1);
     deadline[Symbol.dispose]();
     await clock.sleep(signal, 20);

@@ -9,12 +9,12 @@ const folder = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
 const tokenFile = join(folder, "token");
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("a token that is given stays what it is", () => {
+test("a configured token does not change", () => {
   const source = createTokenSource({ token: "a.b.c", tokenFile: undefined });
   expect([source?.read(), source?.isRenewable]).toEqual(["a.b.c", false]);
 });
 
-test("a file is read each time, without what surrounds the token", () => {
+test("a token file is read for each use, without white space around the token", () => {
   const source = createTokenSource({ token: undefined, tokenFile });
   writeFileSync(tokenFile, "a.b.c\n");
   expect([source?.read(), source?.isRenewable]).toEqual(["a.b.c", true]);
@@ -23,23 +23,23 @@ test("a file is read each time, without what surrounds the token", () => {
 });
 
 test.each([
-  ["that is empty", ""],
-  ["of two lines", "a.b.c\nd.e.f"],
-  ["that would break a header", "a.b.c\r\nx: y"],
-  ["with something else", "Bearer a.b.c"],
-])("a file %s may be mended", (_, text) => {
+  ["an empty file", ""],
+  ["a file of two lines", "a.b.c\nd.e.f"],
+  ["a file that would break a header", "a.b.c\r\nx: y"],
+  ["a file with more than the token", "Bearer a.b.c"],
+])("%s is a retryable error", (_, text) => {
   writeFileSync(tokenFile, text);
   const source = createTokenSource({ token: undefined, tokenFile });
   expect(() => source?.read()).toThrow(RetryableError);
   expect(() => source?.read()).toThrow(`the token file ${tokenFile} holds no token`);
 });
 
-test("a file that is missing may come", () => {
+test("a missing token file is a retryable error", () => {
   const source = createTokenSource({ token: undefined, tokenFile: join(folder, "missing") });
   expect(() => source?.read()).toThrow(RetryableError);
   expect(() => source?.read()).toThrow("cannot be read: ENOENT");
 });
 
-test("nothing given is no source", () => {
+test("there is no source without a token and a token file", () => {
   expect(createTokenSource({ token: undefined, tokenFile: undefined })).toBeUndefined();
 });

@@ -9,7 +9,7 @@ import type { Database } from "../../../src/store/postgres/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";
 
-it("leaves the bus and joins it anew as often as it is asked to, until it is stopped", async () => {
+it("an ingester leaves the bus and joins it again on each request, until it is stopped", async () => {
   const clock = new ManualClock();
   const log = createRecordingLog();
   const memory = createMemoryBus({ maxMessageBytes: 1_000 });
@@ -37,7 +37,7 @@ it("leaves the bus and joins it anew as often as it is asked to, until it is sto
   }
   await clock.advance(1_000);
   expect(joined).toEqual(["joined", "left", "joined", "left", "joined"]);
-  expect(log.lines).toEqual(["warn ingester is started again: events are held back"]);
+  expect(log.lines).toEqual(["warn ingester failed; restarting: events are held back"]);
   stop.abort();
   await ended;
   expect(joined.at(-1)).toBe("left");

@@ -9,20 +9,20 @@ import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { createRecordingLog } from "../../support/recording-log.ts";
 
 describeWithPostgres("the check of the schema at start", (provided) => {
-  it("refuses a database that lacks migrations", async () => {
+  it("assertMigrated refuses a database that lacks migrations", async () => {
     await using database = createDatabase({ url: provided.url });
     await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
     try {
       const refused = assertMigrated(provided.url, createSilentLog());
       await expect(refused).rejects.toThrow(ConfigError);
-      await expect(refused).rejects.toThrow(/^the database lacks .*: run "evenkeel migrate" first$/);
+      await expect(refused).rejects.toThrow(/^the database lacks .*; run "evenkeel migrate" first$/);
     } finally {
       await database.pool.query(`ALTER TABLE kept RENAME TO "_prisma_migrations"`);
     }
   });
 
-  it("waits for a database that fails in an unknown way, and logs that", async () => {
-    // A view in the table's place fails with a code of the server's own.
+  it("assertMigrated accepts a database that fails in an unknown way, and logs the failure", async () => {
+    // A view in place of the table fails with a code that the adapter does not know.
     await using database = createDatabase({ url: provided.url });
     await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
     await database.pool.query(
@@ -44,7 +44,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     }
   });
 
-  it("waits for a server that speaks something else", async () => {
+  it("assertMigrated accepts a server with another protocol", async () => {
     const server = createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n"));
     const port = await listen(new AbortController().signal, server, "127.0.0.1", 0);
     try {
@@ -56,7 +56,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     }
   });
 
-  it("refuses a URL that is none", async () => {
+  it("assertMigrated refuses a URL that is not valid", async () => {
     const refused = assertMigrated("postgres://user@host:port/x", createSilentLog());
     await expect(refused).rejects.toThrow(ConfigError);
   });

@@ -6,7 +6,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("needs no descriptor: a timer that threw while none is free would end the process (I10)", () => {
+it("the garbage collection needs no file descriptor, because an error in its timer would end the process (I10)", () => {
   vi.useFakeTimers();
   vi.spyOn(process, "memoryUsage").mockImplementation(() => {
     throw Object.assign(new Error("EMFILE: too many open files"), { code: "EMFILE" });
