@@ -1,18 +1,22 @@
 /**
- * The bus that events travel on, shaped by what Apache Pulsar gives: delivery at least once, order per key while
- * nothing fails, acknowledgement of single messages, receipts that can stay unknown, and consumers that are cut
- * off and go on for a while without knowing. Adapters pass the contract suite in `test/contract/bus.ts`.
+ * The bus that carries events. Its guarantees are those of Apache Pulsar: delivery at least once, order per
+ * key while nothing fails, and acknowledgement of single messages. A receipt can stay unknown, and a consumer
+ * that the bus has cut off can continue for a while before it detects that. Adapters pass the contract suite
+ * in `test/contract/bus.ts`.
  */
 export interface Bus {
-  /** What was published survives the end of this process. */
+  /** True if published messages survive the end of this process. */
   readonly durable: boolean;
   /** Largest payload of a message, in bytes. */
   readonly maxMessageBytes: number;
   /** Opens a producer on a topic. */
   createProducer(signal: AbortSignal, topic: string): Promise<Producer>;
-  /** Joins a subscription; messages of one key go to one of its consumers at a time. */
+  /** Joins a subscription. Messages of one key go to one of its consumers at a time. */
   subscribe(signal: AbortSignal, options: SubscribeOptions): Promise<Consumer>;
-  /** Resolves when the bus can be used now; throws `RetryableError` with the reason when not. For readiness. */
+  /**
+   * Resolves if the bus can be used now; rejects with a `RetryableError` and the reason otherwise. For
+   * readiness.
+   */
   check(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
@@ -20,76 +24,92 @@ export interface Bus {
 /** Publishes to one topic. */
 export interface Producer {
   /**
-   * Resolves once the bus has the message as durably as it can. Messages of one producer with one key are stored
-   * in the order of the calls. Rejects with {@link PublishRefusedError} when the message is surely not stored, and
-   * with {@link PublishUnknownError} when it may or may not be. A payload above {@link Bus.maxMessageBytes} is refused.
+   * Publishes a message, and resolves when the bus has stored it as durably as it can. Messages of one
+   * producer with one key are stored in the order of the calls. A payload above {@link Bus.maxMessageBytes}
+   * is refused.
+   *
+   * @throws PublishRefusedError if the message is certainly not stored.
+   * @throws PublishUnknownError if the message may or may not be stored.
    */
   publish(signal: AbortSignal, message: OutgoingMessage): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A message to be published. */
+/** A message to publish. */
 export interface OutgoingMessage {
   /** Messages of one key keep their order. */
   readonly key: string;
   readonly payload: Uint8Array;
-  /** For people who inspect topics; code trusts the payload only. */
+  /** For people who inspect topics. Code relies on the payload only. */
   readonly properties?: Readonly<Record<string, string>>;
 }
 
-/** How to join a subscription. */
 export interface SubscribeOptions {
   readonly topic: string;
   readonly subscription: string;
-  /** Most messages that may be delivered to this consumer and not yet acknowledged. */
+  /** Maximum messages that are delivered to this consumer and not acknowledged. */
   readonly maxUnacknowledged: number;
-  /** Most messages that may be in this process's memory before {@link Consumer.deliveries} has handed them out. */
+  /** Maximum messages that this process holds before {@link Consumer.deliveries} yields them. */
   readonly maxPrefetched: number;
 }
 
 /** One member of a subscription. */
 export interface Consumer {
   /**
-   * Deliveries until `signal` aborts. Throws `RetryableError` when the bus cuts the consumer off: what it has not
-   * acknowledged is delivered again, perhaps to another consumer while this one still works on it.
+   * Yields deliveries until `signal` aborts. Throws `RetryableError` if the bus cuts the consumer off. Its
+   * unacknowledged messages are delivered again, possibly to another consumer while this one still processes
+   * them.
    */
   deliveries(signal: AbortSignal): AsyncIterable<Delivery>;
   close(): Promise<void>;
 }
 
-/** One delivery of a message, as a plain object: who needs its parts only need not keep the payload. */
+/**
+ * One delivery of a message. It is a plain object, so that a caller can keep some members without the
+ * payload.
+ */
 export interface Delivery {
   readonly key: string;
   readonly payload: Uint8Array;
   readonly properties: Readonly<Record<string, string>>;
-  /** Deliveries of this message before this one, as far as the bus knows. */
+  /** Number of earlier deliveries of this message that the bus knows of. */
   readonly redeliveryCount: number;
-  /** Where the message stands in its topic; opaque. */
+  /** Position of the message in its topic; opaque. */
   readonly messageId: string;
-  /** Acknowledges this message. Once it is acknowledged it is not delivered again, unless the acknowledgement is lost. */
+  /**
+   * Acknowledges this message. The bus then does not deliver it again, unless the acknowledgement is lost.
+   */
   acknowledge(): Promise<void>;
 }
 
-/** The bus has surely not stored the message. */
+/** Reports that the bus has certainly not stored the message. */
 export class PublishRefusedError extends Error {
   override readonly name = "PublishRefusedError";
 }
 
-/** The bus may or may not have stored the message. */
+/** Reports that the bus may or may not have stored the message. */
 export class PublishUnknownError extends Error {
   override readonly name = "PublishUnknownError";
 }
 
-/** Throws {@link PublishRefusedError} for a message that the bus cannot carry. */
+/**
+ * Asserts that the payload of a message is not above the limit of the bus.
+ *
+ * @throws PublishRefusedError if it is.
+ */
 export function assertFits({ payload }: OutgoingMessage, maxMessageBytes: number): void {
   if (payload.byteLength > maxMessageBytes) {
     throw new PublishRefusedError(
-      `a message of ${payload.byteLength} bytes is above the bus's limit of ${maxMessageBytes}`,
+      `the message is too large for the bus: expected at most ${maxMessageBytes} bytes, ` +
+        `found ${payload.byteLength} bytes`,
     );
   }
 }
 
-/** Makes the subscription exist, so that it sees all that is published from now on, whoever reads it later. */
+/**
+ * Creates the subscription if it does not exist, so that it keeps all messages that are published from now
+ * on.
+ */
 export async function ensureSubscription(
   signal: AbortSignal,
   bus: Bus,

@@ -2,23 +2,29 @@ import type { Clock } from "../lib/clock.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import { PublishRefusedError, PublishUnknownError } from "./bus.ts";
 
-/** What an adapter over a broker counts, whatever protocol it speaks. */
+/** The metrics of an adapter for a broker, equal for all protocols. */
 export interface BusMetrics {
-  /** A publish was confirmed, this many seconds after it was called. */
+  /** Records a receipt that arrived this many seconds after the call of the publish. */
   stored(topic: string, seconds: number): void;
-  /** A publish was surely not stored, or nobody knows. */
+  /** Records a publish that was certainly not stored (`refused`), or whose outcome is unknown. */
   failed(topic: string, outcome: "refused" | "unknown"): void;
-  /** Messages went out (positive), or their receipts came or were given up (negative). */
+  /**
+   * Records messages that were sent (positive), or whose receipts arrived or are no longer awaited
+   * (negative).
+   */
   inFlight(messages: number, bytes: number): void;
-  /** A producer that had lost its connection has one again. */
+  /** Records a producer that connected again after a loss. */
   reconnected(topic: string): void;
-  /** The bus has cut off a consumer. */
+  /** Records a consumer that the bus cut off. */
   cutOff(topic: string): void;
 }
 
 const BUCKETS_S = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
 
-/** Labels name the namespace rather than the topic: each backend has a topic of its own for answers. */
+/**
+ * Creates the metrics of a bus. Their labels have the namespace but not the topic, because each backend has
+ * its own topic for inventories.
+ */
 export function createBusMetrics(metrics: Metrics): BusMetrics {
   const seconds = metrics.histogram(
     "evenkeel_bus_publish_seconds",
@@ -31,16 +37,20 @@ export function createBusMetrics(metrics: Metrics): BusMetrics {
   );
   const reconnects = metrics.counter(
     "evenkeel_bus_reconnects_total",
-    "Producers that lost their connection and have one again",
+    "Producers that connected again after a loss",
   );
   const cutOffs = metrics.counter("evenkeel_bus_consumer_cut_offs_total", "Consumers that the bus cut off");
   const inFlight = { messages: 0, bytes: 0 };
   metrics.gauge(
     "evenkeel_bus_in_flight_messages",
-    "Messages on their way to the bus",
+    "Messages sent to the bus without a receipt",
     () => inFlight.messages,
   );
-  metrics.gauge("evenkeel_bus_in_flight_bytes", "Payload on its way to the bus", () => inFlight.bytes);
+  metrics.gauge(
+    "evenkeel_bus_in_flight_bytes",
+    "Payload bytes sent to the bus without a receipt",
+    () => inFlight.bytes,
+  );
   return {
     stored: (topic, elapsed) => seconds.record(elapsed, toLabels(topic)),
     failed: (topic, outcome) => failures.add(1, { ...toLabels(topic), outcome }),
@@ -57,7 +67,7 @@ function toLabels(topic: string): { readonly namespace: string } {
   return { namespace: topic.slice(0, topic.indexOf("/")) };
 }
 
-/** Publishes, and records how long it took, or how it failed. */
+/** Publishes, and records the duration or the failure. */
 export async function recordPublish(
   { topic, metrics, clock }: { readonly topic: string; readonly metrics: BusMetrics; readonly clock: Clock },
   publish: () => Promise<void>,

@@ -3,9 +3,10 @@ import type { Bus } from "./bus.ts";
 import type { BusOptions, BusSettings } from "./settings.ts";
 
 /**
- * Opens the bus that the URL's scheme names; an adapter is loaded when it is asked for. Connects to nothing yet.
+ * Opens the bus that the URL's scheme names, without a connection. Only the adapter of that scheme is
+ * imported.
  *
- * @throws ConfigError for a scheme that there is no adapter for, or one that cannot be loaded on this machine.
+ * @throws ConfigError for an unknown scheme, or if the adapter cannot be loaded on this machine.
  */
 export async function openBus(settings: BusSettings, dependencies: BusOptions): Promise<Bus> {
   const scheme = URL.parse(settings.url)?.protocol;
@@ -28,7 +29,8 @@ export async function openBus(settings: BusSettings, dependencies: BusOptions): 
     }
     default:
       throw new ConfigError(
-        `the bus URL has the scheme ${JSON.stringify(scheme ?? "")}: expected memory:, ws:, wss:, pulsar: or pulsar+ssl:`,
+        `the bus URL must have the scheme memory:, ws:, wss:, pulsar: or pulsar+ssl:, ` +
+          `found ${JSON.stringify(scheme ?? "")}`,
       );
   }
 }

@@ -1,32 +1,35 @@
 import type { Clock } from "../lib/clock.ts";
 import { type OutgoingMessage, PublishRefusedError } from "./bus.ts";
 
-/** Bounds of what is on its way without a receipt. At least one message always is. */
+/**
+ * Limits of the messages in flight, which are sent and have no receipt. One message of any size is always
+ * allowed.
+ */
 export interface PublishLimits {
   readonly maxMessages: number;
   readonly maxBytes: number;
 }
 
-/** One publish. */
+/** One call of a publish. */
 export interface Publish {
-  /** Comes back in its receipt. */
+  /** Identifies the publish; its receipt repeats it. */
   readonly context: string;
   readonly message: OutgoingMessage;
-  /** When it was called, on the clock's monotonic scale. */
+  /** Monotonic time of the call. */
   readonly calledMs: number;
-  /** When it was sent, likewise. */
+  /** Monotonic time at which it was sent. */
   sentMs: number;
-  /** Size of the frame that it was sent in, in bytes. */
+  /** Size of the sent frame, in bytes. */
   frameBytes: number;
   readonly outcome: PromiseWithResolvers<void>;
 }
 
 /**
- * Publishes of one producer: those that wait to be sent, in the order of the calls, and those that wait for their
- * receipt, in the order in which they were sent.
+ * The publishes of one producer: those that wait to be sent, in the order of the calls, and those in flight,
+ * in the order of sending.
  *
- * One that is given up by its caller before it was sent is not sent; after that its receipt is still awaited, since it
- * takes its place in the window until then.
+ * A publish that its caller gives up before it is sent is removed. If it was sent already, it stays in the
+ * window until its receipt arrives.
  */
 export class PublishQueue {
   readonly #limits: PublishLimits;
@@ -47,7 +50,7 @@ export class PublishQueue {
     this.#onInFlight = onInFlight;
   }
 
-  /** Puts a message at the end of those that wait. */
+  /** Adds a message behind those that wait. */
   add(message: OutgoingMessage): Publish {
     const publish: Publish = {
       context: String(this.#nextContext++),
@@ -61,7 +64,7 @@ export class PublishQueue {
     return publish;
   }
 
-  /** What becomes of a publish; when `signal` aborts first, its caller waits no more. */
+  /** Waits for the outcome of a publish. Gives the publish up if `signal` aborts first. */
   async outcomeOf(signal: AbortSignal, publish: Publish): Promise<void> {
     const onAbort = (): void => this.#giveUp(publish, signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
@@ -72,13 +75,12 @@ export class PublishQueue {
     }
   }
 
-  /** Its caller waits no more. */
   #giveUp(publish: Publish, reason: unknown): void {
     this.#waiting.delete(publish);
     publish.outcome.reject(reason);
   }
 
-  /** The next publish to be sent, if the window has room for it. */
+  /** Moves the next publish into the window and returns it; undefined if none waits or the window is full. */
   next(): Publish | undefined {
     const [publish] = this.#waiting;
     if (publish === undefined || !this.#hasRoomFor(publish)) {
@@ -91,7 +93,7 @@ export class PublishQueue {
     return publish;
   }
 
-  /** Takes the publish out of the window, if it is in it. */
+  /** Removes the publish from the window and returns it; undefined if it is not in the window. */
   take(context: string): Publish | undefined {
     const publish = this.#inFlight.get(context);
     if (publish !== undefined) {
@@ -101,7 +103,7 @@ export class PublishQueue {
     return publish;
   }
 
-  /** Fails all that was sent, as the function says of each. */
+  /** Fails every publish in flight with the error that the function returns for it. */
   failInFlight(toError: (publish: Publish) => Error): void {
     for (const publish of [...this.#inFlight.values()]) {
       this.take(publish.context);
@@ -109,7 +111,7 @@ export class PublishQueue {
     }
   }
 
-  /** Refuses what was never sent: all of it, or what was called before a time. */
+  /** Refuses the publishes that were never sent: all of them, or those that were called before a time. */
   refuseWaiting(reason: string, calledBeforeMs = Number.POSITIVE_INFINITY): void {
     for (const publish of [...this.#waiting]) {
       if (publish.calledMs < calledBeforeMs) {
@@ -118,7 +120,7 @@ export class PublishQueue {
     }
   }
 
-  /** When the publish that has waited longest for its receipt was sent; undefined when none waits. */
+  /** Monotonic time at which the oldest publish in flight was sent; undefined if none is in flight. */
   get oldestSentMs(): number | undefined {
     const [oldest] = this.#inFlight.values();
     return oldest?.sentMs;

@@ -52,7 +52,7 @@ export async function withinDeadline<T>(
   try {
     return await work(deadline.signal);
   } catch (error) {
-    // `work` may have its own deadlines, so only the reason of this signal proves that this deadline has passed.
+    // `work` may have its own deadlines: only the reason of this signal proves that this deadline has passed.
     if (!deadline.signal.aborted || error !== deadline.signal.reason) {
       throw error;
     }

@@ -177,7 +177,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "metadataOnly ? JSON.parse : parseExact",
     replace: "JSON.parse",
     tests: ["test/unit/kube/list.test.ts"],
-    only: "keeps each number",
+    only: "keeps numbers exact",
   },
   {
     race: "R25",

@@ -8,7 +8,7 @@ export const libMutants: readonly Mutant[] = [
     find: "      this.#waiting.delete(notified.resolve);\n",
     replace: "",
     tests: ["test/unit/lib/condition.test.ts"],
-    only: "keeps nothing",
+    only: "leaves nothing in memory",
   },
   {
     race: "LIB",
@@ -24,6 +24,6 @@ export const libMutants: readonly Mutant[] = [
     find: "if (!deadline.signal.aborted || error !== deadline.signal.reason) {",
     replace: 'if (!(error instanceof Error && error.name === "DeadlineError")) {',
     tests: ["test/unit/lib/abort.test.ts"],
-    only: "to them",
+    only: "does not handle the deadlines",
   },
 ];

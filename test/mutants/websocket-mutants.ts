@@ -11,7 +11,7 @@ export const websocketMutants: readonly Mutant[] = [
     find: "if (this.#unacknowledged.has(message.messageId)) {",
     replace: "if (false) {",
     tests: testsOf("consumer"),
-    only: "does not hand out twice",
+    only: "is not yielded twice",
   },
   {
     race: "R19",
@@ -26,7 +26,7 @@ export const websocketMutants: readonly Mutant[] = [
     find: "      this.#queue.failInFlight((publish) => toLossError(loss, topic, publish));\n",
     replace: "",
     tests: testsOf("producer"),
-    only: "does not know what was on its way",
+    only: "unknown after a loss",
   },
   {
     race: "R29",
@@ -34,7 +34,7 @@ export const websocketMutants: readonly Mutant[] = [
     find: "      if (nowMs - (this.#queue.oldestSentMs ?? nowMs) > RECEIPT_TIMEOUT_MS) {",
     replace: "      if (false) {",
     tests: testsOf("producer"),
-    only: "takes a receipt that does not come",
+    only: "a late receipt counts",
   },
   {
     race: "R29",
@@ -42,7 +42,7 @@ export const websocketMutants: readonly Mutant[] = [
     find: '  ProducerBlockedQuotaExceededException: { outcome: "unknown", isEnd: true },',
     replace: '  ProducerBlockedQuotaExceededException: { outcome: "refused", isEnd: true },',
     tests: testsOf("producer"),
-    only: "refuses at once while a quota keeps it out",
+    only: "refused at once while a quota blocks",
   },
   {
     race: "R38",

@@ -2,30 +2,30 @@ import { RetryableError } from "../../lib/errors.ts";
 import { assertFits, type Bus, PublishRefusedError, PublishUnknownError } from "../bus.ts";
 import { MemoryTopic, type MemoryTopicLimits } from "./topic.ts";
 
-/** What becomes of a publish, for tests: the last two leave the publisher without a receipt. */
+/** The outcome of a publish, for tests. The last two leave the publisher without a receipt. */
 export type PublishOutcome = "store" | "refuse" | "storeUnknown" | "loseUnknown";
 
-/** How to make a memory bus. */
 export interface MemoryBusOptions {
-  /** Bounds of each topic; default 10,000 messages and 64 MiB. A publisher waits while its topic is full. */
+  /** Limits of each topic; default 10,000 messages and 64 MiB. A publisher waits while its topic is full. */
   readonly limits?: MemoryTopicLimits;
-  /** Largest payload of a message, in bytes; default 5 MiB, as a broker of Pulsar has it. */
+  /** Largest payload of a message, in bytes; default 5 MiB, the default of a Pulsar broker. */
   readonly maxMessageBytes?: number;
-  /** Decides the fate of each publish; default `store`. */
+  /** Returns the outcome of each publish; default `store`. */
   readonly outcomeFor?: (topic: string, key: string) => PublishOutcome;
 }
 
-/** A bus inside one process. What it holds ends with the process. */
+/** A bus within one process. Its messages are lost when the process ends. */
 export interface MemoryBus extends Bus {
-  /** Cuts off every consumer of the subscription, as a broker does that moves a topic. */
+  /** Cuts off every consumer of the subscription, as a broker does when it moves a topic. */
   cutOff(topic: string, subscription: string): void;
-  /** Resolves once everything on the topic has been acknowledged: what the bus holds ends with the process. */
+  /** Resolves when every message of the topic is acknowledged. Then the process can end without a loss. */
   emptied(signal: AbortSignal, topic: string): Promise<void>;
 }
 
 /**
- * The laptop's bus, and the one of tests. A message stays until every subscription of its topic has acknowledged
- * it; a topic without a subscription keeps nothing, as in Pulsar without retention.
+ * Creates the bus of single-process programs and of tests. A message stays until every subscription of its
+ * topic has acknowledged it. A topic without a subscription keeps no messages, as in Pulsar without
+ * retention.
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   const limits = options.limits ?? { maxItems: 10_000, maxBytes: 64 * 1024 * 1024 };
@@ -59,7 +59,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
             await topic.store(AbortSignal.any([publishSignal, closed.signal]), message);
           }
           if (outcome !== "store") {
-            throw new PublishUnknownError(`no receipt came from topic ${topicName}`);
+            throw new PublishUnknownError(`topic ${topicName} sent no receipt`);
           }
         },
         async close() {},
@@ -74,7 +74,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
     cutOff(topic, subscription) {
       topicOf(topic)
         .subscription(subscription)
-        .cutOff(new RetryableError(`the consumer was cut off from ${topic}`));
+        .cutOff(new RetryableError(`the consumer of ${subscription} on ${topic} was cut off`));
     },
 
     emptied: (signal, topic) => topicOf(topic).emptied(AbortSignal.any([signal, closed.signal])),

@@ -7,13 +7,14 @@ interface Entry {
 }
 
 /**
- * One subscription of a topic: messages of one key go to one consumer at a time, in their order. What a consumer
- * had not acknowledged when it left or was cut off goes back to its place, in front of what followed it.
+ * One subscription of a topic. Messages of one key go to one consumer at a time, in their order. When a
+ * consumer leaves or is cut off, its unacknowledged messages return to their places, in front of the messages
+ * that followed them.
  */
 export class MemorySubscription {
   readonly #release: (stored: StoredMessage) => void;
   readonly #members = new Set<Member>();
-  /** The member that has unacknowledged messages of the key, and how many. */
+  /** For each key, the member that has its unacknowledged messages, and their number. */
   readonly #owners = new Map<string, { readonly member: Member; count: number }>();
   #waiting: Entry[] = [];
   readonly #changed = new Condition();
@@ -98,7 +99,7 @@ export class MemorySubscription {
       redeliveryCount: entry.deliveries - 1,
       messageId: String(messageId),
       acknowledge: async () => {
-        // The acknowledgement of a member that was cut off is lost, as its connection is.
+        // The acknowledgement of a member that was cut off is lost with its connection.
         if (member.unacknowledged.delete(entry)) {
           this.#disown(entry.stored.message.key);
           this.#release(entry.stored);
@@ -142,7 +143,7 @@ class Member {
   }
 }
 
-/** A message as a topic of the memory bus keeps it. */
+/** A message that a topic of the memory bus stores. */
 export interface StoredMessage {
   /** Position in the topic, from 1. */
   readonly messageId: number;

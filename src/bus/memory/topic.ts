@@ -3,17 +3,17 @@ import { Condition } from "../../lib/condition.ts";
 import type { OutgoingMessage } from "../bus.ts";
 import { MemorySubscription, type StoredMessage } from "./subscription.ts";
 
-/** Bounds of a topic. At least one message always fits. */
+/** Limits of a topic. An empty topic accepts one message of any size. */
 export interface MemoryTopicLimits {
   readonly maxItems: number;
   readonly maxBytes: number;
 }
 
-/** One topic of the memory bus. Publishers wait their turn while it is full. */
+/** One topic of the memory bus. Publishers wait in their order while it is full. */
 export class MemoryTopic {
   readonly #limits: MemoryTopicLimits;
   readonly #subscriptions = new Map<string, MemorySubscription>();
-  /** Subscriptions that have yet to acknowledge a message. */
+  /** For each message, the number of subscriptions that have not acknowledged it. */
   readonly #owing = new Map<StoredMessage, number>();
   #bytes = 0;
   #nextMessageId = 1;
@@ -24,7 +24,7 @@ export class MemoryTopic {
     this.#limits = limits;
   }
 
-  /** Finds or makes a subscription; it sees what is stored from then on. */
+  /** Returns a subscription. A new one receives the messages that are stored after this call. */
   subscription(name: string): MemorySubscription {
     const existing = this.#subscriptions.get(name);
     if (existing !== undefined) {
@@ -35,7 +35,7 @@ export class MemoryTopic {
     return subscription;
   }
 
-  /** Stores the message once there is room; calls are served in their order. */
+  /** Stores the message as soon as there is room, in the order of the calls. */
   async store(signal: AbortSignal, message: OutgoingMessage): Promise<void> {
     const before = this.#turn;
     const mine = Promise.withResolvers<void>();
@@ -45,12 +45,12 @@ export class MemoryTopic {
       await this.#released.waitUntil(signal, () => this.#fits(message));
       this.#append(message);
     } finally {
-      // A publisher that gives up while it waits must not let those behind it pass those in front of it.
+      // If a publisher gives up its wait, the publishers behind it must not overtake those in front of it.
       void before.then(() => mine.resolve());
     }
   }
 
-  /** Resolves once every message has been acknowledged by all that have to. */
+  /** Resolves when every subscription has acknowledged every message. */
   async emptied(signal: AbortSignal): Promise<void> {
     await this.#released.waitUntil(signal, () => this.#owing.size === 0);
   }

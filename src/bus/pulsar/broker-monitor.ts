@@ -10,13 +10,17 @@ import { toMaxFrameBytes } from "./websocket/frame-limit.ts";
 
 /** Observes the broker through its admin API: backlogs as metrics, limits, and stalled subscriptions. */
 export interface BrokerMonitor {
-  /** Throws `ConfigError` if the broker was last seen with a limit below what this program sends. */
+  /**
+   * Asserts that the broker accepts the largest messages of this program, by the last poll.
+   *
+   * @throws ConfigError if a limit of the broker is too low.
+   */
   assertLimits(): void;
   /** Polls the broker until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** A subscription of a topic, both named as in `Bus`. */
+/** A subscription and its topic, with their names in `Bus`. */
 export interface MonitoredSubscription {
   readonly topic: string;
   readonly subscription: string;
@@ -33,14 +37,14 @@ export interface BrokerMonitorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Called when the broker stops handing out events for no reason; a new consumer sets it going again. */
+  /** Called when a subscription stalls. A new consumer ends the stall. */
   readonly onStall?: ((reason: string) => void) | undefined;
 }
 
-/** Time between two looks, in milliseconds. */
+/** Time between two polls, in milliseconds. */
 const INTERVAL_MS = 15_000;
 
-/** Watches the backlogs, as metrics, and the broker's limits. What it cannot see it leaves out. */
+/** Creates a monitor. A figure that the broker does not return has no metric. */
 export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonitor {
   const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onStall: onHeldBack } = options;
   let eventBacklog: number | undefined;
@@ -57,7 +61,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
   const pollBacklogs = async (signal: AbortSignal): Promise<void> => {
     const count = await admin.countPartitions(signal, events.topic);
     if (count === undefined) {
-      throw new RetryableError(`there is no topic ${events.topic}: run "evenkeel admin topics"`);
+      throw new RetryableError(`the topic ${events.topic} does not exist; run "evenkeel admin topics"`);
     }
     const topics = Array.from({ length: count }, (_, index) => `${events.topic}-partition-${index}`);
     const now = await Promise.all(
@@ -65,9 +69,9 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
     );
     const stalled = topics.filter((_, index) => isSubscriptionStalled(partitions[index], now[index]));
     if (stalled.length > 0) {
-      onHeldBack?.(`the broker holds events back in ${stalled.join(", ")}`);
+      onHeldBack?.(`the subscription ${events.subscription} has stalled on ${stalled.join(", ")}`);
     }
-    // Whoever was told has the time between two looks before it is told again.
+    // After a report, one poll without a comparison leaves time for the restart of the consumer.
     partitions = stalled.length > 0 ? [] : now;
     eventBacklog = now.reduce((sum, { backlog }) => sum + backlog, 0);
     const { topic, subscription } = deadLetters;
@@ -89,7 +93,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
       }
     },
     async run(signal) {
-      // Apart, because the limits take a superuser.
+      // Separate polls, because the limits require a superuser.
       const polls: readonly Poll[] = [
         { take: pollBacklogs, forget: forgetBacklogs, outage: createLookLog(log, "backlogs") },
         { take: pollLimits, forget: () => {}, outage: createLookLog(log, "limits") },
@@ -102,7 +106,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
           } catch (error) {
             forget();
             if (!signal.aborted) {
-              // A token without the right to look will not get it by asking: that is no fault.
+              // A token without the permission is no fault, and a retry does not add the permission.
               outage.failed(error, error instanceof RetryableError ? "warn" : "info");
             }
           }
@@ -113,22 +117,24 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
   };
 }
 
-/** Something that is looked at again and again. */
+/** A repeated poll of one part of the broker. */
 interface Poll {
   take(signal: AbortSignal): Promise<void>;
-  /** What was seen last is not so any more, as far as anybody knows. */
+  /** Discards the last result, which is unknown after a failure. */
   forget(): void;
   readonly outage: OutageLog;
 }
 
 function createLookLog(log: Log, what: string): OutageLog {
   return createOutageLog(log, {
-    failed: `the broker's ${what} cannot be seen`,
-    worked: `the broker's ${what} are seen again`,
+    failed: `broker ${what} not read`,
+    worked: `broker ${what} read again`,
   });
 }
 
-/** What is too small, if something is: messages would be refused that this program takes for small enough. */
+/**
+ * Returns the limit below the largest messages of this program, as an error text; undefined if there is none.
+ */
 function compareLimits(
   { maxMessageBytes, maxTextFrameBytes }: BrokerLimits,
   sent: number,
@@ -136,20 +142,25 @@ function compareLimits(
 ): string | undefined {
   const frame = toMaxFrameBytes(sent);
   if (maxMessageBytes < sent) {
-    return `the broker takes messages of ${maxMessageBytes} bytes (maxMessageSize), expected ${sent}: raise it, or lower --bus-max-message`;
+    return (
+      `the broker's maxMessageSize is too low: expected ${sent} bytes, found ${maxMessageBytes}; ` +
+      "raise it, or lower --bus-max-message"
+    );
   }
   return isWebSocket && maxTextFrameBytes < frame
-    ? `the broker takes frames of ${maxTextFrameBytes} bytes (webSocketMaxTextFrameSize), expected ${frame}: raise it, or lower --bus-max-message`
+    ? `the broker's webSocketMaxTextFrameSize is too low: expected ${frame} bytes, ` +
+        `found ${maxTextFrameBytes}; raise it, or lower --bus-max-message`
     : undefined;
 }
 
 /**
- * Whether a broker holds messages back for no reason, as seen by two looks some seconds apart: some wait to be handed
- * out, no consumer has any that would have to be acknowledged before, and nothing was handed out since.
+ * True if the broker stopped deliveries without a reason. In two polls some seconds apart, messages wait for
+ * delivery, no consumer has unacknowledged messages that would delay them, and the broker delivered none in
+ * between.
  *
- * Seen of Pulsar 4.0.8 in quiet partitions, after consumers had come and gone. It looks like apache/pulsar#26236 (mended in
- * 2026): at the end of a topic the Key_Shared dispatcher waits for the next message, and forgets those that it has put back.
- * A consumer that joins sets it going.
+ * Observed with Pulsar 4.0.8 in quiet partitions, after consumers had joined and left. The cause is probably
+ * apache/pulsar#26236 (fixed in 2026): at the end of a topic the Key_Shared dispatcher waits for the next
+ * message, and forgets the messages that it has put back. A consumer that joins restarts it.
  */
 export function isSubscriptionStalled(
   before: SubscriptionStats | undefined,

@@ -13,7 +13,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     return runForTest(["admin", "topics", "--partitions", "3", ...flags], { environment });
   };
 
-  it("makes what is missing from several places at once, and is content after that", async () => {
+  it("concurrent commands create the missing items, and the next one finds no difference", async () => {
     const tenant = newTenant();
     const runs = await Promise.all(Array.from({ length: 4 }, () => topics(tenant)));
     expect(runs.map(({ code, err }) => [code, err])).toEqual(runs.map(() => [0, ""]));
@@ -30,7 +30,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     });
   });
 
-  it("changes nothing in a dry run", async () => {
+  it("a dry run changes nothing", async () => {
     const tenant = newTenant();
     const { code, out } = await topics(tenant, "--dry-run", "--output", "json");
     expect(code).toBe(1);
@@ -42,7 +42,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     expect(await administer(broker().adminUrl, tenant).listNamespaces(signal)).toBeUndefined();
   });
 
-  it("says what others have set, and replaces it only when it is told to", async () => {
+  it("a value that others set is reported, and is replaced only with --overwrite", async () => {
     const tenant = newTenant();
     await topics(tenant);
     const others = createBrokerAdmin(broker().adminUrl);
@@ -57,7 +57,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     expect(second.out).toMatch(/main: message-ttl +none +1m +replaced/);
   });
 
-  it("never changes how many partitions there are", async () => {
+  it("the number of partitions never changes", async () => {
     const tenant = newTenant();
     await topics(tenant);
     const { code, out } = await topics(tenant, "--partitions", "5", "--overwrite");
@@ -65,7 +65,7 @@ describeWithBroker("evenkeel admin topics", (broker) => {
     expect(out).toMatch(/main\/events +5 partitions +3 partitions +left: .* for its life/);
   });
 
-  it("checks the broker's limits against the largest object, or the largest message that was configured", async () => {
+  it("the broker's limits are compared with the largest object, or with the configured largest message", async () => {
     const tenant = newTenant();
     await topics(tenant);
     expect((await topics(tenant, "--bus-max-message", "1MiB")).code).toBe(0);

@@ -49,7 +49,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
   });
   afterEach(() => bus.close());
 
-  it("lists what there is, again and again, and filters it", async () => {
+  it("the list shows the same dead letters each time, and can filter them", async () => {
     const table = await run("dlq", "list");
     expect(table).toMatchObject({ code: 0, err: "" });
     expect(table.out).toMatch(/^ID +TIME +ACCOUNT +CLUSTER +BODY +BYTES +REDELIVERIES +REASON\n/);
@@ -61,7 +61,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
     expect(await backlog()).toBe(3);
   });
 
-  it("shows a letter, with contents only when they are asked for", async () => {
+  it("a dead letter is shown with contents only on request", async () => {
     const [letter] = await list();
     const shown = await run("dlq", "show", letter?.id ?? "");
     expect(shown.out).toMatch(/^ +name: web-0$/m);
@@ -75,7 +75,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
     expect(await backlog()).toBe(3);
   });
 
-  it("drops exactly the letter that is named", async () => {
+  it("exactly the named dead letter is dropped", async () => {
     const [first, second, third] = await list();
     const dropped = await run("dlq", "drop", second?.id ?? "");
     expect(dropped).toMatchObject({ code: 0, out: `dropped ${second?.id}\n` });
@@ -83,7 +83,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
     await eventually("the acknowledgement", async () => expect(await backlog()).toBe(2));
   });
 
-  it("retries exactly the letters that are named, as they were", async () => {
+  it("exactly the named dead letters are retried, unchanged", async () => {
     const [first, second, third] = await list();
     const retried = await run("dlq", "retry", third?.id ?? "", first?.id ?? "");
     expect(retried).toMatchObject({ code: 0, out: `retried ${first?.id}\nretried ${third?.id}\n` });
@@ -110,14 +110,14 @@ describeWithBroker("evenkeel dlq", (broker) => {
     );
   });
 
-  it("says what makes the topic, where it is missing", async () => {
+  it("the error of a missing topic names the command that creates it", async () => {
     tenant = newTenant();
     const { code, err } = await run("dlq", "list");
     expect(code).toBe(1);
     expect(err).toMatch(/404: .*; create the topics with "evenkeel admin topics"\n$/);
   });
 
-  it("says that there is no such letter", async () => {
+  it("an unknown dead letter is an error", async () => {
     const { code, err } = await run("dlq", "drop", "1:1");
     expect([code, err]).toEqual([1, 'evenkeel: no dead letter "1:1"; list them with "evenkeel dlq list"\n']);
   });

@@ -27,17 +27,17 @@ describeWithBroker("the admin API of a broker", (broker) => {
     };
   });
 
-  it("says the limits of messages and of WebSocket frames", async () => {
+  it("the broker returns its limits of messages and of WebSocket frames", async () => {
     const limits = await administer(broker().adminUrl, newTenant()).readBrokerLimits(signal);
     expect(limits).toEqual({ maxMessageBytes: 5 * 1024 * 1024, maxTextFrameBytes: 8 * 1024 * 1024 });
   });
 
-  it("says the broker's version", async () => {
+  it("the broker returns its version", async () => {
     const version = await administer(broker().adminUrl, newTenant()).readVersion(signal);
     expect(version).toMatch(/^\d+\.\d+\.\d+$/);
   });
 
-  it("refuses what Pulsar does not take, and says why", async () => {
+  it("a request that Pulsar refuses is a terminal error with the reason", async () => {
     const admin = administer(broker().adminUrl, newTenant());
     await admin.createTenant(signal);
     await admin.createNamespace(signal, "main");

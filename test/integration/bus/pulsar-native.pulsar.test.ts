@@ -41,7 +41,7 @@ async function take(bus: Bus, topic: string, count: number): Promise<Delivery[]>
   return deliveries;
 }
 
-/** As a broker may take longer to come back than a publish waits for its receipt. */
+/** Retries a publish, because a restarting broker can take longer than the time limit of a receipt. */
 async function publishUntilStored(producer: Producer, message: OutgoingMessage): Promise<void> {
   try {
     await producer.publish(signal, message);
@@ -76,7 +76,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
       return { ours: native(serviceUrl, tenant), theirs };
     };
 
-    it.each(["ours", "theirs"] as const)("carries what %s publishes to the other, alike", async (from) => {
+    it.each(["ours", "theirs"] as const)("both adapters receive equal messages from %s", async (from) => {
       const [topic, both] = [await createTopic(), await buses()];
       const to = both[from === "ours" ? "theirs" : "ours"];
       await ensureSubscription(signal, to, topic, "s");
@@ -89,7 +89,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
       expect(delivery && new Uint8Array(delivery.payload)).toEqual(payload);
     });
 
-    it("has a key in the same partition, whoever publishes", async () => {
+    it("both adapters publish a key to the same partition", async () => {
       const [topic, both] = [await createTopic(), await buses()];
       await ensureSubscription(signal, both.ours, topic, "s");
       const keys = Array.from({ length: 20 }, (_, index) => `["account","cluster-${index}"]`);
@@ -106,14 +106,14 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
       expect(new Set(deliveries.map(({ messageId }) => messageId.split(":")[2])).size).toBeGreaterThan(1);
     });
 
-    it("lets a program end that has closed its bus, also one with a token", async () => {
+    it("a program ends after it has closed its bus, also with a token", async () => {
       const { serviceUrl, tenant } = broker();
       const program = fileURLToPath(new URL("../../support/bus/native-bus-process.ts", import.meta.url));
       const args = [program, serviceUrl, tenant, await createTopic()];
       await promisify(execFile)(process.execPath, args, { timeout: 5_000 });
     });
 
-    it("acknowledges each message in its partition", async () => {
+    it("each message is acknowledged in its partition", async () => {
       const [topic, { ours }] = [await createTopic(), await buses()];
       await ensureSubscription(signal, ours, topic, "s");
       const producer = await ours.createProducer(signal, topic);
@@ -126,7 +126,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
   });
 
   describeWithOwnBroker("a broker that is restarted", {}, (broker) => {
-    it("loses its consumers, and keeps its producers", { timeout: 120_000 }, async () => {
+    it("the restart of a broker ends consumers, and producers reconnect", { timeout: 120_000 }, async () => {
       const { serviceUrl, tenant } = broker();
       const bus = native(serviceUrl, tenant);
       const options = { topic: "main/restarted", subscription: "s", maxUnacknowledged: 10, maxPrefetched: 4 };

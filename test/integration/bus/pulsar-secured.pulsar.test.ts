@@ -36,7 +36,7 @@ const settings = {
   webSocketSessionIdleTimeoutMillis: 2_000,
 };
 
-/** Pulsar's own client tries for 30 s before it gives up. */
+/** Time limit of a test: Pulsar's own client retries for 30 s. */
 const timeout = 100_000;
 
 describeWithOwnBroker("a broker that asks everybody who they are", { settings, adminToken }, (broker) => {
@@ -57,14 +57,16 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
   const message = { key: "k", payload: Uint8Array.of(1) };
   const options = { topic: "main/token", subscription: "s", maxUnacknowledged: 1, maxPrefetched: 1 };
 
-  /** What each adapter does; how it calls the two refusals is its own. */
+  /** Tests that both adapters pass. The texts of the two refusals differ by adapter. */
   const itIsLetIn = (
     name: string,
     url: () => string,
     tlsUrl: string,
     refused: { readonly unknown: string; readonly forbidden: string },
   ): void => {
-    it("lets in who has a token that it can verify, and says why nobody else", { timeout }, async () => {
+    it("the broker admits a valid token, and the error of any other one has the reason", {
+      timeout,
+    }, async () => {
       const bus = await open({ url: url(), token: adminToken });
       await (await bus.createProducer(signal, options.topic)).publish(signal, message);
       const stranger = await open({ url: url() });
@@ -73,7 +75,7 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
       await expect(forger.subscribe(signal, options)).rejects.toThrow(refused.unknown);
     });
 
-    it("reads a token that was renewed", { timeout }, async () => {
+    it("a renewed token is read", { timeout }, async () => {
       const directory = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
       try {
         const tokenFile = join(directory, "token");
@@ -87,7 +89,7 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
       }
     });
 
-    it("lets a role do what it was granted, and says what it was not", async () => {
+    it("a role can use its permissions, and the error of a missing one names it", async () => {
       await grant("evenkeel", "main");
       const bus = await open({ url: url(), token: toToken("evenkeel") });
       const topic = `main/granted-${name}`;
@@ -96,11 +98,11 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
       const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
       expect(value?.key).toBe("k");
       await expect(bus.createProducer(signal, "replies/other")).rejects.toThrow(
-        `producer of replies/other: refused with ${refused.forbidden}: the token's role may not do this on the topic`,
+        `producer of replies/other: refused with ${refused.forbidden}; the token's role lacks the permission on the topic`,
       );
     });
 
-    it("trusts the authorities of a file, over TLS", async () => {
+    it("the authorities of a file are trusted over TLS", async () => {
       const bus = await open({ url: tlsUrl, token: adminToken, trustCertsFile: certificatePath });
       await (await bus.createProducer(signal, options.topic)).publish(signal, message);
     });
@@ -115,21 +117,21 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
 
   describe("over the WebSocket API", () => {
     itIsLetIn("websocket", () => broker().webSocketUrl, `wss://127.0.0.1:${tlsPorts.web}`, {
-      unknown: "refused with 401 (Authentication required): check the bus's token",
+      unknown: "refused with 401 (Authentication required); check the bus's token",
       forbidden: "403 (Not authorized)",
     });
   });
 
   describeWithPulsarClient("tokens and TLS over pulsar-native", () => {
     itIsLetIn("native", () => broker().serviceUrl, `pulsar+ssl://127.0.0.1:${tlsPorts.binary}`, {
-      unknown: "no answer: is the broker running, is this its URL, and does it take the token?",
+      unknown: "check that the broker is running, that this is its URL, and that it accepts the token",
       forbidden: "AuthorizationError",
     });
   });
 
-  it("keeps idle connections beyond its limit", async () => {
+  it("idle connections stay open beyond the broker's idle timeout", async () => {
     const metrics = createRecordingMetrics();
-    // Pings every half second rather than every 20 s.
+    // Pings every 0.5 s instead of every 20 s.
     const { webSocketUrl, tenant } = broker();
     const bus = await open({ url: webSocketUrl, token: adminToken }, { metrics, clock: createFastClock(40) });
     const consumer = await bus.subscribe(signal, { ...options, topic: "main/idle" });
@@ -147,7 +149,7 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
   });
 });
 
-/** A JSON Web Token for the role, which does not expire unless `exp`, in seconds of the epoch, is given. */
+/** Returns a JSON Web Token for the role. It does not expire without `exp`, in seconds of the epoch. */
 function toToken(role: string, exp?: number): string {
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
   const signed = `${encode({ alg: "HS256" })}.${encode({ sub: role, exp })}`;

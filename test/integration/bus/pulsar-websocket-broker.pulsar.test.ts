@@ -36,7 +36,7 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
   const numbered = (number: number) => ({ key: `k${number % 3}`, payload: Buffer.from(String(number)) });
 
   it.each(["producer_exception", "producer_request_hold"])(
-    "refuses what a quota keeps out (%s), and goes on once there is room",
+    "messages are refused while a quota blocks the topic (%s), and are stored when there is room",
     { timeout: 120_000 },
     async (policy) => {
       const { adminUrl, tenant } = broker();
@@ -71,7 +71,7 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
     },
   );
 
-  it("loses nothing that had a receipt over stop and start of the broker, and goes on by itself", {
+  it("the bus loses no message with a receipt when the broker restarts, and reconnects", {
     timeout: 120_000,
   }, async () => {
     const metrics = createRecordingMetrics();

@@ -22,7 +22,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     const { webSocketUrl, tenant } = broker();
     proxy = await createWebSocketProxy(webSocketUrl);
     topic = `main/websocket-${process.pid}-${++topics}`;
-    // Half a minute without a receipt is over in one and a half seconds.
+    // The clock runs 20 times as fast, so that 30 s without a receipt pass in 1.5 s.
     const dependencies = { ...busDependencies, clock: createFastClock(20) };
     bus = createPulsarWebSocketBus({ url: proxy.url, tenant, maxMessageBytes: 7 * MIB }, dependencies);
   });
@@ -50,7 +50,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     return numbers;
   };
 
-  it("loses nothing and keeps the order of each key when the topic moves", async () => {
+  it("no message is lost and each key keeps its order when the topic moves", async () => {
     const { adminUrl, tenant } = broker();
     const admin = createBrokerAdmin(adminUrl);
     const [consumer, producer] = [await subscribe(), await bus.createProducer(signal, topic)];
@@ -71,7 +71,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     }
   });
 
-  it("does not know of a publish whose receipt never comes, and goes on over another connection", async () => {
+  it("the outcome of a publish without a receipt is unknown, and the producer reconnects", async () => {
     const [consumer, producer] = [await subscribe(), await bus.createProducer(signal, topic)];
     proxy.failNextPublish("loseReceipt");
     await expect(producer.publish(signal, numbered(1))).rejects.toThrow(PublishUnknownError);
@@ -79,7 +79,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     expect(await read(consumer, ({ length }) => length === 2)).toEqual([1, 2]);
   });
 
-  it("finds a producer's connection that died in silence, and publishes over another one", async () => {
+  it("a producer detects that its connection died silently, and publishes over another one", async () => {
     const producer = await bus.createProducer(signal, topic);
     proxy.freeze("/producer/");
     expect(proxy.connections).toBe(0);
@@ -87,7 +87,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     await producer.publish(signal, numbered(1));
   });
 
-  it("finds a consumer's connection that died in silence", async () => {
+  it("a consumer detects that its connection died silently", async () => {
     const consumer = await subscribe();
     proxy.freeze("/consumer/");
     const reading = read(consumer, () => true);
@@ -95,7 +95,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     await expect(reading).rejects.toThrow("a ping was not answered");
   });
 
-  it("has no more sent to it than it may hold", async () => {
+  it("the broker sends a consumer no more messages than its permits", async () => {
     const consumer = await subscribe(6, 3);
     const producer = await bus.createProducer(signal, topic);
     await Promise.all(Array.from({ length: 50 }, (_, number) => producer.publish(signal, numbered(number))));
@@ -112,9 +112,9 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     expect(sent()).toBe(7);
   });
 
-  it("names the broker's limits when a message is above one of them, and goes on", async () => {
+  it("the error of a message above a limit of the broker names the limit, and the producer continues", async () => {
     const producer = await bus.createProducer(signal, topic);
-    // Refused, or unknown where the broker hung up before its reason was read: either way with what to look at.
+    // Refused, or unknown if the broker closed the connection before its reason was read. Both errors name the limit.
     const aboveFrame = producer.publish(signal, { key: "k", payload: new Uint8Array(6.5 * MIB) });
     await expect(aboveFrame).rejects.toThrow("webSocketMaxTextFrameSize");
     const aboveMessage = producer.publish(signal, { key: "k", payload: new Uint8Array(5 * MIB + 1) });
@@ -123,7 +123,7 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     await producer.publish(signal, { key: "k", payload: new Uint8Array(4.9 * MIB) });
   });
 
-  it("tells that a namespace is not there", async () => {
+  it("a missing namespace is an error that names it", async () => {
     await expect(bus.createProducer(signal, "nowhere/topic")).rejects.toThrow("Namespace not found");
     const options = { topic: "nowhere/topic", subscription: "s", maxUnacknowledged: 1, maxPrefetched: 1 };
     await expect(bus.subscribe(signal, options)).rejects.toThrow("Namespace not found");

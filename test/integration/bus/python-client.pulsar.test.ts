@@ -34,46 +34,50 @@ describeWithBroker("another team's client, in Python", (broker) => {
     });
 
     it.each([
-      ["as it is", '{"small":1}', "batch"],
+      ["uncompressed", '{"small":1}', "batch"],
       ["compressed", JSON.stringify({ text: "abc ".repeat(2_000) }), "compressed_batch"],
-    ])("reads what this bus publishes: %s", { timeout: 60_000 }, async (_, content, body) => {
-      const topic = `main/python-reads-${body}-${process.pid}`;
-      const { serviceUrl, tenant } = broker();
-      const consumer = await bus.subscribe(signal, {
-        topic,
-        subscription: "python",
-        maxUnacknowledged: 1,
-        maxPrefetched: 1,
-      });
-      await consumer.close();
-      const value = batch([put("a/x", { observed: 10, content })]);
-      const [message] = encodeEventInParts(
-        identity,
-        { sequence: 12n, publishTime: new Date(), body: { case: "batch", value } },
-        { maxMessageBytes: bus.maxMessageBytes, compress: true },
-      );
-      if (message === undefined) {
-        throw new Error("there is no message");
-      }
-      const producer = await bus.createProducer(signal, topic);
-      await producer.publish(signal, { ...message, properties: { ...message.properties, name: "ü" } });
-      const read = JSON.parse(
-        await python.run("read", serviceUrl, `persistent://${tenant}/${topic}`, "python"),
-      );
-      expect(read).toEqual({
-        key: '["acme","c1"]',
-        properties: { ...message.properties, name: "ü" },
-        payload: Buffer.from(message.payload).toString("base64"),
-        account: "acme",
-        // Python's numbers have no end; JSON.parse's have.
-        epoch: Number(identity.epoch),
-        sequence: 12,
-        body,
-        contents: [content],
-      });
-    });
+    ])(
+      "the Python client reads the messages of this bus: %s",
+      { timeout: 60_000 },
+      async (_, content, body) => {
+        const topic = `main/python-reads-${body}-${process.pid}`;
+        const { serviceUrl, tenant } = broker();
+        const consumer = await bus.subscribe(signal, {
+          topic,
+          subscription: "python",
+          maxUnacknowledged: 1,
+          maxPrefetched: 1,
+        });
+        await consumer.close();
+        const value = batch([put("a/x", { observed: 10, content })]);
+        const [message] = encodeEventInParts(
+          identity,
+          { sequence: 12n, publishTime: new Date(), body: { case: "batch", value } },
+          { maxMessageBytes: bus.maxMessageBytes, compress: true },
+        );
+        if (message === undefined) {
+          throw new Error("there is no message");
+        }
+        const producer = await bus.createProducer(signal, topic);
+        await producer.publish(signal, { ...message, properties: { ...message.properties, name: "ü" } });
+        const read = JSON.parse(
+          await python.run("read", serviceUrl, `persistent://${tenant}/${topic}`, "python"),
+        );
+        expect(read).toEqual({
+          key: '["acme","c1"]',
+          properties: { ...message.properties, name: "ü" },
+          payload: Buffer.from(message.payload).toString("base64"),
+          account: "acme",
+          // Python's integers are unlimited; those of JSON.parse are not.
+          epoch: Number(identity.epoch),
+          sequence: 12,
+          body,
+          contents: [content],
+        });
+      },
+    );
 
-    it("publishes what this bus reads", { timeout: 60_000 }, async () => {
+    it("this bus reads the messages of the Python client", { timeout: 60_000 }, async () => {
       const topic = `main/python-publishes-${process.pid}`;
       const { serviceUrl, tenant } = broker();
       const consumer = await bus.subscribe(signal, {
@@ -97,7 +101,7 @@ describeWithBroker("another team's client, in Python", (broker) => {
       expect(Buffer.from(content).toString()).toBe('{"big":9007199254740993}');
     });
 
-    it("finds a key in the partition that Pulsar's Murmur3 puts it in", { timeout: 60_000 }, async () => {
+    it("the partition of a key follows from Pulsar's Murmur3 hash", { timeout: 60_000 }, async () => {
       const topic = `main/murmur-${process.pid}`;
       const partitions = 8;
       const { adminUrl, tenant } = broker();
@@ -130,7 +134,9 @@ describeWithBroker("another team's client, in Python", (broker) => {
   });
 });
 
-/** MurmurHash3, x86, 32 bits, seed 0 (Austin Appleby, public domain), as Pulsar's clients have it. */
+/**
+ * Returns the hash of Pulsar's clients: MurmurHash3, x86, 32 bits, seed 0 (Austin Appleby, public domain).
+ */
 function murmur3(bytes: Buffer): number {
   const rotate = (value: number, by: number): number => (value << by) | (value >>> (32 - by));
   const mix = (k: number): number => Math.imul(rotate(Math.imul(k, 0xcc9e2d51), 15), 0x1b873593);

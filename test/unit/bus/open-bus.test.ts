@@ -7,19 +7,19 @@ it.each([
   ["memory:", false],
   ["ws://127.0.0.1:1", true],
   ["wss://127.0.0.1:1", true],
-])("opens %s without a connection", async (url, durable) => {
+])("openBus opens %s without a connection", async (url, durable) => {
   const bus = await openBus({ url, tenant: "evenkeel", maxMessageBytes: 12_345 }, busDependencies);
   expect(bus).toMatchObject({ durable, maxMessageBytes: 12_345 });
   await bus.close();
 });
 
-it.each(["http://127.0.0.1:8080", "nonsense", ""])("refuses %j", async (url) => {
+it.each(["http://127.0.0.1:8080", "nonsense", ""])("openBus refuses %j", async (url) => {
   const opening = openBus({ url, tenant: "evenkeel" }, busDependencies);
   await expect(opening).rejects.toThrow(ConfigError);
-  await expect(opening).rejects.toThrow("expected memory:, ws:, wss:, pulsar: or pulsar+ssl:");
+  await expect(opening).rejects.toThrow("must have the scheme memory:, ws:, wss:, pulsar: or pulsar+ssl:");
 });
 
-it("refuses pulsar: without the native part of its client, with what to do about it and what else there is", async () => {
+it("openBus refuses pulsar: without the native part of its client, and the error names the remedy and the alternative", async () => {
   vi.doMock("pulsar-client", () => {
     throw new Error("Cannot find module 'pulsar.node'");
   });

@@ -29,7 +29,7 @@ describe("a backoff", () => {
   });
 
   it("a backoff uses the whole range below its ceiling, so that clients do not retry together", async () => {
-    await withSeed("draws from the whole range below the ceiling", (random) => {
+    await withSeed("a backoff uses the whole range below its ceiling", (random) => {
       const delays = Array.from({ length: 1000 }, () =>
         createBackoff(random, { initialMs: 1000, maxMs: 1000 }).nextMs(),
       );

@@ -2,43 +2,48 @@ import { ConflictError, NotFoundError, RetryableError, TerminalError } from "../
 
 interface StatusRule {
   readonly toError: (message: string) => Error;
-  /** For people: what to do about it. */
+  /** The action that a person can take. */
   readonly advice?: string;
 }
 
 const terminal = (message: string): Error => new TerminalError(message);
 const retryable = (message: string): Error => new RetryableError(message);
 
-/** What each HTTP status means; any other below 500 is refused, anything else may pass. */
+/** Meaning of each HTTP status. Any other status below 500 is terminal; any other one is retried. */
 const STATUS_RULES: Readonly<Record<number, StatusRule>> = {
-  401: { toError: terminal, advice: "the broker does not know who asks: give a token that it takes" },
-  403: { toError: terminal, advice: "the token's role may not do this: give the token of a role that may" },
+  401: { toError: terminal, advice: "configure a token that the broker accepts" },
+  403: {
+    toError: terminal,
+    advice: "use the token of a role that has the permission",
+  },
   404: { toError: (message) => new NotFoundError(message) },
-  // It is there already, or somebody else changed it at the same time.
+  // The item exists already, or another client changed it at the same time.
   409: { toError: (message) => new ConflictError(message) },
-  // A name that is not allowed, or a policy that contradicts another one.
+  // A name is not allowed, or a policy contradicts another one.
   412: { toError: terminal },
   408: { toError: retryable },
   429: { toError: retryable },
 };
 
 /**
- * How Pulsar says, with statuses that mean something else, that somebody changed the same thing at the same time: 500 when
- * two write one piece of metadata, 412 when two make one subscription.
+ * Matches the reasons of conflicts that Pulsar reports with another status: 500 if two clients write the same
+ * metadata, 412 if two clients create the same subscription.
  */
 const CONFLICT = /MetadataStoreException\$(BadVersion|AlreadyExists)Exception|Subscription Busy/;
 
-/** Translates an HTTP status other than 2xx; `what` names the request, `reason` is what the broker says. */
+/**
+ * Returns the error for an HTTP status other than 2xx; `what` names the request, `reason` is the broker's.
+ */
 export function toAdminError(what: string, status: number, reason: string): Error {
   const rule = STATUS_RULES[CONFLICT.test(reason) ? 409 : status];
   const { toError, advice } = rule ?? { toError: status >= 500 ? retryable : terminal };
-  const text = [`${what}: ${status}`, reason, advice].filter(Boolean).join(": ");
-  return toError(text);
+  const problem = [`${what}: ${status}`, reason].filter(Boolean).join(": ");
+  return toError(advice === undefined ? problem : `${problem}; ${advice}`);
 }
 
 /**
- * The reason in an answer's body, on one line: JSON where Pulsar gives it, with a stack trace where it did not expect the
- * failure; a page where its web server does, which says nothing.
+ * Returns the reason in the body of a response, on one line. Pulsar sends it as JSON, with a stack trace if
+ * it did not expect the failure. Its web server sends a page instead, which has no reason.
  */
 export function toReason(body: string): string {
   const [reason = ""] = readReason(body).split("Stacktrace:");

@@ -22,10 +22,10 @@ const configuration = z.object({
   webSocketMaxTextFrameSize: z.coerce.number(),
 });
 
-/** As Pulsar writes the position before a topic's first message. */
+/** Pulsar's notation of the position before a topic's first message. */
 const EARLIEST = { ledgerId: -1, entryId: -1, partitionIndex: -1 };
 
-/** Administers one tenant by Pulsar's admin REST API, version 2. */
+/** Creates the administration of one tenant over Pulsar's admin REST API, version 2. */
 export function createPulsarAdmin(transport: AdminTransport, tenant: string, clock: Clock): PulsarAdmin {
   const root = encodeURIComponent(tenant);
   const namespacePath = (namespace: string): string => `namespaces/${root}/${namespace}`;
@@ -94,7 +94,7 @@ export function createPulsarAdmin(transport: AdminTransport, tenant: string, clo
       };
     },
 
-    // Plain text, whatever its content type says.
+    // The response is plain text, although its content type differs.
     readVersion: (signal) => transport.send(signal, { method: "GET", path: "brokers/version" }),
 
     async readBrokerLimits(signal) {

@@ -9,13 +9,13 @@ import { trimEnd } from "../../../lib/trim-end.ts";
 import { toAdminError, toReason } from "./admin-error.ts";
 import type { AdminRequest, AdminTransport } from "./transport.ts";
 
-/** Where the admin API is, and how to be let in. */
+/** Address and credentials of the admin API. */
 export interface AdminEndpoint {
-  /** Such as `https://broker:8443`. */
+  /** Base URL, such as `https://broker:8443`. */
   readonly adminUrl: string;
-  /** The token of now, asked for with each request; unset where nobody asks for one. */
+  /** Returns the current token; called for each request. Unset: requests have no token. */
   readonly readToken?: (() => string) | undefined;
-  /** PEM of the authorities that the broker's certificate may come from; unset: those that Node trusts. */
+  /** PEM file of the authorities to trust for the broker's certificate; unset: those that Node trusts. */
   readonly trustCertsFile?: string | undefined;
 }
 
@@ -25,15 +25,16 @@ interface AdminResponse {
   readonly body: string;
 }
 
-/** Long enough for a broker that has to load a topic first. */
+/** Time limit of a request, in milliseconds: long enough for a broker that must load a topic first. */
 const TIMEOUT_MS = 30_000;
 
-/** A broker sends a request on to the one that owns the topic. */
+/** Maximum redirects: a broker redirects a request to the broker that owns the topic. */
 const MAX_REDIRECTS = 5;
 
 /**
- * Sends requests by Node's own http and https. Not by `fetch`: it takes no certificates to trust, and it drops the token
- * when a broker sends the request on to another one, which asks for it again.
+ * Creates a transport over Node's http and https. `fetch` is not suitable: it has no option for trusted
+ * certificates, and it drops the token when a broker redirects the request to another one, which needs the
+ * token too.
  */
 export function createAdminTransport(endpoint: AdminEndpoint, clock: Clock): AdminTransport {
   const { adminUrl, readToken, trustCertsFile } = endpoint;
@@ -51,7 +52,8 @@ export function createAdminTransport(endpoint: AdminEndpoint, clock: Clock): Adm
         const response = await request(deadline.signal, url, options, adminRequest).catch((cause) => {
           signal.throwIfAborted();
           throw new RetryableError(
-            `${what}: no answer (${toMessage(cause)}): is it running, and is this the URL of its admin API?`,
+            `${what}: no response (${toMessage(cause)}); ` +
+              "check that it is running and that this is the URL of its admin API",
             { cause },
           );
         });
@@ -60,7 +62,7 @@ export function createAdminTransport(endpoint: AdminEndpoint, clock: Clock): Adm
         }
         url = new URL(response.location, url);
       }
-      throw new RetryableError(`${what}: sent on more than ${MAX_REDIRECTS} times, last to ${url.host}`);
+      throw new RetryableError(`${what}: redirected more than ${MAX_REDIRECTS} times, last to ${url.host}`);
     },
   };
 }
@@ -110,7 +112,7 @@ function readCertificates(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new ConfigError(`the file of certificates to trust, ${path}, cannot be read: ${toMessage(cause)}`, {
+    throw new ConfigError(`the file of trusted certificates ${path} cannot be read: ${toMessage(cause)}`, {
       cause,
     });
   }

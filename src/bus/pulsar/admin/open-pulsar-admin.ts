@@ -3,7 +3,7 @@ import { createTokenSource } from "../../../lib/token-source.ts";
 import type { BusSettings } from "../../settings.ts";
 import type { PulsarAdmin } from "./pulsar-admin.ts";
 
-/** Opens the admin API at `adminUrl` for the tenant of the settings. Sends no request yet. */
+/** Opens the admin API at `adminUrl` for the tenant of the settings. Sends no request. */
 export async function openPulsarAdmin(
   { clock }: { readonly clock: Clock },
   bus: BusSettings,

@@ -1,46 +1,49 @@
-/** What may be set for a topic and what is in it; a member that is absent is not set, and what is above it applies. */
+/**
+ * The policies of a topic. An absent member is not set; then the policy of the namespace or of the broker
+ * applies.
+ */
 export interface TopicPolicies {
-  /** After how long what nobody has acknowledged is given up; 0 keeps it. */
+  /** Time after which unacknowledged messages are dropped, in seconds; 0 keeps them. */
   readonly messageTtlSeconds?: number;
   readonly backlogQuota?: BacklogQuota;
 }
 
-/** What may be set for a namespace. The limits are those of each partition of each of its topics. */
+/** The policies of a namespace. A limit applies to each partition of each of its topics. */
 export interface Policies extends TopicPolicies {
   readonly retention?: Retention;
-  /** After how long a subscription that nobody uses is removed with its backlog; 0 keeps it. */
+  /** Time after which an unused subscription is removed with its backlog, in minutes; 0 keeps it. */
   readonly subscriptionExpirationMinutes?: number;
   readonly inactiveTopics?: InactiveTopics;
   readonly autoTopicCreation?: AutoTopicCreation;
 }
 
-/** How much may wait to be acknowledged. */
+/** The limit of unacknowledged messages. */
 export interface BacklogQuota {
   readonly limitBytes: number;
   /**
-   * What happens beyond it: `producer_exception` refuses what is published, `producer_request_hold` leaves it without an
-   * answer, `consumer_backlog_eviction` throws the oldest away.
+   * Effect above the limit: `producer_exception` refuses a publish, `producer_request_hold` delays its
+   * receipt, `consumer_backlog_eviction` drops the oldest messages.
    */
   readonly policy: string;
 }
 
-/** What is kept after it was acknowledged: until both limits are passed. 0 is nothing, -1 without end. */
+/** The retention of acknowledged messages, until both limits are exceeded. 0: none, -1: unlimited. */
 export interface Retention {
   readonly minutes: number;
   readonly megabytes: number;
 }
 
-/** What becomes of topics that nobody uses. */
+/** The treatment of topics that are not used. */
 export type InactiveTopics =
   | { readonly type: "kept" }
   | {
       readonly type: "deleted";
       readonly afterSeconds: number;
-      /** What counts as inactive: `delete_when_no_subscriptions` or `delete_when_subscriptions_caught_up`. */
+      /** Condition of inactivity: `delete_when_no_subscriptions` or `delete_when_subscriptions_caught_up`. */
       readonly mode: string;
     };
 
-/** Whether a topic is made when somebody first uses its name. */
+/** The permission to create a topic at the first use of its name. */
 export type AutoTopicCreation =
   | { readonly type: "forbidden" }
   | {

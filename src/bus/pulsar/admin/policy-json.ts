@@ -3,13 +3,13 @@ import type { AutoTopicCreation, InactiveTopics, Policies, TopicPolicies } from 
 
 const quotas = z.record(z.string(), z.object({ limitSize: z.number(), policy: z.string() }));
 
-/** A topic's own `messageTTL`. */
+/** The `messageTTL` of a topic. */
 export const topicTtlJson = z.nullish(z.number());
 
-/** A topic's own `backlogQuotaMap`. */
+/** The `backlogQuotaMap` of a topic. */
 export const topicQuotasJson = z.nullish(quotas);
 
-/** What is of interest of a namespace's `Policies`. */
+/** The members of a namespace's `Policies` that are used. */
 export const policiesJson = z.object({
   message_ttl_in_seconds: z.nullish(z.number()),
   backlog_quota_map: z.nullish(quotas),
@@ -31,7 +31,7 @@ export const policiesJson = z.object({
 
 type PoliciesJson = z.infer<typeof policiesJson>;
 
-/** Reads a namespace's policies. */
+/** Returns the policies of a namespace. */
 export function toPolicies(json: PoliciesJson): Policies {
   const retention = json.retention_policies;
   const expiration = json.subscription_expiration_time_minutes;
@@ -48,7 +48,7 @@ export function toPolicies(json: PoliciesJson): Policies {
   };
 }
 
-/** Reads a topic's policies; of quotas, the one of size. */
+/** Returns the policies of a topic. Of the quotas it reads the one of size. */
 export function toTopicPolicies(
   ttl: z.infer<typeof topicTtlJson>,
   quotas: z.infer<typeof topicQuotasJson>,

@@ -1,12 +1,12 @@
 import type { Policies, TopicPolicies } from "./policies.ts";
 import type { AdminRequest } from "./transport.ts";
 
-/** What the admin API is told of a policy; the path is below that of the namespace or topic. */
+/** A request for one policy. Its path is below that of the namespace or topic. */
 export type PolicyRequest = Pick<AdminRequest, "path" | "query" | "body">;
 
 type PolicyValues = Required<Policies>;
 
-/** How each policy of a namespace is set. */
+/** The request that sets each policy of a namespace. */
 const REQUESTS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) => PolicyRequest } = {
   messageTtlSeconds: (seconds) => ({ path: "messageTTL", body: seconds }),
   backlogQuota: ({ limitBytes, policy }) => ({
@@ -23,7 +23,7 @@ const REQUESTS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) =
     path: "inactiveTopicPolicies",
     body: {
       deleteWhileInactive: inactive.type === "deleted",
-      // The broker wants both in any case.
+      // The broker requires both members in any case.
       maxInactiveDurationSeconds: inactive.type === "deleted" ? inactive.afterSeconds : 60,
       inactiveTopicDeleteMode: inactive.type === "deleted" ? inactive.mode : "delete_when_no_subscriptions",
     },
@@ -37,7 +37,7 @@ const REQUESTS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) =
   }),
 };
 
-/** The requests that set these policies of a namespace. */
+/** Returns the requests that set these policies of a namespace. */
 export function toPolicyRequests(policies: Policies): PolicyRequest[] {
   const given = Object.entries(policies) as [keyof PolicyValues, PolicyValues[keyof PolicyValues]][];
   return given.map(([name, value]) => toRequest(name, value));
@@ -47,7 +47,7 @@ function toRequest<K extends keyof PolicyValues>(name: K, value: PolicyValues[K]
   return REQUESTS[name](value);
 }
 
-/** Where a topic's own policy is taken away. */
+/** The request that removes each policy of a topic. */
 export const TOPIC_POLICY_PATHS: { readonly [K in keyof TopicPolicies]-?: PolicyRequest } = {
   messageTtlSeconds: { path: "messageTTL" },
   backlogQuota: { path: "backlogQuota", query: { backlogQuotaType: "destination_storage" } },

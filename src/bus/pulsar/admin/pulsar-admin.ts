@@ -1,57 +1,59 @@
 import type { Policies, TopicPolicies } from "./policies.ts";
 
 /**
- * What is asked of a Pulsar instance besides messages, about one tenant: its namespaces ("main"), its topics as the bus
- * names them ("main/events"), and their policies.
+ * Administration of one tenant of a Pulsar instance: its namespaces ("main"), its topics as the bus names
+ * them ("main/events"), and their policies. An item that does not exist is `undefined`.
  *
- * What is not there is `undefined`. Making what is there already throws `ConflictError`, so that the caller can look
- * again at what it is. `TerminalError` says what is wrong with the request or with the rights of who asks,
- * `RetryableError` that the broker cannot answer now.
+ * @throws ConflictError if an item to create exists already. The caller can then read it.
+ * @throws TerminalError if the request is not valid or the caller lacks a permission.
+ * @throws RetryableError if the broker cannot answer now.
  */
 export interface PulsarAdmin {
-  /** The tenant's namespaces; undefined when there is no such tenant. */
+  /** Returns the tenant's namespaces; undefined if the tenant does not exist. */
   listNamespaces(signal: AbortSignal): Promise<readonly string[] | undefined>;
-  /** Makes the tenant, allowed in every cluster of the instance: that takes a superuser. */
+  /** Creates the tenant, allowed in every cluster of the instance. Requires a superuser. */
   createTenant(signal: AbortSignal): Promise<void>;
   createNamespace(signal: AbortSignal, namespace: string): Promise<void>;
-  /** What is set for the namespace itself. */
+  /** Returns the policies that are set for the namespace itself. */
   readPolicies(signal: AbortSignal, namespace: string): Promise<Policies>;
-  /** Sets the policies that are given, and no other. */
+  /** Sets these policies, and no other. */
   setPolicies(signal: AbortSignal, namespace: string, policies: Policies): Promise<void>;
-  /** How many partitions a topic has, 0 for one without; undefined when there is no such topic. */
+  /**
+   * Returns the number of a topic's partitions, 0 if it is not partitioned; undefined if it does not exist.
+   */
   countPartitions(signal: AbortSignal, topic: string): Promise<number | undefined>;
-  /** Makes a topic; 0 partitions make one without. */
+  /** Creates a topic; 0 partitions: not partitioned. */
   createTopic(signal: AbortSignal, topic: string, partitions: number): Promise<void>;
-  /** What is set for the topic itself; it has precedence over the namespace's. */
+  /** Returns the policies that are set for the topic itself. They have precedence over the namespace's. */
   readTopicPolicies(signal: AbortSignal, topic: string): Promise<TopicPolicies>;
-  /** Sets the topic's own, and resolves once it is in force. */
+  /** Sets the topic's own TTL, and resolves when it is in force. */
   setTopicMessageTtl(signal: AbortSignal, topic: string, seconds: number): Promise<void>;
-  /** Takes a topic's own policy away, so that the namespace's applies, and resolves once it does. */
+  /** Removes a topic's own policy, and resolves when the namespace's applies. */
   removeTopicPolicy(signal: AbortSignal, topic: string, policy: keyof TopicPolicies): Promise<void>;
   listSubscriptions(signal: AbortSignal, topic: string): Promise<readonly string[]>;
-  /** Makes a subscription that begins at the earliest message which the topic still has. */
+  /** Creates a subscription that starts at the earliest message of the topic. */
   createSubscription(signal: AbortSignal, topic: string, subscription: string): Promise<void>;
-  /** How far a subscription of a topic without partitions is. */
+  /** Returns the progress of a subscription. The topic must not be partitioned. */
   readSubscription(signal: AbortSignal, topic: string, subscription: string): Promise<SubscriptionStats>;
-  /** Of the broker that answers, such as "4.0.8". */
+  /** Returns the version of the broker that responds, such as "4.0.8". */
   readVersion(signal: AbortSignal): Promise<string>;
-  /** How large messages may be: that takes a superuser. */
+  /** Returns the size limits of the broker. Requires a superuser. */
   readBrokerLimits(signal: AbortSignal): Promise<BrokerLimits>;
 }
 
-/** What a broker tells of a subscription, in messages. */
+/** The statistics of a subscription, in messages. */
 export interface SubscriptionStats {
-  /** Not acknowledged, handed out or not. */
+  /** Messages that are not acknowledged, delivered or not. */
   readonly backlog: number;
-  /** Of these, read and put back, to be handed out later: their key, or whoever takes it, was not free. */
+  /** Part of the backlog that the broker read and put back, because the key or its consumer was not free. */
   readonly inReplay: number;
-  /** Of these, with a consumer. */
+  /** Part of the backlog that is delivered to a consumer. */
   readonly unacknowledged: number;
-  /** Ever handed out, since the broker has the topic; grows also when one is handed out again. */
+  /** Deliveries since the broker loaded the topic. A repeated delivery counts again. */
   readonly delivered: number;
 }
 
-/** What a broker takes. */
+/** The size limits of a broker. */
 export interface BrokerLimits {
   /** `maxMessageSize`: largest payload, in bytes. */
   readonly maxMessageBytes: number;

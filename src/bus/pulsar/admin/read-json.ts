@@ -2,7 +2,11 @@ import * as z from "zod/mini";
 import { NotFoundError, RetryableError } from "../../../lib/errors.ts";
 import type { AdminRequest, AdminTransport } from "./transport.ts";
 
-/** Gets what `schema` describes; an answer that is something else is no answer. One without content is undefined. */
+/**
+ * Reads JSON and validates it by `schema`. The schema receives undefined for an empty response.
+ *
+ * @throws RetryableError if the response is not JSON or does not match the schema.
+ */
 export async function readJson<T extends z.ZodMiniType>(
   signal: AbortSignal,
   transport: AdminTransport,
@@ -14,7 +18,7 @@ export async function readJson<T extends z.ZodMiniType>(
   const result = schema.safeParse(parse(what, body));
   if (!result.success) {
     const problems = z.prettifyError(result.error);
-    throw new RetryableError(`${what}: the answer is not as expected: ${problems}`);
+    throw new RetryableError(`${what}: the response is not as expected: ${problems}`);
   }
   return result.data;
 }
@@ -29,7 +33,7 @@ function parse(what: string, body: string): unknown {
   }
 }
 
-/** What `read` gives; undefined when there is no such thing. */
+/** Returns the result of `read`; undefined if it rejects with `NotFoundError`. */
 export async function undefinedIfAbsent<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

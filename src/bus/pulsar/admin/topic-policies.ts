@@ -7,13 +7,14 @@ import type { PulsarAdmin } from "./pulsar-admin.ts";
 import { readJson } from "./read-json.ts";
 import type { AdminTransport } from "./transport.ts";
 
-/** How often, and how long, a policy is looked for after it was changed. */
+/** Interval and time limit of polling a changed policy, in milliseconds. */
 const SETTLE_INTERVAL_MS = 50;
 const SETTLE_TIMEOUT_MS = 10_000;
 
 /**
- * The part of {@link PulsarAdmin} about topics' own policies. A broker changes a policy in its copy of them all, and until
- * it has seen its own change come back, the next one would undo it: so each change waits until it is read.
+ * Creates the part of {@link PulsarAdmin} for the policies of topics. A broker changes a policy in its copy
+ * of all policies. Until it has received its own change, the next change would undo it. Therefore each change
+ * waits until the broker returns it.
  */
 export function createTopicPolicies(
   transport: AdminTransport,
@@ -35,7 +36,7 @@ export function createTopicPolicies(
     while (!isSettled(await readTopicPolicies(signal, topic))) {
       if (clock.monotonic() > end) {
         throw new RetryableError(
-          `the topic ${topic} does not show a policy that was changed ${SETTLE_TIMEOUT_MS / 1000} s ago`,
+          `the topic ${topic} does not return the changed policy after ${SETTLE_TIMEOUT_MS / 1000} s`,
         );
       }
       await clock.sleep(signal, SETTLE_INTERVAL_MS);

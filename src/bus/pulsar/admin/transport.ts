@@ -1,17 +1,19 @@
 /** A request to the admin API. */
 export interface AdminRequest {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
-  /** Below `/admin/v2/`, such as `namespaces/evenkeel/main`. */
+  /** Path below `/admin/v2/`, such as `namespaces/evenkeel/main`. */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Sent as JSON; none when undefined. */
+  /** Body, sent as JSON; undefined: none. */
   readonly body?: unknown;
 }
 
 /** Sends requests to the admin API. */
 export interface AdminTransport {
-  /** Of the broker, for people. */
+  /** URL of the broker, for errors. */
   readonly adminUrl: string;
-  /** The answer's body. Throws what `admin-error.ts` makes of a status that is no success. */
+  /**
+   * Returns the body of the response. Rejects with an error of `admin-error.ts` for a status other than 2xx.
+   */
   send(signal: AbortSignal, request: AdminRequest): Promise<string>;
 }

@@ -5,24 +5,27 @@ import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
 import type { PulsarConsumer, PulsarMessage, PulsarMessageId } from "./pulsar-client.ts";
 
-/** How often the connection is looked at, in milliseconds: Pulsar's client mends it, but not within this. */
+/**
+ * Time between two checks of the connection, in milliseconds; less than Pulsar's client takes to reconnect.
+ */
 const CHECK_INTERVAL_MS = 50;
 
 /**
- * One member of a subscription. Pulsar's client connects again by itself and tells nobody; but then what is held here is
- * delivered again, perhaps to another consumer. So this looks whether the connection is there, and whether something
- * comes again that it holds: either way it is cut off.
+ * One member of a subscription. Pulsar's client reconnects without a notification. Then the unacknowledged
+ * messages of this consumer are delivered again, possibly to another one. Therefore this class checks the
+ * connection, and also detects an unacknowledged message that arrives again. In both cases it treats itself
+ * as cut off.
  *
- * Besides what is held and not acknowledged, Pulsar's client keeps as much ready as may be prefetched, or one message of
- * each partition. An acknowledgement is on its way within 100 ms, or when the consumer is closed.
+ * Besides the unacknowledged messages, Pulsar's client holds the prefetched ones, at least one message of
+ * each partition. It sends an acknowledgement within 100 ms, or when the consumer is closed.
  */
 export class NativeConsumer implements Consumer {
   readonly #consumer: PulsarConsumer;
   readonly #options: SubscribeOptions;
   readonly #onCutOff: () => void;
-  /** Positions of what was handed out and not acknowledged. */
+  /** IDs of the messages that were yielded and not acknowledged. */
   readonly #unacknowledged = new Set<string>();
-  /** Aborts when this consumer has left or was cut off. */
+  /** Aborts when this consumer leaves or is cut off. */
   readonly #ended = new AbortController();
   readonly #watching: Promise<void>;
   #cutOff: RetryableError | undefined;
@@ -57,7 +60,7 @@ export class NativeConsumer implements Consumer {
     await this.#watching;
   }
 
-  /** The next message that is not held; undefined once this consumer has ended. */
+  /** Returns the next message; undefined when this consumer has ended. */
   async #receive(signal: AbortSignal, either: AbortSignal): Promise<PulsarMessage | undefined> {
     try {
       either.throwIfAborted();
@@ -65,14 +68,14 @@ export class NativeConsumer implements Consumer {
         either,
         () => this.#unacknowledged.size < this.#options.maxUnacknowledged,
       );
-      // Who gives up waiting leaves it to who waits next.
+      // If this call is aborted, the next one must receive the message.
       this.#next ??= this.#consumer.receive();
       const message = await waitFor(either, this.#next);
       this.#next = undefined;
       if (!this.#unacknowledged.has(toMessageId(message.getMessageId()))) {
         return message;
       }
-      this.#cut("what it holds was delivered again");
+      this.#cut("an unacknowledged message was delivered again");
     } catch (error) {
       signal.throwIfAborted();
       if (!this.#ended.signal.aborted) {
@@ -131,12 +134,12 @@ export class NativeConsumer implements Consumer {
 
   #end(): void {
     this.#ended.abort();
-    // It may be closed already, as by the end of its client.
+    // The consumer may be closed already, for example with its client.
     this.#closing ??= this.#consumer.close().catch(() => {});
   }
 }
 
-/** "ledger:entry", and the partition where there is one. */
+/** Returns "ledger:entry", or "ledger:entry:partition" for a partitioned topic. */
 function toMessageId(id: PulsarMessageId): string {
   const [ledger, entry, partition] = id.toString().replace(/[()]/g, "").split(",");
   return partition === "-1" ? `${ledger}:${entry}` : `${ledger}:${entry}:${partition}`;

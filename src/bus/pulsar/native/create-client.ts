@@ -8,15 +8,15 @@ import { createTokenSource } from "../../../lib/token-source.ts";
 import type { BusSettings } from "../../settings.ts";
 import type { PulsarClient, PulsarClientPackage } from "./pulsar-client.ts";
 
-/** A client of the broker, which connects when something is opened. */
+/** A client of the broker. It connects when a producer or consumer is opened. */
 export interface ClientHandle {
-  /** The client. Whoever keeps it after {@link close} keeps the process alive. */
+  /** Returns the client. A caller that keeps it after {@link close} keeps the process alive. */
   get(): PulsarClient;
-  /** Closes the client, and lets go of it. */
+  /** Closes the client, and removes the reference to it. */
   close(): Promise<void>;
 }
 
-/** How long a lookup, or opening a producer or consumer, is tried for. */
+/** Time limit of a lookup and of opening a producer or consumer, in seconds. */
 const OPERATION_TIMEOUT_S = 30;
 
 /** Levels of the lines that Pulsar's client logs. */
@@ -24,8 +24,9 @@ const WARN = 2;
 const ERROR = 3;
 
 /**
- * Makes a client; what it has to say goes into `log`. It calls a function for its token by way of something that keeps the
- * process alive, and lets go of that nowhere but where its objects are collected: a process that is done would wait for it.
+ * Creates a client that logs to `log`. The client calls the function of its token through a handle that keeps
+ * the process alive. It releases this handle only when its objects are garbage-collected; without that, a
+ * finished process would not end. Therefore `close` collects garbage.
  */
 export function createClient(
   settings: BusSettings,
@@ -43,12 +44,12 @@ export function createClient(
     serviceUrl: url,
     operationTimeoutSeconds: OPERATION_TIMEOUT_S,
     logLevel: WARN,
-    // Its default takes any certificate that one of the authorities has signed, whomever for.
+    // By default the client accepts the certificate of any host.
     tlsValidateHostname: true,
     ...(trustCertsFile !== undefined && { tlsTrustCertsFilePath: trustCertsFile }),
     ...(authentication !== undefined && { authentication }),
   });
-  // A function of its own, because one that waits keeps what it has touched.
+  // A separate function, because an async function keeps references to its variables while it waits.
   const letGo = (): Promise<unknown> | undefined => {
     const closing = client?.close();
     client = undefined;
@@ -70,24 +71,27 @@ export function createClient(
   };
 }
 
-/** Pulsar's client waits for ever for a token from a function that throws: the last one has to do then. */
+/** Returns the last token if `readToken` throws, because Pulsar's client then waits without end. */
 function withoutThrowing(readToken: () => string, log: Log): () => string {
   let token = "";
   return () => {
     try {
       token = readToken();
     } catch (error) {
-      log.warn("the last token is used again", { error: toMessage(error) });
+      log.warn("token not read; using the last one", { error: toMessage(error) });
     }
     return token;
   };
 }
 
-/** How often, and the time between, in milliseconds. */
+/** Number of garbage collections, and the time between them in milliseconds. */
 const ROUNDS = 5;
 const INTERVAL_MS = 5;
 
-/** Collects garbage, some times: what an object of an addon holds becomes garbage a moment after that object has gone. */
+/**
+ * Collects garbage several times, because the objects that an addon holds become garbage after the addon's
+ * object.
+ */
 async function forceGarbageCollection(clock: Clock): Promise<void> {
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");

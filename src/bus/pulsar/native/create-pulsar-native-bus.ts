@@ -10,22 +10,23 @@ import { MAX_MESSAGES_IN_FLIGHT, NativeProducer } from "./producer.ts";
 import type { PulsarClientPackage } from "./pulsar-client.ts";
 
 /**
- * Largest payload that is safe with a broker of default settings: it takes 5 MiB with key and properties, for which
- * 32 KiB are set aside.
+ * Largest payload that is safe with the default settings of a broker. They allow 5 MiB with key and
+ * properties, for which 32 KiB are reserved.
  */
 const DEFAULT_MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 32 * 1024;
 
-/** How long a message is sent again while its receipt does not come, in milliseconds. */
+/** Time in which a message without a receipt is sent again, in milliseconds. */
 const SEND_TIMEOUT_MS = 20_000;
 
-/** Results of a lookup that say no, but that the broker has said. */
+/** Results of a lookup that prove a response of the broker, although they are failures. */
 const ANSWERS = new Set(["TopicNotFound", "AuthorizationError"]);
 
 /**
- * The bus over Pulsar's own client, which speaks the binary protocol. Its producers and consumers share connections.
+ * Creates a bus over Pulsar's own client, which uses the binary protocol. Producers and consumers share
+ * connections.
  *
- * `createProducer` and `subscribe` throw `RetryableError` when the broker has not been there for 30 s; a producer that is
- * open mends itself from then on, a consumer does not.
+ * `createProducer` and `subscribe` reject with `RetryableError` if the broker is unavailable for 30 s. An
+ * open producer reconnects, a consumer does not.
  */
 export function createPulsarNativeBus(
   settings: BusSettings,
@@ -81,7 +82,7 @@ export function createPulsarNativeBus(
         }),
       );
       const consumer = new NativeConsumer(opened, options, clock, () => {
-        log.warn("a consumer was cut off", { topic, subscription });
+        log.warn("consumer cut off", { topic, subscription });
         metrics.cutOff(topic);
       });
       consumers.add(consumer);
@@ -120,7 +121,9 @@ export function createPulsarNativeBus(
   };
 }
 
-/** Opens something. What is opened after `signal` has aborted is closed again: nobody would. */
+/**
+ * Opens a producer or consumer. Closes it if it opens after `signal` has aborted, because no caller would.
+ */
 async function open<T extends { close(): Promise<unknown> }>(
   signal: AbortSignal,
   what: string,

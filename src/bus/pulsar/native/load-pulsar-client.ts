@@ -1,10 +1,14 @@
 import { ConfigError, toMessage } from "../../../lib/errors.ts";
 import type { PulsarClientPackage } from "./pulsar-client.ts";
 
-/** As a text, because the compiler would look for the package, which need not be there. */
+/** Typed as a string, so that the compiler does not resolve the package, which is optional. */
 const PACKAGE: string = "pulsar-client";
 
-/** Loads Pulsar's own client. Throws `ConfigError` where its native part is not there, and says what else there is. */
+/**
+ * Loads Pulsar's own client.
+ *
+ * @throws ConfigError if its native part is not installed. The error names the alternative.
+ */
 export async function loadPulsarClient(): Promise<PulsarClientPackage> {
   try {
     const loaded: { readonly default: PulsarClientPackage } = await import(PACKAGE);
@@ -12,8 +16,9 @@ export async function loadPulsarClient(): Promise<PulsarClientPackage> {
   } catch (cause) {
     const [reason] = toMessage(cause).split("\n");
     throw new ConfigError(
-      `pulsar:// needs the native part of the package ${PACKAGE}, which cannot be loaded (${reason}): ` +
-        `fetch it with "npm run install --prefix node_modules/${PACKAGE}", or use Pulsar's WebSocket API, ws:// or wss:// and its port`,
+      `the native part of the package ${PACKAGE}, which pulsar:// needs, cannot be loaded (${reason}); ` +
+        `install it with "npm run install --prefix node_modules/${PACKAGE}", ` +
+        "or use Pulsar's WebSocket API: ws:// or wss:// and its port",
       { cause },
     );
   }

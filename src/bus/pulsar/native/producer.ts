@@ -7,7 +7,6 @@ import { type Publish, PublishQueue } from "../../publish-queue.ts";
 import { isBlocked, toPublishError } from "./errors.ts";
 import type { PulsarProducer } from "./pulsar-client.ts";
 
-/** What a producer is made of. */
 export interface ProducerOptions {
   readonly topic: string;
   readonly maxMessageBytes: number;
@@ -15,22 +14,23 @@ export interface ProducerOptions {
   readonly clock: Clock;
 }
 
-/** Most messages that are on their way without a receipt. */
+/** Maximum messages in flight. */
 export const MAX_MESSAGES_IN_FLIGHT = 1_000;
 
-/** Most bytes of payload, likewise. At least one message always is. */
+/** Maximum payload bytes in flight. One message of any size is always allowed. */
 const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
 
 /**
- * Publishes to one topic. Pulsar's client mends its connection, and sends again what has no receipt until its time for
- * sending is over; so a message can be stored twice, and one that fails then may be stored all the same.
+ * Publishes to one topic. Pulsar's client reconnects, and sends messages without a receipt again until its
+ * send timeout. Therefore a message can be stored twice, and a message that fails by the timeout may be
+ * stored nevertheless.
  */
 export class NativeProducer implements Producer {
   readonly #producer: PulsarProducer;
   readonly #options: ProducerOptions;
   readonly #queue: PublishQueue;
   readonly #closed = new AbortController();
-  /** Since when the broker is known to send the topic's producers away. */
+  /** Monotonic time since which the broker is known to block the topic; undefined if it does not. */
   #blockedSinceMs: number | undefined;
 
   constructor(producer: PulsarProducer, options: ProducerOptions) {
@@ -44,7 +44,11 @@ export class NativeProducer implements Producer {
     await recordPublish(this.#options, () => this.#publish(signal, message));
   }
 
-  /** Throws `RetryableError` while there is no connection. */
+  /**
+   * Asserts that there is a connection.
+   *
+   * @throws RetryableError if there is none.
+   */
   assertConnected(): void {
     if (!this.#producer.isConnected()) {
       throw new RetryableError(`the producer of ${this.#options.topic} has no connection`);
@@ -58,7 +62,7 @@ export class NativeProducer implements Producer {
     const reason = `the producer of ${this.#options.topic} is closed`;
     this.#closed.abort(new RetryableError(reason));
     this.#queue.refuseWaiting(reason);
-    this.#queue.failInFlight(() => new PublishUnknownError(`${reason} before the receipt came`));
+    this.#queue.failInFlight(() => new PublishUnknownError(`${reason} before the receipt arrived`));
     await this.#producer.close();
   }
 
@@ -79,7 +83,7 @@ export class NativeProducer implements Producer {
 
   async #send(publish: Publish): Promise<void> {
     const { key, payload, properties } = publish.message;
-    // Anything but a Buffer would be sent as an empty message.
+    // Pulsar's client sends an empty message for any type except Buffer.
     const data = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
     try {
       await this.#producer.send({ data, partitionKey: key, properties: { ...properties } });

@@ -1,17 +1,17 @@
 /**
- * What is used of the package `pulsar-client`. Declared here because the package, optional as it is, need not be there
- * when this is compiled. Its errors have a text that ends in the name of a result, and no code.
+ * The part of the package `pulsar-client` that is used. It is declared here because the package is optional
+ * and can be absent when this is compiled. Its errors have a text that ends with the name of a result, and no
+ * code.
  */
 export interface PulsarClientPackage {
   readonly Client: {
     new (config: PulsarClientConfig): PulsarClient;
-    /** One for the whole process. */
+    /** Sets the handler of the whole process. */
     setLogHandler(handler: (level: number, file: string, line: number, message: string) => void): void;
   };
   readonly AuthenticationToken: new (options: { readonly token: () => string }) => object;
 }
 
-/** How to reach a broker. Connects when something is made. */
 export interface PulsarClientConfig {
   readonly serviceUrl: string;
   readonly operationTimeoutSeconds: number;
@@ -22,7 +22,10 @@ export interface PulsarClientConfig {
   readonly tlsValidateHostname: boolean;
 }
 
-/** Holds threads that keep the process alive until it is closed. */
+/**
+ * A client. It connects when a producer or consumer is created. Its threads keep the process alive until
+ * `close`.
+ */
 export interface PulsarClient {
   createProducer(config: ProducerConfig): Promise<PulsarProducer>;
   subscribe(config: ConsumerConfig): Promise<PulsarConsumer>;
@@ -34,14 +37,14 @@ export interface ProducerConfig {
   readonly topic: string;
   readonly sendTimeoutMs: number;
   readonly maxPendingMessages: number;
-  /** True would stop the event loop. */
+  /** True would block the event loop. */
   readonly blockIfQueueFull: false;
   readonly batchingEnabled: false;
-  /** The default is another one than that of other clients. */
+  /** The default differs from that of other clients. */
   readonly hashingScheme: "Murmur3_32Hash";
 }
 
-/** Connects again by itself, and sends again what has no receipt. */
+/** A producer. It reconnects, and sends messages without a receipt again. */
 export interface PulsarProducer {
   send(message: {
     readonly data: Buffer;
@@ -60,11 +63,14 @@ export interface ConsumerConfig {
   readonly receiverQueueSizeAcrossPartitions: number;
 }
 
-/** Connects again by itself; what was not acknowledged is delivered again then. */
+/** A consumer. It reconnects; then its unacknowledged messages are delivered again. */
 export interface PulsarConsumer {
-  /** Never with a timeout, which would block a thread of the pool that Node has for everything. */
+  /**
+   * Returns the next message. Without a timeout, because a timeout would block a thread of Node's shared
+   * pool.
+   */
   receive(): Promise<PulsarMessage>;
-  /** Resolves before anything is sent; what is closed sends what waits. */
+  /** Resolves before the acknowledgement is sent. `close` sends the waiting ones. */
   acknowledgeId(id: PulsarMessageId): Promise<null>;
   isConnected(): boolean;
   close(): Promise<null>;
@@ -73,13 +79,13 @@ export interface PulsarConsumer {
 export interface PulsarMessage {
   getPartitionKey(): string;
   getData(): Buffer;
-  /** An array, with the properties as members. */
+  /** Returns an array that has the properties as members. */
   getProperties(): Record<string, string>;
   getRedeliveryCount(): number;
   getMessageId(): PulsarMessageId;
 }
 
 export interface PulsarMessageId {
-  /** "(ledger,entry,partition,batch index)", -1 for what it has not. */
+  /** Returns "(ledger,entry,partition,batch index)", with -1 for an absent part. */
   toString(): string;
 }

@@ -5,30 +5,29 @@ import type { Difference } from "./difference.ts";
 import { readTopology } from "./read-topology.ts";
 import type { Topology } from "./topology.ts";
 
-/** Whose tenant is to be made how. */
 export interface MendOptions {
   readonly tenant: string;
   readonly topology: Topology;
-  /** Whether to change something that is not as it is wanted. */
+  /** True if this difference may be removed. */
   readonly mayChange: (difference: Difference) => boolean;
 }
 
-/** What was found, and what became of it. */
+/** The result of applying a topology. */
 export interface TopologyChanges {
-  /** Differences that there are no more. */
+  /** Differences that were removed. */
   readonly applied: readonly Difference[];
-  /** Those that there still are. */
+  /** Differences that were not removed. */
   readonly remaining: readonly Difference[];
-  /** Whether the broker's limits could be seen, and so compared. */
+  /** True if the broker's limits could be read and were compared. */
   readonly hasSeenLimits: boolean;
 }
 
-/** As often as somebody may come between at the same difference before it is given up. */
+/** Maximum conflicts at one difference before the last one is thrown. */
 const MAX_CONFLICTS = 5;
 
 /**
- * Makes a tenant of Pulsar as it is wanted. Safe to repeat, also from two places at once: whoever finds that somebody else
- * came between looks again at what there is.
+ * Changes a tenant of Pulsar to the wanted topology. It is safe to repeat, also concurrently: after a
+ * conflict with another client it reads the current topology again.
  */
 export async function applyTopology(
   signal: AbortSignal,

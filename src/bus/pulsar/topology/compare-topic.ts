@@ -4,7 +4,7 @@ import { formatPolicy, POLICY_NAMES } from "./format-policy.ts";
 import type { FoundTopic } from "./read-topology.ts";
 import type { WantedTopic } from "./topology.ts";
 
-/** What is not as it is wanted of a topic, in the order in which it can be mended. */
+/** Returns the differences of a topic, in the order in which they can be removed. */
 export function compareTopic(wanted: WantedTopic, found: FoundTopic | undefined): Difference[] {
   return [
     ...comparePartitions(wanted, found),
@@ -26,9 +26,10 @@ function comparePartitions({ name, partitions }: WantedTopic, found: FoundTopic 
       },
     ];
   }
-  // A key's partition follows from their count: with another one, what comes later could overtake what came before.
+  // The number of partitions determines the partition of a key. After a change of it, later messages of a key could
+  // overtake earlier ones.
   const advice =
-    "a topic keeps its partitions for its life: ask for as many, or delete the topic once it is empty";
+    "a topic keeps its partitions for its life; set their number to the found one, or delete the empty topic";
   return found.partitions === partitions
     ? []
     : [

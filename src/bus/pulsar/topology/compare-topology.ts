@@ -7,7 +7,7 @@ import { formatBytes, formatPolicy, POLICY_NAMES } from "./format-policy.ts";
 import type { CurrentTopology } from "./read-topology.ts";
 import type { Topology, WantedNamespace } from "./topology.ts";
 
-/** What is not as it is wanted, in the order in which it can be mended: what holds something comes before it. */
+/** Returns the differences, in the order in which they can be removed: a container before its content. */
 export function compareTopology(tenant: string, wanted: Topology, found: CurrentTopology): Difference[] {
   const noTenant: Difference = {
     what: `tenant ${tenant}`,
@@ -47,18 +47,22 @@ function compareNamespace({ name, policies }: WantedNamespace, found: Policies |
   ];
 }
 
-/** Below it a key may be held back for good when consumers come and go: apache/pulsar#23845, mended by #24736. */
+/**
+ * In older versions a key can stall permanently when consumers join and leave: apache/pulsar#23845, fixed by
+ * #24736.
+ */
 const LEAST_VERSION = "4.0.8";
 
 function compareVersion(version: string): Difference[] {
   const isOld = version.localeCompare(LEAST_VERSION, "en", { numeric: true }) < 0;
   const advice =
-    "upgrade the brokers: an older one may hold a cluster's events back when ingesters come and go, until its topic is unloaded";
+    "upgrade the brokers: in an older one the events of a cluster can stall when ingesters join and leave, " +
+    "until the topic is unloaded";
   const difference = { what: "broker: version", wanted: `at least ${LEAST_VERSION}`, found: version };
   return isOld ? [{ ...difference, remedy: { advice } }] : [];
 }
 
-/** Limits stand in the broker's own files, which no API changes. */
+/** Returns the limits that are too low. They are set in the broker's files, which no API can change. */
 function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Difference[] {
   const { maxMessageBytes = 0, maxTextFrameBytes = 0 } = wanted;
   const settings = [
@@ -72,7 +76,7 @@ function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Diff
       setting: "webSocketMaxTextFrameSize",
       least: maxTextFrameBytes,
       bytes: found.maxTextFrameBytes,
-      where: "broker.conf, or websocket.conf where the WebSocket API runs apart",
+      where: "broker.conf, or websocket.conf if the WebSocket API runs separately",
     },
   ];
   return settings

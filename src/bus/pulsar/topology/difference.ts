@@ -1,20 +1,20 @@
 import type { PulsarAdmin } from "../admin/pulsar-admin.ts";
 
-/** Something that is not as it is wanted. */
+/** A difference between the wanted and the current topology. */
 export interface Difference {
-  /** For people: "topic main/events: partitions". */
+  /** Name for people, such as "topic main/events: partitions". */
   readonly what: string;
   readonly wanted: string;
-  /** Undefined when it is not there, or nobody has set it; otherwise somebody has, and may have had reasons. */
+  /** The current value; undefined if it does not exist or is not set. A set value may have a reason. */
   readonly found: string | undefined;
-  /** What makes it as it is wanted; an advice where nothing can from here. */
+  /** The change that removes the difference, or an advice if no change can. */
   readonly remedy: ApplyChange | Advice;
 }
 
-/** Throws `ConflictError` when somebody came between. */
+/** A change of the topology. Rejects with `ConflictError` if another client changed the same item. */
 export type ApplyChange = (signal: AbortSignal, admin: PulsarAdmin) => Promise<void>;
 
-/** What a person can do. */
+/** The action that a person can take. */
 export interface Advice {
   readonly advice: string;
 }

@@ -2,7 +2,7 @@ import type { Policies } from "../admin/policies.ts";
 
 type PolicyValues = Required<Policies>;
 
-/** How people know each policy: by the name that Pulsar's own tool gives it. */
+/** The name of each policy in Pulsar's own tool, which people know. */
 export const POLICY_NAMES: { readonly [K in keyof PolicyValues]: string } = {
   messageTtlSeconds: "message-ttl",
   backlogQuota: "backlog-quota",
@@ -27,7 +27,7 @@ const FORMATS: { readonly [K in keyof PolicyValues]: (value: PolicyValues[K]) =>
     creation.type === "allowed" ? `allowed, ${creation.topicType}` : "forbidden",
 };
 
-/** A policy's value for people; undefined when it is not set. */
+/** Returns the value of a policy for people; undefined if it is not set. */
 export function formatPolicy<K extends keyof PolicyValues>(
   name: K,
   value: PolicyValues[K] | undefined,
@@ -47,7 +47,7 @@ function formatSeconds(seconds: number): string {
 
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 
-/** A size, exactly, in the largest unit that it is a whole number of: "4 GiB", "5242881 B". */
+/** Returns an exact size in the largest unit of which it is a whole number: "4 GiB", "5242881 B". */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;

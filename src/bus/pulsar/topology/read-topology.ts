@@ -3,27 +3,27 @@ import type { Policies, TopicPolicies } from "../admin/policies.ts";
 import type { BrokerLimits, PulsarAdmin } from "../admin/pulsar-admin.ts";
 import type { Topology } from "./topology.ts";
 
-/** What a tenant of Pulsar has, of what is wanted. */
+/** The current state of the wanted items of a tenant. */
 export interface CurrentTopology {
   readonly hasTenant: boolean;
-  /** Those that are there, with their policies. */
+  /** The wanted namespaces that exist, with their policies. */
   readonly namespaces: ReadonlyMap<string, Policies>;
-  /** Those that are there. */
+  /** The wanted topics that exist. */
   readonly topics: ReadonlyMap<string, FoundTopic>;
-  /** The broker's; undefined when whoever asks may not see it. */
+  /** Version of the broker; undefined if the caller lacks the permission to read it. */
   readonly version: string | undefined;
-  /** Undefined when whoever asks may not see them. */
+  /** Limits of the broker; undefined if the caller lacks the permission to read them. */
   readonly limits: BrokerLimits | undefined;
 }
 
-/** A topic that is there. */
+/** A topic that exists. */
 export interface FoundTopic {
   readonly partitions: number;
   readonly subscriptions: readonly string[];
   readonly policies: TopicPolicies;
 }
 
-/** Looks at the broker. */
+/** Reads the current state of the wanted items from the broker. */
 export async function readTopology(
   signal: AbortSignal,
   admin: PulsarAdmin,
@@ -61,7 +61,10 @@ async function findTopic(
   return { partitions, subscriptions, policies: await admin.readTopicPolicies(signal, topic) };
 }
 
-/** Only a superuser sees a broker's configuration; a tenant's administrator can do all the rest. */
+/**
+ * Returns undefined if the caller lacks a permission: only a superuser can read a broker's configuration, and
+ * a tenant's administrator can do all the rest.
+ */
 async function undefinedIfForbidden<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -1,26 +1,28 @@
 import type { Policies } from "../admin/policies.ts";
 import type { BrokerLimits } from "../admin/pulsar-admin.ts";
 
-/** What a tenant of Pulsar has to have, so that nothing is lost and nothing grows without end. */
+/**
+ * The wanted items of a tenant of Pulsar, with which no message is lost and no backlog grows without a limit.
+ */
 export interface Topology {
   readonly namespaces: readonly WantedNamespace[];
   readonly topics: readonly WantedTopic[];
-  /** What the broker has to take at least. */
+  /** Minimum limits of the broker. */
   readonly limits: Partial<BrokerLimits>;
 }
 
-/** A namespace, with its policies. */
+/** A namespace with its policies. */
 export interface WantedNamespace {
   readonly name: string;
   readonly policies: Policies;
 }
 
-/** A topic. It has no policies of its own but the one below, so that its namespace's apply. */
+/** A topic. Its only own policy is the TTL; otherwise the policies of its namespace apply. */
 export interface WantedTopic {
   readonly name: string;
-  /** 0 for a topic without. */
+  /** Number of partitions; 0: not partitioned. */
   readonly partitions: number;
   readonly subscriptions: readonly string[];
-  /** After how long what nobody has acknowledged is given up; unset: its namespace's. */
+  /** Time after which unacknowledged messages are dropped, in seconds; unset: that of its namespace. */
   readonly messageTtlSeconds?: number;
 }

@@ -3,24 +3,24 @@ import { RetryableError } from "../../../lib/errors.ts";
 /** An open WebSocket. */
 export interface Connection {
   /**
-   * Texts as they arrive, for one reader. Throws `ConnectionLostError` once the connection is gone for any reason but
-   * {@link close}; then it just ends.
+   * Yields texts as they arrive, for one reader. Ends after {@link close}. Throws `ConnectionLostError` if
+   * the connection ends for any other reason.
    */
   texts(): AsyncIterable<string>;
-  /** Hands a text to the socket; nobody hears of it when the connection is gone. */
+  /** Writes a text to the socket. Ignores the text if the connection has ended. */
   send(text: string): void;
-  /** Says goodbye, and resolves when the socket is gone. */
+  /** Closes the WebSocket, and resolves when its socket is destroyed. */
   close(): Promise<void>;
-  /** Lets go of the socket at once, for this reason. */
+  /** Destroys the socket at once, for this reason. */
   drop(reason: string): void;
 }
 
-/** A connection could not be made, or has ended without being asked to. */
+/** Reports that a connection could not be opened, or ended without a call of `close`. */
 export class ConnectionLostError extends RetryableError {
   override readonly name = "ConnectionLostError";
-  /** Code of the close frame (RFC 6455, section 7.4); 1006 when there was none. */
+  /** Code of the close frame (RFC 6455, section 7.4); 1006 if there was none. */
   readonly code: number;
-  /** What the close frame said, or this side when it let go. */
+  /** Reason of the close frame, or of this side's `drop`. */
   readonly reason: string;
 
   constructor(what: string, code: number, reason: string, options?: ErrorOptions) {

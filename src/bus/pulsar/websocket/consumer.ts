@@ -7,21 +7,21 @@ import { toMessageId } from "./message-id.ts";
 import { Permits } from "./permits.ts";
 
 /**
- * One member of a subscription, over a connection of its own. When that is lost, so is the place in the subscription:
- * {@link deliveries} throws, what was here is not handed out any more, and acknowledgements go nowhere.
+ * One member of a subscription, with its own connection. If the connection is lost, the membership is lost
+ * too: {@link deliveries} throws, prefetched messages are dropped, and acknowledgements have no effect.
  *
- * A topic that moves (unload, another broker) is no such loss: the broker's side of this API stays connected, and sends
- * again what was not acknowledged. What is still held here of that is not handed out twice.
+ * The move of a topic (unload, another broker) does not end the connection. The broker's side of this API
+ * stays connected, and sends unacknowledged messages again. This class does not yield those a second time.
  */
 export class WebSocketConsumer implements Consumer {
   readonly #connection: Connection;
   readonly #permits: Permits;
   readonly #queue = new BoundedQueue<IncomingMessage>(
-    // What comes is bounded by permits.
+    // Permits limit the messages that arrive.
     { maxItems: Number.MAX_SAFE_INTEGER, maxBytes: Number.MAX_SAFE_INTEGER },
     ({ payload }) => payload.byteLength,
   );
-  /** Messages that are here or handed out, and not acknowledged. */
+  /** IDs of the messages that arrived and are not acknowledged, yielded or not. */
   readonly #unacknowledged = new Set<string>();
   readonly #reading: Promise<void>;
   #cutOff: RetryableError | undefined;

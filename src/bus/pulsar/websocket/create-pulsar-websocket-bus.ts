@@ -11,10 +11,11 @@ import { DEFAULT_MAX_MESSAGE_BYTES } from "./frame-limit.ts";
 import { WebSocketProducer } from "./producer.ts";
 
 /**
- * The bus over Pulsar's WebSocket API, which needs nothing native. Each producer and each consumer has a connection.
+ * Creates a bus over Pulsar's WebSocket API, which needs no native code. Each producer and each consumer has
+ * its own connection.
  *
- * `createProducer` and `subscribe` try once, and throw `RetryableError` while the broker is not there; a producer that
- * is open mends itself from then on, a consumer does not.
+ * `createProducer` and `subscribe` try once, and reject with `RetryableError` if the broker is unavailable.
+ * An open producer reconnects, a consumer does not.
  */
 export function createPulsarWebSocketBus(settings: BusSettings, dependencies: BusOptions): Bus {
   const { url, tenant, trustCertsFile, maxMessageBytes = DEFAULT_MAX_MESSAGE_BYTES } = settings;
@@ -56,7 +57,7 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
       const connecting = AbortSignal.any([signal, closed.signal]);
       const connection = await dial(connecting, what, toConsumerUrl(url, tenant, options), dialOptions);
       const consumer = new WebSocketConsumer(connection, options, () => {
-        log.warn("a consumer was cut off", { topic, subscription });
+        log.warn("consumer cut off", { topic, subscription });
         busMetrics.cutOff(topic);
       });
       consumers.add(consumer);
@@ -85,8 +86,10 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
 }
 
 /**
- * Resolves when something at the URL answers by HTTP, whatever it says short of a server's error; throws
- * `RetryableError` when not. A broker that is starting or gone does not answer, and the proxy before it says 502 or 503.
+ * Resolves if the server at the URL answers by HTTP with any status below 500. A broker that is starting or
+ * stopped does not answer, and a proxy in front of it answers 502 or 503.
+ *
+ * @throws RetryableError for any other outcome.
  */
 export async function probe(signal: AbortSignal, webSocketUrl: string, options: DialOptions): Promise<void> {
   const url = new URL(webSocketUrl);
@@ -104,6 +107,6 @@ export async function probe(signal: AbortSignal, webSocketUrl: string, options: 
     await agent.destroy();
   }
   if (status >= 500) {
-    throw new RetryableError(`the broker at ${url.host} answers with ${status}`);
+    throw new RetryableError(`the broker at ${url.host} answers with status ${status}`);
   }
 }

@@ -7,26 +7,28 @@ import type { Connection } from "./connection.ts";
 import { Handshake } from "./handshake.ts";
 import { OpenConnection } from "./open-connection.ts";
 
-/** How to connect to a broker. */
 export interface DialOptions {
   readonly clock: Clock;
   readonly readToken: (() => string) | undefined;
-  /** PEM of the authorities to trust; unset: those that Node does. */
+  /** PEM file of the authorities to trust; unset: those that Node trusts. */
   readonly trustCertsFile: string | undefined;
 }
 
-/** How long a TCP connection may take, in milliseconds. */
+/** Time limit of a TCP connection, in milliseconds. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** How long one that is given up may take to be opened and closed, in milliseconds. */
+/** Time limit to open and close a connection that its caller has given up, in milliseconds. */
 const LEAVE_TIMEOUT_MS = 5_000;
 
-/** How long the handshake may take, in milliseconds. With a topic above its quota the broker thinks for 45 s. */
+/** Time limit of the handshake, in milliseconds. For a topic above its quota the broker needs 45 s. */
 const HANDSHAKE_TIMEOUT_MS = 60_000;
 
 /**
- * Opens a WebSocket; `what` names it in errors. When it is open, so is the producer or consumer behind it: the broker
- * makes that first. Throws `RetryableError`, or `TerminalError` when trying again cannot help.
+ * Opens a WebSocket; `what` names it in errors. The broker creates the producer or consumer before it accepts
+ * the WebSocket, so that both are open when this returns.
+ *
+ * @throws TerminalError if a retry cannot succeed.
+ * @throws RetryableError for any other failure.
  */
 export async function dial(
   signal: AbortSignal,
@@ -48,7 +50,7 @@ export async function dial(
   webSocket.addEventListener("open", () => opened.resolve(), { once: true });
   webSocket.addEventListener("error", () => opened.reject(handshake.toError(what)), { once: true });
   const onTimeout = (cause: DeadlineError): never => {
-    throw new RetryableError(`${what}: no answer within ${HANDSHAKE_TIMEOUT_MS} ms`, { cause });
+    throw new RetryableError(`${what}: no response within ${HANDSHAKE_TIMEOUT_MS} ms`, { cause });
   };
   try {
     await withinDeadline(signal, clock, HANDSHAKE_TIMEOUT_MS, (s) => waitFor(s, opened.promise), onTimeout);
@@ -61,14 +63,15 @@ export async function dial(
     throw error;
   }
   if (handshake.socket === undefined) {
-    throw new RetryableError(`${what}: the WebSocket is open without a TCP socket below it`);
+    throw new RetryableError(`${what}: the WebSocket is open, but its TCP socket is unknown`);
   }
   return new OpenConnection(what, clock, webSocket, handshake.socket);
 }
 
 /**
- * Says goodbye to a connection that nobody wants any more, once it is open. Cut off in the middle of the handshake, the
- * broker would keep the consumer that it has made for it, with messages that nobody ever acknowledges.
+ * Waits until a connection that its caller has given up is open, and closes it. If the handshake were
+ * interrupted, the broker would keep the consumer that it created for it, with messages that are never
+ * acknowledged.
  */
 async function leave(webSocket: WebSocket, opened: Promise<void>, clock: Clock): Promise<void> {
   using deadline = clock.deadline(NEVER, LEAVE_TIMEOUT_MS);
@@ -79,11 +82,11 @@ async function leave(webSocket: WebSocket, opened: Promise<void>, clock: Clock):
     webSocket.close(1000);
     await waitFor(deadline.signal, closed.promise);
   } catch {
-    // It was refused, or takes too long: there is nothing to say goodbye to, or nobody who listens.
+    // The broker refused the connection, or does not answer in time. Then nothing remains to close.
   }
 }
 
-/** What makes connections, with the trust that was asked for. */
+/** Creates a dispatcher that opens connections with the configured trust. */
 export function createDispatcher({ trustCertsFile }: DialOptions): Agent {
   const ca = trustCertsFile === undefined ? {} : { ca: readCertificates(trustCertsFile) };
   return new Agent({ connect: { timeout: CONNECT_TIMEOUT_MS, ...ca } });
@@ -93,9 +96,8 @@ function readCertificates(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    throw new RetryableError(
-      `the bus's file of certificates to trust, ${path}, cannot be read: ${toMessage(cause)}`,
-      { cause },
-    );
+    throw new RetryableError(`the file of trusted certificates ${path} cannot be read: ${toMessage(cause)}`, {
+      cause,
+    });
   }
 }

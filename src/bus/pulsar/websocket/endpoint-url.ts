@@ -1,15 +1,16 @@
 import { trimEnd } from "../../../lib/trim-end.ts";
 import type { SubscribeOptions } from "../../bus.ts";
 
-/** Most messages that Pulsar's WebSocket API keeps ready for a consumer. */
+/** Maximum messages that Pulsar's WebSocket API prefetches for a consumer. */
 const MAX_RECEIVER_QUEUE = 1000;
 
-/** How long the broker tries to store a message before it says that it could not, in milliseconds. */
+/** Time limit of the broker to store a message, in milliseconds. After it the broker reports a failure. */
 export const SEND_TIMEOUT_MS = 20_000;
 
 /**
- * Where a topic is published to. Without batches, whose messages would be acknowledged together, and with the hash
- * that all clients can be told to use, so that a key has the same partition whoever publishes.
+ * Returns the URL to publish to a topic. Batching is off, because the messages of a batch would be
+ * acknowledged together. The hash is one that all clients support, so that each client selects the same
+ * partition for a key.
  */
 export function toProducerUrl(base: string, tenant: string, topic: string): URL {
   const url = toUrl(base, "producer", tenant, topic);
@@ -21,7 +22,10 @@ export function toProducerUrl(base: string, tenant: string, topic: string): URL 
   return url;
 }
 
-/** Where a subscription is joined: it is shared by key, and gives messages only as they are asked for. */
+/**
+ * Returns the URL to join a subscription. It is shared by key, and the broker sends a message only for a
+ * permit.
+ */
 export function toConsumerUrl(base: string, tenant: string, options: SubscribeOptions): URL {
   const { topic, subscription, maxPrefetched, maxUnacknowledged } = options;
   const url = toUrl(base, "consumer", tenant, topic, subscription);

@@ -2,13 +2,13 @@ import { Buffer } from "node:buffer";
 import { RetryableError } from "../../../lib/errors.ts";
 import type { OutgoingMessage } from "../../bus.ts";
 
-/** What the broker says of one publish. */
+/** The broker's receipt for one publish. */
 export type Receipt =
   | { readonly type: "stored"; readonly context: string }
-  /** Without a context the broker could not even read which publish it was. */
+  /** The context is absent if the broker could not read it. */
   | { readonly type: "failed"; readonly context?: string; readonly code: number; readonly reason: string };
 
-/** A message as the broker hands it out. */
+/** A message that the broker delivers. */
 export interface IncomingMessage {
   readonly messageId: string;
   readonly key: string;
@@ -17,24 +17,28 @@ export interface IncomingMessage {
   readonly redeliveryCount: number;
 }
 
-/** The frame that publishes a message; the broker repeats `context` in its receipt. */
+/** Returns the frame that publishes a message. The broker repeats `context` in its receipt. */
 export function toPublishFrame({ key, payload, properties }: OutgoingMessage, context: string): string {
   const { buffer, byteOffset, byteLength } = payload;
   const base64 = Buffer.from(buffer, byteOffset, byteLength).toString("base64");
   return JSON.stringify({ payload: base64, key, properties, context });
 }
 
-/** The frame that acknowledges a message. It is not answered. */
+/** Returns the frame that acknowledges a message. The broker does not answer it. */
 export function toAcknowledgeFrame(messageId: string): string {
   return JSON.stringify({ messageId });
 }
 
-/** The frame that asks for this many more messages. */
+/** Returns the frame that permits this many more messages. */
 export function toPermitFrame(messages: number): string {
   return JSON.stringify({ type: "permit", permitMessages: messages });
 }
 
-/** Reads what a producer is sent; throws {@link MalformedFrameError}. */
+/**
+ * Parses a frame to a producer.
+ *
+ * @throws MalformedFrameError if it is not a receipt.
+ */
 export function parseReceipt(text: string): Receipt {
   const { result, context, errorMsg } = parseObject("a receipt", text);
   if (result === "ok" && typeof context === "string") {
@@ -53,7 +57,11 @@ export function parseReceipt(text: string): Receipt {
   };
 }
 
-/** Reads what a consumer is sent; throws {@link MalformedFrameError}. */
+/**
+ * Parses a frame to a consumer.
+ *
+ * @throws MalformedFrameError if it is not a message.
+ */
 export function parseMessage(text: string): IncomingMessage {
   const { messageId, payload, key = "", properties = {}, redeliveryCount } = parseObject("a message", text);
   if (typeof messageId !== "string" || messageId === "") {
@@ -76,10 +84,10 @@ function parseObject(expected: string, text: string): Partial<Record<string, unk
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new MalformedFrameError(expected, `${text.length} characters that are no JSON`, { cause });
+    throw new MalformedFrameError(expected, `${text.length} characters that are not JSON`, { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new MalformedFrameError(expected, "JSON that is no object");
+    throw new MalformedFrameError(expected, "JSON that is not an object");
   }
   return value;
 }
@@ -92,13 +100,16 @@ function isProperties(value: unknown): value is Record<string, string> {
   );
 }
 
-/** The other side has sent what Pulsar's WebSocket API does not. Says what it was, never its content. */
+/**
+ * Reports a frame that Pulsar's WebSocket API never sends. The text describes the frame without its content.
+ */
 export class MalformedFrameError extends RetryableError {
   override readonly name = "MalformedFrameError";
 
   constructor(expected: string, found: string, options?: ErrorOptions) {
     super(
-      `expected ${expected} of Pulsar's WebSocket API, found ${found}: does the bus URL lead to a broker?`,
+      `the broker sent a malformed frame: expected ${expected} of Pulsar's WebSocket API, found ${found}; ` +
+        "check that the bus URL is that of a broker",
       options,
     );
   }

@@ -1,36 +1,36 @@
 import { RetryableError, TerminalError } from "../../../lib/errors.ts";
 
-/** What a status of the handshake means. */
+/** Meaning of a status of the handshake. */
 interface Meaning {
-  /** What to do about it, for people. */
+  /** The cause or the action, for people. */
   readonly advice: string;
-  /** Trying again cannot help. */
+  /** A retry cannot succeed. */
   readonly isTerminal?: true;
-  /** It may pass in a moment, so that who waits for a connection may wait on. */
+  /** The refusal may pass soon, so that publishes that wait for a connection continue to wait. */
   readonly isPassing?: true;
 }
 
 const MEANING_OF_STATUS: Readonly<Record<number, Meaning>> = {
-  400: { advice: "the name of the topic or subscription is not one that Pulsar takes", isTerminal: true },
+  400: { advice: "Pulsar does not accept the name of the topic or subscription", isTerminal: true },
   401: { advice: "check the bus's token" },
-  403: { advice: "the token's role may not do this on the topic" },
-  /** Also what something that is no broker says. */
-  404: { advice: "are tenant and namespace there, and is it the WebSocket API that the bus URL leads to?" },
-  405: { advice: "is it the WebSocket API that the bus URL leads to?" },
+  403: { advice: "the token's role lacks the permission on the topic" },
+  /** Servers other than a broker also answer 404. */
+  404: { advice: "check that tenant and namespace exist and that the bus URL is that of the WebSocket API" },
+  405: { advice: "check that the bus URL is that of the WebSocket API" },
   /** A subscription that is not shared by key, or an exclusive producer. */
-  409: { advice: "something else has the topic or subscription in another way" },
-  429: { advice: "the broker has too much to do", isPassing: true },
-  /** Also a quota, after some 45 s. */
+  409: { advice: "another client uses the topic or subscription with another type" },
+  429: { advice: "the broker is overloaded", isPassing: true },
+  /** The broker answers 503 to an exceeded quota after about 45 s. */
   503: { advice: "a quota is exceeded, or the topic was terminated" },
-  500: { advice: "the broker's log says more", isPassing: true },
+  500: { advice: "see the broker's log", isPassing: true },
   502: { advice: "the broker behind the proxy does not answer", isPassing: true },
   504: { advice: "the broker took too long to load the topic", isPassing: true },
 };
 
-/** The broker has answered, but not with a WebSocket. */
+/** Reports that the broker refused the WebSocket. */
 export class HandshakeRefusedError extends RetryableError {
   override readonly name = "HandshakeRefusedError";
-  /** It may pass in a moment. */
+  /** True if the refusal may pass soon. */
   readonly isPassing: boolean;
 
   constructor(message: string, isPassing: boolean) {
@@ -39,7 +39,7 @@ export class HandshakeRefusedError extends RetryableError {
   }
 }
 
-/** The error of a handshake that was answered with this status, and the page that came with it. */
+/** Returns the error of a handshake that the broker answered with this status and page. */
 export function toHandshakeError(what: string, status: number, body: string): Error {
   const {
     advice,
@@ -49,11 +49,13 @@ export function toHandshakeError(what: string, status: number, body: string): Er
     advice: "expected a WebSocket",
   };
   const reason = toReason(body);
-  const message = `${what}: refused with ${status}${reason === "" ? "" : ` (${reason})`}: ${advice}`;
+  const message = `${what}: refused with ${status}${reason === "" ? "" : ` (${reason})`}; ${advice}`;
   return isTerminal ? new TerminalError(message) : new HandshakeRefusedError(message, isPassing);
 }
 
-/** Jetty writes its error as the title of a page, and Pulsar an object into it. */
+/**
+ * Returns the reason in a page. Jetty writes its error into the title, and Pulsar writes a JSON object there.
+ */
 function toReason(body: string): string {
   const title = /<title>(?:Error \d+ )?(.*?)(?:<\/title>|$)/s.exec(body)?.[1] ?? "";
   const plain = title.replaceAll("&quot;", '"').replaceAll("&apos;", "'").replaceAll("&amp;", "&");

@@ -5,9 +5,9 @@ import { ConnectionLostError } from "./connection.ts";
 import { toHandshakeError } from "./handshake-refusal.ts";
 
 /**
- * Looks over the shoulder of one WebSocket's handshake for what its interface keeps to itself: the status of a refusal,
- * the error of a connection that was never made, and the socket, without which one that died in silence cannot be let
- * go of.
+ * Observes the handshake of one WebSocket for facts that its interface does not expose: the status of a
+ * refusal, the error of a failed connection, and the socket. The socket is necessary to end a connection that
+ * died silently.
  */
 export class Handshake {
   #status: number | undefined;
@@ -15,16 +15,16 @@ export class Handshake {
   #error: Error | undefined;
   #socket: Socket | undefined;
 
-  /** To be composed with the dispatcher that the WebSocket is made with. */
+  /** Interceptor to compose with the dispatcher of the WebSocket. */
   readonly intercept: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
     dispatch(withoutCompression(options), this.#observe(handler));
 
-  /** Set once the handshake has succeeded. */
+  /** The socket of the WebSocket; set when the handshake has succeeded. */
   get socket(): Socket | undefined {
     return this.#socket;
   }
 
-  /** Why there is no WebSocket. */
+  /** Returns the reason of a failed handshake as an error. */
   toError(what: string): Error {
     if (this.#status !== undefined) {
       return toHandshakeError(what, this.#status, this.#body);
@@ -61,7 +61,10 @@ export class Handshake {
   }
 }
 
-/** What is large on this bus is compressed already: deflating its base64 again costs both sides time for nothing. */
+/**
+ * Removes the compression header: large messages are compressed already, and another compression gains
+ * nothing.
+ */
 function withoutCompression(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
   const headers = Object.entries(options.headers ?? {}).filter(
     ([name]) => name.toLowerCase() !== "sec-websocket-extensions",

@@ -7,8 +7,9 @@ const ENTRY = 2;
 const PARTITION = 3;
 
 /**
- * Where a message stands, as Pulsar's own tools write it: "ledger:entry", and the partition where there is one. A
- * `messageId` that is not a `MessageIdData` in base64 is given back as it is.
+ * Returns the position of a message in the notation of Pulsar's own tools: "ledger:entry", or
+ * "ledger:entry:partition" for a partitioned topic. Returns a `messageId` that is not a `MessageIdData` in
+ * base64 unchanged.
  */
 export function toMessageId(messageId: string): string {
   const numbers = readNumbers(Buffer.from(messageId, "base64"));

@@ -6,10 +6,10 @@ import { Condition } from "../../../lib/condition.ts";
 import { type Connection, ConnectionLostError } from "./connection.ts";
 import { keepAlive } from "./keep-alive.ts";
 
-/** How long the broker has to answer the goodbye, in milliseconds. */
+/** Time limit for the broker's close frame, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/** A connection over a WebSocket that is open, and its socket. It pings as long as it is there. */
+/** A connection over an open WebSocket and its socket. It pings until it ends. */
 export class OpenConnection implements Connection {
   readonly #what: string;
   readonly #clock: Clock;
@@ -77,7 +77,7 @@ export class OpenConnection implements Connection {
       this.#texts.push(data);
       this.#arrived.notifyAll();
     } else {
-      this.drop("the broker has sent a binary frame: expected text");
+      this.drop("the broker sent a binary frame, expected text");
     }
   }
 

@@ -1,14 +1,14 @@
-/** Bounds of what one consumer may have. */
+/** Limits of the messages of one consumer. */
 export interface PermitLimits {
-  /** Most messages here that were not handed out yet. */
+  /** Maximum messages that arrived and were not yielded. */
   readonly maxPrefetched: number;
-  /** Most messages here that were not acknowledged yet, handed out or not. */
+  /** Maximum messages that arrived and were not acknowledged, yielded or not. */
   readonly maxUnacknowledged: number;
 }
 
 /**
- * Counts how many more messages the broker may send to one consumer. Each permit is for one message; a message holds
- * its place from the permit to the acknowledgement.
+ * Counts the permits of one consumer. Each permit is for one message, and a message counts from its permit to
+ * its acknowledgement.
  */
 export class Permits {
   readonly #limits: PermitLimits;
@@ -21,8 +21,8 @@ export class Permits {
   }
 
   /**
-   * Permits to send to the broker now, if any. A few are saved up for one frame, as long as some are out that keep
-   * messages coming.
+   * Returns the number of permits to send to the broker now. It is 0 until the permits are worth a frame,
+   * unless the consumer has no message and no permit.
    */
   take(): number {
     const { maxPrefetched, maxUnacknowledged } = this.#limits;
@@ -36,24 +36,24 @@ export class Permits {
     return room;
   }
 
-  /** A message has come. */
+  /** Counts a message that arrived. */
   arrive(): void {
     this.#granted -= 1;
     this.#arrived += 1;
   }
 
-  /** One that has come is handed out. */
+  /** Counts a message that was yielded. */
   handOut(): void {
     this.#arrived -= 1;
     this.#handedOut += 1;
   }
 
-  /** One that was handed out is acknowledged. */
+  /** Counts the acknowledgement of a yielded message. */
   acknowledge(): void {
     this.#handedOut -= 1;
   }
 
-  /** A message has come that is here already. */
+  /** Counts a repeated arrival of a message that is not acknowledged. */
   ignore(): void {
     this.#granted -= 1;
   }

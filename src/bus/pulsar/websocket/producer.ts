@@ -19,7 +19,6 @@ import { HandshakeRefusedError } from "./handshake-refusal.ts";
 import { Reconnector } from "./reconnect.ts";
 import { toLossError, toSendError } from "./send-error.ts";
 
-/** What a producer is made of. */
 export interface ProducerOptions extends Omit<BusOptions, "metrics" | "probeTopic"> {
   readonly topic: string;
   readonly maxMessageBytes: number;
@@ -28,24 +27,25 @@ export interface ProducerOptions extends Omit<BusOptions, "metrics" | "probeTopi
   readonly dial: (signal: AbortSignal) => Promise<Connection>;
 }
 
-/** Most that is on its way without a receipt. */
+/** Limits of the messages in flight. */
 const WINDOW = { maxMessages: 1_000, maxBytes: 16 * 1024 * 1024 };
 
-/** How long a receipt may take, in milliseconds: a little more than the broker gives itself. */
+/** Time limit of a receipt, in milliseconds: longer than the broker's own limit. */
 const RECEIPT_TIMEOUT_MS = SEND_TIMEOUT_MS + 10_000;
 
-/** How long a publish waits for a connection, in milliseconds: a broker that restarts is back by then. */
+/** Time that a publish waits for a connection, in milliseconds: sufficient for the restart of a broker. */
 const WAIT_TIMEOUT_MS = 30_000;
 
 const CHECK_INTERVAL_MS = 1_000;
 
 /**
- * Publishes to one topic, over a connection that it makes again whenever it is lost.
+ * Publishes to one topic, and reconnects each time its connection is lost.
  *
- * What had been sent when it was lost is unknown, and is not sent again; what had not goes over the next connection,
- * in its order. So a message can be stored although one before it was not: whoever may not have gaps stops at the
- * first failure, as the backend's publish window does. A receipt that does not come in time counts as a connection
- * that is lost. What cannot be sent in time is refused, and at once while the broker has said that it will not have it.
+ * The outcome of a message in flight is unknown after a loss, and the message is not sent again. Waiting
+ * messages are sent over the next connection, in their order. So a message can be stored although an earlier
+ * one was not: a caller that must not have gaps stops at the first failure, as the backend's publish window
+ * does. A receipt that is late counts as a lost connection. A message that cannot be sent in time is refused;
+ * while the broker refuses the topic's producers, every message is refused at once.
  */
 export class WebSocketProducer implements Producer {
   readonly #options: ProducerOptions;
@@ -53,9 +53,9 @@ export class WebSocketProducer implements Producer {
   readonly #closed = new AbortController();
   readonly #running: Promise<unknown>;
   #connection: Connection | undefined;
-  /** While there is no connection: since when, and why. */
+  /** Monotonic time and reason of the last loss, for the time without a connection. */
   #lost = { sinceMs: 0, reason: "" };
-  /** Why the broker will not have the topic's producers, if it has said so. */
+  /** The broker's reason to refuse the topic's producers; undefined if it does not. */
   #keptOutBecause: string | undefined;
 
   constructor(first: Connection, options: ProducerOptions) {
@@ -68,7 +68,11 @@ export class WebSocketProducer implements Producer {
     await recordPublish(this.#options, () => this.#publish(signal, message));
   }
 
-  /** Throws `RetryableError` while there is no connection. */
+  /**
+   * Asserts that there is a connection.
+   *
+   * @throws RetryableError if there is none.
+   */
   assertConnected(): void {
     if (this.#connection === undefined) {
       throw new RetryableError(this.#lost.reason);
@@ -81,7 +85,7 @@ export class WebSocketProducer implements Producer {
     this.#queue.refuseWaiting(reason);
     await this.#connection?.close();
     await this.#running;
-    this.#queue.failInFlight(() => new PublishUnknownError(`${reason} before the receipt came`));
+    this.#queue.failInFlight(() => new PublishUnknownError(`${reason} before the receipt arrived`));
   }
 
   async #publish(signal: AbortSignal, message: OutgoingMessage): Promise<void> {
@@ -107,17 +111,17 @@ export class WebSocketProducer implements Producer {
       if (signal.aborted) {
         return;
       }
-      log.warn("a producer has lost its connection", { topic, error: toMessage(loss) });
+      log.warn("producer connection lost", { topic, error: toMessage(loss) });
       this.#queue.failInFlight((publish) => toLossError(loss, topic, publish));
       connection = await reconnector.next(signal);
       if (connection !== undefined) {
         metrics.reconnected(topic);
-        log.info("a producer has a connection again", { topic });
+        log.info("producer connection restored", { topic });
       }
     }
   }
 
-  /** Publishes over the connection until it is lost; returns why. */
+  /** Publishes over the connection until it is lost, and returns the reason. */
   async #serve(connection: Connection): Promise<unknown> {
     this.#connection = connection;
     this.#keptOutBecause = undefined;
@@ -164,7 +168,10 @@ export class WebSocketProducer implements Producer {
     const { topic } = this.#options;
     const publish = receipt.context === undefined ? undefined : this.#queue.take(receipt.context);
     if (publish === undefined) {
-      const found = receipt.type === "failed" ? `one of no publish: ${receipt.reason}` : "one of no publish";
+      const found =
+        receipt.type === "failed"
+          ? `one of an unknown publish: ${receipt.reason}`
+          : "one of an unknown publish";
       throw new MalformedFrameError("a receipt", found);
     }
     if (receipt.type === "stored") {
@@ -179,12 +186,15 @@ export class WebSocketProducer implements Producer {
     }
   }
 
-  /** What waits may wait on, unless the broker has said that it will not be let in. */
+  /**
+   * Records a failed attempt to connect. Refuses the waiting publishes only if the broker refuses the
+   * producer.
+   */
   #failToConnect(error: unknown): void {
     const { log, topic } = this.#options;
     const reason = toMessage(error);
     this.#lost = { ...this.#lost, reason };
-    log.debug("a producer cannot connect", { topic, error: reason });
+    log.debug("producer not connected", { topic, error: reason });
     const isPassing =
       error instanceof HandshakeRefusedError ? error.isPassing : !(error instanceof TerminalError);
     if (!isPassing) {

@@ -4,33 +4,32 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Random } from "../../../lib/random.ts";
 import type { Connection } from "./connection.ts";
 
-/** What connecting again takes. */
 export interface ReconnectOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Opens a connection. */
   readonly dial: (signal: AbortSignal) => Promise<Connection>;
-  /** Is told of each attempt that failed. */
+  /** Called with the error of each failed attempt. */
   readonly onFailure: (error: unknown) => void;
 }
 
-/** A connection that lasted this long was well, so that the backoff starts again; in milliseconds. */
+/** Time after which a connection is treated as healthy, so that the backoff starts again; in milliseconds. */
 const HEALTHY_MS = 10_000;
 
-/** Makes one connection after another, each when the last was lost. */
+/** Opens the next connection each time the last one was lost. */
 export class Reconnector {
   readonly #options: ReconnectOptions;
   readonly #backoff: Backoff;
   #connectedMs: number;
 
-  /** There is a connection at first. */
+  /** Creates a reconnector for a connection that was opened now. */
   constructor(options: ReconnectOptions) {
     this.#options = options;
     this.#backoff = createBackoff(options.random, { initialMs: 100, maxMs: 5_000 });
     this.#connectedMs = options.clock.monotonic();
   }
 
-  /** The next connection, however many attempts it takes; undefined when `signal` aborts before. */
+  /** Tries to connect until it succeeds, and returns the connection; undefined if `signal` aborts before. */
   async next(signal: AbortSignal): Promise<Connection | undefined> {
     const { clock, dial, onFailure } = this.#options;
     if (clock.monotonic() - this.#connectedMs > HEALTHY_MS) {

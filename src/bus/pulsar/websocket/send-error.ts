@@ -5,11 +5,11 @@ import { ConnectionLostError } from "./connection.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES, toMaxFrameBytes } from "./frame-limit.ts";
 import type { Receipt } from "./frames.ts";
 
-/** What an error means. */
+/** Meaning of an error. */
 interface Meaning {
-  /** Whether the message is surely not stored. */
+  /** `refused` if the message is certainly not stored. */
   readonly outcome: "refused" | "unknown";
-  /** The producer behind this connection can do no more: only another one may. */
+  /** True if the producer of this connection cannot publish any more, but a new one may. */
   readonly isEnd?: true;
 }
 
@@ -18,41 +18,47 @@ const UNKNOWN: Meaning = { outcome: "unknown" };
 
 /** Codes of `send-error`; 8 wraps the exceptions below. */
 const MEANING_OF_CODE: Readonly<Record<number, Meaning>> = {
-  /** The frame was no JSON: nothing reached the broker's producer. */
+  /** The frame was not JSON, so that nothing reached the broker's producer. */
   3: REFUSED,
-  /** The payload was no base64: likewise. */
+  /** The payload was not base64, so that nothing reached the broker's producer. */
   7: REFUSED,
 };
 
-/** Exceptions of Pulsar's client, which the WebSocket API is made of. What is not listed leaves the outcome unknown. */
+/**
+ * Exceptions of Pulsar's client, which the WebSocket API uses. Any other exception leaves the outcome
+ * unknown.
+ */
 const MEANING_OF_EXCEPTION: Readonly<Record<string, Meaning>> = {
   /** The message is above the broker's maxMessageSize, by payload or by properties. */
   InvalidMessageException: REFUSED,
-  /** The broker's side of this API had no room to keep it. */
+  /** The broker's side of this API had no room for the message. */
   ProducerQueueIsFullError: REFUSED,
   MemoryBufferIsFullError: REFUSED,
   /** The broker found the message damaged, and dropped it. */
   ChecksumException: REFUSED,
-  /** The topic takes no more messages. */
+  /** The topic accepts no more messages. */
   TopicTerminatedException: { outcome: "refused", isEnd: true },
   /**
-   * The topic's backlog is above its quota. The broker sends producers away, and their client fails all that they have
-   * pending, also what it had written before and the broker may have stored.
+   * The topic's backlog is above its quota. The broker closes its producers, and their client fails all
+   * pending messages, also those that it had written before and the broker may have stored.
    */
   ProducerBlockedQuotaExceededException: { outcome: "unknown", isEnd: true },
   ProducerBlockedQuotaExceededError: { outcome: "unknown", isEnd: true },
-  /** The broker's side has closed the producer, with what it had pending. */
+  /** The broker's side has closed the producer and failed its pending messages. */
   AlreadyClosedException: { outcome: "unknown", isEnd: true },
   ProducerFencedException: { outcome: "unknown", isEnd: true },
 };
 
 /**
- * The client counts how often it wrote a message to the broker. One that it never wrote in its time has no way there,
- * as when a quota holds producers back. It would look again after a minute only.
+ * The client counts how often it wrote a message to the broker. If it never wrote a message within its time,
+ * the producer is blocked, for example by a quota. The client would check again only after a minute.
  */
 const NEVER_WRITTEN: Meaning = { outcome: "refused", isEnd: true };
 
-/** What becomes of a publish that the broker has answered with an error, and whether its connection is of use still. */
+/**
+ * Returns the error of a publish that the broker refused. `isEnd` is true if its connection is of no further
+ * use.
+ */
 export function toSendError(
   receipt: Receipt & { readonly type: "failed" },
   topic: string,
@@ -79,30 +85,32 @@ const MESSAGE_TOO_BIG = 1009;
 const DEFAULT_FRAME_BYTES = toMaxFrameBytes(DEFAULT_MAX_MESSAGE_BYTES);
 
 /**
- * What becomes of a publish that had no receipt when its connection was lost: nobody knows, but for the frame that the
- * broker found too large, which it has not read. It hangs up on such a frame while it is still being sent, which can
- * take its reason along: then a frame above what brokers take by default is at least pointed at.
+ * Returns the error of a publish in flight whose connection was lost. Its outcome is unknown, except for a
+ * frame that the broker found too large and did not read. The broker closes the connection while such a frame
+ * is still being sent, which can lose its reason. Then the error names the limit as a possible cause if the
+ * frame is above its default.
  */
 export function toLossError(loss: unknown, topic: string, publish: Publish): Error {
   const { frameBytes, message } = publish;
   const limit = toFrameLimit(loss);
   if (limit !== undefined && frameBytes > limit) {
     return new PublishRefusedError(
-      `topic ${topic} refused a message of ${message.payload.byteLength} bytes: its frame of ${frameBytes} ` +
-        `bytes is above the broker's webSocketMaxTextFrameSize of ${limit}; raise that, or lower the bus's largest message`,
+      `topic ${topic} refused a message of ${message.payload.byteLength} bytes: ` +
+        `its frame of ${frameBytes} bytes is above the broker's webSocketMaxTextFrameSize of ${limit}; ` +
+        "raise it, or lower --bus-max-message",
       { cause: loss },
     );
   }
   const hint =
     frameBytes > DEFAULT_FRAME_BYTES
-      ? `; is its frame of ${frameBytes} bytes above the broker's webSocketMaxTextFrameSize?`
+      ? `; its frame of ${frameBytes} bytes may be above the broker's webSocketMaxTextFrameSize`
       : "";
-  return new PublishUnknownError(`no receipt came from topic ${topic}: ${toMessage(loss)}${hint}`, {
+  return new PublishUnknownError(`topic ${topic} sent no receipt: ${toMessage(loss)}${hint}`, {
     cause: loss,
   });
 }
 
-/** Jetty says: Text message size [8528461] exceeds maximum size [8388608]. */
+/** Returns the limit in Jetty's reason: "Text message size [8528461] exceeds maximum size [8388608]". */
 function toFrameLimit(loss: unknown): number | undefined {
   const isTooBig = loss instanceof ConnectionLostError && loss.code === MESSAGE_TOO_BIG;
   const limit = isTooBig ? /maximum size \[(\d+)\]/.exec(loss.reason)?.[1] : undefined;

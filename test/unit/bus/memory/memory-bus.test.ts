@@ -22,7 +22,7 @@ describeBus("memory", async () => {
 });
 
 describe("memory bus", () => {
-  it("makes publishers wait while the topic is full, in their order", async () => {
+  it("publishers wait in their order while the topic is full", async () => {
     const { signal } = new AbortController();
     const bus = createMemoryBus({ limits: { maxItems: 100, maxBytes: 10 } });
     const consumer = await bus.subscribe(signal, {
@@ -49,7 +49,7 @@ describe("memory bus", () => {
     await bus.close();
   });
 
-  it("lets those behind a publisher that gave up go on", async () => {
+  it("the publishers behind one that gave up continue", async () => {
     const { signal } = new AbortController();
     const bus = createMemoryBus({ limits: { maxItems: 1, maxBytes: 1000 } });
     const consumer = await bus.subscribe(signal, {
@@ -72,7 +72,7 @@ describe("memory bus", () => {
     await bus.close();
   });
 
-  it("tells when everything on a topic was acknowledged", async () => {
+  it("emptied resolves when every message of a topic is acknowledged", async () => {
     const stop = new AbortController();
     const { signal } = stop;
     const bus = createMemoryBus();

@@ -77,8 +77,8 @@ async function createTopics(admin: PulsarAdmin): Promise<void> {
   }
 }
 
-describe("watching the broker", () => {
-  it("counts what waits, over all partitions, whenever it can be seen", async () => {
+describe("monitoring the broker", () => {
+  it("the backlog covers all partitions, and has no value while it cannot be read", async () => {
     const { admin, clock, read, end, setGone } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
@@ -101,19 +101,19 @@ describe("watching the broker", () => {
     await end();
   });
 
-  it("sees what it may where the limits are not for it, and says so once", async () => {
+  it("limits that the token must not read are logged once, and the backlogs are read", async () => {
     const { admin, broker, clock, read, end, log } = await watch(undefined);
     await createTopics(admin);
     await clock.advance(60_000);
     expect(read()).toEqual([0, 0]);
     expect(() => broker.assertLimits()).not.toThrow();
     expect(log.lines.filter((line) => line.includes("limits"))).toEqual([
-      "info the broker's limits cannot be seen: 401: only for superusers",
+      "info broker limits not read: 401: only for superusers",
     ]);
     await end();
   });
 
-  it("tells of events that are held back for as long as from one look to the next", async () => {
+  it("a subscription that stalls between two polls is reported", async () => {
     const { admin, clock, end, setGone, setInReplay, heldBack } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
@@ -124,12 +124,12 @@ describe("watching the broker", () => {
     await clock.advance(15_000);
     expect(heldBack).toEqual([]);
     await clock.advance(15_000);
-    expect(heldBack).toEqual(["the broker holds events back in main/events-partition-1"]);
+    expect(heldBack).toEqual(["the subscription ingester has stalled on main/events-partition-1"]);
     await clock.advance(15_000);
     expect(heldBack).toHaveLength(1);
     await clock.advance(15_000);
     expect(heldBack).toHaveLength(2);
-    // What was seen before the broker was away proves nothing.
+    // A poll before the outage of the broker proves nothing.
     setGone(true);
     await clock.advance(15_000);
     setGone(false);
@@ -145,7 +145,7 @@ describe("watching the broker", () => {
       { maxMessageBytes: MEBIBYTE, maxTextFrameBytes: MEBIBYTE },
       /webSocketMaxTextFrameSize.*expected 1430872/,
     ],
-  ])("finds limits that are too small: %o", async (limits, problem) => {
+  ])("limits that are too low are an error: %o", async (limits, problem) => {
     const { admin, broker, clock, end } = await watch(limits);
     await admin.createTenant(signal);
     await admin.createNamespace(signal, "main");
@@ -164,20 +164,20 @@ describe("watching the broker", () => {
 
 const waiting: SubscriptionStats = { backlog: 11, inReplay: 11, unacknowledged: 0, delivered: 166 };
 
-describe("events that the broker holds back", () => {
-  it("wait at two looks, while nobody has any and nothing was handed out", () => {
+describe("a subscription", () => {
+  it("has stalled if messages wait at two polls, no consumer has any, and none was delivered", () => {
     expect(isSubscriptionStalled(waiting, { ...waiting, backlog: 12, inReplay: 12 })).toBe(true);
   });
 
   it.each<[string, SubscriptionStats | undefined, SubscriptionStats | undefined]>([
-    ["were not there before", { ...waiting, inReplay: 0 }, waiting],
-    ["are not there any more", waiting, { ...waiting, inReplay: 0 }],
-    ["wait for a consumer that has others", waiting, { ...waiting, unacknowledged: 1 }],
-    ["waited for a consumer that had others", { ...waiting, unacknowledged: 1 }, waiting],
-    ["move", waiting, { ...waiting, delivered: 167 }],
-    ["were not looked at before", undefined, waiting],
-    ["are not seen now", waiting, undefined],
-  ])("are not those that %s", (_, before, now) => {
+    ["no message waited at the first poll", { ...waiting, inReplay: 0 }, waiting],
+    ["no message waits at the second poll", waiting, { ...waiting, inReplay: 0 }],
+    ["a consumer has messages at the second poll", waiting, { ...waiting, unacknowledged: 1 }],
+    ["a consumer had messages at the first poll", { ...waiting, unacknowledged: 1 }, waiting],
+    ["a message was delivered between the polls", waiting, { ...waiting, delivered: 167 }],
+    ["there was no first poll", undefined, waiting],
+    ["the second poll failed", waiting, undefined],
+  ])("has not stalled if %s", (_, before, now) => {
     expect(isSubscriptionStalled(before, now)).toBe(false);
   });
 });

@@ -14,7 +14,7 @@ describe("evenkeel admin topics", () => {
   it("says that no broker answers, and where it looked", async () => {
     const { code, err } = await runForTest(["admin", "topics", "--bus-url", "ws://127.0.0.1:1"]);
     expect(code).toBe(1);
-    expect(err).toContain("Pulsar at http://127.0.0.1:1: no answer");
+    expect(err).toContain("Pulsar at http://127.0.0.1:1: no response");
   });
 
   it("brings the token, and says what to do when the broker does not take it", async () => {
@@ -31,7 +31,9 @@ describe("evenkeel admin topics", () => {
     server.close();
     expect(seen).toEqual([["/admin/v2/namespaces/evenkeel", "Bearer t0ken"]]);
     expect(code).toBe(1);
-    expect(err).toContain("401: Authentication required: the broker does not know who asks: give a token");
+    expect(err).toContain(
+      "401: Authentication required; configure a token that the broker accepts",
+    );
   });
 
   it.each(["0", "1001", "many"])("refuses %s partitions", async (partitions) => {

@@ -23,7 +23,7 @@ const certificate = fileURLToPath(new URL("../../../../support/tls/loopback.cert
 const { signal } = new AbortController();
 const get: AdminRequest = { method: "GET", path: "namespaces/evenkeel/main" };
 
-/** Serves on a free port; what it answers with is decided by the listener. */
+/** Serves on a free port; the listener answers. */
 async function serve(listener: RequestListener): Promise<AsyncDisposable & { readonly url: string }> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -42,7 +42,7 @@ function open(adminUrl: string, readToken?: () => string) {
 }
 
 describe("the transport of the admin API", () => {
-  it("sends method, path, query and JSON, and gives the answer's body", async () => {
+  it("a request has method, path, query and JSON, and returns the body of the response", async () => {
     const seen: unknown[] = [];
     await using server = await serve(async (request, response) => {
       seen.push([request.method, request.url, request.headers["content-type"], await text(request)]);
@@ -69,12 +69,12 @@ describe("the transport of the admin API", () => {
     ]);
   });
 
-  it("gives nothing for an answer without content", async () => {
+  it("a response without content is empty", async () => {
     await using server = await serve((_, response) => response.writeHead(204).end());
     expect(await open(server.url).send(signal, get)).toBe("");
   });
 
-  it("asks for the token with each request, and brings it to the broker that it is sent on to", async () => {
+  it("the token is read for each request, and is sent also after a redirect to another broker", async () => {
     const seen: unknown[] = [];
     await using owner = await serve(async (request, response) => {
       seen.push([request.method, request.url, request.headers.authorization, await text(request)]);
@@ -89,15 +89,15 @@ describe("the transport of the admin API", () => {
     expect(seen).toEqual([["PUT", "/admin/v2/persistent/a/b/c", "Bearer new", "3"]]);
   });
 
-  it("does not follow brokers that send it round in circles", async () => {
+  it("a loop of redirects is an error", async () => {
     await using server = await serve((request, response) =>
       response.writeHead(307, { location: request.url }).end(),
     );
-    await expect(open(server.url).send(signal, get)).rejects.toThrow(/sent on more than 5 times/);
+    await expect(open(server.url).send(signal, get)).rejects.toThrow(/redirected more than 5 times/);
   });
 
   it.each([
-    [401, TerminalError, "give a token"],
+    [401, TerminalError, "configure a token"],
     [403, TerminalError, "role"],
     [404, NotFoundError, "it is so"],
     [405, TerminalError, "405"],
@@ -106,16 +106,19 @@ describe("the transport of the admin API", () => {
     [429, RetryableError, "it is so"],
     [500, RetryableError, "it is so"],
     [503, RetryableError, "it is so"],
-  ])("translates %d, naming the request, the status and the broker's reason", async (status, type, what) => {
-    await using server = await serve((_, response) =>
-      response.writeHead(status).end('{"reason":"it is so"}'),
-    );
-    const sent = open(server.url).send(signal, get);
-    await expect(sent).rejects.toThrow(type);
-    await expect(sent).rejects.toThrow(what);
-    const found = `GET namespaces/evenkeel/main of Pulsar at ${server.url}: ${status}: it is so`;
-    await expect(sent).rejects.toThrow(found);
-  });
+  ])(
+    "the error of status %d names the request, the status and the broker's reason",
+    async (status, type, what) => {
+      await using server = await serve((_, response) =>
+        response.writeHead(status).end('{"reason":"it is so"}'),
+      );
+      const sent = open(server.url).send(signal, get);
+      await expect(sent).rejects.toThrow(type);
+      await expect(sent).rejects.toThrow(what);
+      const found = `GET namespaces/evenkeel/main of Pulsar at ${server.url}: ${status}: it is so`;
+      await expect(sent).rejects.toThrow(found);
+    },
+  );
 
   it.each([
     [
@@ -124,7 +127,7 @@ describe("the transport of the admin API", () => {
       /: 500: Message: org\S+BadVersionException: Version mismatch$/,
     ],
     [412, "Failed for Subscription Busy: Failed to fence subscription", /fence subscription$/],
-  ])("finds that somebody came between in %d with another meaning", async (status, reason, message) => {
+  ])("status %d is a conflict if its reason is one", async (status, reason, message) => {
     await using server = await serve((_, response) =>
       response.writeHead(status).end(JSON.stringify({ reason })),
     );
@@ -133,25 +136,25 @@ describe("the transport of the admin API", () => {
     await expect(sent).rejects.toThrow(message);
   });
 
-  it("leaves the page of a web server out of the message", async () => {
+  it("the error does not contain the page of a web server", async () => {
     await using server = await serve((_, response) => response.writeHead(404).end("<html>\n</html>"));
     await expect(open(server.url).send(signal, get)).rejects.toThrow(/: 404$/);
   });
 
-  it("says that no answer came, and from where", async () => {
+  it("the error of a missing response names the URL", async () => {
     const url = `http://127.0.0.1:${await freePort()}`;
     const sent = open(url).send(signal, get);
     await expect(sent).rejects.toThrow(RetryableError);
-    await expect(sent).rejects.toThrow(`${url}: no answer (connect ECONNREFUSED`);
+    await expect(sent).rejects.toThrow(`${url}: no response (connect ECONNREFUSED`);
   });
 
-  it("ends with the signal's reason", async () => {
+  it("a request ends with the signal's reason", async () => {
     const stop = new AbortController();
     await using server = await serve(() => stop.abort(new Error("enough")));
     await expect(open(server.url).send(stop.signal, get)).rejects.toThrow("enough");
   });
 
-  it("gives up on a broker that never answers", async () => {
+  it("a request to a broker that never answers ends at its time limit", async () => {
     const clock = new ManualClock();
     const asked = Promise.withResolvers<void>();
     await using server = await serve(() => asked.resolve());
@@ -163,7 +166,7 @@ describe("the transport of the admin API", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("trusts the authorities that it is told to, and no other", async () => {
+  it("only the configured authorities are trusted", async () => {
     const answer: RequestListener = (_, response) => response.end("1");
     const server = createTlsServer(
       {
@@ -181,7 +184,7 @@ describe("the transport of the admin API", () => {
     server.close();
   });
 
-  it("names the file of certificates that it cannot read", () => {
+  it("the error of an unreadable file of certificates names the file", () => {
     const endpoint = { adminUrl: "https://127.0.0.1", trustCertsFile: "/nowhere/ca.pem" };
     const create = () => createAdminTransport(endpoint, createSystemClock());
     expect(create).toThrow(ConfigError);

@@ -8,7 +8,7 @@ import { ManualClock } from "../../../../support/manual-clock.ts";
 const { signal } = new AbortController();
 const options = { topic: "main/events", subscription: "ingester", maxUnacknowledged: 10, maxPrefetched: 4 };
 
-/** A consumer whose messages and connection are the test's. */
+/** Creates a consumer whose messages and connection the test controls. */
 function createScriptedConsumer() {
   const messages: PulsarMessage[] = [];
   const waiting: PromiseWithResolvers<PulsarMessage>[] = [];
@@ -71,7 +71,7 @@ function open(changed: Partial<typeof options> = {}) {
 }
 
 describe("NativeConsumer", () => {
-  it("gives each delivery as a plain object, with its message ID", async () => {
+  it("each delivery is a plain object with its message ID", async () => {
     const { deliver, next, native } = open();
     deliver(3);
     deliver(4, 2);
@@ -87,7 +87,7 @@ describe("NativeConsumer", () => {
     await native.close();
   });
 
-  it("takes nothing from the client beyond what may be unacknowledged", async () => {
+  it("a consumer receives no message from the client above its unacknowledged limit", async () => {
     const { deliver, next, native, state, acknowledged } = open({ maxUnacknowledged: 1 });
     deliver(1);
     deliver(2);
@@ -101,7 +101,7 @@ describe("NativeConsumer", () => {
     await native.close();
   });
 
-  it("is cut off when its connection is lost, whoever mends it", async () => {
+  it("a consumer is cut off when its connection is lost, also if the client reconnects", async () => {
     const { next, deliver, clock, state, cutOffs, native, acknowledged } = open();
     deliver(1);
     const held = await next();
@@ -117,17 +117,17 @@ describe("NativeConsumer", () => {
     expect([cutOffs.length, state.closed, acknowledged, clock.pending]).toEqual([1, 1, [], 0]);
   });
 
-  it("is cut off when what it holds comes again", async () => {
+  it("a consumer is cut off when an unacknowledged message arrives again", async () => {
     const { deliver, next, native, state, cutOffs } = open();
     deliver(1);
     deliver(1);
     await next();
-    await expect(next()).rejects.toThrow("what it holds was delivered again");
+    await expect(next()).rejects.toThrow("an unacknowledged message was delivered again");
     expect([cutOffs.length, state.closed]).toEqual([1, 1]);
     await native.close();
   });
 
-  it("hands out again what it acknowledged, when the broker does not know of it", async () => {
+  it("an acknowledged message is yielded again if its acknowledgement was lost", async () => {
     const { deliver, next, native } = open();
     deliver(1);
     deliver(1);
@@ -136,7 +136,7 @@ describe("NativeConsumer", () => {
     await native.close();
   });
 
-  it("keeps a message for who reads next, when who waited for it gave up", async () => {
+  it("a message stays for the next reader if the waiting one gave up", async () => {
     const { deliver, native } = open();
     const impatient = new AbortController();
     const waiting = native.deliveries(impatient.signal)[Symbol.asyncIterator]().next();

@@ -36,7 +36,7 @@ function createRecordingPackage() {
 }
 
 describe("createClient", () => {
-  it("takes a certificate only of the host that it connects to", () => {
+  it("the client accepts only certificates of the host that it connects to", () => {
     const { pulsar, seen } = createRecordingPackage();
     createClient({ ...settings, trustCertsFile: "/ca.pem" }, outside, pulsar);
     expect(seen.config).toMatchObject({
@@ -47,7 +47,7 @@ describe("createClient", () => {
     expect(seen.config).not.toHaveProperty("authentication");
   });
 
-  it("reads the token again each time, and gives the last one while there is none", async () => {
+  it("the token is read for each use, and the last one is used while there is none", async () => {
     const directory = await mkdtemp(join(tmpdir(), "evenkeel-token-"));
     const tokenFile = join(directory, "token");
     const { pulsar, seen } = createRecordingPackage();
@@ -61,7 +61,7 @@ describe("createClient", () => {
     expect(seen.token?.()).toBe("second");
   });
 
-  it("keeps nothing of it after it is closed", async () => {
+  it("the handle keeps nothing of the client after its close", async () => {
     const pulsar = createMemoryPulsarClient();
     const collected = Promise.withResolvers<string>();
     const registry = new FinalizationRegistry<string>(collected.resolve);

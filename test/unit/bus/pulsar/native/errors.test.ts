@@ -17,15 +17,15 @@ describe("a failed send", () => {
     ["ConnectError", PublishUnknownError],
     ["TopicTerminated", PublishUnknownError],
     ["ProducerBlockedQuotaExceededException", PublishUnknownError],
-    ["something that nobody thought of", PublishUnknownError],
-  ])("with %s is sorted by whether the message may be stored", (result, type) => {
+    ["an unknown result", PublishUnknownError],
+  ])("with %s is classified by the possible storage of the message", (result, type) => {
     const error = toPublishError(failed("send message", result), "main/events", false);
     expect(error).toBeInstanceOf(type);
     expect(error.message).toContain("main/events");
     expect(error.message).toContain(result);
   });
 
-  it("while the broker sends producers away is refused", () => {
+  it("while the broker blocks the topic is refused", () => {
     const cause = failed("send message", "ProducerBlockedQuotaExceededException");
     expect(isBlocked(cause)).toBe(true);
     expect(toPublishError(cause, "main/events", true)).toBeInstanceOf(PublishRefusedError);
@@ -35,18 +35,18 @@ describe("a failed send", () => {
   });
 });
 
-describe("what could not be opened", () => {
+describe("a failed open", () => {
   it.each([
     ["TopicNotFound", RetryableError, "evenkeel admin topics"],
     ["AuthenticationError", RetryableError, "token"],
-    ["TimeOut", RetryableError, "is the broker running"],
+    ["TimeOut", RetryableError, "check that the broker is running"],
     ["ServiceUnitNotReady", RetryableError, "the broker's log"],
     ["InvalidTopicName", TerminalError, "name"],
-  ])("with %s says so, and what to do", (result, type, advice) => {
+  ])("with %s names the result and the action", (result, type, advice) => {
     const error = toOpenError("producer of main/events", failed("create producer", result));
     expect(error).toBeInstanceOf(type);
     expect(error.message).toMatch(
-      new RegExp(`^producer of main/events: refused with ${result}: .*${advice}`),
+      new RegExp(`^producer of main/events: refused with ${result}; .*${advice}`),
     );
   });
 });

@@ -41,7 +41,7 @@ function open() {
 }
 
 describe("NativeProducer", () => {
-  it("sends Buffers of just the payload, because anything else would be sent empty", async () => {
+  it("a producer sends Buffers of exactly the payload, because other types would be sent empty", async () => {
     const { producer, sent } = open();
     const published = producer.publish(signal, message(Uint8Array.of(0, 1, 2, 3).subarray(1, 3)));
     expect(Buffer.isBuffer(sent[0]?.data)).toBe(true);
@@ -51,7 +51,7 @@ describe("NativeProducer", () => {
     await producer.close();
   });
 
-  it("keeps below what the client takes, and sends on when receipts come", async () => {
+  it("a producer stays below the limit of the client, and continues when receipts arrive", async () => {
     const { producer, sent } = open();
     const published = Array.from({ length: MAX_MESSAGES_IN_FLIGHT + 2 }, () =>
       producer.publish(signal, message()),
@@ -67,7 +67,7 @@ describe("NativeProducer", () => {
     expect(reasons.at(-1)).toBeInstanceOf(PublishRefusedError);
   });
 
-  it("knows that what is sent while the broker sends producers away is not stored", async () => {
+  it("a message that is sent while the broker blocks the topic is not stored", async () => {
     const { producer, sent, fail, clock } = open();
     const blocked = "ProducerBlockedQuotaExceededException";
     const first = producer.publish(signal, message());
@@ -86,7 +86,7 @@ describe("NativeProducer", () => {
     await producer.close();
   });
 
-  it("stops waiting with the signal, and does not send what still waits", async () => {
+  it("a publish stops waiting when the signal aborts, and a waiting message is not sent", async () => {
     const { producer, sent } = open();
     const stop = new AbortController();
     const all = Array.from({ length: MAX_MESSAGES_IN_FLIGHT }, () => producer.publish(signal, message()));
@@ -102,7 +102,7 @@ describe("NativeProducer", () => {
     await expect(producer.publish(signal, message())).rejects.toThrow("is closed");
   });
 
-  it("says that it has no connection", () => {
+  it("assertConnected throws without a connection", () => {
     const { producer, state } = open();
     expect(() => producer.assertConnected()).not.toThrow();
     state.isConnected = false;

@@ -33,7 +33,7 @@ async function prepared(): Promise<MemoryPulsarAdmin> {
 }
 
 describe("applyTopology", () => {
-  it("makes all of it in an empty instance, and finds nothing to do after that", async () => {
+  it("all items are created in an empty instance, and no difference remains", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     const first = await mend(admin);
     expect(first.applied.map(({ what }) => what)).toEqual([
@@ -62,7 +62,7 @@ describe("applyTopology", () => {
     expect(await admin.countPartitions(signal, "main/events")).toBe(4);
   });
 
-  it("gives up nothing in main, and holds nobody up in replies", async () => {
+  it("the topics of main drop no messages, and those of replies block no publisher", async () => {
     const admin = await prepared();
     expect(await admin.readPolicies(signal, "main")).toMatchObject({
       messageTtlSeconds: 0,
@@ -79,7 +79,7 @@ describe("applyTopology", () => {
     });
   });
 
-  it("changes nothing when nothing may be changed", async () => {
+  it("nothing changes without permission", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     const { applied, remaining } = await mend(admin, nothing);
     expect(applied).toEqual([]);
@@ -87,7 +87,7 @@ describe("applyTopology", () => {
     expect(await admin.listNamespaces(signal)).toBeUndefined();
   });
 
-  it("leaves what somebody has set otherwise, and says so, until it may be changed", async () => {
+  it("a value that another person set is reported, and stays until it may be changed", async () => {
     const admin = await prepared();
     await admin.setPolicies(signal, "main", {
       messageTtlSeconds: 60,
@@ -107,7 +107,7 @@ describe("applyTopology", () => {
     expect((await mend(admin)).remaining).toEqual([]);
   });
 
-  it("finds what a topic has of its own instead of its namespace's, and takes it away", async () => {
+  it("a topic's own policy that hides its namespace's is found and removed", async () => {
     const admin = await prepared();
     const evicting = {
       messageTtlSeconds: 5,
@@ -131,7 +131,7 @@ describe("applyTopology", () => {
     expect(await admin.readTopicPolicies(signal, "main/dead-letter")).toEqual({ messageTtlSeconds: 60 });
   });
 
-  it("never changes how many partitions a topic has", async () => {
+  it("the number of a topic's partitions never changes", async () => {
     const admin = await prepared();
     const { applied, remaining } = await mend(admin, everything, { partitions: 8 });
     expect(applied).toEqual([]);
@@ -146,7 +146,7 @@ describe("applyTopology", () => {
     expect(await admin.countPartitions(signal, "main/events")).toBe(4);
   });
 
-  it("makes a subscription that somebody has removed", async () => {
+  it("a removed subscription is created", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     await admin.createTenant(signal);
     await admin.createNamespace(signal, "main");
@@ -155,7 +155,7 @@ describe("applyTopology", () => {
     expect(await admin.listSubscriptions(signal, "main/events")).toEqual(["ingester"]);
   });
 
-  it("says what to set where the broker takes less than the largest object", async () => {
+  it("the advice names the setting if a limit of the broker is below the largest object", async () => {
     const admin = await prepared();
     const larger = { maxMessageBytes: 6 * 1024, maxTextFrameBytes: 8001 };
     const { remaining } = await mend(admin, everything, { limits: larger });
@@ -181,7 +181,7 @@ describe("applyTopology", () => {
     ["4.0.10", false],
     ["4.1.0-SNAPSHOT", false],
     ["5.0.0", false],
-  ])("finds a broker of version %s too old: %s", async (version, isOld) => {
+  ])("a broker of version %s is too old: %s", async (version, isOld) => {
     const { remaining } = await mend(createMemoryPulsarAdmin(limits, version));
     const difference = {
       what: "broker: version",
@@ -192,7 +192,7 @@ describe("applyTopology", () => {
     expect(remaining).toEqual(isOld ? [difference] : []);
   });
 
-  it("does the rest for those who may not see the broker's limits", async () => {
+  it("without permission to read the broker's limits, the rest is applied", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const admin: PulsarAdmin = {
       ...memory,
@@ -204,7 +204,7 @@ describe("applyTopology", () => {
     await expect(mend(away)).rejects.toThrow("503");
   });
 
-  it("keeps events after they were applied for as long as it is told", async () => {
+  it("the retention of applied events is the configured one", async () => {
     const admin = createMemoryPulsarAdmin(limits);
     await mend(admin, onlyMissing, { eventRetentionMs: 90_001 });
     expect(await admin.readPolicies(signal, "main")).toMatchObject({
@@ -213,8 +213,8 @@ describe("applyTopology", () => {
   });
 });
 
-describe("applyTopology beside somebody else", () => {
-  it("looks again when something was made at the same time", async () => {
+describe("applyTopology beside another client", () => {
+  it("the topology is read again after a conflict", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const admin: PulsarAdmin = {
       ...memory,
@@ -235,7 +235,7 @@ describe("applyTopology beside somebody else", () => {
     expect(await mend(memory)).toMatchObject({ applied: [], remaining: [] });
   });
 
-  it("says that the topic which somebody else made has other partitions", async () => {
+  it("a topic that another client created with other partitions is reported", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const admin: PulsarAdmin = {
       ...memory,
@@ -248,10 +248,10 @@ describe("applyTopology beside somebody else", () => {
     expect(remaining).toMatchObject([{ what: "topic main/events", found: "8 partitions" }]);
   });
 
-  it("goes on however many differences somebody else mends first", async () => {
+  it("applyTopology continues if another client removes many differences first", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     const beaten = new Set<string>();
-    /** Somebody else does it first, the first time. */
+    /** On the first call another client makes the change first. */
     const race = async (what: string, change: () => Promise<void>): Promise<void> => {
       await change();
       if (!beaten.has(what)) {
@@ -273,7 +273,7 @@ describe("applyTopology beside somebody else", () => {
     expect(beaten.size).toBeGreaterThan(10);
   });
 
-  it("ends when somebody always comes between", async () => {
+  it("applyTopology rejects after repeated conflicts at one difference", async () => {
     const memory = createMemoryPulsarAdmin(limits);
     let times = 0;
     const createTenant = async () => {

@@ -32,7 +32,7 @@ describe("a consumer over WebSockets", () => {
     return value;
   };
 
-  it("asks for nothing before somebody reads", async () => {
+  it("a consumer sends no permit before its deliveries are read", async () => {
     const connection = new FakeConnection();
     const options = { topic: "t", subscription: "s", maxUnacknowledged: 10, maxPrefetched: 10 };
     const consumer = new WebSocketConsumer(connection, options, () => {});
@@ -41,7 +41,7 @@ describe("a consumer over WebSockets", () => {
     await consumer.close();
   });
 
-  it("asks for as many as it may hold, and for more once some are acknowledged", async () => {
+  it("a consumer sends permits up to its limit, and more after acknowledgements", async () => {
     const { connection, deliveries, consumer } = open(4, 4);
     for (const id of ["1", "2", "3", "4"]) {
       connection.receive(message(id, id));
@@ -61,7 +61,7 @@ describe("a consumer over WebSockets", () => {
     await consumer.close();
   });
 
-  it("acknowledges once, however often it is told to", async () => {
+  it("a repeated acknowledgement is sent once", async () => {
     const { connection, deliveries, consumer } = open(1, 1);
     connection.receive(message("1"));
     const delivery = await take(deliveries);
@@ -71,7 +71,7 @@ describe("a consumer over WebSockets", () => {
     await consumer.close();
   });
 
-  it("does not hand out twice what comes again while it is held, as when its topic moves", async () => {
+  it("an unacknowledged message that arrives again, as when its topic moves, is not yielded twice", async () => {
     const { connection, deliveries, consumer } = open(4, 4);
     connection.receive(message("1"));
     connection.receive(message("2"));
@@ -86,7 +86,7 @@ describe("a consumer over WebSockets", () => {
     await consumer.close();
   });
 
-  it("throws when it is cut off, hands out nothing any more, and does no harm with acknowledgements", async () => {
+  it("a consumer that is cut off throws, yields nothing more, and its acknowledgements have no effect", async () => {
     const { connection, deliveries, onCutOff } = open(4, 4);
     connection.receive(message("1"));
     connection.receive(message("2"));
@@ -101,23 +101,23 @@ describe("a consumer over WebSockets", () => {
   });
 
   it.each([
-    ["text that is no JSON", "<html>"],
+    ["text that is not JSON", "<html>"],
     ["a number", "3"],
     ["no messageId", { payload: "", redeliveryCount: 0 }],
-    ["a payload that is no text", { messageId: "1", payload: 5, redeliveryCount: 0 }],
+    ["a payload that is not text", { messageId: "1", payload: 5, redeliveryCount: 0 }],
     [
-      "properties that are no texts",
+      "properties that are not texts",
       { messageId: "1", payload: "", properties: { a: 1 }, redeliveryCount: 0 },
     ],
     ["no redeliveryCount", { messageId: "1", payload: "" }],
-  ])("is cut off by a connection that sends %s", async (_, frame) => {
+  ])("a consumer is cut off by a connection that sends %s", async (_, frame) => {
     const { connection, deliveries } = open(4, 4);
     connection.receive(frame);
     await expect(deliveries.next()).rejects.toThrow("expected a message of Pulsar's WebSocket API");
     expect(connection.dropReason).toBe("the consumer was cut off");
   });
 
-  it("ends when it leaves, without what it had not handed out", async () => {
+  it("the deliveries end when the consumer leaves, without its prefetched messages", async () => {
     const { connection, deliveries, consumer, onCutOff } = open(4, 4);
     connection.receive(message("1"));
     connection.receive(message("2"));

@@ -46,7 +46,7 @@ describe("a connection", () => {
     return texts;
   };
 
-  it("carries texts both ways, and ends when it is closed", async () => {
+  it("a connection carries texts both ways, and ends when it is closed", async () => {
     const accepting = server.accept();
     const connection = await open();
     const far = await accepting;
@@ -61,14 +61,14 @@ describe("a connection", () => {
     connection.send("into the void");
   });
 
-  it("asks for no compression, and sends no token where there is none", async () => {
+  it("a connection requests no compression, and sends no token if none is configured", async () => {
     await (await open()).close();
     expect(server.handshakes).toMatchObject([{ path: "/ws/v2/x?a=b" }]);
     expect(server.handshakes[0]?.headers).not.toHaveProperty("sec-websocket-extensions");
     expect(server.handshakes[0]?.headers).not.toHaveProperty("authorization");
   });
 
-  it("tells the code and reason of a close, after what came before it", async () => {
+  it("a connection yields the texts before a close, then throws its code and reason", async () => {
     const accepting = server.accept();
     const connection = await open();
     const far = await accepting;
@@ -81,20 +81,20 @@ describe("a connection", () => {
     expect(error).toMatchObject({ code: 1009, reason: "too large" });
   });
 
-  it("tells why it was let go of", async () => {
+  it("a dropped connection throws the reason of the drop", async () => {
     const connection = await open();
     connection.drop("no answer");
     await expect(readAll(connection)).rejects.toThrow("producer of t: no connection (1006, no answer)");
   });
 
-  it("lets go of a side that sends what is no text", async () => {
+  it("a binary frame drops the connection", async () => {
     const accepting = server.accept();
     const connection = await open();
     (await accepting).send(Buffer.from([1, 2, 3]));
     await expect(readAll(connection)).rejects.toThrow("binary frame");
   });
 
-  it("closes in time although the other side has died in silence", async () => {
+  it("close resolves in time if the other side has died silently", async () => {
     const accepting = server.accept();
     const connection = await open();
     (await accepting).pause();
@@ -110,29 +110,32 @@ describe("a connection", () => {
       RetryableError,
       "Namespace not found",
     ],
-    [503, "<title>Error 503 quota exceeded</title>", RetryableError, "(quota exceeded): a quota is exceeded"],
+    [503, "<title>Error 503 quota exceeded</title>", RetryableError, "(quota exceeded); a quota is exceeded"],
     [400, "<title>Error 400 Invalid name</title>", TerminalError, "(Invalid name)"],
-    [418, "", RetryableError, "refused with 418: expected a WebSocket"],
-  ])("tells what a handshake that is answered with %i means", async (status, body, errorClass, message) => {
-    server.refuse(status, body);
-    const opening = open();
-    await expect(opening).rejects.toThrow(errorClass);
-    await expect(opening).rejects.toThrow(message);
-  });
+    [418, "", RetryableError, "refused with 418; expected a WebSocket"],
+  ])(
+    "the error of a handshake with status %i has its reason and advice",
+    async (status, body, errorClass, message) => {
+      server.refuse(status, body);
+      const opening = open();
+      await expect(opening).rejects.toThrow(errorClass);
+      await expect(opening).rejects.toThrow(message);
+    },
+  );
 
-  it("tells that nobody listens", async () => {
+  it("a refused TCP connection is a connection error", async () => {
     const opening = open({}, `ws://127.0.0.1:${await freePort()}`);
     await expect(opening).rejects.toThrow(/producer of t: no connection .*ECONNREFUSED/);
   });
 
-  it("gives up as soon as its caller does", async () => {
+  it("dial stops when its signal aborts", async () => {
     const impatient = new AbortController();
     const opening = dial(impatient.signal, "producer of t", new URL(server.url), options);
     impatient.abort(new Error("enough"));
     await expect(opening).rejects.toThrow("enough");
   });
 
-  it("reads the token file again at each connect", async () => {
+  it("the token file is read at each connect", async () => {
     const directory = mkdtempSync(join(tmpdir(), "evenkeel-token-"));
     const tokenFile = join(directory, "token");
     const readToken = createTokenSource({ tokenFile })?.read;
@@ -149,7 +152,7 @@ describe("a connection", () => {
     }
   });
 
-  it("trusts the authorities that it is told to, and no others", async () => {
+  it("only the configured authorities are trusted", async () => {
     await using secure = await createScriptedWebSocketServer(tls);
     await expect(open({}, secure.url)).rejects.toThrow(/self-signed certificate/);
     const connection = await dial(signal, "t", new URL(secure.url), {
@@ -158,6 +161,6 @@ describe("a connection", () => {
     });
     await connection.close();
     const missing = dial(signal, "t", new URL(secure.url), { ...options, trustCertsFile: "/nowhere.pem" });
-    await expect(missing).rejects.toThrow("/nowhere.pem, cannot be read");
+    await expect(missing).rejects.toThrow("/nowhere.pem cannot be read");
   });
 });

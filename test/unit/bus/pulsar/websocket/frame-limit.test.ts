@@ -4,6 +4,6 @@ import {
   toMaxFrameBytes,
 } from "../../../../../src/bus/pulsar/websocket/frame-limit.ts";
 
-it("fills the text frame of a broker with default settings, and no more", () => {
+it("the default payload limit fills exactly the default text frame of a broker", () => {
   expect(toMaxFrameBytes(DEFAULT_MAX_MESSAGE_BYTES)).toBe(1024 * 1024);
 });

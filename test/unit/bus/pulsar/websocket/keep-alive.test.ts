@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { keepAlive, PING_INTERVAL_MS } from "../../../../../src/bus/pulsar/websocket/keep-alive.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 
-it("pings as long as pings are answered, and lets go of a connection on which one is not", async () => {
+it("keepAlive pings while pings are answered, and drops a connection without an answer", async () => {
   const clock = new ManualClock();
   let [pings, bytesRead, isAnswering] = [0, 100, true];
   const dropped: string[] = [];
@@ -29,7 +29,7 @@ it("pings as long as pings are answered, and lets go of a connection on which on
   expect(clock.pending).toBe(0);
 });
 
-it("drops a connection on which no ping can be sent, and does not reject (I10)", async () => {
+it("keepAlive drops a connection on which no ping can be sent, and does not reject (I10)", async () => {
   const stop = new AbortController();
   const clock = new ManualClock();
   const dropped: string[] = [];

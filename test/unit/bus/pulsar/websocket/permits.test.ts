@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { Permits } from "../../../../../src/bus/pulsar/websocket/permits.ts";
 
-it("never has more out than it may, and never leaves a consumer with room without permits", () => {
+it("permits never exceed their limits, and a consumer with room always has some", () => {
   const limit = fc.integer({ min: 1, max: 20 });
   const steps = fc.array(fc.constantFrom("arrive", "handOut", "acknowledge", "ignore"), { maxLength: 200 });
   fc.assert(

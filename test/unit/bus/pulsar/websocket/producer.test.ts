@@ -21,7 +21,7 @@ describe("a producer over WebSockets", () => {
   const { signal } = new AbortController();
   let clock: ManualClock;
   let connection: FakeConnection;
-  /** What the next attempts to connect come to. */
+  /** Outcomes of the next attempts to connect. */
   let dials: (() => Promise<Connection>)[];
   let producer: WebSocketProducer;
 
@@ -65,7 +65,7 @@ describe("a producer over WebSockets", () => {
     connection.receive({ ...frame, context: connection.contextOf(index) });
   const fail = (index: number, errorMsg: string): void => answer(index, { result: "send-error:8", errorMsg });
 
-  it("matches receipts to publishes, in whatever order they come", async () => {
+  it("receipts match their publishes in any order", async () => {
     const settled: string[] = [];
     const publishing = ["a", "b"].map((key) => publish(key).then(() => settled.push(key)));
     expect(connection.sent).toMatchObject([{ key: "a" }, { key: "b" }]);
@@ -76,7 +76,7 @@ describe("a producer over WebSockets", () => {
     await publishing[0];
   });
 
-  it("keeps no more on its way than 1,000 messages", async () => {
+  it("at most 1,000 messages are in flight", async () => {
     const publishing = Array.from({ length: 1_001 }, () => publish("k"));
     expect(connection.sent).toHaveLength(1_000);
     answer(7, { result: "ok", messageId: "x" });
@@ -84,7 +84,7 @@ describe("a producer over WebSockets", () => {
     expect(connection.sent).toHaveLength(1_001);
   });
 
-  it("keeps no more on its way than 16 MiB, in the order of the calls", async () => {
+  it("at most 16 MiB are in flight, in the order of the calls", async () => {
     const publishing = [
       publish("k", 5_000_000),
       publish("k", 5_000_000),
@@ -97,19 +97,19 @@ describe("a producer over WebSockets", () => {
     expect(connection.sent).toHaveLength(4);
   });
 
-  it("does not know what was on its way when the connection is lost, and goes on with what was not", async () => {
+  it("the outcome of messages in flight is unknown after a loss, and waiting messages are sent", async () => {
     const sent = Array.from({ length: 1_000 }, () => publish("k"));
     const waiting = publish("late");
     connection.lose();
     await expect(sent[0]).rejects.toThrow(PublishUnknownError);
-    await expect(sent[999]).rejects.toThrow("no receipt came from topic main/events");
+    await expect(sent[999]).rejects.toThrow("topic main/events sent no receipt");
     const next = await connectAgain();
     expect(next.sent).toMatchObject([{ key: "late" }]);
     next.receive({ result: "ok", messageId: "x", context: next.contextOf(0) });
     await waiting;
   });
 
-  it("takes a receipt that does not come for a lost connection", async () => {
+  it("a late receipt counts as a lost connection", async () => {
     const publishing = publish("k");
     await clock.advance(30_000);
     expect(connection.dropReason).toBeUndefined();
@@ -118,7 +118,7 @@ describe("a producer over WebSockets", () => {
     await expect(publishing).rejects.toThrow(PublishUnknownError);
   });
 
-  it("refuses what waits in vain for a connection", async () => {
+  it("a message that waits too long for a connection is refused", async () => {
     connection.lose();
     await nextTurn();
     const publishing = publish("k");
@@ -127,7 +127,7 @@ describe("a producer over WebSockets", () => {
     await expect(publishing).rejects.toThrow("not sent to main/events within 30000 ms: connect ECONNREFUSED");
   });
 
-  it("refuses at once what waits while the broker says that it will not be let in", async () => {
+  it("waiting messages are refused at once if the broker refuses the producer", async () => {
     connection.lose();
     await nextTurn();
     const publishing = publish("k");
@@ -139,7 +139,7 @@ describe("a producer over WebSockets", () => {
     await expect(publishing).rejects.toThrow("quota exceeded");
   });
 
-  it("lets what waits wait on while the broker is only busy", async () => {
+  it("waiting messages continue to wait while the broker is overloaded", async () => {
     connection.lose();
     await nextTurn();
     const publishing = publish("k");
@@ -151,7 +151,7 @@ describe("a producer over WebSockets", () => {
     await publishing;
   });
 
-  it("does not send what its caller gave up, and still counts what it had sent", async () => {
+  it("a message that its caller gave up is not sent, or stays in the window if it was sent", async () => {
     const impatient = new AbortController();
     const message = { key: "k", payload: new Uint8Array(9_000_000 - 1_000_000) };
     const sent = [publish("k", 8_000_000), producer.publish(impatient.signal, message)];
@@ -168,7 +168,7 @@ describe("a producer over WebSockets", () => {
     await next;
   });
 
-  it("refuses at once while a quota keeps it out; what was on its way before may be stored", async () => {
+  it("messages are refused at once while a quota blocks the topic, and earlier ones may be stored", async () => {
     const before = [publish("a"), publish("b")];
     fail(0, quota);
     await expect(before[0]).rejects.toThrow(PublishUnknownError);
@@ -183,7 +183,7 @@ describe("a producer over WebSockets", () => {
     await reopened;
   });
 
-  it("tells what the broker never tried to store from what it did", async () => {
+  it("a message that the broker never tried to store is refused, and any other is unknown", async () => {
     const once = publish("b");
     fail(0, `${timeout} 1`);
     await expect(once).rejects.toThrow(PublishUnknownError);
@@ -193,7 +193,7 @@ describe("a producer over WebSockets", () => {
     expect(connection.dropReason).toContain("retryCount 0");
   });
 
-  it("names size, limit and setting when a frame is above what the broker takes", async () => {
+  it("the error of a frame above the broker's limit names size, limit and setting", async () => {
     const [small, large] = [publish("k", 10), publish("k", 900_000)];
     connection.lose(1009, "Text message size [1200036] exceeds maximum size [1048576]");
     await expect(small).rejects.toThrow(PublishUnknownError);
@@ -201,15 +201,17 @@ describe("a producer over WebSockets", () => {
     await expect(large).rejects.toThrow(/900000 bytes.*webSocketMaxTextFrameSize of 1048576/);
   });
 
-  it("points at a large frame when the connection is lost without a reason", async () => {
+  it("the error of a large frame names the limit if the connection is lost without a reason", async () => {
     const [small, large] = [publish("k", 10), publish("k", 900_000)];
     connection.lose(1006, "read ECONNRESET");
     await expect(small).rejects.not.toThrow("webSocketMaxTextFrameSize");
     await expect(large).rejects.toThrow(PublishUnknownError);
-    await expect(large).rejects.toThrow(/frame of 12\d+ bytes above the broker's webSocketMaxTextFrameSize/);
+    await expect(large).rejects.toThrow(
+      /frame of 12\d+ bytes may be above the broker's webSocketMaxTextFrameSize/,
+    );
   });
 
-  it("refuses a message whose key and properties leave no room for its payload", async () => {
+  it("a message whose key and properties leave no room for its payload is refused", async () => {
     const payload = new Uint8Array(MAX_MESSAGE_BYTES);
     const message = { key: "k", payload, properties: { long: "x".repeat(40_000) } };
     await expect(producer.publish(signal, message)).rejects.toThrow(/with its key and properties/);
@@ -219,12 +221,12 @@ describe("a producer over WebSockets", () => {
   });
 
   it.each([
-    ["text that is no JSON", "<html>"],
+    ["text that is not JSON", "<html>"],
     ["a list", "[]"],
     ["an unknown result", { result: "maybe", context: "1" }],
-    ["a receipt of no publish", { result: "ok", messageId: "x", context: "17" }],
+    ["a receipt of an unknown publish", { result: "ok", messageId: "x", context: "17" }],
     ["an error without a context", { result: "send-error:3", errorMsg: "what?" }],
-  ])("lets go of a connection that sends %s", async (_, frame) => {
+  ])("a connection that sends %s is dropped", async (_, frame) => {
     const publishing = publish("k");
     connection.receive(frame);
     await expect(publishing).rejects.toThrow(PublishUnknownError);
@@ -235,7 +237,7 @@ describe("a producer over WebSockets", () => {
     await again;
   });
 
-  it("leaves nobody waiting when it is closed", async () => {
+  it("the close of a producer ends all publishes", async () => {
     const sent = Array.from({ length: 1_000 }, () => publish("k"));
     const waiting = publish("k");
     await producer.close();
@@ -244,7 +246,7 @@ describe("a producer over WebSockets", () => {
     await expect(publish("k")).rejects.toThrow("the producer of main/events is closed");
   });
 
-  it("closes a connection that it gets after it was closed", async () => {
+  it("a connection that opens after the close of the producer is closed", async () => {
     const late = Promise.withResolvers<Connection>();
     dials.push(() => late.promise);
     connection.lose();

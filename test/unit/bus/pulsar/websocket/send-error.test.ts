@@ -18,7 +18,7 @@ it.each([
   [8, "no exception at all", "unknown"],
   [8, exception("ProducerBlockedQuotaExceededException"), "unknown"],
   [99, "a code from the future", "unknown"],
-])("takes send-error:%i, %s, for %s", (code, reason, outcome) => {
+])("send-error:%i, %s, is %s", (code, reason, outcome) => {
   const { error } = toSendError({ type: "failed", code, reason }, "main/events");
   expect(error.name).toBe(outcome === "refused" ? "PublishRefusedError" : "PublishUnknownError");
   expect(error.message).toContain(reason);
@@ -30,6 +30,6 @@ it.each([
   ["AlreadyClosedException", true],
   ["InvalidMessageException", false],
   ["SomethingNewException", false],
-])("takes %s for the end of the producer behind the connection: %s", (name, isEnd) => {
+])("%s ends the producer of the connection: %s", (name, isEnd) => {
   expect(toSendError({ type: "failed", code: 8, reason: exception(name) }, "t")).toMatchObject({ isEnd });
 });
