@@ -10,17 +10,17 @@ import {
 import { toDeadLetter } from "../../src/event/dead-letter.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 
-/** An adapter under test, and the faults that only it knows how to bring about. */
+/** An adapter under test, and the faults that it can inject. */
 export interface BusHarness {
   readonly bus: Bus;
-  /** Cuts off the subscription's consumers, without their leave. */
+  /** Cuts off the consumers of the subscription. */
   cutOff(topic: string, subscription: string): Promise<void>;
-  /** Makes the next publish fail: refused, or stored but without a receipt. */
+  /** Lets the next publish fail: refused, or stored without a receipt. */
   failNextPublish(how: "refuse" | "storeUnknown"): void;
   close(): Promise<void>;
 }
 
-/** What every adapter of the bus port guarantees. */
+/** Tests the guarantees of every adapter of the bus port. */
 export function describeBus(name: string, createHarness: () => Promise<BusHarness>): void {
   describe(`bus contract: ${name}`, () => {
     let harness: BusHarness;
@@ -59,7 +59,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       return deliveries;
     };
 
-    it("delivers key, payload and properties as they were published", async () => {
+    it("a delivery has the key, payload and properties of the publish", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic);
       const producer = await harness.bus.createProducer(signal, topic);
@@ -72,7 +72,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(delivery?.redeliveryCount).toBe(0);
     });
 
-    it("delivers the messages of a key in the order of the publish calls, also of those not awaited", async () => {
+    it("the messages of a key are delivered in the order of the publish calls, also without awaiting them", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic, 1000);
       const producer = await harness.bus.createProducer(signal, topic);
@@ -81,7 +81,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect((await take(consumer, 200)).map(decode)).toEqual(texts);
     });
 
-    it("holds back deliveries beyond the unacknowledged limit, and acknowledges single messages", async () => {
+    it("a consumer receives no more than its unacknowledged limit, and acknowledges single messages", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic, 2);
       await publish(topic, [
@@ -102,7 +102,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(third).toBe("3");
     });
 
-    it("delivers again what a consumer that left had not acknowledged", async () => {
+    it("the unacknowledged messages of a consumer that left are delivered again", async () => {
       const topic = newTopic();
       const first = await subscribe(topic);
       await publish(topic, [
@@ -115,11 +115,11 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       await first.close();
       const second = await subscribe(topic);
       const deliveries = await take(second, 2);
-      // How often it knows of is the bus's: Pulsar does not count what comes back because a consumer left.
+      // The bus decides which redeliveries it counts: Pulsar does not count those after a consumer left.
       expect(deliveries.map(decode)).toEqual(["2", "3"]);
     });
 
-    it("keeps what is published while nobody reads, once the subscription is there", async () => {
+    it("a subscription keeps the messages that are published without a consumer", async () => {
       const topic = newTopic();
       await ensureSubscription(signal, harness.bus, topic, "s");
       const long = "2".repeat(100_000);
@@ -131,7 +131,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(deliveries.map(decode).sort()).toEqual(["1", long]);
     });
 
-    it("gives each subscription all messages", async () => {
+    it("each subscription receives all messages", async () => {
       const topic = newTopic();
       const [one, other] = [await subscribe(topic), await subscribe(topic, 100, "other")];
       await publish(topic, [["k", "1"]]);
@@ -142,7 +142,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       }
     });
 
-    it("gives a key to one consumer at a time", async () => {
+    it("the messages of a key go to one consumer at a time", async () => {
       const topic = newTopic();
       const consumers = [await subscribe(topic), await subscribe(topic)];
       const keys = ["a", "b", "c", "d", "e", "f"];
@@ -175,7 +175,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       }
     });
 
-    it("keeps the order of each key while consumers join, and leave with nothing held", async () => {
+    it("each key keeps its order while consumers join, and leave without unacknowledged messages", async () => {
       const topic = newTopic();
       const keys = Array.from({ length: 12 }, (_, index) => `key ${index}`);
       const [phases, roundsPerPhase] = [6, 10];
@@ -218,7 +218,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       await Promise.allSettled(members.map(({ applying }) => applying));
     });
 
-    it("cuts a consumer off with a retryable error, and delivers what it held to another while it goes on", async () => {
+    it("the bus cuts a consumer off with a retryable error, and delivers its messages to another one meanwhile", async () => {
       const topic = newTopic();
       const first = await subscribe(topic);
       await publish(topic, [
@@ -231,7 +231,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       const second = await subscribe(topic);
       const again = await take(second, 2);
       expect(again.map(decode)).toEqual(["1", "2"]);
-      // The one that was cut off does not know yet: its acknowledgement must do no harm.
+      // The consumer that was cut off has not detected it yet. Its acknowledgement must have no effect.
       await held.acknowledge();
       await expect(
         (async () => {
@@ -242,7 +242,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       ).rejects.toThrow(RetryableError);
     });
 
-    it("tells a publish that surely failed from one whose receipt is unknown", async () => {
+    it("the errors of a refused publish and of a publish without a receipt differ", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic);
       const producer = await harness.bus.createProducer(signal, topic);
@@ -259,7 +259,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(texts).toEqual(["unknown", "stored"]);
     });
 
-    it("carries an empty payload", async () => {
+    it("the bus carries an empty payload", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic);
       const producer = await harness.bus.createProducer(signal, topic);
@@ -268,7 +268,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(delivery?.payload.byteLength).toBe(0);
     });
 
-    it("carries a payload as large as it says, and surely refuses a larger one", async () => {
+    it("the bus carries a payload of its largest size, and refuses a larger one", async () => {
       const topic = newTopic();
       const consumer = await subscribe(topic);
       const producer = await harness.bus.createProducer(signal, topic);
@@ -282,7 +282,7 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(delivery && Buffer.compare(delivery.payload, payload)).toBe(0);
     });
 
-    it("carries a dead letter with its reason, source and redelivery count", async () => {
+    it("the bus carries a dead letter with its reason, source and redelivery count", async () => {
       const topic = newTopic();
       const deadLetters = newTopic();
       const consumer = await subscribe(topic);
@@ -300,21 +300,21 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       });
     });
 
-    it("ends the deliveries of a consumer that leaves", async () => {
+    it("the deliveries of a consumer end when it leaves", async () => {
       const consumer = await subscribe(newTopic());
       const next = consumer.deliveries(signal)[Symbol.asyncIterator]().next();
       await consumer.close();
       expect(await next).toMatchObject({ done: true });
     });
 
-    it("is there for its users until it is closed", async () => {
+    it("the check of the bus passes until the bus is closed", async () => {
       await expect(harness.bus.check(signal)).resolves.toBeUndefined();
       await harness.bus.close();
       await expect(harness.bus.check(signal)).rejects.toThrow(Error);
       await expect(harness.bus.createProducer(signal, newTopic())).rejects.toThrow(Error);
     });
 
-    it("ends deliveries with the signal's reason", async () => {
+    it("deliveries end with the signal's reason", async () => {
       const consumer = await subscribe(newTopic());
       const next = consumer.deliveries(signal)[Symbol.asyncIterator]().next();
       controller.abort(new Error("stop"));

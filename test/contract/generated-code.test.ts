@@ -14,10 +14,10 @@ import {
 
 const execute = promisify(execFile);
 
-/** Compilers run beside other tests, and a first run downloads its toolchain. */
+/** Time limit: compilers run beside other tests, and the first run downloads their toolchain. */
 const TIMEOUT_MS = 600_000;
 
-describe("a copy of proto/, without anything around it", () => {
+describe("a copy of proto/ without the rest of the repository", () => {
   let folder = "";
   let copy = "";
 
@@ -36,7 +36,7 @@ describe("a copy of proto/, without anything around it", () => {
     });
   };
 
-  it("builds and passes its own lint", async () => {
+  it("the copy of proto/ builds and passes its own lint", async () => {
     const buf = join(process.cwd(), "node_modules/.bin/buf");
     await execute(buf, ["build"], { cwd: copy });
     await execute(buf, ["lint"], { cwd: copy });
@@ -49,7 +49,7 @@ describe("a copy of proto/, without anything around it", () => {
       cpSync(GO_MODULE, module, { recursive: true });
       const options = { local: await provideGoGenerator(), out: module, opt: "paths=source_relative" };
       await generate(options);
-      // Go takes the validation rules from their own module, which the generated code names.
+      // Go imports the validation rules from their own module, which the generated code names.
       rmSync(join(module, "buf"), { recursive: true });
       await execute("go", ["build", "./..."], { cwd: module });
       await execute("go", ["vet", "./evenkeel/..."], { cwd: module });

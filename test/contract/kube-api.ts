@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import type { KubeTransport } from "../../src/kube/kube.ts";
 
-/** What the contract needs of an API server. */
+/** The API server under test. */
 export interface KubeApiFixture {
   readonly transport: KubeTransport;
-  /** Creates a ConfigMap; its namespace is there already, or needs none. */
+  /** Creates a ConfigMap. Its namespace exists already or is not necessary. */
   createConfigMap(namespace: string, name: string, value: string): Promise<void>;
   updateConfigMap(namespace: string, name: string, value: string): Promise<void>;
   deleteConfigMap(namespace: string, name: string): Promise<void>;
@@ -43,8 +43,9 @@ const metadataList = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 const metadataObject = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /**
- * What a reflector relies on of a Kubernetes API server: run against the simulated one and a real kube-apiserver, so
- * that the simulation cannot be kinder than the world. The namespaces "a" and "a-b" are the contract's own.
+ * Tests the behaviour of a Kubernetes API server on which a reflector depends. It runs against the simulated
+ * server and a real kube-apiserver, so that the simulation cannot be more tolerant. Only this contract uses
+ * the namespaces "a" and "a-b".
  */
 export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
   const signal = AbortSignal.timeout(60_000);
@@ -65,7 +66,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(status, text).toBe(200);
     return JSON.parse(text);
   };
-  /** Everything that a watch sends until its `timeoutSeconds` end it. */
+  /** Returns all events that a watch sends until its `timeoutSeconds` end it. */
   const watch = async (query: Record<string, string>, accept?: string): Promise<WatchEvent[]> => {
     const all = { watch: "1", timeoutSeconds: "1", ...query };
     const { text } = await get("/api/v1/namespaces/a/configmaps", all, accept);
@@ -78,7 +79,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     page.items.map((item) => `${item.metadata.namespace}/${item.metadata.name}`);
   const ours = (page: List): string[] => keys(page).filter((key) => /^a(-b)?\//.test(key));
 
-  it("lists in the order of etcd's keys, where a-b/x stands before a/x", async () => {
+  it("a list is in the order of etcd's keys, with a-b/x before a/x", async () => {
     await fixture().createConfigMap("a", "x", "1");
     await fixture().createConfigMap("a-b", "x", "1");
     await fixture().createConfigMap("a", "x-y", "1");
@@ -88,7 +89,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(page.items[0]).not.toHaveProperty("kind");
   });
 
-  it("pages a list at the version of its first page", async () => {
+  it("each page of a list has the version of the first page", async () => {
     const first = await list({ limit: "1" }, undefined, "a");
     expect(keys(first)).toEqual(["a/x"]);
     expect(first.metadata.remainingItemCount).toBe(1);
@@ -99,7 +100,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(second.metadata.continue ?? "").toBe("");
   });
 
-  it("lists metadata alone", async () => {
+  it("a list can have metadata only", async () => {
     const page = await list({ limit: "1" }, metadataList, "a");
     expect(page).toMatchObject({ kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1" });
     expect(page.items[0]).toMatchObject({
@@ -109,7 +110,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(page.items[0]).not.toHaveProperty("data");
   });
 
-  it("gives one object, whole or as metadata", async () => {
+  it("the server returns one object, whole or as metadata", async () => {
     const path = "/api/v1/namespaces/a/configmaps/x";
     expect(JSON.parse((await get(path)).text)).toMatchObject({ kind: "ConfigMap", data: { value: "1" } });
     const metadata = JSON.parse((await get(path, {}, metadataObject)).text);
@@ -117,20 +118,20 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(metadata).not.toHaveProperty("data");
   });
 
-  it("lists at an exact version, as things were then", async () => {
+  it("a list at an exact version has the objects of that version", async () => {
     const before = await list({}, undefined, "a");
     await fixture().updateConfigMap("a", "x", "2");
     const exact = { resourceVersion: before.metadata.resourceVersion, resourceVersionMatch: "Exact" };
     expect((await list(exact, undefined, "a")).items).toEqual(before.items);
   });
 
-  it("lists at no older version than asked for", async () => {
+  it("a list is not older than the requested version", async () => {
     const now = (await list()).metadata.resourceVersion;
     const later = await list({ resourceVersion: now, resourceVersionMatch: "NotOlderThan" });
     expect(BigInt(later.metadata.resourceVersion)).toBeGreaterThanOrEqual(BigInt(now));
   });
 
-  it("answers 504 to a list at a version of the future", async () => {
+  it("the server answers 504 to a list at a future version", async () => {
     const { status, text } = await get("/api/v1/configmaps", { resourceVersion: "999999999" });
     expect(status).toBe(504);
     expect(JSON.parse(text)).toMatchObject({
@@ -152,16 +153,16 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
       422,
       "Invalid",
     ],
-    ["a version that is no number", { resourceVersion: "abc" }, 400, "BadRequest"],
-    ["a token that is none", { continue: "abc" }, 400, "BadRequest"],
-    ["a limit that is none", { limit: "abc" }, 400, "BadRequest"],
-  ])("refuses %s", async (_what, query, code, reason) => {
+    ["a version that is not a number", { resourceVersion: "abc" }, 400, "BadRequest"],
+    ["a token that is not valid", { continue: "abc" }, 400, "BadRequest"],
+    ["a limit that is not a number", { limit: "abc" }, 400, "BadRequest"],
+  ])("the server refuses %s", async (_what, query, code, reason) => {
     const { status, text } = await get("/api/v1/configmaps", query);
     expect(status).toBe(code);
     expect(JSON.parse(text)).toMatchObject({ kind: "Status", status: "Failure", code, reason });
   });
 
-  it("refuses a version beside a token", async () => {
+  it("the server refuses a version together with a token", async () => {
     const { metadata } = await list({ limit: "1" }, undefined, "a");
     const query = { continue: metadata.continue ?? "", resourceVersion: metadata.resourceVersion };
     expect((await get("/api/v1/namespaces/a/configmaps", query)).status).toBe(400);
@@ -171,26 +172,26 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     ["an object", "/api/v1/namespaces/a/configmaps/none", { name: "none", kind: "configmaps" }],
     ["a resource", "/api/v1/none", {}],
     ["a resource of a group", "/apis/apps/v1/none", {}],
-  ])("answers 404 to %s that is not there", async (_what, path, details) => {
+  ])("the server answers 404 to %s that does not exist", async (_what, path, details) => {
     const { status, text } = await get(path);
     expect(status).toBe(404);
     expect(JSON.parse(text)).toMatchObject({ kind: "Status", reason: "NotFound", code: 404, details });
   });
 
-  it("answers 404 to a group that is not served", async () => {
+  it("the server answers 404 to a group that it does not serve", async () => {
     expect(await get("/apis/none.example.com/v1")).toEqual({ status: 404, text: "404 page not found\n" });
   });
 
-  it("refuses representations that it does not have", async () => {
+  it("the server refuses representations that it does not support", async () => {
     expect((await get("/api/v1/configmaps", {}, metadataObject)).status).toBe(406);
     expect((await get("/api/v1/configmaps", {}, "text/plain")).status).toBe(406);
   });
 
-  it("is read by a namespace that is not there as empty", async () => {
+  it("a list of a namespace that does not exist is empty", async () => {
     expect((await list({}, undefined, "none")).items).toEqual([]);
   });
 
-  it("watches from a list's version, and sends a deleted object at the version of its deletion", async () => {
+  it("a watch starts at a list's version, and sends a deleted object at the version of its deletion", async () => {
     const { metadata } = await list({}, undefined, "a");
     await fixture().createConfigMap("a", "w", "1");
     await fixture().updateConfigMap("a", "w", "2");
@@ -208,7 +209,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(new Set(versions).size).toBe(3);
   });
 
-  it("watches metadata alone", async () => {
+  it("a watch can have metadata only", async () => {
     const { metadata } = await list({}, undefined, "a");
     await fixture().createConfigMap("a", "m", "1");
     const events = await watch({ resourceVersion: metadata.resourceVersion }, metadataObject);
@@ -219,7 +220,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(events[0]?.object).not.toHaveProperty("data");
   });
 
-  it("begins a watch of any version with what is there, and marks its end with a bookmark", async () => {
+  it("a watch of any version starts with the existing objects, and marks their end with a bookmark", async () => {
     const page = await list({}, undefined, "a");
     const events = await watch({ resourceVersion: "0", allowWatchBookmarks: "true" });
     const bookmark = events.findIndex(({ type }) => type === "BOOKMARK");
@@ -230,11 +231,11 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     });
   });
 
-  it("accepts a watch from the future, and is silent", async () => {
+  it("the server accepts a watch from a future version, and sends nothing", async () => {
     expect(await watch({ resourceVersion: "999999999" })).toEqual([]);
   });
 
-  it("tells what it serves", async () => {
+  it("discovery returns the served resources", async () => {
     expect(JSON.parse((await get("/api")).text)).toMatchObject({ kind: "APIVersions", versions: ["v1"] });
     const { groups } = JSON.parse((await get("/apis")).text);
     expect(groups).toContainEqual({
@@ -251,7 +252,7 @@ export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
     expect(names).toEqual(expect.arrayContaining(["bindings", "pods/log", "pods/status"]));
   });
 
-  it("says that it is ready, and its version", async () => {
+  it("the server returns its readiness and its version", async () => {
     expect(await get("/readyz")).toEqual({ status: 200, text: "ok" });
     expect(JSON.parse((await get("/version")).text)).toMatchObject({ major: "1", minor: expect.any(String) });
   });

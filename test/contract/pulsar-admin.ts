@@ -3,16 +3,16 @@ import type { Policies, TopicPolicies } from "../../src/bus/pulsar/admin/policie
 import type { PulsarAdmin } from "../../src/bus/pulsar/admin/pulsar-admin.ts";
 import { ConflictError, NotFoundError } from "../../src/lib/errors.ts";
 
-/** An adapter of a tenant that does not exist yet, and what only others do to it. */
+/** An adapter for a tenant that does not exist yet, with actions of other clients. */
 export interface PulsarAdminHarness {
   readonly admin: PulsarAdmin;
   /** Publishes a message to a topic. */
   publish(topic: string): Promise<void>;
-  /** Sets policies of a topic, and waits until they are in force. */
+  /** Sets policies of a topic, and resolves when they are in force. */
   setTopicPolicies(topic: string, policies: TopicPolicies): Promise<void>;
 }
 
-/** What every adapter of the admin port guarantees. */
+/** Tests the guarantees of every adapter of the admin port. */
 export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): void {
   describe("the contract of the admin port", () => {
     const { signal } = new AbortController();
@@ -30,7 +30,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       await admin.createNamespace(signal, "main");
     };
 
-    it("tells what is not there from what is", async () => {
+    it("items that do not exist are undefined", async () => {
       expect(await admin.listNamespaces(signal)).toBeUndefined();
       await admin.createTenant(signal);
       expect(await admin.listNamespaces(signal)).toEqual([]);
@@ -43,7 +43,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       expect(await admin.countPartitions(signal, topic)).toBe(0);
     });
 
-    it("says of everything that is made twice that it is there", async () => {
+    it("creating any item twice is a conflict", async () => {
       await createMain();
       await admin.createTopic(signal, "main/events", 2);
       await admin.createSubscription(signal, "main/events", "ingester");
@@ -72,7 +72,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
         inactiveTopics: { type: "deleted", afterSeconds: 60, mode: "delete_when_no_subscriptions" },
         autoTopicCreation: { type: "allowed", topicType: "non-partitioned" },
       },
-    ])("reads the namespace's policies as they were set: %j", async (policies) => {
+    ])("the policies of a namespace are read as they were set: %j", async (policies) => {
       await createMain();
       expect(await admin.readPolicies(signal, "main")).toEqual({});
       const { messageTtlSeconds = 0, ...others } = policies;
@@ -82,7 +82,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       expect(await admin.readPolicies(signal, "main")).toEqual(policies);
     });
 
-    it("reads, sets and takes away a topic's own policies, apart from the namespace's", async () => {
+    it("the policies of a topic are read, set and removed independently of the namespace's", async () => {
       await createMain();
       await admin.setPolicies(signal, "main", { messageTtlSeconds: 5 });
       await admin.createTopic(signal, topic, 0);
@@ -97,7 +97,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       expect(await admin.readTopicPolicies(signal, topic)).toEqual({});
     });
 
-    it("counts what a subscription has not acknowledged, from the earliest message on", async () => {
+    it("the backlog of a subscription counts its unacknowledged messages from the earliest one", async () => {
       await createMain();
       await admin.createTopic(signal, topic, 0);
       await admin.createSubscription(signal, topic, "before");
@@ -110,7 +110,7 @@ export function describePulsarAdmin(createHarness: () => PulsarAdminHarness): vo
       await expect(admin.readSubscription(signal, topic, "nobody")).rejects.toThrow(NotFoundError);
     });
 
-    it("finds nothing in what is not there", async () => {
+    it("reading from an item that does not exist is an error", async () => {
       await admin.createTenant(signal);
       await expect(admin.readPolicies(signal, "main")).rejects.toThrow(NotFoundError);
       await expect(admin.setPolicies(signal, "main", { messageTtlSeconds: 0 })).rejects.toThrow(
