@@ -9,11 +9,11 @@ import { findBannedWords, hasRelativeOpening, type Prose, readProse } from "./li
 /** Limits. They only go down: lower a limit when its figure has fallen. */
 const LIMITS = {
   /** Sentences that open with a relative clause, in percent. The goal is 0. */
-  openings: { comments: 3.6, strings: 0 },
+  openings: { comments: 0.2, strings: 0 },
   /** Banned words, by place. The goal for strings, contract and documents is 0. */
-  words: { strings: 5, contract: 0, documents: 0, comments: 293 },
+  words: { strings: 0, contract: 0, documents: 0, comments: 7 },
   /** Lines of src above 120 columns. The formatter wraps neither comments nor strings. */
-  longLines: 35,
+  longLines: 0,
 };
 
 const MAX_COLUMNS = 120;

@@ -7,7 +7,7 @@ import {
 } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { MAX_CONTENT_BYTES } from "../domain/limits.ts";
-import { formatKey } from "../domain/object-key.ts";
+import { latestPerObject } from "../domain/observations.ts";
 import { TerminalError } from "../lib/errors.ts";
 import { compressBatch } from "./compression.ts";
 
@@ -40,6 +40,7 @@ export function packBatch(batch: Batch, limits: PackLimits): Event["body"][] {
   if (whole.body !== undefined) {
     return [whole.body];
   }
+  // In two parts, a redelivery could reverse the order of two items about one object.
   const items = latestPerObject(batch.items);
   const [first] = items;
   if (first === undefined) {
@@ -90,15 +91,6 @@ function sizeAtMost({ items, chunk }: Batch): number {
     0,
   );
   return ENVELOPE_BYTES + contents + (items.length + (chunk === undefined ? 0 : 1)) * ITEM_BYTES;
-}
-
-/** Keeps the last item of each object. In two parts, a redelivery could reverse the order of two items. */
-function latestPerObject(items: readonly BatchItem[]): BatchItem[] {
-  const latest = new Map<string, BatchItem>();
-  for (const item of items) {
-    latest.set(formatKey(item.message.value?.ref ?? { namespace: "", name: "" }), item);
-  }
-  return [...latest.values()];
 }
 
 function withItems(batch: Batch, items: BatchItem[]): Batch {

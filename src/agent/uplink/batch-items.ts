@@ -6,7 +6,7 @@ import {
   PutObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
+import type { ObjectKey } from "../../domain/object-key.ts";
 import type { KubeObject } from "../../kube/kube-object.ts";
 import type { ObjectContent } from "../object-content.ts";
 
@@ -44,16 +44,6 @@ export function deleteItem(
   const ref = create(ObjectRefSchema, { namespace, name });
   const value = create(DeleteObjectSchema, { ref, uid, observedVersion, reason });
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
-}
-
-/** Returns the key of an item's object. */
-export function keyOfItem({ message }: BatchItem): string {
-  return formatKey(message.value?.ref ?? { namespace: "", name: "" });
-}
-
-/** Returns the observed version of an item; empty if it has none. */
-export function observedVersionOf({ message }: BatchItem): string {
-  return message.case === "putObject" || message.case === "deleteObject" ? message.value.observedVersion : "";
 }
 
 /** Returns an upper bound of the bytes that an item takes in a message. */

@@ -1,8 +1,9 @@
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { keyOfItem, ownObservedVersionOf } from "../../domain/observations.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import type { BatchLimits } from "../config.ts";
-import { keyOfItem, observedVersionOf, sizeOfItem } from "./batch-items.ts";
+import { sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
 
 /** Changes of one resource type and one incarnation, ready to become a batch. */
@@ -104,7 +105,7 @@ function isOlder(change: Change, present: Change): boolean {
   if (incarnation !== presentIncarnation) {
     return incarnation < presentIncarnation;
   }
-  const version = parseResourceVersion(observedVersionOf(change.item));
-  const presentVersion = parseResourceVersion(observedVersionOf(present.item));
+  const version = parseResourceVersion(ownObservedVersionOf(change.item));
+  const presentVersion = parseResourceVersion(ownObservedVersionOf(present.item));
   return version !== undefined && presentVersion !== undefined && version < presentVersion;
 }

@@ -1,4 +1,5 @@
-import { type Batch, type BatchItem, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { findBatchViolations } from "../../domain/observations.ts";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 
 /**
@@ -20,16 +21,8 @@ function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation,
   if (type !== BatchType.DEFAULT) {
     yield { field: "batch.type", description: `expected type DEFAULT from an agent, found type ${type}` };
   }
-  if (incarnation !== undefined && incarnation > epoch) {
-    yield {
-      field: "batch.incarnation",
-      description: `expected at most the session's epoch ${epoch}, found ${incarnation}`,
-    };
-  }
-  const isVersioned = items.length > 0 && observedVersionOf(batch, items[0]) !== "";
-  for (const [index, item] of items.entries()) {
+  for (const [index, { message }] of items.entries()) {
     const field = `batch.items[${index}]`;
-    const { message } = item;
     if (message.case === "verifyObject") {
       yield {
         field: `${field}.verify_object`,
@@ -42,18 +35,18 @@ function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation,
         description: "expected no value; the batch's resource type applies",
       };
     }
-    if ((observedVersionOf(batch, item) !== "") !== isVersioned) {
-      const description = "expected an observed version for all items of the batch, or for none";
-      yield { field: `${field}.${toSnakeCase(message.case)}.observed_version`, description };
-    }
   }
-}
-
-function observedVersionOf(batch: Batch, item: BatchItem | undefined): string {
-  const message = item?.message;
-  const own =
-    message?.case === "putObject" || message?.case === "deleteObject" ? message.value.observedVersion : "";
-  return own || batch.observedVersion;
+  for (const { rule, item = 0 } of findBatchViolations(epoch, batch)) {
+    yield rule === "incarnation"
+      ? {
+          field: "batch.incarnation",
+          description: `expected at most the session's epoch ${epoch}, found ${incarnation}`,
+        }
+      : {
+          field: `batch.items[${item}].${toSnakeCase(items[item]?.message.case)}.observed_version`,
+          description: "expected an observed version for all items of the batch, or for none",
+        };
+  }
 }
 
 function toSnakeCase(name = "message"): string {

@@ -1,7 +1,13 @@
 import type { Batch, BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { checksumOf, sameChecksum } from "../../domain/checksum.ts";
-import { compareKeys, formatKey } from "../../domain/object-key.ts";
+import { compareKeys } from "../../domain/object-key.ts";
+import {
+  findBatchViolations,
+  keyOfItem,
+  latestPerObject,
+  observedVersionOf,
+} from "../../domain/observations.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 
@@ -37,28 +43,26 @@ export interface BatchObservations {
  * @throws TerminalError if the batch violates the contract
  */
 export function toObservations(position: StreamPosition, batch: Batch): BatchObservations {
-  const byPosition = batch.items.filter((item) => observedVersionOf(batch, item) === "").length;
-  if (byPosition !== 0 && byPosition !== batch.items.length) {
-    throw new TerminalError("batch: expected an observed version for all items or for none, found both");
-  }
-  if (batch.incarnation !== undefined && batch.incarnation > position.epoch) {
+  for (const { rule } of findBatchViolations(position.epoch, batch)) {
     throw new TerminalError(
-      `batch: expected an incarnation of at most the session's epoch ${position.epoch}, found ${batch.incarnation}`,
+      rule === "incarnation"
+        ? `batch: expected an incarnation of at most the session's epoch ${position.epoch}, found ${batch.incarnation}`
+        : "batch: expected an observed version for all items or for none, found both",
     );
   }
-  const ordered = byPosition === 0;
+  const [first] = batch.items;
+  const ordered = first === undefined || observedVersionOf(batch, first) !== "";
   const defaults = {
     observedVersion: ordered ? batch.observedVersion : String(position.sequence),
     contentFormat: batch.contentFormat,
   };
-  const byKey = new Map<string, Observation>();
-  for (const item of batch.items) {
-    const observation = toObservation(item, defaults);
-    byKey.set(formatKey(observation), observation);
-  }
+  const byKey = latestPerObject(batch.items).map((item): [string, Observation] => [
+    keyOfItem(item),
+    toObservation(item, defaults),
+  ]);
   return {
     incarnation: ordered ? batch.incarnation : position.epoch,
-    observations: [...byKey].sort(([a], [b]) => compareKeys(a, b)).map(([, observation]) => observation),
+    observations: byKey.sort(([a], [b]) => compareKeys(a, b)).map(([, observation]) => observation),
   };
 }
 
@@ -116,12 +120,6 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
     default:
       throw new TerminalError(`batch: unknown message ${String(message satisfies never)}`);
   }
-}
-
-function observedVersionOf(batch: Batch, { message }: BatchItem): string {
-  const own =
-    message.case === "putObject" || message.case === "deleteObject" ? message.value.observedVersion : "";
-  return own || batch.observedVersion;
 }
 
 function keyOf(ref: ObjectRef | undefined): { readonly namespace: string; readonly name: string } {

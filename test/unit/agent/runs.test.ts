@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { observedVersionOf } from "../../../src/agent/uplink/batch-items.ts";
+import { ownObservedVersionOf } from "../../../src/domain/observations.ts";
 import { AgentWorld } from "../../support/agent/agent-world.ts";
 
 it("ignores what comes late of a run that another took the place of (R12)", async () => {
@@ -44,7 +44,7 @@ it("deletes what a list lacks at the list's version, so that what was observed l
   const deletes = world.backend.received.flatMap(({ message }) =>
     message.case === "batch" && message.value.run !== undefined
       ? message.value.items.flatMap((item) =>
-          item.message.case === "deleteObject" ? [observedVersionOf(item)] : [],
+          item.message.case === "deleteObject" ? [ownObservedVersionOf(item)] : [],
         )
       : [],
   );

@@ -7,14 +7,10 @@ import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reco
 import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import {
-  deleteItem,
-  keyOfItem,
-  observedVersionOf,
-  putItem,
-} from "../../../../src/agent/uplink/batch-items.ts";
+import { deleteItem, putItem } from "../../../../src/agent/uplink/batch-items.ts";
 import type { Change } from "../../../../src/agent/uplink/change.ts";
 import { type DeclaredScope, UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
+import { keyOfItem, ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 
 const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
@@ -72,7 +68,7 @@ function sketch({ message }: SyncRequest): string {
       return message.value.items
         .map(
           (item) =>
-            `${item.message.case === "putObject" ? "+" : "-"}${keyOfItem(item)}@${observedVersionOf(item)}`,
+            `${item.message.case === "putObject" ? "+" : "-"}${keyOfItem(item)}@${ownObservedVersionOf(item)}`,
         )
         .join(" ");
     case "scopeDeclared":
@@ -335,7 +331,7 @@ class Model {
         expect(message.value.items.length).toBeLessThanOrEqual(LIMITS.maxItems); // U6
         for (const item of message.value.items) {
           const object = `${resourceTypeKey(message.value.resourceType)} ${item.message.value?.ref?.name}`;
-          const version = Number(observedVersionOf(item));
+          const version = Number(ownObservedVersionOf(item));
           const marker = this.#markers[0]?.get(object);
           // U3, backwards: a change offered behind a marker that is still to come.
           expect(this.#markers.length === 0 || version <= (marker ?? 0)).toBe(true);

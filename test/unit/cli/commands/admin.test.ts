@@ -31,9 +31,7 @@ describe("evenkeel admin topics", () => {
     server.close();
     expect(seen).toEqual([["/admin/v2/namespaces/evenkeel", "Bearer t0ken"]]);
     expect(code).toBe(1);
-    expect(err).toContain(
-      "401: Authentication required; configure a token that the broker accepts",
-    );
+    expect(err).toContain("401: Authentication required; configure a token that the broker accepts");
   });
 
   it.each(["0", "1001", "many"])("refuses %s partitions", async (partitions) => {
