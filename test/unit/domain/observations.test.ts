@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { type Batch, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   findBatchViolations,
   keyOfItem,
@@ -24,7 +24,7 @@ it("the latest item of an object stands at the place of its first", () => {
   ]);
 });
 
-it.each<[string, Partial<Batch>, unknown[]]>([
+it.each<[string, MessageInitShape<typeof BatchSchema>, unknown[]]>([
   ["nothing in an empty batch", {}, []],
   ["an incarnation above the epoch", { incarnation: 6n }, [{ rule: "incarnation" }]],
   ["no incarnation of the epoch", { incarnation: 5n }, []],
