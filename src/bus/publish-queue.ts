@@ -2,8 +2,8 @@ import type { Clock } from "../lib/clock.ts";
 import { type OutgoingMessage, PublishRefusedError } from "./bus.ts";
 
 /**
- * Limits of the messages in flight, which are sent and have no receipt. One message of any size is always
- * allowed.
+ * Limits of the messages in flight, which are sent and have no receipt. If none is in flight, one of any size
+ * is allowed.
  */
 export interface PublishLimits {
   readonly maxMessages: number;

@@ -21,7 +21,7 @@ export class ClusterChangedError extends TerminalError {
 export async function getClusterUid(signal: AbortSignal, transport: KubeTransport): Promise<string> {
   const namespace = await getObject(signal, transport, NAMESPACES, { namespace: "", name: "kube-system" });
   if (namespace === undefined || namespace.metadata.uid === "") {
-    throw new TerminalError("the cluster has no kube-system namespace; its uid must identify the cluster");
+    throw new TerminalError("the cluster has no kube-system namespace, whose uid identifies a cluster");
   }
   return namespace.metadata.uid;
 }
@@ -39,6 +39,8 @@ export async function assertSameCluster(
 ): Promise<void> {
   const found = await getClusterUid(signal, transport);
   if (found !== uid) {
-    throw new ClusterChangedError(`expected the cluster with kube-system uid ${uid}, found ${found}`);
+    throw new ClusterChangedError(
+      `the API server has changed: expected the cluster with kube-system uid ${uid}, found ${found}`,
+    );
   }
 }

@@ -43,7 +43,7 @@ describe("a copy of proto/ without the rest of the repository", () => {
   });
 
   it.skipIf(!hasProgram("go", "version"))(
-    "gives Go code that compiles",
+    "the generated Go code compiles",
     async () => {
       const module = join(folder, "go");
       cpSync(GO_MODULE, module, { recursive: true });
@@ -58,7 +58,7 @@ describe("a copy of proto/ without the rest of the repository", () => {
   );
 
   it.skipIf("missing" in findPython())(
-    "gives Python code that imports",
+    "the generated Python code can be imported",
     async () => {
       const classes = join(folder, "python");
       const python = await createPythonClient("python3", classes, copy);
@@ -72,7 +72,7 @@ describe("a copy of proto/ without the rest of the repository", () => {
   );
 
   it.skipIf(!hasProgram("javac", "-version") || !hasProgram("mvn", "--version"))(
-    "gives Java code that compiles",
+    "the generated Java code compiles",
     async () => {
       const { protoc, runtime } = await provideJavaTools();
       const sources = join(folder, "java");

@@ -46,7 +46,7 @@ const INTERVAL_MS = 15_000;
 
 /** Creates a monitor. A figure that the broker does not return has no metric. */
 export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonitor {
-  const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onStall: onHeldBack } = options;
+  const { admin, bus, isWebSocket, events, deadLetters, clock, log, metrics, onStall } = options;
   let eventBacklog: number | undefined;
   let deadLetterBacklog: number | undefined;
   let problem: string | undefined;
@@ -69,7 +69,7 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
     );
     const stalled = topics.filter((_, index) => isSubscriptionStalled(partitions[index], now[index]));
     if (stalled.length > 0) {
-      onHeldBack?.(`the subscription ${events.subscription} has stalled on ${stalled.join(", ")}`);
+      onStall?.(`the subscription ${events.subscription} has stalled on ${stalled.join(", ")}`);
     }
     // After a report, one poll without a comparison leaves time for the restart of the consumer.
     partitions = stalled.length > 0 ? [] : now;
@@ -95,8 +95,8 @@ export function createBrokerMonitor(options: BrokerMonitorOptions): BrokerMonito
     async run(signal) {
       // Separate polls, because the limits require a superuser.
       const polls: readonly Poll[] = [
-        { take: pollBacklogs, forget: forgetBacklogs, outage: createLookLog(log, "backlogs") },
-        { take: pollLimits, forget: () => {}, outage: createLookLog(log, "limits") },
+        { take: pollBacklogs, forget: forgetBacklogs, outage: createPollLog(log, "backlogs") },
+        { take: pollLimits, forget: () => {}, outage: createPollLog(log, "limits") },
       ];
       while (!signal.aborted) {
         for (const { take, forget, outage } of polls) {
@@ -125,7 +125,7 @@ interface Poll {
   readonly outage: OutageLog;
 }
 
-function createLookLog(log: Log, what: string): OutageLog {
+function createPollLog(log: Log, what: string): OutageLog {
   return createOutageLog(log, {
     failed: `broker ${what} not read`,
     worked: `broker ${what} read again`,

@@ -62,7 +62,7 @@ describe("supervise", () => {
     await ended;
   });
 
-  it("supervise resolves when the signal aborts, if the part resolves or rejects", async () => {
+  it("supervise resolves when the signal aborts, also if the part rejects", async () => {
     const { stop, ended } = startSupervised(async (signal) => {
       await new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("late"))));
     });

@@ -35,7 +35,7 @@ export function createClient(
 ): ClientHandle {
   const { url, trustCertsFile } = settings;
   pulsar.Client.setLogHandler((level, _file, _line, message) =>
-    level >= ERROR ? log.error(message) : log.warn(message),
+    log[level >= ERROR ? "error" : "warn"]("Pulsar client failure reported", { error: message }),
   );
   const readToken = createTokenSource(settings)?.read;
   const authentication =

@@ -17,7 +17,7 @@ export interface ProducerOptions {
 /** Maximum messages in flight. */
 export const MAX_MESSAGES_IN_FLIGHT = 1_000;
 
-/** Maximum payload bytes in flight. One message of any size is always allowed. */
+/** Maximum payload bytes in flight. If none is in flight, one message of any size is allowed. */
 const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
 
 /**

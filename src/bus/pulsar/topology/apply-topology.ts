@@ -5,10 +5,10 @@ import type { Difference } from "./difference.ts";
 import { readTopology } from "./read-topology.ts";
 import type { Topology } from "./topology.ts";
 
-export interface MendOptions {
+export interface ApplyTopologyOptions {
   readonly tenant: string;
   readonly topology: Topology;
-  /** True if this difference may be removed. */
+  /** Returns true if this difference may be removed. */
   readonly mayChange: (difference: Difference) => boolean;
 }
 
@@ -32,7 +32,7 @@ const MAX_CONFLICTS = 5;
 export async function applyTopology(
   signal: AbortSignal,
   admin: PulsarAdmin,
-  { tenant, topology, mayChange }: MendOptions,
+  { tenant, topology, mayChange }: ApplyTopologyOptions,
 ): Promise<TopologyChanges> {
   const applied: Difference[] = [];
   const conflicts = new Map<string, number>();

@@ -21,8 +21,8 @@ export class Permits {
   }
 
   /**
-   * Returns the number of permits to send to the broker now. It is 0 until the permits are worth a frame,
-   * unless the consumer has no message and no permit.
+   * Returns the number of permits to send to the broker now. Permits are collected until they are worth a
+   * frame, except if the consumer has neither a prefetched message nor a permit.
    */
   take(): number {
     const { maxPrefetched, maxUnacknowledged } = this.#limits;

@@ -194,7 +194,7 @@ export class WebSocketProducer implements Producer {
     const { log, topic } = this.#options;
     const reason = toMessage(error);
     this.#lost = { ...this.#lost, reason };
-    log.debug("producer not connected", { topic, error: reason });
+    log.debug("producer connection failed", { topic, error: reason });
     const isPassing =
       error instanceof HandshakeRefusedError ? error.isPassing : !(error instanceof TerminalError);
     if (!isPassing) {

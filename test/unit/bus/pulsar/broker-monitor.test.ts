@@ -22,7 +22,7 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
   const admin = createMemoryPulsarAdmin(limits ?? { maxMessageBytes: 0, maxTextFrameBytes: 0 });
   let isGone = false;
   let inReplay = 0;
-  const heldBack: string[] = [];
+  const stalls: string[] = [];
   const seen: PulsarAdmin = {
     ...admin,
     countPartitions: (s, topic) =>
@@ -44,7 +44,7 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
     ...{ admin: seen, bus, isWebSocket: true, clock, log, metrics },
     events: { topic: TOPICS.events, subscription: INGESTER_SUBSCRIPTION },
     deadLetters: { topic: TOPICS.deadLetter, subscription: DEAD_LETTER_SUBSCRIPTION },
-    onStall: (reason) => heldBack.push(reason),
+    onStall: (reason) => stalls.push(reason),
   });
   const running = broker.run(stop.signal);
   const read = (): unknown[] =>
@@ -61,7 +61,7 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
   const setInReplay = (count: number): void => {
     inReplay = count;
   };
-  return { admin, broker, clock, read, end, setGone, setInReplay, heldBack, log };
+  return { admin, broker, clock, read, end, setGone, setInReplay, stalls, log };
 }
 
 async function createTopics(admin: PulsarAdmin): Promise<void> {
@@ -114,7 +114,7 @@ describe("monitoring the broker", () => {
   });
 
   it("a subscription that stalls between two polls is reported", async () => {
-    const { admin, clock, end, setGone, setInReplay, heldBack } = await watch({
+    const { admin, clock, end, setGone, setInReplay, stalls } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
     });
@@ -122,19 +122,19 @@ describe("monitoring the broker", () => {
     await clock.advance(15_000);
     setInReplay(3);
     await clock.advance(15_000);
-    expect(heldBack).toEqual([]);
+    expect(stalls).toEqual([]);
     await clock.advance(15_000);
-    expect(heldBack).toEqual(["the subscription ingester has stalled on main/events-partition-1"]);
+    expect(stalls).toEqual(["the subscription ingester has stalled on main/events-partition-1"]);
     await clock.advance(15_000);
-    expect(heldBack).toHaveLength(1);
+    expect(stalls).toHaveLength(1);
     await clock.advance(15_000);
-    expect(heldBack).toHaveLength(2);
+    expect(stalls).toHaveLength(2);
     // A poll before the outage of the broker proves nothing.
     setGone(true);
     await clock.advance(15_000);
     setGone(false);
     await clock.advance(15_000);
-    expect(heldBack).toHaveLength(2);
+    expect(stalls).toHaveLength(2);
     await end();
   });
 

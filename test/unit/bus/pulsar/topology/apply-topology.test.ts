@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { PulsarAdmin } from "../../../../../src/bus/pulsar/admin/pulsar-admin.ts";
-import { applyTopology, type MendOptions } from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
+import {
+  type ApplyTopologyOptions,
+  applyTopology,
+} from "../../../../../src/bus/pulsar/topology/apply-topology.ts";
 import { createTopology, type TopologyOptions } from "../../../../../src/event/pulsar-topology.ts";
 import { ConflictError, RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
 import {
@@ -17,7 +20,7 @@ const options: TopologyOptions = {
   deadLetterRetentionMs: 60_000,
   limits,
 };
-const onlyMissing: MendOptions["mayChange"] = ({ found }) => found === undefined;
+const onlyMissing: ApplyTopologyOptions["mayChange"] = ({ found }) => found === undefined;
 const everything = () => true;
 const nothing = () => false;
 
