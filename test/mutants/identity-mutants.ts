@@ -123,6 +123,6 @@ export const identityMutants: readonly Mutant[] = [
     find: "WHERE account = $1 AND cluster = $2 AND id = $9::uuid AND ended_at IS NULL",
     replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $9::uuid AND ended_at IS NULL",
     tests: ["test/integration/accounts.pg.test.ts"],
-    only: "nothing that an agent says",
+    only: "no message of an agent changes data",
   },
 ];

@@ -102,7 +102,7 @@ export const serverMutants: readonly Mutant[] = [
     find: "    if (signal.aborted) {\n      await finish(",
     replace: "    if (window.items < 0) {\n      await finish(",
     tests: INGESTER_TESTS,
-    only: "finishes what it holds",
+    only: "finishes its deliveries",
   },
   {
     race: "R18",
@@ -110,7 +110,7 @@ export const serverMutants: readonly Mutant[] = [
     find: "this.#lanes.values().every(({ isBlocked }) => isBlocked)",
     replace: "this.#lanes.size === 0",
     tests: INGESTER_TESTS,
-    only: "leaves to the next one what still waits",
+    only: "leaves blocked deliveries to the next consumer",
   },
   {
     race: "R19",
@@ -118,7 +118,7 @@ export const serverMutants: readonly Mutant[] = [
     find: "isLast ? sequence : 0n, message",
     replace: "sequence, message",
     tests: ["test/unit/backend/sync/session.test.ts"],
-    only: "in parts",
+    only: "splits a batch above",
   },
   {
     race: "R22",
