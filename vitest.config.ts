@@ -1,8 +1,17 @@
-import { defineConfig } from "vitest/config";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { createSkipReporter } from "./test/support/vitest/skip-reporter.ts";
 
-// Forks, because native addons crash in threads.
-const shared = { pool: "forks", testTimeout: 20_000, hookTimeout: 60_000 } as const;
+/** Settings of every project. */
+export const shared = {
+  // Forks, because native addons crash in threads.
+  pool: "forks",
+  testTimeout: 20_000,
+  hookTimeout: 60_000,
+  setupFiles: fileURLToPath(import.meta.resolve("./test/support/vitest/show-failures.ts")),
+  // Not `truncateThreshold`, which cuts both sides before it compares them: later differences would not be shown.
+  diff: { expand: false, contextLines: 2 },
+} satisfies TestProjectInlineConfiguration["test"];
 
 export default defineConfig({
   test: {

@@ -1,11 +1,11 @@
 import { createPulsarWebSocketBus } from "../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { TOPICS } from "../../src/event/topics.ts";
-import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { describeWithBroker } from "../support/bus/broker.ts";
 import { createWebSocketProxy } from "../support/bus/websocket-proxy.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 import { describeBus } from "./bus.ts";
 
 describeWithBroker("Pulsar's WebSocket API", (broker) => {
@@ -17,7 +17,7 @@ describeWithBroker("Pulsar's WebSocket API", (broker) => {
       {
         clock: createSystemClock(),
         random: createSystemRandom(),
-        log: createSilentLog(),
+        log: createTestLog(),
         metrics: noMetrics,
         probeTopic: TOPICS.events,
       },

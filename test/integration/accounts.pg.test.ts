@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { FleetService, View } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { createSilentLog } from "../../src/lib/log.ts";
 import type { RunningBackend } from "../../src/main/backend.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/server.ts";
@@ -19,6 +18,7 @@ import { eventually } from "../support/e2e/eventually.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { createTokenIssuer } from "../support/rpc/token-issuer.ts";
 import { batch, PODS, put, remove } from "../support/store/messages.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 
 type Fleet = Client<typeof FleetService>;
 
@@ -157,7 +157,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 600_000,
-      runtime: createRuntime(createSilentLog()),
+      runtime: createRuntime(createTestLog()),
     });
     [shop, bank] = [await fleetOf({ account: "shop" }), await fleetOf({ account: "bank" })];
     await live("shop", shop, "prod", "web");

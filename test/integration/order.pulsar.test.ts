@@ -8,7 +8,6 @@ import { openBus } from "../../src/bus/open-bus.ts";
 import { encodeEvent } from "../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
-import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
@@ -23,6 +22,7 @@ import { eventually } from "../support/e2e/eventually.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, PODS, put } from "../support/store/messages.ts";
 import { withSeed } from "../support/vitest/seeded.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 
 const CLUSTERS = 50;
 const ROUNDS = 3;
@@ -41,7 +41,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
     const runtime = {
       clock: createSystemClock(),
       random: createSystemRandom(),
-      log: createSilentLog(),
+      log: createTestLog(),
       metrics: noMetrics,
       tracer: noTracer,
     };

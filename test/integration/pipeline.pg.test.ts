@@ -8,7 +8,6 @@ import type { OutgoingMessage, Producer } from "../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../src/bus/memory/memory-bus.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
-import { createSilentLog } from "../../src/lib/log.ts";
 import { noMetrics } from "../../src/lib/metrics.ts";
 import { supervise } from "../../src/lib/supervise.ts";
 import { createSystemClock } from "../../src/lib/system-clock.ts";
@@ -23,6 +22,7 @@ import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.
 import { type Said, ScriptedAgent } from "../support/backend/scripted-agent.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove } from "../support/store/messages.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 
 const SCOPE: Said = {
   case: "scopeDeclared",
@@ -50,7 +50,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   beforeEach(async () => {
     stop = new AbortController();
     const { signal } = stop;
-    const [clock, random, log] = [createSystemClock(), createSystemRandom(), createSilentLog()];
+    const [clock, random, log] = [createSystemClock(), createSystemRandom(), createTestLog()];
     cluster = `cluster-${random.uuid()}`;
     agents = [];
     fateOf = () => "store";

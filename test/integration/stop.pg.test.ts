@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createSilentLog } from "../../src/lib/log.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/server.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, PODS, put } from "../support/store/messages.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 
 describeWithPostgres("a server that stops", (provided) => {
   let database: Database;
@@ -24,7 +24,7 @@ describeWithPostgres("a server that stops", (provided) => {
       database,
       reconcileIntervalMs: 3_600_000,
       runDeadlineMs: 60_000,
-      runtime: createRuntime(createSilentLog()),
+      runtime: createRuntime(createTestLog()),
     });
     const agent = new ScriptedAgent(server.url);
     await agent.open();

@@ -1,6 +1,5 @@
 import { InMemorySpanExporter, type ReadableSpan } from "@opentelemetry/sdk-trace";
 import { expect, it } from "vitest";
-import { createSilentLog } from "../../src/lib/log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { runAgentOn } from "../../src/main/agent.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
@@ -10,6 +9,7 @@ import { createOtlpTracer } from "../../src/telemetry/otlp-tracer.ts";
 import { eventually } from "../support/e2e/eventually.ts";
 import { createSimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
+import { createTestLog } from "../support/vitest/test-log.ts";
 
 describeWithPostgres("a trace", (provided) => {
   it("connects the watch event with the commit through all three programs", async () => {
@@ -25,7 +25,7 @@ describeWithPostgres("a trace", (provided) => {
     }
     const kube = stack.use(await createSimulatedKube(createSeededRandom(1)));
     const database = stack.use(createDatabase({ url: provided.url }));
-    const runtime = createRuntime(createSilentLog());
+    const runtime = createRuntime(createTestLog());
     const stop = new AbortController();
     const server = await startServer(stop.signal, {
       host: "127.0.0.1",

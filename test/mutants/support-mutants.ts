@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const PROSE_TESTS = ["test/unit/lint/check-prose.test.ts"];
 const RELEASE_TESTS = ["test/unit/lint/release-problems.test.ts"];
+const FAILURE_TESTS = ["test/unit/support/vitest/show-failures.test.ts"];
 const SKIP_TESTS = ["test/unit/support/vitest/skip-reporter.test.ts"];
 
 /** Protections of the test run, the prose and the releases. */
@@ -26,6 +27,46 @@ export const supportMutants: readonly Mutant[] = [
     find: '    ...toLines(optional, "tests not run, which need an optional part"),\n',
     replace: "",
     tests: SKIP_TESTS,
+  },
+  {
+    race: "LOGS",
+    file: "test/support/vitest/test-log.ts",
+    find: "testRecord.add(",
+    replace: "String(",
+    tests: FAILURE_TESTS,
+    only: "lines of its own logs",
+  },
+  {
+    race: "LOGS",
+    file: "test/support/e2e/programs.ts",
+    find: "testRecord.add(",
+    replace: "String(",
+    tests: FAILURE_TESTS,
+    only: "output of the programs",
+  },
+  {
+    race: "LOGS",
+    file: "test/support/vitest/test-record.ts",
+    find: "const newest = this.#lines.slice(-MAX_LINES);",
+    replace: "const newest = this.#lines;",
+    tests: FAILURE_TESTS,
+    only: "newest 200 lines",
+  },
+  {
+    race: "LOGS",
+    file: "test/support/vitest/show-failures.ts",
+    find: "error.diff = shortenText(error.diff, MAX_DIFF_LINES, MAX_DIFF_LINE_LENGTH);",
+    replace: "",
+    tests: FAILURE_TESTS,
+    only: "large difference",
+  },
+  {
+    race: "LOGS",
+    file: "vitest.config.ts",
+    find: "expand: false",
+    replace: "expand: true",
+    tests: FAILURE_TESTS,
+    only: "one row among thousands",
   },
   {
     race: "CI",

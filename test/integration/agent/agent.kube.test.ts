@@ -9,7 +9,6 @@ import { formatResourceType, parseResourceType, resourceTypeKey } from "../../..
 import { discover } from "../../../src/kube/discovery.ts";
 import { createKubeTransport } from "../../../src/kube/http-transport.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
@@ -18,6 +17,7 @@ import { FakeBackend } from "../../support/agent/fake-backend.ts";
 import { runForTest } from "../../support/cli/run-for-test.ts";
 import { describeWithKube } from "../../support/kube/control-plane.ts";
 import { createKubeClient, type KubeClient } from "../../support/kube/kube-client.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const NAMESPACE = "agent-it";
 
@@ -64,7 +64,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     return createAgent({
       clock: createSystemClock(),
       random: createSystemRandom(),
-      log: createSilentLog(),
+      log: createTestLog("agent"),
       metrics: noMetrics,
       tracer: noTracer,
       kube: transport,

@@ -12,7 +12,6 @@ import { SessionRegistry } from "../../../src/backend/sync/session-registry.ts";
 import { createSyncService } from "../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createTokenSource } from "../../../src/lib/token-source.ts";
@@ -24,6 +23,7 @@ import { RecordingSessionStore } from "../../support/backend/recording-session-s
 import { ManualClock } from "../../support/manual-clock.ts";
 import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 import { createTokenIssuer } from "../../support/rpc/token-issuer.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const HOUR_MS = 3_600_000;
 const issuer = createTokenIssuer();
@@ -48,7 +48,7 @@ describe("an agent whose token expires", () => {
     sessions = new RecordingSessionStore();
     refusals = 0;
     stop = new AbortController();
-    const log = createSilentLog();
+    const log = createTestLog();
     const bus = createMemoryBus();
     const jwt = createJwtAuthenticator({ publicKeyFiles: [keyFile], audience: "evenkeel", clock, log });
     const sync = createSyncService({
@@ -88,7 +88,7 @@ describe("an agent whose token expires", () => {
     const uplink = new Uplink({
       clock: createSystemClock(),
       random: createSeededRandom(1),
-      log: createSilentLog(),
+      log: createTestLog(),
       openSync: createSyncClient(server.url, token),
       hello: create(HelloSchema, { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1" }),
       tuning: { ...DEFAULT_AGENT_TUNING, backoff: { initialMs: 1, maxMs: 10 }, flushMs: 1 },

@@ -6,13 +6,13 @@ import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
 import { ManualClock } from "../manual-clock.ts";
+import { createTestLog } from "../vitest/test-log.ts";
 import { FakeBackend } from "./fake-backend.ts";
 
 /** Intercepts each request to the simulated API server, and may answer it. */
@@ -134,7 +134,7 @@ export class AgentWorld implements AsyncDisposable {
     return createAgent({
       clock: this.clock,
       random: createSeededRandom(seed),
-      log: createSilentLog(),
+      log: createTestLog("agent"),
       metrics: noMetrics,
       tracer: noTracer,
       kube,

@@ -28,6 +28,8 @@ import type { OpenSync } from "../../../src/domain/open-sync.ts";
 import { parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
+import type { LogFields } from "../../../src/lib/log.ts";
+import { createTestLog } from "../vitest/test-log.ts";
 
 /** The latest observation of an object. */
 export interface Row {
@@ -72,6 +74,7 @@ export class FakeBackend {
     () => 0,
   );
   #runs = 0;
+  readonly #log = createTestLog("backend");
 
   readonly openSync: OpenSync = (signal, requests) => this.#sync(signal, requests);
 
@@ -82,6 +85,7 @@ export class FakeBackend {
 
   /** Sends a message. */
   send(message: SyncResponse["message"]): void {
+    this.#log.debug(`${message.case} sent`, summarize(message));
     this.#outbound.offer(create(SyncResponseSchema, { message }));
   }
 
@@ -169,6 +173,8 @@ export class FakeBackend {
   }
 
   #receive(request: SyncRequest): void {
+    const { sequence, message: received } = request;
+    this.#log.debug(`${received.case} received`, { sequence, ...summarize(received) });
     if (request.message.case === "hello") {
       this.hellos.push(request.message.value);
       const limits = {
@@ -240,6 +246,31 @@ export class FakeBackend {
         observed > (this.marks.get(resourceKey) ?? 0n) ? observed : (this.marks.get(resourceKey) ?? 0n),
       );
     }
+  }
+}
+
+/** Fields of a message, as one line of a log shows them. */
+function summarize({ case: type, value }: SyncRequest["message"] | SyncResponse["message"]): LogFields {
+  switch (type) {
+    case "batch":
+      return {
+        resource: resourceTypeKey(value.resourceType),
+        run: (value.run ?? value.chunk?.run)?.runId,
+        items: value.items.length,
+        first: value.items.slice(0, 5).map(({ message: item }) => {
+          return `${item.case} ${item.value?.ref === undefined ? "" : formatKey(item.value.ref)}`;
+        }),
+      };
+    case "resourceReconciled":
+      return {
+        resource: resourceTypeKey(value.resourceType),
+        run: value.run?.runId,
+        failure: value.failure?.reason,
+      };
+    case "acknowledgement":
+      return { acknowledged: value.sequence };
+    default:
+      return {};
   }
 }
 

@@ -46,8 +46,6 @@ export interface Fleet extends Disposable {
   ask(account: string, ...args: readonly string[]): Promise<CommandResult>;
   /** Stops all processes, agents first, and returns their exit states. */
   stop(): Promise<readonly ProgramEnd[]>;
-  /** Returns the last log lines of each process, for people. */
-  logs(): string;
 }
 
 /** Starts a fleet. Agents are assigned to the backends in turn. */
@@ -119,10 +117,6 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
       }
       return ends;
     },
-    logs: () =>
-      [...backends, ...ingesters, ...agents]
-        .map(({ name, program }) => `--- ${name}\n${program.stderr().slice(-1_500)}`)
-        .join("\n"),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

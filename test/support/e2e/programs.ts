@@ -1,9 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { cacheDirectory } from "../../../deploy/local/components/cache-directory.ts";
 import { createReaper } from "../../../deploy/local/components/reaper.ts";
+import { testRecord } from "../vitest/test-record.ts";
 
 /** Exit state of a process. */
 export interface ProgramEnd {
@@ -11,7 +13,7 @@ export interface ProgramEnd {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process of `evenkeel ...`. */
+/** A process of `evenkeel ...`. A failed test shows its output. */
 export interface Program {
   readonly pid: number;
   /** Returns its standard output so far. */
@@ -38,6 +40,8 @@ export interface Programs extends AsyncDisposable {
   run(...args: readonly string[]): Promise<CommandResult>;
 }
 
+type Stream = "stdout" | "stderr";
+
 const entry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
 
 /** Time limit of a command, after which it is killed, in milliseconds. */
@@ -47,8 +51,8 @@ const commandTimeoutMs = 30_000;
 export function createPrograms(): Programs {
   const reaper = createReaper();
   const running = new Set<Program>();
-  const start = (...args: readonly string[]): Program => {
-    const program = startProgram(args);
+  const startRecorded = (args: readonly string[], recorded: readonly Stream[]): Program => {
+    const program = startProgram(args, recorded);
     const leftover = { type: "pid", pid: program.pid } as const;
     running.add(program);
     reaper.add(leftover);
@@ -59,9 +63,10 @@ export function createPrograms(): Programs {
     return program;
   };
   return {
-    start,
+    start: (...args) => startRecorded(args, ["stdout", "stderr"]),
     async run(...args) {
-      const program = start(...args);
+      // Its results are the caller's; a command that is run again and again would displace what others record.
+      const program = startRecorded(args, ["stderr"]);
       const timer = setTimeout(() => program.end("SIGKILL"), commandTimeoutMs);
       const { code } = await program.ended;
       clearTimeout(timer);
@@ -74,7 +79,7 @@ export function createPrograms(): Programs {
   };
 }
 
-function startProgram(args: readonly string[]): Program {
+function startProgram(args: readonly string[], recorded: readonly Stream[]): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
   // Without the cache each process would compile the same sources again, which takes longer than most of its
   // work here.

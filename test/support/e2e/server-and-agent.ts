@@ -91,7 +91,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
     ask,
     async reconcile() {
       const { code, stdout, stderr } = await ask("reconcile", cluster, "--output", "json");
-      expect(code, `${stderr}\n${stdout}\n${agent.stderr().slice(-2_000)}`).toBe(0);
+      expect(code, `${stderr}\n${stdout}`).toBe(0);
       const { run } = fromJson(GetReconciliationRunResponseSchema, JSON.parse(stdout));
       return run === undefined ? 0 : countFindings(run);
     },
@@ -102,9 +102,8 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
           const { method } = FleetService;
           const { cluster: found } = await callFleet(serverUrl, method.getCluster, { name: cluster });
           const opened = toTime(found?.session?.openTime);
-          const seen = `${server.stderr().slice(-2_000)}\n${agent.stderr().slice(-2_000)}`;
-          expect(opened, seen).toBeGreaterThanOrEqual(since.getTime());
-          expect(toTime(found?.freshness?.verifiedTime), seen).toBeGreaterThanOrEqual(opened);
+          expect(opened).toBeGreaterThanOrEqual(since.getTime());
+          expect(toTime(found?.freshness?.verifiedTime)).toBeGreaterThanOrEqual(opened);
         },
         { timeoutMs: 30_000 },
       );

@@ -2,13 +2,13 @@ import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import type { Random } from "../../../src/lib/random.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createApiServer } from "../../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
 import { createWorkload, type Workload } from "../../../src/simulation/workload.ts";
+import { createTestLog } from "../vitest/test-log.ts";
 
 /** A simulated cluster, served to agents in other processes. */
 export interface SimulatedKube extends AsyncDisposable {
@@ -23,7 +23,10 @@ export interface SimulatedKube extends AsyncDisposable {
 export async function createSimulatedKube(random: Random): Promise<SimulatedKube> {
   const cluster = new SimulatedCluster({ clock: createSystemClock(), random });
   const workload = createWorkload({ cluster, changeIntervalMs: 20 });
-  const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
+  const api = await createApiServer(new AbortController().signal, {
+    cluster,
+    log: createTestLog("simulated API server"),
+  });
   const kubeconfigPath = join(tmpdir(), `evenkeel-kubeconfig-${random.uuid()}.json`);
   writeFileSync(kubeconfigPath, JSON.stringify(toKubeconfig(api.url)), { mode: 0o600 });
   return {

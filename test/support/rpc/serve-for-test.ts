@@ -6,12 +6,12 @@ import {
 } from "@connectrpc/connect-node";
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
 import { SYNC_LIMITS } from "../../../src/rpc/server/service-limits.ts";
+import { createTestLog } from "../vitest/test-log.ts";
 
 /** Implementations of the services of {@link serveForTest}. */
 export interface Implementations {
@@ -28,7 +28,7 @@ export async function serveForTest(implementations: Implementations, options: Pa
     port: 0,
     authenticator: createAnonymousAuthenticator(),
     clock: createSystemClock(),
-    log: createSilentLog(),
+    log: createTestLog("server"),
     closeTimeoutMs: 2000,
     routes: (router) => {
       router.service(FleetService, implementations.fleet ?? {});

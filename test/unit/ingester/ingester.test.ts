@@ -10,13 +10,13 @@ import { encodeEvent } from "../../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
 import { StatementError } from "../../../src/store/postgres/sql-error.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingMetrics, type RecordingMetrics } from "../../support/recording-metrics.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
 const END: Event["body"] = { case: "resourceReconciled", value: create(ResourceReconciledSchema) };
@@ -57,7 +57,7 @@ describe("an ingester", () => {
     bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
   const start = (more: Partial<IngesterOptions> = {}): void => {
     const random = createSeededRandom(1);
-    const [log, tracer] = [createSilentLog(), noTracer];
+    const [log, tracer] = [createTestLog("ingester"), noTracer];
     const windowLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
     running = createIngester({ bus, store, clock, random, log, metrics, tracer, windowLimits, ...more }).run(
       stop.signal,

@@ -12,11 +12,11 @@ import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../s
 import { decodeEvent } from "../../../src/event/codec.ts";
 import { createProducerPool } from "../../../src/ingester/producer-pool.ts";
 import { publishInventory } from "../../../src/ingester/publish-inventory.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { retry } from "../../../src/lib/retry.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const { signal } = new AbortController();
 const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
@@ -131,7 +131,7 @@ describe("publishInventory", () => {
     store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 999)];
     const fates: PublishOutcome[] = ["store", "storeUnknown"];
     outcomeFor = () => fates.shift() ?? "store";
-    const options = { clock, random: createSeededRandom(1), log: createSilentLog(), name: "answering" };
+    const options = { clock, random: createSeededRandom(1), log: createTestLog(), name: "answering" };
     const answered = retry(signal, { ...options, classify: () => "retry" }, answer);
     await clock.advance(1000);
     await answered;

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { createOutageLog } from "../../../src/lib/outage-log.ts";
-import { createRecordingLog } from "../../support/recording-log.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 describe("the log of an outage", () => {
   const messages = { failed: "not read", worked: "read again" };
 
   it("an outage is logged at its first failure, at each change of the error, and at its end", () => {
-    const log = createRecordingLog();
+    const log = createTestLog();
     const outage = createOutageLog(log, messages);
     for (const reason of ["refused", "refused", "reset", "refused"]) {
       outage.failed(new Error(reason));
@@ -23,7 +23,7 @@ describe("the log of an outage", () => {
   });
 
   it("an operation without failures logs nothing", () => {
-    const log = createRecordingLog();
+    const log = createTestLog();
     const outage = createOutageLog(log, messages);
     outage.worked();
     outage.worked();

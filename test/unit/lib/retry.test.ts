@@ -3,13 +3,13 @@ import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { type RetryOptions, retry } from "../../../src/lib/retry.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { createRecordingLog } from "../../support/recording-log.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 /** Retries an attempt. The attempt receives its number, from 1. */
 function retrying<T>(attempt: (count: number) => Promise<T>, more: Partial<RetryOptions> = {}) {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const log = createRecordingLog();
+  const log = createTestLog();
   const times: number[] = [];
   const options = { clock, random: createSeededRandom(1), log, name: "opening", ...more };
   const result = retry(stop.signal, options, () => attempt(times.push(clock.monotonic())));

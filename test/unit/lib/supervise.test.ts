@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { supervise } from "../../../src/lib/supervise.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { createRecordingLog } from "../../support/recording-log.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 function startSupervised(run: (signal: AbortSignal, clock: ManualClock) => Promise<void>) {
   const clock = new ManualClock();
   const stop = new AbortController();
-  const log = createRecordingLog();
+  const log = createTestLog();
   const options = { clock, random: createSeededRandom(1), log, name: "part" };
   return { clock, stop, log, ended: supervise(stop.signal, options, (signal) => run(signal, clock)) };
 }

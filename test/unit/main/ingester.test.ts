@@ -7,11 +7,11 @@ import { noTracer } from "../../../src/lib/tracer.ts";
 import { RestartTrigger, superviseIngester } from "../../../src/main/ingester.ts";
 import type { Database } from "../../../src/store/postgres/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { createRecordingLog } from "../../support/recording-log.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 it("an ingester leaves the bus and joins it again on each request, until it is stopped", async () => {
   const clock = new ManualClock();
-  const log = createRecordingLog();
+  const log = createTestLog();
   const memory = createMemoryBus({ maxMessageBytes: 1_000 });
   const joined: string[] = [];
   const bus: Bus = {

@@ -1,19 +1,18 @@
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
 import { ConfigError } from "../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { assertMigrated } from "../../../src/main/program-context.ts";
 import { listen } from "../../../src/rpc/server/listen.ts";
 import { createDatabase } from "../../../src/store/postgres/database.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
-import { createRecordingLog } from "../../support/recording-log.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 describeWithPostgres("the check of the schema at start", (provided) => {
   it("assertMigrated refuses a database that lacks migrations", async () => {
     await using database = createDatabase({ url: provided.url });
     await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
     try {
-      const refused = assertMigrated(provided.url, createSilentLog());
+      const refused = assertMigrated(provided.url, createTestLog());
       await expect(refused).rejects.toThrow(ConfigError);
       await expect(refused).rejects.toThrow(/^the database lacks .*; run "evenkeel migrate" first$/);
     } finally {
@@ -33,7 +32,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
        SELECT failing() AS migration_name, '' AS checksum, now() AS finished_at, NULL AS rolled_back_at`,
     );
     try {
-      const log = createRecordingLog();
+      const log = createTestLog();
       await assertMigrated(provided.url, log);
       expect(log.lines).toEqual([
         expect.stringMatching(/^warn schema not checked.*: Postgres: statement refused: unknown/),
@@ -48,7 +47,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     const server = createServer((socket) => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n"));
     const port = await listen(new AbortController().signal, server, "127.0.0.1", 0);
     try {
-      const log = createRecordingLog();
+      const log = createTestLog();
       await assertMigrated(`postgres://127.0.0.1:${port}/x?sslmode=require`, log);
       expect(log.lines).toHaveLength(1);
     } finally {
@@ -57,7 +56,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
   });
 
   it("assertMigrated refuses a URL that is not valid", async () => {
-    const refused = assertMigrated("postgres://user@host:port/x", createSilentLog());
+    const refused = assertMigrated("postgres://user@host:port/x", createTestLog());
     await expect(refused).rejects.toThrow(ConfigError);
   });
 });

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createSilentLog } from "../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { type ApiServer, createApiServer } from "../../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
+import { createTestLog } from "../../support/vitest/test-log.ts";
 
 describe("the simulated API server over HTTP", () => {
   let cluster: SimulatedCluster;
@@ -14,7 +14,7 @@ describe("the simulated API server over HTTP", () => {
   beforeEach(async () => {
     const clock = createSystemClock();
     cluster = new SimulatedCluster({ clock, random: createSeededRandom(1), maxWatchBacklog: 100 });
-    server = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
+    server = await createApiServer(new AbortController().signal, { cluster, log: createTestLog() });
     cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace: "a", name: "x" } });
   });
   afterEach(async () => {

@@ -13,9 +13,9 @@ import { createMemoryBus, type MemoryBus } from "../../../../src/bus/memory/memo
 import { encodeEvent } from "../../../../src/event/codec.ts";
 import { BACKEND_SUBSCRIPTION } from "../../../../src/event/topics.ts";
 import { RetryableError } from "../../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../../src/lib/log.ts";
 import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
 import { createSession, requestOf } from "../../../support/backend/session-for-test.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const TOPIC = "replies/test";
 const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
@@ -65,7 +65,7 @@ describe("routeInventories", () => {
       replyTopic: TOPIC,
       registry,
       runs,
-      log: createSilentLog(),
+      log: createTestLog("router"),
     });
     started.catch(() => {});
     return started;

@@ -5,13 +5,13 @@ import type { Session } from "../../../../src/backend/sync/session.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
 import { PublishRefusedError } from "../../../../src/bus/bus.ts";
 import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../../src/lib/log.ts";
 import { createSeededRandom } from "../../../../src/lib/random.ts";
 import { ControlledProducer } from "../../../support/backend/controlled-producer.ts";
 import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
 import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
 import { createSession } from "../../../support/backend/session-for-test.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const SECOND = 1000;
 
@@ -45,7 +45,7 @@ describe("scheduleRuns", () => {
     scheduling = scheduleRuns(stop.signal, {
       clock,
       random: createSeededRandom(1),
-      log: createSilentLog(),
+      log: createTestLog("scheduler"),
       registry,
       runs,
       sessions,

@@ -7,7 +7,6 @@ import { SessionRegistry } from "../../../../src/backend/sync/session-registry.t
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
 import type { Clock } from "../../../../src/lib/clock.ts";
-import { createSilentLog } from "../../../../src/lib/log.ts";
 import { createSystemClock } from "../../../../src/lib/system-clock.ts";
 import { noTracer } from "../../../../src/lib/tracer.ts";
 import type { Identity } from "../../../../src/rpc/auth/identity.ts";
@@ -16,6 +15,7 @@ import { RecordingSessionStore } from "../../../support/backend/recording-sessio
 import { type Said, ScriptedAgent } from "../../../support/backend/scripted-agent.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const SCOPE: Said = {
   case: "scopeDeclared",
@@ -45,7 +45,7 @@ async function serveSync(clock: Clock = createSystemClock(), identity: Identity 
     bus: createMemoryBus(),
     replyTopic: "replies/test",
     clock,
-    log: createSilentLog(),
+    log: createTestLog("backend"),
     tracer: noTracer,
     runDeadlineMs: 1000,
   });

@@ -11,7 +11,7 @@ import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { type Metrics, noMetrics } from "../../../../src/lib/metrics.ts";
 import { createMemoryPulsarAdmin } from "../../../support/bus/memory-pulsar-admin.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
-import { createRecordingLog } from "../../../support/recording-log.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const MEBIBYTE = 1024 * 1024;
 const { signal } = new AbortController();
@@ -37,7 +37,7 @@ async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYT
     }),
   };
   const clock = new ManualClock();
-  const log = createRecordingLog();
+  const log = createTestLog();
   const bus = createMemoryBus({ maxMessageBytes });
   const stop = new AbortController();
   const broker = createBrokerMonitor({

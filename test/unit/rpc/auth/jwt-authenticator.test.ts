@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigError } from "../../../../src/lib/errors.ts";
-import { createSilentLog, type Log } from "../../../../src/lib/log.ts";
 import type { Authenticator } from "../../../../src/rpc/auth/authenticator.ts";
 import { createJwtAuthenticator } from "../../../../src/rpc/auth/jwt-authenticator.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { createTokenIssuer, type TokenIssuer } from "../../../support/rpc/token-issuer.ts";
+import { createTestLog, type TestLog } from "../../../support/vitest/test-log.ts";
 
 const issuer = createTokenIssuer();
 const successor = createTokenIssuer("ES256");
@@ -16,24 +16,23 @@ let folder: string;
 let file: string;
 let clock: ManualClock;
 /** Messages of the log above debug, with their levels. */
-let logged: string[];
+let log: TestLog;
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "evenkeel-keys-"));
   file = join(folder, "keys.pem");
   writeFileSync(file, issuer.publicPem);
   clock = new ManualClock();
-  logged = [];
+  log = createTestLog();
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 function createAuthenticator(...publicKeyFiles: readonly string[]): Authenticator {
-  const log: Log = {
-    ...createSilentLog(),
-    info: (message) => void logged.push(`info ${message}`),
-    error: (message) => void logged.push(`error ${message}`),
-  };
   return createJwtAuthenticator({ publicKeyFiles, audience: "evenkeel", clock, log });
+}
+
+function aboveDebug({ lines }: TestLog): readonly string[] {
+  return lines.filter((line) => !line.startsWith("debug "));
 }
 
 function authenticate(authenticator: Authenticator, authorization?: string) {
@@ -115,7 +114,7 @@ describe("key files", () => {
     await clock.advance(5000);
     expect(await isTaken(authenticator, issuer)).toBe(false);
     expect(await isTaken(authenticator, successor)).toBe(true);
-    expect(logged).toEqual(["info public keys reloaded", "info public keys reloaded"]);
+    expect(aboveDebug(log)).toEqual(["info public keys reloaded", "info public keys reloaded"]);
   });
 
   test.each<[string, () => void]>([
@@ -131,7 +130,9 @@ describe("key files", () => {
         await clock.advance(5000);
         expect(await isTaken(authenticator, issuer)).toBe(true);
       }
-      expect(logged).toEqual(["error public keys not reloaded; previous keys kept"]);
+      expect(aboveDebug(log)).toEqual([
+        expect.stringMatching(/^error public keys not reloaded; previous keys kept: /),
+      ]);
       replace(successor.publicPem);
       await clock.advance(5000);
       expect(await isTaken(authenticator, successor)).toBe(true);

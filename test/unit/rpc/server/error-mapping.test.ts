@@ -18,9 +18,9 @@ import {
   TerminalError,
   UnsupportedError,
 } from "../../../../src/lib/errors.ts";
-import { createSilentLog, type Log, type LogFields } from "../../../../src/lib/log.ts";
 import { toConnectError } from "../../../../src/rpc/server/error-mapping.ts";
 import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const going = new AbortController().signal;
 const abortError = new DOMException("This operation was aborted", "AbortError");
@@ -32,17 +32,6 @@ const expired = new ConnectError(
   undefined,
   new TerminalError("token: expired", { info: { reason: "TOKEN_EXPIRED" } }),
 );
-
-/** Creates a log that records its errors. */
-function createErrorLog() {
-  const lines: LogFields[] = [];
-  const log: Log = {
-    ...createSilentLog(),
-    error: (_, fields = {}) => lines.push(fields),
-    with: (outer) => ({ ...log, error: (_, fields) => lines.push({ ...outer, ...fields }) }),
-  };
-  return { log, lines };
-}
 
 describe("the error that a caller receives", () => {
   test.each<[string, unknown, AbortSignal, Code, string, boolean]>([
@@ -77,17 +66,15 @@ describe("the error that a caller receives", () => {
     ["the reason of the abort", "bye", AbortSignal.abort("bye"), Code.Canceled, "call: cancelled", false],
     ["a defect after an abort", new Error("bug"), AbortSignal.abort(), Code.Internal, "internal error", true],
   ])("%s", (_, error, signal, code, message, logged) => {
-    const { log, lines } = createErrorLog();
+    const log = createTestLog();
     expect(toConnectError(error, signal, log)).toMatchObject({ code, rawMessage: message });
-    expect(lines).toEqual(logged ? [{ error }] : []);
+    expect(log.entries.filter(({ level }) => level === "error").map(({ fields }) => fields)).toEqual(
+      logged ? [{ error }] : [],
+    );
   });
 
   test("has the delay before a retry", () => {
-    const error = toConnectError(
-      new RetryableError("busy", { retryAfterMs: 1500 }),
-      going,
-      createSilentLog(),
-    );
+    const error = toConnectError(new RetryableError("busy", { retryAfterMs: 1500 }), going, createTestLog());
     const [detail] = error.details;
     expect(detail).toMatchObject({
       desc: RetryInfoSchema,
@@ -97,7 +84,7 @@ describe("the error that a caller receives", () => {
 
   test("has the violations", () => {
     const fieldViolations = [{ field: "name", description: "is odd" }];
-    const error = toConnectError(new InvalidArgumentError(fieldViolations), going, createSilentLog());
+    const error = toConnectError(new InvalidArgumentError(fieldViolations), going, createTestLog());
     expect(error.details).toMatchObject([
       { desc: BadRequestSchema, value: { fieldViolations } },
       { desc: ErrorInfoSchema, value: { reason: "INVALID_FIELD", domain: "evenkeel.dev" } },
@@ -118,7 +105,7 @@ describe("the error that a caller receives", () => {
     ["of a call without a token", new ConnectError("no token", Code.Unauthenticated), "UNAUTHENTICATED", {}],
     ["of the error that was translated", expired, "TOKEN_EXPIRED", {}],
   ])("has a reason: that %s", (_, thrown, reason, metadata) => {
-    const error = toConnectError(thrown, going, createSilentLog());
+    const error = toConnectError(thrown, going, createTestLog());
     const infos = error.details.filter((detail) => "desc" in detail && detail.desc === ErrorInfoSchema);
     expect(infos).toEqual([{ desc: ErrorInfoSchema, value: { reason, domain: "evenkeel.dev", metadata } }]);
     expect(Object.keys(ErrorReason)).toContain(reason);
@@ -136,7 +123,7 @@ describe("the error that a caller receives is bounded", () => {
     ["RetryableError", new RetryableError(long, { retryAfterMs: 1500 }), going],
     ["the reason of an abort", abortError, AbortSignal.abort(new TerminalError(long))],
   ])("of %s", (_, error, signal) => {
-    const { rawMessage, code } = toConnectError(error, signal, createSilentLog());
+    const { rawMessage, code } = toConnectError(error, signal, createTestLog());
     expect(code).not.toBe(Code.Internal);
     expect(rawMessage).toMatch(/^(é|\.\.\.|: )+$/);
     expect(Buffer.byteLength(rawMessage)).toBeLessThanOrEqual(4096);
@@ -144,11 +131,11 @@ describe("the error that a caller receives is bounded", () => {
 
   test("and keeps code, metadata, details and cause", () => {
     const cause = new RetryableError(long, { retryAfterMs: 1500 });
-    const error = toConnectError(cause, going, createSilentLog());
+    const error = toConnectError(cause, going, createTestLog());
     expect(error).toMatchObject({ code: Code.Unavailable, cause });
     expect(error.details).toMatchObject([{ desc: RetryInfoSchema }, { desc: ErrorInfoSchema }]);
     const own = new ConnectError(long, Code.DataLoss, { "x-a": "b" });
-    expect(toConnectError(own, going, createSilentLog()).metadata.get("x-a")).toBe("b");
+    expect(toConnectError(own, going, createTestLog()).metadata.get("x-a")).toBe("b");
   });
 
   test.each([
@@ -159,7 +146,7 @@ describe("the error that a caller receives is bounded", () => {
       field: `items[${index}]${text}`,
       description: `is odd${text}`,
     }));
-    const error = toConnectError(new InvalidArgumentError(violations), going, createSilentLog());
+    const error = toConnectError(new InvalidArgumentError(violations), going, createTestLog());
     expect(error.rawMessage).toMatch(new RegExp(`; and ${1_000 - count} more$`));
     expect(Buffer.byteLength(error.rawMessage)).toBeLessThanOrEqual(4096);
     const [detail] = error.details as unknown as [{ value: { fieldViolations: typeof violations } }];
@@ -173,7 +160,7 @@ describe("the error that a caller receives is bounded", () => {
 
 describe("over the wire", () => {
   test("a unary call gets its error, and the log has the original with the method", async () => {
-    const { log, lines } = createErrorLog();
+    const log = createTestLog();
     const original = new Error("SELECT secret");
     await using server = await serveForTest(
       { fleet: { getCluster: () => Promise.reject(original) } },
@@ -181,7 +168,9 @@ describe("over the wire", () => {
     );
     const call = grpcClient(FleetService, server.url).getCluster({ name: "c1" });
     await expect(call).rejects.toMatchObject({ code: Code.Internal, rawMessage: "internal error" });
-    expect(lines).toEqual([{ method: "evenkeel.v1.FleetService/GetCluster", error: original }]);
+    expect(log.entries.map(({ fields }) => fields)).toEqual([
+      { method: "evenkeel.v1.FleetService/GetCluster", error: original },
+    ]);
   });
 
   test("a stream gets its error with details after its first message", async () => {

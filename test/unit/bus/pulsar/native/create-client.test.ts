@@ -8,11 +8,11 @@ import type {
   PulsarClientConfig,
   PulsarClientPackage,
 } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
-import { createSilentLog } from "../../../../../src/lib/log.ts";
 import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
 import { createMemoryPulsarClient } from "../../../../support/bus/memory-pulsar-client.ts";
+import { createTestLog } from "../../../../support/vitest/test-log.ts";
 
-const outside = { clock: createSystemClock(), log: createSilentLog() };
+const outside = { clock: createSystemClock(), log: createTestLog() };
 const settings = { url: "pulsar+ssl://broker:6651", tenant: "evenkeel" };
 
 function createRecordingPackage() {

@@ -6,11 +6,11 @@ import type { Connection } from "../../../../../src/bus/pulsar/websocket/connect
 import { toHandshakeError } from "../../../../../src/bus/pulsar/websocket/handshake-refusal.ts";
 import { WebSocketProducer } from "../../../../../src/bus/pulsar/websocket/producer.ts";
 import { RetryableError } from "../../../../../src/lib/errors.ts";
-import { createSilentLog } from "../../../../../src/lib/log.ts";
 import { noMetrics } from "../../../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../../../src/lib/random.ts";
 import { FakeConnection } from "../../../../support/bus/fake-connection.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
+import { createTestLog } from "../../../../support/vitest/test-log.ts";
 
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const quota =
@@ -32,7 +32,7 @@ describe("a producer over WebSockets", () => {
     producer = new WebSocketProducer(connection, {
       clock,
       random: createSeededRandom(1),
-      log: createSilentLog(),
+      log: createTestLog(),
       metrics: createBusMetrics(noMetrics),
       topic: "main/events",
       maxMessageBytes: MAX_MESSAGE_BYTES,
