@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 import { createSkipReporter } from "./test/support/vitest/skip-reporter.ts";
+import { createSlowFileReporter } from "./test/support/vitest/slow-file-reporter.ts";
 
 /** Settings of every project. */
 export const shared = {
@@ -17,7 +18,7 @@ export default defineConfig({
   test: {
     // Once for both projects: a project that inherits it would start servers of its own.
     globalSetup: "test/support/vitest/global-setup.ts",
-    reporters: ["default", createSkipReporter()],
+    reporters: ["default", createSlowFileReporter(), createSkipReporter()],
     teardownTimeout: 30_000,
     projects: [
       {

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const PROSE_TESTS = ["test/unit/lint/check-prose.test.ts"];
 const RELEASE_TESTS = ["test/unit/lint/release-problems.test.ts"];
 const FAILURE_TESTS = ["test/unit/support/vitest/show-failures.test.ts"];
+const SLOW_TESTS = ["test/unit/support/vitest/slow-file-reporter.test.ts"];
 const SKIP_TESTS = ["test/unit/support/vitest/skip-reporter.test.ts"];
 
 /** Protections of the test run, the prose and the releases. */
@@ -27,6 +28,28 @@ export const supportMutants: readonly Mutant[] = [
     find: '    ...toLines(optional, "tests not run, which need an optional part"),\n',
     replace: "",
     tests: SKIP_TESTS,
+  },
+  {
+    race: "SLOW",
+    file: "test/support/vitest/slow-file-reporter.ts",
+    find: "seconds > MAX_SECONDS && ",
+    replace: "seconds > 6 * MAX_SECONDS && ",
+    tests: SLOW_TESTS,
+  },
+  {
+    race: "SLOW",
+    file: "test/support/vitest/slow-file-reporter.ts",
+    find: "isLimit && unexpected.length > 0",
+    replace: "false",
+    tests: SLOW_TESTS,
+  },
+  {
+    race: "LOGS",
+    file: "test/support/vitest/show-failures.ts",
+    find: "  testRecord.clear();\n  onTestFailed",
+    replace: "  onTestFailed",
+    tests: FAILURE_TESTS,
+    only: "lines of its own logs",
   },
   {
     race: "LOGS",

@@ -47,7 +47,7 @@ it("fails", () => {
 });
 
 it("fails after many lines", () => {
-  for (let i = 0; i < 10_000; i += 1) {
+  for (let i = 0; i < 10_050; i += 1) {
     log.info("line " + i + " " + "x".repeat(10_000));
   }
   expect(1).toBe(2);
@@ -138,8 +138,8 @@ describe("a failed test", () => {
     const { output } = outcomeOf("fails after many lines");
     const lines = output.trimEnd().split("\n");
     expect(lines).toHaveLength(202);
-    expect(lines[1]).toBe("... 9800 earlier lines");
-    expect(lines.at(-1)).toMatch(/^outer: info line 9999 x+\.\.\. \d+ more characters$/);
+    expect(lines[1]).toBe("... 9850 earlier lines");
+    expect(lines.at(-1)).toMatch(/^outer: info line 10049 x+\.\.\. \d+ more characters$/);
     expect(output.length).toBeLessThan(100_000);
   });
 
