@@ -2,8 +2,8 @@ import type { Mutant } from "./mutant.ts";
 
 const VERIFY_TESTS = ["test/unit/rpc/auth/jwt/verify.test.ts"];
 const RESTRICT = "src/backend/fleet/restrict-to-cluster.ts";
-const RESTRICT_TESTS = ["test/unit/backend/fleet/restrict-to-cluster.test.ts"];
-const FLEET_TESTS = ["test/unit/backend/fleet/fleet-service.test.ts"];
+const RESTRICT_TESTS = ["test/unit/backend/fleet/restrict-to-cluster.pg.test.ts"];
+const FLEET_TESTS = ["test/unit/backend/fleet/fleet-service.pg.test.ts"];
 
 /** Protections of who is who, and of what is whose. */
 export const identityMutants: readonly Mutant[] = [

@@ -10,7 +10,7 @@ export function openWorlds(database: { readonly url: string }): (clock?: Clock) 
     await Promise.all(worlds.splice(0).map((world) => world[Symbol.asyncDispose]()));
   });
   return async (clock) => {
-    const world = new World(database.url, `cluster-${randomUUID()}`, clock);
+    const world = new World(database.url, `cluster-${randomUUID()}`, clock === undefined ? {} : { clock });
     worlds.push(world);
     await world.connect();
     // The run of the first connect would exclude the runs that tests request.

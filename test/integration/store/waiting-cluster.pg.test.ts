@@ -30,8 +30,8 @@ describeWithPostgres("a cluster that waits", (provided) => {
   beforeEach(async () => {
     const database = createDatabase({ url: provided.url, maxConnections: 10 });
     const clock = createSystemClock();
-    a = new World(provided.url, `a-${crypto.randomUUID()}`, clock, database);
-    b = new World(provided.url, `b-${crypto.randomUUID()}`, clock, database);
+    a = new World(provided.url, `a-${crypto.randomUUID()}`, { clock, database });
+    b = new World(provided.url, `b-${crypto.randomUUID()}`, { clock, database });
     await a.connect();
     await a.declare();
     await a.apply(put("n/x", { observed: 1 }));

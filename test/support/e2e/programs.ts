@@ -95,6 +95,9 @@ function startProgram(args: readonly string[], recorded: readonly Stream[]): Pro
       kept[name] += chunk;
     });
   }
+  for (const name of recorded) {
+    createInterface(child[name]).on("line", (line) => testRecord.add(`${args[0]} ${pid}: ${line}`));
+  }
   // Its output is complete only after the streams have closed too.
   const ended = once(child, "close").then(([code, signal]): ProgramEnd => ({ code, signal }));
   const isRunning = (): boolean => child.exitCode === null && child.signalCode === null;

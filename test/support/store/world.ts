@@ -30,6 +30,15 @@ export interface Row {
   readonly trusted: boolean;
 }
 
+/** Parts of a {@link World} that several share. */
+export interface WorldOptions {
+  /** Default "acme". */
+  readonly account?: string;
+  readonly clock?: Clock;
+  /** Closed with the first world that is disposed of. */
+  readonly database?: Database;
+}
+
 /** One cluster in a database, with the calls of its agent, its backend and an operator with psql. */
 export class World implements AsyncDisposable {
   readonly signal = new AbortController().signal;
@@ -37,6 +46,7 @@ export class World implements AsyncDisposable {
   readonly store: IngestStore;
   readonly sessions: SessionStore;
   readonly runs: RunStore;
+  readonly account: string;
   readonly cluster: string;
   epoch = 0n;
   sequence = 0n;
@@ -45,9 +55,13 @@ export class World implements AsyncDisposable {
   constructor(
     url: string,
     cluster: string,
-    clock: Clock = createSystemClock(),
-    database = createDatabase({ url, maxConnections: 4 }),
+    {
+      account = "acme",
+      clock = createSystemClock(),
+      database = createDatabase({ url, maxConnections: 4 }),
+    }: WorldOptions = {},
   ) {
+    this.account = account;
     this.database = database;
     const random = createSystemRandom();
     this.store = createPgIngestStore(this.database, clock);
@@ -59,7 +73,7 @@ export class World implements AsyncDisposable {
   /** Opens a session. Its first message has the sequence 1. */
   async connect(instanceId = "agent-1", clusterUid = "uid-1"): Promise<ReconciliationRequest | undefined> {
     const opened = await this.sessions.openSession(this.signal, {
-      account: "acme",
+      account: this.account,
       cluster: this.cluster,
       clusterUid,
       instanceId,
@@ -83,7 +97,7 @@ export class World implements AsyncDisposable {
   }
 
   at(sequence: bigint): StreamPosition {
-    return { account: "acme", cluster: this.cluster, epoch: this.epoch, sequence };
+    return { account: this.account, cluster: this.cluster, epoch: this.epoch, sequence };
   }
 
   async declare(
@@ -111,7 +125,7 @@ export class World implements AsyncDisposable {
     readonly inventories: ResourceInventory[];
   }> {
     const { request } = await this.runs.createRun(this.signal, {
-      account: "acme",
+      account: this.account,
       cluster: this.cluster,
       initiator: INITIATOR,
       trigger: ReconciliationTrigger.MANUAL,
@@ -165,8 +179,8 @@ export class World implements AsyncDisposable {
     const { rows } = await this.database.pool.query<Row>(
       `SELECT namespace || '/' || name AS key, state, observed_version AS observed, resource_version AS version,
               content::text AS content, checksum IS NOT NULL AS trusted
-       FROM kubernetes_object WHERE account = 'acme' AND cluster = $1 AND resource = $2 ORDER BY namespace, name`,
-      [this.cluster, resource],
+       FROM kubernetes_object WHERE account = $1 AND cluster = $2 AND resource = $3 ORDER BY namespace, name`,
+      [this.account, this.cluster, resource],
     );
     return rows;
   }
