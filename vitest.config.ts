@@ -7,8 +7,10 @@ import { createSlowFileReporter } from "./test/support/vitest/slow-file-reporter
 export const shared = {
   // Forks, because native addons crash in threads.
   pool: "forks",
-  testTimeout: 20_000,
-  hookTimeout: 60_000,
+  // Long enough for a machine with many times more work than cores: tests wait for conditions, which end first.
+  testTimeout: 60_000,
+  hookTimeout: 180_000,
+  expect: { poll: { timeout: 30_000 } },
   setupFiles: fileURLToPath(import.meta.resolve("./test/support/vitest/show-failures.ts")),
   // Not `truncateThreshold`, which cuts both sides before it compares them: later differences would not be shown.
   diff: { expand: false, contextLines: 2 },
@@ -34,6 +36,7 @@ export default defineConfig({
         // After the others and one at a time: each starts whole programs, and some measure how long these take.
         test: {
           ...shared,
+          testTimeout: 300_000,
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           maxWorkers: 1,

@@ -48,7 +48,7 @@ const metadataObject = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
  * the namespaces "a" and "a-b".
  */
 export function itIsAKubeApi(fixture: () => KubeApiFixture): void {
-  const signal = AbortSignal.timeout(60_000);
+  const { signal } = new AbortController();
 
   const get = async (path: string, query: Record<string, string> = {}, accept = "application/json") => {
     const response = await fixture().transport.get(signal, { path, query, accept });

@@ -25,7 +25,7 @@ describeWithPostgres("the command line", (database) => {
     await kube[Symbol.asyncDispose]();
   });
 
-  it("shows clusters, objects and runs, as tables, JSON and YAML", { timeout: 40_000 }, async () => {
+  it("shows clusters, objects and runs, as tables, JSON and YAML", async () => {
     const [clusters, objects, runs] = await Promise.all([
       fleet.ask("clusters", "--output", "json"),
       fleet.ask("objects", cluster, "--resource", "deployments.apps", "--content", "--output", "yaml"),

@@ -23,7 +23,7 @@ describe("evenkeel dev with a data directory", () => {
     rmSync(join(dataDir, ".."), { recursive: true, force: true });
   });
 
-  it("continues with the data of a killed process", { timeout: 90_000 }, async () => {
+  it("continues with the data of a killed process", async () => {
     await withSeed("continues with the data of a killed process", async (random) => {
       for (let crash = 0; crash < 3; crash += 1) {
         const { program } = await startDev(programs, "--data-dir", dataDir, "--reconcile-interval", "1s");
@@ -45,7 +45,7 @@ describe("evenkeel dev with a data directory", () => {
           const of = { databaseUrl: dev.databaseUrl, cluster: devCluster, kube };
           expect(await findDifferences(of)).toEqual([]);
         },
-        { timeoutMs: 20_000, intervalMs: 200 },
+        { intervalMs: 200 },
       );
       const second = await programs.run("dev", "--port", "0", "--data-dir", dataDir);
       expect(second.code).toBe(2);

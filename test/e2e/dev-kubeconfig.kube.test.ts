@@ -25,9 +25,7 @@ describeWithKube("evenkeel dev with a kubeconfig and a database", (controlPlane)
     await database[Symbol.asyncDispose]();
   });
 
-  it("copies the cluster, changes nothing in it, and repairs rows that others edit", {
-    timeout: 60_000,
-  }, async () => {
+  it("copies the cluster, changes nothing in it, and repairs rows that others edit", async () => {
     const client = createKubeClient(controlPlane());
     await client.send("POST", "/api/v1/namespaces", { metadata: { name: namespace } });
     const configMap = { metadata: { name: "mine" }, data: { value: "1" } };

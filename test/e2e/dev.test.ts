@@ -33,16 +33,12 @@ describe("evenkeel dev", () => {
     await programs[Symbol.asyncDispose]();
   });
 
-  it("finds nothing while nothing changes", { timeout: 40_000 }, async () => {
-    const runs = await eventually(
-      "four runs",
-      async () => {
-        const succeeded = await listSucceededRuns(idle.apiUrl, devCluster);
-        expect(succeeded.length).toBeGreaterThanOrEqual(4);
-        return succeeded;
-      },
-      { timeoutMs: 30_000 },
-    );
+  it("finds nothing while nothing changes", async () => {
+    const runs = await eventually("four runs", async () => {
+      const succeeded = await listSucceededRuns(idle.apiUrl, devCluster);
+      expect(succeeded.length).toBeGreaterThanOrEqual(4);
+      return succeeded;
+    });
     const later = runs.toReversed().slice(1);
     expect(later.map(countFindings)).toEqual(later.map(() => 0));
     expect(later.flatMap(({ results }) => results.map(({ put, deleted }) => put + deleted))).not.toContain(
@@ -54,7 +50,7 @@ describe("evenkeel dev", () => {
     expect(await findDifferences({ databaseUrl, cluster: devCluster, kube })).toEqual([]);
   });
 
-  it("shows a run that repaired drift, within a minute", { timeout: 70_000 }, async () => {
+  it("shows a run that repaired drift, within a minute", async () => {
     const repaired = await eventually(
       "a run that repaired drift",
       async () => {
@@ -88,7 +84,7 @@ describe("evenkeel dev", () => {
     }
   });
 
-  it("finds and repairs every type of drift within two runs", { timeout: 110_000 }, async () => {
+  it("finds and repairs every type of drift within two runs", async () => {
     await eventually(
       "the repair of each drift",
       () => {

@@ -18,7 +18,6 @@ describeWithPostgres("a cluster whose etcd is restored from a backup", (database
   const becomesTrue = async (): Promise<void> => {
     const of = { databaseUrl: database.url, cluster, kube: kube.transport };
     await eventually("the copy to be true", async () => expect(await findDifferences(of)).toEqual([]), {
-      timeoutMs: 15_000,
       intervalMs: 100,
     });
   };
@@ -42,7 +41,6 @@ describeWithPostgres("a cluster whose etcd is restored from a backup", (database
     { agent: "down", writes: 60, versions: "above" },
   ])(
     "is copied as it is then, agent $agent, versions $versions the old mark",
-    { timeout: 60_000 },
     async ({ agent, writes, versions }) => {
       const backup = kube.cluster.store.revision;
       write(kube.cluster, "shop", `lost-${agent}-${versions}`, 30);

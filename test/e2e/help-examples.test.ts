@@ -42,15 +42,11 @@ describe("the examples of --help", () => {
   beforeAll(async () => {
     programs = createPrograms();
     const { apiUrl } = await startDev(programs, "--no-drift");
-    runId = await eventually(
-      "the first run",
-      async () => {
-        const [run] = await listSucceededRuns(apiUrl, devCluster);
-        expect(run).toBeDefined();
-        return run?.id ?? "";
-      },
-      { timeoutMs: 30_000 },
-    );
+    runId = await eventually("the first run", async () => {
+      const [run] = await listSucceededRuns(apiUrl, devCluster);
+      expect(run).toBeDefined();
+      return run?.id ?? "";
+    });
     // The programs validate their flags only; none of them starts.
     environment = { EVENKEEL_SERVER: apiUrl, EVENKEEL_DATABASE_URL: "postgres://localhost/evenkeel" };
   });

@@ -59,7 +59,7 @@ describeWithKube("an agent whose permissions change", (controlPlane) => {
     await database[Symbol.asyncDispose]();
   });
 
-  it("does not treat 403 as absence, neither in a run nor at its start", { timeout: 60_000 }, async () => {
+  it("does not treat 403 as absence, neither in a run nor at its start", async () => {
     expect(await copied()).toEqual(["1", "1"]);
     await forbid("configmaps");
     const refused = await fleet.ask("reconcile", cluster);

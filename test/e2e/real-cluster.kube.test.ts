@@ -145,7 +145,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(delaysMs.toSorted((a, b) => a - b)[4], `${delaysMs}`).toBeLessThan(1_000);
   });
 
-  it("repairs manual edits on an idle cluster, twice", { timeout: 40_000 }, async () => {
+  it("repairs manual edits on an idle cluster, twice", async () => {
     for (const _time of ["first", "second"]) {
       for (const [name, statement] of edits) {
         await rows.sql(statement, name);
@@ -157,9 +157,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(await fleet.reconcile()).toBe(0);
   });
 
-  it("restores a resource type whose rows were all deleted manually, twice", {
-    timeout: 40_000,
-  }, async () => {
+  it("restores a resource type whose rows were all deleted manually, twice", async () => {
     for (const _time of ["first", "second"]) {
       const gone = await rows.sql(
         "DELETE FROM kubernetes_object WHERE cluster = $1 AND resource = 'configmaps' RETURNING state",
@@ -195,9 +193,7 @@ describeWithKube("evenkeel server and agent at a real API server", (controlPlane
     expect(await stored()).toBe("-9007199254740993");
   });
 
-  it("detects objects that were deleted, created and edited while no agent was running", {
-    timeout: 40_000,
-  }, async () => {
+  it("detects objects that were deleted, created and edited while no agent was running", async () => {
     expect(await fleet.agent.end("SIGTERM")).toEqual({ code: 0, signal: null });
     await client.send("DELETE", `${configMaps}/deleted`);
     await client.send("PATCH", `${configMaps}/steady`, { data: { value: "2" } });

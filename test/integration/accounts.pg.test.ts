@@ -278,7 +278,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       await forger.acknowledged();
       const applied = async () =>
         (await shop.getCluster({ name: cluster })).cluster?.session?.appliedSequence;
-      await expect.poll(applied, { timeout: 10_000, interval: 10 }).toBe(last);
+      await expect.poll(applied, { interval: 10 }).toBe(last);
     }
     expect(await rowsOf("bank")).toEqual(before);
     expect((await bank.getReconciliationRun({ id: active })).run?.endTime).toBeUndefined();

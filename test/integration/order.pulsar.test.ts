@@ -170,7 +170,6 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
           }
           await saying;
           await eventually("the round to be applied", () => allApplied(1 + round * BATCHES), {
-            timeoutMs: 60_000,
             intervalMs: 100,
           });
         }

@@ -119,7 +119,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     (await database.pool.query(text, [cluster])).rows as T[];
   /** Polls until the result is the expected one. */
   const become = async (look: () => Promise<unknown>, expected: unknown): Promise<void> => {
-    await expect.poll(look, { timeout: 15_000, interval: 10 }).toEqual(expected);
+    await expect.poll(look, { interval: 10 }).toEqual(expected);
   };
   const rows = async (): Promise<Record<string, string>> => {
     const found = await query<{ key: string; version: string }>(

@@ -27,7 +27,7 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 90_000;
 const lastOutputBytes = 4_000;
 
 /**

@@ -109,7 +109,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     }
   }
 
-  it("reads for * exactly the resource types that --help does not exclude", { timeout: 60_000 }, async () => {
+  it("reads for * exactly the resource types that --help does not exclude", async () => {
     const { out } = await runForTest(["agent", "--help"]);
     const [, list = ""] = /EVENKEEL_EXCLUDE_RESOURCES, default\s([^)]+)\)/.exec(out) ?? [];
     const excluded = list.split(",").map((name) => name.trim());
@@ -121,9 +121,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     expect((await declaredScope({ excludeResources: excluded })).toSorted()).toEqual(expected);
   });
 
-  it("reads Events and Leases without exclusions, and Secrets only by name", {
-    timeout: 60_000,
-  }, async () => {
+  it("reads Events and Leases without exclusions, and Secrets only by name", async () => {
     const all = await declaredScope({ excludeResources: [] });
     expect(all).toEqual(
       expect.arrayContaining([
@@ -138,7 +136,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     );
   });
 
-  it("reads a name without version in the preferred version", { timeout: 60_000 }, async () => {
+  it("reads a name without version in the preferred version", async () => {
     expect(await declaredScope({ resources: ["deployments.apps", "pods", "nodes.v1."] })).toEqual([
       "deployments.v1.apps",
       "nodes.v1.",
@@ -146,7 +144,7 @@ describeWithKube("an agent at a real API server", (controlPlane) => {
     ]);
   });
 
-  it("lists, watches, fetches and converges", { timeout: 60_000 }, async () => {
+  it("lists, watches, fetches and converges", async () => {
     const transport = createTransport();
     const backend = new FakeBackend();
     const stop = new AbortController();

@@ -110,7 +110,7 @@ describeWithPulsarClient("pulsar-native beside pulsar-websocket, and when its br
       const { serviceUrl, tenant } = broker();
       const program = fileURLToPath(new URL("../../support/bus/native-bus-process.ts", import.meta.url));
       const args = [program, serviceUrl, tenant, await createTopic()];
-      await promisify(execFile)(process.execPath, args, { timeout: 5_000 });
+      await promisify(execFile)(process.execPath, args, { timeout: 30_000 });
     });
 
     it("each message is acknowledged in its partition", async () => {

@@ -36,48 +36,44 @@ describeWithBroker("another team's client, in Python", (broker) => {
     it.each([
       ["uncompressed", '{"small":1}', "batch"],
       ["compressed", JSON.stringify({ text: "abc ".repeat(2_000) }), "compressed_batch"],
-    ])(
-      "the Python client reads the messages of this bus: %s",
-      { timeout: 60_000 },
-      async (_, content, body) => {
-        const topic = `main/python-reads-${body}-${process.pid}`;
-        const { serviceUrl, tenant } = broker();
-        const consumer = await bus.subscribe(signal, {
-          topic,
-          subscription: "python",
-          maxUnacknowledged: 1,
-          maxPrefetched: 1,
-        });
-        await consumer.close();
-        const value = batch([put("a/x", { observed: 10, content })]);
-        const [message] = encodeEventInParts(
-          identity,
-          { sequence: 12n, publishTime: new Date(), body: { case: "batch", value } },
-          { maxMessageBytes: bus.maxMessageBytes, compress: true },
-        );
-        if (message === undefined) {
-          throw new Error("there is no message");
-        }
-        const producer = await bus.createProducer(signal, topic);
-        await producer.publish(signal, { ...message, properties: { ...message.properties, name: "ü" } });
-        const read = JSON.parse(
-          await python.run("read", serviceUrl, `persistent://${tenant}/${topic}`, "python"),
-        );
-        expect(read).toEqual({
-          key: '["acme","c1"]',
-          properties: { ...message.properties, name: "ü" },
-          payload: Buffer.from(message.payload).toString("base64"),
-          account: "acme",
-          // Python's integers are unlimited; those of JSON.parse are not.
-          epoch: Number(identity.epoch),
-          sequence: 12,
-          body,
-          contents: [content],
-        });
-      },
-    );
+    ])("the Python client reads the messages of this bus: %s", async (_, content, body) => {
+      const topic = `main/python-reads-${body}-${process.pid}`;
+      const { serviceUrl, tenant } = broker();
+      const consumer = await bus.subscribe(signal, {
+        topic,
+        subscription: "python",
+        maxUnacknowledged: 1,
+        maxPrefetched: 1,
+      });
+      await consumer.close();
+      const value = batch([put("a/x", { observed: 10, content })]);
+      const [message] = encodeEventInParts(
+        identity,
+        { sequence: 12n, publishTime: new Date(), body: { case: "batch", value } },
+        { maxMessageBytes: bus.maxMessageBytes, compress: true },
+      );
+      if (message === undefined) {
+        throw new Error("there is no message");
+      }
+      const producer = await bus.createProducer(signal, topic);
+      await producer.publish(signal, { ...message, properties: { ...message.properties, name: "ü" } });
+      const read = JSON.parse(
+        await python.run("read", serviceUrl, `persistent://${tenant}/${topic}`, "python"),
+      );
+      expect(read).toEqual({
+        key: '["acme","c1"]',
+        properties: { ...message.properties, name: "ü" },
+        payload: Buffer.from(message.payload).toString("base64"),
+        account: "acme",
+        // Python's integers are unlimited; those of JSON.parse are not.
+        epoch: Number(identity.epoch),
+        sequence: 12,
+        body,
+        contents: [content],
+      });
+    });
 
-    it("this bus reads the messages of the Python client", { timeout: 60_000 }, async () => {
+    it("this bus reads the messages of the Python client", async () => {
       const topic = `main/python-publishes-${process.pid}`;
       const { serviceUrl, tenant } = broker();
       const consumer = await bus.subscribe(signal, {
@@ -101,7 +97,7 @@ describeWithBroker("another team's client, in Python", (broker) => {
       expect(Buffer.from(content).toString()).toBe('{"big":9007199254740993}');
     });
 
-    it("the partition of a key follows from Pulsar's Murmur3 hash", { timeout: 60_000 }, async () => {
+    it("the partition of a key follows from Pulsar's Murmur3 hash", async () => {
       const topic = `main/murmur-${process.pid}`;
       const partitions = 8;
       const { adminUrl, tenant } = broker();

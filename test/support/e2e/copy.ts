@@ -128,7 +128,7 @@ async function* readObjects(
   { kube, namespace }: CopyOf,
   resource: ReadResource,
 ): AsyncGenerator<[string, Expected]> {
-  const pages = listPages(AbortSignal.timeout(30_000), kube, {
+  const pages = listPages(AbortSignal.timeout(90_000), kube, {
     resourceType: { $typeName: "evenkeel.v1.ResourceType", ...resource },
     metadataOnly: false,
   });

@@ -28,7 +28,6 @@ export async function startDev(programs: Programs, ...args: readonly string[]): 
   const [apiUrl, databaseUrl] = await eventually(
     "the addresses of evenkeel dev",
     () => [look(/^ {2}API +(\S+)/m), look(/^ {2}Postgres +psql '([^']+)'/m)] as const,
-    { timeoutMs: 30_000 },
   );
   const story = (): string[] =>
     program

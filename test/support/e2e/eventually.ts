@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Time limit and interval of {@link eventually}. */
 export interface WaitOptions {
-  /** Default 10 s. */
+  /** Default 90 s: a program that starts on a busy machine takes that long, and a wait ends with its condition. */
   readonly timeoutMs?: number;
   /** Default 50 ms. */
   readonly intervalMs?: number;
@@ -15,7 +15,7 @@ export interface WaitOptions {
 export async function eventually<T>(
   what: string,
   look: () => T | Promise<T>,
-  { timeoutMs = 10_000, intervalMs = 50 }: WaitOptions = {},
+  { timeoutMs = 90_000, intervalMs = 50 }: WaitOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

@@ -45,7 +45,7 @@ type Stream = "stdout" | "stderr";
 const entry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
 
 /** Time limit of a command, after which it is killed, in milliseconds. */
-const commandTimeoutMs = 30_000;
+const commandTimeoutMs = 90_000;
 
 /** Creates an empty set of processes. They get no `EVENKEEL_*` variables of this process. */
 export function createPrograms(): Programs {

@@ -96,17 +96,13 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
       return run === undefined ? 0 : countFindings(run);
     },
     async connected(since) {
-      await eventually(
-        "the run of the agent that connects",
-        async () => {
-          const { method } = FleetService;
-          const { cluster: found } = await callFleet(serverUrl, method.getCluster, { name: cluster });
-          const opened = toTime(found?.session?.openTime);
-          expect(opened).toBeGreaterThanOrEqual(since.getTime());
-          expect(toTime(found?.freshness?.verifiedTime)).toBeGreaterThanOrEqual(opened);
-        },
-        { timeoutMs: 30_000 },
-      );
+      await eventually("the run of the agent that connects", async () => {
+        const { method } = FleetService;
+        const { cluster: found } = await callFleet(serverUrl, method.getCluster, { name: cluster });
+        const opened = toTime(found?.session?.openTime);
+        expect(opened).toBeGreaterThanOrEqual(since.getTime());
+        expect(toTime(found?.freshness?.verifiedTime)).toBeGreaterThanOrEqual(opened);
+      });
     },
   };
 }

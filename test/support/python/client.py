@@ -36,7 +36,7 @@ def publish(service_url: str, topic: str) -> None:
 def read(service_url: str, topic: str, subscription: str) -> None:
     client = pulsar.Client(service_url)
     consumer = client.subscribe(topic, subscription, consumer_type=pulsar.ConsumerType.KeyShared)
-    message = consumer.receive(timeout_millis=20_000)
+    message = consumer.receive(timeout_millis=60_000)
     consumer.acknowledge(message)
     event = event_pb2.Event.FromString(message.data())
     body = event.WhichOneof("body")

@@ -94,7 +94,7 @@ function fieldsOf(error: ConnectError): string[] {
     .flatMap(({ fieldViolations }) => fieldViolations.map(({ field }) => field));
 }
 
-describe("SyncService", { timeout: 10_000 }, () => {
+describe("SyncService", () => {
   it("answers Hello with Welcome, the epoch and the limits", async () => {
     await using service = await serveSync();
     const agent = service.connect();

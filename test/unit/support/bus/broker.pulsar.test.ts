@@ -22,7 +22,7 @@ describeWithBroker("the broker of the tests", (broker) => {
 const settings = { webSocketSessionIdleTimeoutMillis: 12_345 };
 
 describeWithOwnBroker("a broker of one's own", { settings }, (broker) => {
-  it("has what it stored after stop and start", { timeout: 90_000 }, async () => {
+  it("has what it stored after stop and start", { timeout: 240_000 }, async () => {
     const { adminUrl, tenant } = broker();
     const admin = createBrokerAdmin(adminUrl);
     await admin.send("PUT", `persistent/${tenant}/main/kept`);
