@@ -49,7 +49,7 @@ describeWithPostgres("a cluster that waits", (provided) => {
     const failed = expect(a.apply(put("n/x", { observed: 2 }))).rejects.toThrow(RetryableError);
     const opening = Promise.allSettled(Array.from({ length: 10 }, (_, agent) => a.connect(`agent-${agent}`)));
     await within(
-      3_000,
+      30_000,
       (async () => {
         await b.connect();
         await b.declare();
