@@ -2,7 +2,11 @@ import type { Mutant } from "./mutant.ts";
 
 const RACES = ["test/unit/agent/races.test.ts"];
 const AGENT = ["test/unit/agent/agent.test.ts"];
-const RUNS = ["test/unit/agent/runs.test.ts"];
+const COMPARISON_TESTS = ["test/unit/agent/compare/comparison.test.ts"];
+const WORKER_TESTS = ["test/unit/agent/compare/comparison-worker.test.ts"];
+const WATCH_TESTS = ["test/unit/agent/watch/watch-loop.test.ts"];
+const REFLECTOR_TESTS = ["test/unit/agent/watch/reflector.test.ts"];
+const SESSION_TESTS = ["test/unit/agent/uplink/session.test.ts"];
 const UPLINK = ["test/unit/agent/uplink/uplink-state.test.ts"];
 const DIFF = ["test/unit/agent/compare/diff.test.ts"];
 const COMPARISON = "src/agent/compare/comparison.ts";
@@ -19,15 +23,15 @@ export const agentMutants: readonly Mutant[] = [
     file: COMPARISON,
     find: "    await this.#waitForWatch(signal, snapshot, wanted);\n",
     replace: "",
-    tests: RACES,
-    only: "R1:",
+    tests: COMPARISON_TESTS,
+    only: "R1\\)",
   },
   {
     race: "R2",
     file: COMPARISON,
     find: "const at = snapshot.versionFor(objectKey.namespace);",
     replace: 'const at = "999999999";',
-    tests: RUNS,
+    tests: COMPARISON_TESTS,
     only: "R2\\)",
   },
   {
@@ -69,7 +73,7 @@ export const agentMutants: readonly Mutant[] = [
     file: WATCHER,
     find: "resourceVersion: String(from),",
     replace: "resourceVersion: String(from + 1n),",
-    tests: RACES,
+    tests: WATCH_TESTS,
     only: "R8",
   },
   {
@@ -77,7 +81,7 @@ export const agentMutants: readonly Mutant[] = [
     file: WATCHER,
     find: "if (error instanceof ExpiredError || this.#incarnationSignal.aborted) {",
     replace: "if (this.#incarnationSignal.aborted) {",
-    tests: RACES,
+    tests: WATCH_TESTS,
     only: "R8",
   },
   {
@@ -86,7 +90,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "    versions.observe(version);\n",
     replace:
       '    versions.observe(version);\n    if (event.type === "bookmark") {\n      for (const text of this.#target.writer.index.keys()) {\n        const key = parseKey(text);\n        if (key !== undefined) {\n          await this.#target.writer.delete(signal, key, "", version, DeleteReason.OBSERVED);\n        }\n      }\n    }\n',
-    tests: RACES,
+    tests: WATCH_TESTS,
     only: "R9",
   },
   {
@@ -95,7 +99,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "    this.#resume = maxVersion(this.#resume ?? 0n, version);\n",
     replace:
       '    if (event.type !== "bookmark") {\n      this.#resume = maxVersion(this.#resume ?? 0n, version);\n    }\n',
-    tests: RACES,
+    tests: WATCH_TESTS,
     only: "R9",
   },
   {
@@ -103,7 +107,7 @@ export const agentMutants: readonly Mutant[] = [
     file: COMPARISON,
     find: "          this.#objectMissing.push({ key: entry.stored.key, uid: entry.stored.uid });\n",
     replace: "",
-    tests: AGENT,
+    tests: COMPARISON_TESTS,
     only: "R10",
   },
   {
@@ -136,7 +140,7 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/agent/compare/comparison-worker.ts",
     find: "this.#replacedRuns.has(runId) || ",
     replace: "",
-    tests: RUNS,
+    tests: WORKER_TESTS,
     only: "R12",
   },
   {
@@ -144,7 +148,7 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/agent/watch/reflector.ts",
     find: "if (!first.isVersioned || ",
     replace: "if (",
-    tests: RACES,
+    tests: REFLECTOR_TESTS,
     only: "R17",
   },
   {
@@ -270,7 +274,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "        onBatch(session, message.value);\n",
     replace:
       "        while (!outbox.state.isDrained) {\n          await new Promise(setImmediate);\n        }\n        onBatch(session, message.value);\n",
-    tests: RUNS,
+    tests: SESSION_TESTS,
     only: "R32",
   },
   {
@@ -278,7 +282,7 @@ export const agentMutants: readonly Mutant[] = [
     file: COMPARISON,
     find: "if (this.#ranges.isTiled) {",
     replace: "if (chunk.range.last) {",
-    tests: RACES,
+    tests: COMPARISON_TESTS,
     only: "R33",
   },
   {
@@ -286,7 +290,7 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/agent/compare/comparison-worker.ts",
     find: "attempt < current.attempt",
     replace: "attempt < 0",
-    tests: RACES,
+    tests: WORKER_TESTS,
     only: "R33",
   },
   {
@@ -296,6 +300,102 @@ export const agentMutants: readonly Mutant[] = [
     replace: "return true;",
     tests: DIFF,
     only: "R33",
+  },
+  {
+    race: "READ",
+    file: COMPARISON,
+    find: " && snapshot.covers(objectKey.namespace)",
+    replace: "",
+    tests: COMPARISON_TESTS,
+    only: "namespace that it does not list",
+  },
+  {
+    race: "READ",
+    file: "src/agent/compare/comparison-worker.ts",
+    find: " && !session.signal.aborted",
+    replace: "",
+    tests: WORKER_TESTS,
+    only: "refused batch of the present session",
+  },
+  {
+    race: "READ",
+    file: "src/agent/compare/comparison-worker.ts",
+    find: "      job.comparison.fail(error instanceof Error ? error : new Error(String(error)));\n",
+    replace: "      throw error;\n",
+    tests: WORKER_TESTS,
+    only: "anything but VerifyObjects",
+  },
+  {
+    race: "READ",
+    file: WATCHER,
+    find: "Math.max(retryAfterMs, this.#backoff.nextMs())",
+    replace: "Math.max(0 * retryAfterMs, this.#backoff.nextMs())",
+    tests: WATCH_TESTS,
+    only: "as long as the API server asks",
+  },
+  {
+    race: "READ",
+    file: WATCHER,
+    find: "    this.#resume = from;\n    try {",
+    replace: "    this.#resume = undefined;\n    try {",
+    tests: WATCH_TESTS,
+    only: "version is no number",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "initial?.epoch === this.#context.epoch()",
+    replace: "initial !== undefined",
+    tests: REFLECTOR_TESTS,
+    only: "gives its first list once",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "    this.#initial = undefined;\n",
+    replace: "",
+    tests: REFLECTOR_TESTS,
+    only: "gives its first list once",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "if (!this.#options.sendAll) {",
+    replace: "if (this.#options.sendAll) {",
+    tests: REFLECTOR_TESTS,
+    only: "first list",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "|| known <= listed) {",
+    replace: "|| known >= listed) {",
+    tests: REFLECTOR_TESTS,
+    only: "takes a list into its index",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "if (known === undefined || isOlder(",
+    replace: "if (known === undefined || !isOlder(",
+    tests: REFLECTOR_TESTS,
+    only: "takes a list into its index",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: "this.#delivered() >= version && ",
+    replace: "",
+    tests: REFLECTOR_TESTS,
+    only: "waits for the watch",
+  },
+  {
+    race: "READ",
+    file: "src/agent/watch/reflector.ts",
+    find: " || !this.#options.isWatchable",
+    replace: "",
+    tests: REFLECTOR_TESTS,
+    only: "cannot be watched",
   },
   {
     race: "I10",

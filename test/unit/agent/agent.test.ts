@@ -6,11 +6,11 @@ import {
   type BatchType,
   ReconciliationTrigger,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { DrainSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { UplinkSession } from "../../../src/agent/uplink/session.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
+import { syncedWorld } from "../../support/agent/synced-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;
 
@@ -37,56 +37,8 @@ describe("an agent", () => {
     expect(world.backend.received[0]?.message.case).toBe("scopeDeclared");
   });
 
-  it("lists anew for the run on connect of a later session: that was asked for after the first list", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    await world.start();
-    world.backend.disconnect();
-    await world.advance(60_000);
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    expect(world.backend.contents("configmaps")).toEqual(world.truth());
-    expect(world.agent.counters).toMatchObject({ sessions: 2, lists: 2, comparisonsSucceeded: 1 });
-  });
-
-  it("follows changes by watch, without another list", async () => {
-    await using world = new AgentWorld();
-    await world.start();
-    world.configMap("a", "1");
-    world.configMap("b", "1");
-    world.configMap("a", "2");
-    world.cluster.delete("configmaps", "default", "b");
-    await world.advance();
-    expect(world.backend.contents("configmaps")).toEqual(world.truth());
-    expect(world.agent.counters.lists).toBe(1);
-  });
-
-  it("R10: finds at the next start what happened while it was down, and sends nothing else", async () => {
-    await using world = new AgentWorld();
-    for (const name of ["a", "b", "c"]) {
-      world.configMap(name, "1");
-    }
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    await world.stop();
-    world.cluster.delete("configmaps", "default", "a");
-    world.configMap("b", "2");
-    world.configMap("d", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    expect(world.backend.contents("configmaps")).toEqual(world.truth());
-    expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 3n, equal: 1n, put: 2n, deleted: 1n });
-    expect(world.backend.hellos[0]?.instanceId).not.toBe(world.backend.hellos[1]?.instanceId);
-  });
-
   it("R3: an object deleted and made again under its name ends as the new one, found by run or by watch", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
+    await using world = await syncedWorld(["a"]);
     for (const down of [true, false]) {
       if (down) {
         await world.stop();
@@ -100,34 +52,6 @@ describe("an agent", () => {
       await world.advance(2_000);
       expect(world.backend.contents("configmaps")).toEqual(world.truth());
     }
-  });
-
-  it("puts right what was changed and deleted by hand in Postgres", async () => {
-    await using world = new AgentWorld();
-    for (let i = 0; i < 200; i++) {
-      world.configMap(`c${i}`, "1");
-    }
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 7 });
-    await world.advance(2_000);
-    const rows = world.backend.rows.get("configmaps");
-    const [first, second] = [...(rows?.entries() ?? [])];
-    rows?.delete(first?.[0] ?? "");
-    if (second?.[1].put !== undefined) {
-      second[1].put.checksum = new Uint8Array();
-      second[1].put.content = Buffer.from("{}");
-    }
-    world.backend.ask("configmaps", { chunkSize: 7 });
-    await world.advance(2_000);
-    expect(world.backend.contents("configmaps")).toEqual(world.truth());
-    expect(world.backend.reconciled.at(-1)).toMatchObject({
-      listed: 200n,
-      equal: 198n,
-      put: 2n,
-      deleted: 0n,
-    });
-    // A few differences are read one by one.
-    expect(world.requests.filter((path) => path.includes("configmaps/c"))).toHaveLength(2);
   });
 
   it("sends what was not acknowledged again, in order, after a reconnect", async () => {
@@ -159,28 +83,6 @@ describe("an agent", () => {
     await stopped;
     expect(world.agent.counters.acknowledged).toBe(2n);
     expect(world.clock.pending).toBe(0);
-  });
-
-  it("R32: acknowledgements get through while comparisons wait for room", async () => {
-    const tight = { maxPendingBytes: 500, batch: { maxItems: 2, maxBytes: 1_000 } };
-    await using world = new AgentWorld({}, tight);
-    world.backend.maxUnacknowledgedBytes = 500n;
-    const names = Array.from({ length: 100 }, (_, i) => `c${i}`);
-    for (const name of names) {
-      world.configMap(name, "1");
-    }
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(5_000);
-    await world.stop();
-    for (const name of names) {
-      world.cluster.delete("configmaps", "default", name);
-    }
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT, chunkSize: 3 });
-    await world.advance(5_000);
-    expect(world.backend.reconciled.at(-1)).toMatchObject({ deleted: 100n });
-    expect(world.backend.contents("configmaps")).toEqual({});
   });
 
   it("refuses a batch of an unknown type by name", async () => {
@@ -258,11 +160,7 @@ describe("an agent", () => {
   });
 
   it("R40: ends when the API server turns into another cluster's, and says nothing of what that one lacks", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
+    await using world = await syncedWorld(["a"]);
     const before = world.backend.contents("configmaps");
     world.cluster.delete("namespaces", "", "kube-system");
     world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
@@ -283,69 +181,5 @@ describe("an agent", () => {
     expect(world.agent.counters.sessions).toBe(1);
     await world.advance(30_000);
     expect(world.agent.counters.sessions).toBe(2);
-  });
-
-  it("keeps managed objects out of the comparison", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    world.configMap("b", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT, managed: ["default/b", "default/c"] });
-    await world.advance(2_000);
-    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/a"]);
-  });
-
-  it("says which deletes a list found and which a watch saw", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    world.configMap("b", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    world.cluster.delete("configmaps", "default", "a");
-    await world.advance();
-    world.cluster.faults.loseNextWatchEvent("configmaps");
-    world.cluster.delete("configmaps", "default", "b");
-    world.backend.ask("configmaps");
-    await world.advance(2_000);
-    const reasons = world.backend.received.flatMap(({ message }) =>
-      message.case === "batch"
-        ? message.value.items.flatMap((item) =>
-            item.message.case === "deleteObject" ? [item.message.value.reason] : [],
-          )
-        : [],
-    );
-    expect(reasons).toEqual([DeleteReason.OBSERVED, DeleteReason.NOT_LISTED]);
-  });
-
-  it("bounds the inventories that wait, and says so", async () => {
-    await using world = new AgentWorld({}, { maxInventoryBytes: 1_000 });
-    for (let i = 0; i < 100; i++) {
-      world.configMap(`c${i}`, "1");
-    }
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    world.backend.ask("configmaps", { chunkSize: 5 });
-    await world.advance(70_000);
-    expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("Overflow");
-    expect(world.backend.contents("configmaps")).toEqual(world.truth());
-  });
-
-  it("drops a comparison with its session, and takes the next one", async () => {
-    await using world = new AgentWorld();
-    world.configMap("a", "1");
-    world.configMap("b", "1");
-    await world.start();
-    world.backend.ask("configmaps", { trigger: CONNECT });
-    await world.advance(2_000);
-    world.backend.ask("configmaps", { chunkSize: 1, only: [0] });
-    await world.advance(100);
-    world.backend.disconnect();
-    await world.advance(5_000);
-    world.backend.ask("configmaps");
-    await world.advance(2_000);
-    expect(world.backend.reconciled).toHaveLength(2);
-    expect(world.backend.reconciled[1]).toMatchObject({ equal: 2n, firstSequence: 2n });
   });
 });

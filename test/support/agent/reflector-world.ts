@@ -1,0 +1,78 @@
+import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
+import { createAgentCounters } from "../../../src/agent/metrics.ts";
+import type { Change } from "../../../src/agent/uplink/change.ts";
+import { Reflector, type ReflectorOptions } from "../../../src/agent/watch/reflector.ts";
+import { VersionTracker } from "../../../src/agent/watch/version-tracker.ts";
+import { formatKey } from "../../../src/domain/object-key.ts";
+import { getClusterUid } from "../../../src/kube/cluster-uid.ts";
+import { createSeededRandom } from "../../../src/lib/random.ts";
+import { noTracer } from "../../../src/lib/tracer.ts";
+import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../../src/simulation/simulated-transport.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { CONFIG_MAPS } from "../store/messages.ts";
+import { createTestLog } from "../vitest/test-log.ts";
+
+/** A reflector of ConfigMaps alone, between a simulated cluster and a list of what it sends. */
+export class ReflectorWorld implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
+  readonly counters = createAgentCounters();
+  readonly changes: Change[] = [];
+  readonly stop = new AbortController();
+  /** Epoch of the present session. */
+  epoch = 1n;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor() {
+    this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });
+  }
+
+  /** Runs a reflector until the world is disposed of. */
+  async start(options: Partial<ReflectorOptions> = {}): Promise<Reflector> {
+    const kube = createSimulatedTransport(this.cluster);
+    const context = {
+      clock: this.clock,
+      random: createSeededRandom(2),
+      log: createTestLog("reflector"),
+      tracer: noTracer,
+      kube,
+      tuning: DEFAULT_AGENT_TUNING,
+      counters: this.counters,
+      resourceType: CONFIG_MAPS,
+      contentFormat: "f1",
+      versions: new VersionTracker(),
+      clusterUid: await getClusterUid(this.stop.signal, kube),
+      epoch: () => this.epoch,
+    };
+    const sink = { offer: async (_: AbortSignal, change: Change) => void this.changes.push(change) };
+    const all = { namespaces: [], isWatchable: true, sendAll: false, ...options };
+    const reflector = new Reflector(context, sink, all);
+    this.#running = reflector.run(this.stop.signal);
+    this.#running.catch(() => {});
+    await this.clock.advance(0);
+    return reflector;
+  }
+
+  /** Rejects with the error that ended the reflector. */
+  get ended(): Promise<void> {
+    return this.#running;
+  }
+
+  configMap(name: string, namespace = "default"): void {
+    this.cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name } });
+  }
+
+  /** What was sent, as "putObject default/a". */
+  get sent(): string[] {
+    return this.changes.map(({ item: { message } }) => {
+      const ref = message.value?.ref;
+      return `${message.case} ${ref === undefined ? "" : formatKey(ref)}`;
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop.abort(new Error("the test has ended"));
+    await this.#running.catch(() => {});
+  }
+}

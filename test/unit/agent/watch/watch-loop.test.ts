@@ -1,0 +1,184 @@
+import { describe, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { observedVersionOf } from "../../../../src/agent/uplink/batch-items.ts";
+import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
+import { isList, rewrite } from "../../../support/agent/intercept.ts";
+import { syncedWorld } from "../../../support/agent/synced-world.ts";
+
+const CONNECT = ReconciliationTrigger.CONNECT;
+
+describe("a watch", () => {
+  it("sends changes as they happen, without another list", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    world.configMap("a", "2");
+    world.cluster.delete("configmaps", "default", "b");
+    await world.advance();
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters.lists).toBe(1);
+  });
+
+  it("loses nothing that is written between list and watch (R8)", async () => {
+    await using world = new AgentWorld();
+    world.configMap("a", "1");
+    let lists = 0;
+    world.intercept = async ({ path, query }, go) => {
+      const response = await go();
+      if (isList(path, query) && ++lists === 1) {
+        world.configMap("b", "1");
+        world.cluster.delete("configmaps", "default", "a");
+      }
+      return response;
+    };
+    await world.start();
+    world.backend.ask("configmaps", { trigger: CONNECT });
+    await world.advance(2_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+  });
+
+  it("lists again after 410, and sends what happened meanwhile (R8)", async () => {
+    await using world = await syncedWorld(["a", "b", "c"]);
+    world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
+    world.cluster.breakWatches();
+    await world.advance(1_000);
+    world.cluster.delete("configmaps", "default", "a");
+    world.configMap("b", "2");
+    world.configMap("d", "1");
+    world.cluster.compact();
+    world.intercept = (_request, go) => go();
+    await world.advance(60_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters.lists).toBe(2);
+  });
+
+  it("goes on from the version of a bookmark, which proves nothing about objects (R9)", async () => {
+    await using world = await syncedWorld(["a"]);
+    const sent = world.backend.received.length;
+    world.cluster.create({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { namespace: "default", name: "other" },
+    });
+    await world.advance(120_000);
+    const bookmarked = String(world.cluster.store.revision);
+    expect(world.agent.counters.events).toBeGreaterThan(0);
+    world.cluster.breakWatches();
+    await world.advance(30_000);
+    expect(world.requests.findLast((url) => url.includes("watch=true"))).toContain(
+      `resourceVersion=${bookmarked}`,
+    );
+    expect(world.backend.received.length).toBe(sent);
+    expect(world.agent.counters.lists).toBe(1);
+  });
+
+  it("does not send an event again that a new list has already shown", async () => {
+    await using world = await syncedWorld(["a"]);
+    world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
+    world.cluster.breakWatches();
+    await world.advance(1_000);
+    world.configMap("a", "2");
+    world.cluster.compact();
+    let reads = 0;
+    world.intercept = ({ path }, go) => {
+      if (path.endsWith("/configmaps/a") && ++reads === 1) {
+        world.configMap("a", "3");
+        world.configMap("a", "4");
+      }
+      return go();
+    };
+    const sent = world.backend.received.length;
+    await world.advance(60_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    const versions = world.backend.received
+      .slice(sent)
+      .flatMap(({ message }) =>
+        message.case === "batch" ? message.value.items.map((item) => BigInt(observedVersionOf(item))) : [],
+      );
+    expect(versions.length).toBeGreaterThan(0);
+    expect(new Set(versions).size).toBe(1);
+  });
+
+  it("begins a new incarnation when an etcd is restored under it, and converges (R16)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    const backup = world.cluster.store.revision;
+    world.configMap("a", "old timeline");
+    world.configMap("gone", "1");
+    for (let i = 0; i < 5; i++) {
+      world.configMap("b", `old ${i}`);
+    }
+    await world.advance();
+    world.cluster.restore(backup);
+    // The same version numbers as before, for other writes.
+    world.configMap("a", "new timeline");
+    await world.advance(60_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.backend.incarnations.get("configmaps")).toBe(1n);
+    world.configMap("b", "later");
+    await world.advance();
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    world.backend.ask("configmaps");
+    await world.advance(2_000);
+    expect(world.backend.reconciled.at(-1)).toMatchObject({
+      equal: 2n,
+      put: 0n,
+      deleted: 0n,
+      incarnation: 1n,
+    });
+  });
+
+  it("goes on after its end where it stopped, without another list", async () => {
+    await using world = await syncedWorld(["a"]);
+    world.configMap("a", "2");
+    await world.advance();
+    const stopped = world.cluster.store.revision;
+    world.cluster.breakWatches();
+    world.configMap("b", "1");
+    await world.advance(30_000);
+    expect(world.requests.findLast((url) => url.includes("watch=true"))).toContain(
+      `resourceVersion=${stopped}&`,
+    );
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters.lists).toBe(1);
+  });
+
+  it("waits as long as the API server asks before it goes on", async () => {
+    await using world = await syncedWorld(["a"]);
+    const count = () => world.requests.filter((url) => url.includes("watch=true")).length;
+    const matches = (url: string) => url.includes("watch=true");
+    world.cluster.faults.forceResponse({
+      status: 429,
+      reason: "TooManyRequests",
+      retryAfterSeconds: 120,
+      matches,
+    });
+    world.cluster.breakWatches();
+    await world.advance(60_000);
+    const before = count();
+    await world.advance(50_000);
+    expect(count()).toBe(before);
+    await world.advance(30_000);
+    expect(count()).toBe(before + 1);
+  });
+
+  it("watches again after an event whose version is no number, and loses nothing", async () => {
+    await using world = await syncedWorld(["a"]);
+    let isBroken = true;
+    world.intercept = async ({ query }, go) => {
+      const response = await go();
+      return isBroken && query?.["watch"] !== undefined
+        ? { ...response, body: rewrite(response.body, /"resourceVersion":"\d+"/g, '"resourceVersion":"x"') }
+        : response;
+    };
+    world.cluster.breakWatches();
+    await world.advance(2_000);
+    world.configMap("b", "1");
+    await world.advance(2_000);
+    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/a"]);
+    isBroken = false;
+    await world.advance(60_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters.lists).toBe(1);
+  });
+});
