@@ -27,7 +27,7 @@ export function describeWithOwnPostgres(name: string, body: (postgres: () => Own
       reaper = createReaper();
       postgres = await startOwnPostgres(binaries, reaper);
       await migrate(postgres.url);
-    }, 120_000);
+    });
     afterAll(async () => {
       await postgres?.stop();
       await reaper?.[Symbol.asyncDispose]();

@@ -37,7 +37,7 @@ export function describeWithPostgres(name: string, body: (database: { readonly u
     let database: TestDatabase | undefined;
     beforeAll(async () => {
       database = await createTestDatabase();
-    }, 120_000);
+    });
     afterAll(async () => {
       await database?.[Symbol.asyncDispose]();
     });

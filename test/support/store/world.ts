@@ -9,6 +9,7 @@ import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
+import type { Log } from "../../../src/lib/log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 import type { BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
@@ -18,6 +19,7 @@ import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import type { RunStore } from "../../../src/store/run-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
+import { createTestLog } from "../vitest/test-log.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
 
 /** A row, in the form that tests compare. */
@@ -51,6 +53,7 @@ export class World implements AsyncDisposable {
   epoch = 0n;
   sequence = 0n;
   #generation = 0n;
+  readonly #log: Log;
 
   constructor(
     url: string,
@@ -62,6 +65,7 @@ export class World implements AsyncDisposable {
     }: WorldOptions = {},
   ) {
     this.account = account;
+    this.#log = createTestLog(`store ${cluster}`);
     this.database = database;
     const random = createSystemRandom();
     this.store = createPgIngestStore(this.database, clock);
@@ -85,6 +89,7 @@ export class World implements AsyncDisposable {
       runDeadlineMs: 60_000,
     });
     this.epoch = opened.epoch;
+    this.#log.debug("session opened", { instanceId, epoch: this.epoch, run: opened.connectRun?.runId });
     this.sequence = 0n;
     this.#generation = 0n;
     return opened.connectRun;
@@ -116,7 +121,9 @@ export class World implements AsyncDisposable {
   }
 
   async apply(...items: BatchItem[]): Promise<BatchOutcome> {
-    return await this.store.applyBatch(this.signal, this.next(), batch(items));
+    const outcome = await this.store.applyBatch(this.signal, this.next(), batch(items));
+    this.#log.debug("batch applied", { sequence: this.sequence, items: items.length, ...outcome });
+    return outcome;
   }
 
   /** Begins a MANUAL run and returns its answer. */
@@ -165,6 +172,7 @@ export class World implements AsyncDisposable {
       firstSequence,
     });
     await this.store.applyResourceReconciled(this.signal, position, end);
+    this.#log.debug("comparison applied", { sequence: position.sequence, runId, listVersion });
   }
 
   /** Completes a run that verifies the default scope at the list version. */
@@ -192,6 +200,7 @@ export class World implements AsyncDisposable {
   /** Runs SQL as an operator would. `$1` is the cluster. */
   async sql<T extends object = Record<string, unknown>>(text: string): Promise<T[]> {
     const { rows } = await this.database.pool.query(text, [this.cluster]);
+    this.#log.debug("statement executed", { text, rows: rows.length });
     return rows as T[];
   }
 

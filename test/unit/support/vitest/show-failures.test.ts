@@ -119,7 +119,7 @@ describe("a failed test", () => {
 
   beforeAll(async () => {
     outcomes = await runPlanted();
-  }, 120_000);
+  });
 
   it("prints the lines of its own logs, with every field", () => {
     expect(outcomeOf("fails").output.split("\n")).toEqual([
