@@ -159,6 +159,6 @@ export const limitMutants: readonly Mutant[] = [
     find: "truncate(message, MAX_ERROR_BYTES)",
     replace: "message",
     tests: LIMIT_TESTS,
-    only: "of fileByFilename",
+    only: "fileByFilename",
   },
 ];

@@ -153,6 +153,8 @@ describe("a reflector", () => {
 
     isOver = false;
     const next = reflector.waitForWatch(signal, delivered + 1n, [], 500).then(over);
+    await world.clock.advance(100);
+    expect(isOver).toBe(false);
     world.configMap("b");
     await world.clock.advance(100);
     expect(isOver).toBe(true);

@@ -47,7 +47,7 @@ describeWithPostgres("FleetService", (database) => {
   }
 
   describe("pages", () => {
-    test("100 without a size, and never more than 1,000", async () => {
+    test("have 100 items without a size, and at most 1,000", async () => {
       await using fleet = await createFleet(1_100);
       await using server = await serveFleet(fleet);
       const sizes = [0, 5, 1000, 1001, 2 ** 31 - 1];
@@ -59,7 +59,7 @@ describeWithPostgres("FleetService", (database) => {
       expect(await Promise.all(lengths)).toEqual([100, 5, 1000, 1000, 1000]);
     });
 
-    test("follow each other without gap or overlap, whatever their sizes", async () => {
+    test("follow each other without gap or overlap at all sizes", async () => {
       await using fleet = await createFleet(10);
       await using server = await serveFleet(fleet);
       const names: (string | undefined)[] = [];
@@ -92,7 +92,7 @@ describeWithPostgres("FleetService", (database) => {
       expect(details?.fieldViolations.map(({ field }) => field)).toEqual(["page_token"]);
     });
 
-    test("a token of another method is refused too", async () => {
+    test("refuse a token of another method", async () => {
       await using fleet = await createFleet(1);
       await fleet.setRun({ id, cluster: "c1", state: "REQUESTED" });
       await fleet.setRun({ id: otherId, cluster: "c2", state: "REQUESTED" });
@@ -106,11 +106,11 @@ describeWithPostgres("FleetService", (database) => {
     });
   });
 
-  describe("callers who may speak for one cluster", () => {
+  describe("callers restricted to one cluster", () => {
     const asOwner = (fleet: FleetWorld, startRun?: StartRun) =>
       serveFleet(fleet, startRun, { account: fleet.account, cluster: "c1" });
 
-    test("see that one alone", async () => {
+    test("see only that cluster", async () => {
       await using fleet = await createFleet(1);
       await fleet.addCluster("c2");
       await using server = await asOwner(fleet);
@@ -119,7 +119,7 @@ describeWithPostgres("FleetService", (database) => {
       expect((await server.client.listObjects({ clusters: ["c1"] })).objects).toHaveLength(1);
     });
 
-    test("are told of another of their account what they are told of none", async () => {
+    test("get the same answer for another cluster of their account as for an unknown one", async () => {
       await using fleet = await createFleet(1);
       await fleet.addCluster("c2", put("a/o0", { observed: 1 }));
       await fleet.setRun({ id, cluster: "c2", state: "REQUESTED" });
@@ -149,7 +149,7 @@ describeWithPostgres("FleetService", (database) => {
       expect((await client.listReconciliationRuns({})).runs).toEqual([]);
     });
 
-    test("watch its runs alone", async () => {
+    test("watch only its runs", async () => {
       await using fleet = await createFleet(0);
       await fleet.setRun({ id: otherId, cluster: "c2", state: "REQUESTED" });
       await fleet.setRun({ id, cluster: "c1", state: "REQUESTED" });
@@ -184,7 +184,7 @@ describeWithPostgres("FleetService", (database) => {
     });
   });
 
-  describe("what is not there is NOT_FOUND, by name", () => {
+  describe("an unknown name is NOT_FOUND, by name", () => {
     test.each<[string, (client: Client<typeof FleetService>) => Promise<unknown>]>([
       ['no cluster "c9"', (client) => client.getCluster({ name: "c9" })],
       ['no cluster "c9"', (client) => client.listObjects({ clusters: ["c9"] })],
@@ -205,7 +205,7 @@ describeWithPostgres("FleetService", (database) => {
       await expect(call(server.client)).rejects.toMatchObject({ code: Code.NotFound, rawMessage });
     });
 
-    test("what another account has is not there", async () => {
+    test("objects of another account are not found", async () => {
       await using fleet = await createFleet(1);
       await using server = await serveFleet(fleet, undefined, { account: "another" });
       expect((await server.client.listClusters({})).clusters).toEqual([]);
@@ -215,7 +215,7 @@ describeWithPostgres("FleetService", (database) => {
     });
   });
 
-  test("an empty list of what is there is an empty list", async () => {
+  test("an existing resource without items has an empty list", async () => {
     await using fleet = await createFleet(0);
     await fleet.setRun({ id, cluster: "c1", state: "REQUESTED" });
     await using server = await serveFleet(fleet);
@@ -236,7 +236,7 @@ describeWithPostgres("FleetService", (database) => {
   });
 
   describe("StartReconciliation", () => {
-    test("returns the run that was asked for", async () => {
+    test("returns the requested run", async () => {
       const time = timestampFromDate(new Date());
       const trigger = ReconciliationTrigger.MANUAL;
       const request = create(ReconciliationRequestSchema, {
@@ -272,7 +272,7 @@ describeWithPostgres("FleetService", (database) => {
   });
 
   describe("watching runs", () => {
-    test("over the port, until the client has seen enough", async () => {
+    test("works over the port until the client cancels", async () => {
       await using fleet = await createFleet(0);
       await fleet.setRun({ id, cluster: "c1", state: "REQUESTED" });
       await using server = await serveFleet(fleet);

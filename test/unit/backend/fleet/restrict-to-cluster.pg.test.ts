@@ -37,7 +37,7 @@ describeWithPostgres("a fleet restricted to one cluster", (database) => {
     return fleet;
   }
 
-  test("the own cluster is all there", async () => {
+  test("all data of the own cluster is visible", async () => {
     await using fleet = await createTwoClusters();
     const { account, store } = fleet;
     const restricted = restrictToCluster(store, "own");
@@ -60,7 +60,7 @@ describeWithPostgres("a fleet restricted to one cluster", (database) => {
     expect(findings.items.map(({ ref }) => ref?.name)).toEqual(["x"]);
   });
 
-  describe("another cluster is not there", () => {
+  describe("another cluster is not found", () => {
     test("by its name", async () => {
       await using fleet = await createTwoClusters();
       const { account, store } = fleet;
@@ -84,14 +84,14 @@ describeWithPostgres("a fleet restricted to one cluster", (database) => {
       expect(await restricted.listFindings(signal, account, RUN_OF_OTHER, page)).toEqual(nothing);
     });
 
-    test("nor is the own one, in another account", async () => {
+    test("nor is the own cluster in another account", async () => {
       await using fleet = await createTwoClusters();
       const restricted = restrictToCluster(fleet.store, "own");
       expect(await restricted.listClusters(signal, "bank", page)).toEqual(nothing);
       expect(await restricted.getRun(signal, "bank", RUN_OF_OWN)).toBeUndefined();
     });
 
-    test("nor before it has ever connected", async () => {
+    test("nor is the own cluster before its first session", async () => {
       await using fleet = new FleetWorld(database.url);
       const { account, store } = fleet;
       const restricted = restrictToCluster(store, "own");

@@ -13,7 +13,7 @@ const [OLD, RUN, OTHER, BRIEF] = [1, 2, 3, 4].map((n) => `00000000-0000-4000-800
 ];
 
 describeWithPostgres("watching runs", (database) => {
-  test("begins with the active ones, reports each change once, and the end of one that was never seen active", async () => {
+  test("begins with active runs, and yields each change once and the end of runs that it never saw active", async () => {
     await using fleet = new FleetWorld(database.url);
     const clock = new ManualClock();
     const stop = new AbortController();
@@ -50,7 +50,7 @@ describeWithPostgres("watching runs", (database) => {
       [RUN, SUCCEEDED],
       [BRIEF, SUCCEEDED],
     ]);
-    // Long after their end they are forgotten, without a word.
+    // Ended runs leave the window of the poll without an event.
     await poll(120_000);
     expect(seen).toHaveLength(4);
     stop.abort();
