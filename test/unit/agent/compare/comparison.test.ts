@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason, PutObjectSchema } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
-import { observedVersionOf } from "../../../../src/agent/uplink/batch-items.ts";
+import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
 import { delay } from "../../../support/agent/intercept.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
@@ -115,7 +115,7 @@ describe("a comparison", () => {
     const deletes = world.backend.received.flatMap(({ message }) =>
       message.case === "batch" && message.value.run !== undefined
         ? message.value.items.flatMap((item) =>
-            item.message.case === "deleteObject" ? [observedVersionOf(item)] : [],
+            item.message.case === "deleteObject" ? [ownObservedVersionOf(item)] : [],
           )
         : [],
     );

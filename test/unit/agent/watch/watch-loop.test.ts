@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { observedVersionOf } from "../../../../src/agent/uplink/batch-items.ts";
+import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
 import { isList, rewrite } from "../../../support/agent/intercept.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
@@ -94,7 +94,7 @@ describe("a watch", () => {
     const versions = world.backend.received
       .slice(sent)
       .flatMap(({ message }) =>
-        message.case === "batch" ? message.value.items.map((item) => BigInt(observedVersionOf(item))) : [],
+        message.case === "batch" ? message.value.items.map((item) => BigInt(ownObservedVersionOf(item))) : [],
       );
     expect(versions.length).toBeGreaterThan(0);
     expect(new Set(versions).size).toBe(1);
