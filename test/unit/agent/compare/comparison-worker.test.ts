@@ -114,7 +114,9 @@ describe("the worker that compares", () => {
   it("logs a batch without a run, and goes on", () => {
     const { log, worker } = createWorker();
     worker.compare(createStubSession().session, create(BatchSchema, { resourceType: CONFIG_MAPS }));
-    expect(log.lines).toEqual([expect.stringMatching(/^error reconciliation batch ignored/)]);
+    expect(log.lines).toEqual([
+      expect.stringMatching(/^error reconciliation batch without resource type, chunk or run/),
+    ]);
   });
 
   it("reports a refused batch of the present session, and none of one that has ended", () => {
