@@ -63,7 +63,7 @@ export class ReflectorWorld implements AsyncDisposable {
     this.cluster.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name } });
   }
 
-  /** What was sent, as "putObject default/a". */
+  /** Changes that the reflector sent, as "putObject default/a". */
   get sent(): string[] {
     return this.changes.map(({ item: { message } }) => {
       const ref = message.value?.ref;

@@ -1,7 +1,7 @@
 import type { Reporter, TestModule } from "vitest/node";
 import { SLOW_FILES, type SlowFiles } from "./slow-files.ts";
 
-/** Variable that makes a slow file without a reason fail the run, if its value is "fail". */
+/** Variable with the value "fail" in a run that fails on a slow file without a reason. */
 const variable = "EVENKEEL_SLOW_FILES";
 
 const SHOWN = 10;
