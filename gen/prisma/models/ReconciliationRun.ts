@@ -717,11 +717,11 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
      */
     attempt: number
     /**
-     * Session that the run belongs to.
+     * Session of the run.
      */
     epoch: bigint
     /**
-     * Time of the request: rows that the run proves are verified as of this time.
+     * Time of the request. Rows that the run proves are verified as of this time.
      */
     startedAt: Date
     deadlineAt: Date

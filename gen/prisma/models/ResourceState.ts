@@ -821,7 +821,7 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
     resource: string
     apiVersion: string
     /**
-     * PascalCase Kind. This and the next five are the names of the cluster's discovery.
+     * PascalCase Kind. This and the next five columns come from the cluster's discovery.
      */
     kind: string
     singular: string
@@ -830,7 +830,7 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
     categories: string[]
     verbs: string[]
     /**
-     * Namespaces that are read; empty: all.
+     * Namespaces that the agent reads; empty: all.
      */
     namespaces: string[]
     /**
@@ -838,7 +838,7 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     lowWatermark: runtime.Decimal
     /**
-     * Highest version at which the resource type was ever observed.
+     * Highest version at which the resource type was observed in its incarnation.
      */
     highWatermark: runtime.Decimal
     /**
@@ -851,7 +851,7 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
     compactedSeq: bigint
     verifiedAt: Date | null
     /**
-     * Why the last comparison failed; null if it succeeded.
+     * Reason of the last comparison's failure; null if it succeeded.
      */
     failureReason: string | null
     failureMessage: string | null
