@@ -31,7 +31,7 @@ if (unknown.length > 0) {
 }
 await using world = await createWorld();
 const cores = `${cpus().length} cores (${cpus()[0]?.model.trim()})`;
-console.log(`${cores}, Node ${process.version}, Postgres ${world.postgresVersion}`);
+console.log(`${cores}, Node ${process.version}, ${world.postgres}`);
 for (const [name, run] of benchmarks) {
   if (names.length === 0 || names.includes(name)) {
     console.log(`\n${name}`);

