@@ -22,10 +22,10 @@ const AGENT_STOP_MS = 5_000;
 export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
   const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
   const { log } = runtime;
-  const say = (line: string): void => void process.stdout.write(`${line}\n`);
+  const print = (line: string): void => void process.stdout.write(`${line}\n`);
   const { cluster } = config;
   const isReal = config.kubeconfig !== undefined || config.kubeContext !== undefined;
-  say(`Evenkeel ${readVersion()}`);
+  print(`Evenkeel ${readVersion()}`);
 
   await using stack = new AsyncDisposableStack();
   const postgres =
@@ -46,13 +46,13 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   stack.defer(() => parts.abort(new Error("stopped")));
 
   const simulation = isReal ? undefined : stack.use(await startSimulation(config, databaseUrl, log));
-  say(`  API       ${server.url}  (no authentication, loopback only)`);
-  say(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
-  say(`  cluster   ${simulation?.description ?? "real, from the kubeconfig; only read"}`);
-  say(`  try       evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
-  say("");
+  print(`  API       ${server.url}  (no authentication, loopback only)`);
+  print(`  Postgres  psql '${withoutPassword(databaseUrl)}'`);
+  print(`  cluster   ${simulation?.description ?? "real, from the kubeconfig; only read"}`);
+  print(`  try       evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
+  print("");
 
-  const story = createNarrator(database, say);
+  const story = createNarrator(database, print);
   const failed = new AbortController();
   const running = AbortSignal.any([signal, failed.signal]);
   const tasks = [
@@ -79,7 +79,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
     failed.abort(new Error("stopped"));
     await Promise.race([Promise.allSettled(tasks), delay(AGENT_STOP_MS, undefined, { ref: false })]);
   }
-  say("stopped");
+  print("stopped");
 }
 
 /** Returns the URL without its password. */

@@ -3,7 +3,7 @@ import { drawOne, drawSuffix } from "../simulation/random-pick.ts";
 import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { SimulatedCluster } from "../simulation/simulated-cluster.ts";
 import { DRIFT_TYPES, type DriftedObject, type DriftType, type InjectedDrift } from "./drift.ts";
-import { createRowVandal, type DriftTarget, type RowEditor } from "./drift-sql.ts";
+import { createRowEditor, type DriftTarget, type RowEditor } from "./drift-sql.ts";
 
 export interface DriftInjectorOptions {
   /** The cluster of the rows, which also provides time and randomness. */
@@ -41,7 +41,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
     const client = new Client({ connectionString: databaseUrl });
     await client.connect();
     try {
-      const rows = createRowVandal(client, target);
+      const rows = createRowEditor(client, target);
       const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "services";
       const candidates = (await rows.list(resourceKey)).filter(
         (object) => object.name !== BUSY_NAME && isReal(cluster, object),

@@ -28,7 +28,7 @@ const OBJECT_IS = `${RESOURCE_TYPE_IS} AND namespace = $5 AND name = $6`;
 const ABSURD_VERSION = "99999999999999999999999999999999999999";
 
 /** Creates a row editor on a connected client, which the caller closes. */
-export function createRowVandal(client: Client, { account, cluster }: DriftTarget): RowEditor {
+export function createRowEditor(client: Client, { account, cluster }: DriftTarget): RowEditor {
   const ofResource = (resourceKey: ResourceKey): string[] => {
     const { group = "", resource = "" } = parseResourceType(resourceKey) ?? {};
     return [account, cluster, group, resource];

@@ -15,13 +15,13 @@ export interface Narrator {
 }
 
 /** Creates a narrator of the runs in a database. */
-export function createNarrator(database: Database, say: (line: string) => void): Narrator {
+export function createNarrator(database: Database, print: (line: string) => void): Narrator {
   const clock = createSystemClock();
   const store = createPgFleetStore(database, clock);
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {
-      say(formatDriftEvent(drift));
+      print(formatDriftEvent(drift));
       open = [...open, drift];
     },
     async run(signal) {
@@ -34,7 +34,7 @@ export function createNarrator(database: Database, say: (line: string) => void):
             const page = { limit: 1000, after: undefined };
             const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);
             const told = formatRunEvent(open, run, items);
-            told.lines.forEach(say);
+            told.lines.forEach(print);
             open = told.open;
           }
         }

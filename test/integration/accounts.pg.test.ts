@@ -74,7 +74,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     const agent = new ScriptedAgent(server.url, await issuer.issue({ account }));
     agents.set(`${account} ${cluster}`, agent);
     await agent.open({ cluster, clusterUid: `uid of ${account}`, instanceId: `agent of ${account}` });
-    agent.say({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
+    agent.send({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
     return agent;
   };
 
@@ -96,7 +96,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       listVersion,
       firstSequence,
     });
-    agent.say({ case: "resourceReconciled", value });
+    agent.send({ case: "resourceReconciled", value });
   };
 
   const runEnds = async (fleet: Fleet, id: string): Promise<void> => {
@@ -113,13 +113,13 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   const live = async (account: string, fleet: Fleet, cluster: string, pod: string): Promise<string> => {
     const agent = await connect(account, cluster);
     const content = JSON.stringify({ owner: account });
-    agent.say({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
+    agent.send({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
     const first = await inventory(agent);
     sayEnd(agent, first.chunk?.run?.runId ?? "", "20");
     await runEnds(fleet, first.chunk?.run?.runId ?? "");
     await fleet.startReconciliation({ cluster });
     const runId = (await inventory(agent)).chunk?.run?.runId ?? "";
-    agent.say({
+    agent.send({
       case: "batch",
       value: batch([put(`a/${pod}`, { observed: 30, content, version: "25" })], PODS, runId),
     });
@@ -269,11 +269,11 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
           put("a/vault", { observed: 1000, content: '{"owner":"forger"}' }),
           remove("a/web", 1000),
         ];
-        forger.say({ case: "batch", value: batch(items, PODS, runId) });
+        forger.send({ case: "batch", value: batch(items, PODS, runId) });
         sayEnd(forger, runId, "2000");
       }
-      forger.say({ case: "batch", value: batch([remove("a/vault", 3000)]) });
-      forger.say({ case: "scopeDeclared", value: { generation: 2n, resources: [] } });
+      forger.send({ case: "batch", value: batch([remove("a/vault", 3000)]) });
+      forger.send({ case: "scopeDeclared", value: { generation: 2n, resources: [] } });
       const last = forger.sequence;
       await forger.acknowledged();
       const applied = async () =>

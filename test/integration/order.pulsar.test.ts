@@ -82,7 +82,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
     /**
      * A cluster whose agent sends one batch after another; the observed version is ten times the sequence.
      */
-    const openCluster = async (cluster: string): Promise<{ say(batches: number): Promise<void> }> => {
+    const openCluster = async (cluster: string): Promise<{ send(batches: number): Promise<void> }> => {
       const sessions = createPgSessionStore(database, runtime.clock, runtime.random);
       const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
       const { epoch } = await sessions.openSession(stop.signal, {
@@ -106,7 +106,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         value: create(ScopeDeclaredSchema, { generation: 1n, resources }),
       });
       return {
-        async say(batches) {
+        async send(batches) {
           for (let count = 0; count < batches; count += 1) {
             const observed = (sequence + 1) * 10;
             const items = [0, 1, 2].map((offset) => put(`a/${(sequence + offset) % NAMES}`, { observed }));
@@ -158,7 +158,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         const members = Array.from({ length: INGESTERS - 1 }, join);
         const gone: Member[] = [];
         for (let round = 1; round <= ROUNDS; round += 1) {
-          const saying = Promise.all(clusters.map(({ say }) => say(BATCHES)));
+          const sending = Promise.all(clusters.map(({ send }) => send(BATCHES)));
           for (let change = 1; change <= CHANGES; change += 1) {
             members.push(join());
             await sleep(random.float() * MAX_PAUSE_MS);
@@ -168,7 +168,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
               gone.push(leaving);
             }
           }
-          await saying;
+          await sending;
           await eventually("the round to be applied", () => allApplied(1 + round * BATCHES), {
             intervalMs: 100,
           });

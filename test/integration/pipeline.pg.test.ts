@@ -19,18 +19,18 @@ import { createDatabase, type Database } from "../../src/store/postgres/database
 import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts";
 import { createPgRunStore } from "../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../src/store/postgres/pg-session-store.ts";
-import { type Said, ScriptedAgent } from "../support/backend/scripted-agent.ts";
+import { ScriptedAgent, type ScriptedMessage } from "../support/backend/scripted-agent.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove } from "../support/store/messages.ts";
 import { createTestLog } from "../support/vitest/test-log.ts";
 
-const SCOPE: Said = {
+const SCOPE: ScriptedMessage = {
   case: "scopeDeclared",
   value: { generation: 1n, resources: [{ resourceType: PODS }, { resourceType: CONFIG_MAPS }] },
 };
 
 /** Returns a batch of observations. */
-function say(...items: Parameters<typeof batch>[0]): Said {
+function batchOf(...items: Parameters<typeof batch>[0]): ScriptedMessage {
   return { case: "batch", value: batch(items) };
 }
 
@@ -112,7 +112,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     const agent = new ScriptedAgent(server.url);
     agents.push(agent);
     await agent.open({ cluster, instanceId });
-    agent.say(SCOPE);
+    agent.send(SCOPE);
     return agent;
   };
   const query = async <T extends object>(text: string): Promise<T[]> =>
@@ -151,7 +151,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     ]);
     return chunks;
   };
-  const end = (chunk: Batch, listVersion: string, firstSequence: bigint): Said => ({
+  const end = (chunk: Batch, listVersion: string, firstSequence: bigint): ScriptedMessage => ({
     case: "resourceReconciled",
     value: create(ResourceReconciledSchema, {
       run: chunk.chunk?.run as RunRef,
@@ -163,13 +163,13 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   /** Answers a run without repairs. */
   const agree = async (agent: ScriptedAgent, listVersion: string): Promise<void> => {
     for (const chunk of await inventories(agent)) {
-      agent.say(end(chunk, listVersion, agent.sequence + 1n));
+      agent.send(end(chunk, listVersion, agent.sequence + 1n));
     }
   };
 
   it("a run succeeds from its request through the comparison to its result, with repaired findings", async () => {
     const agent = await connect();
-    agent.say(say(put("a/x", { observed: 10 }), put("a/ghost", { observed: 11 })));
+    agent.send(batchOf(put("a/x", { observed: 10 }), put("a/ghost", { observed: 11 })));
     await agree(agent, "20");
     await become(runStates, ["SUCCEEDED"]);
     await query("UPDATE kubernetes_object SET content = '{}' WHERE cluster = $1 AND name = 'x'");
@@ -191,9 +191,9 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       remove("a/ghost", 30),
       put("a/new", { observed: 30, version: "25" }),
     ];
-    agent.say({ case: "batch", value: batch(repairs, PODS, pods.chunk?.run?.runId) });
-    agent.say(end(pods, "30", first));
-    agent.say(end(configMaps, "30", agent.sequence + 1n));
+    agent.send({ case: "batch", value: batch(repairs, PODS, pods.chunk?.run?.runId) });
+    agent.send(end(pods, "30", first));
+    agent.send(end(configMaps, "30", agent.sequence + 1n));
     await become(runStates, ["SUCCEEDED", "SUCCEEDED"]);
     expect(await rows()).toEqual({ "a/new": "25", "a/x": "10" });
     expect(
@@ -222,10 +222,10 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       const key = `a/${version % 7}`;
       if (version % 5 === 0) {
         delete truth[key];
-        agent.say(say(remove(key, version)));
+        agent.send(batchOf(remove(key, version)));
       } else {
         truth[key] = String(version);
-        agent.say(say(put(key, { observed: version })));
+        agent.send(batchOf(put(key, { observed: version })));
       }
       if (version % 30 === 0) {
         await agent.acknowledged();
@@ -260,12 +260,12 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
         return mine;
       };
       const said = [
-        say(put("a/x", { observed: 10 })),
-        say(remove("a/x", 11)),
-        say(put("a/y", { observed: 12 })),
+        batchOf(put("a/x", { observed: 10 })),
+        batchOf(remove("a/x", 11)),
+        batchOf(put("a/y", { observed: 12 })),
       ];
       for (const message of said) {
-        agent.say(message);
+        agent.send(message);
       }
       await expect(agent.acknowledged()).rejects.toMatchObject({
         rawMessage: /publish failed/,
@@ -273,7 +273,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
 
       const again = await connect();
       for (const message of said) {
-        again.say(message);
+        again.send(message);
       }
       await again.acknowledged();
       await become(rows, { "a/y": "12" });
@@ -291,9 +291,9 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     const [configMaps, pods] = (await inventories(agent)) as [Batch, Batch];
     const first = agent.sequence + 1n;
     isLost = ({ properties }) => properties?.["body"] === "batch";
-    agent.say(say(put("a/x", { observed: 10 })));
-    agent.say(end(pods, "30", first));
-    agent.say(end(configMaps, "30", agent.sequence + 1n));
+    agent.send(batchOf(put("a/x", { observed: 10 })));
+    agent.send(end(pods, "30", first));
+    agent.send(end(configMaps, "30", agent.sequence + 1n));
     await agent.acknowledged();
     await become(runStates, ["SUCCEEDED", "PARTIAL"]);
     expect(
@@ -314,7 +314,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     const agent = await connect();
     const [, pods] = (await inventories(agent)) as [Batch, Batch];
     const newer = await connect("agent-2");
-    agent.say(end(pods, "30", agent.sequence + 1n));
+    agent.send(end(pods, "30", agent.sequence + 1n));
     await agree(newer, "20");
     await become(runStates, ["SUPERSEDED", "SUCCEEDED"]);
     expect(await query("SELECT DISTINCT low_watermark::text FROM resource_state WHERE cluster = $1")).toEqual(

@@ -28,9 +28,9 @@ describeWithPostgres("a server that stops", (provided) => {
     });
     const agent = new ScriptedAgent(server.url);
     await agent.open();
-    agent.say({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
+    agent.send({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
     for (let version = 1; version <= 200; version += 1) {
-      agent.say({ case: "batch", value: batch([put(`a/x${version}`, { observed: version })]) });
+      agent.send({ case: "batch", value: batch([put(`a/x${version}`, { observed: version })]) });
     }
     await agent.acknowledged();
     stop.abort();

@@ -11,7 +11,7 @@ import {
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 
 /** A message of the agent, without its sequence. */
-export type Said = NonNullable<MessageInitShape<typeof SyncRequestSchema>["message"]>;
+export type ScriptedMessage = NonNullable<MessageInitShape<typeof SyncRequestSchema>["message"]>;
 
 /** An agent that sends the messages of a test, over a real port with the generated client. */
 export class ScriptedAgent implements AsyncDisposable {
@@ -37,7 +37,7 @@ export class ScriptedAgent implements AsyncDisposable {
       agentVersion: "test",
       ...hello,
     };
-    this.sayAs(0n, { case: "hello", value });
+    this.sendAs(0n, { case: "hello", value });
     const { message } = await this.next();
     if (message.case !== "welcome") {
       throw new Error(`expected welcome, found ${message.case}`);
@@ -51,14 +51,14 @@ export class ScriptedAgent implements AsyncDisposable {
   }
 
   /** Sends the message with the next sequence, and returns the sequence. */
-  say(message: Said): bigint {
+  send(message: ScriptedMessage): bigint {
     this.#sequence += 1n;
-    this.sayAs(this.#sequence, message);
+    this.sendAs(this.#sequence, message);
     return this.#sequence;
   }
 
   /** Sends the message with a sequence that the test chooses. */
-  sayAs(sequence: bigint, message: Said): void {
+  sendAs(sequence: bigint, message: ScriptedMessage): void {
     this.#requests.offer(create(SyncRequestSchema, { sequence, message }));
   }
 

@@ -50,7 +50,7 @@ export function createClient(
     ...(authentication !== undefined && { authentication }),
   });
   // A separate function, because an async function keeps references to its variables while it waits.
-  const letGo = (): Promise<unknown> | undefined => {
+  const releaseClient = (): Promise<unknown> | undefined => {
     const closing = client?.close();
     client = undefined;
     return closing;
@@ -63,7 +63,7 @@ export function createClient(
       return client;
     },
     async close() {
-      await letGo();
+      await releaseClient();
       if (readToken !== undefined) {
         await forceGarbageCollection(clock);
       }

@@ -56,7 +56,7 @@ export class WebSocketProducer implements Producer {
   /** Monotonic time and reason of the last loss, for the time without a connection. */
   #lost = { sinceMs: 0, reason: "" };
   /** The broker's reason to refuse the topic's producers; undefined if it does not. */
-  #keptOutBecause: string | undefined;
+  #refusal: string | undefined;
 
   constructor(first: Connection, options: ProducerOptions) {
     this.#options = options;
@@ -92,8 +92,8 @@ export class WebSocketProducer implements Producer {
     signal.throwIfAborted();
     this.#closed.signal.throwIfAborted();
     assertFits(message, this.#options.maxMessageBytes);
-    if (this.#keptOutBecause !== undefined) {
-      throw new PublishRefusedError(this.#keptOutBecause);
+    if (this.#refusal !== undefined) {
+      throw new PublishRefusedError(this.#refusal);
     }
     const publish = this.#queue.add(message);
     this.#pump();
@@ -124,7 +124,7 @@ export class WebSocketProducer implements Producer {
   /** Publishes over the connection until it is lost, and returns the reason. */
   async #serve(connection: Connection): Promise<unknown> {
     this.#connection = connection;
-    this.#keptOutBecause = undefined;
+    this.#refusal = undefined;
     this.#pump();
     try {
       for await (const text of connection.texts()) {
@@ -181,7 +181,7 @@ export class WebSocketProducer implements Producer {
     const { error, isEnd } = toSendError(receipt, topic);
     publish.outcome.reject(error);
     if (isEnd) {
-      this.#keepOut(receipt.reason);
+      this.#refuse(receipt.reason);
       throw error;
     }
   }
@@ -198,13 +198,13 @@ export class WebSocketProducer implements Producer {
     const isPassing =
       error instanceof HandshakeRefusedError ? error.isPassing : !(error instanceof TerminalError);
     if (!isPassing) {
-      this.#keepOut(reason);
+      this.#refuse(reason);
     }
   }
 
-  #keepOut(reason: string): void {
-    this.#keptOutBecause = `not sent to ${this.#options.topic}: ${reason}`;
-    this.#queue.refuseWaiting(this.#keptOutBecause);
+  #refuse(reason: string): void {
+    this.#refusal = `not sent to ${this.#options.topic}: ${reason}`;
+    this.#queue.refuseWaiting(this.#refusal);
   }
 
   async #watchTimes(): Promise<void> {

@@ -12,17 +12,17 @@ import { noTracer } from "../../../../src/lib/tracer.ts";
 import type { Identity } from "../../../../src/rpc/auth/identity.ts";
 import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
 import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
-import { type Said, ScriptedAgent } from "../../../support/backend/scripted-agent.ts";
+import { ScriptedAgent, type ScriptedMessage } from "../../../support/backend/scripted-agent.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
-const SCOPE: Said = {
+const SCOPE: ScriptedMessage = {
   case: "scopeDeclared",
   value: { generation: 1n, resources: [{ resourceType: { version: "v1", resource: "pods" } }] },
 };
 
-function batch(name = "x"): Said {
+function batch(name = "x"): ScriptedMessage {
   return {
     case: "batch",
     value: {
@@ -98,7 +98,7 @@ describe("SyncService", () => {
   it("answers Hello with Welcome, the epoch and the limits", async () => {
     await using service = await serveSync();
     const agent = service.connect();
-    agent.sayAs(0n, {
+    agent.sendAs(0n, {
       case: "hello",
       value: { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1", agentVersion: "1.2" },
     });
@@ -120,8 +120,8 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
-    agent.say(batch());
+    agent.send(SCOPE);
+    agent.send(batch());
     await until(() => service.producer.publishes.length === 3);
     const next = agent.next();
     let isAnswered = false;
@@ -139,8 +139,8 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
-    agent.say(batch());
+    agent.send(SCOPE);
+    agent.send(batch());
     await until(() => service.producer.publishes.length === 3);
     expect(service.producer.events.map(({ body }) => body.case)).toEqual([
       "scopeDeclared",
@@ -156,7 +156,7 @@ describe("SyncService", () => {
     const newer = service.connect();
     expect(await newer.open({ instanceId: "agent-2" })).toBe(2n);
     expect(await endOf(older)).toMatchObject({ code: Code.Aborted });
-    newer.say(SCOPE);
+    newer.send(SCOPE);
     await until(() => service.producer.publishes.length > 0);
     await until(() => service.sessions.closed.length === 1);
     expect(service.sessions.closed).toEqual([{ account: "default", cluster: "c1", epoch: 1n }]);
@@ -167,8 +167,8 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open({ cluster: "c1" });
-    agent.say(SCOPE);
-    agent.say(batch(".."));
+    agent.send(SCOPE);
+    agent.send(batch(".."));
     const error = await endOf(agent);
     expect(error.code).toBe(Code.InvalidArgument);
     expect(fieldsOf(error)).toEqual(["batch.items[0].delete_object.ref.name"]);
@@ -176,12 +176,12 @@ describe("SyncService", () => {
   });
 
   it.each<[string, (agent: ScriptedAgent) => void, string]>([
-    ["a first message that is not Hello", (agent) => agent.sayAs(1n, SCOPE), "message"],
+    ["a first message that is not Hello", (agent) => agent.sendAs(1n, SCOPE), "message"],
     ["the end of the stream in place of Hello", (agent) => agent.end(), "message"],
     [
       "a Hello with a bad name",
       (agent) =>
-        agent.sayAs(0n, { case: "hello", value: { cluster: "C 1", clusterUid: "u", instanceId: "i" } }),
+        agent.sendAs(0n, { case: "hello", value: { cluster: "C 1", clusterUid: "u", instanceId: "i" } }),
       "hello.cluster",
     ],
   ])("refuses %s with INVALID_ARGUMENT", async (_, begin, field) => {
@@ -209,8 +209,8 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
-    agent.sayAs(3n, batch());
+    agent.send(SCOPE);
+    agent.sendAs(3n, batch());
     const error = await endOf(agent);
     expect([error.code, fieldsOf(error)]).toEqual([Code.InvalidArgument, ["sequence"]]);
   });
@@ -230,7 +230,7 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
+    agent.send(SCOPE);
     await until(() => service.producer.publishes.length === 2);
     await service.producer.fail(0, new Error("no receipt"));
     expect(await endOf(agent)).toMatchObject({ code: Code.Unavailable });
@@ -241,7 +241,7 @@ describe("SyncService", () => {
     await using service = await serveSync();
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
+    agent.send(SCOPE);
     await until(() => service.producer.publishes.length === 2);
     const [session] = service.registry.list();
     session?.outbox.drain(1500);
@@ -305,12 +305,12 @@ describe("SyncService", () => {
     await using service = await serveSync(clock, { account: "default", expiresAt });
     const agent = service.connect();
     await agent.open();
-    agent.say(SCOPE);
+    agent.send(SCOPE);
     await until(() => service.producer.publishes.length === 2);
     const ended = endOf(agent);
     await clock.advance(3_600_000);
     expect(await ended).toMatchObject({ code: Code.Unauthenticated });
-    agent.say(batch());
+    agent.send(batch());
     await until(() => service.sessions.closed.length === 1);
     expect(service.registry.list()).toEqual([]);
     expect(service.producer.events.map(({ body }) => body.case)).not.toContain("batch");
