@@ -52,7 +52,7 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   print(`  try       evenkeel clusters | objects ${cluster} | runs | reconcile ${cluster}; stop with Ctrl-C`);
   print("");
 
-  const story = createNarrator(database, print);
+  const narrator = createNarrator(database, print);
   const failed = new AbortController();
   const running = AbortSignal.any([signal, failed.signal]);
   const tasks = [
@@ -70,8 +70,8 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
       simulation?.source ?? fromKubeconfig(config),
       runtime,
     ),
-    story.run(running),
-    simulation?.run(running, story.drift),
+    narrator.run(running),
+    simulation?.run(running, narrator.drift),
   ];
   try {
     await Promise.all(tasks);

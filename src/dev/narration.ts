@@ -33,9 +33,9 @@ export function createNarrator(database: Database, print: (line: string) => void
           if (run.endTime !== undefined) {
             const page = { limit: 1000, after: undefined };
             const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);
-            const told = formatRunEvent(open, run, items);
-            told.lines.forEach(print);
-            open = told.open;
+            const narrated = formatRunEvent(open, run, items);
+            narrated.lines.forEach(print);
+            open = narrated.open;
           }
         }
       } catch (error) {
