@@ -1,5 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
+import { isAbortError } from "../lib/abort.ts";
 import { ConfigError, toMessage } from "../lib/errors.ts";
 import { createAdminCommand } from "./commands/admin.ts";
 import { createClusterCommand, createClustersCommand } from "./commands/clusters.ts";
@@ -94,9 +95,5 @@ export async function runCli(
 
 /** True if the error is only a result of the abort. */
 function isInterruption(signal: AbortSignal, error: unknown): boolean {
-  return (
-    error === signal.reason ||
-    (error instanceof Error && error.name === "AbortError") ||
-    error instanceof ConnectError
-  );
+  return error === signal.reason || isAbortError(error) || error instanceof ConnectError;
 }

@@ -15,6 +15,11 @@ export async function sleepUnlessAborted(signal: AbortSignal, clock: Clock, ms: 
   }
 }
 
+/** True if the error is the DOMException of an aborted operation, or has its name. */
+export function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
 /** Returns when `signal` aborts. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) {

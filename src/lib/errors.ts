@@ -71,6 +71,11 @@ function toSentence({ field, description }: FieldViolation): string {
   return field === "" ? description : `${field}: ${description}`;
 }
 
+/** Returns an unknown error as an Error; any other value as the message of one. */
+export function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 /** Returns the text of an unknown error for people. */
 export function toMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

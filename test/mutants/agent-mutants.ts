@@ -320,7 +320,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "READ",
     file: "src/agent/compare/comparison-worker.ts",
-    find: "      job.comparison.fail(error instanceof Error ? error : new Error(String(error)));\n",
+    find: "      job.comparison.fail(toError(error));\n",
     replace: "      throw error;\n",
     tests: WORKER_TESTS,
     only: "anything but VerifyObjects",

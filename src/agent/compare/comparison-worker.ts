@@ -8,7 +8,7 @@ import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { Condition } from "../../lib/condition.ts";
-import { toMessage } from "../../lib/errors.ts";
+import { toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
@@ -91,7 +91,7 @@ export class ComparisonWorker {
     try {
       this.#offer(job, packInventory(batch, chunk));
     } catch (error) {
-      job.comparison.fail(error instanceof Error ? error : new Error(String(error)));
+      job.comparison.fail(toError(error));
     }
   }
 

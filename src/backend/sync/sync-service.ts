@@ -5,7 +5,7 @@ import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { InvalidArgumentError, toMessage } from "../../lib/errors.ts";
+import { InvalidArgumentError, toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracer.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
@@ -155,7 +155,7 @@ async function readAll(
       await session.accept(signal, next.value);
     }
   } catch (error) {
-    session.end(error instanceof Error ? error : new Error(toMessage(error)));
+    session.end(toError(error));
   }
 }
 

@@ -5,7 +5,7 @@ import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import type { StoredDeadLetter } from "../../event/dead-letter-queue.ts";
-import { TerminalError, toMessage } from "../../lib/errors.ts";
+import { TerminalError } from "../../lib/errors.ts";
 
 /** A dead letter as a document, with its event; without contents of objects. */
 export interface LetterDocument {
@@ -36,17 +36,11 @@ export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean
   const { id, reason, sourcePosition, redeliveryCount } = letter;
   const { key, payload } = letter.message;
   const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
-  let event: Event;
-  try {
-    event = decodeEvent(payload);
-  } catch (error) {
-    if (!(error instanceof TerminalError)) {
-      throw error;
-    }
-    const undecodable = toMessage(error);
+  const event = tryDecode(payload);
+  if (event instanceof TerminalError) {
     return {
       ...known,
-      undecodable,
+      undecodable: event.message,
       ...(withContents && { payload: Buffer.from(payload).toString("base64") }),
     };
   }
@@ -104,7 +98,8 @@ export interface LetterSummary {
 /** Summarizes a dead letter; one that cannot be decoded by its properties only. */
 export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
   const { payload, properties = {} } = message;
-  const event = tryDecode(payload);
+  const decoded = tryDecode(payload);
+  const event = decoded instanceof TerminalError ? undefined : decoded;
   const { account = "", cluster = "" } = event ?? properties;
   return {
     id,
@@ -123,12 +118,13 @@ export function toLetterJson({ time, ...summary }: LetterSummary) {
   return { ...summary, ...(time !== undefined && { time: timestampDate(time).toISOString() }) };
 }
 
-function tryDecode(payload: Uint8Array): Event | undefined {
+/** Returns the event, or the error if the payload is not one. */
+function tryDecode(payload: Uint8Array): Event | TerminalError {
   try {
     return decodeEvent(payload);
   } catch (error) {
     if (error instanceof TerminalError) {
-      return undefined;
+      return error;
     }
     throw error;
   }

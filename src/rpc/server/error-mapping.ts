@@ -5,6 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import { isAbortError } from "../../lib/abort.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import {
   ConflictError,
@@ -172,10 +173,6 @@ function toRetryDetails({ retryAfterMs }: RetryableError) {
   const seconds = Math.floor(retryAfterMs / 1000);
   const nanos = Math.round((retryAfterMs - seconds * 1000) * 1_000_000);
   return [{ desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds), nanos } } }];
-}
-
-function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
 }
 
 function toMethodName(method: {

@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { PrismaClient } from "../../../gen/prisma/client.ts";
+import { toError } from "../../lib/errors.ts";
 import { QueryTimeoutError, toStoreError } from "./sql-error.ts";
 
 /** A pool of connections for Prisma's typed queries and for plain SQL. */
@@ -130,7 +131,7 @@ async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
     await client.query("ROLLBACK");
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return toError(error);
   }
 }
 

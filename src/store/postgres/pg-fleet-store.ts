@@ -158,9 +158,7 @@ function behindRun({ after }: PageQuery) {
   const [time = "", id = ""] = toParts(after, 2);
   const startedAt = new Date(time);
   if (Number.isNaN(startedAt.getTime()) || !/^[0-9a-f-]{36}$/.test(id)) {
-    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
-      info: { reason: "INVALID_PAGE_TOKEN" },
-    });
+    throw invalidPageToken();
   }
   return { OR: [{ startedAt: { lt: startedAt } }, { startedAt, id: { gt: id } }] };
 }
@@ -207,11 +205,15 @@ function toObject(row: ObjectRow): FleetObject {
  */
 function toParts(after: Position, length: number): string[] {
   if (after.length !== length) {
-    throw new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
-      info: { reason: "INVALID_PAGE_TOKEN" },
-    });
+    throw invalidPageToken();
   }
   return [...after];
+}
+
+function invalidPageToken(): InvalidArgumentError {
+  return new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
+    info: { reason: "INVALID_PAGE_TOKEN" },
+  });
 }
 
 /** Returns the page of rows that were read with the page's limit plus one: the extra row proves that there are more. */

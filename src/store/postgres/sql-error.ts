@@ -1,4 +1,5 @@
-import { RetryableError, TerminalError, toMessage } from "../../lib/errors.ts";
+import { isAbortError } from "../../lib/abort.ts";
+import { RetryableError, TerminalError, toError, toMessage } from "../../lib/errors.ts";
 
 /** Meaning of an SQLSTATE, or of its class (two characters), for the sender of the statement. */
 type Meaning = "retry" | "poison";
@@ -99,7 +100,7 @@ export function toStoreError(cause: unknown): Error {
       cause,
     });
   }
-  return cause instanceof Error ? cause : new Error(message);
+  return toError(cause);
 }
 
 /**
@@ -122,7 +123,7 @@ function isFault(cause: unknown): boolean {
     cause instanceof RangeError ||
     cause instanceof ReferenceError ||
     cause instanceof SyntaxError ||
-    (cause instanceof Error && cause.name === "AbortError")
+    isAbortError(cause)
   );
 }
 
