@@ -11,7 +11,7 @@ const LIMITS = {
   /** Sentences that open with a relative clause, in percent. The goal is 0. */
   openings: { comments: 0.2, strings: 0 },
   /** Banned words, by place. The goal for strings, contract and documents is 0. */
-  words: { strings: 0, contract: 0, documents: 0, comments: 7 },
+  words: { strings: 0, contract: 0, documents: 0, comments: 0 },
   /** Lines of src above 120 columns. The formatter wraps neither comments nor strings. */
   longLines: 0,
 };

@@ -1,11 +1,11 @@
-/** The environment of this process. The one place that reads it. */
+/** Returns the environment of this process. No other code reads it. */
 export function readEnvironment(): Readonly<Record<string, string | undefined>> {
   return process.env;
 }
 
 /**
- * Whether Kubernetes put the variable there: a Pod sees every Service of its namespace as variables, and those of a
- * Service named `evenkeel` or `evenkeel-...` look like ours, `EVENKEEL_PORT=tcp://10.0.0.1:7070` above all.
+ * True if Kubernetes set the variable. A Pod sees every Service of its namespace as variables, and those of a Service
+ * named `evenkeel` or `evenkeel-...` have our prefix, for example `EVENKEEL_PORT=tcp://10.0.0.1:7070`.
  */
 export function isServiceLink(name: string, value: string): boolean {
   return (

@@ -7,7 +7,7 @@ import type { Mutant } from "./mutant.ts";
 import { mutants } from "./mutants.ts";
 
 /*
- * Takes protections away one by one, in a copy of the tree, and tells which ones the tests notice.
+ * Removes protections one by one, in a copy of the tree, and prints the ones that no test notices.
  *
  *   node test/mutants/run.ts [R5 R12 ...]
  *
@@ -16,7 +16,7 @@ import { mutants } from "./mutants.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const NOT_COPIED: ReadonlySet<string> = new Set(["node_modules", ".git", "dist"]);
-/** A mutant may well make a test wait for ever. */
+/** With some mutants, a test never ends. */
 const TIMEOUT_MS = 90_000;
 
 const races = new Set(process.argv.slice(2));
@@ -79,7 +79,7 @@ async function kills({ file, find, replace, tests, only }: Mutant): Promise<bool
   }
 }
 
-/** Whether the tests pass; tests that take longer than `timeoutMs` do not. */
+/** Returns true if the tests pass within `timeoutMs`. */
 async function passes(
   files: readonly string[],
   only: string | undefined,

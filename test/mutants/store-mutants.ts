@@ -374,4 +374,11 @@ export const storeMutants: readonly Mutant[] = [
     tests: ["test/integration/store/two-ingesters.pg.test.ts"],
     only: "R39",
   },
+  {
+    race: "L4",
+    file: APPLY,
+    find: "    LIMIT 1\n",
+    replace: "",
+    tests: ["test/integration/store/rows-read.pg.test.ts"],
+  },
 ];

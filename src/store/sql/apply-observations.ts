@@ -42,6 +42,9 @@ export interface ObservationsOutcome {
  * either, because no request would return and no purge would delete them.
  *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
+ *
+ * LIMIT 1 makes Postgres find each row by the primary key. The plan of a simple join depends on statistics: before the
+ * first ANALYZE, each batch reads all rows of the resource type, so the first copy of a cluster takes quadratic time.
  */
 export async function applyObservations(
   client: ClientBase,
@@ -107,9 +110,12 @@ candidate AS (
   FROM item
   CROSS JOIN state
   CROSS JOIN counter
-  LEFT JOIN kubernetes_object o
-    ON o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
-    AND o.namespace = item.namespace AND o.name = item.name
+  LEFT JOIN LATERAL (
+    SELECT * FROM kubernetes_object
+    WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+      AND namespace = item.namespace AND name = item.name
+    LIMIT 1
+  ) o ON TRUE
   WHERE (cardinality(state.namespaces) = 0 OR item.namespace = ANY (state.namespaces))
     AND (o.name IS NOT NULL
          OR (state.inc, item.observed_version) >=

@@ -28,7 +28,7 @@ function scopeOf(backend: FakeBackend): string[] {
   );
 }
 
-/** Waits for a condition; the test's own time limit ends a wait in vain. */
+/** Waits for a condition; the time limit of the test bounds the wait. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) {
     await delay(20);

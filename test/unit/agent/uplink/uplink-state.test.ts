@@ -61,7 +61,7 @@ function drain(state: UplinkState): SyncRequest[] {
   return requests;
 }
 
-/** What a request says, in short. */
+/** Returns a short form of a request. */
 function sketch({ message }: SyncRequest): string {
   switch (message.case) {
     case "batch":

@@ -7,7 +7,7 @@ import { resolveConfig } from "../../../../src/config/resolve.ts";
 import { isExposed } from "../../../../src/config/value-types.ts";
 import { ConfigError } from "../../../../src/lib/errors.ts";
 
-/** What a program that listens on the host makes of these variables. */
+/** Returns the configuration of a program that listens on the host, with these variables. */
 function auth(host: string, environment: Readonly<Record<string, string>>) {
   const values = loadConfig(authFields, Object.keys(authFields), { flags: {}, environment });
   return toAuthConfig(host, values);

@@ -30,7 +30,7 @@ test("Watch tells the status at once, also of a service that is not yet known, t
   const seen: Status[] = [];
   const changes = [
     () => server.health.set("a.B", true),
-    // Not a change: says nothing.
+    // No change, so no message.
     () => [server.health.set("a.B", true), server.health.set("other", true), server.health.set("a.B", false)],
     () => server.health.set("a.B", true),
   ];
