@@ -2,14 +2,12 @@ import { create } from "@bufbuild/protobuf";
 import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { BatchHandlers } from "../domain/batch-type.ts";
 import type { OpenSync } from "../domain/open-sync.ts";
-import { wholeGroup } from "../domain/resource-type.ts";
 import { getClusterUid } from "../kube/cluster-uid.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
-import { discover } from "../kube/discovery.ts";
 import type { KubeTransport } from "../kube/kube.ts";
 import { getServerVersion } from "../kube/server-version.ts";
 import type { Clock } from "../lib/clock.ts";
-import { RetryableError, toMessage } from "../lib/errors.ts";
+import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
@@ -20,7 +18,7 @@ import { ComparisonWorker } from "./compare/comparison-worker.ts";
 import { type AgentTuning, DEFAULT_AGENT_TUNING } from "./config.ts";
 import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
 import { type AgentBatchHandler, createBatchProcessor } from "./process-batch.ts";
-import { ScopeTracker } from "./scope/scope-tracker.ts";
+import { followScope } from "./scope/follow-scope.ts";
 import { selectResources } from "./scope/select-resources.ts";
 import { Outbox } from "./uplink/outbox.ts";
 import { Uplink } from "./uplink/uplink.ts";
@@ -93,7 +91,7 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
       uplink.run(signal),
       worker.run(signal),
       reflectors.watch(signal),
-      followScope(signal, options, parts),
+      declareScope(signal, options, parts),
     ];
     try {
       await Promise.all(tasks);
@@ -167,40 +165,18 @@ async function readKubernetesVersion(
   }
 }
 
-/** Declares the scope after the first Welcome, and again when a discovery changes it. */
-async function followScope(
+/** Follows the scope from the first Welcome on. */
+async function declareScope(
   signal: AbortSignal,
   options: AgentOptions,
   parts: ConnectedAgent,
-): Promise<never> {
-  const { clock, tuning = DEFAULT_AGENT_TUNING } = options;
+): Promise<void> {
+  const { clock, random, log, tuning = DEFAULT_AGENT_TUNING } = options;
   const { kube, outbox, uplink, reflectors } = parts;
-  const scope = new ScopeTracker(kube);
   await uplink.welcomed(signal);
-  for (let isFirst = true; ; isFirst = false) {
-    const changed = await retry(signal, retryOptions(options, "discovery"), async () => {
-      const discovery = await discover(signal, kube);
-      const { resources, undecided } = selectResources(discovery, options);
-      const [unanswered] = undecided;
-      // At first the resource types of an unanswered group are unknown. Later they stay in the scope.
-      if (isFirst && unanswered !== undefined) {
-        const group = `${unanswered.group}/${unanswered.version}`;
-        throw new RetryableError(
-          `${group}: discovery failed (${unanswered.message}); ` +
-            `wait, or exclude "${wholeGroup(unanswered.group)}"`,
-        );
-      }
-      return await scope.update(signal, discovery, resources);
-    });
-    if (changed || isFirst) {
-      outbox.declareScope({
-        resources: scope.resources.map((resource) => resource.scope),
-        namespaces: [...new Set(options.namespaces)].toSorted(),
-      });
-      await reflectors.follow(signal, scope.resources, { sendAll: !isFirst });
-    }
-    await clock.sleep(signal, tuning.discoveryMs);
-  }
+  const storedScope = () => uplink.storedScope;
+  const ports = { kube, clock, random, log };
+  await followScope(signal, { ...ports, tuning, selection: options, outbox, reflectors, storedScope });
 }
 
 function retryOptions({ clock, random, log, tuning }: AgentOptions, name: string): RetryOptions {

@@ -6,9 +6,10 @@ import {
   type ResourceInventory,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { INVENTORY_CHUNK_ROWS } from "../domain/limits.ts";
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import { encodeEvent } from "../event/codec.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { IngestStore, StreamPosition } from "../store/ingest-store.ts";
+import type { IngestStore, SentInventory, StreamPosition } from "../store/ingest-store.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
 export interface InventoryOptions {
@@ -39,8 +40,13 @@ export async function publishInventory(
     return;
   }
   const producer = await producers.get(signal, attempt.replyTopic);
+  const sent = new SentInventories();
   let bytes = 0;
   const publish = async (inventories: readonly ResourceInventory[]): Promise<void> => {
+    const complete = sent.complete(inventories);
+    if (complete.length > 0) {
+      await store.recordInventories(signal, attempt, complete);
+    }
     const value = create(ReconciliationRequestSchema, { ...request, inventories: [...inventories] });
     const body = { case: "reconciliationRequest", value } as const;
     const message = encodeEvent(event, { sequence: 0n, publishTime: clock.now(), body });
@@ -69,4 +75,28 @@ function countObjects(inventories: readonly ResourceInventory[]): number {
     (sum, { objects, chunk }) => sum + 1 + objects.length + (chunk?.managed.length ?? 0),
     0,
   );
+}
+
+/** Adds up the chunks of each resource type until its last one. */
+class SentInventories {
+  readonly #open = new Map<string, SentInventory>();
+
+  /** Adds chunks, and returns the inventories that they complete. */
+  complete(chunks: readonly ResourceInventory[]): SentInventory[] {
+    return chunks.flatMap(({ resourceType, objects, chunk, incarnation }) => {
+      if (resourceType === undefined || chunk === undefined) {
+        return [];
+      }
+      const key = resourceTypeKey(resourceType);
+      const first = this.#open.get(key) ?? {
+        resourceType,
+        objects: 0,
+        incarnation,
+        highWatermark: chunk.highWatermark,
+      };
+      const inventory = { ...first, objects: first.objects + objects.length };
+      this.#open.set(key, inventory);
+      return chunk.range?.through === undefined ? [inventory] : [];
+    });
+  }
 }

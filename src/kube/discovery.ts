@@ -1,5 +1,5 @@
 import type { KubeTransport } from "./kube.ts";
-import { KubeRefusedError, MalformedResponseError, reasonOf } from "./kube-error.ts";
+import { MalformedResponseError, reasonOf } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 import { getJson } from "./read-response.ts";
 
@@ -31,7 +31,8 @@ export interface UnansweredGroup {
 
 /**
  * The resources that the API server serves. Complete only if `unanswered` is empty: the resources of a group
- * that answers 503 are unknown, for example those of an aggregated API that is down.
+ * that answers 503 are unknown, for example those of an aggregated API that is down. So are those of a group that is
+ * listed and answers 404: it is being removed, or is not served yet.
  */
 export interface Discovery {
   /**
@@ -59,17 +60,10 @@ export async function discover(signal: AbortSignal, transport: KubeTransport): P
       resources.push(...(await getResources(signal, transport, groupVersion)));
     } catch (error) {
       signal.throwIfAborted();
-      if (!isGone(error, groupVersion)) {
-        unanswered.push({ ...groupVersion, reason: reasonOf(error), message: String(error) });
-      }
+      unanswered.push({ ...groupVersion, reason: reasonOf(error), message: String(error) });
     }
   }
   return { resources, unanswered };
-}
-
-/** True if a group was removed between the two requests. The core group always exists. */
-function isGone(error: unknown, { group }: GroupVersion): boolean {
-  return group !== "" && error instanceof KubeRefusedError && error.status === 404;
 }
 
 async function getResources(

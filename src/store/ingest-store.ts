@@ -28,10 +28,14 @@ export interface IngestStore {
   /** Applies observations by the one rule that decides every write (docs/correctness.md). */
   applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome>;
   /**
-   * Stores the scope of the cluster. Resource types and namespaces that left it lose their rows, without tombstones.
+   * Stores the scope of the cluster, unless the session has a later one. Resource types that were removed, and
+   * namespaces that left, lose their rows, without tombstones.
    */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
-  /** Ends a resource type of a run: raises its low watermark and verified time, or records the failure. */
+  /**
+   * Ends a resource type of a run: raises its low watermark and verified time, or records the failure. The agent's
+   * statement must agree with the store's own knowledge (`judgeComparison`).
+   */
   applyResourceReconciled(
     signal: AbortSignal,
     position: StreamPosition,
@@ -52,6 +56,15 @@ export interface IngestStore {
     answer: RunAttempt,
     resourceType: ResourceType,
   ): AsyncIterable<ResourceInventory>;
+  /**
+   * Records inventories that were read completely. Must be called before their last chunks are published: the ends of
+   * their comparisons are judged by it.
+   */
+  recordInventories(
+    signal: AbortSignal,
+    answer: RunAttempt,
+    inventories: readonly SentInventory[],
+  ): Promise<void>;
   /** Adds to the run's count of inventory bytes. */
   recordInventoryBytes(signal: AbortSignal, answer: RunAttempt, bytes: number): Promise<void>;
 }
@@ -71,6 +84,16 @@ export interface QuarantinedItem {
   readonly reason: string;
   /** True if it arrived without content, so a dead letter would keep nothing. */
   readonly announced: boolean;
+}
+
+/** Inventory of a resource type that was read completely. */
+export interface SentInventory {
+  readonly resourceType: ResourceType;
+  /** Objects in it, without those that the initiator manages. */
+  readonly objects: number;
+  /** Incarnation and high watermark of its first chunk. */
+  readonly incarnation: bigint;
+  readonly highWatermark: string;
 }
 
 /** One attempt to answer a request. */

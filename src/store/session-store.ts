@@ -34,6 +34,13 @@ export interface OpenedSession extends SessionKey {
   readonly storedScope: readonly ResourceType[];
 }
 
+/** A session that must end, so that its agent declares its scope again. */
+export interface SessionRestart {
+  readonly session: SessionKey;
+  /** The reason, for people. */
+  readonly reason: string;
+}
+
 /** Store of agents' sessions. Methods throw `RetryableError` while the database is unreachable. */
 export interface SessionStore {
   /**
@@ -47,6 +54,8 @@ export interface SessionStore {
   closeSession(signal: AbortSignal, session: SessionKey): Promise<void>;
   /** Records that these sessions are alive, and returns those that are no longer current. */
   keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]>;
+  /** Returns the ones that must end, because the ingester noticed that it lost their scope. */
+  listRestarts(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionRestart[]>;
 }
 
 /** Time after which a session that no backend keeps counts as not connected, in milliseconds. */

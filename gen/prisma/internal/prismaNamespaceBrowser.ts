@@ -101,10 +101,12 @@ export const AgentSessionScalarFieldEnum = {
   seenAt: 'seenAt',
   closedAt: 'closedAt',
   scope: 'scope',
+  scopeGeneration: 'scopeGeneration',
+  scopeSequence: 'scopeSequence',
+  restartReason: 'restartReason',
   appliedSequence: 'appliedSequence',
   missingParts: 'missingParts',
-  gapSequence: 'gapSequence',
-  refusedSequence: 'refusedSequence'
+  gapSequence: 'gapSequence'
 } as const
 
 export type AgentSessionScalarFieldEnum = (typeof AgentSessionScalarFieldEnum)[keyof typeof AgentSessionScalarFieldEnum]
@@ -123,10 +125,17 @@ export const ResourceStateScalarFieldEnum = {
   categories: 'categories',
   verbs: 'verbs',
   namespaces: 'namespaces',
+  availability: 'availability',
+  joinedAt: 'joinedAt',
+  scopeEpoch: 'scopeEpoch',
+  scopeGeneration: 'scopeGeneration',
+  orderedBy: 'orderedBy',
   lowWatermark: 'lowWatermark',
   highWatermark: 'highWatermark',
   incarnation: 'incarnation',
   compactedSeq: 'compactedSeq',
+  refusedEpoch: 'refusedEpoch',
+  refusedSequence: 'refusedSequence',
   verifiedAt: 'verifiedAt',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -174,6 +183,7 @@ export const ReconciliationRunScalarFieldEnum = {
   attempt: 'attempt',
   epoch: 'epoch',
   startedAt: 'startedAt',
+  answeredAt: 'answeredAt',
   deadlineAt: 'deadlineAt',
   endedAt: 'endedAt',
   failureReason: 'failureReason',
@@ -200,6 +210,15 @@ export const ReconciliationResultScalarFieldEnum = {
   deleted: 'deleted',
   compared: 'compared',
   managed: 'managed',
+  gone: 'gone',
+  unrepresentable: 'unrepresentable',
+  attempt: 'attempt',
+  sent: 'sent',
+  sentIncarnation: 'sentIncarnation',
+  sentWatermark: 'sentWatermark',
+  firstSequence: 'firstSequence',
+  firstAttempt: 'firstAttempt',
+  notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
 } as const

@@ -28,18 +28,20 @@ export type AggregateAgentSession = {
 
 export type AgentSessionAvgAggregateOutputType = {
   epoch: number | null
+  scopeGeneration: number | null
+  scopeSequence: number | null
   appliedSequence: number | null
   missingParts: number | null
   gapSequence: number | null
-  refusedSequence: number | null
 }
 
 export type AgentSessionSumAggregateOutputType = {
   epoch: bigint | null
+  scopeGeneration: bigint | null
+  scopeSequence: bigint | null
   appliedSequence: bigint | null
   missingParts: number | null
   gapSequence: bigint | null
-  refusedSequence: bigint | null
 }
 
 export type AgentSessionMinAggregateOutputType = {
@@ -54,10 +56,12 @@ export type AgentSessionMinAggregateOutputType = {
   seenAt: Date | null
   closedAt: Date | null
   scope: runtime.Bytes | null
+  scopeGeneration: bigint | null
+  scopeSequence: bigint | null
+  restartReason: string | null
   appliedSequence: bigint | null
   missingParts: number | null
   gapSequence: bigint | null
-  refusedSequence: bigint | null
 }
 
 export type AgentSessionMaxAggregateOutputType = {
@@ -72,10 +76,12 @@ export type AgentSessionMaxAggregateOutputType = {
   seenAt: Date | null
   closedAt: Date | null
   scope: runtime.Bytes | null
+  scopeGeneration: bigint | null
+  scopeSequence: bigint | null
+  restartReason: string | null
   appliedSequence: bigint | null
   missingParts: number | null
   gapSequence: bigint | null
-  refusedSequence: bigint | null
 }
 
 export type AgentSessionCountAggregateOutputType = {
@@ -90,28 +96,32 @@ export type AgentSessionCountAggregateOutputType = {
   seenAt: number
   closedAt: number
   scope: number
+  scopeGeneration: number
+  scopeSequence: number
+  restartReason: number
   appliedSequence: number
   missingParts: number
   gapSequence: number
-  refusedSequence: number
   _all: number
 }
 
 
 export type AgentSessionAvgAggregateInputType = {
   epoch?: true
+  scopeGeneration?: true
+  scopeSequence?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
-  refusedSequence?: true
 }
 
 export type AgentSessionSumAggregateInputType = {
   epoch?: true
+  scopeGeneration?: true
+  scopeSequence?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
-  refusedSequence?: true
 }
 
 export type AgentSessionMinAggregateInputType = {
@@ -126,10 +136,12 @@ export type AgentSessionMinAggregateInputType = {
   seenAt?: true
   closedAt?: true
   scope?: true
+  scopeGeneration?: true
+  scopeSequence?: true
+  restartReason?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
-  refusedSequence?: true
 }
 
 export type AgentSessionMaxAggregateInputType = {
@@ -144,10 +156,12 @@ export type AgentSessionMaxAggregateInputType = {
   seenAt?: true
   closedAt?: true
   scope?: true
+  scopeGeneration?: true
+  scopeSequence?: true
+  restartReason?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
-  refusedSequence?: true
 }
 
 export type AgentSessionCountAggregateInputType = {
@@ -162,10 +176,12 @@ export type AgentSessionCountAggregateInputType = {
   seenAt?: true
   closedAt?: true
   scope?: true
+  scopeGeneration?: true
+  scopeSequence?: true
+  restartReason?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
-  refusedSequence?: true
   _all?: true
 }
 
@@ -267,10 +283,12 @@ export type AgentSessionGroupByOutputType = {
   seenAt: Date
   closedAt: Date | null
   scope: runtime.Bytes | null
+  scopeGeneration: bigint
+  scopeSequence: bigint
+  restartReason: string | null
   appliedSequence: bigint
   missingParts: number
   gapSequence: bigint
-  refusedSequence: bigint
   _count: AgentSessionCountAggregateOutputType | null
   _avg: AgentSessionAvgAggregateOutputType | null
   _sum: AgentSessionSumAggregateOutputType | null
@@ -308,10 +326,12 @@ export type AgentSessionWhereInput = {
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  restartReason?: Prisma.StringNullableFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
-  refusedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
 }
 
 export type AgentSessionOrderByWithRelationInput = {
@@ -326,10 +346,12 @@ export type AgentSessionOrderByWithRelationInput = {
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
+  restartReason?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
@@ -348,10 +370,12 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  restartReason?: Prisma.StringNullableFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
-  refusedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
 }, "account_cluster_epoch">
 
 export type AgentSessionOrderByWithAggregationInput = {
@@ -366,10 +390,12 @@ export type AgentSessionOrderByWithAggregationInput = {
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
+  restartReason?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
   _count?: Prisma.AgentSessionCountOrderByAggregateInput
   _avg?: Prisma.AgentSessionAvgOrderByAggregateInput
   _max?: Prisma.AgentSessionMaxOrderByAggregateInput
@@ -392,10 +418,12 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   seenAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
+  scopeSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
+  restartReason?: Prisma.StringNullableWithAggregatesFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntWithAggregatesFilter<"AgentSession"> | number
   gapSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
-  refusedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
 }
 
 export type AgentSessionCreateInput = {
@@ -410,10 +438,12 @@ export type AgentSessionCreateInput = {
   seenAt: Date | string
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
+  scopeGeneration?: bigint | number
+  scopeSequence?: bigint | number
+  restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
   gapSequence?: bigint | number
-  refusedSequence?: bigint | number
 }
 
 export type AgentSessionUncheckedCreateInput = {
@@ -428,10 +458,12 @@ export type AgentSessionUncheckedCreateInput = {
   seenAt: Date | string
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
+  scopeGeneration?: bigint | number
+  scopeSequence?: bigint | number
+  restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
   gapSequence?: bigint | number
-  refusedSequence?: bigint | number
 }
 
 export type AgentSessionUpdateInput = {
@@ -446,10 +478,12 @@ export type AgentSessionUpdateInput = {
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AgentSessionUncheckedUpdateInput = {
@@ -464,10 +498,12 @@ export type AgentSessionUncheckedUpdateInput = {
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AgentSessionCreateManyInput = {
@@ -482,10 +518,12 @@ export type AgentSessionCreateManyInput = {
   seenAt: Date | string
   closedAt?: Date | string | null
   scope?: runtime.Bytes | null
+  scopeGeneration?: bigint | number
+  scopeSequence?: bigint | number
+  restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
   gapSequence?: bigint | number
-  refusedSequence?: bigint | number
 }
 
 export type AgentSessionUpdateManyMutationInput = {
@@ -500,10 +538,12 @@ export type AgentSessionUpdateManyMutationInput = {
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AgentSessionUncheckedUpdateManyInput = {
@@ -518,10 +558,12 @@ export type AgentSessionUncheckedUpdateManyInput = {
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
   gapSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
-  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
 }
 
 export type AgentSessionAccountClusterEpochCompoundUniqueInput = {
@@ -542,18 +584,21 @@ export type AgentSessionCountOrderByAggregateInput = {
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
+  restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type AgentSessionAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type AgentSessionMaxOrderByAggregateInput = {
@@ -568,10 +613,12 @@ export type AgentSessionMaxOrderByAggregateInput = {
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
+  restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type AgentSessionMinOrderByAggregateInput = {
@@ -586,22 +633,29 @@ export type AgentSessionMinOrderByAggregateInput = {
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
   scope?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
+  restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type AgentSessionSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  scopeSequence?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
-  refusedSequence?: Prisma.SortOrder
 }
 
 export type NullableBytesFieldUpdateOperationsInput = {
   set?: runtime.Bytes | null
+}
+
+export type NullableStringFieldUpdateOperationsInput = {
+  set?: string | null
 }
 
 export type IntFieldUpdateOperationsInput = {
@@ -626,10 +680,12 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   seenAt?: boolean
   closedAt?: boolean
   scope?: boolean
+  scopeGeneration?: boolean
+  scopeSequence?: boolean
+  restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
   gapSequence?: boolean
-  refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
 
 export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -644,10 +700,12 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   seenAt?: boolean
   closedAt?: boolean
   scope?: boolean
+  scopeGeneration?: boolean
+  scopeSequence?: boolean
+  restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
   gapSequence?: boolean
-  refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
 
 export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -662,10 +720,12 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   seenAt?: boolean
   closedAt?: boolean
   scope?: boolean
+  scopeGeneration?: boolean
+  scopeSequence?: boolean
+  restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
   gapSequence?: boolean
-  refusedSequence?: boolean
 }, ExtArgs["result"]["agentSession"]>
 
 export type AgentSessionSelectScalar = {
@@ -680,13 +740,15 @@ export type AgentSessionSelectScalar = {
   seenAt?: boolean
   closedAt?: boolean
   scope?: boolean
+  scopeGeneration?: boolean
+  scopeSequence?: boolean
+  restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
   gapSequence?: boolean
-  refusedSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "scopeGeneration" | "scopeSequence" | "restartReason" | "appliedSequence" | "missingParts" | "gapSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -718,6 +780,18 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      * Last ScopeDeclared that was applied, in its binary form.
      */
     scope: runtime.Bytes | null
+    /**
+     * Generation of that scope; 0 before the first.
+     */
+    scopeGeneration: bigint
+    /**
+     * Sequence of that scope.
+     */
+    scopeSequence: bigint
+    /**
+     * Reason why the backend must end the session, so that the agent declares its scope again; null if there is none.
+     */
+    restartReason: string | null
     appliedSequence: bigint
     /**
      * Number of parts of the last applied sequence that have not arrived.
@@ -727,10 +801,6 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      * Sequence before which messages were lost; 0 if none were.
      */
     gapSequence: bigint
-    /**
-     * Last sequence of which an item was refused; 0 if none was.
-     */
-    refusedSequence: bigint
   }, ExtArgs["result"]["agentSession"]>
   composites: {}
 }
@@ -1165,10 +1235,12 @@ export interface AgentSessionFieldRefs {
   readonly seenAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly closedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly scope: Prisma.FieldRef<"AgentSession", 'Bytes'>
+  readonly scopeGeneration: Prisma.FieldRef<"AgentSession", 'BigInt'>
+  readonly scopeSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
+  readonly restartReason: Prisma.FieldRef<"AgentSession", 'String'>
   readonly appliedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly missingParts: Prisma.FieldRef<"AgentSession", 'Int'>
   readonly gapSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
-  readonly refusedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
 }
     
 

@@ -33,6 +33,14 @@ export type ReconciliationResultAvgAggregateOutputType = {
   deleted: number | null
   compared: number | null
   managed: number | null
+  gone: number | null
+  unrepresentable: number | null
+  attempt: number | null
+  sent: number | null
+  sentIncarnation: number | null
+  sentWatermark: runtime.Decimal | null
+  firstSequence: number | null
+  firstAttempt: number | null
 }
 
 export type ReconciliationResultSumAggregateOutputType = {
@@ -42,6 +50,14 @@ export type ReconciliationResultSumAggregateOutputType = {
   deleted: bigint | null
   compared: bigint | null
   managed: bigint | null
+  gone: bigint | null
+  unrepresentable: bigint | null
+  attempt: number | null
+  sent: bigint | null
+  sentIncarnation: bigint | null
+  sentWatermark: runtime.Decimal | null
+  firstSequence: bigint | null
+  firstAttempt: number | null
 }
 
 export type ReconciliationResultMinAggregateOutputType = {
@@ -58,6 +74,15 @@ export type ReconciliationResultMinAggregateOutputType = {
   deleted: bigint | null
   compared: bigint | null
   managed: bigint | null
+  gone: bigint | null
+  unrepresentable: bigint | null
+  attempt: number | null
+  sent: bigint | null
+  sentIncarnation: bigint | null
+  sentWatermark: runtime.Decimal | null
+  firstSequence: bigint | null
+  firstAttempt: number | null
+  notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
 }
@@ -76,6 +101,15 @@ export type ReconciliationResultMaxAggregateOutputType = {
   deleted: bigint | null
   compared: bigint | null
   managed: bigint | null
+  gone: bigint | null
+  unrepresentable: bigint | null
+  attempt: number | null
+  sent: bigint | null
+  sentIncarnation: bigint | null
+  sentWatermark: runtime.Decimal | null
+  firstSequence: bigint | null
+  firstAttempt: number | null
+  notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
 }
@@ -94,6 +128,15 @@ export type ReconciliationResultCountAggregateOutputType = {
   deleted: number
   compared: number
   managed: number
+  gone: number
+  unrepresentable: number
+  attempt: number
+  sent: number
+  sentIncarnation: number
+  sentWatermark: number
+  firstSequence: number
+  firstAttempt: number
+  notReadable: number
   failureReason: number
   failureMessage: number
   _all: number
@@ -107,6 +150,14 @@ export type ReconciliationResultAvgAggregateInputType = {
   deleted?: true
   compared?: true
   managed?: true
+  gone?: true
+  unrepresentable?: true
+  attempt?: true
+  sent?: true
+  sentIncarnation?: true
+  sentWatermark?: true
+  firstSequence?: true
+  firstAttempt?: true
 }
 
 export type ReconciliationResultSumAggregateInputType = {
@@ -116,6 +167,14 @@ export type ReconciliationResultSumAggregateInputType = {
   deleted?: true
   compared?: true
   managed?: true
+  gone?: true
+  unrepresentable?: true
+  attempt?: true
+  sent?: true
+  sentIncarnation?: true
+  sentWatermark?: true
+  firstSequence?: true
+  firstAttempt?: true
 }
 
 export type ReconciliationResultMinAggregateInputType = {
@@ -132,6 +191,15 @@ export type ReconciliationResultMinAggregateInputType = {
   deleted?: true
   compared?: true
   managed?: true
+  gone?: true
+  unrepresentable?: true
+  attempt?: true
+  sent?: true
+  sentIncarnation?: true
+  sentWatermark?: true
+  firstSequence?: true
+  firstAttempt?: true
+  notReadable?: true
   failureReason?: true
   failureMessage?: true
 }
@@ -150,6 +218,15 @@ export type ReconciliationResultMaxAggregateInputType = {
   deleted?: true
   compared?: true
   managed?: true
+  gone?: true
+  unrepresentable?: true
+  attempt?: true
+  sent?: true
+  sentIncarnation?: true
+  sentWatermark?: true
+  firstSequence?: true
+  firstAttempt?: true
+  notReadable?: true
   failureReason?: true
   failureMessage?: true
 }
@@ -168,6 +245,15 @@ export type ReconciliationResultCountAggregateInputType = {
   deleted?: true
   compared?: true
   managed?: true
+  gone?: true
+  unrepresentable?: true
+  attempt?: true
+  sent?: true
+  sentIncarnation?: true
+  sentWatermark?: true
+  firstSequence?: true
+  firstAttempt?: true
+  notReadable?: true
   failureReason?: true
   failureMessage?: true
   _all?: true
@@ -273,6 +359,15 @@ export type ReconciliationResultGroupByOutputType = {
   deleted: bigint
   compared: bigint
   managed: bigint
+  gone: bigint
+  unrepresentable: bigint
+  attempt: number
+  sent: bigint
+  sentIncarnation: bigint
+  sentWatermark: runtime.Decimal
+  firstSequence: bigint | null
+  firstAttempt: number
+  notReadable: boolean
   failureReason: string | null
   failureMessage: string | null
   _count: ReconciliationResultCountAggregateOutputType | null
@@ -314,6 +409,15 @@ export type ReconciliationResultWhereInput = {
   deleted?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   compared?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   managed?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  gone?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  unrepresentable?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  attempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  sent?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  sentIncarnation?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  sentWatermark?: Prisma.DecimalFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.BigIntNullableFilter<"ReconciliationResult"> | bigint | number | null
+  firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
 }
@@ -332,6 +436,15 @@ export type ReconciliationResultOrderByWithRelationInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrderInput | Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+  notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
 }
@@ -354,6 +467,15 @@ export type ReconciliationResultWhereUniqueInput = Prisma.AtLeast<{
   deleted?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   compared?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   managed?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  gone?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  unrepresentable?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  attempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  sent?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  sentIncarnation?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  sentWatermark?: Prisma.DecimalFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.BigIntNullableFilter<"ReconciliationResult"> | bigint | number | null
+  firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
 }, "account_cluster_runId_group_resource">
@@ -372,6 +494,15 @@ export type ReconciliationResultOrderByWithAggregationInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrderInput | Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+  notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ReconciliationResultCountOrderByAggregateInput
@@ -398,6 +529,15 @@ export type ReconciliationResultScalarWhereWithAggregatesInput = {
   deleted?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
   compared?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
   managed?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  gone?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  unrepresentable?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  attempt?: Prisma.IntWithAggregatesFilter<"ReconciliationResult"> | number
+  sent?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  sentIncarnation?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  sentWatermark?: Prisma.DecimalWithAggregatesFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.BigIntNullableWithAggregatesFilter<"ReconciliationResult"> | bigint | number | null
+  firstAttempt?: Prisma.IntWithAggregatesFilter<"ReconciliationResult"> | number
+  notReadable?: Prisma.BoolWithAggregatesFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
 }
@@ -416,6 +556,15 @@ export type ReconciliationResultCreateInput = {
   deleted?: bigint | number
   compared?: bigint | number
   managed?: bigint | number
+  gone?: bigint | number
+  unrepresentable?: bigint | number
+  attempt?: number
+  sent?: bigint | number
+  sentIncarnation?: bigint | number
+  sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: bigint | number | null
+  firstAttempt?: number
+  notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
 }
@@ -434,6 +583,15 @@ export type ReconciliationResultUncheckedCreateInput = {
   deleted?: bigint | number
   compared?: bigint | number
   managed?: bigint | number
+  gone?: bigint | number
+  unrepresentable?: bigint | number
+  attempt?: number
+  sent?: bigint | number
+  sentIncarnation?: bigint | number
+  sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: bigint | number | null
+  firstAttempt?: number
+  notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
 }
@@ -452,6 +610,15 @@ export type ReconciliationResultUpdateInput = {
   deleted?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compared?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   managed?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  gone?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unrepresentable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  sent?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentIncarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
@@ -470,6 +637,15 @@ export type ReconciliationResultUncheckedUpdateInput = {
   deleted?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compared?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   managed?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  gone?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unrepresentable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  sent?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentIncarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
@@ -488,6 +664,15 @@ export type ReconciliationResultCreateManyInput = {
   deleted?: bigint | number
   compared?: bigint | number
   managed?: bigint | number
+  gone?: bigint | number
+  unrepresentable?: bigint | number
+  attempt?: number
+  sent?: bigint | number
+  sentIncarnation?: bigint | number
+  sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: bigint | number | null
+  firstAttempt?: number
+  notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
 }
@@ -506,6 +691,15 @@ export type ReconciliationResultUpdateManyMutationInput = {
   deleted?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compared?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   managed?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  gone?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unrepresentable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  sent?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentIncarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
@@ -524,6 +718,15 @@ export type ReconciliationResultUncheckedUpdateManyInput = {
   deleted?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compared?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   managed?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  gone?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  unrepresentable?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  attempt?: Prisma.IntFieldUpdateOperationsInput | number
+  sent?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentIncarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
@@ -550,6 +753,15 @@ export type ReconciliationResultCountOrderByAggregateInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+  notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
 }
@@ -561,6 +773,14 @@ export type ReconciliationResultAvgOrderByAggregateInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
 }
 
 export type ReconciliationResultMaxOrderByAggregateInput = {
@@ -577,6 +797,15 @@ export type ReconciliationResultMaxOrderByAggregateInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+  notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
 }
@@ -595,6 +824,15 @@ export type ReconciliationResultMinOrderByAggregateInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+  notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
 }
@@ -606,6 +844,22 @@ export type ReconciliationResultSumOrderByAggregateInput = {
   deleted?: Prisma.SortOrder
   compared?: Prisma.SortOrder
   managed?: Prisma.SortOrder
+  gone?: Prisma.SortOrder
+  unrepresentable?: Prisma.SortOrder
+  attempt?: Prisma.SortOrder
+  sent?: Prisma.SortOrder
+  sentIncarnation?: Prisma.SortOrder
+  sentWatermark?: Prisma.SortOrder
+  firstSequence?: Prisma.SortOrder
+  firstAttempt?: Prisma.SortOrder
+}
+
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
 }
 
 
@@ -624,6 +878,15 @@ export type ReconciliationResultSelect<ExtArgs extends runtime.Types.Extensions.
   deleted?: boolean
   compared?: boolean
   managed?: boolean
+  gone?: boolean
+  unrepresentable?: boolean
+  attempt?: boolean
+  sent?: boolean
+  sentIncarnation?: boolean
+  sentWatermark?: boolean
+  firstSequence?: boolean
+  firstAttempt?: boolean
+  notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }, ExtArgs["result"]["reconciliationResult"]>
@@ -642,6 +905,15 @@ export type ReconciliationResultSelectCreateManyAndReturn<ExtArgs extends runtim
   deleted?: boolean
   compared?: boolean
   managed?: boolean
+  gone?: boolean
+  unrepresentable?: boolean
+  attempt?: boolean
+  sent?: boolean
+  sentIncarnation?: boolean
+  sentWatermark?: boolean
+  firstSequence?: boolean
+  firstAttempt?: boolean
+  notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }, ExtArgs["result"]["reconciliationResult"]>
@@ -660,6 +932,15 @@ export type ReconciliationResultSelectUpdateManyAndReturn<ExtArgs extends runtim
   deleted?: boolean
   compared?: boolean
   managed?: boolean
+  gone?: boolean
+  unrepresentable?: boolean
+  attempt?: boolean
+  sent?: boolean
+  sentIncarnation?: boolean
+  sentWatermark?: boolean
+  firstSequence?: boolean
+  firstAttempt?: boolean
+  notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }, ExtArgs["result"]["reconciliationResult"]>
@@ -678,11 +959,20 @@ export type ReconciliationResultSelectScalar = {
   deleted?: boolean
   compared?: boolean
   managed?: boolean
+  gone?: boolean
+  unrepresentable?: boolean
+  attempt?: boolean
+  sent?: boolean
+  sentIncarnation?: boolean
+  sentWatermark?: boolean
+  firstSequence?: boolean
+  firstAttempt?: boolean
+  notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }
 
-export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
+export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "gone" | "unrepresentable" | "attempt" | "sent" | "sentIncarnation" | "sentWatermark" | "firstSequence" | "firstAttempt" | "notReadable" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
 
 export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationResult"
@@ -701,6 +991,30 @@ export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extension
     deleted: bigint
     compared: bigint
     managed: bigint
+    gone: bigint
+    unrepresentable: bigint
+    /**
+     * Attempt of the inventory that `sent` and the next two columns describe; 0 until one was read.
+     */
+    attempt: number
+    /**
+     * Objects in the inventory, without those that the initiator manages.
+     */
+    sent: bigint
+    /**
+     * Incarnation and high watermark of the inventory.
+     */
+    sentIncarnation: bigint
+    sentWatermark: runtime.Decimal
+    /**
+     * Lowest sequence of a batch that repairs the resource type in the attempt of the next column.
+     */
+    firstSequence: bigint | null
+    firstAttempt: number
+    /**
+     * True if the agent may not list it, and it has no rows and was never verified.
+     */
+    notReadable: boolean
     failureReason: string | null
     failureMessage: string | null
   }, ExtArgs["result"]["reconciliationResult"]>
@@ -1139,6 +1453,15 @@ export interface ReconciliationResultFieldRefs {
   readonly deleted: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly compared: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly managed: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly gone: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly unrepresentable: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly attempt: Prisma.FieldRef<"ReconciliationResult", 'Int'>
+  readonly sent: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly sentIncarnation: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly sentWatermark: Prisma.FieldRef<"ReconciliationResult", 'Decimal'>
+  readonly firstSequence: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly firstAttempt: Prisma.FieldRef<"ReconciliationResult", 'Int'>
+  readonly notReadable: Prisma.FieldRef<"ReconciliationResult", 'Boolean'>
   readonly failureReason: Prisma.FieldRef<"ReconciliationResult", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ReconciliationResult", 'String'>
 }

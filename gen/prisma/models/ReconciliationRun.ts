@@ -50,6 +50,7 @@ export type ReconciliationRunMinAggregateOutputType = {
   attempt: number | null
   epoch: bigint | null
   startedAt: Date | null
+  answeredAt: Date | null
   deadlineAt: Date | null
   endedAt: Date | null
   failureReason: string | null
@@ -69,6 +70,7 @@ export type ReconciliationRunMaxAggregateOutputType = {
   attempt: number | null
   epoch: bigint | null
   startedAt: Date | null
+  answeredAt: Date | null
   deadlineAt: Date | null
   endedAt: Date | null
   failureReason: string | null
@@ -88,6 +90,7 @@ export type ReconciliationRunCountAggregateOutputType = {
   attempt: number
   epoch: number
   startedAt: number
+  answeredAt: number
   deadlineAt: number
   endedAt: number
   failureReason: number
@@ -123,6 +126,7 @@ export type ReconciliationRunMinAggregateInputType = {
   attempt?: true
   epoch?: true
   startedAt?: true
+  answeredAt?: true
   deadlineAt?: true
   endedAt?: true
   failureReason?: true
@@ -142,6 +146,7 @@ export type ReconciliationRunMaxAggregateInputType = {
   attempt?: true
   epoch?: true
   startedAt?: true
+  answeredAt?: true
   deadlineAt?: true
   endedAt?: true
   failureReason?: true
@@ -161,6 +166,7 @@ export type ReconciliationRunCountAggregateInputType = {
   attempt?: true
   epoch?: true
   startedAt?: true
+  answeredAt?: true
   deadlineAt?: true
   endedAt?: true
   failureReason?: true
@@ -267,6 +273,7 @@ export type ReconciliationRunGroupByOutputType = {
   attempt: number
   epoch: bigint
   startedAt: Date
+  answeredAt: Date | null
   deadlineAt: Date
   endedAt: Date | null
   failureReason: string | null
@@ -309,6 +316,7 @@ export type ReconciliationRunWhereInput = {
   attempt?: Prisma.IntFilter<"ReconciliationRun"> | number
   epoch?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   startedAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
+  answeredAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
   deadlineAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
@@ -328,6 +336,7 @@ export type ReconciliationRunOrderByWithRelationInput = {
   attempt?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
+  answeredAt?: Prisma.SortOrderInput | Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -352,6 +361,7 @@ export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
   attempt?: Prisma.IntFilter<"ReconciliationRun"> | number
   epoch?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   startedAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
+  answeredAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
   deadlineAt?: Prisma.DateTimeFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"ReconciliationRun"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ReconciliationRun"> | string | null
@@ -371,6 +381,7 @@ export type ReconciliationRunOrderByWithAggregationInput = {
   attempt?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
+  answeredAt?: Prisma.SortOrderInput | Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -398,6 +409,7 @@ export type ReconciliationRunScalarWhereWithAggregatesInput = {
   attempt?: Prisma.IntWithAggregatesFilter<"ReconciliationRun"> | number
   epoch?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   startedAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationRun"> | Date | string
+  answeredAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ReconciliationRun"> | Date | string | null
   deadlineAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationRun"> | Date | string
   endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ReconciliationRun"> | Date | string | null
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationRun"> | string | null
@@ -417,6 +429,7 @@ export type ReconciliationRunCreateInput = {
   attempt?: number
   epoch: bigint | number
   startedAt: Date | string
+  answeredAt?: Date | string | null
   deadlineAt: Date | string
   endedAt?: Date | string | null
   failureReason?: string | null
@@ -436,6 +449,7 @@ export type ReconciliationRunUncheckedCreateInput = {
   attempt?: number
   epoch: bigint | number
   startedAt: Date | string
+  answeredAt?: Date | string | null
   deadlineAt: Date | string
   endedAt?: Date | string | null
   failureReason?: string | null
@@ -455,6 +469,7 @@ export type ReconciliationRunUpdateInput = {
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  answeredAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -474,6 +489,7 @@ export type ReconciliationRunUncheckedUpdateInput = {
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  answeredAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -493,6 +509,7 @@ export type ReconciliationRunCreateManyInput = {
   attempt?: number
   epoch: bigint | number
   startedAt: Date | string
+  answeredAt?: Date | string | null
   deadlineAt: Date | string
   endedAt?: Date | string | null
   failureReason?: string | null
@@ -512,6 +529,7 @@ export type ReconciliationRunUpdateManyMutationInput = {
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  answeredAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -531,6 +549,7 @@ export type ReconciliationRunUncheckedUpdateManyInput = {
   attempt?: Prisma.IntFieldUpdateOperationsInput | number
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  answeredAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deadlineAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -561,6 +580,7 @@ export type ReconciliationRunCountOrderByAggregateInput = {
   attempt?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
+  answeredAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
@@ -587,6 +607,7 @@ export type ReconciliationRunMaxOrderByAggregateInput = {
   attempt?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
+  answeredAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
@@ -606,6 +627,7 @@ export type ReconciliationRunMinOrderByAggregateInput = {
   attempt?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
+  answeredAt?: Prisma.SortOrder
   deadlineAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
@@ -634,6 +656,7 @@ export type ReconciliationRunSelect<ExtArgs extends runtime.Types.Extensions.Int
   attempt?: boolean
   epoch?: boolean
   startedAt?: boolean
+  answeredAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
   failureReason?: boolean
@@ -653,6 +676,7 @@ export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.T
   attempt?: boolean
   epoch?: boolean
   startedAt?: boolean
+  answeredAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
   failureReason?: boolean
@@ -672,6 +696,7 @@ export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.T
   attempt?: boolean
   epoch?: boolean
   startedAt?: boolean
+  answeredAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
   failureReason?: boolean
@@ -691,6 +716,7 @@ export type ReconciliationRunSelectScalar = {
   attempt?: boolean
   epoch?: boolean
   startedAt?: boolean
+  answeredAt?: boolean
   deadlineAt?: boolean
   endedAt?: boolean
   failureReason?: boolean
@@ -700,7 +726,7 @@ export type ReconciliationRunSelectScalar = {
   dryRun?: boolean
 }
 
-export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun", ExtArgs["result"]["reconciliationRun"]>
+export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "answeredAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun", ExtArgs["result"]["reconciliationRun"]>
 
 export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationRun"
@@ -724,6 +750,10 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
      * Time of the request. Rows that the run proves are verified as of this time.
      */
     startedAt: Date
+    /**
+     * Time of the last attempt to answer the request; null until the first.
+     */
+    answeredAt: Date | null
     deadlineAt: Date
     endedAt: Date | null
     failureReason: string | null
@@ -1163,6 +1193,7 @@ export interface ReconciliationRunFieldRefs {
   readonly attempt: Prisma.FieldRef<"ReconciliationRun", 'Int'>
   readonly epoch: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly startedAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
+  readonly answeredAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
   readonly deadlineAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
   readonly endedAt: Prisma.FieldRef<"ReconciliationRun", 'DateTime'>
   readonly failureReason: Prisma.FieldRef<"ReconciliationRun", 'String'>

@@ -27,17 +27,25 @@ export type AggregateResourceState = {
 }
 
 export type ResourceStateAvgAggregateOutputType = {
+  scopeEpoch: number | null
+  scopeGeneration: number | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
   incarnation: number | null
   compactedSeq: number | null
+  refusedEpoch: number | null
+  refusedSequence: number | null
 }
 
 export type ResourceStateSumAggregateOutputType = {
+  scopeEpoch: bigint | null
+  scopeGeneration: bigint | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  refusedEpoch: bigint | null
+  refusedSequence: bigint | null
 }
 
 export type ResourceStateMinAggregateOutputType = {
@@ -49,10 +57,17 @@ export type ResourceStateMinAggregateOutputType = {
   kind: string | null
   singular: string | null
   namespaced: boolean | null
+  availability: string | null
+  joinedAt: Date | null
+  scopeEpoch: bigint | null
+  scopeGeneration: bigint | null
+  orderedBy: string | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  refusedEpoch: bigint | null
+  refusedSequence: bigint | null
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
@@ -67,10 +82,17 @@ export type ResourceStateMaxAggregateOutputType = {
   kind: string | null
   singular: string | null
   namespaced: boolean | null
+  availability: string | null
+  joinedAt: Date | null
+  scopeEpoch: bigint | null
+  scopeGeneration: bigint | null
+  orderedBy: string | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  refusedEpoch: bigint | null
+  refusedSequence: bigint | null
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
@@ -89,10 +111,17 @@ export type ResourceStateCountAggregateOutputType = {
   categories: number
   verbs: number
   namespaces: number
+  availability: number
+  joinedAt: number
+  scopeEpoch: number
+  scopeGeneration: number
+  orderedBy: number
   lowWatermark: number
   highWatermark: number
   incarnation: number
   compactedSeq: number
+  refusedEpoch: number
+  refusedSequence: number
   verifiedAt: number
   failureReason: number
   failureMessage: number
@@ -101,17 +130,25 @@ export type ResourceStateCountAggregateOutputType = {
 
 
 export type ResourceStateAvgAggregateInputType = {
+  scopeEpoch?: true
+  scopeGeneration?: true
   lowWatermark?: true
   highWatermark?: true
   incarnation?: true
   compactedSeq?: true
+  refusedEpoch?: true
+  refusedSequence?: true
 }
 
 export type ResourceStateSumAggregateInputType = {
+  scopeEpoch?: true
+  scopeGeneration?: true
   lowWatermark?: true
   highWatermark?: true
   incarnation?: true
   compactedSeq?: true
+  refusedEpoch?: true
+  refusedSequence?: true
 }
 
 export type ResourceStateMinAggregateInputType = {
@@ -123,10 +160,17 @@ export type ResourceStateMinAggregateInputType = {
   kind?: true
   singular?: true
   namespaced?: true
+  availability?: true
+  joinedAt?: true
+  scopeEpoch?: true
+  scopeGeneration?: true
+  orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
   incarnation?: true
   compactedSeq?: true
+  refusedEpoch?: true
+  refusedSequence?: true
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
@@ -141,10 +185,17 @@ export type ResourceStateMaxAggregateInputType = {
   kind?: true
   singular?: true
   namespaced?: true
+  availability?: true
+  joinedAt?: true
+  scopeEpoch?: true
+  scopeGeneration?: true
+  orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
   incarnation?: true
   compactedSeq?: true
+  refusedEpoch?: true
+  refusedSequence?: true
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
@@ -163,10 +214,17 @@ export type ResourceStateCountAggregateInputType = {
   categories?: true
   verbs?: true
   namespaces?: true
+  availability?: true
+  joinedAt?: true
+  scopeEpoch?: true
+  scopeGeneration?: true
+  orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
   incarnation?: true
   compactedSeq?: true
+  refusedEpoch?: true
+  refusedSequence?: true
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
@@ -272,10 +330,17 @@ export type ResourceStateGroupByOutputType = {
   categories: string[]
   verbs: string[]
   namespaces: string[]
+  availability: string
+  joinedAt: Date
+  scopeEpoch: bigint
+  scopeGeneration: bigint
+  orderedBy: string | null
   lowWatermark: runtime.Decimal
   highWatermark: runtime.Decimal
   incarnation: bigint
   compactedSeq: bigint
+  refusedEpoch: bigint
+  refusedSequence: bigint
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
@@ -317,10 +382,17 @@ export type ResourceStateWhereInput = {
   categories?: Prisma.StringNullableListFilter<"ResourceState">
   verbs?: Prisma.StringNullableListFilter<"ResourceState">
   namespaces?: Prisma.StringNullableListFilter<"ResourceState">
+  availability?: Prisma.StringFilter<"ResourceState"> | string
+  joinedAt?: Prisma.DateTimeFilter<"ResourceState"> | Date | string
+  scopeEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  scopeGeneration?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  orderedBy?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  refusedSequence?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
@@ -339,10 +411,17 @@ export type ResourceStateOrderByWithRelationInput = {
   categories?: Prisma.SortOrder
   verbs?: Prisma.SortOrder
   namespaces?: Prisma.SortOrder
+  availability?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  orderedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -365,10 +444,17 @@ export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
   categories?: Prisma.StringNullableListFilter<"ResourceState">
   verbs?: Prisma.StringNullableListFilter<"ResourceState">
   namespaces?: Prisma.StringNullableListFilter<"ResourceState">
+  availability?: Prisma.StringFilter<"ResourceState"> | string
+  joinedAt?: Prisma.DateTimeFilter<"ResourceState"> | Date | string
+  scopeEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  scopeGeneration?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  orderedBy?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  refusedSequence?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
@@ -387,10 +473,17 @@ export type ResourceStateOrderByWithAggregationInput = {
   categories?: Prisma.SortOrder
   verbs?: Prisma.SortOrder
   namespaces?: Prisma.SortOrder
+  availability?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  orderedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -417,10 +510,17 @@ export type ResourceStateScalarWhereWithAggregatesInput = {
   categories?: Prisma.StringNullableListFilter<"ResourceState">
   verbs?: Prisma.StringNullableListFilter<"ResourceState">
   namespaces?: Prisma.StringNullableListFilter<"ResourceState">
+  availability?: Prisma.StringWithAggregatesFilter<"ResourceState"> | string
+  joinedAt?: Prisma.DateTimeWithAggregatesFilter<"ResourceState"> | Date | string
+  scopeEpoch?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  scopeGeneration?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  orderedBy?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  refusedEpoch?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  refusedSequence?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
@@ -439,10 +539,17 @@ export type ResourceStateCreateInput = {
   categories?: Prisma.ResourceStateCreatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateCreateverbsInput | string[]
   namespaces?: Prisma.ResourceStateCreatenamespacesInput | string[]
+  availability?: string
+  joinedAt?: Date | string
+  scopeEpoch?: bigint | number
+  scopeGeneration?: bigint | number
+  orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  refusedEpoch?: bigint | number
+  refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
@@ -461,10 +568,17 @@ export type ResourceStateUncheckedCreateInput = {
   categories?: Prisma.ResourceStateCreatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateCreateverbsInput | string[]
   namespaces?: Prisma.ResourceStateCreatenamespacesInput | string[]
+  availability?: string
+  joinedAt?: Date | string
+  scopeEpoch?: bigint | number
+  scopeGeneration?: bigint | number
+  orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  refusedEpoch?: bigint | number
+  refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
@@ -483,10 +597,17 @@ export type ResourceStateUpdateInput = {
   categories?: Prisma.ResourceStateUpdatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateUpdateverbsInput | string[]
   namespaces?: Prisma.ResourceStateUpdatenamespacesInput | string[]
+  availability?: Prisma.StringFieldUpdateOperationsInput | string
+  joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  scopeEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -505,10 +626,17 @@ export type ResourceStateUncheckedUpdateInput = {
   categories?: Prisma.ResourceStateUpdatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateUpdateverbsInput | string[]
   namespaces?: Prisma.ResourceStateUpdatenamespacesInput | string[]
+  availability?: Prisma.StringFieldUpdateOperationsInput | string
+  joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  scopeEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -527,10 +655,17 @@ export type ResourceStateCreateManyInput = {
   categories?: Prisma.ResourceStateCreatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateCreateverbsInput | string[]
   namespaces?: Prisma.ResourceStateCreatenamespacesInput | string[]
+  availability?: string
+  joinedAt?: Date | string
+  scopeEpoch?: bigint | number
+  scopeGeneration?: bigint | number
+  orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  refusedEpoch?: bigint | number
+  refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
@@ -549,10 +684,17 @@ export type ResourceStateUpdateManyMutationInput = {
   categories?: Prisma.ResourceStateUpdatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateUpdateverbsInput | string[]
   namespaces?: Prisma.ResourceStateUpdatenamespacesInput | string[]
+  availability?: Prisma.StringFieldUpdateOperationsInput | string
+  joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  scopeEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -571,10 +713,17 @@ export type ResourceStateUncheckedUpdateManyInput = {
   categories?: Prisma.ResourceStateUpdatecategoriesInput | string[]
   verbs?: Prisma.ResourceStateUpdateverbsInput | string[]
   namespaces?: Prisma.ResourceStateUpdatenamespacesInput | string[]
+  availability?: Prisma.StringFieldUpdateOperationsInput | string
+  joinedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  scopeEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -608,20 +757,31 @@ export type ResourceStateCountOrderByAggregateInput = {
   categories?: Prisma.SortOrder
   verbs?: Prisma.SortOrder
   namespaces?: Prisma.SortOrder
+  availability?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
 }
 
 export type ResourceStateAvgOrderByAggregateInput = {
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
 }
 
 export type ResourceStateMaxOrderByAggregateInput = {
@@ -633,10 +793,17 @@ export type ResourceStateMaxOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   singular?: Prisma.SortOrder
   namespaced?: Prisma.SortOrder
+  availability?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -651,20 +818,31 @@ export type ResourceStateMinOrderByAggregateInput = {
   kind?: Prisma.SortOrder
   singular?: Prisma.SortOrder
   namespaced?: Prisma.SortOrder
+  availability?: Prisma.SortOrder
+  joinedAt?: Prisma.SortOrder
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
+  orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
 }
 
 export type ResourceStateSumOrderByAggregateInput = {
+  scopeEpoch?: Prisma.SortOrder
+  scopeGeneration?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  refusedEpoch?: Prisma.SortOrder
+  refusedSequence?: Prisma.SortOrder
 }
 
 export type ResourceStateCreateshortNamesInput = {
@@ -715,10 +893,6 @@ export type DecimalFieldUpdateOperationsInput = {
   divide?: runtime.Decimal | runtime.DecimalJsLike | number | string
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
-}
-
 
 
 export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -734,10 +908,17 @@ export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.Interna
   categories?: boolean
   verbs?: boolean
   namespaces?: boolean
+  availability?: boolean
+  joinedAt?: boolean
+  scopeEpoch?: boolean
+  scopeGeneration?: boolean
+  orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  refusedEpoch?: boolean
+  refusedSequence?: boolean
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -756,10 +937,17 @@ export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   categories?: boolean
   verbs?: boolean
   namespaces?: boolean
+  availability?: boolean
+  joinedAt?: boolean
+  scopeEpoch?: boolean
+  scopeGeneration?: boolean
+  orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  refusedEpoch?: boolean
+  refusedSequence?: boolean
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -778,10 +966,17 @@ export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   categories?: boolean
   verbs?: boolean
   namespaces?: boolean
+  availability?: boolean
+  joinedAt?: boolean
+  scopeEpoch?: boolean
+  scopeGeneration?: boolean
+  orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  refusedEpoch?: boolean
+  refusedSequence?: boolean
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -800,16 +995,23 @@ export type ResourceStateSelectScalar = {
   categories?: boolean
   verbs?: boolean
   namespaces?: boolean
+  availability?: boolean
+  joinedAt?: boolean
+  scopeEpoch?: boolean
+  scopeGeneration?: boolean
+  orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  refusedEpoch?: boolean
+  refusedSequence?: boolean
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }
 
-export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "verifiedAt" | "failureReason" | "failureMessage", ExtArgs["result"]["resourceState"]>
+export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage", ExtArgs["result"]["resourceState"]>
 
 export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ResourceState"
@@ -834,6 +1036,23 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     namespaces: string[]
     /**
+     * Availability to the agent: READABLE, NOT_READABLE or UNDECIDED.
+     */
+    availability: string
+    /**
+     * Time at which it joined the scope, or became readable again, or its namespaces grew.
+     */
+    joinedAt: Date
+    /**
+     * Session and generation of the scope that last changed its version or namespaces.
+     */
+    scopeEpoch: bigint
+    scopeGeneration: bigint
+    /**
+     * Order of its observations: VERSION or POSITION; null until it is known.
+     */
+    orderedBy: string | null
+    /**
      * Observed version of the last full pass that was applied completely.
      */
     lowWatermark: runtime.Decimal
@@ -849,6 +1068,11 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      * Highest change number of a row that was purged.
      */
     compactedSeq: bigint
+    /**
+     * Session and last sequence of which an item of this resource type was refused.
+     */
+    refusedEpoch: bigint
+    refusedSequence: bigint
     verifiedAt: Date | null
     /**
      * Reason of the last comparison's failure; null if it succeeded.
@@ -1290,10 +1514,17 @@ export interface ResourceStateFieldRefs {
   readonly categories: Prisma.FieldRef<"ResourceState", 'String[]'>
   readonly verbs: Prisma.FieldRef<"ResourceState", 'String[]'>
   readonly namespaces: Prisma.FieldRef<"ResourceState", 'String[]'>
+  readonly availability: Prisma.FieldRef<"ResourceState", 'String'>
+  readonly joinedAt: Prisma.FieldRef<"ResourceState", 'DateTime'>
+  readonly scopeEpoch: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly scopeGeneration: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly orderedBy: Prisma.FieldRef<"ResourceState", 'String'>
   readonly lowWatermark: Prisma.FieldRef<"ResourceState", 'Decimal'>
   readonly highWatermark: Prisma.FieldRef<"ResourceState", 'Decimal'>
   readonly incarnation: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly compactedSeq: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly refusedEpoch: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly refusedSequence: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly verifiedAt: Prisma.FieldRef<"ResourceState", 'DateTime'>
   readonly failureReason: Prisma.FieldRef<"ResourceState", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ResourceState", 'String'>

@@ -24,10 +24,12 @@ CREATE TABLE "agent_session" (
     "seen_at" TIMESTAMPTZ(3) NOT NULL,
     "closed_at" TIMESTAMPTZ(3),
     "scope" BYTEA,
+    "scope_generation" BIGINT NOT NULL DEFAULT 0,
+    "scope_sequence" BIGINT NOT NULL DEFAULT 0,
+    "restart_reason" TEXT,
     "applied_sequence" BIGINT NOT NULL DEFAULT 0,
     "missing_parts" INTEGER NOT NULL DEFAULT 0,
     "gap_sequence" BIGINT NOT NULL DEFAULT 0,
-    "refused_sequence" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "agent_session_pkey" PRIMARY KEY ("account", "cluster", "epoch")
 );
@@ -45,15 +47,24 @@ CREATE TABLE "resource_state" (
     "categories" TEXT[],
     "verbs" TEXT[],
     "namespaces" TEXT[],
+    "availability" TEXT NOT NULL DEFAULT 'READABLE',
+    "joined_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "scope_epoch" BIGINT NOT NULL DEFAULT 0,
+    "scope_generation" BIGINT NOT NULL DEFAULT 0,
+    "ordered_by" TEXT,
     "low_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "high_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "incarnation" BIGINT NOT NULL DEFAULT 0,
     "compacted_seq" BIGINT NOT NULL DEFAULT 0,
+    "refused_epoch" BIGINT NOT NULL DEFAULT 0,
+    "refused_sequence" BIGINT NOT NULL DEFAULT 0,
     "verified_at" TIMESTAMPTZ(3),
     "failure_reason" TEXT,
     "failure_message" TEXT,
 
-    CONSTRAINT "resource_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource")
+    CONSTRAINT "resource_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource"),
+    CONSTRAINT "resource_state_availability_check" CHECK ("availability" IN ('READABLE', 'NOT_READABLE', 'UNDECIDED')),
+    CONSTRAINT "resource_state_ordered_by_check" CHECK ("ordered_by" IN ('VERSION', 'POSITION'))
 );
 
 CREATE TABLE "kubernetes_object" (
@@ -98,6 +109,7 @@ CREATE TABLE "reconciliation_run" (
     "attempt" INTEGER NOT NULL DEFAULT 0,
     "epoch" BIGINT NOT NULL,
     "started_at" TIMESTAMPTZ(3) NOT NULL,
+    "answered_at" TIMESTAMPTZ(3),
     "deadline_at" TIMESTAMPTZ(3) NOT NULL,
     "ended_at" TIMESTAMPTZ(3),
     "failure_reason" TEXT,
@@ -132,6 +144,15 @@ CREATE TABLE "reconciliation_result" (
     "deleted" BIGINT NOT NULL DEFAULT 0,
     "compared" BIGINT NOT NULL DEFAULT 0,
     "managed" BIGINT NOT NULL DEFAULT 0,
+    "gone" BIGINT NOT NULL DEFAULT 0,
+    "unrepresentable" BIGINT NOT NULL DEFAULT 0,
+    "attempt" INTEGER NOT NULL DEFAULT 0,
+    "sent" BIGINT NOT NULL DEFAULT 0,
+    "sent_incarnation" BIGINT NOT NULL DEFAULT 0,
+    "sent_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
+    "first_sequence" BIGINT,
+    "first_attempt" INTEGER NOT NULL DEFAULT 0,
+    "not_readable" BOOLEAN NOT NULL DEFAULT FALSE,
     "failure_reason" TEXT,
     "failure_message" TEXT,
 

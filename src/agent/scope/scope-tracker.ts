@@ -1,6 +1,11 @@
 import { create, equals } from "@bufbuild/protobuf";
 import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  RemovalReason,
+  type RemovedResource,
+  RemovedResourceSchema,
+  ResourceScopeSchema,
+} from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { Discovery } from "../../kube/discovery.ts";
 import { getObject } from "../../kube/get.ts";
@@ -10,70 +15,141 @@ import type { SelectedResource } from "./select-resources.ts";
 const CUSTOM_RESOURCES = resourceTypeOf("apiextensions.k8s.io", "customresourcedefinitions");
 const API_SERVICES = resourceTypeOf("apiregistration.k8s.io", "apiservices");
 
+/** Resource types that the scope may lack from now on. */
+export interface ScopeChange {
+  /** True if the scope must be declared again. */
+  readonly isChanged: boolean;
+  /** Resource types that left the scope with this change. */
+  readonly removed: readonly RemovedResource[];
+  /** Number of resource types that are missing in the discovery, without proof that they are gone. */
+  readonly undecided: number;
+}
+
+/** One discovery, and the part of it that the configuration selects. */
+export interface DiscoveredScope {
+  readonly discovery: Discovery;
+  readonly selected: readonly SelectedResource[];
+  /** True if the API server is ready and each group answered: only then is absence a statement. */
+  readonly isComplete: boolean;
+}
+
 /**
- * Tracks the resource types in the scope from one discovery to the next.
+ * Tracks the resource types in the scope from one discovery to the next, beginning with those that Postgres has from
+ * earlier processes.
  *
- * A resource type that the server no longer serves stays in the scope until two successive complete
- * discoveries lack it and its definition is absent too (404): a resource type that leaves the scope loses all
- * of its rows.
+ * Absence from a discovery is no statement: an API server that starts answers with a part of its groups. A resource
+ * type leaves the scope only if two successive complete discoveries lack it and its definition is absent too, or if the
+ * configuration excludes it. Until then it is undecided, and its rows stay.
  */
 export class ScopeTracker {
   readonly #kube: KubeTransport;
+  readonly #isConfigured: (resourceType: ResourceType) => boolean;
   #resources: readonly SelectedResource[] = [];
+  /** Resource types that Postgres has and no discovery of this process has had. */
+  readonly #stored = new Map<string, ResourceType>();
   #lacking: ReadonlySet<string> = new Set();
+  #isDeclared = false;
 
-  constructor(kube: KubeTransport) {
+  constructor(kube: KubeTransport, isConfigured: (resourceType: ResourceType) => boolean) {
     this.#kube = kube;
+    this.#isConfigured = isConfigured;
   }
 
-  /** Resource types in the scope. */
+  /** Adds the resource types that Postgres has. A lost declaration is thereby made up for in the next session. */
+  learn(stored: readonly ResourceType[]): void {
+    const known = new Set(this.#resources.map(selectedResourceKey));
+    for (const resourceType of stored) {
+      const key = resourceTypeKey(resourceType);
+      if (!known.has(key)) {
+        this.#stored.set(key, resourceType);
+      }
+    }
+  }
+
+  /** Resource types that are read. */
   get resources(): readonly SelectedResource[] {
     return this.#resources;
   }
 
-  /** Applies the selection of the latest discovery. Returns true if the scope changed. */
+  /** Applies the latest discovery. */
   async update(
     signal: AbortSignal,
-    discovery: Discovery,
-    selected: readonly SelectedResource[],
-  ): Promise<boolean> {
-    const found = new Map(selected.map((resourceType) => [selectedResourceKey(resourceType), resourceType]));
-    const lacking = new Set(this.#resources.map(selectedResourceKey).filter((key) => !found.has(key)));
+    { discovery, selected, isComplete }: DiscoveredScope,
+  ): Promise<ScopeChange> {
+    const found = new Map(selected.map((resource) => [selectedResourceKey(resource), resource]));
+    const removed: RemovedResource[] = [];
+    const lacking = new Set<string>();
     const kept = new Map(found);
-    for (const resourceType of this.#resources) {
-      const key = selectedResourceKey(resourceType);
-      const isGone =
-        lacking.has(key) && this.#lacking.has(key) && (await this.#isGone(signal, discovery, resourceType));
-      if (lacking.has(key) && !isGone) {
-        kept.set(key, resourceType);
+    const isGone = async (key: string, resourceType: ResourceType): Promise<boolean> => {
+      lacking.add(key);
+      return (
+        isComplete && this.#lacking.has(key) && (await this.#isUndefined(signal, discovery, resourceType))
+      );
+    };
+    for (const [key, resourceType] of this.#stored) {
+      if (found.has(key)) {
+        this.#stored.delete(key);
+      } else if (!this.#isConfigured(resourceType)) {
+        removed.push(toRemoved(resourceType, RemovalReason.EXCLUDED));
+      } else if (await isGone(key, resourceType)) {
+        removed.push(toRemoved(resourceType, RemovalReason.NOT_SERVED));
       }
     }
+    for (const resource of this.#resources) {
+      const key = selectedResourceKey(resource);
+      const { resourceType } = resource.scope;
+      if (resourceType === undefined || found.has(key)) {
+        continue;
+      }
+      if (await isGone(key, resourceType)) {
+        removed.push(toRemoved(resourceType, RemovalReason.NOT_SERVED));
+      } else {
+        kept.set(key, resource);
+      }
+    }
+    for (const { resourceType } of removed) {
+      lacking.delete(resourceTypeKey(resourceType));
+      this.#stored.delete(resourceTypeKey(resourceType));
+    }
     // An incomplete discovery proves no absence.
-    this.#lacking = discovery.unanswered.length === 0 ? lacking : new Set();
-    const resources = [...kept]
-      .toSorted(([a], [b]) => (a < b ? -1 : 1))
-      .map(([, resourceType]) => resourceType);
-    const isSame =
-      resources.length === this.#resources.length &&
-      resources.every((resourceType, i) => isSameResource(resourceType, this.#resources[i]));
-    this.#resources = resources;
-    return !isSame;
+    this.#lacking = isComplete ? lacking : new Set();
+    const isChanged = !this.#isDeclared || removed.length > 0 || !this.#isSame(kept);
+    this.#isDeclared = true;
+    this.#resources = [...kept].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource);
+    return { isChanged, removed, undecided: lacking.size };
   }
 
-  async #isGone(signal: AbortSignal, discovery: Discovery, { scope }: SelectedResource): Promise<boolean> {
-    const { resourceType } = scope;
-    if (resourceType === undefined || discovery.unanswered.length > 0) {
-      return false;
-    }
-    const definition = { namespace: "", name: `${resourceType.resource}.${resourceType.group}` };
-    if ((await getObject(signal, this.#kube, CUSTOM_RESOURCES, definition)) !== undefined) {
-      return false;
-    }
-    const service = { namespace: "", name: `${resourceType.version}.${resourceType.group}` };
-    const groupAnswers = discovery.resources.some(
-      ({ group, version }) => group === resourceType.group && version === resourceType.version,
+  #isSame(kept: ReadonlyMap<string, SelectedResource>): boolean {
+    return (
+      kept.size === this.#resources.length &&
+      this.#resources.every((resource) => isSameResource(resource, kept.get(selectedResourceKey(resource))))
     );
-    return groupAnswers || (await getObject(signal, this.#kube, API_SERVICES, service)) === undefined;
+  }
+
+  /**
+   * True if the API server states that the definition of the resource type, a CustomResourceDefinition or an
+   * APIService, does not exist. A server without APIServices never proves that a whole group is gone.
+   */
+  async #isUndefined(
+    signal: AbortSignal,
+    discovery: Discovery,
+    { group, version, resource }: ResourceType,
+  ): Promise<boolean> {
+    if (!(await this.#isAbsent(signal, CUSTOM_RESOURCES, `${resource}.${group}`))) {
+      return false;
+    }
+    const isServed = discovery.resources.some((other) => other.group === group && other.version === version);
+    return isServed || (await this.#isAbsent(signal, API_SERVICES, `${version}.${group}`));
+  }
+
+  async #isAbsent(signal: AbortSignal, definition: ResourceType, name: string): Promise<boolean> {
+    try {
+      return (await getObject(signal, this.#kube, definition, { namespace: "", name })) === undefined;
+    } catch {
+      // An answer that is not a statement about the object is no proof.
+      signal.throwIfAborted();
+      return false;
+    }
   }
 }
 
@@ -85,6 +161,10 @@ export function selectedResourceKey({ scope }: SelectedResource): string {
 /** True if two resource types are read in the same way. */
 export function isSameResource(a: SelectedResource, b: SelectedResource | undefined): boolean {
   return b !== undefined && a.isWatchable === b.isWatchable && equals(ResourceScopeSchema, a.scope, b.scope);
+}
+
+function toRemoved(resourceType: ResourceType, reason: RemovalReason): RemovedResource {
+  return create(RemovedResourceSchema, { resourceType, reason });
 }
 
 function resourceTypeOf(group: string, resource: string): ResourceType {

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { MAX_DISCOVERY_NAME_LENGTH, MAX_DISCOVERY_NAMES } from "../../domain/limits.ts";
 import {
@@ -33,6 +33,29 @@ export interface SelectedResource {
   readonly isWatchable: boolean;
 }
 
+/**
+ * Returns a function that is true for the resource types that the configuration selects by name or wildcard, also for
+ * those that the server does not serve.
+ */
+export function createResourceFilter(config: SelectionOptions): (resourceType: ResourceType) => boolean {
+  const named = parseNamed(config.resources.filter((text) => !isResourceWildcard(text)));
+  const isImplied = createWildcardFilter(config);
+  return (resourceType) => named.has(resourceTypeKey(resourceType)) || isImplied(resourceType);
+}
+
+/** Returns the named resource types that the discovery lacks, as they are spelled in the configuration. */
+export function findMissing({ resources }: Discovery, config: SelectionOptions): string[] {
+  const isServed = ({ group, resource, version }: ResourceTypeName): boolean =>
+    resources.some(
+      (found) =>
+        found.group === group && found.resource === resource && (version ?? found.version) === found.version,
+    );
+  return config.resources.filter((text) => {
+    const name = isResourceWildcard(text) ? undefined : parseResourceType(text);
+    return name !== undefined && !isServed(name);
+  });
+}
+
 /** Resource types in the scope, and groups that leave the selection open. */
 export interface SelectionResult {
   readonly resources: readonly SelectedResource[];
@@ -57,10 +80,7 @@ const NEVER_IMPLIED = "secrets";
  */
 export function selectResources(discovery: Discovery, config: SelectionOptions): SelectionResult {
   const named = parseNamed(config.resources.filter((text) => !isResourceWildcard(text)));
-  const wildcards = new Set(config.resources.filter(isResourceWildcard));
-  const excluded = parseExcluded(config.excludeResources);
-  const isImplied = (group: string): boolean =>
-    (wildcards.has(ALL_RESOURCES) || wildcards.has(wholeGroup(group))) && !excluded.has(wholeGroup(group));
+  const isImplied = createWildcardFilter(config);
   const isWanted = (found: DiscoveredResource): boolean => {
     const key = resourceTypeKey(found);
     const name = named.get(key);
@@ -68,7 +88,7 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
       return found.verbs.includes("list") && (name.version ?? found.version) === found.version;
     }
     const canFollow = found.verbs.includes("list") && found.verbs.includes("watch");
-    return canFollow && isImplied(found.group) && !excluded.has(key) && key !== NEVER_IMPLIED;
+    return canFollow && isImplied(found);
   };
   const selected = new Map<string, SelectedResource>();
   // The server's preferred version of a group comes first.
@@ -83,10 +103,29 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
     .map(([, resourceType]) => resourceType);
   const undecided = discovery.unanswered.filter(
     ({ group, version }) =>
-      isImplied(group) ||
+      isImplied({ group, resource: ANY }) ||
       named.values().some((name) => name.group === group && (name.version ?? version) === version),
   );
   return { resources, undecided };
+}
+
+/** A resource name that no exclusion names, to ask for the group alone. */
+const ANY = "";
+
+/** Returns a function that is true for the resource types that wildcards imply and no exclusion names. */
+function createWildcardFilter(config: SelectionOptions) {
+  const wildcards = new Set(config.resources.filter(isResourceWildcard));
+  const excluded = parseExcluded(config.excludeResources);
+  return (name: { readonly group: string; readonly resource: string }): boolean => {
+    const group = wholeGroup(name.group);
+    const key = resourceTypeKey(name);
+    return (
+      (wildcards.has(ALL_RESOURCES) || wildcards.has(group)) &&
+      !excluded.has(group) &&
+      !excluded.has(key) &&
+      key !== NEVER_IMPLIED
+    );
+  };
 }
 
 function parseNamed(texts: readonly string[]): Map<string, ResourceTypeName> {

@@ -24,7 +24,7 @@ export interface UplinkSessionOptions {
   readonly welcomeMs: number;
   /** Processes the backend's batches one at a time. Must not wait. */
   readonly onBatch: (session: UplinkSession, batch: Batch) => void;
-  onWelcome(epoch: bigint): void;
+  onWelcome(welcome: Welcome): void;
   onAcknowledged(sequence: bigint): void;
 }
 
@@ -93,18 +93,15 @@ async function receiveWelcome(
   return value.message.value;
 }
 
-function openSession(
-  signal: AbortSignal,
-  options: UplinkSessionOptions,
-  { epoch, limits }: Welcome,
-): UplinkSession {
+function openSession(signal: AbortSignal, options: UplinkSessionOptions, welcome: Welcome): UplinkSession {
   const { outbox } = options;
+  const { epoch, limits } = welcome;
   const asked = Number(limits?.maxUnacknowledgedBytes ?? 0n);
   outbox.openSession({
     epoch,
     maxUnacknowledgedBytes: Math.min(asked || DEFAULT_UNACKNOWLEDGED_BYTES, DEFAULT_UNACKNOWLEDGED_BYTES),
   });
-  options.onWelcome(epoch);
+  options.onWelcome(welcome);
   return {
     epoch,
     signal,

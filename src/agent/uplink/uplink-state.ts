@@ -1,7 +1,12 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { type ResourceScope, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  type RemovedResource,
+  type ResourceScope,
+  ScopeDeclaredSchema,
+  type UndecidedGroup,
+} from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { RetryableError } from "../../lib/errors.ts";
@@ -28,6 +33,12 @@ export interface DeclaredScope {
   readonly resources: readonly ResourceScope[];
   /** Namespaces to read, for every namespaced resource type; empty: all. */
   readonly namespaces: readonly string[];
+  /** Resource types that left the scope with this declaration. */
+  readonly removed?: readonly RemovedResource[];
+  /** Groups that did not answer discovery. */
+  readonly undecided?: readonly UndecidedGroup[];
+  /** Problems of the configuration, for people. */
+  readonly warnings?: readonly string[];
 }
 
 /** Bytes of a message without items, rounded up. */
@@ -225,15 +236,18 @@ export class UplinkState {
     this.#pendingBytes += bytes;
   }
 
-  #pushScope({ resources, namespaces }: DeclaredScope): void {
+  #pushScope({ resources, namespaces, removed = [], undecided = [], warnings = [] }: DeclaredScope): void {
     this.#generation++;
     const scope = create(ScopeDeclaredSchema, {
       generation: this.#generation,
       resources: [...resources],
       namespaces: [...namespaces],
+      removed: [...removed],
+      undecided: [...undecided],
+      warnings: [...warnings],
     });
-    const names = namespaces.reduce((sum, name) => sum + name.length, 0);
-    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES * (resources.length + 1) + names);
+    const bytes = toBinary(ScopeDeclaredSchema, scope).byteLength;
+    this.#push({ case: "scopeDeclared", value: scope }, MARKER_BYTES + bytes);
   }
 
   /** Restores the messages of the previous session, except for resource types outside the scope. */

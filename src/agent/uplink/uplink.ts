@@ -1,4 +1,5 @@
-import type { Hello } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { Hello, Welcome } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { OpenSync } from "../../domain/open-sync.ts";
 import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
@@ -31,10 +32,16 @@ export interface UplinkOptions {
  */
 export class Uplink {
   readonly #options: UplinkOptions;
+  #storedScope: readonly ResourceType[] = [];
   readonly #welcomed = Promise.withResolvers<void>();
 
   constructor(options: UplinkOptions) {
     this.#options = options;
+  }
+
+  /** Resource types that Postgres had in the cluster's scope at the latest Welcome. */
+  get storedScope(): readonly ResourceType[] {
+    return this.#storedScope;
   }
 
   /** Waits for the first Welcome. */
@@ -68,7 +75,8 @@ export class Uplink {
     const session = {
       ...this.#options,
       welcomeMs: tuning.welcomeMs,
-      onWelcome: (epoch: bigint) => {
+      onWelcome: ({ epoch, storedScope }: Welcome) => {
+        this.#storedScope = storedScope?.resourceTypes ?? [];
         counters.sessions++;
         outage.worked();
         log.info("session opened", { epoch });

@@ -1,6 +1,6 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
-import { ConflictError, TerminalError } from "../../lib/errors.ts";
+import { ConflictError, RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
@@ -31,7 +31,8 @@ const PURGE_EVERY_TICKS = 600;
 
 /**
  * Requests due runs of the clusters whose sessions this backend owns, ends runs past their deadline, keeps
- * the sessions alive, and ends those that a session at another backend has replaced, until `signal` aborts.
+ * the sessions alive, and ends those that a session at another backend has replaced or that lost a scope, until
+ * `signal` aborts.
  *
  * All decisions derive from stored times, so restarts of a backend at any time are harmless. A tick that
  * fails, for example while the database is unreachable, is retried at the next tick.
@@ -60,6 +61,10 @@ async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount
   const ownSessions = registry.list().map(({ identity }) => identity);
   for (const replaced of await sessions.keepSessions(signal, ownSessions)) {
     registry.endReplaced(replaced);
+  }
+  for (const { session, reason } of await sessions.listRestarts(signal, ownSessions)) {
+    options.log.warn("session restarted", { cluster: session.cluster, reason });
+    registry.find(session)?.end(new RetryableError(`session of cluster "${session.cluster}": ${reason}`));
   }
   await runs.expireRuns(signal);
   const due = await runs.listDue(signal, ownSessions, intervalMs);

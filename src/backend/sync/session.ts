@@ -1,5 +1,9 @@
 import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import type { ReconciliationRequest } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type {
+  ReconciliationRequest,
+  ResourceReconciled,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Producer } from "../../bus/bus.ts";
 import { type EventIdentity, encodeEventInParts } from "../../event/codec.ts";
@@ -34,6 +38,7 @@ export class Session {
   readonly #window: PublishWindow;
   #connectRun: ReconciliationRequest | undefined;
   #lastSequence = 0n;
+  #generation = 0n;
 
   constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
@@ -66,6 +71,12 @@ export class Session {
     if (message.case === "batch") {
       validateBatch(this.identity.epoch, message.value);
     }
+    if (message.case === "resourceReconciled") {
+      this.#validateEnd(message.value);
+    }
+    if (message.case === "scopeDeclared") {
+      this.#validateGeneration(message.value);
+    }
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message), traceParent);
     if (message.case === "scopeDeclared" && this.#connectRun !== undefined) {
@@ -79,6 +90,27 @@ export class Session {
   /** Waits until the bus has stored all accepted messages, or a publish has failed. */
   async flush(signal: AbortSignal): Promise<void> {
     await this.#window.flush(signal);
+  }
+
+  #validateEnd({ incarnation }: ResourceReconciled): void {
+    const { epoch } = this.identity;
+    if (incarnation !== undefined && incarnation > epoch) {
+      throw invalid(
+        "resource_reconciled.incarnation",
+        `expected at most the session's epoch ${epoch}, found ${incarnation}`,
+      );
+    }
+  }
+
+  #validateGeneration({ generation }: ScopeDeclared): void {
+    const expected = this.#generation + 1n;
+    if (generation !== expected) {
+      throw invalid(
+        "scope_declared.generation",
+        `expected ${expected}, the next generation, found ${generation}`,
+      );
+    }
+    this.#generation = generation;
   }
 
   async #publish(signal: AbortSignal, sequence: bigint, body: Event["body"], parent = ""): Promise<void> {

@@ -4,6 +4,8 @@ import {
   type Cluster,
   GetClusterResponseSchema,
   ListClustersResponseSchema,
+  ResourceAvailability,
+  type ResourceStatus,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
@@ -41,16 +43,23 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
   }
   return formatTable(
     ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT"],
-    clusters.map(({ name, connected, objects, quarantined, lastEventTime, freshness, session }) => [
-      name,
-      connected ? "yes" : "no",
-      String(objects),
-      String(quarantined),
-      formatAgo(now, lastEventTime),
-      formatVerified(now, freshness),
-      session?.agentVersion ?? "",
+    clusters.map((cluster) => [
+      cluster.name,
+      cluster.connected ? "yes" : "no",
+      String(cluster.objects),
+      String(cluster.quarantined),
+      formatAgo(now, cluster.lastEventTime),
+      formatReadable(cluster, formatVerified(now, cluster.freshness)),
+      cluster.session?.agentVersion ?? "",
     ]),
   );
+}
+
+/** Adds to the verified time how many resource types it covers, unless it covers all. */
+function formatReadable({ resourceTypes, notReadable }: Cluster, verified: string): string {
+  return notReadable === 0
+    ? verified
+    : `${verified} (${resourceTypes - notReadable} of ${resourceTypes} resource types)`;
 }
 
 /** `evenkeel cluster NAME` */
@@ -91,7 +100,8 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ["Kubernetes", session?.kubernetesVersion ?? ""],
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],
-    ["Verified", formatVerified(now, freshness, "not yet")],
+    ["Verified", formatReadable(cluster, formatVerified(now, freshness, "not yet"))],
+    ...cluster.warnings.map((warning): [string, string] => ["Warning", warning]),
   ]);
   const table = formatTable(
     ["RESOURCE", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
@@ -101,10 +111,20 @@ function formatCluster(now: Date, cluster: Cluster): string {
       each.namespaces.join(",") || "all",
       String(each.objects),
       String(each.quarantined),
-      each.failure === undefined
-        ? formatVerified(now, each.freshness)
-        : `${formatVerified(now, each.freshness)} (last run: ${each.failure.reason})`,
+      formatStatus(now, each),
     ]),
   );
   return resources.length === 0 ? properties : `${properties}\n${table}`;
+}
+
+function formatStatus(now: Date, { availability, freshness, failure }: ResourceStatus): string {
+  const verified = formatVerified(now, freshness);
+  switch (availability) {
+    case ResourceAvailability.NOT_READABLE:
+      return "not readable";
+    case ResourceAvailability.UNDECIDED:
+      return `${verified} (undecided: ${failure?.message ?? "not served"})`;
+    default:
+      return failure === undefined ? verified : `${verified} (last run: ${failure.reason})`;
+  }
 }

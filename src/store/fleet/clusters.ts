@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { AgentSession, Cluster as ClusterRow, ResourceState } from "../../../gen/prisma/client.ts";
 import {
@@ -6,13 +6,15 @@ import {
   ClusterSchema,
   type Freshness,
   FreshnessSchema,
+  ResourceAvailabilitySchema,
   type ResourceStatus,
   ResourceStatusSchema,
   type Session,
   SessionSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Database } from "../postgres/database.ts";
-import { toFailure } from "./runs.ts";
+import { enumFromName, toFailure } from "./runs.ts";
 
 /** Number of objects by state. */
 interface ObjectCounts {
@@ -27,12 +29,13 @@ export interface ClusterParts {
   readonly connected: boolean;
   readonly counts: ObjectCounts;
   /** States of its resource types. */
-  readonly states: readonly Pick<ResourceState, "verifiedAt">[];
+  readonly states: readonly Pick<ResourceState, "verifiedAt" | "availability">[];
 }
 
 /** Returns the cluster without its resource types. */
 function toCluster({ row, session, connected, counts, states }: ClusterParts): Cluster {
-  const verified = oldest(states.map(({ verifiedAt }) => verifiedAt));
+  const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
+  const verified = oldest(readable.map(({ verifiedAt }) => verifiedAt));
   return create(ClusterSchema, {
     name: row.name,
     uid: row.uid,
@@ -42,7 +45,15 @@ function toCluster({ row, session, connected, counts, states }: ClusterParts): C
     ...(session && { session: toSession(session) }),
     ...(row.lastEventAt && { lastEventTime: timestampFromDate(row.lastEventAt) }),
     freshness: toFreshness(verified ?? null),
+    warnings: warningsOf(session),
+    resourceTypes: states.length,
+    notReadable: states.length - readable.length,
   });
+}
+
+/** Returns the problems of the agent's configuration that its last scope states. */
+function warningsOf(session: AgentSession | undefined): string[] {
+  return session?.scope == null ? [] : fromBinary(ScopeDeclaredSchema, session.scope).warnings;
 }
 
 /** Returns the status of a resource type in scope. */
@@ -65,6 +76,7 @@ function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceS
     highWatermark: highWatermark.toFixed(),
     incarnation,
     freshness: toFreshness(verifiedAt),
+    availability: enumFromName(ResourceAvailabilitySchema, state.availability),
     ...(failure && { failure }),
   });
 }
@@ -120,7 +132,7 @@ export async function selectClusters(
     }),
     prisma.resourceState.findMany({
       where: { account, cluster },
-      select: { cluster: true, verifiedAt: true },
+      select: { cluster: true, verifiedAt: true, availability: true },
     }),
     prisma.kubernetesObject.groupBy({
       by: ["cluster", "state"],

@@ -68,6 +68,7 @@ export function toFinding(row: FindingRow): ReconciliationFinding {
 
 function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingCountRow[]): ResourceResult {
   const { group, apiVersion: version, resource, listed, equal, put, deleted, compared, managed } = row;
+  const { gone, unrepresentable, notReadable } = row;
   // A run that ended early leaves resource types that are never compared.
   const isLeft = row.endedAt === null && run.endedAt !== null;
   const failure = isLeft ? NOT_COMPARED : toFailure(row.failureReason, row.failureMessage);
@@ -80,6 +81,9 @@ function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingC
     deleted,
     compared,
     managed,
+    gone,
+    unrepresentable,
+    notReadable,
     findings: counts
       .filter((count) => count.group === group && count.resource === resource)
       .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),

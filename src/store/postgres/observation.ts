@@ -32,6 +32,7 @@ export interface Observation {
 export interface BatchObservations {
   /** Undefined: the stored incarnation of the resource type. */
   readonly incarnation: bigint | undefined;
+  readonly orderedBy: "VERSION" | "POSITION";
   readonly observations: readonly Observation[];
 }
 
@@ -62,6 +63,7 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
   ]);
   return {
     incarnation: ordered ? batch.incarnation : position.epoch,
+    orderedBy: ordered ? "VERSION" : "POSITION",
     observations: byKey.sort(([a], [b]) => compareKeys(a, b)).map(([, observation]) => observation),
   };
 }

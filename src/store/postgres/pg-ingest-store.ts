@@ -5,18 +5,28 @@ import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts"
 import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
+import type { RunFailure } from "../run-store.ts";
 import { addInventoryBytes } from "../sql/add-inventory-bytes.ts";
 import { addResults } from "../sql/add-results.ts";
 import { applyObservations, type ObservationContext } from "../sql/apply-observations.ts";
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
+import { failRun } from "../sql/fail-run.ts";
+import { recordInventories } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
+import { recordRefusal } from "../sql/record-refusal.ts";
+import { restartSession } from "../sql/restart-session.ts";
 import { setSessionScope } from "../sql/set-session-scope.ts";
 import { verifyResource } from "../sql/verify-resource.ts";
 import { type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
 import { readInventory } from "./read-inventory.ts";
 import { PoisonError, toStoreError } from "./sql-error.ts";
+
+const NO_SCOPE: RunFailure = {
+  reason: "NoScope",
+  message: "scope: no declaration of this session was applied",
+};
 
 /** Creates the ingester's store in Postgres. */
 export function createPgIngestStore(database: Database, clock: Clock): IngestStore {
@@ -36,10 +46,10 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async applyScope(signal, position, scope) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        await recordProgress(client, position, { refused: false, now: clock.now() });
-        if (await isCurrentSession(client, position)) {
+        await recordProgress(client, position, { now: clock.now() });
+        const isCurrent = await isCurrentSession(client, position);
+        if (isCurrent && (await setSessionScope(client, position, scope))) {
           await applyScope(client, position, scope);
-          await setSessionScope(client, position, scope);
         }
       });
     },
@@ -47,7 +57,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async applyResourceReconciled(signal, position, end) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        const progress = await recordProgress(client, position, { refused: false, now: clock.now() });
+        const progress = await recordProgress(client, position, { now: clock.now() });
         if (progress !== undefined && (await isCurrentSession(client, position))) {
           await verifyResource(client, position, progress, end, clock.now());
         }
@@ -61,10 +71,15 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         if (attempt === undefined) {
           return undefined;
         }
-        // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
-        if (attempt.scope !== undefined) {
-          await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
+        if (attempt.scope === undefined) {
+          await failRun(client, position, request.runId, NO_SCOPE, clock.now());
+          if (attempt.isScopeLost) {
+            await restartSession(client, position, NO_SCOPE.message);
+          }
+          return undefined;
         }
+        // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
+        await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
         const resourceTypes = await addResults(client, position, request.runId, clock.now());
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
@@ -72,6 +87,11 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
 
     readInventory: (signal, answer, resourceType) =>
       readInventory(signal, database.pool, answer, resourceType),
+
+    async recordInventories(signal, answer, inventories) {
+      signal.throwIfAborted();
+      await translated(() => recordInventories(database.pool, answer, inventories));
+    },
 
     async recordInventoryBytes(signal, answer, bytes) {
       signal.throwIfAborted();
@@ -103,14 +123,23 @@ async function applyBatch(
   if (resourceType === undefined) {
     throw new TerminalError("batch: no resource type");
   }
-  const { incarnation, observations } = toObservations(position, batch);
+  const { incarnation, orderedBy, observations } = toObservations(position, batch);
   const now = clock.now();
-  const context = { ...position, ...resourceType, incarnation, now, runId: run?.runId };
+  const context = { ...position, ...resourceType, incarnation, orderedBy, now, run };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
-    const refused = outOfScope > 0 || quarantined.length > 0;
+    if (outOfScope > 0 || quarantined.some(({ announced }) => !announced)) {
+      await recordRefusal(client, position, resourceType);
+    }
     const repair = run && { repair: { runId: run.runId, bytes: countBytes(observations) } };
-    await recordProgress(client, position, { refused, now, ...repair });
+    const progress = await recordProgress(client, position, { now, ...repair });
+    if (outOfScope > 0 && progress !== undefined && progress.gapSequence > progress.scopeSequence) {
+      await restartSession(
+        client,
+        position,
+        "scope: a message was lost, and then an object was out of scope",
+      );
+    }
     return { applied, quarantined };
   });
 }

@@ -6,6 +6,7 @@ import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
 import { closeSession } from "../sql/close-session.ts";
 import { keepSessions } from "../sql/keep-sessions.ts";
+import { listRestarts } from "../sql/list-restarts.ts";
 import { openSession, type SessionOpening } from "../sql/open-session.ts";
 import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
@@ -49,17 +50,24 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
       signal.throwIfAborted();
       return await translated(() => keepSessions(database.pool, sessions, clock.now()));
     },
+
+    async listRestarts(signal, sessions) {
+      signal.throwIfAborted();
+      return await translated(() => listRestarts(database.pool, sessions));
+    },
   };
 }
 
 /**
  * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. With a
- * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated.
+ * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated. A session that
+ * lost a scope may have dropped objects of it.
  */
 function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
-  const { lastInstanceId, lastReplyTopic, supersededConnect } = opening;
+  const { lastInstanceId, lastReplyTopic, supersededConnect, wasRestarted } = opening;
   return (
     supersededConnect ||
+    wasRestarted ||
     lastInstanceId !== request.instanceId ||
     (request.volatileBus && lastReplyTopic !== request.replyTopic)
   );

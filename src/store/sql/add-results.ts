@@ -5,8 +5,9 @@ import type { ClusterKey } from "../postgres/database.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 
 /**
- * Adds every resource type of the cluster's scope to the run, and returns those that are not compared yet: an
- * earlier attempt may have ended some. A run without resource types ends here.
+ * Adds every resource type of the cluster's scope to the run. Returns those that are not compared yet, the one that was
+ * verified longest ago first: an earlier attempt may have ended some. An undecided resource type is not compared; its
+ * result is its failure. A run without a resource type to compare ends here.
  */
 export async function addResults(
   client: ClientBase,
@@ -14,7 +15,7 @@ export async function addResults(
   runId: string,
   now: Date,
 ): Promise<ResourceType[]> {
-  await client.query(ADD, [account, cluster, runId]);
+  await client.query(ADD, [account, cluster, runId, now]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
     account,
     cluster,
@@ -25,12 +26,20 @@ export async function addResults(
 }
 
 const ADD = `
-INSERT INTO reconciliation_result (account, cluster, run_id, api_group, resource, api_version)
-SELECT account, cluster, $3, api_group, resource, api_version FROM resource_state
+INSERT INTO reconciliation_result
+  (account, cluster, run_id, api_group, resource, api_version, ended_at, failure_reason, failure_message)
+SELECT account, cluster, $3, api_group, resource, api_version,
+       CASE WHEN availability = 'UNDECIDED' THEN $4::timestamptz END,
+       CASE WHEN availability = 'UNDECIDED' THEN failure_reason END,
+       CASE WHEN availability = 'UNDECIDED' THEN failure_message END
+FROM resource_state
 WHERE account = $1 AND cluster = $2
 ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET api_version = EXCLUDED.api_version`;
 
 const PENDING = `
-SELECT api_group AS "group", resource, api_version AS version FROM reconciliation_result
-WHERE account = $1 AND cluster = $2 AND run_id = $3 AND ended_at IS NULL
-ORDER BY api_group, resource`;
+SELECT r.api_group AS "group", r.resource, r.api_version AS version
+FROM reconciliation_result r
+JOIN resource_state k ON k.account = r.account AND k.cluster = r.cluster
+  AND k.api_group = r.api_group AND k.resource = r.resource
+WHERE r.account = $1 AND r.cluster = $2 AND r.run_id = $3 AND r.ended_at IS NULL
+ORDER BY k.verified_at NULLS FIRST, r.api_group, r.resource`;

@@ -12,8 +12,10 @@ export interface ObservationContext {
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
   readonly now: Date;
-  /** Run of the repair. Changed rows become its findings if the resource type was verified before. */
-  readonly runId: string | undefined;
+  readonly sequence: bigint;
+  readonly orderedBy: "VERSION" | "POSITION";
+  /** Run and attempt of the repair. Changed rows become its findings if the resource type was verified before. */
+  readonly run: { readonly runId: string; readonly attempt: number } | undefined;
 }
 
 /** Result of a statement. */
@@ -38,8 +40,9 @@ export interface ObservationsOutcome {
  * commits. They are at least the time in microseconds, so they do not go back after a restore of the database. A
  * tombstone keeps the last content for readers that follow changes.
  *
- * Repairs of a resource type that was never verified are its first copy, not findings. An unknown run has no findings
- * either, because no request would return and no purge would delete them.
+ * Repairs of a resource type that was never verified are its first copy, not findings. Content in another format
+ * differs for no other reason, so it is no finding either. Nor has an unknown run findings: no request would return them, and
+ * no purge would delete them.
  *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
  *
@@ -60,7 +63,7 @@ export async function applyObservations(
     context.incarnation ?? null,
     context.epoch,
     context.now,
-    context.runId ?? null,
+    context.run?.runId ?? null,
     toTextArray(observations.map((observation) => observation.namespace)),
     toTextArray(observations.map((observation) => observation.name)),
     toTextArray(observations.map((observation) => observation.state)),
@@ -71,6 +74,9 @@ export async function applyObservations(
     toByteaArray(observations.map((observation) => observation.checksum)),
     toTextArray(observations.map((observation) => observation.contentFormat)),
     toTextArray(observations.map((observation) => observation.quarantineReason)),
+    context.sequence,
+    context.run?.attempt ?? 0,
+    context.orderedBy,
   ]);
   const [row] = rows;
   return { applied: row?.applied ?? 0, outOfScope: row?.out_of_scope ?? observations.length };
@@ -83,13 +89,19 @@ const IS_CHANGED = `
    EXCLUDED.quarantine_reason)`;
 
 const APPLY = `
-WITH state AS (
+WITH stored AS (
+  SELECT CASE WHEN k.incarnation > c.epoch THEN 0 ELSE k.incarnation END AS incarnation,
+         k.high_watermark, k.low_watermark, k.namespaces, k.verified_at
+  FROM resource_state k
+  JOIN cluster c ON c.account = k.account AND c.name = k.cluster
+  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
+),
+state AS (
   SELECT incarnation, high_watermark AS high, namespaces, verified_at,
          CASE WHEN low_watermark > high_watermark THEN 0 ELSE low_watermark END AS low,
          CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint
               WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
-  FROM resource_state
-  WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+  FROM stored
 ),
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
@@ -161,10 +173,22 @@ new_watermark AS (
   UPDATE resource_state k SET
     incarnation = seen.inc,
     high_watermark = seen.high,
-    low_watermark = CASE WHEN seen.inc > k.incarnation THEN 0 ELSE k.low_watermark END
-  FROM (SELECT state.inc, max(item.observed_version) AS high FROM item CROSS JOIN state GROUP BY state.inc) seen
+    low_watermark = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.low_watermark END,
+    ordered_by = COALESCE(k.ordered_by, $22)
+  FROM (
+    SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high
+    FROM item CROSS JOIN state
+    GROUP BY state.inc, state.incarnation
+  ) seen
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
-    AND (seen.inc, seen.high) > (k.incarnation, k.high_watermark)
+    AND (seen.inc, seen.high) > (seen.old_inc, k.high_watermark)
+),
+first_repair AS (
+  UPDATE reconciliation_result SET
+    first_sequence = CASE WHEN first_attempt = $21 THEN least(first_sequence, $20) ELSE $20 END,
+    first_attempt = $21
+  WHERE account = $1 AND cluster = $2 AND run_id = $9::uuid AND api_group = $3 AND resource = $4
+    AND ended_at IS NULL AND first_attempt <= $21
 ),
 new_finding AS (
   INSERT INTO reconciliation_finding
@@ -189,7 +213,6 @@ new_finding AS (
            WHEN old_resource_version <> resource_version
              THEN 'resource version ' || old_resource_version || ' instead of ' || resource_version
            WHEN old_checksum <> checksum THEN 'content differs at the same resource version'
-           WHEN old_content_format <> content_format THEN 'content in another format'
            ELSE 'could not be stored before'
          END,
          $8
@@ -198,8 +221,9 @@ new_finding AS (
     AND verified_at IS NOT NULL
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
-                OR (old_state, old_uid, old_resource_version, old_checksum, old_content_format)
-                   IS DISTINCT FROM (state, uid, resource_version, checksum, content_format) END)
+                OR (old_state, old_uid, old_resource_version) IS DISTINCT FROM (state, uid, resource_version)
+                OR (old_state = 'present' AND old_checksum IS NULL)
+                OR (old_content_format = content_format AND old_checksum IS DISTINCT FROM checksum) END)
   ON CONFLICT DO NOTHING
 )
 SELECT (SELECT count(*) FROM written)::int AS applied,

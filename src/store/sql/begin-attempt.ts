@@ -9,6 +9,11 @@ export interface Attempt {
   readonly replyTopic: string;
   /** The session's last ScopeDeclared as Protobuf, if one was applied. */
   readonly scope: Uint8Array | undefined;
+  /**
+   * True if the session has no scope although its agent declared one: the request on connect, and any other message,
+   * follow it in the stream.
+   */
+  readonly isScopeLost: boolean;
 }
 
 /**
@@ -21,18 +26,30 @@ export async function beginAttempt(
   { runId }: ReconciliationRequest,
   now: Date,
 ): Promise<Attempt | undefined> {
-  const { rows } = await client.query<{ attempt: number; reply_topic: string; scope: Buffer | null }>(
-    BEGIN_ATTEMPT,
-    [account, cluster, epoch, runId, now],
-  );
+  const { rows } = await client.query<Row>(BEGIN_ATTEMPT, [account, cluster, epoch, runId, now]);
   const [row] = rows;
-  return row && { number: row.attempt, replyTopic: row.reply_topic, scope: row.scope ?? undefined };
+  return (
+    row && {
+      number: row.attempt,
+      replyTopic: row.reply_topic,
+      scope: row.scope ?? undefined,
+      isScopeLost: row.scope === null && (row.trigger === "CONNECT" || row.applied !== "0"),
+    }
+  );
+}
+
+interface Row {
+  readonly attempt: number;
+  readonly reply_topic: string;
+  readonly scope: Buffer | null;
+  readonly trigger: string;
+  readonly applied: string;
 }
 
 const BEGIN_ATTEMPT = `
-UPDATE reconciliation_run r SET attempt = r.attempt + 1, state = 'COMPARING'
+UPDATE reconciliation_run r SET attempt = r.attempt + 1, state = 'COMPARING', answered_at = now()
 FROM agent_session s, cluster c
 WHERE r.account = $1 AND r.cluster = $2 AND r.id = $4 AND r.ended_at IS NULL AND r.deadline_at > $5 AND r.epoch = $3
   AND s.account = $1 AND s.cluster = $2 AND s.epoch = $3
   AND c.account = $1 AND c.name = $2 AND c.epoch = $3
-RETURNING r.attempt, s.reply_topic, s.scope`;
+RETURNING r.attempt, s.reply_topic, s.scope, r.trigger, s.applied_sequence AS applied`;

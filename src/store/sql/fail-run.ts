@@ -1,16 +1,16 @@
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { ClusterKey } from "../postgres/database.ts";
 import type { RunFailure } from "../run-store.ts";
 
 /** Ends the run as FAILED, unless it has ended. */
 export async function failRun(
-  pool: Pool,
+  client: ClientBase | Pool,
   { account, cluster }: ClusterKey,
   runId: string,
   { reason, message }: RunFailure,
   now: Date,
 ): Promise<void> {
-  await pool.query(FAIL_RUN, [account, cluster, runId, now, reason, message]);
+  await client.query(FAIL_RUN, [account, cluster, runId, now, reason, message]);
 }
 
 const FAIL_RUN = `

@@ -1,7 +1,11 @@
 import type { Pool } from "pg";
 import type { SessionKey } from "../session-store.ts";
 
-/** Returns the sessions without an active run and without a run that began after `since`. */
+/**
+ * Returns the sessions that have declared a scope, without an active run and without a run that began after `since`. A
+ * resource type that joined the scope after the last run was answered makes its cluster due, once no other has joined
+ * for 5 seconds.
+ */
 export async function listDue(
   pool: Pool,
   sessions: readonly SessionKey[],
@@ -21,8 +25,16 @@ export async function listDue(
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
-WHERE NOT EXISTS (
-  SELECT 1 FROM reconciliation_run r
-  WHERE r.account = k.account AND r.cluster = k.cluster
-    AND (r.ended_at IS NULL OR (r.started_at > $4 AND r.state <> 'SUPERSEDED'))
-)`;
+JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
+WHERE s.scope_generation > 0
+  AND NOT EXISTS (
+    SELECT FROM reconciliation_run r
+    WHERE r.account = k.account AND r.cluster = k.cluster
+      AND (r.ended_at IS NULL
+           OR (r.started_at > $4 AND r.state <> 'SUPERSEDED'
+               AND NOT COALESCE((
+                 SELECT max(t.joined_at) > r.answered_at AND max(t.joined_at) < now() - interval '5 seconds'
+                 FROM resource_state t
+                 WHERE t.account = k.account AND t.cluster = k.cluster AND t.availability <> 'UNDECIDED'
+               ), FALSE)))
+  )`;

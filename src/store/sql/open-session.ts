@@ -9,6 +9,8 @@ export interface SessionOpening {
   /** Agent process of the previous session. */
   readonly lastInstanceId: string | undefined;
   readonly lastReplyTopic: string | undefined;
+  /** True if the previous session ended because it lost a scope. */
+  readonly wasRestarted: boolean;
   /** True if this session superseded a run on connect, which must be repeated. */
   readonly supersededConnect: boolean;
 }
@@ -23,10 +25,7 @@ export async function openSession(
   now: Date,
 ): Promise<SessionOpening> {
   const { account, cluster, clusterUid } = request;
-  const last = await client.query<{ instance_id: string; reply_topic: string }>(LAST_SESSION, [
-    account,
-    cluster,
-  ]);
+  const last = await client.query<LastSession>(LAST_SESSION, [account, cluster]);
   const { rows } = await client.query<{ epoch: string; uid: string }>(NEXT_EPOCH, [
     account,
     cluster,
@@ -40,6 +39,7 @@ export async function openSession(
     boundUid: row?.uid ?? "",
     lastInstanceId: last.rows[0]?.instance_id,
     lastReplyTopic: last.rows[0]?.reply_topic,
+    wasRestarted: last.rows[0]?.was_restarted === true,
     supersededConnect: false,
   };
   if (opening.boundUid !== clusterUid) {
@@ -59,8 +59,14 @@ export async function openSession(
   return { ...opening, supersededConnect: superseded.rows[0]?.trigger === "CONNECT" };
 }
 
+interface LastSession {
+  readonly instance_id: string;
+  readonly reply_topic: string;
+  readonly was_restarted: boolean;
+}
+
 const LAST_SESSION = `
-SELECT instance_id, reply_topic FROM agent_session
+SELECT instance_id, reply_topic, restart_reason IS NOT NULL AS was_restarted FROM agent_session
 WHERE account = $1 AND cluster = $2 ORDER BY epoch DESC LIMIT 1`;
 
 const NEXT_EPOCH = `

@@ -24,7 +24,11 @@ export interface InventoryPage {
 
 /**
  * Reads the rows behind the key `after`. `IS NOT DISTINCT FROM`, because an unmanaged row has NULL in `managed_by` and
- * `=` would drop it. A row above the resource type's high watermark was edited, even if its checksum is right.
+ * `=` would drop it.
+ *
+ * Some rows cannot be trusted even if their checksums are right. A row above the resource type's high watermark was
+ * edited. A row of an older incarnation has a version of another history: the same version may now be another content.
+ * The order by position has no incarnations. Until the order is known, no version can be compared.
  */
 export async function selectInventory(
   pool: Pool,
@@ -61,12 +65,15 @@ export async function selectInventory(
 }
 
 const SELECT_STATE = `
-SELECT incarnation, high_watermark FROM resource_state
-WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
+SELECT CASE WHEN k.incarnation > c.epoch THEN 0 ELSE k.incarnation END AS incarnation, k.high_watermark
+FROM resource_state k
+JOIN cluster c ON c.account = k.account AND c.name = k.cluster
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4`;
 
 const SELECT_ROWS = `
 SELECT o.namespace, o.name, o.uid, o.resource_version, o.content_format,
        CASE WHEN (o.incarnation, o.observed_version) <= (k.incarnation, k.high_watermark)
+              AND (k.ordered_by = 'POSITION' OR (k.ordered_by = 'VERSION' AND o.incarnation = k.incarnation))
             THEN o.checksum END AS checksum,
        o.managed_by IS NOT DISTINCT FROM $5 AS managed
 FROM kubernetes_object o

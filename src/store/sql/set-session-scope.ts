@@ -1,17 +1,36 @@
 import { toBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import { type ScopeDeclared, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { SessionKey } from "../session-store.ts";
+import type { StreamPosition } from "../ingest-store.ts";
 
 /**
  * Stores the scope in the session, so that a later attempt of a run restores resource types whose state was deleted.
+ * Returns false if the session has this scope or a later one.
+ *
+ * A skipped generation was lost. What it removed is unknown, so the session must end: the next one declares again.
  */
 export async function setSessionScope(
   client: ClientBase,
-  { account, cluster, epoch }: SessionKey,
+  { account, cluster, epoch, sequence }: StreamPosition,
   scope: ScopeDeclared,
-): Promise<void> {
-  await client.query(SET_SCOPE, [account, cluster, epoch, toBinary(ScopeDeclaredSchema, scope)]);
+): Promise<boolean> {
+  const { rowCount } = await client.query(SET_SCOPE, [
+    account,
+    cluster,
+    epoch,
+    toBinary(ScopeDeclaredSchema, scope),
+    scope.generation,
+    sequence,
+  ]);
+  return rowCount === 1;
 }
 
-const SET_SCOPE = "UPDATE agent_session SET scope = $4 WHERE account = $1 AND cluster = $2 AND epoch = $3";
+const SET_SCOPE = `
+UPDATE agent_session SET
+  scope = $4, scope_generation = $5, scope_sequence = $6,
+  restart_reason = CASE
+    WHEN $5::bigint > scope_generation + 1
+      THEN 'scope: generation ' || (scope_generation + 1) || ' was lost'
+    ELSE restart_reason
+  END
+WHERE account = $1 AND cluster = $2 AND epoch = $3 AND scope_generation < $5`;

@@ -1,17 +1,21 @@
 import type { ClientBase } from "pg";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { judgeComparison } from "../../domain/reconciliation/judge-comparison.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
+import { findComparison, type PendingComparison } from "./find-comparison.ts";
 import type { Progress } from "./record-progress.ts";
+import { restartSession } from "./restart-session.ts";
 
 /**
- * Ends one resource type of a run, and the run with its last resource type. If no message of the comparison's range of
- * sequences was lost or refused, the low watermark rises to the list's version, tombstones at or below it are purged,
- * and the resource type is verified as of the time of the request. Otherwise its comparison failed.
+ * Ends one resource type of a run, and the run with its last resource type. If the agent's statement agrees with what
+ * the store knows, the low watermark rises to the list's version, tombstones at or below it are purged, and the
+ * resource type is verified as of the time of the request. Otherwise its comparison failed.
  *
- * Does nothing if the run has ended, if it belongs to another session, or if the resource type ended before.
+ * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
+ * attempt compares it again.
  */
 export async function verifyResource(
   client: ClientBase,
@@ -20,34 +24,98 @@ export async function verifyResource(
   end: ResourceReconciled,
   now: Date,
 ): Promise<void> {
-  const { account, cluster, epoch } = position;
-  const { resourceType, run: ref } = end;
-  if (resourceType === undefined || ref === undefined) {
+  const { resourceType, run } = end;
+  if (resourceType === undefined || run === undefined) {
     return;
   }
-  const { runId } = ref;
-  const { rows } = await client.query<{ started_at: Date }>(FIND_PENDING, [
+  const known = await findComparison(client, position, run.runId, resourceType);
+  if (known === undefined || run.attempt < known.currentAttempt) {
+    return;
+  }
+  const failure = end.failure ?? judge(position, progress, end, known);
+  const isVerified = failure === undefined && (await verify(client, position, resourceType, end, known));
+  const outcome = isVerified ? undefined : (failure ?? NEWER_INCARNATION);
+  await endResult(client, position, end, known, outcome, now);
+  if (outcome !== undefined) {
+    await recordFailure(client, position, resourceType, outcome, known);
+  }
+  if (end.scopeGeneration > known.declaredGeneration) {
+    await restartSession(
+      client,
+      position,
+      `scope: generation ${end.scopeGeneration} was lost; the last one is ${known.declaredGeneration}`,
+    );
+  }
+  await endRunWhenComplete(client, position, run.runId, now);
+}
+
+const NEWER_INCARNATION: RunFailure = {
+  reason: "VersionsWentBack",
+  message: "the versions of the resource type went back during the run",
+};
+
+function judge(
+  { epoch, sequence }: StreamPosition,
+  { gapSequence }: Progress,
+  end: ResourceReconciled,
+  known: PendingComparison,
+): RunFailure | undefined {
+  if (!known.isInScope) {
+    return { reason: "OutOfScope", message: "the resource type left the scope during the run" };
+  }
+  const { run, incarnation, unrepresentable, ...counts } = end;
+  return judgeComparison(
+    {
+      ...counts,
+      attempt: run?.attempt ?? 0,
+      unrepresentable: unrepresentable?.count ?? 0n,
+      ...(incarnation !== undefined && { incarnation }),
+    },
+    { ...known, epoch, sequence, gapSequence },
+  );
+}
+
+/** Returns false if the resource type has a newer incarnation than the comparison. */
+async function verify(
+  client: ClientBase,
+  { account, cluster, epoch, sequence }: StreamPosition,
+  { group, resource }: ResourceType,
+  { listVersion, incarnation }: ResourceReconciled,
+  { requestedAt }: PendingComparison,
+): Promise<boolean> {
+  const byPosition = listVersion === "";
+  const { rowCount } = await client.query(VERIFY, [
     account,
     cluster,
-    runId,
-    resourceType.group,
-    resourceType.resource,
+    group,
+    resource,
+    byPosition ? epoch : (incarnation ?? null),
+    byPosition ? String(sequence) : listVersion,
+    requestedAt,
     epoch,
+    byPosition ? "POSITION" : "VERSION",
   ]);
-  const [run] = rows;
-  if (run === undefined) {
-    return;
+  if (rowCount === 0) {
+    return false;
   }
-  const failure =
-    end.failure ??
-    failureOf(progress, end) ??
-    (await verify(client, position, resourceType, end, run.started_at));
-  await client.query(VERIFY_RESOURCE, [
+  await client.query(PURGE_TOMBSTONES, [account, cluster, group, resource]);
+  return true;
+}
+
+async function endResult(
+  client: ClientBase,
+  { account, cluster }: StreamPosition,
+  end: ResourceReconciled,
+  known: PendingComparison,
+  failure: RunFailure | undefined,
+  now: Date,
+): Promise<void> {
+  await client.query(END_RESULT, [
     account,
     cluster,
-    runId,
-    resourceType.group,
-    resourceType.resource,
+    end.run?.runId,
+    end.resourceType?.group,
+    end.resourceType?.resource,
     now,
     end.listed,
     end.equal,
@@ -55,82 +123,41 @@ export async function verifyResource(
     end.deleted,
     end.compared,
     end.managed,
+    end.gone,
+    end.unrepresentable?.count ?? 0n,
     failure?.reason ?? null,
     failure?.message ?? null,
+    failure !== undefined && isNotReadable(failure, known),
   ]);
-  if (failure !== undefined) {
-    const { reason, message } = failure;
-    await client.query(RECORD_FAILURE, [
-      account,
-      cluster,
-      resourceType.group,
-      resourceType.resource,
-      reason,
-      message,
-    ]);
-  }
-  await endRunWhenComplete(client, position, runId, now);
 }
 
-/** Returns the failure if messages between the comparison's first sequence and its end were lost or refused. */
-function failureOf(
-  { gapSequence, refusedSequence }: Progress,
-  { firstSequence }: ResourceReconciled,
-): RunFailure | undefined {
-  if (gapSequence > firstSequence) {
-    return {
-      reason: "SequenceGap",
-      message: `messages between sequences ${firstSequence} and ${gapSequence} were lost`,
-    };
-  }
-  if (refusedSequence >= firstSequence) {
-    return {
-      reason: "Refused",
-      message: `an item of sequence ${refusedSequence} could not be applied; see the quarantined objects`,
-    };
-  }
-  return undefined;
+/** True if the agent never had the right to read the resource type. Rows that are no longer read are a failure. */
+function isNotReadable({ reason }: RunFailure, { hasRows, wasVerified }: PendingComparison): boolean {
+  return reason === "Forbidden" && !hasRows && !wasVerified;
 }
 
-async function verify(
+async function recordFailure(
   client: ClientBase,
-  { account, cluster, epoch, sequence }: StreamPosition,
-  resourceType: ResourceType,
-  end: ResourceReconciled,
-  askedAt: Date,
-): Promise<RunFailure | undefined> {
-  const byPosition = end.listVersion === "";
-  const { rowCount } = await client.query(VERIFY, [
+  { account, cluster }: StreamPosition,
+  { group, resource }: ResourceType,
+  failure: RunFailure,
+  known: PendingComparison,
+): Promise<void> {
+  await client.query(RECORD_FAILURE, [
     account,
     cluster,
-    resourceType.group,
-    resourceType.resource,
-    byPosition ? epoch : (end.incarnation ?? null),
-    byPosition ? String(sequence) : end.listVersion,
-    askedAt,
-    epoch,
+    group,
+    resource,
+    failure.reason,
+    failure.message,
+    isNotReadable(failure, known) ? "NOT_READABLE" : "READABLE",
   ]);
-  if (rowCount === 0) {
-    return {
-      reason: "OutOfScope",
-      message: "the resource type left the scope, or its versions went back, during the run",
-    };
-  }
-  await client.query(PURGE_TOMBSTONES, [account, cluster, resourceType.group, resourceType.resource]);
-  return undefined;
 }
 
-const FIND_PENDING = `
-SELECT r.started_at
-FROM reconciliation_run r
-JOIN reconciliation_result k ON k.account = r.account AND k.cluster = r.cluster AND k.run_id = r.id
-WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.epoch = $6 AND r.ended_at IS NULL
-  AND k.api_group = $4 AND k.resource = $5 AND k.ended_at IS NULL`;
-
-const VERIFY_RESOURCE = `
+const END_RESULT = `
 UPDATE reconciliation_result SET
-  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, compared = $11, managed = $12,
-  failure_reason = $13, failure_message = $14
+  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, compared = $11, managed = $12, gone = $13,
+  unrepresentable = $14, failure_reason = $15, failure_message = $16, not_readable = $17
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
 // Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the
@@ -141,6 +168,8 @@ UPDATE resource_state k SET
   low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark
     THEN greatest(k.low_watermark, v.version) ELSE v.version END,
   high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
+  ordered_by = $9,
+  availability = 'READABLE',
   verified_at = greatest(k.verified_at, $7),
   failure_reason = NULL,
   failure_message = NULL
@@ -151,8 +180,12 @@ FROM (
 ) v
 WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4 AND v.inc >= k.incarnation`;
 
+// After a change of the order no stored version can be compared with a new one, so the next run compares all rows.
 const RECORD_FAILURE = `
-UPDATE resource_state SET failure_reason = $5, failure_message = $6
+UPDATE resource_state SET
+  failure_reason = $5, failure_message = $6,
+  availability = CASE WHEN availability = 'UNDECIDED' THEN availability ELSE $7 END,
+  ordered_by = CASE WHEN $5 = 'OrderChanged' THEN NULL ELSE ordered_by END
 WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 
 const PURGE_TOMBSTONES = `

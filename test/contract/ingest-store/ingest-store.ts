@@ -1,7 +1,9 @@
 import { describe } from "vitest";
+import { describeJudgement } from "./judgement.ts";
 import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
+import { describeScope } from "./scope.ts";
 
 /** Contract of the store on each supported Postgres. */
 export function describeIngestStore(name: string, database: { readonly url: string }): void {
@@ -9,5 +11,7 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeRule(database);
     describePoison(database);
     describeRuns(database);
+    describeScope(database);
+    describeJudgement(database);
   });
 }

@@ -338,7 +338,8 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.sql(
         "UPDATE reconciliation_run SET deadline_at = now() - interval '1 second' WHERE cluster = $1",
       );
-      expect(await world.runs.expireRuns(world.signal)).toBe(1);
+      // Runs of other tests may expire too.
+      expect(await world.runs.expireRuns(world.signal)).toBeGreaterThanOrEqual(1);
       expect(await run(world)).toMatchObject({ state: "EXPIRED" });
       await world.beginRun();
     });
@@ -361,12 +362,12 @@ export function describeRuns(database: { readonly url: string }): void {
   });
 
   describe("the scope", () => {
-    it("drops resource types that left it, without tombstones, and accepts them again below the old low watermark (R30)", async () => {
+    it("drops resource types that were removed, without tombstones, and accepts them again below the old low watermark (R30)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10 }), put("b/y", { observed: 10 }));
       const { request } = await world.beginRun();
       await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n);
-      await world.declare([CONFIG_MAPS]);
+      await world.declare([CONFIG_MAPS], [], [PODS]);
       expect(await world.rows()).toEqual([]);
       const refused = await world.apply(put("a/x", { observed: 110 }));
       expect(refused.applied).toBe(0);

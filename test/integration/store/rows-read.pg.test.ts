@@ -19,8 +19,8 @@ describeWithPostgres("a batch", (database) => {
 
     const position = world.next();
     const items = Array.from({ length: count }, (_, index) => put(`ns/pod-${index * 7}`, { observed: 2 }));
-    const { incarnation, observations } = toObservations(position, batch(items));
-    const context = { ...position, ...PODS, incarnation, now: new Date(), runId: undefined };
+    const { observations, ...order } = toObservations(position, batch(items));
+    const context = { ...position, ...PODS, ...order, now: new Date(), run: undefined };
     const outcome = await world.database.transaction(position, async (client) => {
       const { applied } = await applyObservations(client, context, observations);
       const { rows } = await client.query<{ read: number }>(

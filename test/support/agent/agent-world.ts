@@ -30,7 +30,7 @@ type AgentOptionsOfTest = Omit<
 /** One agent between a simulated cluster and a backend in memory, on a manual clock. */
 export class AgentWorld implements AsyncDisposable {
   readonly clock = new ManualClock();
-  readonly backend = new FakeBackend();
+  readonly backend: FakeBackend;
   readonly cluster: SimulatedCluster;
   readonly requests: string[] = [];
   intercept: Intercept = (_request, go) => go();
@@ -40,7 +40,12 @@ export class AgentWorld implements AsyncDisposable {
   #agents = 0;
   readonly #options: AgentOptionsOfTest;
 
-  constructor(options: Partial<AgentOptionsOfTest> = {}, tuning: Partial<AgentTuning> = {}) {
+  constructor(
+    options: Partial<AgentOptionsOfTest> = {},
+    tuning: Partial<AgentTuning> = {},
+    backend = new FakeBackend(),
+  ) {
+    this.backend = backend;
     this.cluster = new SimulatedCluster({ clock: this.clock, random: createSeededRandom(1) });
     if (this.cluster.get("namespaces", "", "kube-system") === undefined) {
       this.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "kube-system" } });

@@ -13,7 +13,11 @@ import {
   VerifyObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { ObjectKeySchema, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import {
+  ObjectKeySchema,
+  type ResourceType,
+  ResourceTypeSchema,
+} from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
   AcknowledgementSchema,
@@ -63,6 +67,8 @@ export class FakeBackend {
   readonly marks = new Map<string, bigint>();
   readonly reconciled: ResourceReconciled[] = [];
   readonly scopes: ScopeDeclared[] = [];
+  /** Resource types in the stored scope. */
+  readonly storedScope = new Map<string, ResourceType>();
   readonly hellos: Hello[] = [];
   /** Numbered messages of the current session. */
   received: SyncRequest[] = [];
@@ -183,7 +189,11 @@ export class FakeBackend {
       };
       this.send({
         case: "welcome",
-        value: create(WelcomeSchema, { epoch: ++this.epoch, limits }),
+        value: create(WelcomeSchema, {
+          epoch: ++this.epoch,
+          limits,
+          storedScope: { resourceTypes: [...this.storedScope.values()] },
+        }),
       });
       return;
     }
@@ -191,7 +201,7 @@ export class FakeBackend {
     const { message } = request;
     switch (message.case) {
       case "scopeDeclared":
-        this.scopes.push(message.value);
+        this.#store(message.value);
         break;
       case "batch":
         this.#apply(message.value);
@@ -204,6 +214,18 @@ export class FakeBackend {
     }
     if (!this.holdAcknowledgements) {
       this.acknowledge();
+    }
+  }
+
+  #store(scope: ScopeDeclared): void {
+    this.scopes.push(scope);
+    for (const { resourceType } of scope.removed) {
+      this.storedScope.delete(resourceTypeKey(resourceType));
+    }
+    for (const { resourceType } of scope.resources) {
+      if (resourceType !== undefined) {
+        this.storedScope.set(resourceTypeKey(resourceType), resourceType);
+      }
     }
   }
 

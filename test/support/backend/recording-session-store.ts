@@ -3,6 +3,7 @@ import type {
   OpenedSession,
   SessionKey,
   SessionRequest,
+  SessionRestart,
   SessionStore,
 } from "../../../src/store/session-store.ts";
 import { requestOf } from "./session-for-test.ts";
@@ -14,6 +15,8 @@ export class RecordingSessionStore implements SessionStore {
   readonly kept: SessionKey[][] = [];
   /** Sessions that were replaced at another backend. */
   replaced: readonly SessionKey[] = [];
+  /** Sessions that must restart. */
+  restarts: readonly SessionRestart[] = [];
   #lastEpoch = 0n;
 
   async openSession(_signal: AbortSignal, request: SessionRequest): Promise<OpenedSession> {
@@ -35,5 +38,9 @@ export class RecordingSessionStore implements SessionStore {
   async keepSessions(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]> {
     this.kept.push([...sessions]);
     return sessions.filter(({ epoch }) => this.replaced.some((key) => key.epoch === epoch));
+  }
+
+  async listRestarts(): Promise<SessionRestart[]> {
+    return [...this.restarts];
   }
 }

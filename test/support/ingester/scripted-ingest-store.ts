@@ -8,6 +8,7 @@ import type {
   BatchOutcome,
   IngestStore,
   RunAttempt,
+  SentInventory,
   StreamPosition,
 } from "../../../src/store/ingest-store.ts";
 
@@ -22,6 +23,7 @@ export class ScriptedIngestStore implements IngestStore {
   inventory: (answer: RunAttempt, resourceType: ResourceType) => Iterable<ResourceInventory> = () => [];
   isAnswered = true;
   readonly inventoryBytes: number[] = [];
+  readonly sent: SentInventory[] = [];
   #attempts = new Map<string, number>();
   #answers = 0;
 
@@ -56,6 +58,14 @@ export class ScriptedIngestStore implements IngestStore {
 
   async *readInventory(_signal: AbortSignal, answer: RunAttempt, resourceType: ResourceType) {
     yield* this.inventory(answer, resourceType);
+  }
+
+  async recordInventories(
+    _signal: AbortSignal,
+    _answer: RunAttempt,
+    inventories: readonly SentInventory[],
+  ): Promise<void> {
+    this.sent.push(...inventories);
   }
 
   async recordInventoryBytes(_signal: AbortSignal, _answer: RunAttempt, bytes: number): Promise<void> {

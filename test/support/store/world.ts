@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type BatchItem, ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   type ReconciliationRequest,
@@ -6,13 +6,24 @@ import {
   ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  RemovalReason,
+  ResourceScopeSchema,
+  type ScopeDeclared,
+  ScopeDeclaredSchema,
+} from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
+import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { Clock } from "../../../src/lib/clock.ts";
 import type { Log } from "../../../src/lib/log.ts";
 import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
-import type { BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+import type {
+  BatchOutcome,
+  IngestStore,
+  RunAttempt,
+  StreamPosition,
+} from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
 import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
@@ -53,6 +64,8 @@ export class World implements AsyncDisposable {
   epoch = 0n;
   sequence = 0n;
   #generation = 0n;
+  /** Objects in the last inventory of each resource type. */
+  readonly #sent = new Map<string, bigint>();
   readonly #log: Log;
 
   constructor(
@@ -108,16 +121,27 @@ export class World implements AsyncDisposable {
   async declare(
     resourceTypes: readonly ResourceType[] = [PODS, CONFIG_MAPS],
     namespaces: readonly string[] = [],
+    removed: readonly ResourceType[] = [],
   ): Promise<void> {
+    const scope = this.nextScope(resourceTypes, namespaces, removed);
+    await this.store.applyScope(this.signal, this.next(), scope);
+  }
+
+  /** Returns the next declaration. Its place in the stream is the caller's. */
+  nextScope(
+    resourceTypes: readonly ResourceType[],
+    namespaces: readonly string[] = [],
+    removed: readonly ResourceType[] = [],
+  ): ScopeDeclared {
     this.#generation += 1n;
-    const scope = create(ScopeDeclaredSchema, {
+    return create(ScopeDeclaredSchema, {
       generation: this.#generation,
+      removed: removed.map((resourceType) => ({ resourceType, reason: RemovalReason.NOT_SERVED })),
       namespaces: [...namespaces],
       resources: resourceTypes.map((resourceType) =>
         create(ResourceScopeSchema, { resourceType, namespaced: true }),
       ),
     });
-    await this.store.applyScope(this.signal, this.next(), scope);
   }
 
   async apply(...items: BatchItem[]): Promise<BatchOutcome> {
@@ -145,32 +169,39 @@ export class World implements AsyncDisposable {
   async answer(request: ReconciliationRequest): Promise<ResourceInventory[]> {
     const answer = await this.store.beginAttempt(this.signal, this.at(0n), request);
     const inventories: ResourceInventory[] = [];
-    for (const resourceType of answer?.resourceTypes ?? []) {
-      for await (const inventory of this.store.readInventory(
-        this.signal,
-        answer as NonNullable<typeof answer>,
-        resourceType,
-      )) {
-        inventories.push(inventory);
-      }
+    for (const resourceType of answer === undefined ? [] : answer.resourceTypes) {
+      const chunks = await Array.fromAsync(
+        this.store.readInventory(this.signal, answer as RunAttempt, resourceType),
+      );
+      inventories.push(...chunks);
+      const objects = chunks.reduce((sum, chunk) => sum + chunk.objects.length, 0);
+      this.#sent.set(resourceTypeKey(resourceType), BigInt(objects));
+      const { incarnation = 0n, chunk } = chunks[0] ?? {};
+      const sent = { resourceType, objects, incarnation, highWatermark: chunk?.highWatermark ?? "0" };
+      await this.store.recordInventories(this.signal, answer as RunAttempt, [sent]);
     }
     return inventories;
   }
 
-  /** Applies the agent's end of a resource type. */
+  /** Applies the agent's end of a resource type: by default, every object in the inventory was listed and equal. */
   async verifyResource(
     runId: string,
     resourceType: ResourceType,
     listVersion: number | string,
     firstSequence: bigint,
     position = this.next(),
+    init: MessageInitShape<typeof ResourceReconciledSchema> = {},
   ): Promise<void> {
-    const end = create(ResourceReconciledSchema, {
+    const sent = this.#sent.get(resourceTypeKey(resourceType)) ?? 0n;
+    const fields: MessageInitShape<typeof ResourceReconciledSchema> = {
       run: { runId, attempt: 1 },
       resourceType,
       listVersion: String(listVersion),
       firstSequence,
-    });
+      scopeGeneration: this.#generation,
+      ...{ listed: sent, equal: sent, compared: sent },
+    };
+    const end = create(ResourceReconciledSchema, { ...fields, ...init } as typeof fields);
     await this.store.applyResourceReconciled(this.signal, position, end);
     this.#log.debug("comparison applied", { sequence: position.sequence, runId, listVersion });
   }

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { formatResourceType } from "../../../src/domain/resource-type.ts";
+import { RemovalReason } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { formatResourceType, parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
+import type { KubeResponse } from "../../../src/kube/kube.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
+import { FakeBackend } from "../../support/agent/fake-backend.ts";
 
 const DISCOVERY_MS = 5 * 60_000;
 
@@ -29,43 +32,156 @@ function scope(world: AgentWorld): string[] {
   );
 }
 
+function removed(world: AgentWorld): string[] {
+  return world.backend.scopes.flatMap((declared) =>
+    declared.removed.map(({ resourceType, reason }) => `${resourceTypeKey(resourceType)} ${reason}`),
+  );
+}
+
 describe("scope", () => {
-  it("takes a kind in when it appears, sends it whole, and lets it go only when it is surely gone", async () => {
+  it("declares a resource type soon after its definition exists, and sends it completely", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     await world.start();
     expect(scope(world)).not.toContain("widgets.v1.example.com");
     defineWidgets(world);
-    await world.advance(DISCOVERY_MS + 1_000);
+    await world.advance(5_000);
     expect(scope(world)).toContain("widgets.v1.example.com");
     expect(world.backend.scopes.map(({ generation }) => generation)).toEqual([1n, 2n]);
     expect(world.backend.contents("widgets.example.com")).toEqual(world.truth("widgets.example.com"));
-
-    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
-    await world.advance(DISCOVERY_MS + 1_000);
-    expect(scope(world)).toContain("widgets.v1.example.com");
-    await world.advance(DISCOVERY_MS + 1_000);
-    expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 
-  it("R11: keeps the kinds of a group that does not answer", async () => {
+  it("removes a resource type soon after its definition is deleted", async () => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    defineWidgets(world);
+    await world.start();
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
+    await world.advance(30_000);
+    expect(scope(world)).not.toContain("widgets.v1.example.com");
+    expect(removed(world)).toEqual([`widgets.example.com ${RemovalReason.NOT_SERVED}`]);
+  });
+
+  it("discovers at its interval without the right to watch definitions", async () => {
+    await using world = new AgentWorld({ resources: ["*"], excludeResources: ["*.apiextensions.k8s.io"] });
+    world.intercept = ({ path }, go) => (path.endsWith("/customresourcedefinitions") ? respond(403) : go());
+    await world.start();
+    await world.advance(20_000);
+    defineWidgets(world);
+    await world.advance(DISCOVERY_MS + 10_000);
+    expect(scope(world)).toContain("widgets.v1.example.com");
+  });
+
+  it("R11: keeps the resource types of a group that does not answer, and names the group", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     await world.start();
     const before = scope(world);
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
     await world.advance(4 * DISCOVERY_MS);
     expect(scope(world)).toEqual(before);
-    expect(world.backend.scopes).toHaveLength(1);
+    expect(world.backend.scopes.at(-1)?.undecided).toMatchObject([{ group: "apps", version: "v1" }]);
+    expect(removed(world)).toEqual([]);
   });
 
-  it("R11: declares nothing at the start before each group has answered", async () => {
+  it("R11: reads the other groups when one does not answer at the start, and that one when it does", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
     await world.start();
-    await world.advance(120_000);
-    expect(world.backend.scopes).toEqual([]);
+    expect(scope(world)).toContain("configmaps.v1.");
+    expect(scope(world)).not.toContain("deployments.v1.apps");
     world.intercept = (_request, go) => go();
-    await world.advance(60_000);
+    await world.advance(20_000);
     expect(scope(world)).toContain("deployments.v1.apps");
+    expect(world.backend.scopes.at(-1)?.undecided).toEqual([]);
+  });
+
+  const incomplete: [string, (path: string) => KubeResponse | undefined][] = [
+    ["/apis without the group", (path) => (path === "/apis" ? respond(200, { groups: [] }) : undefined)],
+    ["/apis with an error", (path) => (path === "/apis" ? respond(503) : undefined)],
+    ["404 of the group version", (path) => (path === "/apis/apps/v1" ? respond(404) : undefined)],
+    ["503 of the group version", (path) => (path === "/apis/apps/v1" ? respond(503) : undefined)],
+    ["{} of the group version", (path) => (path === "/apis/apps/v1" ? respond(200, {}) : undefined)],
+    [
+      "an empty list of the group version",
+      (path) => (path === "/apis/apps/v1" ? respond(200, { resources: [] }) : undefined),
+    ],
+    ["/readyz with 500", (path) => (path === "/readyz" ? respond(500) : undefined)],
+  ];
+  it.each(incomplete)("R70: a new process removes nothing after %s", async (_, answer) => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    for (const group of ["apps", "apiextensions.k8s.io", "apiregistration.k8s.io", "coordination.k8s.io"]) {
+      const metadata = { name: `v1.${group}` };
+      world.cluster.create({ apiVersion: "apiregistration.k8s.io/v1", kind: "APIService", metadata });
+    }
+    await world.start();
+    await world.stop();
+    const before = new Set(world.backend.storedScope.keys());
+    world.intercept = ({ path }, go) => answer(path) ?? go();
+    await world.start();
+    await world.advance(4 * DISCOVERY_MS);
+    expect(removed(world)).toEqual([]);
+    world.intercept = (_request, go) => go();
+    await world.advance(2 * DISCOVERY_MS);
+    expect(removed(world)).toEqual([]);
+    expect(new Set(world.backend.storedScope.keys())).toEqual(before);
+    expect(new Set(scope(world).map((text) => resourceTypeKey(parseResourceType(text))))).toEqual(before);
+  });
+
+  it("R70: a new process removes a resource type whose definition was deleted meanwhile", async () => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    defineWidgets(world);
+    await world.start();
+    await world.stop();
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
+    await world.start();
+    expect(removed(world)).toEqual([]);
+    await world.advance(30_000);
+    expect(removed(world)).toEqual([`widgets.example.com ${RemovalReason.NOT_SERVED}`]);
+  });
+
+  it("R70: removes nothing while the API server is not ready", async () => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    defineWidgets(world);
+    await world.start();
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
+    world.intercept = ({ path }, go) => (path === "/readyz" ? respond(503) : go());
+    await world.advance(60_000);
+    expect(removed(world)).toEqual([]);
+    world.intercept = (_request, go) => go();
+    await world.advance(2 * DISCOVERY_MS);
+    expect(removed(world)).toEqual([`widgets.example.com ${RemovalReason.NOT_SERVED}`]);
+  });
+
+  it.each([401, 403, 404])("R70: readiness that answers %i counts as ready", async (status) => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    defineWidgets(world);
+    await world.start();
+    world.intercept = ({ path }, go) => (path === "/readyz" ? respond(status) : go());
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
+    await world.advance(30_000);
+    expect(removed(world)).toEqual([`widgets.example.com ${RemovalReason.NOT_SERVED}`]);
+  });
+
+  it("removes what the configuration of a new process excludes", async () => {
+    const backend = new FakeBackend();
+    {
+      await using world = new AgentWorld({ resources: ["configmaps", "pods"] }, {}, backend);
+      await world.start();
+      await world.stop();
+    }
+    await using world = new AgentWorld({ resources: ["pods"] }, {}, backend);
+    await world.start();
+    expect(removed(world)).toEqual([`configmaps ${RemovalReason.EXCLUDED}`]);
+  });
+
+  it("warns of a named resource type and a namespace that do not exist", async () => {
+    await using world = new AgentWorld({
+      resources: ["configmaps", "nosuch.apps"],
+      namespaces: ["kube-system", "typo"],
+    });
+    await world.start();
+    expect(world.backend.scopes.at(-1)?.warnings).toEqual([
+      'resource type "nosuch.apps": not served by the API server; check its spelling and version',
+      'namespace "typo": does not exist; check its spelling',
+    ]);
   });
 
   it("reads namespaces apart, each delete bounded by its own list", async () => {
@@ -83,17 +199,16 @@ describe("scope", () => {
     expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["b/x", "b/y"]);
   });
 
-  it("R11: two complete discoveries have to lack a kind: one that could not ask does not count", async () => {
+  it("R11: only complete discoveries prove that a resource type is gone", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     defineWidgets(world);
     await world.start();
     world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
     world.intercept = ({ path }, go) => (path === "/apis/apps/v1" ? respond(503) : go());
-    await world.advance(DISCOVERY_MS + 1_000);
-    world.intercept = (_request, go) => go();
-    await world.advance(DISCOVERY_MS);
+    await world.advance(2 * DISCOVERY_MS);
     expect(scope(world)).toContain("widgets.v1.example.com");
-    await world.advance(DISCOVERY_MS);
+    world.intercept = (_request, go) => go();
+    await world.advance(3 * DISCOVERY_MS);
     expect(scope(world)).not.toContain("widgets.v1.example.com");
   });
 });

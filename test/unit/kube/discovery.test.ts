@@ -47,9 +47,9 @@ describe("discovery", () => {
     expect((await discover(signal, transport)).unanswered).toMatchObject([{ group: "", version: "v1" }]);
   });
 
-  it("discovery omits a group that was removed between two requests", async () => {
+  it("R70: discovery reports a listed group that answers 404; only the next list of groups may lack it", async () => {
     const transport = scriptedTransport([groups, core, apps, { status: 404, text: "" }]);
-    expect((await discover(signal, transport)).unanswered).toEqual([]);
+    expect((await discover(signal, transport)).unanswered).toMatchObject([{ reason: "NotFound" }]);
   });
 
   it.each<Answer>([{ status: 503, text: "" }, json({}), { text: "<html>" }])(

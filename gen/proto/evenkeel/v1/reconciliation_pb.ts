@@ -129,10 +129,29 @@ export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE_
 
 /**
  * ResourceReconciled ends the comparison of one resource type. It follows the
- * comparison's Puts and Deletes in the same ordered stream. If no sequence from
- * first_sequence to its own is missing, and nothing of that range was refused,
- * the low watermark becomes list_version and the verified time becomes the time
- * of the request.
+ * comparison's Puts and Deletes in the same ordered stream.
+ *
+ * The server checks the statement against its own knowledge. The resource type is
+ * verified only if all of this holds; otherwise its comparison failed, with the
+ * reason in parentheses:
+ *   - The attempt is the current one (StaleAttempt). The end of an earlier attempt
+ *     is ignored.
+ *   - first_sequence is from 1 to the sequence of this message, and no batch of
+ *     the attempt has a lower sequence (BadRange).
+ *   - The resource type has not changed its namespaces or version in a scope later
+ *     than scope_generation (ScopeChanged).
+ *   - compared is the number of VerifyObjects in the inventory
+ *     (IncompleteComparison).
+ *   - listed is the sum of equal, put, managed, gone and unrepresentable
+ *     (InconsistentCounts).
+ *   - list_version is empty if and only if the resource type is ordered by
+ *     position (OrderChanged). incarnation is at most the epoch (BadIncarnation).
+ *   - In the same incarnation, list_version is not below the high watermark of the
+ *     inventory (VersionsWentBack).
+ *   - No sequence from first_sequence on was lost (SequenceGap), and no item of
+ *     this resource type was refused (Refused).
+ * Then the low watermark becomes list_version, and the verified time becomes the
+ * time of the request.
  *
  * @generated from message evenkeel.v1.ResourceReconciled
  */

@@ -15,20 +15,25 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/scope.proto.
  */
 export const file_evenkeel_v1_scope: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEi8AMKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARJICgpuYW1lc3BhY2VzGAIgAygJQjS6SDGSAS4QiCcYASInciUQARg/Mh9eW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8kEoICCglyZXNvdXJjZXMYAyADKAsyGi5ldmVua2VlbC52MS5SZXNvdXJjZVNjb3BlQtIBukjOAboBxAEKH3Njb3BlX2RlY2xhcmVkLnJlc291cmNlcy51bmlxdWUSU211c3QgbmFtZSBlYWNoIGdyb3VwIGFuZCByZXNvdXJjZSBvbmNlOiBvbmUgdmVyc2lvbiBvZiBhIHJlc291cmNlIGlzIHJlYWQgYXQgYSB0aW1lGkx0aGlzLm1hcChyLCByLnJlc291cmNlX3R5cGUuZ3JvdXAgKyAnLycgKyByLnJlc291cmNlX3R5cGUucmVzb3VyY2UpLnVuaXF1ZSgpkgEDEIgnEjgKB3JlbW92ZWQYBCADKAsyHC5ldmVua2VlbC52MS5SZW1vdmVkUmVzb3VyY2VCCbpIBpIBAxCIJxI5Cgl1bmRlY2lkZWQYBSADKAsyGy5ldmVua2VlbC52MS5VbmRlY2lkZWRHcm91cEIJukgGkgEDEIgnIsoCCg1SZXNvdXJjZVNjb3BlEooBCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQli6SFW6AU8KJHJlc291cmNlX3Njb3BlLnJlc291cmNlX3R5cGUudmVyc2lvbhITbXVzdCBoYXZlIGEgdmVyc2lvbhoSdGhpcy52ZXJzaW9uICE9ICcnyAEBEhUKBGtpbmQYAiABKAlCB7pIBHICGD8SGQoIc2luZ3VsYXIYAyABKAlCB7pIBHICGD8SIwoLc2hvcnRfbmFtZXMYBCADKAlCDrpIC5IBCBBAIgRyAhg/EhIKCm5hbWVzcGFjZWQYBSABKAgSIgoKY2F0ZWdvcmllcxgGIAMoCUIOukgLkgEIEEAiBHICGD8SHQoFdmVyYnMYByADKAlCDrpIC5IBCBBAIgRyAhg/IoMBCg9SZW1vdmVkUmVzb3VyY2USOAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZUIGukgDyAEBEjYKBnJlYXNvbhgCIAEoDjIaLmV2ZW5rZWVsLnYxLlJlbW92YWxSZWFzb25CCrpIB4IBBBABIAAiagoOVW5kZWNpZGVkR3JvdXASFwoFZ3JvdXAYASABKAlCCLpIBXIDGP0BEhgKB3ZlcnNpb24YAiABKAlCB7pIBHICGD8SJQoHZmFpbHVyZRgDIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUqawoNUmVtb3ZhbFJlYXNvbhIeChpSRU1PVkFMX1JFQVNPTl9VTlNQRUNJRklFRBAAEh0KGVJFTU9WQUxfUkVBU09OX05PVF9TRVJWRUQQARIbChdSRU1PVkFMX1JFQVNPTl9FWENMVURFRBACQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_failure, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9zY29wZS5wcm90bxILZXZlbmtlZWwudjEikwQKDVNjb3BlRGVjbGFyZWQSGwoKZ2VuZXJhdGlvbhgBIAEoBEIHukgEMgIoARJICgpuYW1lc3BhY2VzGAIgAygJQjS6SDGSAS4QiCcYASInciUQARg/Mh9eW2EtejAtOV0oWy1hLXowLTldKlthLXowLTldKT8kEoICCglyZXNvdXJjZXMYAyADKAsyGi5ldmVua2VlbC52MS5SZXNvdXJjZVNjb3BlQtIBukjOAboBxAEKH3Njb3BlX2RlY2xhcmVkLnJlc291cmNlcy51bmlxdWUSU211c3QgbmFtZSBlYWNoIGdyb3VwIGFuZCByZXNvdXJjZSBvbmNlOiBvbmUgdmVyc2lvbiBvZiBhIHJlc291cmNlIGlzIHJlYWQgYXQgYSB0aW1lGkx0aGlzLm1hcChyLCByLnJlc291cmNlX3R5cGUuZ3JvdXAgKyAnLycgKyByLnJlc291cmNlX3R5cGUucmVzb3VyY2UpLnVuaXF1ZSgpkgEDEIgnEjgKB3JlbW92ZWQYBCADKAsyHC5ldmVua2VlbC52MS5SZW1vdmVkUmVzb3VyY2VCCbpIBpIBAxCIJxI5Cgl1bmRlY2lkZWQYBSADKAsyGy5ldmVua2VlbC52MS5VbmRlY2lkZWRHcm91cEIJukgGkgEDEIgnEiEKCHdhcm5pbmdzGAYgAygJQg+6SAySAQkQZCIFcgMYgAQiygIKDVJlc291cmNlU2NvcGUSigEKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCWLpIVboBTwokcmVzb3VyY2Vfc2NvcGUucmVzb3VyY2VfdHlwZS52ZXJzaW9uEhNtdXN0IGhhdmUgYSB2ZXJzaW9uGhJ0aGlzLnZlcnNpb24gIT0gJyfIAQESFQoEa2luZBgCIAEoCUIHukgEcgIYPxIZCghzaW5ndWxhchgDIAEoCUIHukgEcgIYPxIjCgtzaG9ydF9uYW1lcxgEIAMoCUIOukgLkgEIEEAiBHICGD8SEgoKbmFtZXNwYWNlZBgFIAEoCBIiCgpjYXRlZ29yaWVzGAYgAygJQg66SAuSAQgQQCIEcgIYPxIdCgV2ZXJicxgHIAMoCUIOukgLkgEIEEAiBHICGD8igwEKD1JlbW92ZWRSZXNvdXJjZRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESNgoGcmVhc29uGAIgASgOMhouZXZlbmtlZWwudjEuUmVtb3ZhbFJlYXNvbkIKukgHggEEEAEgACJqCg5VbmRlY2lkZWRHcm91cBIXCgVncm91cBgBIAEoCUIIukgFcgMY/QESGAoHdmVyc2lvbhgCIAEoCUIHukgEcgIYPxIlCgdmYWlsdXJlGAMgASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZSprCg1SZW1vdmFsUmVhc29uEh4KGlJFTU9WQUxfUkVBU09OX1VOU1BFQ0lGSUVEEAASHQoZUkVNT1ZBTF9SRUFTT05fTk9UX1NFUlZFRBABEhsKF1JFTU9WQUxfUkVBU09OX0VYQ0xVREVEEAJCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_failure, file_evenkeel_v1_resource]);
 
 /**
- * ScopeDeclared states what the agent reads. The absence of an object outside
- * the scope proves nothing. It is the first numbered message of each session,
- * and is sent again whenever configuration or discovery changes it. The rows of
- * a resource type that left the scope are removed; their absence is not a claim
- * that the objects are gone.
+ * ScopeDeclared states what the agent reads. It is the first numbered message of
+ * each session, and is sent again whenever configuration or discovery changes it.
+ *
+ * Absence from a declaration proves nothing. A resource type of the stored scope
+ * (Welcome.stored_scope) that is neither in resources nor in removed is undecided:
+ * it keeps its rows and their verified time, and is not compared. Only removed
+ * takes a resource type out of the scope; its rows are removed then, which is no
+ * claim that the objects are gone.
  *
  * @generated from message evenkeel.v1.ScopeDeclared
  */
 export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
   /**
-   * Number of this declaration in the session, from 1, growing by 1.
+   * Number of this declaration in the session, from 1, growing by 1. The server
+   * refuses another number. A declaration that arrives late changes nothing. After
+   * a lost one, the server ends the session, so that the agent declares again.
    *
    * @generated from field: uint64 generation = 1;
    */
@@ -49,7 +54,8 @@ export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
   resources: ResourceScope[];
 
   /**
-   * Resource types that left the scope, with the reason.
+   * Resource types that left the scope, with the reason. Each is named once, in the
+   * declaration with which it leaves.
    *
    * @generated from field: repeated evenkeel.v1.RemovedResource removed = 4;
    */
@@ -57,12 +63,20 @@ export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
 
   /**
    * Groups or group versions of which the agent does not know what they serve,
-   * because they did not answer. Their resource types keep their rows and are
-   * not verified.
+   * because they did not answer. The failure becomes the failure of their
+   * undecided resource types.
    *
    * @generated from field: repeated evenkeel.v1.UndecidedGroup undecided = 5;
    */
   undecided: UndecidedGroup[];
+
+  /**
+   * Problems of the configuration, for people, such as a named resource type that
+   * the API server does not serve.
+   *
+   * @generated from field: repeated string warnings = 6;
+   */
+  warnings: string[];
 };
 
 /**

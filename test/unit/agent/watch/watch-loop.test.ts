@@ -145,8 +145,8 @@ describe("a watch", () => {
 
   it("waits as long as the API server asks before it goes on", async () => {
     await using world = await syncedWorld(["a"]);
-    const count = () => world.requests.filter((url) => url.includes("watch=true")).length;
-    const matches = (url: string) => url.includes("watch=true");
+    const matches = (url: string) => url.includes("/configmaps") && url.includes("watch=true");
+    const count = () => world.requests.filter(matches).length;
     world.cluster.faults.forceResponse({
       status: 429,
       reason: "TooManyRequests",

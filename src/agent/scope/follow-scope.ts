@@ -1,0 +1,212 @@
+import { create } from "@bufbuild/protobuf";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type UndecidedGroup, UndecidedGroupSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { discover, type UnansweredGroup } from "../../kube/discovery.ts";
+import { getObject } from "../../kube/get.ts";
+import type { KubeTransport } from "../../kube/kube.ts";
+import { isReady } from "../../kube/readiness.ts";
+import { createBackoff } from "../../lib/backoff.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { Condition } from "../../lib/condition.ts";
+import type { Log } from "../../lib/log.ts";
+import type { Random } from "../../lib/random.ts";
+import { retry } from "../../lib/retry.ts";
+import { classifyError } from "../classify-error.ts";
+import type { AgentTuning } from "../config.ts";
+import type { Outbox } from "../uplink/outbox.ts";
+import type { DeclaredScope } from "../uplink/uplink-state.ts";
+import type { Reflectors } from "../watch/reflectors.ts";
+import { watchDefinitions } from "./definition-watch.ts";
+import { type DiscoveredScope, ScopeTracker } from "./scope-tracker.ts";
+import {
+  createResourceFilter,
+  findMissing,
+  type SelectionOptions,
+  selectResources,
+} from "./select-resources.ts";
+
+export interface FollowScopeOptions {
+  readonly kube: KubeTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly tuning: AgentTuning;
+  readonly selection: SelectionOptions;
+  readonly outbox: Outbox;
+  readonly reflectors: Reflectors;
+  /** Returns the scope that Postgres had at the latest Welcome. */
+  readonly storedScope: () => readonly ResourceType[];
+}
+
+/** Shortest time between two discoveries, in milliseconds: definitions often change together. */
+const DEBOUNCE_MS = 250;
+/** Most namespaces of the configuration whose existence is checked. */
+const MAX_CHECKED_NAMESPACES = 100;
+const MAX_FAILURE_LENGTH = 500;
+const NAMESPACES = create(ResourceTypeSchema, { version: "v1", resource: "namespaces" });
+
+/**
+ * Discovers the resource types to read, declares them, and starts their reflectors, until `signal` aborts. Discovers
+ * again at an interval, when a CustomResourceDefinition or an APIService changes, and, with a backoff, as long as the
+ * API server is not ready or lacks a resource type without proof that it is gone.
+ */
+export async function followScope(signal: AbortSignal, options: FollowScopeOptions): Promise<void> {
+  const { clock, random, log, tuning } = options;
+  const changed = new Condition();
+  let extra = 0;
+  const stopped = new AbortController();
+  const watching = watchDefinitions(AbortSignal.any([signal, stopped.signal]), options, (discoveries) => {
+    extra = Math.max(extra, discoveries);
+    changed.notifyAll();
+  });
+  const retrying = {
+    clock,
+    random,
+    log,
+    name: "discovery",
+    backoff: tuning.backoff,
+    classify: classifyError,
+  };
+  const backoff = createBackoff(random, { initialMs: 1_000, maxMs: tuning.discoveryMs });
+  const follower = new ScopeFollower(options);
+  try {
+    for (;;) {
+      const isOpen = await retry(signal, retrying, () => follower.discover(signal));
+      if (extra > 0 || isOpen) {
+        extra -= extra > 0 ? 1 : 0;
+        await waitAtMost(signal, clock, changed, DEBOUNCE_MS + backoff.nextMs());
+      } else {
+        backoff.reset();
+        await waitAtMost(signal, clock, changed, tuning.discoveryMs);
+      }
+      await clock.sleep(signal, DEBOUNCE_MS);
+    }
+  } finally {
+    stopped.abort(new Error("the scope is no longer followed"));
+    await watching;
+  }
+}
+
+/** Applies one discovery after the other. */
+class ScopeFollower {
+  readonly #options: FollowScopeOptions;
+  readonly #tracker: ScopeTracker;
+  #undecided: readonly UnansweredGroup[] = [];
+  #warnings: readonly string[] = [];
+  #isFirst = true;
+  /** Stored scope of the session whose Welcome was used last. */
+  #learned: readonly ResourceType[] | undefined;
+
+  constructor(options: FollowScopeOptions) {
+    this.#options = options;
+    this.#tracker = new ScopeTracker(options.kube, createResourceFilter(options.selection));
+  }
+
+  /** Discovers, and declares the scope if it changed. Returns true if another discovery should follow soon. */
+  async discover(signal: AbortSignal): Promise<boolean> {
+    const { kube, selection, outbox, reflectors, storedScope, log } = this.#options;
+    const stored = storedScope();
+    if (stored !== this.#learned) {
+      this.#learned = stored;
+      this.#tracker.learn(stored);
+    }
+    const isServerReady = await isReady(signal, kube);
+    const discovery = await discover(signal, kube);
+    const { resources: selected, undecided } = selectResources(discovery, selection);
+    const isComplete = isServerReady && discovery.unanswered.length === 0;
+    const discovered: DiscoveredScope = { discovery, selected, isComplete };
+    const change = await this.#tracker.update(signal, discovered);
+    const warnings = isComplete ? await findWarnings(signal, kube, discovered, selection) : this.#warnings;
+    const isNews =
+      !isSameText(undecided.map(nameOf), this.#undecided.map(nameOf)) ||
+      !isSameText(warnings, this.#warnings);
+    if (change.isChanged || isNews) {
+      this.#log(undecided, warnings);
+      this.#undecided = undecided;
+      this.#warnings = warnings;
+      const resources = this.#tracker.resources;
+      const scope: DeclaredScope = {
+        resources: resources.map((resource) => resource.scope),
+        namespaces: [...new Set(selection.namespaces)].toSorted(),
+        removed: change.removed,
+        undecided: undecided.map(toUndecidedGroup),
+        warnings,
+      };
+      for (const { resourceType, reason } of change.removed) {
+        log.info("resource type left the scope", { ...resourceType, reason });
+      }
+      outbox.declareScope(scope);
+      await reflectors.follow(signal, resources, { sendAll: !this.#isFirst });
+      this.#isFirst = false;
+    }
+    return !isComplete || change.undecided > 0;
+  }
+
+  #log(undecided: readonly UnansweredGroup[], warnings: readonly string[]): void {
+    const { log } = this.#options;
+    for (const group of undecided) {
+      if (!this.#undecided.some((known) => nameOf(known) === nameOf(group))) {
+        log.warn("group did not answer discovery; its resource types keep their rows", {
+          group: nameOf(group),
+          error: group.message,
+        });
+      }
+    }
+    for (const warning of warnings) {
+      if (!this.#warnings.includes(warning)) {
+        log.warn("configuration names something that does not exist", { warning });
+      }
+    }
+  }
+}
+
+async function findWarnings(
+  signal: AbortSignal,
+  kube: KubeTransport,
+  { discovery }: DiscoveredScope,
+  selection: SelectionOptions,
+): Promise<string[]> {
+  const warnings = findMissing(discovery, selection).map(
+    (text) => `resource type "${text}": not served by the API server; check its spelling and version`,
+  );
+  for (const name of selection.namespaces.slice(0, MAX_CHECKED_NAMESPACES)) {
+    try {
+      if ((await getObject(signal, kube, NAMESPACES, { namespace: "", name })) === undefined) {
+        warnings.push(`namespace "${name}": does not exist; check its spelling`);
+      }
+    } catch {
+      // An agent may read the objects of a namespace without the right to read the namespace itself.
+      signal.throwIfAborted();
+    }
+  }
+  return warnings.slice(0, MAX_CHECKED_NAMESPACES);
+}
+
+function toUndecidedGroup({ group, version, reason, message }: UnansweredGroup): UndecidedGroup {
+  return create(UndecidedGroupSchema, {
+    group,
+    version,
+    failure: { reason, message: message.slice(0, MAX_FAILURE_LENGTH) },
+  });
+}
+
+function nameOf({ group, version }: UnansweredGroup): string {
+  return `${group}/${version}`;
+}
+
+function isSameText(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, index) => text === b[index]);
+}
+
+/** Waits for the condition, for at most `ms`. */
+async function waitAtMost(
+  signal: AbortSignal,
+  clock: Clock,
+  condition: Condition,
+  ms: number,
+): Promise<void> {
+  using deadline = clock.deadline(signal, ms);
+  await condition.wait(deadline.signal).catch(() => {});
+  signal.throwIfAborted();
+}

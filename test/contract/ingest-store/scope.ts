@@ -1,0 +1,162 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { batch, CONFIG_MAPS, PODS, put, resourceType } from "../../support/store/messages.ts";
+import type { World } from "../../support/store/world.ts";
+import { openWorlds } from "./open-worlds.ts";
+
+/** The scope: what leaves it, late and lost declarations, and what a change of it means for runs. */
+export function describeScope(database: { readonly url: string }): void {
+  const openWorld = openWorlds(database);
+
+  describe("the scope", () => {
+    it("keeps the rows and the verified time of a resource type that is neither declared nor removed (R70)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.verifyAll(40);
+      const before = await stateOf(world, "pods");
+      const { generation, resources } = world.nextScope([CONFIG_MAPS]);
+      const failure = { reason: "Timeout", message: "no answer" };
+      const undecided = [{ group: "", version: "v1", failure }];
+      const scope = create(ScopeDeclaredSchema, { generation, resources, undecided });
+      await world.store.applyScope(world.signal, world.next(), scope);
+      expect((await world.rows()).map(({ key }) => key)).toEqual(["a/x"]);
+      expect(await stateOf(world, "pods")).toMatchObject({
+        availability: "UNDECIDED",
+        failure_message: "/v1: no answer",
+        verified_at: before?.["verified_at"],
+      });
+    });
+
+    it("does not compare an undecided resource type, and the run is PARTIAL (R70)", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.verifyAll(40);
+      await world.declare([CONFIG_MAPS]);
+      const { request, inventories } = await world.beginRun();
+      expect(inventories.map((inventory) => inventory.resourceType?.resource)).toEqual(["configmaps"]);
+      await world.verifyResource(request.runId, CONFIG_MAPS, 50, world.sequence + 1n);
+      expect(await lastRun(world)).toMatchObject({ state: "PARTIAL" });
+      expect(await resultOf(world, "pods")).toMatchObject({ failure_reason: "Undecided" });
+    });
+
+    it("accepts an undecided resource type again, and then its cluster is due (R70)", async () => {
+      const world = await openWorld();
+      await world.verifyAll(40);
+      await world.declare([CONFIG_MAPS]);
+      await world.declare();
+      expect(await stateOf(world, "pods")).toMatchObject({ availability: "READABLE", failure_reason: null });
+      expect(await isDue(world)).toBe(false);
+      await world.sql("UPDATE resource_state SET joined_at = joined_at - interval '6 s' WHERE cluster = $1");
+      await world.sql(
+        "UPDATE reconciliation_run SET answered_at = answered_at - interval '8 s' WHERE cluster = $1",
+      );
+      expect(await isDue(world)).toBe(true);
+    });
+
+    it("is not changed by a late declaration (R71)", async () => {
+      const world = await openWorld();
+      await world.declare([PODS]);
+      const late = { position: world.at(world.sequence), scope: world.nextScope([CONFIG_MAPS], [], [PODS]) };
+      await world.declare();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.store.applyScope(world.signal, late.position, late.scope);
+      expect(await world.rows()).toHaveLength(1);
+      expect(await stateOf(world, "pods")).toMatchObject({ availability: "READABLE" });
+    });
+
+    it("restarts the session when a declaration was lost (R71)", async () => {
+      const world = await openWorld();
+      world.nextScope([PODS]);
+      world.next();
+      await world.declare();
+      expect(await restarts(world)).toEqual(["scope: generation 2 was lost"]);
+      expect(await world.connect("agent-1")).toMatchObject({ trigger: ReconciliationTrigger.CONNECT });
+      expect(await restarts(world)).toEqual([]);
+    });
+
+    it("restarts the session when the first declaration was lost, and its run fails (R71)", async () => {
+      const world = await openWorld();
+      const connectRun = await world.connect("agent-2");
+      world.next();
+      await world.apply(put("a/x", { observed: 10 }));
+      await world.answer(connectRun as NonNullable<typeof connectRun>);
+      expect(await lastRun(world, "CONNECT")).toMatchObject({ state: "FAILED", failure_reason: "NoScope" });
+      expect(await restarts(world)).toHaveLength(1);
+    });
+
+    it("restarts the session when an object of a lost declaration arrives (R71)", async () => {
+      const world = await openWorld();
+      world.next();
+      const foreign = resourceType("apps", "v1", "deployments");
+      await world.store.applyBatch(
+        world.signal,
+        world.next(),
+        batch([put("a/x", { observed: 10 })], foreign),
+      );
+      expect(await restarts(world)).toHaveLength(1);
+    });
+
+    it("does not restart the session for an object out of scope if no message was lost (R71)", async () => {
+      const world = await openWorld();
+      const foreign = resourceType("apps", "v1", "deployments");
+      await world.store.applyBatch(
+        world.signal,
+        world.next(),
+        batch([put("a/x", { observed: 10 })], foreign),
+      );
+      expect(await restarts(world)).toEqual([]);
+    });
+
+    it("forgets the verified time when namespaces join, and their first copy is no drift (R72)", async () => {
+      const world = await openWorld();
+      await world.declare([PODS], ["a"], [CONFIG_MAPS]);
+      const { request: first } = await world.beginRun();
+      await world.verifyResource(first.runId, PODS, 40, world.sequence + 1n);
+      expect(await stateOf(world, "pods")).toMatchObject({ verified_at: expect.any(Date) });
+      await world.declare([PODS], ["a", "b"]);
+      expect(await stateOf(world, "pods")).toMatchObject({ verified_at: null });
+      const { request } = await world.beginRun();
+      const repair = batch([put("b/y", { observed: 50 })], PODS, request.runId);
+      await world.store.applyBatch(world.signal, world.next(), repair);
+      expect(await world.sql("SELECT name FROM reconciliation_finding WHERE cluster = $1")).toEqual([]);
+    });
+
+    it("keeps the verified time when namespaces leave (R72)", async () => {
+      const world = await openWorld();
+      await world.verifyAll(40);
+      await world.declare([PODS, CONFIG_MAPS], ["a"]);
+      expect(await stateOf(world, "pods")).toMatchObject({ verified_at: expect.any(Date) });
+    });
+  });
+}
+
+async function stateOf(world: World, resource: string) {
+  const rows = await world.sql(`SELECT * FROM resource_state WHERE cluster = $1`);
+  return rows.find((row) => row["resource"] === resource);
+}
+
+async function resultOf(world: World, resource: string) {
+  const rows = await world.sql(
+    `SELECT k.* FROM reconciliation_result k JOIN reconciliation_run r ON r.id = k.run_id
+     WHERE k.cluster = $1 ORDER BY r.started_at DESC`,
+  );
+  return rows.find((row) => row["resource"] === resource);
+}
+
+async function lastRun(world: World, trigger = "MANUAL") {
+  const rows = await world.sql(
+    "SELECT * FROM reconciliation_run WHERE cluster = $1 ORDER BY started_at DESC",
+  );
+  return rows.find((row) => row["trigger"] === trigger);
+}
+
+async function restarts(world: World): Promise<string[]> {
+  const found = await world.sessions.listRestarts(world.signal, [world.at(0n)]);
+  return found.map(({ reason }) => reason);
+}
+
+async function isDue(world: World): Promise<boolean> {
+  return (await world.runs.listDue(world.signal, [world.at(0n)], 60_000)).length > 0;
+}
