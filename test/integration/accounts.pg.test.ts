@@ -88,13 +88,23 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     }
   };
 
-  const sayEnd = (agent: ScriptedAgent, runId: string, listVersion: string): void => {
-    const firstSequence = agent.sequence + 1n;
+  /** Ends a comparison after `puts` repairs. */
+  const sayEnd = (
+    agent: ScriptedAgent,
+    runId: string,
+    listVersion: string,
+    { compared = 0, puts = 0 }: { readonly compared?: number; readonly puts?: number } = {},
+  ): void => {
     const value = create(ResourceReconciledSchema, {
       run: { runId, attempt: 1 },
       resourceType: PODS,
       listVersion,
-      firstSequence,
+      firstSequence: agent.sequence + 1n - BigInt(puts),
+      scopeGeneration: 1n,
+      compared: BigInt(compared),
+      listed: BigInt(compared),
+      equal: BigInt(compared - puts),
+      put: BigInt(puts),
     });
     agent.send({ case: "resourceReconciled", value });
   };
@@ -115,15 +125,16 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     const content = JSON.stringify({ owner: account });
     agent.send({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
     const first = await inventory(agent);
-    sayEnd(agent, first.chunk?.run?.runId ?? "", "20");
+    sayEnd(agent, first.chunk?.run?.runId ?? "", "20", { compared: first.items.length });
     await runEnds(fleet, first.chunk?.run?.runId ?? "");
     await fleet.startReconciliation({ cluster });
-    const runId = (await inventory(agent)).chunk?.run?.runId ?? "";
+    const second = await inventory(agent);
+    const runId = second.chunk?.run?.runId ?? "";
     agent.send({
       case: "batch",
       value: batch([put(`a/${pod}`, { observed: 30, content, version: "25" })], PODS, runId),
     });
-    sayEnd(agent, runId, "30");
+    sayEnd(agent, runId, "30", { compared: second.items.length, puts: 1 });
     await runEnds(fleet, runId);
     return runId;
   };
