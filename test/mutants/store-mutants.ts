@@ -8,6 +8,9 @@ const GUARD =
   "  WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
 const END_KIND = "src/store/sql/verify-resource.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
+const SCAN = "src/domain/scan-canonical.ts";
+const SCAN_TESTS = ["test/unit/domain/scan-canonical.test.ts"];
+const CHECK_TESTS = ["test/unit/domain/check-content.test.ts"];
 const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
 /** Protections in the SQL and around it. */
@@ -215,8 +218,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R25",
     file: "src/store/postgres/observation.ts",
-    find: "return sameChecksum(checksumOf(put.content), put.checksum)",
-    replace: "return sameChecksum(put.checksum, put.checksum)",
+    find: "const problem = sameChecksum(checksumOf(put.content), put.checksum)",
+    replace: "const problem = sameChecksum(put.checksum, put.checksum)",
     tests: CONTRACT,
     only: "R25\\)",
   },
@@ -373,6 +376,71 @@ export const storeMutants: readonly Mutant[] = [
     replace: "abs(",
     tests: ["test/integration/store/two-ingesters.pg.test.ts"],
     only: "R39",
+  },
+  {
+    race: "R80",
+    file: "src/store/postgres/observation.ts",
+    find: "? findContentProblem(put.content, present)",
+    replace: "? undefined",
+    tests: CONTRACT,
+    only: "R80\\)",
+  },
+  {
+    race: "R80",
+    file: "src/store/postgres/observation.ts",
+    find: "toQuarantined({ ...present, checksum: null }, problem)",
+    replace: "toQuarantined(present, problem)",
+    tests: CONTRACT,
+    only: "R80\\)",
+  },
+  {
+    race: "R80",
+    file: "src/domain/check-content.ts",
+    find: "if (found !== undefined) {",
+    replace: "if (found === null) {",
+    tests: CHECK_TESTS,
+  },
+  {
+    race: "R80",
+    file: "src/domain/check-content.ts",
+    find: "if (positions.managedFields !== undefined) {",
+    replace: "if (positions.managedFields === 0) {",
+    tests: CHECK_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "  assertUtf8(bytes);",
+    replace: "",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (a === BACKSLASH || b === BACKSLASH) {",
+    replace: "if (a === 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (order >= 0) {",
+    replace: "if (order > 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (at < bytes.length) {",
+    replace: "if (at === 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (HIGH_SURROGATE.test(text) &&",
+    replace: "if (text === '' &&",
+    tests: SCAN_TESTS,
   },
   {
     race: "L4",
