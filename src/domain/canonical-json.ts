@@ -5,12 +5,12 @@ import { trimEnd } from "../lib/trim-end.ts";
 export const MAX_DEPTH = 1_000;
 
 /**
- * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an
- * exponent. A match inside a string costs one exact parse and does no harm. No number is missed, because each
- * follows the beginning of the text or one of `: [ ,`. The run of digits is bounded and nothing follows it:
- * two quantifiers that accept the same characters take quadratic time for a long run of them.
+ * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an exponent. A
+ * match inside a string costs one exact parse and does no harm. No number is missed, because each follows the beginning
+ * of the text, `[`, `,`, or a quote and a colon. The runs of digits are bounded: two quantifiers that accept the same
+ * characters take quadratic time for a long run of them.
  */
-const INEXACT_NUMBER = /(?:^|[:[,])\s*-?\d{1,15}(?:\d|\.\d|[eE])/;
+const INEXACT_NUMBER = /(?:^|"\s*:|[[,])\s*-?(?:\d{16}|\d{1,15}(?:\.\d|[eE]))/;
 
 /** A character that `JSON.stringify` may escape: a quote, a backslash, a control character or a surrogate. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression matches control characters
