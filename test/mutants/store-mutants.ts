@@ -11,6 +11,7 @@ const SCOPE = "src/store/sql/apply-scope.ts";
 const SCAN = "src/domain/scan-canonical.ts";
 const SCAN_TESTS = ["test/unit/domain/scan-canonical.test.ts"];
 const CHECK_TESTS = ["test/unit/domain/check-content.test.ts"];
+const SCRUB = "src/store/postgres/scrub.ts";
 const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
 /** Protections in the SQL and around it. */
@@ -441,6 +442,61 @@ export const storeMutants: readonly Mutant[] = [
     find: "if (HIGH_SURROGATE.test(text) &&",
     replace: "if (text === '' &&",
     tests: SCAN_TESTS,
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "suspects.push(...page.rows.filter((row) => !fitsChecksum(row)));",
+    replace: "",
+    tests: CONTRACT,
+    only: "without the trigger",
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "await moveScrubCursor(client, cluster, resourceType, end);",
+    replace: "",
+    tests: CONTRACT,
+    only: "continues behind the rows",
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "return { ...result(), end: BEGINNING };",
+    replace: "return result();",
+    tests: CONTRACT,
+    only: "begins again at the end",
+  },
+  {
+    race: "R81",
+    file: "src/store/sql/scrub-rows.ts",
+    find: "page.bytes <= $6",
+    replace: "$6 >= 0",
+    tests: CONTRACT,
+    only: "exceeds its bytes",
+  },
+  {
+    race: "R81",
+    file: "src/store/sql/scrub-rows.ts",
+    find: "AND content::text = $7 AND checksum = $8",
+    replace: "AND $7 <> '' AND $8 IS NOT NULL",
+    tests: CONTRACT,
+    only: "has changed since",
+  },
+  {
+    race: "R81",
+    file: MIGRATION,
+    find: 'ALTER TABLE "kubernetes_object" ENABLE ALWAYS TRIGGER "kubernetes_object_distrust_foreign_write";',
+    replace: "",
+    tests: CONTRACT,
+    only: "replica role",
+  },
+  {
+    race: "R81",
+    file: "src/ingester/publish-inventory.ts",
+    find: "    await scrub(signal, position, resourceType);\n",
+    replace: "",
+    tests: ["test/unit/ingester/publish-inventory.test.ts"],
   },
   {
     race: "L4",

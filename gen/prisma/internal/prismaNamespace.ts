@@ -1033,7 +1033,9 @@ export const ResourceStateScalarFieldEnum = {
   compactedSeq: 'compactedSeq',
   verifiedAt: 'verifiedAt',
   failureReason: 'failureReason',
-  failureMessage: 'failureMessage'
+  failureMessage: 'failureMessage',
+  scrubNamespace: 'scrubNamespace',
+  scrubName: 'scrubName'
 } as const
 
 export type ResourceStateScalarFieldEnum = (typeof ResourceStateScalarFieldEnum)[keyof typeof ResourceStateScalarFieldEnum]

@@ -56,6 +56,8 @@ export type ResourceStateMinAggregateOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string | null
+  scrubName: string | null
 }
 
 export type ResourceStateMaxAggregateOutputType = {
@@ -74,6 +76,8 @@ export type ResourceStateMaxAggregateOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string | null
+  scrubName: string | null
 }
 
 export type ResourceStateCountAggregateOutputType = {
@@ -96,6 +100,8 @@ export type ResourceStateCountAggregateOutputType = {
   verifiedAt: number
   failureReason: number
   failureMessage: number
+  scrubNamespace: number
+  scrubName: number
   _all: number
 }
 
@@ -130,6 +136,8 @@ export type ResourceStateMinAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
 }
 
 export type ResourceStateMaxAggregateInputType = {
@@ -148,6 +156,8 @@ export type ResourceStateMaxAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
 }
 
 export type ResourceStateCountAggregateInputType = {
@@ -170,6 +180,8 @@ export type ResourceStateCountAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
   _all?: true
 }
 
@@ -279,6 +291,8 @@ export type ResourceStateGroupByOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string
+  scrubName: string
   _count: ResourceStateCountAggregateOutputType | null
   _avg: ResourceStateAvgAggregateOutputType | null
   _sum: ResourceStateSumAggregateOutputType | null
@@ -324,6 +338,8 @@ export type ResourceStateWhereInput = {
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringFilter<"ResourceState"> | string
 }
 
 export type ResourceStateOrderByWithRelationInput = {
@@ -346,6 +362,8 @@ export type ResourceStateOrderByWithRelationInput = {
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
@@ -372,6 +390,8 @@ export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringFilter<"ResourceState"> | string
 }, "account_cluster_group_resource">
 
 export type ResourceStateOrderByWithAggregationInput = {
@@ -394,6 +414,8 @@ export type ResourceStateOrderByWithAggregationInput = {
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
   _count?: Prisma.ResourceStateCountOrderByAggregateInput
   _avg?: Prisma.ResourceStateAvgOrderByAggregateInput
   _max?: Prisma.ResourceStateMaxOrderByAggregateInput
@@ -424,6 +446,8 @@ export type ResourceStateScalarWhereWithAggregatesInput = {
   verifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringWithAggregatesFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringWithAggregatesFilter<"ResourceState"> | string
 }
 
 export type ResourceStateCreateInput = {
@@ -446,6 +470,8 @@ export type ResourceStateCreateInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUncheckedCreateInput = {
@@ -468,6 +494,8 @@ export type ResourceStateUncheckedCreateInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUpdateInput = {
@@ -490,6 +518,8 @@ export type ResourceStateUpdateInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateUncheckedUpdateInput = {
@@ -512,6 +542,8 @@ export type ResourceStateUncheckedUpdateInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateCreateManyInput = {
@@ -534,6 +566,8 @@ export type ResourceStateCreateManyInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUpdateManyMutationInput = {
@@ -556,6 +590,8 @@ export type ResourceStateUpdateManyMutationInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateUncheckedUpdateManyInput = {
@@ -578,6 +614,8 @@ export type ResourceStateUncheckedUpdateManyInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type StringNullableListFilter<$PrismaModel = never> = {
@@ -615,6 +653,8 @@ export type ResourceStateCountOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateAvgOrderByAggregateInput = {
@@ -640,6 +680,8 @@ export type ResourceStateMaxOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateMinOrderByAggregateInput = {
@@ -658,6 +700,8 @@ export type ResourceStateMinOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateSumOrderByAggregateInput = {
@@ -741,6 +785,8 @@ export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.Interna
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -763,6 +809,8 @@ export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -785,6 +833,8 @@ export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectScalar = {
@@ -807,9 +857,11 @@ export type ResourceStateSelectScalar = {
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }
 
-export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "verifiedAt" | "failureReason" | "failureMessage", ExtArgs["result"]["resourceState"]>
+export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
 
 export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ResourceState"
@@ -855,6 +907,12 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     failureReason: string | null
     failureMessage: string | null
+    /**
+     * Key of the last row whose checksum was recomputed; empty before the first row. See the scrub in
+     * docs/correctness.md.
+     */
+    scrubNamespace: string
+    scrubName: string
   }, ExtArgs["result"]["resourceState"]>
   composites: {}
 }
@@ -1297,6 +1355,8 @@ export interface ResourceStateFieldRefs {
   readonly verifiedAt: Prisma.FieldRef<"ResourceState", 'DateTime'>
   readonly failureReason: Prisma.FieldRef<"ResourceState", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ResourceState", 'String'>
+  readonly scrubNamespace: Prisma.FieldRef<"ResourceState", 'String'>
+  readonly scrubName: Prisma.FieldRef<"ResourceState", 'String'>
 }
     
 

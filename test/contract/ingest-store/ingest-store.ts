@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
+import { describeScrub } from "./scrub.ts";
 
 /** Contract of the store on each supported Postgres. */
 export function describeIngestStore(name: string, database: { readonly url: string }): void {
@@ -9,5 +10,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeRule(database);
     describePoison(database);
     describeRuns(database);
+    describeScrub(database);
   });
 }

@@ -198,8 +198,8 @@ export type VerifyObject = Message<"evenkeel.v1.VerifyObject"> & {
 
   /**
    * SHA-256 of the stored content, 32 bytes. Empty when the row cannot be
-   * trusted: something other than the ingester wrote it, or the content that was
-   * sent violates the contract.
+   * trusted: something other than the ingester wrote it, its content changed, or
+   * the content that was sent violates the contract.
    *
    * @generated from field: bytes checksum = 4;
    */
