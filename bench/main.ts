@@ -1,6 +1,7 @@
 import { cpus } from "node:os";
 import { agentMemory } from "./benchmarks/agent-memory.ts";
 import { changeLatency } from "./benchmarks/change-latency.ts";
+import { contentCheck } from "./benchmarks/content-check.ts";
 import { flood } from "./benchmarks/flood.ts";
 import { ingestRate } from "./benchmarks/ingest-rate.ts";
 import { initialSync } from "./benchmarks/initial-sync.ts";
@@ -18,6 +19,7 @@ const benchmarks = new Map([
   ["inventory", inventory],
   ["publish-rate", publishRate],
   ["ingest-rate", ingestRate],
+  ["content-check", contentCheck],
   ["flood", flood],
   ["object-partitions", objectPartitions],
   ["object-fillfactor", objectFillfactor],

@@ -2,15 +2,15 @@ import { TerminalError } from "../lib/errors.ts";
 import { trimEnd } from "../lib/trim-end.ts";
 
 /** Highest nesting depth. The recursion must end before the stack does, here and in Postgres. */
-const MAX_DEPTH = 1_000;
+export const MAX_DEPTH = 1_000;
 
 /**
- * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an
- * exponent. A match inside a string costs one exact parse and does no harm. No number is missed, because each
- * follows the beginning of the text or one of `: [ ,`. The run of digits is bounded and nothing follows it:
- * two quantifiers that accept the same characters take quadratic time for a long run of them.
+ * The beginning of a number in value position that a double may not hold: 16 digits, a fraction, or an exponent. A
+ * match inside a string costs one exact parse and does no harm. No number is missed, because each follows the beginning
+ * of the text, `[`, `,`, or a quote and a colon. The runs of digits are bounded: two quantifiers that accept the same
+ * characters take quadratic time for a long run of them.
  */
-const INEXACT_NUMBER = /(?:^|[:[,])\s*-?\d{1,15}(?:\d|\.\d|[eE])/;
+const INEXACT_NUMBER = /(?:^|"\s*:|[[,])\s*-?(?:\d{16}|\d{1,15}(?:\.\d|[eE]))/;
 
 /** A character that `JSON.stringify` may escape: a quote, a backslash, a control character or a surrogate. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression matches control characters
@@ -139,7 +139,7 @@ function sortedKeys(object: Record<string, unknown>): readonly string[] {
 }
 
 /** Compares two texts by code points. This is also the order of their UTF-8 bytes. */
-function compareCodePoints(a: string, b: string): number {
+export function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
     const x = a.charCodeAt(i);
@@ -166,8 +166,8 @@ function quote(text: string): string {
 const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /** Highest number of digits before and after the decimal point in Postgres's `numeric`, and therefore in `jsonb`. */
-const MAX_INTEGER_DIGITS = 131_072;
-const MAX_FRACTION_DIGITS = 16_383;
+export const MAX_INTEGER_DIGITS = 131_072;
+export const MAX_FRACTION_DIGITS = 16_383;
 
 /**
  * Returns the canonical text of a JSON number: plain decimal digits, no exponent, no trailing zeros of a fraction,
@@ -206,7 +206,8 @@ function placePoint(significant: string, point: number): string {
 }
 
 /**
- * Error for a value without a canonical JSON form that every part of the system can hold. The message names the reason.
+ * Error for a value without a canonical JSON form that every part of the system can hold, and for bytes that are not
+ * canonical JSON. The message names the reason.
  */
 export class UncanonicalError extends TerminalError {
   override readonly name = "UncanonicalError";

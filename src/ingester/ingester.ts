@@ -1,5 +1,6 @@
 import type { Bus } from "../bus/bus.ts";
 import type { BatchHandlers } from "../domain/batch-type.ts";
+import { DEFAULT_SCRUB_ROWS } from "../domain/limits.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
 import { NEVER, withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -14,6 +15,7 @@ import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
 import { createProducerPool } from "./producer-pool.ts";
+import { createScrub } from "./scrub.ts";
 
 export interface IngesterOptions {
   readonly bus: Bus;
@@ -28,6 +30,8 @@ export interface IngesterOptions {
    * MiB.
    */
   readonly windowLimits?: WindowLimits;
+  /** Rows of each resource type whose checksums each run recomputes; 0: none. Default 1,000. */
+  readonly scrubRows?: number;
   /** Handlers of further types of batches, by the number of the type. */
   readonly batchHandlers?: BatchHandlers<IngestBatchHandler>;
 }
@@ -83,7 +87,7 @@ async function ingest(
   signal: AbortSignal,
   options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted">,
 ): Promise<void> {
-  const { bus, store, window, clock, batchHandlers } = options;
+  const { bus, store, window, clock, batchHandlers, scrubRows = DEFAULT_SCRUB_ROWS } = options;
   const consumer = await bus.subscribe(signal, {
     topic: TOPICS.events,
     subscription: INGESTER_SUBSCRIPTION,
@@ -92,7 +96,8 @@ async function ingest(
   });
   const producers = createProducerPool(bus);
   const ended = new AbortController();
-  const applyEvent = createApplyEvent({ store, producers, clock }, batchHandlers);
+  const scrub = createScrub({ ...options, maxRows: scrubRows });
+  const applyEvent = createApplyEvent({ store, producers, clock, scrub }, batchHandlers);
   const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const { payload, ...message } of consumer.deliveries(taking)) {

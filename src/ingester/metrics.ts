@@ -11,6 +11,10 @@ export interface IngesterMetrics {
   /** Counts an attempt that failed with an unknown error and is retried, by SQLSTATE class or error code. */
   unknownError(code: string): void;
   deadLetter(): void;
+  /** Counts rows whose checksums were recomputed, and those of them whose checksums did not fit. */
+  scrubbed(rows: number, damaged: number): void;
+  /** Counts a scrub that ended early because Postgres could not read a row. */
+  scrubFailed(): void;
 }
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -41,6 +45,18 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
     "evenkeel_ingester_dead_letters_total",
     "Messages published as dead letters",
   );
+  const scrubbedRows = metrics.counter(
+    "evenkeel_ingester_scrubbed_rows_total",
+    "Rows whose checksums were recomputed from their contents",
+  );
+  const damagedRows = metrics.counter(
+    "evenkeel_ingester_damaged_rows_total",
+    "Rows whose contents did not fit their checksums; the next run repairs them",
+  );
+  const failedScrubs = metrics.counter(
+    "evenkeel_ingester_failed_scrubs_total",
+    "Scrubs that ended early because Postgres could not read a row",
+  );
   metrics.gauge(
     "evenkeel_ingester_held_messages",
     "Messages received and not yet processed",
@@ -68,5 +84,10 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
     failed: () => failures.add(1),
     unknownError: (code) => unknownErrors.add(1, { code }),
     deadLetter: () => deadLetters.add(1),
+    scrubbed(rows, damaged) {
+      scrubbedRows.add(rows);
+      damagedRows.add(damaged);
+    },
+    scrubFailed: () => failedScrubs.add(1),
   };
 }

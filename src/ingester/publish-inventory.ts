@@ -11,11 +11,14 @@ import { encodeEvent } from "../event/codec.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { IngestStore, SentInventory, StreamPosition } from "../store/ingest-store.ts";
 import type { ProducerPool } from "./producer-pool.ts";
+import type { Scrub } from "./scrub.ts";
 
 export interface InventoryOptions {
   readonly store: IngestStore;
   readonly producers: ProducerPool;
   readonly clock: Clock;
+  /** Scrubs a resource type before its inventory is read, so that the inventory has its result. */
+  readonly scrub: Scrub;
 }
 
 /** A request with its event and its position in the stream. */
@@ -32,7 +35,7 @@ export interface ReceivedRequest {
  */
 export async function publishInventory(
   signal: AbortSignal,
-  { store, producers, clock }: InventoryOptions,
+  { store, producers, clock, scrub }: InventoryOptions,
   { event, position, request }: ReceivedRequest,
 ): Promise<void> {
   const attempt = await store.beginAttempt(signal, position, request);
@@ -55,6 +58,7 @@ export async function publishInventory(
   };
   let pending: ResourceInventory[] = [];
   for (const resourceType of attempt.resourceTypes) {
+    await scrub(signal, position, resourceType);
     for await (const inventory of store.readInventory(signal, attempt, resourceType)) {
       if (countObjects(pending) + countObjects([inventory]) > INVENTORY_CHUNK_ROWS && pending.length > 0) {
         await publish(pending);

@@ -15,7 +15,7 @@ export async function runIngester(signal: AbortSignal, config: IngesterConfig): 
   });
   const { log } = opened.runtime;
   log.info("ingester started");
-  await superviseIngester(signal, { ...opened, restart });
+  await superviseIngester(signal, { ...opened, scrubRows: config.scrubRows, restart });
   log.info("ingester stopped");
 }
 
@@ -23,6 +23,8 @@ export interface SuperviseIngesterOptions {
   readonly bus: Bus;
   readonly database: Database;
   readonly runtime: Runtime;
+  /** See {@link IngesterOptions}. */
+  readonly scrubRows?: number;
   /** On a request, the ingester applies the messages in flight, leaves the bus, and joins it again. */
   readonly restart?: RestartTrigger;
 }
@@ -30,10 +32,10 @@ export interface SuperviseIngesterOptions {
 /** Runs an ingester until `signal` aborts, and restarts it after each failure. */
 export async function superviseIngester(
   signal: AbortSignal,
-  { bus, database, runtime, restart = new RestartTrigger() }: SuperviseIngesterOptions,
+  { bus, database, runtime, scrubRows, restart = new RestartTrigger() }: SuperviseIngesterOptions,
 ): Promise<void> {
   const store = createPgIngestStore(database, runtime.clock);
-  const ingester = createIngester({ ...runtime, bus, store });
+  const ingester = createIngester({ ...runtime, bus, store, ...(scrubRows !== undefined && { scrubRows }) });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
     const requested = restart.signal;
     await ingester.run(AbortSignal.any([s, requested]));

@@ -5,7 +5,7 @@ import { NEVER, untilAborted } from "../lib/abort.ts";
 import { toMessage } from "../lib/errors.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { type BackendRunOptions, type RunningBackend, startBackend } from "./backend.ts";
-import { superviseIngester } from "./ingester.ts";
+import { type SuperviseIngesterOptions, superviseIngester } from "./ingester.ts";
 import { assertMigrated, checkDatabase } from "./program-context.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 
@@ -28,7 +28,7 @@ const FINISH_TIMEOUT_MS = 10_000;
 /** Starts backend and ingester in this process, over the memory bus. */
 export async function startServer(
   signal: AbortSignal,
-  options: Omit<BackendRunOptions, "bus">,
+  options: Omit<BackendRunOptions, "bus"> & Pick<SuperviseIngesterOptions, "scrubRows">,
 ): Promise<RunningBackend> {
   const bus = createMemoryBus();
   // The ingester ends last: it must apply the messages that the backend has acknowledged to agents.

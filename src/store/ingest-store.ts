@@ -6,6 +6,7 @@ import type {
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { ObjectKey } from "../domain/object-key.ts";
 
 /** Position of a message in the stream of a session. */
 export interface StreamPosition {
@@ -50,6 +51,17 @@ export interface IngestStore {
     position: StreamPosition,
     request: ReconciliationRequest,
   ): Promise<RunAttempt | undefined>;
+  /**
+   * Recomputes the checksums of the next rows of a resource type, behind those of the last call, and clears each one
+   * that does not fit its content: the next inventory has the row without a checksum. After the last row, the next
+   * call begins at the first one.
+   */
+  scrub(
+    signal: AbortSignal,
+    position: StreamPosition,
+    resourceType: ResourceType,
+    limits: ScrubLimits,
+  ): Promise<ScrubOutcome>;
   /** Reads the inventory of a resource type: one or more chunks in key order that tile the key space. */
   readInventory(
     signal: AbortSignal,
@@ -94,6 +106,22 @@ export interface SentInventory {
   /** Incarnation and high watermark of its first chunk. */
   readonly incarnation: bigint;
   readonly highWatermark: string;
+}
+
+/** Bounds of one scrub. It reads at most one row beyond `maxBytes` of content. */
+export interface ScrubLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+}
+
+/** Result of a scrub. */
+export interface ScrubOutcome {
+  /** Rows whose checksums were recomputed. */
+  readonly rows: number;
+  /** Rows that lost their checksums. */
+  readonly damaged: readonly ObjectKey[];
+  /** Reason why Postgres could not read the next row, such as a damaged page; unset if it could. */
+  readonly failure?: string;
 }
 
 /** One attempt to answer a request. */

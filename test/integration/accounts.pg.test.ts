@@ -17,7 +17,7 @@ import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
 import { eventually } from "../support/e2e/eventually.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 import { createTokenIssuer } from "../support/rpc/token-issuer.ts";
-import { batch, PODS, put, remove } from "../support/store/messages.ts";
+import { batch, contentOf, PODS, put, remove } from "../support/store/messages.ts";
 import { createTestLog } from "../support/vitest/test-log.ts";
 
 type Fleet = Client<typeof FleetService>;
@@ -122,8 +122,8 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
    */
   const live = async (account: string, fleet: Fleet, cluster: string, pod: string): Promise<string> => {
     const agent = await connect(account, cluster);
-    const content = JSON.stringify({ owner: account });
-    agent.send({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, content })]) });
+    const data = JSON.stringify(account);
+    agent.send({ case: "batch", value: batch([put(`a/${pod}`, { observed: 10, data })]) });
     const first = await inventory(agent);
     sayEnd(agent, first.chunk?.run?.runId ?? "", "20", { compared: first.items.length });
     await runEnds(fleet, first.chunk?.run?.runId ?? "");
@@ -132,7 +132,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     const runId = second.chunk?.run?.runId ?? "";
     agent.send({
       case: "batch",
-      value: batch([put(`a/${pod}`, { observed: 30, content, version: "25" })], PODS, runId),
+      value: batch([put(`a/${pod}`, { observed: 30, data, version: "25" })], PODS, runId),
     });
     sayEnd(agent, runId, "30", { compared: second.items.length, puts: 1 });
     await runEnds(fleet, runId);
@@ -228,7 +228,9 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       expect(text, method).not.toContain(active);
     }
     const { objects } = await shop.listObjects({ clusters: ["prod"], view: View.FULL });
-    expect(objects.map(({ ref, content }) => [ref?.name, content])).toEqual([["web", '{"owner":"shop"}']]);
+    expect(objects.map(({ ref, content }) => [ref?.name, content])).toEqual([
+      ["web", contentOf("a/web", { data: '"shop"' })],
+    ]);
   });
 
   it("page tokens of the other account are refused", async () => {
@@ -276,10 +278,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     for (const cluster of ["prod", "treasury"]) {
       const forger = await connect("shop", cluster);
       for (const runId of [ended, active]) {
-        const items = [
-          put("a/vault", { observed: 1000, content: '{"owner":"forger"}' }),
-          remove("a/web", 1000),
-        ];
+        const items = [put("a/vault", { observed: 1000, data: '"forger"' }), remove("a/web", 1000)];
         forger.send({ case: "batch", value: batch(items, PODS, runId) });
         sayEnd(forger, runId, "2000");
       }

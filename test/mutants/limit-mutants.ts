@@ -13,7 +13,7 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L1",
     file: "src/domain/canonical-json.ts",
-    find: "\\d{1,15}(?:\\d|\\.\\d|[eE])/;",
+    find: "(?:\\d{16}|\\d{1,15}(?:\\.\\d|[eE]))/;",
     replace: "(?:\\d{16,}|\\d+\\.\\d|\\d+[eE])[\\d.eE+-]*(?:[\\s,}\\]]|$)/;",
     tests: LINEAR_TESTS,
     only: "a string in JSON",

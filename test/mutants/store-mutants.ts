@@ -9,6 +9,10 @@ const GUARD =
 const END_KIND = "src/store/sql/verify-resource.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
+const SCAN = "src/domain/scan-canonical.ts";
+const SCAN_TESTS = ["test/unit/domain/scan-canonical.test.ts"];
+const CHECK_TESTS = ["test/unit/domain/check-content.test.ts"];
+const SCRUB = "src/store/postgres/scrub.ts";
 const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
 /** Protections in the SQL and around it. */
@@ -216,8 +220,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R25",
     file: "src/store/postgres/observation.ts",
-    find: "return sameChecksum(checksumOf(put.content), put.checksum)",
-    replace: "return sameChecksum(put.checksum, put.checksum)",
+    find: "const problem = sameChecksum(checksumOf(put.content), put.checksum)",
+    replace: "const problem = sameChecksum(put.checksum, put.checksum)",
     tests: CONTRACT,
     only: "R25\\)",
   },
@@ -373,6 +377,126 @@ export const storeMutants: readonly Mutant[] = [
     replace: "abs(",
     tests: ["test/integration/store/two-ingesters.pg.test.ts"],
     only: "R39",
+  },
+  {
+    race: "R80",
+    file: "src/store/postgres/observation.ts",
+    find: "? findContentProblem(put.content, present)",
+    replace: "? undefined",
+    tests: CONTRACT,
+    only: "R80\\)",
+  },
+  {
+    race: "R80",
+    file: "src/store/postgres/observation.ts",
+    find: "toQuarantined({ ...present, checksum: null }, problem)",
+    replace: "toQuarantined(present, problem)",
+    tests: CONTRACT,
+    only: "R80\\)",
+  },
+  {
+    race: "R80",
+    file: "src/domain/check-content.ts",
+    find: "if (found !== undefined) {",
+    replace: "if (found === null) {",
+    tests: CHECK_TESTS,
+  },
+  {
+    race: "R80",
+    file: "src/domain/check-content.ts",
+    find: "if (positions.managedFields !== undefined) {",
+    replace: "if (positions.managedFields === 0) {",
+    tests: CHECK_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "  assertUtf8(bytes);",
+    replace: "",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (a === BACKSLASH || b === BACKSLASH) {",
+    replace: "if (a === 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (order >= 0) {",
+    replace: "if (order > 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (at < bytes.length) {",
+    replace: "if (at === 0) {",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R80",
+    file: SCAN,
+    find: "if (HIGH_SURROGATE.test(text) &&",
+    replace: "if (text === '' &&",
+    tests: SCAN_TESTS,
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "suspects.push(...page.rows.filter((row) => !fitsChecksum(row)));",
+    replace: "",
+    tests: CONTRACT,
+    only: "without the trigger",
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "await moveScrubCursor(client, cluster, resourceType, end);",
+    replace: "",
+    tests: CONTRACT,
+    only: "continues behind the rows",
+  },
+  {
+    race: "R81",
+    file: SCRUB,
+    find: "return { ...result(), end: BEGINNING };",
+    replace: "return result();",
+    tests: CONTRACT,
+    only: "begins again at the end",
+  },
+  {
+    race: "R81",
+    file: "src/store/sql/scrub-rows.ts",
+    find: "page.bytes <= $6",
+    replace: "$6 >= 0",
+    tests: CONTRACT,
+    only: "exceeds its bytes",
+  },
+  {
+    race: "R81",
+    file: "src/store/sql/scrub-rows.ts",
+    find: "AND content::text = $7 AND checksum = $8",
+    replace: "AND $7 <> '' AND $8 IS NOT NULL",
+    tests: CONTRACT,
+    only: "has changed since",
+  },
+  {
+    race: "R81",
+    file: MIGRATION,
+    find: 'ALTER TABLE "kubernetes_object" ENABLE ALWAYS TRIGGER "kubernetes_object_distrust_foreign_write";',
+    replace: "",
+    tests: CONTRACT,
+    only: "replica role",
+  },
+  {
+    race: "R81",
+    file: "src/ingester/publish-inventory.ts",
+    find: "    await scrub(signal, position, resourceType);\n",
+    replace: "",
+    tests: ["test/unit/ingester/publish-inventory.test.ts"],
   },
   {
     race: "L4",

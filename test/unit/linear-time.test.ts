@@ -9,6 +9,7 @@ import { isAccountName, isClusterName } from "../../src/domain/names.ts";
 import { parseKey } from "../../src/domain/object-key.ts";
 import { parseResourceType } from "../../src/domain/resource-type.ts";
 import { parseResourceVersion } from "../../src/domain/resource-version.ts";
+import { scanCanonical } from "../../src/domain/scan-canonical.ts";
 import { splitLines } from "../../src/kube/split-lines.ts";
 import { trimEnd } from "../../src/lib/trim-end.ts";
 import { readPemBlocks } from "../../src/rpc/auth/jwt/keys.ts";
@@ -54,6 +55,7 @@ const swallow =
     }
   };
 
+const scan = (text: string): void => scanCanonical(Buffer.from(text));
 const exactly = (text: string): unknown => canonicalize(parseExact(text));
 
 /** All functions that scan texts from outside. */
@@ -61,6 +63,9 @@ const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   "a string in JSON": (text) => exactly(JSON.stringify({ data: text })),
   "the beginning of JSON": exactly,
   "a JSON array": (text) => exactly(`[${text}]`),
+  "a string of content": (text) => scan(JSON.stringify(text)),
+  "a key of content": (text) => scan(`{${JSON.stringify(text)}:1,${JSON.stringify(`${text}\n`)}:2}`),
+  "a value of content": (text) => scan(`[${text}]`),
   canonicalNumber,
   "a number in JSON": (text) => exactly(`[1${text}1]`),
   "a number with zeros inside": (text) => canonicalNumber(`1${text}1`),

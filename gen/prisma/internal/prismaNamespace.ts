@@ -1042,7 +1042,9 @@ export const ResourceStateScalarFieldEnum = {
   refusedSequence: 'refusedSequence',
   verifiedAt: 'verifiedAt',
   failureReason: 'failureReason',
-  failureMessage: 'failureMessage'
+  failureMessage: 'failureMessage',
+  scrubNamespace: 'scrubNamespace',
+  scrubName: 'scrubName'
 } as const
 
 export type ResourceStateScalarFieldEnum = (typeof ResourceStateScalarFieldEnum)[keyof typeof ResourceStateScalarFieldEnum]

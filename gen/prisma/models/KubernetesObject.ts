@@ -894,7 +894,8 @@ export type $KubernetesObjectPayload<ExtArgs extends runtime.Types.Extensions.In
     incarnation: bigint
     content: runtime.JsonValue | null
     /**
-     * SHA-256 of the canonical content; null if something other than the ingester wrote the row.
+     * SHA-256 of the canonical content; null if something other than the ingester wrote the row, if its bytes changed, or
+     * if the content that was sent violates the contract.
      */
     checksum: runtime.Bytes | null
     contentFormat: string

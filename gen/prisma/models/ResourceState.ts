@@ -71,6 +71,8 @@ export type ResourceStateMinAggregateOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string | null
+  scrubName: string | null
 }
 
 export type ResourceStateMaxAggregateOutputType = {
@@ -96,6 +98,8 @@ export type ResourceStateMaxAggregateOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string | null
+  scrubName: string | null
 }
 
 export type ResourceStateCountAggregateOutputType = {
@@ -125,6 +129,8 @@ export type ResourceStateCountAggregateOutputType = {
   verifiedAt: number
   failureReason: number
   failureMessage: number
+  scrubNamespace: number
+  scrubName: number
   _all: number
 }
 
@@ -174,6 +180,8 @@ export type ResourceStateMinAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
 }
 
 export type ResourceStateMaxAggregateInputType = {
@@ -199,6 +207,8 @@ export type ResourceStateMaxAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
 }
 
 export type ResourceStateCountAggregateInputType = {
@@ -228,6 +238,8 @@ export type ResourceStateCountAggregateInputType = {
   verifiedAt?: true
   failureReason?: true
   failureMessage?: true
+  scrubNamespace?: true
+  scrubName?: true
   _all?: true
 }
 
@@ -344,6 +356,8 @@ export type ResourceStateGroupByOutputType = {
   verifiedAt: Date | null
   failureReason: string | null
   failureMessage: string | null
+  scrubNamespace: string
+  scrubName: string
   _count: ResourceStateCountAggregateOutputType | null
   _avg: ResourceStateAvgAggregateOutputType | null
   _sum: ResourceStateSumAggregateOutputType | null
@@ -396,6 +410,8 @@ export type ResourceStateWhereInput = {
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringFilter<"ResourceState"> | string
 }
 
 export type ResourceStateOrderByWithRelationInput = {
@@ -425,6 +441,8 @@ export type ResourceStateOrderByWithRelationInput = {
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
@@ -458,6 +476,8 @@ export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringFilter<"ResourceState"> | string
 }, "account_cluster_group_resource">
 
 export type ResourceStateOrderByWithAggregationInput = {
@@ -487,6 +507,8 @@ export type ResourceStateOrderByWithAggregationInput = {
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
   _count?: Prisma.ResourceStateCountOrderByAggregateInput
   _avg?: Prisma.ResourceStateAvgOrderByAggregateInput
   _max?: Prisma.ResourceStateMaxOrderByAggregateInput
@@ -524,6 +546,8 @@ export type ResourceStateScalarWhereWithAggregatesInput = {
   verifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ResourceState"> | Date | string | null
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
+  scrubNamespace?: Prisma.StringWithAggregatesFilter<"ResourceState"> | string
+  scrubName?: Prisma.StringWithAggregatesFilter<"ResourceState"> | string
 }
 
 export type ResourceStateCreateInput = {
@@ -553,6 +577,8 @@ export type ResourceStateCreateInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUncheckedCreateInput = {
@@ -582,6 +608,8 @@ export type ResourceStateUncheckedCreateInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUpdateInput = {
@@ -611,6 +639,8 @@ export type ResourceStateUpdateInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateUncheckedUpdateInput = {
@@ -640,6 +670,8 @@ export type ResourceStateUncheckedUpdateInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateCreateManyInput = {
@@ -669,6 +701,8 @@ export type ResourceStateCreateManyInput = {
   verifiedAt?: Date | string | null
   failureReason?: string | null
   failureMessage?: string | null
+  scrubNamespace?: string
+  scrubName?: string
 }
 
 export type ResourceStateUpdateManyMutationInput = {
@@ -698,6 +732,8 @@ export type ResourceStateUpdateManyMutationInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type ResourceStateUncheckedUpdateManyInput = {
@@ -727,6 +763,8 @@ export type ResourceStateUncheckedUpdateManyInput = {
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scrubNamespace?: Prisma.StringFieldUpdateOperationsInput | string
+  scrubName?: Prisma.StringFieldUpdateOperationsInput | string
 }
 
 export type StringNullableListFilter<$PrismaModel = never> = {
@@ -771,6 +809,8 @@ export type ResourceStateCountOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateAvgOrderByAggregateInput = {
@@ -807,6 +847,8 @@ export type ResourceStateMaxOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateMinOrderByAggregateInput = {
@@ -832,6 +874,8 @@ export type ResourceStateMinOrderByAggregateInput = {
   verifiedAt?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
+  scrubNamespace?: Prisma.SortOrder
+  scrubName?: Prisma.SortOrder
 }
 
 export type ResourceStateSumOrderByAggregateInput = {
@@ -922,6 +966,8 @@ export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.Interna
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -951,6 +997,8 @@ export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -980,6 +1028,8 @@ export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }, ExtArgs["result"]["resourceState"]>
 
 export type ResourceStateSelectScalar = {
@@ -1009,9 +1059,11 @@ export type ResourceStateSelectScalar = {
   verifiedAt?: boolean
   failureReason?: boolean
   failureMessage?: boolean
+  scrubNamespace?: boolean
+  scrubName?: boolean
 }
 
-export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage", ExtArgs["result"]["resourceState"]>
+export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
 
 export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ResourceState"
@@ -1079,6 +1131,12 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     failureReason: string | null
     failureMessage: string | null
+    /**
+     * Key of the last row whose checksum was recomputed; empty before the first row. See the scrub in
+     * docs/correctness.md.
+     */
+    scrubNamespace: string
+    scrubName: string
   }, ExtArgs["result"]["resourceState"]>
   composites: {}
 }
@@ -1528,6 +1586,8 @@ export interface ResourceStateFieldRefs {
   readonly verifiedAt: Prisma.FieldRef<"ResourceState", 'DateTime'>
   readonly failureReason: Prisma.FieldRef<"ResourceState", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ResourceState", 'String'>
+  readonly scrubNamespace: Prisma.FieldRef<"ResourceState", 'String'>
+  readonly scrubName: Prisma.FieldRef<"ResourceState", 'String'>
 }
     
 

@@ -61,6 +61,8 @@ CREATE TABLE "resource_state" (
     "verified_at" TIMESTAMPTZ(3),
     "failure_reason" TEXT,
     "failure_message" TEXT,
+    "scrub_namespace" TEXT COLLATE "C" NOT NULL DEFAULT '',
+    "scrub_name" TEXT COLLATE "C" NOT NULL DEFAULT '',
 
     CONSTRAINT "resource_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource"),
     CONSTRAINT "resource_state_availability_check" CHECK ("availability" IN ('READABLE', 'NOT_READABLE', 'UNDECIDED')),
@@ -209,3 +211,6 @@ BEFORE INSERT OR UPDATE ON "kubernetes_object"
 FOR EACH ROW
 WHEN (current_setting('evenkeel.writer', true) IS DISTINCT FROM 'ingester')
 EXECUTE FUNCTION evenkeel_distrust_foreign_write();
+
+-- Ordinary triggers do not fire for logical replication and other sessions with the replica role.
+ALTER TABLE "kubernetes_object" ENABLE ALWAYS TRIGGER "kubernetes_object_distrust_foreign_write";

@@ -1,6 +1,7 @@
 import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
+import { scrubRows } from "../fields/scrub.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 
@@ -8,6 +9,8 @@ import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fie
 export interface IngesterConfig {
   readonly databaseUrl: string;
   readonly bus: BusSettings;
+  /** Rows of each resource type whose checksums each run recomputes. */
+  readonly scrubRows: number;
   readonly telemetry: TelemetryConfig;
 }
 
@@ -15,10 +18,11 @@ const { databaseUrl } = sharedFields;
 
 /** Keys of {@link IngesterConfig}. */
 export const ingesterProgram = defineProgram(
-  { databaseUrl, ...busFields, ...telemetryFields },
+  { databaseUrl, scrubRows, ...busFields, ...telemetryFields },
   (values): IngesterConfig => ({
     databaseUrl: values.databaseUrl,
     bus: toBusSettings(values),
+    scrubRows: values.scrubRows,
     telemetry: toTelemetryConfig(values),
   }),
 );

@@ -2,12 +2,13 @@ import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
+import { scrubRows } from "../fields/scrub.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 import { duration } from "../value-types.ts";
 
-/** Configuration of `evenkeel server`: backend and ingester in one process. */
-export interface ServerConfig {
+/** Configuration that `evenkeel server` and `evenkeel backend` share. */
+interface CommonConfig {
   readonly host: string;
   /** 0 is any free port. */
   readonly port: number;
@@ -22,8 +23,7 @@ export interface ServerConfig {
 
 const { host, port, databaseUrl } = sharedFields;
 
-/** Keys of {@link ServerConfig}. */
-export const serverProgram = defineProgram(
+const commonProgram = defineProgram(
   {
     host,
     port,
@@ -37,7 +37,7 @@ export const serverProgram = defineProgram(
     runDeadline: withDefault<number>(duration, "5m", "Longest duration of a reconciliation run"),
     ...telemetryFields,
   },
-  (values): ServerConfig => ({
+  (values): CommonConfig => ({
     host: values.host,
     port: values.port,
     auth: toAuthConfig(values.host, values),
@@ -48,13 +48,25 @@ export const serverProgram = defineProgram(
   }),
 );
 
-/** Configuration of `evenkeel backend`: that of a server, and a bus. */
-export interface BackendConfig extends ServerConfig {
+/** Configuration of `evenkeel server`: backend and ingester in one process. */
+export interface ServerConfig extends CommonConfig {
+  /** Rows of each resource type whose checksums each run recomputes. */
+  readonly scrubRows: number;
+}
+
+/** Keys of {@link ServerConfig}. */
+export const serverProgram = defineProgram(
+  { ...commonProgram.fields, scrubRows },
+  (values): ServerConfig => ({ ...commonProgram.toConfig(values), scrubRows: values.scrubRows }),
+);
+
+/** Configuration of `evenkeel backend`. */
+export interface BackendConfig extends CommonConfig {
   readonly bus: BusSettings;
 }
 
 /** Keys of {@link BackendConfig}. */
 export const backendProgram = defineProgram(
-  { ...serverProgram.fields, ...busFields },
-  (values): BackendConfig => ({ ...serverProgram.toConfig(values), bus: toBusSettings(values) }),
+  { ...commonProgram.fields, ...busFields },
+  (values): BackendConfig => ({ ...commonProgram.toConfig(values), bus: toBusSettings(values) }),
 );

@@ -1,5 +1,6 @@
 import type { Batch, BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { findContentProblem } from "../../domain/check-content.ts";
 import { checksumOf, sameChecksum } from "../../domain/checksum.ts";
 import { compareKeys } from "../../domain/object-key.ts";
 import {
@@ -21,6 +22,7 @@ export interface Observation {
   readonly observedVersion: string;
   /** Canonical JSON in UTF-8; null unless the object is present. */
   readonly content: Uint8Array | null;
+  /** Null if the object is absent, or if its content violates the contract: then each run repairs the row. */
   readonly checksum: Uint8Array | null;
   readonly contentFormat: string;
   readonly quarantineReason: string | null;
@@ -39,7 +41,7 @@ export interface BatchObservations {
 /**
  * Reads the observations of a DEFAULT batch: the last one of each key, sorted by key, so that all statements take row
  * locks in the same order. If neither item nor batch has an observed version, the position in the stream (epoch,
- * sequence) takes its place.
+ * sequence) takes its place. An object whose content violates the contract becomes quarantined.
  *
  * @throws TerminalError if the batch violates the contract
  */
@@ -69,7 +71,8 @@ export function toObservations(position: StreamPosition, batch: Batch): BatchObs
 }
 
 /**
- * Returns the quarantined form of an observation. Its row prevents the object from being sent again before it changes.
+ * Returns the quarantined form of an observation. With a checksum, its row prevents the object from being sent again
+ * before it changes.
  */
 export function toQuarantined(observation: Observation, reason: string): Observation {
   return { ...observation, state: "quarantined", content: null, quarantineReason: reason };
@@ -98,9 +101,10 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
       if (put.quarantineReason !== "") {
         return { ...toQuarantined(present, put.quarantineReason), announced: true };
       }
-      return sameChecksum(checksumOf(put.content), put.checksum)
-        ? present
-        : toQuarantined(present, "the checksum does not match the content");
+      const problem = sameChecksum(checksumOf(put.content), put.checksum)
+        ? findContentProblem(put.content, present)
+        : "the checksum does not match the content";
+      return problem === undefined ? present : toQuarantined({ ...present, checksum: null }, problem);
     }
     case "deleteObject":
       return {

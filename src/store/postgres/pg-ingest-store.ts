@@ -21,6 +21,7 @@ import { verifyResource } from "../sql/verify-resource.ts";
 import { type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
 import { readInventory } from "./read-inventory.ts";
+import { scrub } from "./scrub.ts";
 import { PoisonError, toStoreError } from "./sql-error.ts";
 
 const NO_SCOPE: RunFailure = {
@@ -84,6 +85,9 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },
+
+    scrub: (signal, position, resourceType, limits) =>
+      scrub(signal, database, position, resourceType, limits),
 
     readInventory: (signal, answer, resourceType) =>
       readInventory(signal, database.pool, answer, resourceType),

@@ -201,14 +201,14 @@ new_finding AS (
          END,
          CASE
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN NULL
-           WHEN corrupt OR old_checksum IS NULL THEN 'MANUAL_EDIT'
+           WHEN corrupt OR (old_checksum IS NULL AND old_state = 'present') THEN 'MANUAL_EDIT'
            WHEN state = 'absent' OR old_uid <> uid OR old_resource_version <> resource_version THEN 'MISSED_CHANGE'
          END,
          CASE
            WHEN state = 'absent' THEN 'the row''s object is not in the cluster'
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'the object had no row'
            WHEN corrupt THEN 'observed version above all at which the resource type was ever observed'
-           WHEN old_checksum IS NULL THEN 'written by something other than the ingester'
+           WHEN old_checksum IS NULL AND old_state = 'present' THEN 'written by something other than the ingester'
            WHEN old_uid <> uid THEN 'another object of the same name'
            WHEN old_resource_version <> resource_version
              THEN 'resource version ' || old_resource_version || ' instead of ' || resource_version

@@ -4,6 +4,7 @@ import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
 import { describeScope } from "./scope.ts";
+import { describeScrub } from "./scrub.ts";
 
 /** Contract of the store on each supported Postgres. */
 export function describeIngestStore(name: string, database: { readonly url: string }): void {
@@ -13,5 +14,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeRuns(database);
     describeScope(database);
     describeJudgement(database);
+    describeScrub(database);
   });
 }

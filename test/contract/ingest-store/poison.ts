@@ -1,13 +1,13 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
-import { put } from "../../support/store/messages.ts";
+import { canonicalVectors } from "../../support/canonical-vectors.ts";
+import { batch, contentOf, PODS, put } from "../../support/store/messages.ts";
 import { openWorlds } from "./open-worlds.ts";
 
 /** Values that Postgres cannot store, and values that it must return unchanged. */
 export function describePoison(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
-  const poison = '{"text":"\\u0000"}';
+  const poison = '"\\u0000"';
 
   describe("an object that cannot be stored", () => {
     it("is quarantined, and the other objects of its batch commit (R22)", async () => {
@@ -15,7 +15,7 @@ export function describePoison(database: { readonly url: string }): void {
       const items = Array.from({ length: 21 }, (_, index) =>
         put(`a/${String(index).padStart(2, "0")}`, {
           observed: 10,
-          ...((index === 4 || index === 17) && { content: poison }),
+          ...((index === 4 || index === 17) && { data: poison }),
         }),
       );
       const outcome = await world.apply(...items);
@@ -34,7 +34,7 @@ export function describePoison(database: { readonly url: string }): void {
 
     it("is in inventories with its checksum, so that it is not sent again (R37)", async () => {
       const world = await openWorld();
-      await world.apply(put("a/x", { observed: 10, content: poison }));
+      await world.apply(put("a/x", { observed: 10, data: poison }));
       const { inventories } = await world.beginRun();
       const [verify] =
         inventories.find(({ resourceType }) => resourceType?.resource === "pods")?.objects ?? [];
@@ -60,38 +60,91 @@ export function describePoison(database: { readonly url: string }): void {
 
     it("is stored after it changes to content that Postgres can store", async () => {
       const world = await openWorld();
-      await world.apply(put("a/x", { observed: 10, content: poison }));
+      await world.apply(put("a/x", { observed: 10, data: poison }));
       await world.apply(put("a/x", { observed: 11 }));
       expect(await world.row("a/x")).toMatchObject({ state: "present", observed: "11" });
     });
 
-    it("is also one whose content does not match its checksum (R25)", async () => {
+    it.each([
+      ["does not match its checksum (R25)", { checksum: new Uint8Array(32) }, /checksum/],
+      ["is not canonical (R80)", { content: '{"b":1,"a":2}' }, /^content: not canonical at byte 7: keys out/],
+      ["is not an object (R80)", { content: "42" }, /^content: expected a JSON object, found 42$/],
+      [
+        "is that of another object (R80)",
+        { content: contentOf("a/other", { uid: "uid-a/x", data: "1" }) },
+        /^content: expected metadata.name "x", found "other"$/,
+      ],
+      [
+        "is that of an object of the same name with another uid (R80)",
+        { content: contentOf("a/x", { uid: "old", data: "1" }) },
+        /^content: expected metadata.uid "uid-a\/x", found "old"$/,
+      ],
+      [
+        "has managed fields (R80)",
+        { content: '{"metadata":{"managedFields":[],"name":"x","namespace":"a","uid":"uid-a/x"}}' },
+        /managedFields/,
+      ],
+    ])(
+      "is also one whose content %s; it has no checksum, so it is sent again",
+      async (_what, init, reason) => {
+        const world = await openWorld();
+        const { applied, quarantined } = await world.apply(
+          put("a/v", { observed: 10 }),
+          put("a/x", { observed: 10, ...init }),
+          put("a/y", { observed: 10 }),
+        );
+        expect(applied).toBe(3);
+        expect(quarantined).toMatchObject([{ namespace: "a", name: "x", announced: false }]);
+        expect(quarantined[0]?.reason).toMatch(reason);
+        const rows = await world.rows();
+        expect(rows.map(({ key, state, trusted }) => [key, state, trusted])).toEqual([
+          ["a/v", "present", true],
+          ["a/x", "quarantined", false],
+          ["a/y", "present", true],
+        ]);
+        const { inventories } = await world.beginRun();
+        const pods = inventories.find(({ resourceType }) => resourceType?.resource === "pods");
+        expect(pods?.objects.map(({ checksum }) => checksum.length)).toEqual([32, 0, 32]);
+        await world.apply(put("a/x", { observed: 10 }));
+        expect(await world.row("a/x")).toMatchObject({ state: "present", trusted: true });
+      },
+    );
+
+    it("is present without a namespace or a uid if its content has none (R80)", async () => {
       const world = await openWorld();
-      const outcome = await world.apply(put("a/x", { observed: 10, checksum: new Uint8Array(32) }));
-      expect(outcome.quarantined[0]?.reason).toMatch(/checksum/);
-      expect(await world.row("a/x")).toMatchObject({ state: "quarantined", content: null });
+      const content = '{"metadata":{"name":"x"}}';
+      await world.apply(put("/x", { observed: 10, uid: "", content }));
+      expect(await world.row("/x")).toMatchObject({ state: "present", trusted: true });
+    });
+
+    it("is no manual edit when it is stored at last", async () => {
+      const world = await openWorld();
+      await world.apply(put("a/x", { observed: 10, content: "42" }));
+      await world.verifyAll(20);
+      const { request } = await world.beginRun();
+      await world.store.applyBatch(
+        world.signal,
+        world.next(),
+        batch([put("a/x", { observed: 30, version: "10" })], PODS, request.runId),
+      );
+      expect(
+        await world.sql("SELECT name, cause, detail FROM reconciliation_finding WHERE cluster = $1"),
+      ).toEqual([{ name: "x", cause: null, detail: "could not be stored before" }]);
     });
   });
 
   it("the store returns stored content in canonical form (R25)", async () => {
-    const vectors: readonly {
-      readonly name: string;
-      readonly canonical?: string;
-      readonly storable?: boolean;
-    }[] = JSON.parse(
-      readFileSync(new URL("../../../proto/conformance/canonical.json", import.meta.url), "utf8"),
-    );
-    const storable = vectors.filter((vector) => vector.canonical !== undefined && vector.storable !== false);
+    const storable = canonicalVectors.filter(({ storable }) => storable !== false);
     expect(storable.length).toBeGreaterThan(10);
     const world = await openWorld();
     await world.apply(
-      ...storable.map(({ canonical }, index) =>
-        put(`a/${index}`, { observed: 10, content: canonical ?? "" }),
-      ),
+      ...storable.map(({ canonical }, index) => put(`a/${index}`, { observed: 10, data: canonical })),
     );
     for (const [index, { name, canonical }] of storable.entries()) {
       const row = await world.row(`a/${index}`);
-      expect(row?.content && canonicalize(parseExact(row.content)), name).toBe(canonical);
+      expect(row?.content && canonicalize(parseExact(row.content)), name).toBe(
+        contentOf(`a/${index}`, { data: canonical }),
+      );
     }
   });
 }

@@ -157,7 +157,7 @@ export function describeRuns(database: { readonly url: string }): void {
       const world = await openWorld();
       const { request } = await world.beginRun();
       const first = world.sequence + 1n;
-      await world.apply(put("a/x", { observed: 10, content: '{"text":"\\u0000"}' }));
+      await world.apply(put("a/x", { observed: 10, data: '"\\u0000"' }));
       await world.verifyResource(request.runId, PODS, 50, first);
       expect(await resourceTypeOf(world, "pods")).toMatchObject({
         failure_reason: "Refused",

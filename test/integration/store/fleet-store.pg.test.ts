@@ -9,7 +9,7 @@ import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
-import { batch, CONFIG_MAPS, PODS, put, ref, resourceType } from "../../support/store/messages.ts";
+import { batch, CONFIG_MAPS, contentOf, PODS, put, ref, resourceType } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 
 const { signal } = new AbortController();
@@ -129,8 +129,9 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await using _ = world;
     await world.connect();
     await world.declare();
-    const content = `{"a":{"long":9007199254740993,"small":0.1},"bb":[1,2],"z":"\u00e9"}`;
-    await world.apply(put("a/x", { observed: 7, version: "6", content }));
+    const data = `{"a":{"long":9007199254740993,"small":0.1},"bb":[1,2],"z":"\u00e9"}`;
+    const content = contentOf("a/x", { data });
+    await world.apply(put("a/x", { observed: 7, version: "6", data }));
     // Another version of the same resource names the same object.
     const asked = { ...ref("a/x"), resourceType: resourceType("", "v2", "pods") };
     const object = await store.getObject(signal, account, "fleet-4", asked);

@@ -8,6 +8,8 @@ import type {
   BatchOutcome,
   IngestStore,
   RunAttempt,
+  ScrubLimits,
+  ScrubOutcome,
   SentInventory,
   StreamPosition,
 } from "../../../src/store/ingest-store.ts";
@@ -22,6 +24,9 @@ export class ScriptedIngestStore implements IngestStore {
   resourceTypes: readonly ResourceType[] = [];
   inventory: (answer: RunAttempt, resourceType: ResourceType) => Iterable<ResourceInventory> = () => [];
   isAnswered = true;
+  /** The scrubs, with the resource type and the limits of each. */
+  readonly scrubs: ({ readonly resource: string } & ScrubLimits)[] = [];
+  scrubOutcome: ScrubOutcome = { rows: 0, damaged: [] };
   readonly inventoryBytes: number[] = [];
   readonly sent: SentInventory[] = [];
   #attempts = new Map<string, number>();
@@ -54,6 +59,16 @@ export class ScriptedIngestStore implements IngestStore {
     return this.isAnswered
       ? { position, request, attempt, replyTopic: "replies/test", resourceTypes }
       : undefined;
+  }
+
+  async scrub(
+    _signal: AbortSignal,
+    _position: StreamPosition,
+    { resource }: ResourceType,
+    limits: ScrubLimits,
+  ): Promise<ScrubOutcome> {
+    this.scrubs.push({ resource, ...limits });
+    return this.scrubOutcome;
   }
 
   async *readInventory(_signal: AbortSignal, answer: RunAttempt, resourceType: ResourceType) {

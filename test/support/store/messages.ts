@@ -17,6 +17,7 @@ import {
   type ResourceType,
   ResourceTypeSchema,
 } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { canonicalize } from "../../../src/domain/canonical-json.ts";
 import { checksumOf } from "../../../src/domain/checksum.ts";
 
 /** Resource types of the tests. */
@@ -33,7 +34,9 @@ export interface PutInit {
   readonly observed?: number | string;
   readonly uid?: string;
   readonly version?: string;
-  /** Canonical JSON; default an object with the text `value`. */
+  /** Canonical JSON of the object's member `data`; default the version as a text. */
+  readonly data?: string;
+  /** Bytes that replace the content; they may violate the contract. */
   readonly content?: string;
   readonly checksum?: Uint8Array;
   readonly quarantineReason?: string;
@@ -41,10 +44,12 @@ export interface PutInit {
 
 /** Creates a Put of the object "namespace/name". */
 export function put(key: string, init: PutInit = {}): BatchItem {
-  const content = new TextEncoder().encode(init.content ?? `{"at":"${init.version ?? init.observed ?? ""}"}`);
+  const uid = init.uid ?? `uid-${key}`;
+  const data = init.data ?? JSON.stringify(String(init.version ?? init.observed ?? ""));
+  const content = new TextEncoder().encode(init.content ?? contentOf(key, { uid, data }));
   const value = create(PutObjectSchema, {
     ref: ref(key),
-    uid: init.uid ?? `uid-${key}`,
+    uid,
     resourceVersion: init.version ?? String(init.observed ?? "1"),
     observedVersion: init.observed === undefined ? "" : String(init.observed),
     content,
@@ -53,6 +58,12 @@ export function put(key: string, init: PutInit = {}): BatchItem {
     quarantineReason: init.quarantineReason ?? "",
   });
   return create(BatchItemSchema, { message: { case: "putObject", value } });
+}
+
+/** Returns the canonical content of the object "namespace/name", whose member `data` is canonical JSON. */
+export function contentOf(key: string, { uid = `uid-${key}`, data }: { uid?: string; data: string }): string {
+  const { namespace, name } = ref(key);
+  return `{"data":${data},"metadata":${canonicalize({ name, ...(namespace !== "" && { namespace }), uid })}}`;
 }
 
 /** Creates a Delete of the object "namespace/name". */

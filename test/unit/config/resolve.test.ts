@@ -38,6 +38,7 @@ describe("defaults", () => {
       databaseUrl: database.EVENKEEL_DATABASE_URL,
       reconcileIntervalMs: 600_000,
       runDeadlineMs: 300_000,
+      scrubRows: 1_000,
       telemetry: { logLevel: "info", probes: undefined, traces: undefined },
     });
   });

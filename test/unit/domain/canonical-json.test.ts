@@ -1,5 +1,4 @@
 import { hash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -8,23 +7,10 @@ import {
   parseExact,
   UncanonicalError,
 } from "../../../src/domain/canonical-json.ts";
-
-interface Vector {
-  readonly name: string;
-  readonly text: string;
-  readonly canonical: string;
-  /** SHA-256 of the canonical text in UTF-8, as hexadecimal digits. */
-  readonly sha256: string;
-  /** False if Postgres's `jsonb` cannot hold the text; unset if it can. */
-  readonly storable?: boolean;
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL("../../../proto/conformance/canonical.json", import.meta.url), "utf8"),
-) as readonly Vector[];
+import { canonicalVectors } from "../../support/canonical-vectors.ts";
 
 describe("canonical JSON", () => {
-  it.each(vectors)("$name", ({ text, canonical, sha256 }) => {
+  it.each(canonicalVectors)("$name", ({ text, canonical, sha256 }) => {
     expect(canonicalize(parseExact(text))).toBe(canonical);
     expect(hash("sha256", canonical)).toBe(sha256);
     expect(canonicalize(parseExact(canonical))).toBe(canonical);

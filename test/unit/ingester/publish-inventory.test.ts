@@ -12,6 +12,7 @@ import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../s
 import { decodeEvent } from "../../../src/event/codec.ts";
 import { createProducerPool } from "../../../src/ingester/producer-pool.ts";
 import { publishInventory } from "../../../src/ingester/publish-inventory.ts";
+import type { Scrub } from "../../../src/ingester/scrub.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { retry } from "../../../src/lib/retry.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
@@ -48,11 +49,13 @@ describe("publishInventory", () => {
   let replies: Consumer;
   let outcomeFor: () => PublishOutcome;
   const clock = new ManualClock();
+  let scrub: Scrub;
 
   beforeEach(async () => {
     outcomeFor = () => "store";
     bus = createMemoryBus({ outcomeFor: () => outcomeFor() });
     store = new ScriptedIngestStore();
+    scrub = async () => {};
     replies = await bus.subscribe(signal, {
       topic: "replies/test",
       subscription: "s",
@@ -65,7 +68,7 @@ describe("publishInventory", () => {
   const answer = () =>
     publishInventory(
       signal,
-      { store, producers: createProducerPool(bus), clock },
+      { store, producers: createProducerPool(bus), clock, scrub },
       {
         ...{ event, request },
         position: { account: "acme", cluster: "c1", epoch: 7n, sequence: 0n },
@@ -98,6 +101,18 @@ describe("publishInventory", () => {
       runId: RUN,
       inventories: [{ resourceType: { resource: "pods" } }],
     });
+  });
+
+  it("scrubs each resource type before its inventory is read, so that the same run repairs it (R81)", async () => {
+    const calls: string[] = [];
+    store.resourceTypes = [resourceType("a"), resourceType("b")];
+    scrub = async (_signal, { cluster }, { resource }) => void calls.push(`scrub ${cluster} ${resource}`);
+    store.inventory = ({ attempt }, { resource }) => {
+      calls.push(`read ${resource}`);
+      return [chunk(resource, attempt, 1)];
+    };
+    await answer();
+    expect(calls).toEqual(["scrub c1 a", "read a", "scrub c1 b", "read b"]);
   });
 
   it("packs small resource types together, and splits at about 500 objects, including managed ones", async () => {

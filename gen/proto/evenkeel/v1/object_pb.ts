@@ -30,7 +30,7 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
   ref?: ObjectRef | undefined;
 
   /**
-   * metadata.uid of the object.
+   * metadata.uid of the object. Empty for an object without a uid.
    *
    * @generated from field: string uid = 2;
    */
@@ -76,12 +76,20 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
    * and arrays nest at most 1,000 levels deep. proto/conformance/canonical.json
    * has test vectors.
    *
+   * The server checks that the content has exactly this form, that its SHA-256
+   * is the checksum, that it is an object, and that its metadata has the name and
+   * namespace of ref, the uid of this message, and no managedFields. A member of
+   * metadata that is absent or null is empty. If a check fails, the row becomes
+   * quarantined with a reason such as 'content: not canonical at byte 17: keys out
+   * of order ("b" before "a")'. It has no checksum, so each run asks for the
+   * object again. Other items of the batch are stored.
+   *
    * @generated from field: bytes content = 5;
    */
   content: Uint8Array;
 
   /**
-   * SHA-256 of content, 32 bytes. For content that is too large: of the content
+   * SHA-256 of content, 32 bytes; the server checks it. For content that is too large: of the content
    * that was not sent. For an object without canonical form: of the UTF-8 bytes
    * of the JSON array [uid, resource_version].
    *
@@ -190,7 +198,8 @@ export type VerifyObject = Message<"evenkeel.v1.VerifyObject"> & {
 
   /**
    * SHA-256 of the stored content, 32 bytes. Empty when the row cannot be
-   * trusted, because something other than the ingester wrote it.
+   * trusted: something other than the ingester wrote it, its content changed, or
+   * the content that was sent violates the contract.
    *
    * @generated from field: bytes checksum = 4;
    */
