@@ -12,7 +12,6 @@ export async function addResults(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
-  now: Date,
 ): Promise<ResourceType[]> {
   await client.query(ADD, [account, cluster, runId]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
@@ -20,7 +19,7 @@ export async function addResults(
     cluster,
     runId,
   ]);
-  await endRunWhenComplete(client, { account, cluster }, runId, now);
+  await endRunWhenComplete(client, { account, cluster }, runId);
   return rows.map((row) => create(ResourceTypeSchema, row));
 }
 

@@ -19,11 +19,10 @@ export async function beginAttempt(
   client: ClientBase,
   { account, cluster, epoch }: StreamPosition,
   { runId }: ReconciliationRequest,
-  now: Date,
 ): Promise<Attempt | undefined> {
   const { rows } = await client.query<{ attempt: number; reply_topic: string; scope: Buffer | null }>(
     BEGIN_ATTEMPT,
-    [account, cluster, epoch, runId, now],
+    [account, cluster, epoch, runId],
   );
   const [row] = rows;
   return row && { number: row.attempt, replyTopic: row.reply_topic, scope: row.scope ?? undefined };
@@ -32,7 +31,7 @@ export async function beginAttempt(
 const BEGIN_ATTEMPT = `
 UPDATE reconciliation_run r SET attempt = r.attempt + 1, state = 'COMPARING'
 FROM agent_session s, cluster c
-WHERE r.account = $1 AND r.cluster = $2 AND r.id = $4 AND r.ended_at IS NULL AND r.deadline_at > $5 AND r.epoch = $3
+WHERE r.account = $1 AND r.cluster = $2 AND r.id = $4 AND r.ended_at IS NULL AND r.deadline_at > now() AND r.epoch = $3
   AND s.account = $1 AND s.cluster = $2 AND s.epoch = $3
   AND c.account = $1 AND c.name = $2 AND c.epoch = $3
 RETURNING r.attempt, s.reply_topic, s.scope`;

@@ -8,14 +8,13 @@ export async function endRunWhenComplete(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
-  now: Date,
 ): Promise<void> {
-  await client.query(END_RUN, [account, cluster, runId, now]);
+  await client.query(END_RUN, [account, cluster, runId]);
 }
 
 const END_RUN = `
 UPDATE reconciliation_run r SET
-  ended_at = $4,
+  ended_at = now(),
   state = CASE WHEN results.failed = 0 THEN 'SUCCEEDED'
                WHEN results.failed < results.total THEN 'PARTIAL' ELSE 'FAILED' END,
   failure_reason = CASE WHEN results.failed > 0 THEN 'ResourcesFailed' END,

@@ -18,7 +18,6 @@ export async function verifyResource(
   position: StreamPosition,
   progress: Progress,
   end: ResourceReconciled,
-  now: Date,
 ): Promise<void> {
   const { account, cluster, epoch } = position;
   const { resourceType, run: ref } = end;
@@ -48,7 +47,6 @@ export async function verifyResource(
     runId,
     resourceType.group,
     resourceType.resource,
-    now,
     end.listed,
     end.equal,
     end.put,
@@ -69,7 +67,7 @@ export async function verifyResource(
       message,
     ]);
   }
-  await endRunWhenComplete(client, position, runId, now);
+  await endRunWhenComplete(client, position, runId);
 }
 
 /** Returns the failure if messages between the comparison's first sequence and its end were lost or refused. */
@@ -129,19 +127,19 @@ WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.epoch = $6 AND r.end
 
 const VERIFY_RESOURCE = `
 UPDATE reconciliation_result SET
-  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, compared = $11, managed = $12,
-  failure_reason = $13, failure_message = $14
+  ended_at = now(), listed = $6, equal = $7, put = $8, deleted = $9, compared = $10, managed = $11,
+  failure_reason = $12, failure_message = $13
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
 // Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the
-// high watermark is corrupt and counts as 0.
+// high watermark is corrupt and counts as 0. A verified time in the future counts as none.
 const VERIFY = `
 UPDATE resource_state k SET
   incarnation = v.inc,
   low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark
     THEN greatest(k.low_watermark, v.version) ELSE v.version END,
   high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
-  verified_at = greatest(k.verified_at, $7),
+  verified_at = greatest(CASE WHEN k.verified_at <= now() THEN k.verified_at END, least($7, now())),
   failure_reason = NULL,
   failure_message = NULL
 FROM (
