@@ -57,7 +57,7 @@ export async function openSpeaker(
   { account, cluster }: ClusterKey,
 ): Promise<Speaker> {
   const clusterUid = `uid of ${cluster}`;
-  const sessions = createPgSessionStore(database, createSystemClock(), createSystemRandom());
+  const sessions = createPgSessionStore(database, createSystemRandom());
   const { epoch } = await sessions.openSession(signal, {
     ...{ account, cluster, clusterUid, instanceId: "bench", agentVersion: "bench" },
     kubernetesVersion: "",

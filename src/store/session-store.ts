@@ -51,3 +51,12 @@ export interface SessionStore {
 
 /** Time after which a session that no backend keeps counts as not connected, in milliseconds. */
 export const SESSION_TIMEOUT_MS = 30_000;
+
+/** Time in the future up to which a last sign of life counts, in milliseconds. A later one is from before the database's clock went back. */
+export const SESSION_AHEAD_MS = 5_000;
+
+/** True if a last sign of life proves at `now`, the time of the database, that the session is alive. */
+export function isRecent(seenAt: Date, now: Date): boolean {
+  const age = now.getTime() - seenAt.getTime();
+  return age <= SESSION_TIMEOUT_MS && age >= -SESSION_AHEAD_MS;
+}

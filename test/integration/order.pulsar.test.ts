@@ -83,7 +83,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
      * A cluster whose agent sends one batch after another; the observed version is ten times the sequence.
      */
     const openCluster = async (cluster: string): Promise<{ send(batches: number): Promise<void> }> => {
-      const sessions = createPgSessionStore(database, runtime.clock, runtime.random);
+      const sessions = createPgSessionStore(database, runtime.random);
       const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
       const { epoch } = await sessions.openSession(stop.signal, {
         ...agent,
@@ -123,7 +123,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
 
     /** Starts an ingester. */
     const join = (): Member => {
-      const store = createPgIngestStore(database, runtime.clock);
+      const store = createPgIngestStore(database);
       const counting: IngestStore = {
         ...store,
         async applyBatch(...args) {

@@ -71,15 +71,15 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       log,
       metrics: noMetrics,
       tracer: noTracer,
-      sessions: createPgSessionStore(database, clock, random),
-      runs: createPgRunStore(database, clock, random),
+      sessions: createPgSessionStore(database, random),
+      runs: createPgRunStore(database, random),
       intervalMs: 3_600_000,
       runDeadlineMs: 60_000,
       retentionMs: 3_600_000,
     });
     const ingester = createIngester({
       bus,
-      store: createPgIngestStore(database, clock),
+      store: createPgIngestStore(database),
       clock,
       random,
       log,

@@ -12,6 +12,8 @@ import {
   SessionSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { Database } from "../postgres/database.ts";
+import { isRecent } from "../session-store.ts";
+import { selectNow } from "../sql/select-now.ts";
 import { toFailure } from "./runs.ts";
 
 /** Number of objects by state. */
@@ -28,11 +30,13 @@ export interface ClusterParts {
   readonly counts: ObjectCounts;
   /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt">[];
+  /** Time of the database. */
+  readonly now: Date;
 }
 
 /** Returns the cluster without its resource types. */
-function toCluster({ row, session, connected, counts, states }: ClusterParts): Cluster {
-  const verified = oldest(states.map(({ verifiedAt }) => verifiedAt));
+function toCluster({ row, session, connected, counts, states, now }: ClusterParts): Cluster {
+  const verified = oldest(states.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
     name: row.name,
     uid: row.uid,
@@ -46,7 +50,7 @@ function toCluster({ row, session, connected, counts, states }: ClusterParts): C
 }
 
 /** Returns the status of a resource type in scope. */
-function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceStatus {
+function toResourceStatus(state: ResourceState, counts: ObjectCounts, now: Date): ResourceStatus {
   const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
   const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
   const failure = toFailure(state.failureReason, state.failureMessage);
@@ -64,7 +68,7 @@ function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceS
     lowWatermark: lowWatermark.toFixed(),
     highWatermark: highWatermark.toFixed(),
     incarnation,
-    freshness: toFreshness(verifiedAt),
+    freshness: toFreshness(pastOrNull(verifiedAt, now)),
     ...(failure && { failure }),
   });
 }
@@ -97,6 +101,11 @@ export function toFreshness(verifiedAt: Date | null): Freshness {
   return create(FreshnessSchema, verifiedAt === null ? {} : { verifiedTime: timestampFromDate(verifiedAt) });
 }
 
+/** Returns the time; null for one in the future, which is from before the database's clock went back. */
+function pastOrNull(time: Date | null, now: Date): Date | null {
+  return time === null || time > now ? null : time;
+}
+
 /** Returns the oldest time; undefined if there is none or one is unknown. */
 function oldest(times: readonly (Date | null)[]): Date | undefined {
   const known = times.filter((time) => time !== null);
@@ -106,15 +115,14 @@ function oldest(times: readonly (Date | null)[]): Date | undefined {
   return new Date(Math.min(...known.map((time) => time.getTime())));
 }
 
-/** Returns the clusters of these rows, without resource types. A session is open if it was kept since `seenSince`. */
+/** Returns the clusters of these rows, without resource types. */
 export async function selectClusters(
-  { prisma }: Database,
+  { prisma, pool }: Database,
   account: string,
   rows: readonly ClusterRow[],
-  seenSince: Date,
 ): Promise<Map<string, Cluster>> {
   const cluster = { in: rows.map(({ name }) => name) };
-  const [sessions, states, counts] = await Promise.all([
+  const [sessions, states, counts, now] = await Promise.all([
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
@@ -127,21 +135,29 @@ export async function selectClusters(
       where: { account, cluster, state: { not: "absent" } },
       _count: true,
     }),
+    selectNow(pool),
   ]);
   const entries = rows.map((row): [string, Cluster] => {
     const session = sessions.find((each) => each.cluster === row.name);
-    const connected = session !== undefined && session.closedAt === null && session.seenAt > seenSince;
+    const connected = session !== undefined && session.closedAt === null && isRecent(session.seenAt, now);
     const ofCluster = <T extends { readonly cluster: string }>(all: readonly T[]): T[] =>
       all.filter((each) => each.cluster === row.name);
-    const parts = { row, session, connected, counts: toCounts(ofCluster(counts)), states: ofCluster(states) };
+    const parts = {
+      row,
+      session,
+      connected,
+      counts: toCounts(ofCluster(counts)),
+      states: ofCluster(states),
+      now,
+    };
     return [row.name, toCluster(parts)];
   });
   return new Map(entries);
 }
 
 /** Returns the resource types in the scope of a cluster, by group and resource. */
-export async function selectResourceStatuses({ prisma }: Database, account: string, cluster: string) {
-  const [states, counts] = await Promise.all([
+export async function selectResourceStatuses({ prisma, pool }: Database, account: string, cluster: string) {
+  const [states, counts, now] = await Promise.all([
     prisma.resourceState.findMany({
       where: { account, cluster },
       orderBy: [{ group: "asc" }, { resource: "asc" }],
@@ -151,11 +167,12 @@ export async function selectResourceStatuses({ prisma }: Database, account: stri
       where: { account, cluster, state: { not: "absent" } },
       _count: true,
     }),
+    selectNow(pool),
   ]);
   return states.map((state) => {
     const isOfResource = (count: { readonly group: string; readonly resource: string }): boolean =>
       count.group === state.group && count.resource === state.resource;
-    return toResourceStatus(state, toCounts(counts.filter(isOfResource)));
+    return toResourceStatus(state, toCounts(counts.filter(isOfResource)), now);
   });
 }
 

@@ -2,7 +2,6 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
 import { addInventoryBytes } from "../sql/add-inventory-bytes.ts";
@@ -19,24 +18,24 @@ import { readInventory } from "./read-inventory.ts";
 import { PoisonError, toStoreError } from "./sql-error.ts";
 
 /** Creates the ingester's store in Postgres. */
-export function createPgIngestStore(database: Database, clock: Clock): IngestStore {
+export function createPgIngestStore(database: Database): IngestStore {
   return {
     async applyBatch(signal, position, batch) {
       signal.throwIfAborted();
       try {
-        return await applyBatch(database, clock, position, batch, applyWhole);
+        return await applyBatch(database, position, batch, applyWhole);
       } catch (error) {
         if (!(error instanceof PoisonError)) {
           throw error;
         }
-        return await applyBatch(database, clock, position, batch, applySplitting);
+        return await applyBatch(database, position, batch, applySplitting);
       }
     },
 
     async applyScope(signal, position, scope) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        await recordProgress(client, position, { refused: false, now: clock.now() });
+        await recordProgress(client, position, { refused: false });
         if (await isCurrentSession(client, position)) {
           await applyScope(client, position, scope);
           await setSessionScope(client, position, scope);
@@ -47,9 +46,9 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async applyResourceReconciled(signal, position, end) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        const progress = await recordProgress(client, position, { refused: false, now: clock.now() });
+        const progress = await recordProgress(client, position, { refused: false });
         if (progress !== undefined && (await isCurrentSession(client, position))) {
-          await verifyResource(client, position, progress, end, clock.now());
+          await verifyResource(client, position, progress, end);
         }
       });
     },
@@ -57,7 +56,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async beginAttempt(signal, position, request) {
       signal.throwIfAborted();
       return await database.transaction(position, async (client) => {
-        const attempt = await beginAttempt(client, position, request, clock.now());
+        const attempt = await beginAttempt(client, position, request);
         if (attempt === undefined) {
           return undefined;
         }
@@ -65,7 +64,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         if (attempt.scope !== undefined) {
           await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
         }
-        const resourceTypes = await addResults(client, position, request.runId, clock.now());
+        const resourceTypes = await addResults(client, position, request.runId);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },
@@ -94,7 +93,6 @@ interface Applied {
 
 async function applyBatch(
   database: Database,
-  clock: Clock,
   position: StreamPosition,
   batch: Batch,
   apply: Apply,
@@ -104,13 +102,12 @@ async function applyBatch(
     throw new TerminalError("batch: no resource type");
   }
   const { incarnation, observations } = toObservations(position, batch);
-  const now = clock.now();
-  const context = { ...position, ...resourceType, incarnation, now, runId: run?.runId };
+  const context = { ...position, ...resourceType, incarnation, runId: run?.runId };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
     const refused = outOfScope > 0 || quarantined.length > 0;
     const repair = run && { repair: { runId: run.runId, bytes: countBytes(observations) } };
-    await recordProgress(client, position, { refused, now, ...repair });
+    await recordProgress(client, position, { refused, ...repair });
     return { applied, quarantined };
   });
 }

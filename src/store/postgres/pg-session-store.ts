@@ -1,5 +1,4 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionRequest, SessionStore } from "../session-store.ts";
@@ -11,13 +10,12 @@ import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Creates the store of agents' sessions in Postgres. */
-export function createPgSessionStore(database: Database, clock: Clock, random: Random): SessionStore {
+export function createPgSessionStore(database: Database, random: Random): SessionStore {
   return {
     async openSession(signal, request) {
       signal.throwIfAborted();
       return await database.transaction(request, async (client) => {
-        const now = clock.now();
-        const opening = await openSession(client, request, now);
+        const opening = await openSession(client, request);
         if (opening.boundUid !== request.clusterUid) {
           throw new TerminalError(
             `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, ` +
@@ -31,7 +29,6 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
               id: random.uuid(),
               initiator: request.initiator,
               trigger: ReconciliationTrigger.CONNECT,
-              now,
               deadlineMs: request.runDeadlineMs,
             })
           : undefined;
@@ -42,12 +39,12 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
 
     async closeSession(signal, session) {
       signal.throwIfAborted();
-      await translated(() => closeSession(database.pool, session, clock.now()));
+      await translated(() => closeSession(database.pool, session));
     },
 
     async keepSessions(signal, sessions) {
       signal.throwIfAborted();
-      return await translated(() => keepSessions(database.pool, sessions, clock.now()));
+      return await translated(() => keepSessions(database.pool, sessions));
     },
   };
 }

@@ -11,7 +11,6 @@ export interface ObservationContext {
   readonly version: string;
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
-  readonly now: Date;
   /** Run of the repair. Changed rows become its findings if the resource type was verified before. */
   readonly runId: string | undefined;
 }
@@ -59,7 +58,6 @@ export async function applyObservations(
     context.version,
     context.incarnation ?? null,
     context.epoch,
-    context.now,
     context.runId ?? null,
     toTextArray(observations.map((observation) => observation.namespace)),
     toTextArray(observations.map((observation) => observation.name)),
@@ -93,13 +91,13 @@ WITH state AS (
 ),
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
-                  (extract(epoch FROM $8::timestamptz) * 1000000)::bigint) AS base
+                  (extract(epoch FROM now()) * 1000000)::bigint) AS base
 ),
 item AS (
   SELECT i.namespace, i.name, i.state, i.uid, i.resource_version, i.observed::numeric AS observed_version,
          i.content, i.checksum, i.content_format, i.reason, i.place
-  FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-              $17::bytea[], $18::text[], $19::text[]) WITH ORDINALITY
+  FROM unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+              $16::bytea[], $17::text[], $18::text[]) WITH ORDINALITY
     AS i(namespace, name, state, uid, resource_version, observed, content, checksum, content_format, reason, place)
 ),
 candidate AS (
@@ -128,7 +126,7 @@ written AS (
      change_seq, created_seq, selector_seq, changed_at, updated_at)
   SELECT $1, $2, $3, $4, namespace, name, $5, state, uid, resource_version,
          observed_version, inc, content::jsonb, checksum, content_format, reason,
-         seq, seq, seq, $8, $8
+         seq, seq, seq, now(), now()
   FROM candidate
   ORDER BY namespace COLLATE "C", name COLLATE "C"
   ON CONFLICT (account, cluster, api_group, resource, namespace, name) DO UPDATE SET
@@ -169,7 +167,7 @@ new_watermark AS (
 new_finding AS (
   INSERT INTO reconciliation_finding
     (account, cluster, run_id, api_group, resource, namespace, name, api_version, type, cause, detail, found_at)
-  SELECT $1, $2, $9::uuid, $3, $4, namespace, name, $5,
+  SELECT $1, $2, $8::uuid, $3, $4, namespace, name, $5,
          CASE
            WHEN state = 'absent' THEN 'GHOST_ROW'
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'MISSING_ROW'
@@ -192,10 +190,10 @@ new_finding AS (
            WHEN old_content_format <> content_format THEN 'content in another format'
            ELSE 'could not be stored before'
          END,
-         $8
+         now()
   FROM candidate JOIN written USING (namespace, name)
-  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $9::uuid)
-    AND verified_at IS NOT NULL
+  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $8::uuid)
+    AND verified_at <= now()
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
                 OR (old_state, old_uid, old_resource_version, old_checksum, old_content_format)

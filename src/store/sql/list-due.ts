@@ -1,28 +1,29 @@
 import type { Pool } from "pg";
 import type { SessionKey } from "../session-store.ts";
 
-/** Returns the sessions without an active run and without a run that began after `since`. */
+/** Returns the sessions without an active run and without a run that began in the last `intervalMs`. */
 export async function listDue(
   pool: Pool,
   sessions: readonly SessionKey[],
-  since: Date,
+  intervalMs: number,
 ): Promise<SessionKey[]> {
   const { rows } = await pool.query<{ account: string; cluster: string; epoch: string }>(LIST_DUE, [
     sessions.map(({ account }) => account),
     sessions.map(({ cluster }) => cluster),
     sessions.map(({ epoch }) => epoch),
-    since,
+    intervalMs,
   ]);
   return rows.map((row) => ({ ...row, epoch: BigInt(row.epoch) }));
 }
 
 // Stored times decide, so neither a restart nor a flapping agent loses or multiplies runs. A run that a new session
-// ended early does not count.
+// ended early does not count, nor does one in the future, which is from before the database's clock went back.
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
 WHERE NOT EXISTS (
   SELECT 1 FROM reconciliation_run r
   WHERE r.account = k.account AND r.cluster = k.cluster
-    AND (r.ended_at IS NULL OR (r.started_at > $4 AND r.state <> 'SUPERSEDED'))
+    AND (r.ended_at IS NULL
+         OR (r.started_at > now() - $4 * interval '1 ms' AND r.started_at <= now() AND r.state <> 'SUPERSEDED'))
 )`;

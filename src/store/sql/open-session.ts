@@ -17,11 +17,7 @@ export interface SessionOpening {
  * Assigns the next epoch of the cluster and checks its uid, in one statement. The epoch is at least the time in
  * milliseconds, so that it does not go back when the database is restored from a backup.
  */
-export async function openSession(
-  client: ClientBase,
-  request: SessionRequest,
-  now: Date,
-): Promise<SessionOpening> {
+export async function openSession(client: ClientBase, request: SessionRequest): Promise<SessionOpening> {
   const { account, cluster, clusterUid } = request;
   const last = await client.query<{ instance_id: string; reply_topic: string }>(LAST_SESSION, [
     account,
@@ -31,8 +27,6 @@ export async function openSession(
     account,
     cluster,
     clusterUid,
-    now.getTime(),
-    now,
   ]);
   const [row] = rows;
   const opening = {
@@ -46,15 +40,14 @@ export async function openSession(
     return opening;
   }
   const key = [account, cluster, opening.epoch];
-  await client.query(CLOSE_OLDER, [...key, now]);
-  const superseded = await client.query<{ trigger: string }>(SUPERSEDE_RUN, [account, cluster, now]);
+  await client.query(CLOSE_OLDER, key);
+  const superseded = await client.query<{ trigger: string }>(SUPERSEDE_RUN, [account, cluster]);
   await client.query(ADD_SESSION, [
     ...key,
     request.instanceId,
     request.agentVersion,
     request.kubernetesVersion,
     request.replyTopic,
-    now,
   ]);
   return { ...opening, supersededConnect: superseded.rows[0]?.trigger === "CONNECT" };
 }
@@ -64,18 +57,19 @@ SELECT instance_id, reply_topic FROM agent_session
 WHERE account = $1 AND cluster = $2 ORDER BY epoch DESC LIMIT 1`;
 
 const NEXT_EPOCH = `
-INSERT INTO cluster AS c (account, name, uid, epoch, created_at) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO cluster AS c (account, name, uid, epoch, created_at)
+VALUES ($1, $2, $3, floor(extract(epoch FROM now()) * 1000), now())
 ON CONFLICT (account, name) DO UPDATE SET
   epoch = CASE WHEN c.uid = EXCLUDED.uid THEN greatest(c.epoch + 1, EXCLUDED.epoch) ELSE c.epoch END
 RETURNING epoch, uid`;
 
 const CLOSE_OLDER = `
-UPDATE agent_session SET closed_at = $4
+UPDATE agent_session SET closed_at = now()
 WHERE account = $1 AND cluster = $2 AND epoch < $3 AND closed_at IS NULL`;
 
 const SUPERSEDE_RUN = `
 UPDATE reconciliation_run SET
-  state = 'SUPERSEDED', ended_at = $3, failure_reason = 'NewSession',
+  state = 'SUPERSEDED', ended_at = now(), failure_reason = 'NewSession',
   failure_message = 'a new session of the cluster was opened'
 WHERE account = $1 AND cluster = $2 AND ended_at IS NULL
 RETURNING trigger`;
@@ -83,4 +77,4 @@ RETURNING trigger`;
 const ADD_SESSION = `
 INSERT INTO agent_session
   (account, cluster, epoch, instance_id, agent_version, kubernetes_version, reply_topic, opened_at, seen_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)`;
+VALUES ($1, $2, $3, $4, $5, $6, $7, now(), now())`;

@@ -14,7 +14,6 @@ export interface Progress {
 export interface Applied {
   /** True if an item of it could not be applied. */
   readonly refused: boolean;
-  readonly now: Date;
   /** Run that it repairs, and the bytes of its repairs. */
   readonly repair?: { readonly runId: string; readonly bytes: number };
 }
@@ -28,7 +27,7 @@ export interface Applied {
 export async function recordProgress(
   client: ClientBase,
   { account, cluster, epoch, sequence, part = { index: 0, count: 1 } }: StreamPosition,
-  { refused, now, repair }: Applied,
+  { refused, repair }: Applied,
 ): Promise<Progress | undefined> {
   const { rows } = await client.query<{ applied: string; gap: string; refused: string }>(RECORD, [
     account,
@@ -36,7 +35,6 @@ export async function recordProgress(
     epoch,
     sequence,
     refused,
-    now,
     part.index,
     part.count - 1 - part.index,
     repair?.runId ?? null,
@@ -64,27 +62,27 @@ export async function isCurrentSession(
   return rowCount === 1;
 }
 
-// A lost part belongs to the sequence of its siblings, so the gap is before the next sequence. $7 is the part's index,
-// $8 the number of parts that are still missing.
+// A lost part belongs to the sequence of its siblings, so the gap is before the next sequence. $6 is the part's index,
+// $7 the number of parts that are still missing.
 const RECORD = `
 WITH seen AS (
-  UPDATE cluster SET last_event_at = $6 WHERE account = $1 AND name = $2
+  UPDATE cluster SET last_event_at = now() WHERE account = $1 AND name = $2
 ),
 repaired AS (
-  UPDATE reconciliation_run SET repair_bytes = repair_bytes + $10
-  WHERE account = $1 AND cluster = $2 AND id = $9::uuid AND ended_at IS NULL
+  UPDATE reconciliation_run SET repair_bytes = repair_bytes + $9
+  WHERE account = $1 AND cluster = $2 AND id = $8::uuid AND ended_at IS NULL
 )
 UPDATE agent_session SET
   gap_sequence = CASE
-    WHEN $4::bigint > applied_sequence AND $7::int > 0 THEN $4 + 1
-    WHEN $4 = applied_sequence AND $8::int < missing_parts - 1 THEN $4 + 1
+    WHEN $4::bigint > applied_sequence AND $6::int > 0 THEN $4 + 1
+    WHEN $4 = applied_sequence AND $7::int < missing_parts - 1 THEN $4 + 1
     WHEN $4 > applied_sequence + 1 THEN $4
     WHEN $4 > applied_sequence AND missing_parts > 0 THEN $4
     ELSE gap_sequence
   END,
   missing_parts = CASE
-    WHEN $4 > applied_sequence THEN $8
-    WHEN $4 = applied_sequence THEN least(missing_parts, $8)
+    WHEN $4 > applied_sequence THEN $7
+    WHEN $4 = applied_sequence THEN least(missing_parts, $7)
     ELSE missing_parts
   END,
   refused_sequence = CASE WHEN $5 THEN greatest(refused_sequence, $4) ELSE refused_sequence END,

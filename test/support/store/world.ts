@@ -8,9 +8,7 @@ import {
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
-import type { Clock } from "../../../src/lib/clock.ts";
 import type { Log } from "../../../src/lib/log.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 import type { BatchOutcome, IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
@@ -36,7 +34,6 @@ export interface Row {
 export interface WorldOptions {
   /** Default "acme". */
   readonly account?: string;
-  readonly clock?: Clock;
   /** Closed with the first world that is disposed of. */
   readonly database?: Database;
 }
@@ -58,19 +55,15 @@ export class World implements AsyncDisposable {
   constructor(
     url: string,
     cluster: string,
-    {
-      account = "acme",
-      clock = createSystemClock(),
-      database = createDatabase({ url, maxConnections: 4 }),
-    }: WorldOptions = {},
+    { account = "acme", database = createDatabase({ url, maxConnections: 4 }) }: WorldOptions = {},
   ) {
     this.account = account;
     this.#log = createTestLog(`store ${cluster}`);
     this.database = database;
     const random = createSystemRandom();
-    this.store = createPgIngestStore(this.database, clock);
-    this.sessions = createPgSessionStore(this.database, clock, random);
-    this.runs = createPgRunStore(this.database, clock, random);
+    this.store = createPgIngestStore(this.database);
+    this.sessions = createPgSessionStore(this.database, random);
+    this.runs = createPgRunStore(this.database, random);
     this.cluster = cluster;
   }
 
