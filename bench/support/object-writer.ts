@@ -58,14 +58,19 @@ export function createObjectWriter(url: string): ObjectWriter {
   return {
     async open(clusters) {
       for (const cluster of clusters) {
-        const { epoch } = await sessions.openSession(signal, {
+        const opened = await sessions.openSession(signal, {
           ...{ account: ACCOUNT, cluster, clusterUid: cluster, instanceId: cluster, agentVersion: "bench" },
           kubernetesVersion: "",
           initiator: "evenkeel/backend",
           replyTopic: "replies/none",
           volatileBus: false,
           runDeadlineMs: 60_000,
+          mayReplaceSilent: false,
         });
+        if (opened.type === "held") {
+          throw new Error(`session held by ${opened.activeInstanceId}`);
+        }
+        const { epoch } = opened;
         streams.set(cluster, { epoch, sequence: 0n });
         await declare(cluster, [PODS]);
       }

@@ -17,6 +17,8 @@ export interface SessionRequest {
   /** True if the bus loses its messages with this backend. Then a session on another backend needs a run. */
   readonly volatileBus: boolean;
   readonly runDeadlineMs: number;
+  /** True if {@link SessionStore.keepStandbys} returned this agent: then it may replace a silent session. */
+  readonly mayReplaceSilent: boolean;
 }
 
 /** A session of a cluster. */
@@ -28,25 +30,54 @@ export interface SessionKey {
 
 /** A session that was opened. */
 export interface OpenedSession extends SessionKey {
+  readonly type: "opened";
   /** The run to request after the session's first scope, if one is needed. */
   readonly connectRun: ReconciliationRequest | undefined;
   /** Resource types in the scope that earlier sessions declared. */
   readonly storedScope: readonly ResourceType[];
 }
 
+/** A cluster whose session belongs to another agent. */
+export interface HeldCluster {
+  readonly type: "held";
+  /** Agent that has the session. */
+  readonly activeInstanceId: string;
+}
+
+/** An agent that waits for the session of its cluster. */
+export interface StandbyKey {
+  readonly account: string;
+  readonly cluster: string;
+  readonly instanceId: string;
+}
+
+/** A waiting agent, with its version. */
+export interface StandbyAgent extends StandbyKey {
+  readonly agentVersion: string;
+}
+
 /** Store of agents' sessions. Methods throw `RetryableError` while the database is unreachable. */
 export interface SessionStore {
   /**
    * Opens a session in one transaction: assigns the next epoch, binds or checks the cluster's uid, closes the older
-   * sessions and supersedes their active run.
+   * sessions and supersedes their active run. While another agent's session is open, it changes nothing and returns a
+   * {@link HeldCluster}.
    *
    * @throws TerminalError if the name is bound to another uid
    */
-  openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession>;
+  openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster>;
   /** Closes the session. A newer session of the cluster stays open. */
   closeSession(signal: AbortSignal, session: SessionKey): Promise<void>;
   /** Records that these sessions are alive, and returns those that are no longer current. */
   keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]>;
+  /**
+   * Records that these standbys wait, and returns those whose cluster has no session that is open and alive. Until a
+   * standby has been recorded for some seconds without a pause, a silent session counts as alive: after an outage of
+   * the database, its backend confirms it first.
+   */
+  keepStandbys(signal: AbortSignal, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]>;
+  /** Records that the standby has left. */
+  removeStandby(signal: AbortSignal, standby: StandbyKey): Promise<void>;
 }
 
 /** Time after which a session that no backend keeps counts as not connected, in milliseconds. */

@@ -1,5 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
+const STANDBY_TESTS = ["test/integration/store/standby.pg.test.ts"];
+const SYNC_TESTS = ["test/unit/backend/sync/sync-service.test.ts"];
+const UPLINK_TESTS = ["test/unit/agent/uplink/uplink.test.ts"];
 const TIME_TESTS = ["test/integration/store/database-time.pg.test.ts"];
 
 /** Protections of times, sessions and the identity of clusters. */
@@ -47,8 +50,8 @@ export const clusterMutants: readonly Mutant[] = [
   {
     race: "R60",
     file: "src/store/sql/is-alive.ts",
-    find: "AND clock_timestamp() + interval '${SESSION_AHEAD_MS} ms'",
-    replace: "AND clock_timestamp() + interval '30 days'",
+    find: "AND clock_timestamp() + interval",
+    replace: "AND clock_timestamp() + 10000 * interval",
     tests: TIME_TESTS,
     only: "R60",
   },
@@ -59,5 +62,109 @@ export const clusterMutants: readonly Mutant[] = [
     replace: "skew > MAX_SKEW_MS",
     tests: ["test/unit/main/clock-monitor.pg.test.ts"],
     only: "R60",
+  },
+  {
+    race: "R61",
+    file: "src/store/postgres/pg-session-store.ts",
+    find: "!state.isOpen || ",
+    replace: "!state.isOpen || state.isAlive || ",
+    tests: STANDBY_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/store/postgres/pg-session-store.ts",
+    find: " || state.lastInstanceId === request.instanceId) {",
+    replace: ") {",
+    tests: STANDBY_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/store/postgres/pg-session-store.ts",
+    find: "request.mayReplaceSilent && !state.isAlive",
+    replace: "!state.isAlive",
+    tests: STANDBY_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/store/sql/keep-standbys.ts",
+    find: " AND kept.kept_since <= now() - interval '4 s'",
+    replace: "",
+    tests: STANDBY_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/store/sql/keep-standbys.ts",
+    find: "THEN least(s.kept_since, now()) ELSE now() END",
+    replace: "THEN s.kept_since ELSE s.kept_since END",
+    tests: STANDBY_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/backend/sync/session-keeper.ts",
+    find: "standbys.wake(vacant);",
+    replace: "void vacant;",
+    tests: ["test/unit/backend/sync/session-keeper.test.ts"],
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/backend/sync/admit-agent.ts",
+    find: "mayReplaceSilent: true",
+    replace: "mayReplaceSilent: false",
+    tests: SYNC_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/backend/sync/admit-agent.ts",
+    find: "withinDeadline(signal, clock, NOTICE_MS,",
+    replace: "withinDeadline(signal, clock, 1e9 * NOTICE_MS,",
+    tests: SYNC_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/backend/sync/standby-registry.ts",
+    find: "count >= MAX_PER_CLUSTER",
+    replace: "count > MAX_PER_CLUSTER",
+    tests: SYNC_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/rpc/server/keep-alive.ts",
+    find: "      session.destroy();\n",
+    replace: "      return;\n",
+    tests: ["test/unit/rpc/server/http-connections.test.ts"],
+    only: "R61",
+  },
+  {
+    race: "R61",
+    file: "src/agent/uplink/session.ts",
+    find: "        waiting = AbortSignal.any([signal, stop]);\n",
+    replace: "",
+    tests: UPLINK_TESTS,
+    only: "R61",
+  },
+  {
+    race: "R62",
+    file: "src/agent/uplink/uplink.ts",
+    find: "clock.monotonic() - answeredAt >= STABLE_MS",
+    replace: "true",
+    tests: UPLINK_TESTS,
+    only: "R62",
+  },
+  {
+    race: "R62",
+    file: "src/agent/uplink/uplink.ts",
+    find: "        backoff.reset();\n",
+    replace: "",
+    tests: UPLINK_TESTS,
+    only: "R62",
   },
 ];

@@ -1,5 +1,4 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
@@ -9,15 +8,18 @@ import { InvalidArgumentError, toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracer.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
-import type { SessionStore } from "../../store/session-store.ts";
+import type { SessionRequest, SessionStore } from "../../store/session-store.ts";
 import { INITIATOR } from "../runs/request-run.ts";
+import { admitAgent } from "./admit-agent.ts";
 import type { Response } from "./downstream.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
+import type { StandbyRegistry } from "./standby-registry.ts";
 
 export interface SyncServiceOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
+  readonly standbys: StandbyRegistry;
   readonly bus: Bus;
   readonly producer: Producer;
   readonly replyTopic: string;
@@ -49,12 +51,20 @@ async function* sync(
   requests: AsyncIterable<SyncRequest>,
   context: HandlerContext,
 ): AsyncGenerator<Response, void, undefined> {
-  const { registry, log } = options;
+  const { registry, log, bus, producer, clock, tracer } = options;
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const iterator = requests[Symbol.asyncIterator]();
-  const { hello, storedScope, session } = await open(signal, options, iterator, context);
-  const { account, cluster, epoch } = session.identity;
+  const request = await readRequest(signal, options, iterator, context);
+  const opened = yield* admitAgent(signal, options, request);
+  if (opened === undefined) {
+    return;
+  }
+  const { account, cluster, clusterUid } = request;
+  const { epoch, connectRun, storedScope } = opened;
+  const identity = { account, cluster, clusterUid, epoch };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  const session = new Session({ identity, connectRun, producer, limits, clock, tracer });
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
     account,
@@ -62,7 +72,7 @@ async function* sync(
     epoch: String(epoch),
     ...(subject !== undefined && { subject }),
   });
-  sessionLog.info("session opened", { agent: hello.instanceId, version: hello.agentVersion });
+  sessionLog.info("session opened", { agent: request.instanceId, version: request.agentVersion });
   registry.add(session);
   const inbound = readAll(signal, iterator, session);
   try {
@@ -84,20 +94,13 @@ async function* sync(
   }
 }
 
-/** A stream whose Hello was accepted. */
-interface OpenedStream {
-  readonly hello: Hello;
-  readonly session: Session;
-  /** Resource types in the scope that earlier sessions declared. */
-  readonly storedScope: readonly ResourceType[];
-}
-
-async function open(
+/** Reads Hello and returns the agent's request for a session. */
+async function readRequest(
   signal: AbortSignal,
-  { sessions, bus, producer, replyTopic, clock, runDeadlineMs, tracer }: SyncServiceOptions,
+  { bus, replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
-): Promise<OpenedStream> {
+): Promise<Omit<SessionRequest, "mayReplaceSilent">> {
   using deadline = clock.deadline(signal, HELLO_TIMEOUT_MS);
   const hello = await readHello(deadline.signal, requests);
   const { account, cluster } = identityOf(context.values);
@@ -107,7 +110,7 @@ async function open(
       Code.PermissionDenied,
     );
   }
-  const { epoch, connectRun, storedScope } = await sessions.openSession(signal, {
+  return {
     account,
     cluster: hello.cluster,
     clusterUid: hello.clusterUid,
@@ -118,13 +121,6 @@ async function open(
     replyTopic,
     volatileBus: !bus.durable,
     runDeadlineMs,
-  });
-  const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
-  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
-  return {
-    hello,
-    storedScope,
-    session: new Session({ identity, connectRun, producer, limits, clock, tracer }),
   };
 }
 

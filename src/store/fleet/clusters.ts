@@ -27,6 +27,8 @@ export interface ClusterParts {
   readonly row: ClusterRow;
   readonly session: AgentSession | undefined;
   readonly connected: boolean;
+  /** Agents that wait for the session. */
+  readonly standbyCount: number;
   readonly counts: ObjectCounts;
   /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt">[];
@@ -35,12 +37,13 @@ export interface ClusterParts {
 }
 
 /** Returns the cluster without its resource types. */
-function toCluster({ row, session, connected, counts, states, now }: ClusterParts): Cluster {
+function toCluster({ row, session, connected, standbyCount, counts, states, now }: ClusterParts): Cluster {
   const verified = oldest(states.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
     name: row.name,
     uid: row.uid,
     connected,
+    standbys: standbyCount,
     objects: BigInt(counts.present),
     quarantined: BigInt(counts.quarantined),
     ...(session && { session: toSession(session) }),
@@ -122,10 +125,11 @@ export async function selectClusters(
   rows: readonly ClusterRow[],
 ): Promise<Map<string, Cluster>> {
   const cluster = { in: rows.map(({ name }) => name) };
-  const [sessions, states, counts, now] = await Promise.all([
+  const [sessions, standbys, states, counts, now] = await Promise.all([
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
+    prisma.agentStandby.findMany({ where: { account, cluster }, select: { cluster: true, seenAt: true } }),
     prisma.resourceState.findMany({
       where: { account, cluster },
       select: { cluster: true, verifiedAt: true },
@@ -142,10 +146,12 @@ export async function selectClusters(
     const connected = session !== undefined && session.closedAt === null && isRecent(session.seenAt, now);
     const ofCluster = <T extends { readonly cluster: string }>(all: readonly T[]): T[] =>
       all.filter((each) => each.cluster === row.name);
+    const standbyCount = ofCluster(standbys).filter(({ seenAt }) => isRecent(seenAt, now)).length;
     const parts = {
       row,
       session,
       connected,
+      standbyCount,
       counts: toCounts(ofCluster(counts)),
       states: ofCluster(states),
       now,

@@ -5,6 +5,7 @@ import { addRun } from "../sql/add-run.ts";
 import { expireRuns } from "../sql/expire-runs.ts";
 import { failRun } from "../sql/fail-run.ts";
 import { findSession } from "../sql/find-session.ts";
+import { purgeStandbys } from "../sql/keep-standbys.ts";
 import { listDue } from "../sql/list-due.ts";
 import { purgeRuns } from "../sql/purge-runs.ts";
 import { purgeSessions } from "../sql/purge-sessions.ts";
@@ -51,6 +52,7 @@ export function createPgRunStore(database: Database, random: Random): RunStore {
       signal.throwIfAborted();
       await translated(() => purgeRuns(pool, retentionMs));
       await translated(() => purgeSessions(pool, retentionMs));
+      await translated(() => purgeStandbys(pool));
     },
   };
 }

@@ -5,7 +5,13 @@ import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
 import { closeSession } from "../sql/close-session.ts";
 import { keepSessions } from "../sql/keep-sessions.ts";
-import { openSession, type SessionOpening } from "../sql/open-session.ts";
+import { keepStandbys, removeStandby } from "../sql/keep-standbys.ts";
+import {
+  type ClusterState,
+  findClusterState,
+  openSession,
+  type SessionOpening,
+} from "../sql/open-session.ts";
 import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
@@ -15,16 +21,21 @@ export function createPgSessionStore(database: Database, random: Random): Sessio
     async openSession(signal, request) {
       signal.throwIfAborted();
       return await database.transaction(request, async (client) => {
-        const opening = await openSession(client, request);
-        if (opening.boundUid !== request.clusterUid) {
+        const state = await findClusterState(client, request);
+        if (state !== undefined && state.uid !== request.clusterUid) {
           throw new TerminalError(
-            `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, ` +
+            `cluster "${request.cluster}": expected kube-system uid ${state.uid}, ` +
               `found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
             { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
         }
+        const activeInstanceId = findHolder(request, state);
+        if (activeInstanceId !== undefined) {
+          return { type: "held", activeInstanceId };
+        }
+        const opening = await openSession(client, request);
         const session = { account: request.account, cluster: request.cluster, epoch: opening.epoch };
-        const connectRun = needsRun(request, opening)
+        const connectRun = needsRun(request, state, opening)
           ? await addRun(client, session, {
               id: random.uuid(),
               initiator: request.initiator,
@@ -33,7 +44,7 @@ export function createPgSessionStore(database: Database, random: Random): Sessio
             })
           : undefined;
         const storedScope = await selectStoredScope(client, session);
-        return { ...session, connectRun, storedScope };
+        return { type: "opened", ...session, connectRun, storedScope };
       });
     },
 
@@ -46,18 +57,42 @@ export function createPgSessionStore(database: Database, random: Random): Sessio
       signal.throwIfAborted();
       return await translated(() => keepSessions(database.pool, sessions));
     },
+
+    async keepStandbys(signal, standbys) {
+      signal.throwIfAborted();
+      return await translated(() => keepStandbys(database.pool, standbys));
+    },
+
+    async removeStandby(signal, standby) {
+      signal.throwIfAborted();
+      await translated(() => removeStandby(database.pool, standby));
+    },
   };
+}
+
+/**
+ * Returns the other agent that keeps the cluster's session. A session that no backend closed or confirmed is kept too,
+ * until a standby has seen for some time that it is silent.
+ */
+function findHolder(request: SessionRequest, state: ClusterState | undefined): string | undefined {
+  if (state === undefined || !state.isOpen || state.lastInstanceId === request.instanceId) {
+    return undefined;
+  }
+  return request.mayReplaceSilent && !state.isAlive ? undefined : state.lastInstanceId;
 }
 
 /**
  * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. With a
  * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated.
  */
-function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
-  const { lastInstanceId, lastReplyTopic, supersededConnect } = opening;
+function needsRun(
+  request: SessionRequest,
+  state: ClusterState | undefined,
+  { supersededConnect }: SessionOpening,
+): boolean {
   return (
     supersededConnect ||
-    lastInstanceId !== request.instanceId ||
-    (request.volatileBus && lastReplyTopic !== request.replyTopic)
+    state?.lastInstanceId !== request.instanceId ||
+    (request.volatileBus && state.lastReplyTopic !== request.replyTopic)
   );
 }

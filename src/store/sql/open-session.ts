@@ -1,67 +1,84 @@
 import type { ClientBase } from "pg";
 import type { SessionRequest } from "../session-store.ts";
+import { isAlive } from "./is-alive.ts";
+
+/** The state of a cluster before a session opens. */
+export interface ClusterState {
+  readonly uid: string;
+  /** Agent process of the latest session. */
+  readonly lastInstanceId: string | undefined;
+  readonly lastReplyTopic: string | undefined;
+  /** True if the latest session was not closed. */
+  readonly isOpen: boolean;
+  /** True if a backend has confirmed the latest session recently. */
+  readonly isAlive: boolean;
+}
+
+/** Returns the state of a cluster; undefined if there is no such cluster. */
+export async function findClusterState(
+  client: ClientBase,
+  { account, cluster }: Pick<SessionRequest, "account" | "cluster">,
+): Promise<ClusterState | undefined> {
+  const { rows } = await client.query<{
+    uid: string;
+    instance_id: string | null;
+    reply_topic: string | null;
+    is_open: boolean | null;
+    is_alive: boolean | null;
+  }>(FIND_STATE, [account, cluster]);
+  const [row] = rows;
+  return (
+    row && {
+      uid: row.uid,
+      lastInstanceId: row.instance_id ?? undefined,
+      lastReplyTopic: row.reply_topic ?? undefined,
+      isOpen: row.is_open === true,
+      isAlive: row.is_alive === true,
+    }
+  );
+}
 
 /** Result of opening a session. */
 export interface SessionOpening {
   readonly epoch: bigint;
-  /** Uid of the name. If it differs from the request's, no session was opened. */
-  readonly boundUid: string;
-  /** Agent process of the previous session. */
-  readonly lastInstanceId: string | undefined;
-  readonly lastReplyTopic: string | undefined;
   /** True if this session superseded a run on connect, which must be repeated. */
   readonly supersededConnect: boolean;
 }
 
 /**
- * Assigns the next epoch of the cluster and checks its uid, in one statement. The epoch is at least the time in
- * milliseconds, so that it does not go back when the database is restored from a backup.
+ * Assigns the next epoch of the cluster, closes its older sessions and supersedes their run. The caller holds the
+ * cluster's lock and has checked the uid. The epoch is at least the time in milliseconds, so that it does not go back
+ * when the database is restored from a backup.
  */
 export async function openSession(client: ClientBase, request: SessionRequest): Promise<SessionOpening> {
-  const { account, cluster, clusterUid } = request;
-  const last = await client.query<{ instance_id: string; reply_topic: string }>(LAST_SESSION, [
-    account,
-    cluster,
-  ]);
-  const { rows } = await client.query<{ epoch: string; uid: string }>(NEXT_EPOCH, [
-    account,
-    cluster,
-    clusterUid,
-  ]);
-  const [row] = rows;
-  const opening = {
-    epoch: BigInt(row?.epoch ?? 0),
-    boundUid: row?.uid ?? "",
-    lastInstanceId: last.rows[0]?.instance_id,
-    lastReplyTopic: last.rows[0]?.reply_topic,
-    supersededConnect: false,
-  };
-  if (opening.boundUid !== clusterUid) {
-    return opening;
-  }
-  const key = [account, cluster, opening.epoch];
+  const { account, cluster, clusterUid, instanceId } = request;
+  const { rows } = await client.query<{ epoch: string }>(NEXT_EPOCH, [account, cluster, clusterUid]);
+  const epoch = BigInt(rows[0]?.epoch ?? 0);
+  const key = [account, cluster, epoch];
   await client.query(CLOSE_OLDER, key);
   const superseded = await client.query<{ trigger: string }>(SUPERSEDE_RUN, [account, cluster]);
   await client.query(ADD_SESSION, [
     ...key,
-    request.instanceId,
+    instanceId,
     request.agentVersion,
     request.kubernetesVersion,
     request.replyTopic,
   ]);
-  return { ...opening, supersededConnect: superseded.rows[0]?.trigger === "CONNECT" };
+  await client.query(REMOVE_STANDBY, [account, cluster, instanceId]);
+  return { epoch, supersededConnect: superseded.rows[0]?.trigger === "CONNECT" };
 }
 
-const LAST_SESSION = `
-SELECT instance_id, reply_topic FROM agent_session
-WHERE account = $1 AND cluster = $2 ORDER BY epoch DESC LIMIT 1`;
+const FIND_STATE = `
+SELECT c.uid, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open, ${isAlive("s.seen_at")} AS is_alive
+FROM cluster c
+LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
+WHERE c.account = $1 AND c.name = $2`;
 
 const NEXT_EPOCH = `
-INSERT INTO cluster AS c (account, name, uid, epoch, created_at)
-VALUES ($1, $2, $3, floor(extract(epoch FROM now()) * 1000), now())
-ON CONFLICT (account, name) DO UPDATE SET
-  epoch = CASE WHEN c.uid = EXCLUDED.uid THEN greatest(c.epoch + 1, EXCLUDED.epoch) ELSE c.epoch END
-RETURNING epoch, uid`;
+INSERT INTO cluster AS c (account, name, uid, epoch, first_epoch, created_at)
+SELECT $1, $2, $3, now_ms, now_ms, now() FROM floor(extract(epoch FROM now()) * 1000) AS now_ms
+ON CONFLICT (account, name) DO UPDATE SET epoch = greatest(c.epoch + 1, EXCLUDED.epoch)
+RETURNING epoch`;
 
 const CLOSE_OLDER = `
 UPDATE agent_session SET closed_at = now()
@@ -78,3 +95,5 @@ const ADD_SESSION = `
 INSERT INTO agent_session
   (account, cluster, epoch, instance_id, agent_version, kubernetes_version, reply_topic, opened_at, seen_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, now(), now())`;
+
+const REMOVE_STANDBY = "DELETE FROM agent_standby WHERE account = $1 AND cluster = $2 AND instance_id = $3";

@@ -442,7 +442,7 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("is refused for another cluster of the same name, and the open session stays", async () => {
       const world = await openWorld();
-      await expect(world.connect("agent-2", "another-uid")).rejects.toThrow(TerminalError);
+      await expect(world.request("agent-2", false, "another-uid")).rejects.toThrow(TerminalError);
       const open = await world.sql("SELECT 1 FROM agent_session WHERE cluster = $1 AND closed_at IS NULL");
       expect(open).toHaveLength(1);
     });

@@ -28,8 +28,26 @@ export class ScriptedAgent implements AsyncDisposable {
     this.#responses = client.sync(requests, { signal: this.#stop.signal, headers })[Symbol.asyncIterator]();
   }
 
+  /** Sends the Hello of another process, and reads that it waits as a standby. */
+  async park(instanceId = "agent-2"): Promise<void> {
+    this.#hello({ instanceId });
+    const { message } = await this.next();
+    if (message.case !== "standby") {
+      throw new Error(`expected standby, found ${message.case}`);
+    }
+  }
+
   /** Sends Hello and returns the epoch of the Welcome. */
   async open(hello: MessageInitShape<typeof HelloSchema> = {}): Promise<bigint> {
+    this.#hello(hello);
+    const { message } = await this.next();
+    if (message.case !== "welcome") {
+      throw new Error(`expected welcome, found ${message.case}`);
+    }
+    return message.value.epoch;
+  }
+
+  #hello(hello: MessageInitShape<typeof HelloSchema>): void {
     const value = {
       cluster: "c1",
       clusterUid: "uid-1",
@@ -38,11 +56,6 @@ export class ScriptedAgent implements AsyncDisposable {
       ...hello,
     };
     this.sendAs(0n, { case: "hello", value });
-    const { message } = await this.next();
-    if (message.case !== "welcome") {
-      throw new Error(`expected welcome, found ${message.case}`);
-    }
-    return message.value.epoch;
   }
 
   /** Sequence of the latest message. */

@@ -16,7 +16,7 @@ import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store
 import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import type { RunStore } from "../../../src/store/run-store.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
+import type { HeldCluster, OpenedSession, SessionStore } from "../../../src/store/session-store.ts";
 import { createTestLog } from "../vitest/test-log.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
 
@@ -67,9 +67,30 @@ export class World implements AsyncDisposable {
     this.cluster = cluster;
   }
 
-  /** Opens a session. Its first message has the sequence 1. */
-  async connect(instanceId = "agent-1", clusterUid = "uid-1"): Promise<ReconciliationRequest | undefined> {
-    const opened = await this.sessions.openSession(this.signal, {
+  /**
+   * Opens a session. Its first message has the sequence 1. Closes the world's open session before, as a backend does
+   * when the stream of its agent ends.
+   */
+  async connect(instanceId = "agent-1", clusterUid?: string): Promise<ReconciliationRequest | undefined> {
+    await this.sessions.closeSession(this.signal, this.at(0n));
+    const opened = await this.request(instanceId, false, clusterUid);
+    if (opened.type === "held") {
+      throw new Error(`cluster ${this.cluster}: held by ${opened.activeInstanceId}`);
+    }
+    this.epoch = opened.epoch;
+    this.#log.debug("session opened", { instanceId, epoch: this.epoch, run: opened.connectRun?.runId });
+    this.sequence = 0n;
+    this.#generation = 0n;
+    return opened.connectRun;
+  }
+
+  /** Requests a session, and leaves the world in its own. */
+  async request(
+    instanceId: string,
+    mayReplaceSilent = false,
+    clusterUid = "uid-1",
+  ): Promise<OpenedSession | HeldCluster> {
+    return await this.sessions.openSession(this.signal, {
       account: this.account,
       cluster: this.cluster,
       clusterUid,
@@ -80,12 +101,8 @@ export class World implements AsyncDisposable {
       replyTopic: "replies/1",
       volatileBus: false,
       runDeadlineMs: 60_000,
+      mayReplaceSilent,
     });
-    this.epoch = opened.epoch;
-    this.#log.debug("session opened", { instanceId, epoch: this.epoch, run: opened.connectRun?.runId });
-    this.sequence = 0n;
-    this.#generation = 0n;
-    return opened.connectRun;
   }
 
   /** Returns the position of the next message. */
