@@ -57,6 +57,8 @@ export interface BackendRunOptions {
   readonly runDeadlineMs: number;
   readonly bus: Bus;
   readonly database: Database;
+  /** Default false. */
+  readonly allowDuplicateClusters?: boolean;
   readonly runtime: Runtime;
 }
 
@@ -87,7 +89,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     createBackend(running.signal, {
       ...runtime,
       bus,
-      sessions: createPgSessionStore(database, random),
+      sessions: createPgSessionStore(database, random, options),
       runs: createPgRunStore(database, random),
       intervalMs: options.reconcileIntervalMs,
       runDeadlineMs: options.runDeadlineMs,

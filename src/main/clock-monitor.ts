@@ -22,8 +22,8 @@ export interface ClockMonitor {
 }
 
 /**
- * Largest accepted skew, in milliseconds. The database's clock decides everything, so a skew never makes a row wrong.
- * But the process's own times are then wrong: expiry of tokens, lag metrics, logs and traces.
+ * Largest accepted skew, in milliseconds. The database's clock decides everything, so no row is wrong because of a
+ * skew. But the process's own times are then wrong: expiry of tokens, lag metrics, logs and traces.
  */
 const MAX_SKEW_MS = 5_000;
 
@@ -47,7 +47,7 @@ export function createClockMonitor({ database, clock, log }: ClockMonitorOptions
     },
     async run(signal) {
       while (!signal.aborted) {
-        // An unavailable database says nothing about the clock; another check reports it.
+        // Without an answer the skew is unknown; another check reports the database.
         const skew = await readClockSkew(database, clock).catch(() => undefined);
         if (skew !== undefined) {
           problem = Math.abs(skew) > MAX_SKEW_MS ? new RetryableError(describeSkew(skew)) : undefined;

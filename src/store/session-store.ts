@@ -63,7 +63,9 @@ export interface SessionStore {
    * sessions and supersedes their active run. While another agent's session is open, it changes nothing and returns a
    * {@link HeldCluster}.
    *
-   * @throws TerminalError if the name is bound to another uid
+   * @throws TerminalError (CLUSTER_UID_MISMATCH) if the name is bound to another uid
+   * @throws TerminalError (CLUSTER_REMOVED) if an operator has removed the cluster
+   * @throws TerminalError (CLUSTER_DUPLICATE) if the account has the uid under another name
    */
   openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster>;
   /** Closes the session. A newer session of the cluster stays open. */
@@ -83,7 +85,10 @@ export interface SessionStore {
 /** Time after which a session that no backend keeps counts as not connected, in milliseconds. */
 export const SESSION_TIMEOUT_MS = 30_000;
 
-/** Time in the future up to which a last sign of life counts, in milliseconds. A later one is from before the database's clock went back. */
+/**
+ * Time in the future up to which a last sign of life counts, in milliseconds. A later one is from before the database's
+ * clock went back.
+ */
 export const SESSION_AHEAD_MS = 5_000;
 
 /** True if a last sign of life proves at `now`, the time of the database, that the session is alive. */

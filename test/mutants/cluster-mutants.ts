@@ -1,5 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
+const IDENTITY_TESTS = ["test/integration/store/cluster-identity.pg.test.ts"];
+const ADMIN_TESTS = ["test/integration/store/cluster-admin.pg.test.ts"];
 const STANDBY_TESTS = ["test/integration/store/standby.pg.test.ts"];
 const SYNC_TESTS = ["test/unit/backend/sync/sync-service.test.ts"];
 const UPLINK_TESTS = ["test/unit/agent/uplink/uplink.test.ts"];
@@ -166,5 +168,77 @@ export const clusterMutants: readonly Mutant[] = [
     replace: "",
     tests: UPLINK_TESTS,
     only: "R62",
+  },
+  {
+    race: "R63",
+    file: "src/store/postgres/pg-session-store.ts",
+    find: "if (duplicate !== undefined) {",
+    replace: "if (duplicate === null) {",
+    tests: IDENTITY_TESTS,
+    only: "R63",
+  },
+  {
+    race: "R63",
+    file: "src/store/sql/find-duplicate.ts",
+    find: "  await client.query(LOCK_UID,",
+    replace: "  void (LOCK_UID,",
+    tests: IDENTITY_TESTS,
+    only: "R63",
+  },
+  {
+    race: "R63",
+    file: "src/store/sql/find-duplicate.ts",
+    find: "WHERE other.account = $1 AND other.uid",
+    replace: "WHERE $1::text IS NOT NULL AND other.uid",
+    tests: IDENTITY_TESTS,
+    only: "R63",
+  },
+  {
+    race: "R63",
+    file: "src/store/sql/find-duplicate.ts",
+    find: " OR (other.created_at, other.name) < (own.created_at, own.name)",
+    replace: " OR other.name <> own.name",
+    tests: IDENTITY_TESTS,
+    only: "R63",
+  },
+  {
+    race: "R64",
+    file: "src/store/postgres/pg-session-store.ts",
+    find: "if (state?.isRemoved) {",
+    replace: "if (state === null) {",
+    tests: ADMIN_TESTS,
+    only: "R64",
+  },
+  {
+    race: "R64",
+    file: "src/store/sql/apply-observations.ts",
+    find: "    AND $7::bigint >= (SELECT first_epoch FROM cluster WHERE account = $1 AND name = $2)\n",
+    replace: "",
+    tests: ADMIN_TESTS,
+    only: "R64",
+  },
+  {
+    race: "R64",
+    file: "src/store/postgres/pg-cluster-admin.ts",
+    find: "        await endSessions(client, key);\n        return await markRemoved(client, key);\n",
+    replace: "        return await markRemoved(client, key);\n",
+    tests: ADMIN_TESTS,
+    only: "R64",
+  },
+  {
+    race: "R64",
+    file: "src/store/sql/rebind-cluster.ts",
+    find: "incarnation = c.epoch, low_watermark = 0, high_watermark = 0,",
+    replace: "incarnation = k.incarnation,",
+    tests: ADMIN_TESTS,
+    only: "R64",
+  },
+  {
+    race: "R64",
+    file: "src/store/postgres/pg-cluster-admin.ts",
+    find: "if (count === 0) {",
+    replace: "if (count >= 0) {",
+    tests: ADMIN_TESTS,
+    only: "R64",
   },
 ];

@@ -21,8 +21,8 @@ const TICK_MS = 1_000;
  * Confirms in Postgres that the sessions and standbys of this backend live, ends sessions that were replaced at another
  * backend, and wakes standbys whose cluster is vacant, until `signal` aborts.
  *
- * It waits for Postgres only. If it waited for the bus too, an outage of the bus would make sessions look silent, and
- * standbys would take them over.
+ * It waits for Postgres only. If it waited for the bus too, sessions would count as silent during an outage of the bus,
+ * and standbys would take them over.
  */
 export async function keepStreams(signal: AbortSignal, options: SessionKeeperOptions): Promise<void> {
   const { clock, log } = options;

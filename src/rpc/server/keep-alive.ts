@@ -4,8 +4,8 @@ import type { Clock } from "../../lib/clock.ts";
 
 /**
  * Pings the client of an HTTP/2 connection every `pingMs` until the connection closes, and closes it if an answer takes
- * longer than that. Otherwise the streams of a client that is frozen, or has vanished without a FIN, stay open until TCP
- * gives up, which takes a quarter of an hour.
+ * longer than that. Otherwise the streams of a client that is frozen, or has vanished without a FIN, stay open until
+ * TCP gives up, which takes a quarter of an hour.
  */
 export async function pingUntilClosed(
   session: ServerHttp2Session,

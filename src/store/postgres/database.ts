@@ -85,6 +85,11 @@ export function createDatabase({ url, maxConnections = 10, timeouts = {} }: Data
   };
 }
 
+/** Waits for the lock of another cluster in a transaction, which holds it until its end. */
+export async function lockCluster(client: pg.ClientBase, cluster: ClusterKey): Promise<void> {
+  await client.query(`SELECT pg_advisory_xact_lock(${lockKeyOf(cluster)})`);
+}
+
 /** Runs the query and translates its errors. */
 export async function translated<T>(query: () => Promise<T>): Promise<T> {
   try {

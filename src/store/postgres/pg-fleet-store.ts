@@ -25,6 +25,7 @@ export function createPgFleetStore(database: Database): FleetStore {
         const rows = await prisma.cluster.findMany({
           where: {
             account,
+            removedAt: null,
             name: {
               ...(after !== undefined && { gt: after }),
               ...(query.namePrefix !== undefined && { startsWith: query.namePrefix }),
@@ -45,7 +46,9 @@ export function createPgFleetStore(database: Database): FleetStore {
 
     getCluster: (signal, account, name) =>
       read(signal, async () => {
-        const row = await prisma.cluster.findUnique({ where: { account_name: { account, name } } });
+        const row = await prisma.cluster.findUnique({
+          where: { account_name: { account, name }, removedAt: null },
+        });
         if (row === null) {
           return undefined;
         }

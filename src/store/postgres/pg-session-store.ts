@@ -4,6 +4,7 @@ import type { Random } from "../../lib/random.ts";
 import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
 import { closeSession } from "../sql/close-session.ts";
+import { findDuplicate } from "../sql/find-duplicate.ts";
 import { keepSessions } from "../sql/keep-sessions.ts";
 import { keepStandbys, removeStandby } from "../sql/keep-standbys.ts";
 import {
@@ -15,19 +16,40 @@ import {
 import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
+export interface SessionStoreOptions {
+  /** True if an account may have one cluster under several names; default false. */
+  readonly allowDuplicateClusters?: boolean;
+}
+
 /** Creates the store of agents' sessions in Postgres. */
-export function createPgSessionStore(database: Database, random: Random): SessionStore {
+export function createPgSessionStore(
+  database: Database,
+  random: Random,
+  { allowDuplicateClusters = false }: SessionStoreOptions = {},
+): SessionStore {
   return {
     async openSession(signal, request) {
       signal.throwIfAborted();
       return await database.transaction(request, async (client) => {
         const state = await findClusterState(client, request);
+        if (state?.isRemoved) {
+          throw new TerminalError(
+            `cluster "${request.cluster}": removed by an operator; stop its agent, or free the name with ` +
+              `"evenkeel admin cluster remove ${request.cluster} --forget"`,
+            { info: { reason: "CLUSTER_REMOVED" } },
+          );
+        }
         if (state !== undefined && state.uid !== request.clusterUid) {
           throw new TerminalError(
             `cluster "${request.cluster}": expected kube-system uid ${state.uid}, ` +
-              `found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
+              `found ${request.clusterUid}; give a cloned cluster its own name, and bind a rebuilt one with ` +
+              `"evenkeel admin cluster rebind ${request.cluster} --uid ${request.clusterUid}"`,
             { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
+        }
+        const duplicate = allowDuplicateClusters ? undefined : await findDuplicate(client, request);
+        if (duplicate !== undefined) {
+          throw duplicateError(request, duplicate);
         }
         const activeInstanceId = findHolder(request, state);
         if (activeInstanceId !== undefined) {
@@ -68,6 +90,15 @@ export function createPgSessionStore(database: Database, random: Random): Sessio
       await translated(() => removeStandby(database.pool, standby));
     },
   };
+}
+
+function duplicateError({ cluster }: SessionRequest, duplicate: string): TerminalError {
+  return new TerminalError(
+    `cluster "${cluster}": expected a kube-system uid that is new in the account, found that of "${duplicate}"; ` +
+      `start its agent with --cluster ${duplicate}, rename it with ` +
+      `"evenkeel admin cluster rename ${duplicate} ${cluster}", or set --allow-duplicate-clusters on the server`,
+    { info: { reason: "CLUSTER_DUPLICATE", metadata: { cluster: duplicate } } },
+  );
 }
 
 /**

@@ -40,6 +40,8 @@ export interface ObservationsOutcome {
  * Repairs of a resource type that was never verified are its first copy, not findings. An unknown run has no findings
  * either, because no request would return and no purge would delete them.
  *
+ * Observations of a session before the cluster's first epoch belong to another cluster of this name, and do not apply.
+ *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
  *
  * LIMIT 1 makes Postgres find each row by the primary key. The plan of a simple join depends on statistics: before the
@@ -88,6 +90,7 @@ WITH state AS (
               WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
   FROM resource_state
   WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
+    AND $7::bigint >= (SELECT first_epoch FROM cluster WHERE account = $1 AND name = $2)
 ),
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),

@@ -26,4 +26,4 @@ const FIND_SESSION = `
 SELECT c.epoch, c.uid, s.closed_at IS NULL AND ${isAlive("s.seen_at")} AS connected
 FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
-WHERE c.account = $1 AND c.name = $2`;
+WHERE c.account = $1 AND c.name = $2 AND c.removed_at IS NULL`;

@@ -5,6 +5,8 @@ import { isAlive } from "./is-alive.ts";
 /** The state of a cluster before a session opens. */
 export interface ClusterState {
   readonly uid: string;
+  /** True if an operator has removed the cluster. */
+  readonly isRemoved: boolean;
   /** Agent process of the latest session. */
   readonly lastInstanceId: string | undefined;
   readonly lastReplyTopic: string | undefined;
@@ -21,6 +23,7 @@ export async function findClusterState(
 ): Promise<ClusterState | undefined> {
   const { rows } = await client.query<{
     uid: string;
+    is_removed: boolean;
     instance_id: string | null;
     reply_topic: string | null;
     is_open: boolean | null;
@@ -30,6 +33,7 @@ export async function findClusterState(
   return (
     row && {
       uid: row.uid,
+      isRemoved: row.is_removed,
       lastInstanceId: row.instance_id ?? undefined,
       lastReplyTopic: row.reply_topic ?? undefined,
       isOpen: row.is_open === true,
@@ -69,7 +73,8 @@ export async function openSession(client: ClientBase, request: SessionRequest): 
 }
 
 const FIND_STATE = `
-SELECT c.uid, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open, ${isAlive("s.seen_at")} AS is_alive
+SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open,
+  ${isAlive("s.seen_at")} AS is_alive
 FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
 WHERE c.account = $1 AND c.name = $2`;

@@ -43,7 +43,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const cluster = await store.getCluster(signal, account, "fleet-1");
     expect(cluster).toMatchObject({
       name: "fleet-1",
-      uid: "uid-1",
+      uid: "uid of fleet-1",
       connected: true,
       objects: 2n,
       quarantined: 0n,

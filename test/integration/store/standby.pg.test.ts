@@ -74,7 +74,7 @@ describeWithPostgres("standbys", (database) => {
     await using world = open();
     await world.connect("agent-1");
     await isVacant(world, "agent-2");
-    // For a minute, nobody could confirm anything.
+    // For a minute, no backend could confirm anything.
     await silence(world, 60);
     await world.sql(
       `UPDATE agent_standby SET seen_at = seen_at - interval '60 s', kept_since = kept_since - interval '90 s'

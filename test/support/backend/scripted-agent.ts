@@ -29,8 +29,8 @@ export class ScriptedAgent implements AsyncDisposable {
   }
 
   /** Sends the Hello of another process, and reads that it waits as a standby. */
-  async park(instanceId = "agent-2"): Promise<void> {
-    this.#hello({ instanceId });
+  async park(instanceId = "agent-2", hello: MessageInitShape<typeof HelloSchema> = {}): Promise<void> {
+    this.#hello({ ...hello, instanceId });
     const { message } = await this.next();
     if (message.case !== "standby") {
       throw new Error(`expected standby, found ${message.case}`);

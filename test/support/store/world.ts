@@ -16,7 +16,12 @@ import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store
 import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import type { RunStore } from "../../../src/store/run-store.ts";
-import type { HeldCluster, OpenedSession, SessionStore } from "../../../src/store/session-store.ts";
+import type {
+  HeldCluster,
+  OpenedSession,
+  SessionRequest,
+  SessionStore,
+} from "../../../src/store/session-store.ts";
 import { createTestLog } from "../vitest/test-log.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
 
@@ -84,13 +89,25 @@ export class World implements AsyncDisposable {
     return opened.connectRun;
   }
 
+  /** Opens a session by another store. */
+  async connectBy(sessions: SessionStore, instanceId: string, clusterUid: string): Promise<void> {
+    await sessions.openSession(this.signal, this.#request(instanceId, false, clusterUid));
+  }
+
   /** Requests a session, and leaves the world in its own. */
   async request(
     instanceId: string,
     mayReplaceSilent = false,
-    clusterUid = "uid-1",
+    clusterUid = `uid of ${this.cluster}`,
   ): Promise<OpenedSession | HeldCluster> {
-    return await this.sessions.openSession(this.signal, {
+    return await this.sessions.openSession(
+      this.signal,
+      this.#request(instanceId, mayReplaceSilent, clusterUid),
+    );
+  }
+
+  #request(instanceId: string, mayReplaceSilent: boolean, clusterUid: string): SessionRequest {
+    return {
       account: this.account,
       cluster: this.cluster,
       clusterUid,
@@ -102,7 +119,7 @@ export class World implements AsyncDisposable {
       volatileBus: false,
       runDeadlineMs: 60_000,
       mayReplaceSilent,
-    });
+    };
   }
 
   /** Returns the position of the next message. */
