@@ -68,8 +68,11 @@ export interface SessionStore {
    * @throws TerminalError (CLUSTER_DUPLICATE) if the account has the uid under another name
    */
   openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster>;
-  /** Closes the session. A newer session of the cluster stays open. */
-  closeSession(signal: AbortSignal, session: SessionKey): Promise<void>;
+  /**
+   * Closes the session. A newer session of the cluster stays open. `reserve`: the backend ended it for its own reasons, so
+   * no standby may take over before its agent had half a minute to reconnect.
+   */
+  closeSession(signal: AbortSignal, session: SessionKey, reserve: boolean): Promise<void>;
   /** Records that these sessions are alive, and returns those that are no longer current. */
   keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]>;
   /**

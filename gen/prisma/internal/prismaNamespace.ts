@@ -1081,6 +1081,7 @@ export const AgentSessionScalarFieldEnum = {
   openedAt: 'openedAt',
   seenAt: 'seenAt',
   closedAt: 'closedAt',
+  reservedUntil: 'reservedUntil',
   scope: 'scope',
   appliedSequence: 'appliedSequence',
   missingParts: 'missingParts',

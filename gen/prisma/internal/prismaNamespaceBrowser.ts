@@ -103,6 +103,7 @@ export const AgentSessionScalarFieldEnum = {
   openedAt: 'openedAt',
   seenAt: 'seenAt',
   closedAt: 'closedAt',
+  reservedUntil: 'reservedUntil',
   scope: 'scope',
   appliedSequence: 'appliedSequence',
   missingParts: 'missingParts',

@@ -53,6 +53,7 @@ export type AgentSessionMinAggregateOutputType = {
   openedAt: Date | null
   seenAt: Date | null
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint | null
   missingParts: number | null
@@ -71,6 +72,7 @@ export type AgentSessionMaxAggregateOutputType = {
   openedAt: Date | null
   seenAt: Date | null
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint | null
   missingParts: number | null
@@ -89,6 +91,7 @@ export type AgentSessionCountAggregateOutputType = {
   openedAt: number
   seenAt: number
   closedAt: number
+  reservedUntil: number
   scope: number
   appliedSequence: number
   missingParts: number
@@ -125,6 +128,7 @@ export type AgentSessionMinAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   appliedSequence?: true
   missingParts?: true
@@ -143,6 +147,7 @@ export type AgentSessionMaxAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   appliedSequence?: true
   missingParts?: true
@@ -161,6 +166,7 @@ export type AgentSessionCountAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   appliedSequence?: true
   missingParts?: true
@@ -266,6 +272,7 @@ export type AgentSessionGroupByOutputType = {
   openedAt: Date
   seenAt: Date
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   appliedSequence: bigint
   missingParts: number
@@ -307,6 +314,7 @@ export type AgentSessionWhereInput = {
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
@@ -325,6 +333,7 @@ export type AgentSessionOrderByWithRelationInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -347,6 +356,7 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
@@ -365,6 +375,7 @@ export type AgentSessionOrderByWithAggregationInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -391,6 +402,7 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   openedAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntWithAggregatesFilter<"AgentSession"> | number
@@ -409,6 +421,7 @@ export type AgentSessionCreateInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -427,6 +440,7 @@ export type AgentSessionUncheckedCreateInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -445,6 +459,7 @@ export type AgentSessionUpdateInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -463,6 +478,7 @@ export type AgentSessionUncheckedUpdateInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -481,6 +497,7 @@ export type AgentSessionCreateManyInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -499,6 +516,7 @@ export type AgentSessionUpdateManyMutationInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -517,6 +535,7 @@ export type AgentSessionUncheckedUpdateManyInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -541,6 +560,7 @@ export type AgentSessionCountOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -567,6 +587,7 @@ export type AgentSessionMaxOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -585,6 +606,7 @@ export type AgentSessionMinOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -625,6 +647,7 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -643,6 +666,7 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -661,6 +685,7 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -679,6 +704,7 @@ export type AgentSessionSelectScalar = {
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -686,7 +712,7 @@ export type AgentSessionSelectScalar = {
   refusedSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "reservedUntil" | "scope" | "appliedSequence" | "missingParts" | "gapSequence" | "refusedSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -714,6 +740,10 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      */
     seenAt: Date
     closedAt: Date | null
+    /**
+     * Time until which a closed session belongs to its agent, because its backend ended it.
+     */
+    reservedUntil: Date | null
     /**
      * Last ScopeDeclared that was applied, in its binary form.
      */
@@ -1164,6 +1194,7 @@ export interface AgentSessionFieldRefs {
   readonly openedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly seenAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly closedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
+  readonly reservedUntil: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly scope: Prisma.FieldRef<"AgentSession", 'Bytes'>
   readonly appliedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly missingParts: Prisma.FieldRef<"AgentSession", 'Int'>

@@ -25,6 +25,7 @@ CREATE TABLE "agent_session" (
     "opened_at" TIMESTAMPTZ(3) NOT NULL,
     "seen_at" TIMESTAMPTZ(3) NOT NULL,
     "closed_at" TIMESTAMPTZ(3),
+    "reserved_until" TIMESTAMPTZ(3),
     "scope" BYTEA,
     "applied_sequence" BIGINT NOT NULL DEFAULT 0,
     "missing_parts" INTEGER NOT NULL DEFAULT 0,

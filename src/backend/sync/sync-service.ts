@@ -4,7 +4,7 @@ import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { InvalidArgumentError, toError, toMessage } from "../../lib/errors.ts";
+import { InvalidArgumentError, RetryableError, toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracer.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
@@ -75,6 +75,7 @@ async function* sync(
   sessionLog.info("session opened", { agent: request.instanceId, version: request.agentVersion });
   registry.add(session);
   const inbound = readAll(signal, iterator, session);
+  let reserve = false;
   try {
     yield {
       message: {
@@ -85,12 +86,17 @@ async function* sync(
     yield* session.outbox.take(signal);
     // Drain was the last message. Earlier messages of the agent are still stored; the next session
     // acknowledges them.
+    reserve = session.outbox.isDraining;
     await session.flush(signal);
+  } catch (error) {
+    // An outage of the bus is not the agent's: another agent would meet it too.
+    reserve = reserve || error instanceof RetryableError;
+    throw error;
   } finally {
     ended.abort(new Error("the session has ended"));
     registry.remove(session);
     await inbound;
-    await close(options, session, sessionLog);
+    await close(options, session, reserve, sessionLog);
   }
 }
 
@@ -155,10 +161,15 @@ async function readAll(
   }
 }
 
-async function close({ sessions, clock }: SyncServiceOptions, session: Session, log: Log): Promise<void> {
+async function close(
+  { sessions, clock }: SyncServiceOptions,
+  session: Session,
+  reserve: boolean,
+  log: Log,
+): Promise<void> {
   using deadline = clock.deadline(NEVER, CLOSE_TIMEOUT_MS);
   try {
-    await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity));
+    await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity, reserve));
     log.info("session closed");
   } catch (error) {
     log.warn("end of the session not stored", { error: toMessage(error) });

@@ -70,9 +70,9 @@ export function createPgSessionStore(
       });
     },
 
-    async closeSession(signal, session) {
+    async closeSession(signal, session, reserve) {
       signal.throwIfAborted();
-      await translated(() => closeSession(database.pool, session));
+      await translated(() => closeSession(database.pool, session, reserve));
     },
 
     async keepSessions(signal, sessions) {
@@ -103,13 +103,14 @@ function duplicateError({ cluster }: SessionRequest, duplicate: string): Termina
 
 /**
  * Returns the other agent that keeps the cluster's session. A session that no backend closed or confirmed is kept too,
- * until a standby has seen for some time that it is silent.
+ * until a standby has seen for some time that it is silent, and so is one that is reserved for its agent.
  */
 function findHolder(request: SessionRequest, state: ClusterState | undefined): string | undefined {
-  if (state === undefined || !state.isOpen || state.lastInstanceId === request.instanceId) {
+  if (state === undefined || state.lastInstanceId === request.instanceId) {
     return undefined;
   }
-  return request.mayReplaceSilent && !state.isAlive ? undefined : state.lastInstanceId;
+  const isHeld = state.isOpen ? state.isAlive || !request.mayReplaceSilent : state.isReserved;
+  return isHeld ? state.lastInstanceId : undefined;
 }
 
 /**

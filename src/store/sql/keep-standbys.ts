@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { StandbyAgent, StandbyKey } from "../session-store.ts";
-import { isAlive } from "./is-alive.ts";
+import { isAlive, isReserved } from "./is-alive.ts";
 
 /** Records that these standbys wait, and returns those whose cluster has no session that is open and alive. */
 export async function keepStandbys(pool: Pool, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]> {
@@ -52,5 +52,5 @@ SELECT kept.account, kept.cluster, kept.instance_id
 FROM kept
 LEFT JOIN cluster c ON c.account = kept.account AND c.name = kept.cluster
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
-WHERE s.epoch IS NULL OR s.closed_at IS NOT NULL
-   OR (NOT (${isAlive("s.seen_at")}) AND kept.kept_since <= now() - interval '4 s')`;
+WHERE s.epoch IS NULL OR (s.closed_at IS NOT NULL AND NOT ${isReserved("s")})
+   OR (s.closed_at IS NULL AND NOT (${isAlive("s.seen_at")}) AND kept.kept_since <= now() - interval '4 s')`;

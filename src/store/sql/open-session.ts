@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { SessionRequest } from "../session-store.ts";
-import { isAlive } from "./is-alive.ts";
+import { isAlive, isReserved } from "./is-alive.ts";
 
 /** The state of a cluster before a session opens. */
 export interface ClusterState {
@@ -12,6 +12,8 @@ export interface ClusterState {
   readonly lastReplyTopic: string | undefined;
   /** True if the latest session was not closed. */
   readonly isOpen: boolean;
+  /** True if the latest session was closed and is reserved for its agent. */
+  readonly isReserved: boolean;
   /** True if a backend has confirmed the latest session recently. */
   readonly isAlive: boolean;
 }
@@ -27,6 +29,7 @@ export async function findClusterState(
     instance_id: string | null;
     reply_topic: string | null;
     is_open: boolean | null;
+    is_reserved: boolean;
     is_alive: boolean | null;
   }>(FIND_STATE, [account, cluster]);
   const [row] = rows;
@@ -37,6 +40,7 @@ export async function findClusterState(
       lastInstanceId: row.instance_id ?? undefined,
       lastReplyTopic: row.reply_topic ?? undefined,
       isOpen: row.is_open === true,
+      isReserved: row.is_reserved,
       isAlive: row.is_alive === true,
     }
   );
@@ -73,7 +77,7 @@ export async function openSession(client: ClientBase, request: SessionRequest): 
 }
 
 const FIND_STATE = `
-SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open,
+SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open, ${isReserved("s")} AS is_reserved,
   ${isAlive("s.seen_at")} AS is_alive
 FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch

@@ -353,7 +353,7 @@ export function describeRuns(database: { readonly url: string }): void {
         deadlineMs: 1000,
       } as const;
       await expect(world.runs.createRun(world.signal, request)).rejects.toThrow(NotFoundError);
-      await world.sessions.closeSession(world.signal, world.at(0n));
+      await world.sessions.closeSession(world.signal, world.at(0n), false);
       await expect(
         world.runs.createRun(world.signal, { ...request, cluster: world.cluster }),
       ).rejects.toThrow(/not connected/);

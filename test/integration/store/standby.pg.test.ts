@@ -50,7 +50,7 @@ describeWithPostgres("standbys", (database) => {
     await using world = open();
     await world.connect("agent-1");
     expect(await isVacant(world, "agent-2")).toBe(false);
-    await world.sessions.closeSession(world.signal, own(world));
+    await world.sessions.closeSession(world.signal, own(world), false);
     expect(await isVacant(world, "agent-2")).toBe(true);
     const outcomes = await Promise.all(["agent-2", "agent-3"].map((id) => world.request(id, true)));
     expect(outcomes.map(({ type }) => type).toSorted()).toEqual(["held", "opened"]);
@@ -86,6 +86,27 @@ describeWithPostgres("standbys", (database) => {
     expect(await isVacant(world, "agent-2")).toBe(false);
   });
 
+  test("R61: a session that its backend ended stays reserved for its agent for half a minute", async () => {
+    await using world = open();
+    await world.connect("agent-1");
+    await isVacant(world, "agent-2");
+    await world.sessions.closeSession(world.signal, own(world), true);
+    expect(await isVacant(world, "agent-2")).toBe(false);
+    expect(await world.request("agent-2", true)).toEqual({ type: "held", activeInstanceId: "agent-1" });
+    await world.sql(
+      "UPDATE agent_session SET reserved_until = reserved_until - interval '30 s' WHERE cluster = $1",
+    );
+    expect(await isVacant(world, "agent-2")).toBe(true);
+    expect(await world.request("agent-2")).toMatchObject({ type: "opened" });
+  });
+
+  test("R61: the agent of a reserved session gets the next one at once", async () => {
+    await using world = open();
+    await world.connect("agent-1");
+    await world.sessions.closeSession(world.signal, own(world), true);
+    expect(await world.request("agent-1")).toMatchObject({ type: "opened" });
+  });
+
   test("R61: standbys are counted while their backends confirm them", async () => {
     await using world = open();
     await world.connect("agent-1");
@@ -104,7 +125,7 @@ describeWithPostgres("standbys", (database) => {
     await world.runs.purge(world.signal, 30_000);
     expect(await world.sql("SELECT * FROM agent_standby WHERE cluster = $1")).toEqual([]);
     await isVacant(world, "agent-2");
-    await world.sessions.closeSession(world.signal, own(world));
+    await world.sessions.closeSession(world.signal, own(world), false);
     await world.request("agent-2", true);
     expect(await counted()).toBe(0);
   });

@@ -20,6 +20,8 @@ export class RecordingSessionStore implements SessionStore {
   readonly kept: SessionKey[][] = [];
   readonly keptStandbys: StandbyAgent[][] = [];
   readonly removedStandbys: StandbyKey[] = [];
+  /** Epochs of the closed sessions that are reserved for their agents. */
+  readonly reserved: bigint[] = [];
   /** Clusters whose open session is silent. */
   readonly silent = new Set<string>();
   /** Agent of the open session of each cluster. */
@@ -46,8 +48,16 @@ export class RecordingSessionStore implements SessionStore {
     return { type: "opened", account, cluster, epoch: this.#lastEpoch, connectRun, storedScope: [] };
   }
 
-  async closeSession(_signal: AbortSignal, { account, cluster, epoch }: SessionKey): Promise<void> {
+  async closeSession(
+    _signal: AbortSignal,
+    { account, cluster, epoch }: SessionKey,
+    reserve: boolean,
+  ): Promise<void> {
     this.closed.push({ account, cluster, epoch });
+    if (reserve) {
+      this.reserved.push(epoch);
+      return;
+    }
     if (this.#active.get(cluster)?.epoch === epoch) {
       this.#active.delete(cluster);
     }

@@ -77,7 +77,7 @@ export class World implements AsyncDisposable {
    * when the stream of its agent ends.
    */
   async connect(instanceId = "agent-1", clusterUid?: string): Promise<ReconciliationRequest | undefined> {
-    await this.sessions.closeSession(this.signal, this.at(0n));
+    await this.sessions.closeSession(this.signal, this.at(0n), false);
     const opened = await this.request(instanceId, false, clusterUid);
     if (opened.type === "held") {
       throw new Error(`cluster ${this.cluster}: held by ${opened.activeInstanceId}`);

@@ -319,7 +319,10 @@ describe("SyncService", () => {
     await until(() => service.producer.publishes.length === 2);
     await service.producer.fail(0, new Error("no receipt"));
     expect(await endOf(agent)).toMatchObject({ code: Code.Unavailable });
-    await until(() => service.registry.list().length === 0);
+    await until(() => service.sessions.closed.length === 1);
+    // R61: no standby takes over, because it would meet the same outage.
+    expect(service.sessions.reserved).toEqual([1n]);
+    expect(service.registry.list()).toEqual([]);
   });
 
   it("sends Drain, and stores earlier messages of the agent", async () => {
@@ -339,9 +342,10 @@ describe("SyncService", () => {
     await service.producer.receive(1);
     await expect(agent.next()).rejects.toThrow("the session has ended");
     await until(() => service.sessions.closed.length === 1);
+    expect(service.sessions.reserved).toEqual([1n]);
   });
 
-  it("closes the session of an agent that ends its stream, and of one that disappears", async () => {
+  it("R61: closes the session of an agent that ends its stream, and of one that disappears", async () => {
     await using service = await serveSync();
     const polite = service.connect();
     await polite.open();
@@ -351,6 +355,7 @@ describe("SyncService", () => {
     await gone.open({ cluster: "c2" });
     await gone[Symbol.asyncDispose]();
     await until(() => service.sessions.closed.length === 2);
+    expect(service.sessions.reserved).toEqual([]);
     expect(service.registry.list()).toEqual([]);
   });
 
