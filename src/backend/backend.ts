@@ -70,6 +70,11 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     "Agents that are connected to this backend",
     () => registry.list().length,
   );
+  options.metrics.gauge(
+    "evenkeel_backend_standbys",
+    "Agents that wait at this backend for the session of their cluster",
+    () => standbys.list().length,
+  );
   const own = replyTopic(random.uuid());
   // Create both subscriptions first: otherwise messages acknowledged to agents could miss the ingester, and
   // inventories could miss this backend.

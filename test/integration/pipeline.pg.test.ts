@@ -108,10 +108,10 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     await database[Symbol.asyncDispose]();
   });
 
-  const connect = async (instanceId = "agent-1"): Promise<ScriptedAgent> => {
+  const connect = async (): Promise<ScriptedAgent> => {
     const agent = new ScriptedAgent(server.url);
     agents.push(agent);
-    await agent.open({ cluster, instanceId });
+    await agent.open({ cluster });
     agent.send(SCOPE);
     return agent;
   };
@@ -313,7 +313,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   it("a new session supersedes the previous session's run, whose late end changes nothing (R34)", async () => {
     const agent = await connect();
     const [, pods] = (await inventories(agent)) as [Batch, Batch];
-    const newer = await connect("agent-2");
+    const newer = await connect();
     agent.send(end(pods, "30", agent.sequence + 1n));
     await agree(newer, "20");
     await become(runStates, ["SUPERSEDED", "SUCCEEDED"]);

@@ -6,7 +6,8 @@ import { addConfigOptions, configOf } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
 
 const removeExamples = `
-The command deletes rows in steps; repeat it after an interruption. An agent that still runs is refused.
+The command deletes rows in steps; repeat it after an interruption. An agent that still runs is refused. Stop it before
+--forget, or it connects as a new cluster.
 
 Examples:
   $ evenkeel admin cluster remove prod-1

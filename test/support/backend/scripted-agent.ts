@@ -50,7 +50,7 @@ export class ScriptedAgent implements AsyncDisposable {
   #hello(hello: MessageInitShape<typeof HelloSchema>): void {
     const value = {
       cluster: "c1",
-      clusterUid: "uid-1",
+      clusterUid: `uid of ${hello.cluster ?? "c1"}`,
       instanceId: "agent-1",
       agentVersion: "test",
       ...hello,
