@@ -51,9 +51,9 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R60",
-    file: "src/store/sql/is-alive.ts",
-    find: "AND clock_timestamp() + interval",
-    replace: "AND clock_timestamp() + 10000 * interval",
+    file: "src/store/session-store.ts",
+    find: "export const SESSION_AHEAD_MS = 5_000;",
+    replace: "export const SESSION_AHEAD_MS = 1e10;",
     tests: TIME_TESTS,
     only: "R60",
   },
