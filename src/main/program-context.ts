@@ -58,8 +58,8 @@ export async function openProgramContext(
   const clockMonitor = createClockMonitor({ ...runtime, database });
   await runtime.serveProbes(signal, [
     checkDatabase(database),
-    clockMonitor.check,
     checkBus(bus),
+    clockMonitor.check,
     ...limits,
     ...checks,
   ]);

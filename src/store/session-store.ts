@@ -69,8 +69,8 @@ export interface SessionStore {
    */
   openSession(signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster>;
   /**
-   * Closes the session. A newer session of the cluster stays open. `reserve`: the backend ended it for its own reasons, so
-   * no standby may take over before its agent had half a minute to reconnect.
+   * Closes the session. A newer session of the cluster stays open. `reserve`: the backend ended it for its own reasons,
+   * so no standby may take over before its agent had half a minute to reconnect.
    */
   closeSession(signal: AbortSignal, session: SessionKey, reserve: boolean): Promise<void>;
   /** Records that these sessions are alive, and returns those that are no longer current. */

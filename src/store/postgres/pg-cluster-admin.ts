@@ -92,7 +92,8 @@ async function findPresent(client: ClientBase, key: ClusterKey): Promise<{ reado
   }
   if (found.isRemoved) {
     throw new NotFoundError(
-      `cluster "${key.cluster}": was removed; free its name with "evenkeel admin cluster remove ${key.cluster} --forget"`,
+      `cluster "${key.cluster}": was removed; free its name with ` +
+        `"evenkeel admin cluster remove ${key.cluster} --forget"`,
     );
   }
   return found;

@@ -77,7 +77,8 @@ export async function openSession(client: ClientBase, request: SessionRequest): 
 }
 
 const FIND_STATE = `
-SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic, s.closed_at IS NULL AS is_open, ${isReserved("s")} AS is_reserved,
+SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic,
+  s.closed_at IS NULL AS is_open, ${isReserved("s")} AS is_reserved,
   ${isAlive("s.seen_at")} AS is_alive
 FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
