@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../src/lib/system-random.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts";
@@ -30,12 +29,11 @@ export interface ObjectWriter extends AsyncDisposable {
 /** Opens a writer on a database. */
 export function createObjectWriter(url: string): ObjectWriter {
   const { signal } = new AbortController();
-  const clock = createSystemClock();
   const random = createSystemRandom();
   const database = createDatabase({ url });
-  const store = createPgIngestStore(database, clock);
-  const runs = createPgRunStore(database, clock, random);
-  const sessions = createPgSessionStore(database, clock, random);
+  const store = createPgIngestStore(database);
+  const runs = createPgRunStore(database, random);
+  const sessions = createPgSessionStore(database, random);
   const streams = new Map<string, { readonly epoch: bigint; sequence: bigint }>();
 
   const next = (cluster: string) => {
@@ -60,14 +58,19 @@ export function createObjectWriter(url: string): ObjectWriter {
   return {
     async open(clusters) {
       for (const cluster of clusters) {
-        const { epoch } = await sessions.openSession(signal, {
+        const opened = await sessions.openSession(signal, {
           ...{ account: ACCOUNT, cluster, clusterUid: cluster, instanceId: cluster, agentVersion: "bench" },
           kubernetesVersion: "",
           initiator: "evenkeel/backend",
           replyTopic: "replies/none",
           volatileBus: false,
           runDeadlineMs: 60_000,
+          mayReplaceSilent: false,
         });
+        if (opened.type === "held") {
+          throw new Error(`session held by ${opened.activeInstanceId}`);
+        }
+        const { epoch } = opened;
         streams.set(cluster, { epoch, sequence: 0n });
         await declare(cluster, [PODS]);
       }

@@ -57,15 +57,20 @@ export async function openSpeaker(
   { account, cluster }: ClusterKey,
 ): Promise<Speaker> {
   const clusterUid = `uid of ${cluster}`;
-  const sessions = createPgSessionStore(database, createSystemClock(), createSystemRandom());
-  const { epoch } = await sessions.openSession(signal, {
+  const sessions = createPgSessionStore(database, createSystemRandom());
+  const opened = await sessions.openSession(signal, {
     ...{ account, cluster, clusterUid, instanceId: "bench", agentVersion: "bench" },
     kubernetesVersion: "",
     initiator: "evenkeel/backend",
     replyTopic: "replies/none",
     volatileBus: false,
     runDeadlineMs: 600_000,
+    mayReplaceSilent: false,
   });
+  if (opened.type === "held") {
+    throw new Error(`session held by ${opened.activeInstanceId}`);
+  }
+  const { epoch } = opened;
   const identity = { account, cluster, clusterUid, epoch };
   const limits = { maxMessageBytes: bus.maxMessageBytes, compress: true };
   const resources = [create(ResourceScopeSchema, { resourceType: PODS })];

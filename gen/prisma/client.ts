@@ -52,6 +52,11 @@ export type Cluster = Prisma.ClusterModel
  */
 export type AgentSession = Prisma.AgentSessionModel
 /**
+ * Model AgentStandby
+ * An agent that waits until the session of another agent of its cluster ends.
+ */
+export type AgentStandby = Prisma.AgentStandbyModel
+/**
  * Model ResourceState
  * A resource type in the declared scope of a cluster. A resource type without a row here is out of scope.
  */

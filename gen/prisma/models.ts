@@ -10,6 +10,7 @@
  */
 export type * from './models/Cluster.ts'
 export type * from './models/AgentSession.ts'
+export type * from './models/AgentStandby.ts'
 export type * from './models/ResourceState.ts'
 export type * from './models/KubernetesObject.ts'
 export type * from './models/ReconciliationRun.ts'

@@ -16,7 +16,9 @@ import type { SessionStore } from "../store/session-store.ts";
 import { routeInventories } from "./runs/inventory-router.ts";
 import { requestRun } from "./runs/request-run.ts";
 import { scheduleRuns } from "./runs/run-scheduler.ts";
+import { keepStreams } from "./sync/session-keeper.ts";
 import { SessionRegistry } from "./sync/session-registry.ts";
+import { StandbyRegistry } from "./sync/standby-registry.ts";
 import { createSyncService } from "./sync/sync-service.ts";
 
 export interface BackendOptions {
@@ -40,7 +42,7 @@ export interface BackendOptions {
 export interface Backend {
   /** Registers `SyncService`. */
   routes(router: ConnectRouter): void;
-  /** Schedules runs and routes inventories until `signal` aborts. */
+  /** Schedules runs, routes inventories and keeps sessions alive until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>;
   /**
    * Requests a run with the trigger `MANUAL`.
@@ -62,10 +64,16 @@ const DRAIN_SPREAD_MS = 2_000;
 export async function createBackend(signal: AbortSignal, options: BackendOptions): Promise<Backend> {
   const { bus, random, clock, runDeadlineMs } = options;
   const registry = new SessionRegistry();
+  const standbys = new StandbyRegistry();
   options.metrics.gauge(
     "evenkeel_backend_sessions",
     "Agents that are connected to this backend",
     () => registry.list().length,
+  );
+  options.metrics.gauge(
+    "evenkeel_backend_standbys",
+    "Agents that wait at this backend for the session of their cluster",
+    () => standbys.list().length,
   );
   const own = replyTopic(random.uuid());
   // Create both subscriptions first: otherwise messages acknowledged to agents could miss the ingester, and
@@ -73,7 +81,7 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
   await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
   await ensureSubscription(signal, bus, own, BACKEND_SUBSCRIPTION);
   const producer = await bus.createProducer(signal, TOPICS.events);
-  const shared = { ...options, registry, producer, replyTopic: own };
+  const shared = { ...options, registry, standbys, producer, replyTopic: own };
   return {
     routes: (router) => {
       router.service(SyncService, createSyncService(shared), SYNC_LIMITS);
@@ -85,6 +93,7 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
         supervise(runSignal, { clock, random, log, name: "inventory router" }, (s) =>
           routeInventories(s, shared),
         ),
+        supervise(runSignal, { clock, random, log, name: "session keeper" }, (s) => keepStreams(s, shared)),
         supervise(runSignal, { clock, random, log, name: "run scheduler" }, (s) => scheduleRuns(s, shared)),
       ]);
       await producer.close();
@@ -104,7 +113,10 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
       for (const session of registry.list()) {
         session.outbox.drain(Math.ceil(random.float() * DRAIN_SPREAD_MS));
       }
-      while (registry.list().length > 0 && !deadline.signal.aborted) {
+      for (const standby of standbys.list()) {
+        standby.drain(Math.ceil(random.float() * DRAIN_SPREAD_MS));
+      }
+      while (registry.list().length + standbys.list().length > 0 && !deadline.signal.aborted) {
         await sleepUnlessAborted(deadline.signal, clock, 20);
       }
     },

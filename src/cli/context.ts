@@ -14,6 +14,8 @@ export interface CliContext {
   readonly print: (text: string) => void;
   /** Writes to standard error: progress and hints. */
   readonly printError: (text: string) => void;
+  /** Asks the person at the terminal and returns the answer; undefined without a terminal. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
   /** Reads standard input to its end. */
   readonly readInput: () => Promise<string>;
   /** Sets the exit code of a command that does not fail; 0 unless set. */

@@ -1,6 +1,6 @@
 import type { Fields, Program } from "./field.ts";
 import { type ConfigSources, loadConfig } from "./load.ts";
-import { adminTopicsProgram, dlqProgram, migrateProgram } from "./programs/admin.ts";
+import { adminClusterProgram, adminTopicsProgram, dlqProgram, migrateProgram } from "./programs/admin.ts";
 import { agentProgram } from "./programs/agent.ts";
 import { clientProgram } from "./programs/client.ts";
 import { devProgram } from "./programs/dev.ts";
@@ -8,6 +8,7 @@ import { ingesterProgram } from "./programs/ingester.ts";
 import { backendProgram, serverProgram } from "./programs/server.ts";
 
 const programs = [
+  adminClusterProgram,
   adminTopicsProgram,
   agentProgram,
   backendProgram,

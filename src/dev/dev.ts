@@ -8,6 +8,7 @@ import { createRuntime } from "../main/runtime.ts";
 import { startServer } from "../main/server.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { migrate } from "../store/postgres/migrate.ts";
+import { closeLeftSessions } from "../store/sql/close-left-sessions.ts";
 import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";
 import { createNarrator } from "./narration.ts";
 import { startSimulation } from "./start-simulation.ts";
@@ -35,6 +36,9 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
   const databaseUrl = postgres.url;
   await migrate(databaseUrl);
   const database = stack.use(createDatabase(postgres));
+  if (config.databaseUrl === undefined) {
+    await closeLeftSessions(database.pool);
+  }
   const parts = new AbortController();
   const server = await startServer(parts.signal, {
     ...config,

@@ -17,7 +17,7 @@ export interface Narrator {
 /** Creates a narrator of the runs in a database. */
 export function createNarrator(database: Database, print: (line: string) => void): Narrator {
   const clock = createSystemClock();
-  const store = createPgFleetStore(database, clock);
+  const store = createPgFleetStore(database);
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {

@@ -57,6 +57,8 @@ export interface BackendRunOptions {
   readonly runDeadlineMs: number;
   readonly bus: Bus;
   readonly database: Database;
+  /** Default false. */
+  readonly allowDuplicateClusters?: boolean;
   readonly runtime: Runtime;
 }
 
@@ -87,15 +89,15 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     createBackend(running.signal, {
       ...runtime,
       bus,
-      sessions: createPgSessionStore(database, clock, random),
-      runs: createPgRunStore(database, clock, random),
+      sessions: createPgSessionStore(database, random, options),
+      runs: createPgRunStore(database, random),
       intervalMs: options.reconcileIntervalMs,
       runDeadlineMs: options.runDeadlineMs,
       retentionMs: RETENTION_MS,
     }),
   );
   const fleet = createFleetService({
-    store: createPgFleetStore(database, clock),
+    store: createPgFleetStore(database),
     clock,
     startRun: backend.startRun,
   });

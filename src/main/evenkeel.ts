@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { runCli } from "../cli/cli.ts";
 import { readEnvironment } from "../config/environment.ts";
@@ -21,6 +22,15 @@ function listenForSignals(): AbortSignal {
   return controller.signal;
 }
 
+/** Asks a question on standard error. Ctrl-C at the question ends the process, as elsewhere. */
+async function askTerminal(question: string): Promise<string> {
+  using terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.on("SIGINT", () => process.kill(process.pid, "SIGINT"));
+  return await terminal.question(question, { signal });
+}
+
+const signal = listenForSignals();
+
 // A reader such as head closes the pipe early; that is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") {
@@ -30,11 +40,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await runCli(
   {
-    signal: listenForSignals(),
+    signal,
     clock: createSystemClock(),
     environment: readEnvironment(),
     print: (text) => process.stdout.write(text),
     printError: (text) => process.stderr.write(text),
+    ask: process.stdin.isTTY && process.stderr.isTTY ? askTerminal : undefined,
     readInput: () => text(process.stdin),
     // Each program is imported on its first call: a command that queries a server needs no Postgres driver.
     programs: {

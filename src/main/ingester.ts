@@ -34,7 +34,7 @@ export async function superviseIngester(
   signal: AbortSignal,
   { bus, database, runtime, scrubRows, restart = new RestartTrigger() }: SuperviseIngesterOptions,
 ): Promise<void> {
-  const store = createPgIngestStore(database, runtime.clock);
+  const store = createPgIngestStore(database);
   const ingester = createIngester({ ...runtime, bus, store, ...(scrubRows !== undefined && { scrubRows }) });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
     const requested = restart.signal;

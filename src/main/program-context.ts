@@ -14,6 +14,7 @@ import type { Log } from "../lib/log.ts";
 import { createDatabase, type Database } from "../store/postgres/database.ts";
 import { listPendingMigrations, readMigrations } from "../store/postgres/migrate.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import { createClockMonitor } from "./clock-monitor.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 
 /** Configuration that all programs with a broker share. */
@@ -54,18 +55,33 @@ export async function openProgramContext(
   opening.defer(() => bus.close());
   const watch = await watchConfiguredBroker(config.bus, bus, runtime, onStall);
   const limits = watch === undefined ? [] : [checkLimits(watch)];
-  await runtime.serveProbes(signal, [checkDatabase(database), checkBus(bus), ...limits, ...checks]);
-  if (watch !== undefined) {
-    // The monitor must also end if the program fails before the signal aborts.
-    const ended = new AbortController();
-    const watching = watch.run(AbortSignal.any([signal, ended.signal]));
-    opening.defer(async () => {
-      ended.abort();
-      await watching;
-    });
+  const clockMonitor = createClockMonitor({ ...runtime, database });
+  await runtime.serveProbes(signal, [
+    checkDatabase(database),
+    checkBus(bus),
+    clockMonitor.check,
+    ...limits,
+    ...checks,
+  ]);
+  for (const monitor of [clockMonitor, ...(watch === undefined ? [] : [watch])]) {
+    opening.defer(runUntilDisposed(signal, monitor));
   }
   const opened = opening.move();
   return { runtime, database, bus, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+/** Runs the monitor until `signal` aborts or the returned function is called, which waits for its end. */
+export function runUntilDisposed(
+  signal: AbortSignal,
+  monitor: { run(signal: AbortSignal): Promise<void> },
+): () => Promise<void> {
+  // The monitor must also end if the program fails before the signal aborts.
+  const ended = new AbortController();
+  const running = monitor.run(AbortSignal.any([signal, ended.signal]));
+  return async () => {
+    ended.abort();
+    await running;
+  };
 }
 
 /** Creates the monitor of the broker; undefined if no admin API is configured. */

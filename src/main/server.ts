@@ -5,8 +5,9 @@ import { NEVER, untilAborted } from "../lib/abort.ts";
 import { toMessage } from "../lib/errors.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { type BackendRunOptions, type RunningBackend, startBackend } from "./backend.ts";
+import { createClockMonitor } from "./clock-monitor.ts";
 import { type SuperviseIngesterOptions, superviseIngester } from "./ingester.ts";
-import { assertMigrated, checkDatabase } from "./program-context.ts";
+import { assertMigrated, checkDatabase, runUntilDisposed } from "./program-context.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
 
 /** Runs `evenkeel server` until `signal` aborts: backend and ingester in one process. */
@@ -15,7 +16,10 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   const { log } = runtime;
   await assertMigrated(config.databaseUrl, log);
   await using database = createDatabase({ url: config.databaseUrl });
-  await runtime.serveProbes(signal, [checkDatabase(database)]);
+  const clockMonitor = createClockMonitor({ ...runtime, database });
+  await using monitors = new AsyncDisposableStack();
+  monitors.defer(runUntilDisposed(signal, clockMonitor));
+  await runtime.serveProbes(signal, [checkDatabase(database), clockMonitor.check]);
   const server = await startServer(signal, { ...config, database, runtime });
   log.info("server started", { url: server.url, authentication: config.auth.type });
   await server.ended;

@@ -29,7 +29,7 @@ export interface FleetStore {
   /** Returns runs, the newest first. */
   listRuns(signal: AbortSignal, account: string, query: RunQuery): Promise<Page<ReconciliationRun>>;
   getRun(signal: AbortSignal, account: string, id: string): Promise<ReconciliationRun | undefined>;
-  /** Returns the active runs and those that ended at or after `endedSince`, the oldest first. */
+  /** Returns the active runs and those that ended in the last `endedWithinMs`, the oldest first. */
   listOpenRuns(signal: AbortSignal, account: string, query: OpenRunQuery): Promise<ReconciliationRun[]>;
   /** Returns the findings of a run by group, resource, namespace and name. */
   listFindings(
@@ -94,5 +94,5 @@ export type RunQuery = PageQuery & ClusterSelection;
 
 /** Runs of a watch. */
 export interface OpenRunQuery extends ClusterSelection {
-  readonly endedSince: Date;
+  readonly endedWithinMs: number;
 }

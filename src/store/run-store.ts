@@ -41,6 +41,6 @@ export interface RunStore {
   listDue(signal: AbortSignal, sessions: readonly SessionKey[], intervalMs: number): Promise<SessionKey[]>;
   /** Ends as EXPIRED the runs whose deadline has passed, each once. Returns the number that this call ended. */
   expireRuns(signal: AbortSignal): Promise<number>;
-  /** Removes runs, findings and closed sessions that ended more than `retentionMs` ago. */
+  /** Removes runs, findings and closed sessions that ended more than `retentionMs` ago, and standbys that are gone. */
   purge(signal: AbortSignal, retentionMs: number): Promise<void>;
 }

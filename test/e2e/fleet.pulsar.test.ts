@@ -117,7 +117,7 @@ describeWithKube("a fleet", (controlPlane) => {
           for (const member of [...fleet.backends, ...fleet.ingesters]) {
             expect(await readiness(member)).toEqual({
               status: 200,
-              text: expect.stringMatching(/^(\[\+\] (database|bus|bus limits|port)\n){3,4}$/),
+              text: expect.stringMatching(/^(\[\+\] (database|bus|bus limits|clock|port)\n){4,5}$/),
             });
           }
         });

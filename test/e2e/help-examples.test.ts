@@ -7,7 +7,8 @@ import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 
 /** Examples that cannot run here, with the reason. */
 const NOT_RUN: readonly (readonly [example: RegExp, reason: string])[] = [
-  [/^evenkeel (dlq|admin) /, "needs a broker"],
+  [/^evenkeel (dlq|admin topics) /, "needs a broker"],
+  [/^evenkeel admin cluster /, "changes clusters of a database"],
   [/^evenkeel token /, "reads or writes a key file"],
   [/^evenkeel migrate /, "needs a database"],
   [/^evenkeel \S+ --config /, "needs a configuration file"],
@@ -74,7 +75,7 @@ describe("the examples of --help", () => {
 });
 
 it("summaries of commands have at most 60 characters", async () => {
-  const commands = ["", "token", "admin", "dlq"];
+  const commands = ["", "token", "admin", "admin cluster", "dlq"];
   for (const command of commands) {
     const help = await readHelp(command.split(" ").filter(Boolean));
     const [, list = ""] = help.split("\nCommands:\n");

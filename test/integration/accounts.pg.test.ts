@@ -73,7 +73,11 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     await agents.get(`${account} ${cluster}`)?.[Symbol.asyncDispose]();
     const agent = new ScriptedAgent(server.url, await issuer.issue({ account }));
     agents.set(`${account} ${cluster}`, agent);
-    await agent.open({ cluster, clusterUid: `uid of ${account}`, instanceId: `agent of ${account}` });
+    await agent.open({
+      cluster,
+      clusterUid: `uid of ${account} ${cluster}`,
+      instanceId: `agent of ${account}`,
+    });
     agent.send({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
     return agent;
   };
@@ -175,6 +179,12 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     ended = await live("bank", bank, "prod", "vault");
     await live("bank", bank, "treasury", "vault");
     active = (await bank.startReconciliation({ cluster: "prod" })).run?.id ?? "";
+    const standby = new ScriptedAgent(server.url, await issuer.issue({ account: "bank" }));
+    agents.set("standby", standby);
+    await standby.park("standby of bank", { cluster: "prod", clusterUid: "uid of bank prod" });
+    await eventually("the standby", async () => {
+      expect((await bank.getCluster({ name: "prod" })).cluster?.standbys).toBe(1);
+    });
   });
   afterAll(async () => {
     await Promise.all([...agents.values()].map((agent) => agent[Symbol.asyncDispose]()));
@@ -297,12 +307,12 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   it("clusters of the same name in two accounts have their own uids, sessions and runs", async () => {
     const { cluster: ofBank } = await bank.getCluster({ name: "prod" });
     expect(ofBank).toMatchObject({
-      uid: "uid of bank",
+      uid: "uid of bank prod",
       connected: true,
       session: { instanceId: "agent of bank" },
     });
     const { cluster: ofShop } = await shop.getCluster({ name: "prod" });
-    expect(ofShop).toMatchObject({ uid: "uid of shop", session: { instanceId: "agent of shop" } });
+    expect(ofShop).toMatchObject({ uid: "uid of shop prod", session: { instanceId: "agent of shop" } });
   });
 
   it("a caller without a token, or with an expired or forged one, gets no data", async () => {

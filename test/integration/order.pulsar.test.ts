@@ -83,9 +83,9 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
      * A cluster whose agent sends one batch after another; the observed version is ten times the sequence.
      */
     const openCluster = async (cluster: string): Promise<{ send(batches: number): Promise<void> }> => {
-      const sessions = createPgSessionStore(database, runtime.clock, runtime.random);
+      const sessions = createPgSessionStore(database, runtime.random);
       const agent = { account: "acme", cluster, clusterUid: `uid-${cluster}`, instanceId: "a" };
-      const { epoch } = await sessions.openSession(stop.signal, {
+      const opened = await sessions.openSession(stop.signal, {
         ...agent,
         agentVersion: "test",
         kubernetesVersion: "",
@@ -93,7 +93,12 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         replyTopic: "replies/none",
         volatileBus: false,
         runDeadlineMs: 60_000,
+        mayReplaceSilent: false,
       });
+      if (opened.type === "held") {
+        throw new Error(`session held by ${opened.activeInstanceId}`);
+      }
+      const { epoch } = opened;
       let sequence = 0;
       const publish = (body: Event["body"]): Promise<void> => {
         sequence += 1;
@@ -123,7 +128,7 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
 
     /** Starts an ingester. */
     const join = (): Member => {
-      const store = createPgIngestStore(database, runtime.clock);
+      const store = createPgIngestStore(database);
       const counting: IngestStore = {
         ...store,
         async applyBatch(...args) {

@@ -71,15 +71,15 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       log,
       metrics: noMetrics,
       tracer: noTracer,
-      sessions: createPgSessionStore(database, clock, random),
-      runs: createPgRunStore(database, clock, random),
+      sessions: createPgSessionStore(database, random),
+      runs: createPgRunStore(database, random),
       intervalMs: 3_600_000,
       runDeadlineMs: 60_000,
       retentionMs: 3_600_000,
     });
     const ingester = createIngester({
       bus,
-      store: createPgIngestStore(database, clock),
+      store: createPgIngestStore(database),
       clock,
       random,
       log,
@@ -108,10 +108,10 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     await database[Symbol.asyncDispose]();
   });
 
-  const connect = async (instanceId = "agent-1"): Promise<ScriptedAgent> => {
+  const connect = async (): Promise<ScriptedAgent> => {
     const agent = new ScriptedAgent(server.url);
     agents.push(agent);
-    await agent.open({ cluster, instanceId });
+    await agent.open({ cluster });
     agent.send(SCOPE);
     return agent;
   };
@@ -329,7 +329,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
   it("a new session supersedes the previous session's run, whose late end changes nothing (R34)", async () => {
     const agent = await connect();
     const [, pods] = (await inventories(agent)) as [Batch, Batch];
-    const newer = await connect("agent-2");
+    const newer = await connect();
     agent.send(end(pods, "30", agent.sequence + 1n));
     await agree(newer, "20");
     await become(runStates, ["SUPERSEDED", "SUCCEEDED"]);

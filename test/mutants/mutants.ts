@@ -1,4 +1,5 @@
 import { agentMutants } from "./agent-mutants.ts";
+import { clusterMutants } from "./cluster-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...serverMutants,
   ...agentMutants,
   ...identityMutants,
+  ...clusterMutants,
   ...websocketMutants,
   ...limitMutants,
   ...libMutants,

@@ -76,8 +76,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R12",
     file: "src/store/sql/add-run.ts",
-    find: "if (rowCount === 0) {",
-    replace: "if (rowCount === null) {",
+    find: "if (run === undefined) {",
+    replace: "if (run === null) {",
     tests: CONTRACT,
     only: "R12\\)",
   },
@@ -204,7 +204,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R22",
     file: "src/store/postgres/pg-ingest-store.ts",
-    find: "return await applyBatch(database, clock, position, batch, applySplitting);",
+    find: "return await applyBatch(database, position, batch, applySplitting);",
     replace: "throw error;",
     tests: CONTRACT,
     only: "R22\\)",
@@ -516,7 +516,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R70",
     file: "src/store/sql/add-results.ts",
-    find: "CASE WHEN availability = 'UNDECIDED' THEN $4::timestamptz END",
+    find: "CASE WHEN availability = 'UNDECIDED' THEN now() END",
     replace: "NULL",
     tests: CONTRACT,
     only: "R70\\)",

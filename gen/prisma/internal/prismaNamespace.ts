@@ -399,6 +399,7 @@ type FieldRefInputType<Model, FieldType> = Model extends never ? never : FieldRe
 export const ModelName = {
   Cluster: 'Cluster',
   AgentSession: 'AgentSession',
+  AgentStandby: 'AgentStandby',
   ResourceState: 'ResourceState',
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
@@ -419,7 +420,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "cluster" | "agentSession" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding"
+    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -568,6 +569,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.AgentSessionCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.AgentSessionCountAggregateOutputType> | number
+        }
+      }
+    }
+    AgentStandby: {
+      payload: Prisma.$AgentStandbyPayload<ExtArgs>
+      fields: Prisma.AgentStandbyFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.AgentStandbyFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.AgentStandbyFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        findFirst: {
+          args: Prisma.AgentStandbyFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.AgentStandbyFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        findMany: {
+          args: Prisma.AgentStandbyFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>[]
+        }
+        create: {
+          args: Prisma.AgentStandbyCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        createMany: {
+          args: Prisma.AgentStandbyCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.AgentStandbyCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>[]
+        }
+        delete: {
+          args: Prisma.AgentStandbyDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        update: {
+          args: Prisma.AgentStandbyUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        deleteMany: {
+          args: Prisma.AgentStandbyDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.AgentStandbyUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.AgentStandbyUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>[]
+        }
+        upsert: {
+          args: Prisma.AgentStandbyUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AgentStandbyPayload>
+        }
+        aggregate: {
+          args: Prisma.AgentStandbyAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateAgentStandby>
+        }
+        groupBy: {
+          args: Prisma.AgentStandbyGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AgentStandbyGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.AgentStandbyCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AgentStandbyCountAggregateOutputType> | number
         }
       }
     }
@@ -985,9 +1060,11 @@ export const ClusterScalarFieldEnum = {
   name: 'name',
   uid: 'uid',
   epoch: 'epoch',
+  firstEpoch: 'firstEpoch',
   changeSeq: 'changeSeq',
   createdAt: 'createdAt',
-  lastEventAt: 'lastEventAt'
+  lastEventAt: 'lastEventAt',
+  removedAt: 'removedAt'
 } as const
 
 export type ClusterScalarFieldEnum = (typeof ClusterScalarFieldEnum)[keyof typeof ClusterScalarFieldEnum]
@@ -1004,6 +1081,7 @@ export const AgentSessionScalarFieldEnum = {
   openedAt: 'openedAt',
   seenAt: 'seenAt',
   closedAt: 'closedAt',
+  reservedUntil: 'reservedUntil',
   scope: 'scope',
   scopeGeneration: 'scopeGeneration',
   scopeSequence: 'scopeSequence',
@@ -1014,6 +1092,18 @@ export const AgentSessionScalarFieldEnum = {
 } as const
 
 export type AgentSessionScalarFieldEnum = (typeof AgentSessionScalarFieldEnum)[keyof typeof AgentSessionScalarFieldEnum]
+
+
+export const AgentStandbyScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  instanceId: 'instanceId',
+  agentVersion: 'agentVersion',
+  keptSince: 'keptSince',
+  seenAt: 'seenAt'
+} as const
+
+export type AgentStandbyScalarFieldEnum = (typeof AgentStandbyScalarFieldEnum)[keyof typeof AgentStandbyScalarFieldEnum]
 
 
 export const ResourceStateScalarFieldEnum = {
@@ -1468,6 +1558,7 @@ export type PrismaClientOptions = PrismaClientOptionsWithAccelerateUrl | PrismaC
 export type GlobalOmitConfig = {
   cluster?: Prisma.ClusterOmit
   agentSession?: Prisma.AgentSessionOmit
+  agentStandby?: Prisma.AgentStandbyOmit
   resourceState?: Prisma.ResourceStateOmit
   kubernetesObject?: Prisma.KubernetesObjectOmit
   reconciliationRun?: Prisma.ReconciliationRunOmit

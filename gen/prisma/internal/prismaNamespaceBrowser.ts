@@ -53,6 +53,7 @@ export const AnyNull = runtime.AnyNull
 export const ModelName = {
   Cluster: 'Cluster',
   AgentSession: 'AgentSession',
+  AgentStandby: 'AgentStandby',
   ResourceState: 'ResourceState',
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
@@ -81,9 +82,11 @@ export const ClusterScalarFieldEnum = {
   name: 'name',
   uid: 'uid',
   epoch: 'epoch',
+  firstEpoch: 'firstEpoch',
   changeSeq: 'changeSeq',
   createdAt: 'createdAt',
-  lastEventAt: 'lastEventAt'
+  lastEventAt: 'lastEventAt',
+  removedAt: 'removedAt'
 } as const
 
 export type ClusterScalarFieldEnum = (typeof ClusterScalarFieldEnum)[keyof typeof ClusterScalarFieldEnum]
@@ -100,6 +103,7 @@ export const AgentSessionScalarFieldEnum = {
   openedAt: 'openedAt',
   seenAt: 'seenAt',
   closedAt: 'closedAt',
+  reservedUntil: 'reservedUntil',
   scope: 'scope',
   scopeGeneration: 'scopeGeneration',
   scopeSequence: 'scopeSequence',
@@ -110,6 +114,18 @@ export const AgentSessionScalarFieldEnum = {
 } as const
 
 export type AgentSessionScalarFieldEnum = (typeof AgentSessionScalarFieldEnum)[keyof typeof AgentSessionScalarFieldEnum]
+
+
+export const AgentStandbyScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  instanceId: 'instanceId',
+  agentVersion: 'agentVersion',
+  keptSince: 'keptSince',
+  seenAt: 'seenAt'
+} as const
+
+export type AgentStandbyScalarFieldEnum = (typeof AgentStandbyScalarFieldEnum)[keyof typeof AgentStandbyScalarFieldEnum]
 
 
 export const ResourceStateScalarFieldEnum = {

@@ -55,6 +55,7 @@ export type AgentSessionMinAggregateOutputType = {
   openedAt: Date | null
   seenAt: Date | null
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   scopeGeneration: bigint | null
   scopeSequence: bigint | null
@@ -75,6 +76,7 @@ export type AgentSessionMaxAggregateOutputType = {
   openedAt: Date | null
   seenAt: Date | null
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   scopeGeneration: bigint | null
   scopeSequence: bigint | null
@@ -95,6 +97,7 @@ export type AgentSessionCountAggregateOutputType = {
   openedAt: number
   seenAt: number
   closedAt: number
+  reservedUntil: number
   scope: number
   scopeGeneration: number
   scopeSequence: number
@@ -135,6 +138,7 @@ export type AgentSessionMinAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
@@ -155,6 +159,7 @@ export type AgentSessionMaxAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
@@ -175,6 +180,7 @@ export type AgentSessionCountAggregateInputType = {
   openedAt?: true
   seenAt?: true
   closedAt?: true
+  reservedUntil?: true
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
@@ -282,6 +288,7 @@ export type AgentSessionGroupByOutputType = {
   openedAt: Date
   seenAt: Date
   closedAt: Date | null
+  reservedUntil: Date | null
   scope: runtime.Bytes | null
   scopeGeneration: bigint
   scopeSequence: bigint
@@ -325,6 +332,7 @@ export type AgentSessionWhereInput = {
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
@@ -345,6 +353,7 @@ export type AgentSessionOrderByWithRelationInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
@@ -369,6 +378,7 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   openedAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
@@ -389,6 +399,7 @@ export type AgentSessionOrderByWithAggregationInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
@@ -417,6 +428,7 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   openedAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   seenAt?: Prisma.DateTimeWithAggregatesFilter<"AgentSession"> | Date | string
   closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
+  reservedUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"AgentSession"> | Date | string | null
   scope?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
@@ -437,6 +449,7 @@ export type AgentSessionCreateInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
@@ -457,6 +470,7 @@ export type AgentSessionUncheckedCreateInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
@@ -477,6 +491,7 @@ export type AgentSessionUpdateInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -497,6 +512,7 @@ export type AgentSessionUncheckedUpdateInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -517,6 +533,7 @@ export type AgentSessionCreateManyInput = {
   openedAt: Date | string
   seenAt: Date | string
   closedAt?: Date | string | null
+  reservedUntil?: Date | string | null
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
@@ -537,6 +554,7 @@ export type AgentSessionUpdateManyMutationInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -557,6 +575,7 @@ export type AgentSessionUncheckedUpdateManyInput = {
   openedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   seenAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -583,6 +602,7 @@ export type AgentSessionCountOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
@@ -612,6 +632,7 @@ export type AgentSessionMaxOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
@@ -632,6 +653,7 @@ export type AgentSessionMinOrderByAggregateInput = {
   openedAt?: Prisma.SortOrder
   seenAt?: Prisma.SortOrder
   closedAt?: Prisma.SortOrder
+  reservedUntil?: Prisma.SortOrder
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
@@ -679,6 +701,7 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
@@ -699,6 +722,7 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
@@ -719,6 +743,7 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
@@ -739,6 +764,7 @@ export type AgentSessionSelectScalar = {
   openedAt?: boolean
   seenAt?: boolean
   closedAt?: boolean
+  reservedUntil?: boolean
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
@@ -748,7 +774,7 @@ export type AgentSessionSelectScalar = {
   gapSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "scope" | "scopeGeneration" | "scopeSequence" | "restartReason" | "appliedSequence" | "missingParts" | "gapSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "reservedUntil" | "scope" | "scopeGeneration" | "scopeSequence" | "restartReason" | "appliedSequence" | "missingParts" | "gapSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -776,6 +802,10 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      */
     seenAt: Date
     closedAt: Date | null
+    /**
+     * Time until which a closed session belongs to its agent, because its backend ended it.
+     */
+    reservedUntil: Date | null
     /**
      * Last ScopeDeclared that was applied, in its binary form.
      */
@@ -1234,6 +1264,7 @@ export interface AgentSessionFieldRefs {
   readonly openedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly seenAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly closedAt: Prisma.FieldRef<"AgentSession", 'DateTime'>
+  readonly reservedUntil: Prisma.FieldRef<"AgentSession", 'DateTime'>
   readonly scope: Prisma.FieldRef<"AgentSession", 'Bytes'>
   readonly scopeGeneration: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly scopeSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>

@@ -28,11 +28,13 @@ export type AggregateCluster = {
 
 export type ClusterAvgAggregateOutputType = {
   epoch: number | null
+  firstEpoch: number | null
   changeSeq: number | null
 }
 
 export type ClusterSumAggregateOutputType = {
   epoch: bigint | null
+  firstEpoch: bigint | null
   changeSeq: bigint | null
 }
 
@@ -41,9 +43,11 @@ export type ClusterMinAggregateOutputType = {
   name: string | null
   uid: string | null
   epoch: bigint | null
+  firstEpoch: bigint | null
   changeSeq: bigint | null
   createdAt: Date | null
   lastEventAt: Date | null
+  removedAt: Date | null
 }
 
 export type ClusterMaxAggregateOutputType = {
@@ -51,9 +55,11 @@ export type ClusterMaxAggregateOutputType = {
   name: string | null
   uid: string | null
   epoch: bigint | null
+  firstEpoch: bigint | null
   changeSeq: bigint | null
   createdAt: Date | null
   lastEventAt: Date | null
+  removedAt: Date | null
 }
 
 export type ClusterCountAggregateOutputType = {
@@ -61,20 +67,24 @@ export type ClusterCountAggregateOutputType = {
   name: number
   uid: number
   epoch: number
+  firstEpoch: number
   changeSeq: number
   createdAt: number
   lastEventAt: number
+  removedAt: number
   _all: number
 }
 
 
 export type ClusterAvgAggregateInputType = {
   epoch?: true
+  firstEpoch?: true
   changeSeq?: true
 }
 
 export type ClusterSumAggregateInputType = {
   epoch?: true
+  firstEpoch?: true
   changeSeq?: true
 }
 
@@ -83,9 +93,11 @@ export type ClusterMinAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  firstEpoch?: true
   changeSeq?: true
   createdAt?: true
   lastEventAt?: true
+  removedAt?: true
 }
 
 export type ClusterMaxAggregateInputType = {
@@ -93,9 +105,11 @@ export type ClusterMaxAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  firstEpoch?: true
   changeSeq?: true
   createdAt?: true
   lastEventAt?: true
+  removedAt?: true
 }
 
 export type ClusterCountAggregateInputType = {
@@ -103,9 +117,11 @@ export type ClusterCountAggregateInputType = {
   name?: true
   uid?: true
   epoch?: true
+  firstEpoch?: true
   changeSeq?: true
   createdAt?: true
   lastEventAt?: true
+  removedAt?: true
   _all?: true
 }
 
@@ -200,9 +216,11 @@ export type ClusterGroupByOutputType = {
   name: string
   uid: string
   epoch: bigint
+  firstEpoch: bigint
   changeSeq: bigint
   createdAt: Date
   lastEventAt: Date | null
+  removedAt: Date | null
   _count: ClusterCountAggregateOutputType | null
   _avg: ClusterAvgAggregateOutputType | null
   _sum: ClusterSumAggregateOutputType | null
@@ -233,9 +251,11 @@ export type ClusterWhereInput = {
   name?: Prisma.StringFilter<"Cluster"> | string
   uid?: Prisma.StringFilter<"Cluster"> | string
   epoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
+  firstEpoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   changeSeq?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
+  removedAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
 }
 
 export type ClusterOrderByWithRelationInput = {
@@ -243,9 +263,11 @@ export type ClusterOrderByWithRelationInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  removedAt?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type ClusterWhereUniqueInput = Prisma.AtLeast<{
@@ -257,9 +279,11 @@ export type ClusterWhereUniqueInput = Prisma.AtLeast<{
   name?: Prisma.StringFilter<"Cluster"> | string
   uid?: Prisma.StringFilter<"Cluster"> | string
   epoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
+  firstEpoch?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   changeSeq?: Prisma.BigIntFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
+  removedAt?: Prisma.DateTimeNullableFilter<"Cluster"> | Date | string | null
 }, "account_name">
 
 export type ClusterOrderByWithAggregationInput = {
@@ -267,9 +291,11 @@ export type ClusterOrderByWithAggregationInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  removedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ClusterCountOrderByAggregateInput
   _avg?: Prisma.ClusterAvgOrderByAggregateInput
   _max?: Prisma.ClusterMaxOrderByAggregateInput
@@ -285,9 +311,11 @@ export type ClusterScalarWhereWithAggregatesInput = {
   name?: Prisma.StringWithAggregatesFilter<"Cluster"> | string
   uid?: Prisma.StringWithAggregatesFilter<"Cluster"> | string
   epoch?: Prisma.BigIntWithAggregatesFilter<"Cluster"> | bigint | number
+  firstEpoch?: Prisma.BigIntWithAggregatesFilter<"Cluster"> | bigint | number
   changeSeq?: Prisma.BigIntWithAggregatesFilter<"Cluster"> | bigint | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Cluster"> | Date | string
   lastEventAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Cluster"> | Date | string | null
+  removedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Cluster"> | Date | string | null
 }
 
 export type ClusterCreateInput = {
@@ -295,9 +323,11 @@ export type ClusterCreateInput = {
   name: string
   uid: string
   epoch: bigint | number
+  firstEpoch?: bigint | number
   changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
+  removedAt?: Date | string | null
 }
 
 export type ClusterUncheckedCreateInput = {
@@ -305,9 +335,11 @@ export type ClusterUncheckedCreateInput = {
   name: string
   uid: string
   epoch: bigint | number
+  firstEpoch?: bigint | number
   changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
+  removedAt?: Date | string | null
 }
 
 export type ClusterUpdateInput = {
@@ -315,9 +347,11 @@ export type ClusterUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  removedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ClusterUncheckedUpdateInput = {
@@ -325,9 +359,11 @@ export type ClusterUncheckedUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  removedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ClusterCreateManyInput = {
@@ -335,9 +371,11 @@ export type ClusterCreateManyInput = {
   name: string
   uid: string
   epoch: bigint | number
+  firstEpoch?: bigint | number
   changeSeq?: bigint | number
   createdAt?: Date | string
   lastEventAt?: Date | string | null
+  removedAt?: Date | string | null
 }
 
 export type ClusterUpdateManyMutationInput = {
@@ -345,9 +383,11 @@ export type ClusterUpdateManyMutationInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  removedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ClusterUncheckedUpdateManyInput = {
@@ -355,9 +395,11 @@ export type ClusterUncheckedUpdateManyInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   uid?: Prisma.StringFieldUpdateOperationsInput | string
   epoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  firstEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   changeSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   lastEventAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  removedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ClusterAccountNameCompoundUniqueInput = {
@@ -370,13 +412,16 @@ export type ClusterCountOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
+  removedAt?: Prisma.SortOrder
 }
 
 export type ClusterAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
 }
 
@@ -385,9 +430,11 @@ export type ClusterMaxOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
+  removedAt?: Prisma.SortOrder
 }
 
 export type ClusterMinOrderByAggregateInput = {
@@ -395,13 +442,16 @@ export type ClusterMinOrderByAggregateInput = {
   name?: Prisma.SortOrder
   uid?: Prisma.SortOrder
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   lastEventAt?: Prisma.SortOrder
+  removedAt?: Prisma.SortOrder
 }
 
 export type ClusterSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
+  firstEpoch?: Prisma.SortOrder
   changeSeq?: Prisma.SortOrder
 }
 
@@ -432,9 +482,11 @@ export type ClusterSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  firstEpoch?: boolean
   changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
+  removedAt?: boolean
 }, ExtArgs["result"]["cluster"]>
 
 export type ClusterSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -442,9 +494,11 @@ export type ClusterSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  firstEpoch?: boolean
   changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
+  removedAt?: boolean
 }, ExtArgs["result"]["cluster"]>
 
 export type ClusterSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -452,9 +506,11 @@ export type ClusterSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  firstEpoch?: boolean
   changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
+  removedAt?: boolean
 }, ExtArgs["result"]["cluster"]>
 
 export type ClusterSelectScalar = {
@@ -462,12 +518,14 @@ export type ClusterSelectScalar = {
   name?: boolean
   uid?: boolean
   epoch?: boolean
+  firstEpoch?: boolean
   changeSeq?: boolean
   createdAt?: boolean
   lastEventAt?: boolean
+  removedAt?: boolean
 }
 
-export type ClusterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "name" | "uid" | "epoch" | "changeSeq" | "createdAt" | "lastEventAt", ExtArgs["result"]["cluster"]>
+export type ClusterOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "name" | "uid" | "epoch" | "firstEpoch" | "changeSeq" | "createdAt" | "lastEventAt" | "removedAt", ExtArgs["result"]["cluster"]>
 
 export type $ClusterPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Cluster"
@@ -481,6 +539,10 @@ export type $ClusterPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      */
     epoch: bigint
     /**
+     * Lowest epoch whose messages apply: those of earlier ones belong to another cluster of this name.
+     */
+    firstEpoch: bigint
+    /**
      * Last change number that was assigned to a row of the cluster.
      */
     changeSeq: bigint
@@ -489,6 +551,10 @@ export type $ClusterPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
      * Time at which the last event was applied.
      */
     lastEventAt: Date | null
+    /**
+     * Time at which an operator removed the cluster. Its name then refuses agents and events.
+     */
+    removedAt: Date | null
   }, ExtArgs["result"]["cluster"]>
   composites: {}
 }
@@ -916,9 +982,11 @@ export interface ClusterFieldRefs {
   readonly name: Prisma.FieldRef<"Cluster", 'String'>
   readonly uid: Prisma.FieldRef<"Cluster", 'String'>
   readonly epoch: Prisma.FieldRef<"Cluster", 'BigInt'>
+  readonly firstEpoch: Prisma.FieldRef<"Cluster", 'BigInt'>
   readonly changeSeq: Prisma.FieldRef<"Cluster", 'BigInt'>
   readonly createdAt: Prisma.FieldRef<"Cluster", 'DateTime'>
   readonly lastEventAt: Prisma.FieldRef<"Cluster", 'DateTime'>
+  readonly removedAt: Prisma.FieldRef<"Cluster", 'DateTime'>
 }
     
 

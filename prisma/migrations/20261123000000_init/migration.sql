@@ -5,9 +5,11 @@ CREATE TABLE "cluster" (
     "name" TEXT COLLATE "C" NOT NULL,
     "uid" TEXT NOT NULL,
     "epoch" BIGINT NOT NULL,
+    "first_epoch" BIGINT NOT NULL DEFAULT 0,
     "change_seq" BIGINT NOT NULL DEFAULT 0,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "last_event_at" TIMESTAMPTZ(3),
+    "removed_at" TIMESTAMPTZ(3),
 
     CONSTRAINT "cluster_pkey" PRIMARY KEY ("account", "name")
 );
@@ -23,6 +25,7 @@ CREATE TABLE "agent_session" (
     "opened_at" TIMESTAMPTZ(3) NOT NULL,
     "seen_at" TIMESTAMPTZ(3) NOT NULL,
     "closed_at" TIMESTAMPTZ(3),
+    "reserved_until" TIMESTAMPTZ(3),
     "scope" BYTEA,
     "scope_generation" BIGINT NOT NULL DEFAULT 0,
     "scope_sequence" BIGINT NOT NULL DEFAULT 0,
@@ -32,6 +35,17 @@ CREATE TABLE "agent_session" (
     "gap_sequence" BIGINT NOT NULL DEFAULT 0,
 
     CONSTRAINT "agent_session_pkey" PRIMARY KEY ("account", "cluster", "epoch")
+);
+
+CREATE TABLE "agent_standby" (
+    "account" TEXT COLLATE "C" NOT NULL,
+    "cluster" TEXT COLLATE "C" NOT NULL,
+    "instance_id" TEXT NOT NULL,
+    "agent_version" TEXT NOT NULL,
+    "kept_since" TIMESTAMPTZ(3) NOT NULL,
+    "seen_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "agent_standby_pkey" PRIMARY KEY ("account", "cluster", "instance_id")
 );
 
 CREATE TABLE "resource_state" (
@@ -125,6 +139,8 @@ CREATE TABLE "reconciliation_run" (
     CONSTRAINT "reconciliation_run_state_check" CHECK ("state" IN ('REQUESTED', 'COMPARING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'SUPERSEDED', 'EXPIRED', 'WITHHELD')),
     CONSTRAINT "reconciliation_run_ended_check" CHECK (("ended_at" IS NULL) = ("state" IN ('REQUESTED', 'COMPARING')))
 );
+
+CREATE INDEX "cluster_account_uid_idx" ON "cluster"("account", "uid");
 
 CREATE UNIQUE INDEX "reconciliation_run_account_id_key" ON "reconciliation_run"("account", "id");
 CREATE INDEX "reconciliation_run_account_started_at_id_idx" ON "reconciliation_run"("account", "started_at" DESC, "id");

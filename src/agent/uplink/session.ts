@@ -3,6 +3,7 @@ import { durationMs } from "@bufbuild/protobuf/wkt";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
+  type Drain,
   type Hello,
   type SyncRequest,
   SyncRequestSchema,
@@ -20,10 +21,12 @@ export interface UplinkSessionOptions {
   readonly openSync: OpenSync;
   readonly outbox: Outbox;
   readonly hello: Hello;
-  /** Longest time that the backend may take to answer Hello, in milliseconds. */
+  /** Longest time that the backend may be silent before Welcome, in milliseconds. */
   readonly welcomeMs: number;
   /** Processes the backend's batches one at a time. Must not wait. */
   readonly onBatch: (session: UplinkSession, batch: Batch) => void;
+  /** Called for each notice that another agent of the cluster has the session. */
+  onStandby(activeInstanceId: string): void;
   onWelcome(welcome: Welcome): void;
   onAcknowledged(sequence: bigint): void;
 }
@@ -33,7 +36,7 @@ const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
 /**
  * Runs one session: Hello, Welcome, then both directions until the stream ends. Resolves with the reconnect
  * delay, in milliseconds, that the backend requested. After `stop` aborts, the session ends once all messages
- * are acknowledged.
+ * are acknowledged; while another agent has the session, it ends at once.
  *
  * `onBatch` only queues a batch. If it waited, it would delay the acknowledgements behind the batch, and the
  * work on the batch can depend on them.
@@ -52,7 +55,11 @@ export async function runSession(
   try {
     const requests = outgoing(ended, stop, options, welcomed.promise);
     const responses = options.openSync(ended, requests)[Symbol.asyncIterator]();
-    const session = openSession(ended, options, await receiveWelcome(ended, options, responses));
+    const welcome = await receiveWelcome(ended, stop, options, responses);
+    if (welcome.$typeName === "evenkeel.v1.Drain") {
+      return delayOf(welcome);
+    }
+    const session = openSession(ended, options, welcome);
     welcomed.resolve();
     return await receive(responses, session, options);
   } catch (error) {
@@ -74,23 +81,39 @@ async function* outgoing(
   yield* outbox.take(signal, stop);
 }
 
+/** Waits for Welcome, also as a standby. Returns Drain if that comes instead. */
 async function receiveWelcome(
   signal: AbortSignal,
-  { clock, welcomeMs }: UplinkSessionOptions,
+  stop: AbortSignal,
+  { clock, welcomeMs, onStandby }: UplinkSessionOptions,
   responses: AsyncIterator<SyncResponse>,
-): Promise<Welcome> {
-  signal.throwIfAborted();
-  const receive = (until: AbortSignal): Promise<IteratorResult<SyncResponse, unknown>> =>
-    waitFor(until, responses.next());
-  const { value, done } = await withinDeadline(signal, clock, welcomeMs, receive, (cause) => {
-    throw new RetryableError(`session: expected Welcome within ${welcomeMs} ms, found none`, { cause });
-  });
-  if (done === true || value.message.case !== "welcome") {
-    throw new RetryableError(
-      `session: expected Welcome, found ${done === true ? "the end of the stream" : value.message.case}`,
-    );
+): Promise<Welcome | Drain> {
+  let waiting = signal;
+  for (;;) {
+    waiting.throwIfAborted();
+    const receive = (until: AbortSignal): Promise<IteratorResult<SyncResponse, unknown>> =>
+      waitFor(until, responses.next());
+    const { value, done } = await withinDeadline(waiting, clock, welcomeMs, receive, (cause) => {
+      throw new RetryableError(`session: expected Welcome within ${welcomeMs} ms, found none`, { cause });
+    });
+    const message = done === true ? { case: "the end of the stream" as const } : value.message;
+    switch (message.case) {
+      case "welcome":
+      case "drain":
+        return message.value;
+      case "standby":
+        onStandby(message.value.activeInstanceId);
+        // A standby has nothing to deliver.
+        waiting = AbortSignal.any([signal, stop]);
+        break;
+      default:
+        throw new RetryableError(`session: expected Welcome, found ${message.case ?? "an unknown message"}`);
+    }
   }
-  return value.message.value;
+}
+
+function delayOf({ retryAfter }: Drain): number {
+  return retryAfter === undefined ? 0 : durationMs(retryAfter);
 }
 
 function openSession(signal: AbortSignal, options: UplinkSessionOptions, welcome: Welcome): UplinkSession {
@@ -143,7 +166,7 @@ async function receive(
         onBatch(session, message.value);
         break;
       case "drain":
-        return message.value.retryAfter === undefined ? 0 : durationMs(message.value.retryAfter);
+        return delayOf(message.value);
       default:
         throw new RetryableError(
           `session: expected acknowledgement, batch or drain, found ${message.case ?? "an unknown message"}`,

@@ -26,9 +26,13 @@ export interface UplinkOptions {
   readonly outbox: Outbox;
 }
 
+/** Uptime of a stream after which the backoff starts again, in milliseconds. */
+const STABLE_MS = 60_000;
+
 /**
  * Delivers the contents of an outbox in one session at a time. The next session opens after a backoff with
- * full jitter, plus the delay that the backend requested. Only an acknowledgement resets the backoff.
+ * full jitter, plus the delay that the backend requested. Only a minute of uptime resets the backoff: a stream that
+ * dies soon after each start must not return in a hot loop.
  */
 export class Uplink {
   readonly #options: UplinkOptions;
@@ -72,23 +76,37 @@ export class Uplink {
       failed: "session ended; reconnecting",
       worked: "session reconnected",
     });
+    let answeredAt: number | undefined;
+    let active: string | undefined;
+    const onAnswer = (): void => {
+      answeredAt ??= clock.monotonic();
+      outage.worked();
+    };
     const session = {
       ...this.#options,
       welcomeMs: tuning.welcomeMs,
+      onStandby: (activeInstanceId: string) => {
+        onAnswer();
+        if (active !== activeInstanceId) {
+          active = activeInstanceId;
+          log.info("session held by another agent of the cluster; waiting as a standby", { active });
+        }
+      },
       onWelcome: ({ epoch, storedScope }: Welcome) => {
+        onAnswer();
+        active = undefined;
         this.#storedScope = storedScope?.resourceTypes ?? [];
         counters.sessions++;
-        outage.worked();
         log.info("session opened", { epoch });
         this.#welcomed.resolve();
       },
       onAcknowledged: (sequence: bigint) => {
         counters.acknowledged = sequence;
-        backoff.reset();
       },
     };
     while (!stop.aborted) {
       let retryAfterMs = 0;
+      answeredAt = undefined;
       try {
         retryAfterMs = await runSession(signal, stop, session);
       } catch (error) {
@@ -97,6 +115,9 @@ export class Uplink {
         }
         retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
         outage.failed(error, "info");
+      }
+      if (answeredAt !== undefined && clock.monotonic() - answeredAt >= STABLE_MS) {
+        backoff.reset();
       }
       // The backend requests the same delay from all agents: the jitter spreads them.
       await sleepUnlessAborted(stop, clock, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());

@@ -7,7 +7,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { ClusterSelection, FleetStore } from "../../store/fleet-store.ts";
 
 const POLL_INTERVAL_MS = 500;
-// Longer than a slow poll, and than the clock difference between this process and those that end runs.
+// Longer than a slow poll.
 const SLACK_MS = 30_000;
 
 /** Selection of the runs to watch. */
@@ -33,8 +33,7 @@ export async function* watchRuns(
   let known: ReadonlyMap<string, ReconciliationRun> | undefined;
   for (;;) {
     signal.throwIfAborted();
-    const endedSince = new Date(clock.now().getTime() - SLACK_MS);
-    const runs = await store.listOpenRuns(signal, account, { clusters, endedSince });
+    const runs = await store.listOpenRuns(signal, account, { clusters, endedWithinMs: SLACK_MS });
     for (const run of runs) {
       const last = known?.get(run.id);
       // The first poll also returns runs that ended recently; these are not changes.

@@ -1,16 +1,15 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
-import { ConflictError, RetryableError, TerminalError } from "../../lib/errors.ts";
+import { ConflictError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
-import type { SessionKey, SessionStore } from "../../store/session-store.ts";
+import type { SessionKey } from "../../store/session-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";
 import { type RequestRunOptions, requestRun } from "./request-run.ts";
 import { sampleFairly } from "./sample-fairly.ts";
 
 export interface RunSchedulerOptions extends RequestRunOptions {
-  readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly random: Random;
   readonly log: Log;
@@ -30,9 +29,8 @@ const MAX_STARTS = 10;
 const PURGE_EVERY_TICKS = 600;
 
 /**
- * Requests due runs of the clusters whose sessions this backend owns, ends runs past their deadline, keeps
- * the sessions alive, and ends those that a session at another backend has replaced or that lost a scope, until
- * `signal` aborts.
+ * Requests due runs of the clusters whose sessions this backend owns, and ends runs past their deadline, until `signal`
+ * aborts.
  *
  * All decisions derive from stored times, so restarts of a backend at any time are harmless. A tick that
  * fails, for example while the database is unreachable, is retried at the next tick.
@@ -57,15 +55,8 @@ export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOpt
 }
 
 async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount: number): Promise<void> {
-  const { runs, sessions, registry, intervalMs, retentionMs } = options;
+  const { runs, registry, intervalMs, retentionMs } = options;
   const ownSessions = registry.list().map(({ identity }) => identity);
-  for (const replaced of await sessions.keepSessions(signal, ownSessions)) {
-    registry.endReplaced(replaced);
-  }
-  for (const { session, reason } of await sessions.listRestarts(signal, ownSessions)) {
-    options.log.warn("session restarted", { cluster: session.cluster, reason });
-    registry.find(session)?.end(new RetryableError(`session of cluster "${session.cluster}": ${reason}`));
-  }
   await runs.expireRuns(signal);
   const due = await runs.listDue(signal, ownSessions, intervalMs);
   for (const session of sampleFairly(options.random, due, MAX_STARTS)) {

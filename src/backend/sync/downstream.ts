@@ -46,6 +46,11 @@ export class Downstream {
     this.#wake();
   }
 
+  /** True if the agent was requested to reconnect. */
+  get isDraining(): boolean {
+    return this.#drainAfterMs !== undefined;
+  }
+
   /** Ends {@link take}, which throws the error. */
   close(error: unknown): void {
     this.#queue.close(error);

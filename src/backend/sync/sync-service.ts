@@ -1,23 +1,25 @@
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
-import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Hello, SyncRequest, SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { InvalidArgumentError, toError, toMessage } from "../../lib/errors.ts";
+import { InvalidArgumentError, RetryableError, toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Tracer } from "../../lib/tracer.ts";
 import { identityOf } from "../../rpc/auth/identity.ts";
-import type { SessionStore } from "../../store/session-store.ts";
+import type { SessionRequest, SessionStore } from "../../store/session-store.ts";
 import { INITIATOR } from "../runs/request-run.ts";
+import { admitAgent } from "./admit-agent.ts";
 import type { Response } from "./downstream.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
+import type { StandbyRegistry } from "./standby-registry.ts";
 
 export interface SyncServiceOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
+  readonly standbys: StandbyRegistry;
   readonly bus: Bus;
   readonly producer: Producer;
   readonly replyTopic: string;
@@ -49,12 +51,20 @@ async function* sync(
   requests: AsyncIterable<SyncRequest>,
   context: HandlerContext,
 ): AsyncGenerator<Response, void, undefined> {
-  const { registry, log } = options;
+  const { registry, log, bus, producer, clock, tracer } = options;
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const iterator = requests[Symbol.asyncIterator]();
-  const { hello, storedScope, session } = await open(signal, options, iterator, context);
-  const { account, cluster, epoch } = session.identity;
+  const request = await readRequest(signal, options, iterator, context);
+  const opened = yield* admitAgent(signal, options, request);
+  if (opened === undefined) {
+    return;
+  }
+  const { account, cluster, clusterUid } = request;
+  const { epoch, connectRun, storedScope } = opened;
+  const identity = { account, cluster, clusterUid, epoch };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  const session = new Session({ identity, connectRun, producer, limits, clock, tracer });
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
     account,
@@ -62,9 +72,10 @@ async function* sync(
     epoch: String(epoch),
     ...(subject !== undefined && { subject }),
   });
-  sessionLog.info("session opened", { agent: hello.instanceId, version: hello.agentVersion });
+  sessionLog.info("session opened", { agent: request.instanceId, version: request.agentVersion });
   registry.add(session);
   const inbound = readAll(signal, iterator, session);
+  let reserve = false;
   try {
     yield {
       message: {
@@ -75,29 +86,27 @@ async function* sync(
     yield* session.outbox.take(signal);
     // Drain was the last message. Earlier messages of the agent are still stored; the next session
     // acknowledges them.
+    reserve = session.outbox.isDraining;
     await session.flush(signal);
+  } catch (error) {
+    // An outage of the bus is not the agent's: another agent would meet it too.
+    reserve = reserve || error instanceof RetryableError;
+    throw error;
   } finally {
     ended.abort(new Error("the session has ended"));
     registry.remove(session);
     await inbound;
-    await close(options, session, sessionLog);
+    await close(options, session, reserve, sessionLog);
   }
 }
 
-/** A stream whose Hello was accepted. */
-interface OpenedStream {
-  readonly hello: Hello;
-  readonly session: Session;
-  /** Resource types in the scope that earlier sessions declared. */
-  readonly storedScope: readonly ResourceType[];
-}
-
-async function open(
+/** Reads Hello and returns the agent's request for a session. */
+async function readRequest(
   signal: AbortSignal,
-  { sessions, bus, producer, replyTopic, clock, runDeadlineMs, tracer }: SyncServiceOptions,
+  { bus, replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
-): Promise<OpenedStream> {
+): Promise<Omit<SessionRequest, "mayReplaceSilent">> {
   using deadline = clock.deadline(signal, HELLO_TIMEOUT_MS);
   const hello = await readHello(deadline.signal, requests);
   const { account, cluster } = identityOf(context.values);
@@ -107,7 +116,7 @@ async function open(
       Code.PermissionDenied,
     );
   }
-  const { epoch, connectRun, storedScope } = await sessions.openSession(signal, {
+  return {
     account,
     cluster: hello.cluster,
     clusterUid: hello.clusterUid,
@@ -118,13 +127,6 @@ async function open(
     replyTopic,
     volatileBus: !bus.durable,
     runDeadlineMs,
-  });
-  const identity = { account, cluster: hello.cluster, clusterUid: hello.clusterUid, epoch };
-  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
-  return {
-    hello,
-    storedScope,
-    session: new Session({ identity, connectRun, producer, limits, clock, tracer }),
   };
 }
 
@@ -159,10 +161,15 @@ async function readAll(
   }
 }
 
-async function close({ sessions, clock }: SyncServiceOptions, session: Session, log: Log): Promise<void> {
+async function close(
+  { sessions, clock }: SyncServiceOptions,
+  session: Session,
+  reserve: boolean,
+  log: Log,
+): Promise<void> {
   using deadline = clock.deadline(NEVER, CLOSE_TIMEOUT_MS);
   try {
-    await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity));
+    await waitFor(deadline.signal, sessions.closeSession(deadline.signal, session.identity, reserve));
     log.info("session closed");
   } catch (error) {
     log.warn("end of the session not stored", { error: toMessage(error) });

@@ -14,13 +14,15 @@ import type { CliContext } from "../context.ts";
 import { createOutputOption } from "../options.ts";
 import { formatJson, type OutputFormat } from "../output/message.ts";
 import { formatTable } from "../output/table.ts";
+import { createAdminClusterCommand } from "./admin-cluster.ts";
 
 /** `evenkeel admin ...` */
 export function createAdminCommand(context: CliContext): Command {
   return new Command("admin")
-    .summary("prepare Pulsar")
-    .description("Prepare Pulsar.")
-    .addCommand(createAdminTopicsCommand(context));
+    .summary("prepare Pulsar; remove, rename or rebind clusters")
+    .description("Prepare Pulsar, and change clusters in Postgres.")
+    .addCommand(createAdminTopicsCommand(context))
+    .addCommand(createAdminClusterCommand(context));
 }
 
 interface AdminTopicsFlags extends ChangeFlags {

@@ -42,7 +42,7 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
     return "No cluster has connected yet. Start an agent: evenkeel agent --cluster NAME\n";
   }
   return formatTable(
-    ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT"],
+    ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT", "STANDBYS"],
     clusters.map((cluster) => [
       cluster.name,
       cluster.connected ? "yes" : "no",
@@ -51,6 +51,7 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
       formatAgo(now, cluster.lastEventTime),
       formatReadable(cluster, formatVerified(now, cluster.freshness)),
       cluster.session?.agentVersion ?? "",
+      String(cluster.standbys),
     ]),
   );
 }
@@ -67,7 +68,7 @@ export function createClusterCommand(context: CliContext): Command {
   const command = new Command("cluster").summary("show a cluster with its resource types");
   command
     .description(
-      "Show a cluster: the agent's session, and its resource types with object count and verified time.",
+      "Show a cluster: the agent's session, its standbys, and its resource types with object count and verified time.",
     )
     .argument("<name>", "Name of the cluster")
     .addHelpText("after", "\nExamples:\n  $ evenkeel cluster dev\n  $ evenkeel cluster dev --output yaml\n");
@@ -84,8 +85,18 @@ export function createClusterCommand(context: CliContext): Command {
 }
 
 function formatCluster(now: Date, cluster: Cluster): string {
-  const { name, uid, connected, session, lastEventTime, freshness, objects, quarantined, resources } =
-    cluster;
+  const {
+    name,
+    uid,
+    connected,
+    session,
+    lastEventTime,
+    freshness,
+    objects,
+    quarantined,
+    resources,
+    standbys,
+  } = cluster;
   const state = connected ? "connected" : "not connected";
   const properties = formatProperties([
     ["Cluster", name],
@@ -97,6 +108,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
         : `${state}, since ${formatAgo(now, session.closeTime ?? session.openTime)}`,
     ],
     ["Agent", session === undefined ? "" : `${session.agentVersion} (${session.instanceId})`],
+    ["Standbys", String(standbys)],
     ["Kubernetes", session?.kubernetesVersion ?? ""],
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],

@@ -1,6 +1,6 @@
 import { LOG_LEVELS, type LogLevel } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
-import { httpUrl, oneOf, port, postgresUrl, text } from "../value-types.ts";
+import { httpUrl, oneOf, port, postgresUrl, text, toggle } from "../value-types.ts";
 
 /** Keys with the same meaning in several programs. */
 export const sharedFields = {
@@ -12,6 +12,11 @@ export const sharedFields = {
   host: withDefault<string>(text("address", "an address"), "127.0.0.1", "Address to listen on"),
   port: withDefault<number>(port, 7070, "Port to listen on; 0: any free port"),
   databaseUrl: required<string>(postgresUrl, "URL of the Postgres database", { secret: true }),
+  allowDuplicateClusters: withDefault<boolean>(
+    toggle,
+    false,
+    "Accept one cluster under several names of an account",
+  ),
   server: withDefault<string>(httpUrl, "http://127.0.0.1:7070", "URL of the server"),
   kubeconfig: optional<string>(
     text("path", "a path"),

@@ -3,7 +3,7 @@ import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram, optional, withDefault } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
 import { sharedFields } from "../fields/shared.ts";
-import { byteSize, duration, type ValueType } from "../value-types.ts";
+import { byteSize, duration, text, type ValueType } from "../value-types.ts";
 
 /** Configuration of `evenkeel admin topics`. */
 export interface AdminTopicsConfig {
@@ -70,3 +70,18 @@ const { databaseUrl } = sharedFields;
 
 /** Keys of {@link MigrateConfig}. */
 export const migrateProgram = defineProgram({ databaseUrl }, (values): MigrateConfig => values);
+
+/** Configuration of `evenkeel admin cluster ...`. */
+export interface AdminClusterConfig {
+  readonly databaseUrl: string;
+  readonly account: string;
+}
+
+/** Keys of {@link AdminClusterConfig}. */
+export const adminClusterProgram = defineProgram(
+  {
+    databaseUrl,
+    account: withDefault<string>(text("name"), "default", "Account of the cluster"),
+  },
+  (values): AdminClusterConfig => values,
+);

@@ -14,6 +14,8 @@ interface CommonConfig {
   readonly port: number;
   readonly auth: AuthConfig;
   readonly databaseUrl: string;
+  /** True if an account may have one cluster under several names. */
+  readonly allowDuplicateClusters: boolean;
   /** Time between the runs of a cluster. */
   readonly reconcileIntervalMs: number;
   /** A run that takes longer is EXPIRED. */
@@ -21,7 +23,7 @@ interface CommonConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-const { host, port, databaseUrl } = sharedFields;
+const { host, port, databaseUrl, allowDuplicateClusters } = sharedFields;
 
 const commonProgram = defineProgram(
   {
@@ -29,6 +31,7 @@ const commonProgram = defineProgram(
     port,
     ...authFields,
     databaseUrl,
+    allowDuplicateClusters,
     reconcileInterval: withDefault<number>(
       duration,
       "10m",
@@ -42,6 +45,7 @@ const commonProgram = defineProgram(
     port: values.port,
     auth: toAuthConfig(values.host, values),
     databaseUrl: values.databaseUrl,
+    allowDuplicateClusters: values.allowDuplicateClusters,
     reconcileIntervalMs: values.reconcileInterval,
     runDeadlineMs: values.runDeadline,
     telemetry: toTelemetryConfig(values),

@@ -2,6 +2,8 @@ import { createServer as createHttp1Server, type ServerResponse } from "node:htt
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../../lib/clock.ts";
+import { createSystemClock } from "../../lib/system-clock.ts";
+import { pingUntilClosed } from "./keep-alive.ts";
 import type { NodeHandler } from "./node-handler.ts";
 import { sniffHttpVersion } from "./sniff-http-version.ts";
 
@@ -23,9 +25,11 @@ export interface HttpTimeouts {
   readonly headersMs: number;
   /** Between two checks for late requests; default 30,000. */
   readonly checkMs: number;
+  /** Between two pings of an HTTP/2 connection, and for the answer to each; default 10,000. */
+  readonly pingMs: number;
 }
 
-const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000 };
+const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000, pingMs: 10_000 };
 // Concurrent calls on one HTTP/2 connection. Node's default is 2^32 - 1.
 const MAX_CONCURRENT_STREAMS = 1000;
 
@@ -38,7 +42,7 @@ const MAX_CONCURRENT_STREAMS = 1000;
 export function createHttpConnections(
   clock: Clock,
   handler: NodeHandler,
-  { sniffMs, headersMs, checkMs }: HttpTimeouts = defaultTimeouts,
+  { sniffMs, headersMs, checkMs, pingMs }: HttpTimeouts = defaultTimeouts,
 ): HttpConnections {
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
@@ -61,6 +65,8 @@ export function createHttpConnections(
   http2.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
+    // Network time is the machine's, also where the program runs on another clock.
+    void pingUntilClosed(session, createSystemClock(), pingMs);
   });
 
   const handOver = async (socket: Socket): Promise<void> => {

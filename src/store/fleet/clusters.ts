@@ -14,6 +14,8 @@ import {
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Database } from "../postgres/database.ts";
+import { isRecent } from "../session-store.ts";
+import { selectNow } from "../sql/select-now.ts";
 import { enumFromName, toFailure } from "./runs.ts";
 
 /** Number of objects by state. */
@@ -27,19 +29,24 @@ export interface ClusterParts {
   readonly row: ClusterRow;
   readonly session: AgentSession | undefined;
   readonly connected: boolean;
+  /** Agents that wait for the session. */
+  readonly standbyCount: number;
   readonly counts: ObjectCounts;
   /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt" | "availability">[];
+  /** Time of the database. */
+  readonly now: Date;
 }
 
 /** Returns the cluster without its resource types. */
-function toCluster({ row, session, connected, counts, states }: ClusterParts): Cluster {
+function toCluster({ row, session, connected, standbyCount, counts, states, now }: ClusterParts): Cluster {
   const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
-  const verified = oldest(readable.map(({ verifiedAt }) => verifiedAt));
+  const verified = oldest(readable.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
     name: row.name,
     uid: row.uid,
     connected,
+    standbys: standbyCount,
     objects: BigInt(counts.present),
     quarantined: BigInt(counts.quarantined),
     ...(session && { session: toSession(session) }),
@@ -57,7 +64,7 @@ function warningsOf(session: AgentSession | undefined): string[] {
 }
 
 /** Returns the status of a resource type in scope. */
-function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceStatus {
+function toResourceStatus(state: ResourceState, counts: ObjectCounts, now: Date): ResourceStatus {
   const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
   const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
   const failure = toFailure(state.failureReason, state.failureMessage);
@@ -75,7 +82,7 @@ function toResourceStatus(state: ResourceState, counts: ObjectCounts): ResourceS
     lowWatermark: lowWatermark.toFixed(),
     highWatermark: highWatermark.toFixed(),
     incarnation,
-    freshness: toFreshness(verifiedAt),
+    freshness: toFreshness(pastOrNull(verifiedAt, now)),
     availability: enumFromName(ResourceAvailabilitySchema, state.availability),
     ...(failure && { failure }),
   });
@@ -109,6 +116,11 @@ export function toFreshness(verifiedAt: Date | null): Freshness {
   return create(FreshnessSchema, verifiedAt === null ? {} : { verifiedTime: timestampFromDate(verifiedAt) });
 }
 
+/** Returns the time; null for one in the future, which is from before the database's clock went back. */
+function pastOrNull(time: Date | null, now: Date): Date | null {
+  return time === null || time > now ? null : time;
+}
+
 /** Returns the oldest time; undefined if there is none or one is unknown. */
 function oldest(times: readonly (Date | null)[]): Date | undefined {
   const known = times.filter((time) => time !== null);
@@ -118,18 +130,18 @@ function oldest(times: readonly (Date | null)[]): Date | undefined {
   return new Date(Math.min(...known.map((time) => time.getTime())));
 }
 
-/** Returns the clusters of these rows, without resource types. A session is open if it was kept since `seenSince`. */
+/** Returns the clusters of these rows, without resource types. */
 export async function selectClusters(
-  { prisma }: Database,
+  { prisma, pool }: Database,
   account: string,
   rows: readonly ClusterRow[],
-  seenSince: Date,
 ): Promise<Map<string, Cluster>> {
   const cluster = { in: rows.map(({ name }) => name) };
-  const [sessions, states, counts] = await Promise.all([
+  const [sessions, standbys, states, counts, now] = await Promise.all([
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
+    prisma.agentStandby.findMany({ where: { account, cluster }, select: { cluster: true, seenAt: true } }),
     prisma.resourceState.findMany({
       where: { account, cluster },
       select: { cluster: true, verifiedAt: true, availability: true },
@@ -139,21 +151,31 @@ export async function selectClusters(
       where: { account, cluster, state: { not: "absent" } },
       _count: true,
     }),
+    selectNow(pool),
   ]);
   const entries = rows.map((row): [string, Cluster] => {
     const session = sessions.find((each) => each.cluster === row.name);
-    const connected = session !== undefined && session.closedAt === null && session.seenAt > seenSince;
+    const connected = session !== undefined && session.closedAt === null && isRecent(session.seenAt, now);
     const ofCluster = <T extends { readonly cluster: string }>(all: readonly T[]): T[] =>
       all.filter((each) => each.cluster === row.name);
-    const parts = { row, session, connected, counts: toCounts(ofCluster(counts)), states: ofCluster(states) };
+    const standbyCount = ofCluster(standbys).filter(({ seenAt }) => isRecent(seenAt, now)).length;
+    const parts = {
+      row,
+      session,
+      connected,
+      standbyCount,
+      counts: toCounts(ofCluster(counts)),
+      states: ofCluster(states),
+      now,
+    };
     return [row.name, toCluster(parts)];
   });
   return new Map(entries);
 }
 
 /** Returns the resource types in the scope of a cluster, by group and resource. */
-export async function selectResourceStatuses({ prisma }: Database, account: string, cluster: string) {
-  const [states, counts] = await Promise.all([
+export async function selectResourceStatuses({ prisma, pool }: Database, account: string, cluster: string) {
+  const [states, counts, now] = await Promise.all([
     prisma.resourceState.findMany({
       where: { account, cluster },
       orderBy: [{ group: "asc" }, { resource: "asc" }],
@@ -163,11 +185,12 @@ export async function selectResourceStatuses({ prisma }: Database, account: stri
       where: { account, cluster, state: { not: "absent" } },
       _count: true,
     }),
+    selectNow(pool),
   ]);
   return states.map((state) => {
     const isOfResource = (count: { readonly group: string; readonly resource: string }): boolean =>
       count.group === state.group && count.resource === state.resource;
-    return toResourceStatus(state, toCounts(counts.filter(isOfResource)));
+    return toResourceStatus(state, toCounts(counts.filter(isOfResource)), now);
   });
 }
 

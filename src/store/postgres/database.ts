@@ -85,6 +85,11 @@ export function createDatabase({ url, maxConnections = 10, timeouts = {} }: Data
   };
 }
 
+/** Waits for the lock of another cluster in a transaction, which holds it until its end. */
+export async function lockCluster(client: pg.ClientBase, cluster: ClusterKey): Promise<void> {
+  await client.query(toLockStatement(cluster));
+}
+
 /** Runs the query and translates its errors. */
 export async function translated<T>(query: () => Promise<T>): Promise<T> {
   try {
@@ -106,11 +111,7 @@ async function runTransaction<T>(
     await client.query(
       // In one round trip. The isolation level must not depend on the database's default: a snapshot from before the
       // lock would hide the changes of the last holder.
-      [
-        "BEGIN ISOLATION LEVEL READ COMMITTED",
-        ...settings,
-        `SELECT pg_advisory_xact_lock(${lockKeyOf(cluster)})`,
-      ].join("; "),
+      ["BEGIN ISOLATION LEVEL READ COMMITTED", ...settings, toLockStatement(cluster)].join("; "),
     );
     const result = await work(client);
     await client.query("COMMIT");
@@ -133,6 +134,10 @@ async function rollback(client: pg.PoolClient): Promise<Error | undefined> {
   } catch (error) {
     return toError(error);
   }
+}
+
+function toLockStatement(cluster: ClusterKey): string {
+  return `SELECT pg_advisory_xact_lock(${lockKeyOf(cluster)})`;
 }
 
 /** Returns 64 bits of a hash. Two clusters with the same key sometimes wait for each other, without other effects. */

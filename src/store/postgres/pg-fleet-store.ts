@@ -6,19 +6,17 @@ import {
   ObjectStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError } from "../../lib/errors.ts";
 import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
 import type { ClusterSelection, FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
-import { SESSION_TIMEOUT_MS } from "../session-store.ts";
+import { selectNow } from "../sql/select-now.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Creates the fleet store in Postgres. A signal does not interrupt a query that has begun. */
-export function createPgFleetStore(database: Database, clock: Clock): FleetStore {
+export function createPgFleetStore(database: Database): FleetStore {
   const { prisma, pool } = database;
-  const seenSince = (): Date => new Date(clock.now().getTime() - SESSION_TIMEOUT_MS);
 
   return {
     listClusters: (signal, account, query) =>
@@ -27,6 +25,7 @@ export function createPgFleetStore(database: Database, clock: Clock): FleetStore
         const rows = await prisma.cluster.findMany({
           where: {
             account,
+            removedAt: null,
             name: {
               ...(after !== undefined && { gt: after }),
               ...(query.namePrefix !== undefined && { startsWith: query.namePrefix }),
@@ -35,7 +34,7 @@ export function createPgFleetStore(database: Database, clock: Clock): FleetStore
           orderBy: { name: "asc" },
           take: query.limit + 1,
         });
-        const clusters = await selectClusters(database, account, rows.slice(0, query.limit), seenSince());
+        const clusters = await selectClusters(database, account, rows.slice(0, query.limit));
         const { next } = toPage(
           rows,
           query,
@@ -47,12 +46,14 @@ export function createPgFleetStore(database: Database, clock: Clock): FleetStore
 
     getCluster: (signal, account, name) =>
       read(signal, async () => {
-        const row = await prisma.cluster.findUnique({ where: { account_name: { account, name } } });
+        const row = await prisma.cluster.findUnique({
+          where: { account_name: { account, name }, removedAt: null },
+        });
         if (row === null) {
           return undefined;
         }
         const [clusters, resources] = await Promise.all([
-          selectClusters(database, account, [row], seenSince()),
+          selectClusters(database, account, [row]),
           selectResourceStatuses(database, account, name),
         ]);
         const cluster = clusters.get(name);
@@ -101,8 +102,9 @@ export function createPgFleetStore(database: Database, clock: Clock): FleetStore
         return row === null ? undefined : (await selectRuns(database, account, [row]))[0];
       }),
 
-    listOpenRuns: (signal, account, { clusters, endedSince }) =>
+    listOpenRuns: (signal, account, { clusters, endedWithinMs }) =>
       read(signal, async () => {
+        const endedSince = new Date((await selectNow(pool)).getTime() - endedWithinMs);
         const rows = await prisma.reconciliationRun.findMany({
           where: {
             account,

@@ -2,7 +2,6 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
@@ -30,24 +29,24 @@ const NO_SCOPE: RunFailure = {
 };
 
 /** Creates the ingester's store in Postgres. */
-export function createPgIngestStore(database: Database, clock: Clock): IngestStore {
+export function createPgIngestStore(database: Database): IngestStore {
   return {
     async applyBatch(signal, position, batch) {
       signal.throwIfAborted();
       try {
-        return await applyBatch(database, clock, position, batch, applyWhole);
+        return await applyBatch(database, position, batch, applyWhole);
       } catch (error) {
         if (!(error instanceof PoisonError)) {
           throw error;
         }
-        return await applyBatch(database, clock, position, batch, applySplitting);
+        return await applyBatch(database, position, batch, applySplitting);
       }
     },
 
     async applyScope(signal, position, scope) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        await recordProgress(client, position, { now: clock.now() });
+        await recordProgress(client, position);
         const isCurrent = await isCurrentSession(client, position);
         if (isCurrent && (await setSessionScope(client, position, scope))) {
           await applyScope(client, position, scope);
@@ -58,9 +57,9 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async applyResourceReconciled(signal, position, end) {
       signal.throwIfAborted();
       await database.transaction(position, async (client) => {
-        const progress = await recordProgress(client, position, { now: clock.now() });
+        const progress = await recordProgress(client, position);
         if (progress !== undefined && (await isCurrentSession(client, position))) {
-          await verifyResource(client, position, progress, end, clock.now());
+          await verifyResource(client, position, progress, end);
         }
       });
     },
@@ -68,12 +67,12 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
     async beginAttempt(signal, position, request) {
       signal.throwIfAborted();
       return await database.transaction(position, async (client) => {
-        const attempt = await beginAttempt(client, position, request, clock.now());
+        const attempt = await beginAttempt(client, position, request);
         if (attempt === undefined) {
           return undefined;
         }
         if (attempt.scope === undefined) {
-          await failRun(client, position, request.runId, NO_SCOPE, clock.now());
+          await failRun(client, position, request.runId, NO_SCOPE);
           if (attempt.isScopeLost) {
             await restartSession(client, position, NO_SCOPE.message);
           }
@@ -81,7 +80,7 @@ export function createPgIngestStore(database: Database, clock: Clock): IngestSto
         }
         // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
         await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
-        const resourceTypes = await addResults(client, position, request.runId, clock.now());
+        const resourceTypes = await addResults(client, position, request.runId);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },
@@ -118,7 +117,6 @@ interface Applied {
 
 async function applyBatch(
   database: Database,
-  clock: Clock,
   position: StreamPosition,
   batch: Batch,
   apply: Apply,
@@ -128,15 +126,14 @@ async function applyBatch(
     throw new TerminalError("batch: no resource type");
   }
   const { incarnation, orderedBy, observations } = toObservations(position, batch);
-  const now = clock.now();
-  const context = { ...position, ...resourceType, incarnation, orderedBy, now, run };
+  const context = { ...position, ...resourceType, incarnation, orderedBy, run };
   return await database.transaction(position, async (client) => {
     const { applied, outOfScope, quarantined } = await apply(client, context, observations);
     if (outOfScope > 0 || quarantined.some(({ announced }) => !announced)) {
       await recordRefusal(client, position, resourceType);
     }
-    const repair = run && { repair: { runId: run.runId, bytes: countBytes(observations) } };
-    const progress = await recordProgress(client, position, { now, ...repair });
+    const repair = run && { runId: run.runId, bytes: countBytes(observations) };
+    const progress = await recordProgress(client, position, repair);
     if (outOfScope > 0 && progress !== undefined && progress.gapSequence > progress.scopeSequence) {
       await restartSession(
         client,

@@ -1,27 +1,24 @@
-import type { Clock } from "../../lib/clock.ts";
 import { NotFoundError, TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
-import { SESSION_TIMEOUT_MS } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
 import { expireRuns } from "../sql/expire-runs.ts";
 import { failRun } from "../sql/fail-run.ts";
 import { findSession } from "../sql/find-session.ts";
+import { purgeStandbys } from "../sql/keep-standbys.ts";
 import { listDue } from "../sql/list-due.ts";
 import { purgeRuns } from "../sql/purge-runs.ts";
 import { purgeSessions } from "../sql/purge-sessions.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Creates the store of reconciliation runs in Postgres. */
-export function createPgRunStore(database: Database, clock: Clock, random: Random): RunStore {
+export function createPgRunStore(database: Database, random: Random): RunStore {
   const { pool } = database;
   return {
     async createRun(signal, { account, cluster, id = random.uuid(), ...run }) {
       signal.throwIfAborted();
       return await database.transaction({ account, cluster }, async (client) => {
-        const now = clock.now();
-        const seenSince = new Date(now.getTime() - SESSION_TIMEOUT_MS);
-        const current = await findSession(client, { account, cluster }, seenSince);
+        const current = await findSession(client, { account, cluster });
         if (current === undefined) {
           throw new NotFoundError(`no cluster "${cluster}"`);
         }
@@ -31,31 +28,31 @@ export function createPgRunStore(database: Database, clock: Clock, random: Rando
           });
         }
         const session = { account, cluster, epoch: current.epoch };
-        const request = await addRun(client, session, { ...run, id, now });
+        const request = await addRun(client, session, { ...run, id });
         return { session, clusterUid: current.clusterUid, request };
       });
     },
 
     async failRun(signal, session, runId, failure) {
       signal.throwIfAborted();
-      await translated(() => failRun(pool, session, runId, failure, clock.now()));
+      await translated(() => failRun(pool, session, runId, failure));
     },
 
     async listDue(signal, sessions, intervalMs) {
       signal.throwIfAborted();
-      return await translated(() => listDue(pool, sessions, new Date(clock.now().getTime() - intervalMs)));
+      return await translated(() => listDue(pool, sessions, intervalMs));
     },
 
     async expireRuns(signal) {
       signal.throwIfAborted();
-      return await translated(() => expireRuns(pool, clock.now()));
+      return await translated(() => expireRuns(pool));
     },
 
     async purge(signal, retentionMs) {
       signal.throwIfAborted();
-      const before = new Date(clock.now().getTime() - retentionMs);
-      await translated(() => purgeRuns(pool, before));
-      await translated(() => purgeSessions(pool, before));
+      await translated(() => purgeRuns(pool, retentionMs));
+      await translated(() => purgeSessions(pool, retentionMs));
+      await translated(() => purgeStandbys(pool));
     },
   };
 }

@@ -1,54 +1,94 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
 import { closeSession } from "../sql/close-session.ts";
+import { findDuplicate } from "../sql/find-duplicate.ts";
 import { keepSessions } from "../sql/keep-sessions.ts";
+import { keepStandbys, removeStandby } from "../sql/keep-standbys.ts";
 import { listRestarts } from "../sql/list-restarts.ts";
-import { openSession, type SessionOpening } from "../sql/open-session.ts";
+import {
+  type ClusterState,
+  findClusterState,
+  openSession,
+  type SessionOpening,
+} from "../sql/open-session.ts";
 import { selectStoredScope } from "../sql/select-stored-scope.ts";
 import { type Database, translated } from "./database.ts";
 
+export interface SessionStoreOptions {
+  /** True if an account may have one cluster under several names; default false. */
+  readonly allowDuplicateClusters?: boolean;
+}
+
 /** Creates the store of agents' sessions in Postgres. */
-export function createPgSessionStore(database: Database, clock: Clock, random: Random): SessionStore {
+export function createPgSessionStore(
+  database: Database,
+  random: Random,
+  { allowDuplicateClusters = false }: SessionStoreOptions = {},
+): SessionStore {
   return {
     async openSession(signal, request) {
       signal.throwIfAborted();
       return await database.transaction(request, async (client) => {
-        const now = clock.now();
-        const opening = await openSession(client, request, now);
-        if (opening.boundUid !== request.clusterUid) {
+        const state = await findClusterState(client, request);
+        if (state?.isRemoved) {
           throw new TerminalError(
-            `cluster "${request.cluster}": expected kube-system uid ${opening.boundUid}, ` +
-              `found ${request.clusterUid}; give a rebuilt or cloned cluster its own name`,
+            `cluster "${request.cluster}": removed by an operator; stop its agent, or free the name with ` +
+              `"evenkeel admin cluster remove ${request.cluster} --forget"`,
+            { info: { reason: "CLUSTER_REMOVED" } },
+          );
+        }
+        if (state !== undefined && state.uid !== request.clusterUid) {
+          throw new TerminalError(
+            `cluster "${request.cluster}": expected kube-system uid ${state.uid}, ` +
+              `found ${request.clusterUid}; give a cloned cluster its own name, and bind a rebuilt one with ` +
+              `"evenkeel admin cluster rebind ${request.cluster} --uid ${request.clusterUid}"`,
             { info: { reason: "CLUSTER_UID_MISMATCH" } },
           );
         }
+        const duplicate = allowDuplicateClusters ? undefined : await findDuplicate(client, request);
+        if (duplicate !== undefined) {
+          throw duplicateError(request, duplicate);
+        }
+        const activeInstanceId = findHolder(request, state);
+        if (activeInstanceId !== undefined) {
+          return { type: "held", activeInstanceId };
+        }
+        const opening = await openSession(client, request);
         const session = { account: request.account, cluster: request.cluster, epoch: opening.epoch };
-        const connectRun = needsRun(request, opening)
+        const connectRun = needsRun(request, state, opening)
           ? await addRun(client, session, {
               id: random.uuid(),
               initiator: request.initiator,
               trigger: ReconciliationTrigger.CONNECT,
-              now,
               deadlineMs: request.runDeadlineMs,
             })
           : undefined;
         const storedScope = await selectStoredScope(client, session);
-        return { ...session, connectRun, storedScope };
+        return { type: "opened", ...session, connectRun, storedScope };
       });
     },
 
-    async closeSession(signal, session) {
+    async closeSession(signal, session, reserve) {
       signal.throwIfAborted();
-      await translated(() => closeSession(database.pool, session, clock.now()));
+      await translated(() => closeSession(database.pool, session, reserve));
     },
 
     async keepSessions(signal, sessions) {
       signal.throwIfAborted();
-      return await translated(() => keepSessions(database.pool, sessions, clock.now()));
+      return await translated(() => keepSessions(database.pool, sessions));
+    },
+
+    async keepStandbys(signal, standbys) {
+      signal.throwIfAborted();
+      return await translated(() => keepStandbys(database.pool, standbys));
+    },
+
+    async removeStandby(signal, standby) {
+      signal.throwIfAborted();
+      await translated(() => removeStandby(database.pool, standby));
     },
 
     async listRestarts(signal, sessions) {
@@ -58,17 +98,41 @@ export function createPgSessionStore(database: Database, clock: Clock, random: R
   };
 }
 
+function duplicateError({ cluster }: SessionRequest, duplicate: string): TerminalError {
+  return new TerminalError(
+    `cluster "${cluster}": expected a kube-system uid that is new in the account, found that of "${duplicate}"; ` +
+      `start its agent with --cluster ${duplicate}, rename it with ` +
+      `"evenkeel admin cluster rename ${duplicate} ${cluster}", or set --allow-duplicate-clusters on the server`,
+    { info: { reason: "CLUSTER_DUPLICATE", metadata: { cluster: duplicate } } },
+  );
+}
+
+/**
+ * Returns the other agent that keeps the cluster's session. A session that no backend closed or confirmed is kept too,
+ * until a standby has seen for some time that it is silent, and so is one that is reserved for its agent.
+ */
+function findHolder(request: SessionRequest, state: ClusterState | undefined): string | undefined {
+  if (state === undefined || state.lastInstanceId === request.instanceId) {
+    return undefined;
+  }
+  const isHeld = state.isOpen ? state.isAlive || !request.mayReplaceSilent : state.isReserved;
+  return isHeld ? state.lastInstanceId : undefined;
+}
+
 /**
  * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. With a
  * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated. A session that
  * lost a scope may have dropped objects of it.
  */
-function needsRun(request: SessionRequest, opening: SessionOpening): boolean {
-  const { lastInstanceId, lastReplyTopic, supersededConnect, wasRestarted } = opening;
+function needsRun(
+  request: SessionRequest,
+  state: ClusterState | undefined,
+  { supersededConnect }: SessionOpening,
+): boolean {
   return (
     supersededConnect ||
-    wasRestarted ||
-    lastInstanceId !== request.instanceId ||
-    (request.volatileBus && lastReplyTopic !== request.replyTopic)
+    state?.lastInstanceId !== request.instanceId ||
+    state.wasRestarted ||
+    (request.volatileBus && state.lastReplyTopic !== request.replyTopic)
   );
 }

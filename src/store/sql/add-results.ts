@@ -13,15 +13,14 @@ export async function addResults(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
-  now: Date,
 ): Promise<ResourceType[]> {
-  await client.query(ADD, [account, cluster, runId, now]);
+  await client.query(ADD, [account, cluster, runId]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
     account,
     cluster,
     runId,
   ]);
-  await endRunWhenComplete(client, { account, cluster }, runId, now);
+  await endRunWhenComplete(client, { account, cluster }, runId);
   return rows.map((row) => create(ResourceTypeSchema, row));
 }
 
@@ -29,7 +28,7 @@ const ADD = `
 INSERT INTO reconciliation_result
   (account, cluster, run_id, api_group, resource, api_version, ended_at, failure_reason, failure_message)
 SELECT account, cluster, $3, api_group, resource, api_version,
-       CASE WHEN availability = 'UNDECIDED' THEN $4::timestamptz END,
+       CASE WHEN availability = 'UNDECIDED' THEN now() END,
        CASE WHEN availability = 'UNDECIDED' THEN failure_reason END,
        CASE WHEN availability = 'UNDECIDED' THEN failure_message END
 FROM resource_state

@@ -14,7 +14,6 @@ export interface NewRun {
   readonly id: string;
   readonly initiator: string;
   readonly trigger: ReconciliationTrigger;
-  readonly now: Date;
   readonly deadlineMs: number;
 }
 
@@ -26,19 +25,19 @@ export interface NewRun {
 export async function addRun(
   client: ClientBase,
   { account, cluster, epoch }: SessionKey,
-  { id, initiator, trigger, now, deadlineMs }: NewRun,
+  { id, initiator, trigger, deadlineMs }: NewRun,
 ): Promise<ReconciliationRequest> {
-  const { rowCount } = await client.query(ADD_RUN, [
+  const { rows: added } = await client.query<{ started_at: Date }>(ADD_RUN, [
     account,
     cluster,
     id,
     initiator,
     nameOf(trigger),
     epoch,
-    now,
-    new Date(now.getTime() + deadlineMs),
+    deadlineMs,
   ]);
-  if (rowCount === 0) {
+  const [run] = added;
+  if (run === undefined) {
     const { rows } = await client.query<{ id: string }>(FIND_ACTIVE, [account, cluster]);
     const [active] = rows;
     throw new ConflictError(`cluster "${cluster}": another run is active; retry after its end`, {
@@ -47,7 +46,7 @@ export async function addRun(
   }
   return create(ReconciliationRequestSchema, {
     initiator,
-    time: timestampFromDate(now),
+    time: timestampFromDate(run.started_at),
     runId: id,
     trigger,
   });
@@ -68,10 +67,12 @@ function nameOf(trigger: ReconciliationTrigger): string {
   }
 }
 
+// A run verifies as of its start. now() is the start of the transaction, before any list that the run requests.
 const ADD_RUN = `
 INSERT INTO reconciliation_run (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at)
-VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, $7, $8)
-ON CONFLICT DO NOTHING`;
+VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, now(), now() + $7 * interval '1 ms')
+ON CONFLICT DO NOTHING
+RETURNING started_at`;
 
 const FIND_ACTIVE =
   "SELECT id FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND ended_at IS NULL";

@@ -11,7 +11,6 @@ export interface ObservationContext {
   readonly version: string;
   readonly epoch: bigint;
   readonly incarnation: bigint | undefined;
-  readonly now: Date;
   readonly sequence: bigint;
   readonly orderedBy: "VERSION" | "POSITION";
   /** Run and attempt of the repair. Changed rows become its findings if the resource type was verified before. */
@@ -44,6 +43,8 @@ export interface ObservationsOutcome {
  * differs for no other reason, so it is no finding either. Nor has an unknown run findings: no request would return them, and
  * no purge would delete them.
  *
+ * Observations of a session before the cluster's first epoch belong to another cluster of this name, and do not apply.
+ *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
  *
  * LIMIT 1 makes Postgres find each row by the primary key. The plan of a simple join depends on statistics: before the
@@ -62,7 +63,6 @@ export async function applyObservations(
     context.version,
     context.incarnation ?? null,
     context.epoch,
-    context.now,
     context.run?.runId ?? null,
     toTextArray(observations.map((observation) => observation.namespace)),
     toTextArray(observations.map((observation) => observation.name)),
@@ -95,6 +95,7 @@ WITH stored AS (
   FROM resource_state k
   JOIN cluster c ON c.account = k.account AND c.name = k.cluster
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
+    AND $7::bigint >= c.first_epoch
 ),
 state AS (
   SELECT incarnation, high_watermark AS high, namespaces, verified_at,
@@ -105,13 +106,13 @@ state AS (
 ),
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
-                  (extract(epoch FROM $8::timestamptz) * 1000000)::bigint) AS base
+                  (extract(epoch FROM now()) * 1000000)::bigint) AS base
 ),
 item AS (
   SELECT i.namespace, i.name, i.state, i.uid, i.resource_version, i.observed::numeric AS observed_version,
          i.content, i.checksum, i.content_format, i.reason, i.place
-  FROM unnest($10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[],
-              $17::bytea[], $18::text[], $19::text[]) WITH ORDINALITY
+  FROM unnest($9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+              $16::bytea[], $17::text[], $18::text[]) WITH ORDINALITY
     AS i(namespace, name, state, uid, resource_version, observed, content, checksum, content_format, reason, place)
 ),
 candidate AS (
@@ -140,7 +141,7 @@ written AS (
      change_seq, created_seq, selector_seq, changed_at, updated_at)
   SELECT $1, $2, $3, $4, namespace, name, $5, state, uid, resource_version,
          observed_version, inc, content::jsonb, checksum, content_format, reason,
-         seq, seq, seq, $8, $8
+         seq, seq, seq, now(), now()
   FROM candidate
   ORDER BY namespace COLLATE "C", name COLLATE "C"
   ON CONFLICT (account, cluster, api_group, resource, namespace, name) DO UPDATE SET
@@ -174,7 +175,7 @@ new_watermark AS (
     incarnation = seen.inc,
     high_watermark = seen.high,
     low_watermark = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.low_watermark END,
-    ordered_by = COALESCE(k.ordered_by, $22)
+    ordered_by = COALESCE(k.ordered_by, $21)
   FROM (
     SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high
     FROM item CROSS JOIN state
@@ -185,15 +186,15 @@ new_watermark AS (
 ),
 first_repair AS (
   UPDATE reconciliation_result SET
-    first_sequence = CASE WHEN first_attempt = $21 THEN least(first_sequence, $20) ELSE $20 END,
-    first_attempt = $21
-  WHERE account = $1 AND cluster = $2 AND run_id = $9::uuid AND api_group = $3 AND resource = $4
-    AND ended_at IS NULL AND first_attempt <= $21
+    first_sequence = CASE WHEN first_attempt = $20 THEN least(first_sequence, $19) ELSE $19 END,
+    first_attempt = $20
+  WHERE account = $1 AND cluster = $2 AND run_id = $8::uuid AND api_group = $3 AND resource = $4
+    AND ended_at IS NULL AND first_attempt <= $20
 ),
 new_finding AS (
   INSERT INTO reconciliation_finding
     (account, cluster, run_id, api_group, resource, namespace, name, api_version, type, cause, detail, found_at)
-  SELECT $1, $2, $9::uuid, $3, $4, namespace, name, $5,
+  SELECT $1, $2, $8::uuid, $3, $4, namespace, name, $5,
          CASE
            WHEN state = 'absent' THEN 'GHOST_ROW'
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'MISSING_ROW'
@@ -215,10 +216,10 @@ new_finding AS (
            WHEN old_checksum <> checksum THEN 'content differs at the same resource version'
            ELSE 'could not be stored before'
          END,
-         $8
+         now()
   FROM candidate JOIN written USING (namespace, name)
-  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $9::uuid)
-    AND verified_at IS NOT NULL
+  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $8::uuid)
+    AND verified_at <= now()
     AND (CASE WHEN state = 'absent' THEN COALESCE(old_state, 'absent') <> 'absent'
               ELSE corrupt IS TRUE
                 OR (old_state, old_uid, old_resource_version) IS DISTINCT FROM (state, uid, resource_version)

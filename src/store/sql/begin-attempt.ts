@@ -24,9 +24,8 @@ export async function beginAttempt(
   client: ClientBase,
   { account, cluster, epoch }: StreamPosition,
   { runId }: ReconciliationRequest,
-  now: Date,
 ): Promise<Attempt | undefined> {
-  const { rows } = await client.query<Row>(BEGIN_ATTEMPT, [account, cluster, epoch, runId, now]);
+  const { rows } = await client.query<Row>(BEGIN_ATTEMPT, [account, cluster, epoch, runId]);
   const [row] = rows;
   return (
     row && {
@@ -49,7 +48,7 @@ interface Row {
 const BEGIN_ATTEMPT = `
 UPDATE reconciliation_run r SET attempt = r.attempt + 1, state = 'COMPARING', answered_at = now()
 FROM agent_session s, cluster c
-WHERE r.account = $1 AND r.cluster = $2 AND r.id = $4 AND r.ended_at IS NULL AND r.deadline_at > $5 AND r.epoch = $3
+WHERE r.account = $1 AND r.cluster = $2 AND r.id = $4 AND r.ended_at IS NULL AND r.deadline_at > now() AND r.epoch = $3
   AND s.account = $1 AND s.cluster = $2 AND s.epoch = $3
   AND c.account = $1 AND c.name = $2 AND c.epoch = $3
 RETURNING r.attempt, s.reply_topic, s.scope, r.trigger, s.applied_sequence AS applied`;

@@ -9,14 +9,13 @@ export async function endRunWhenComplete(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
-  now: Date,
 ): Promise<void> {
-  await client.query(END_RUN, [account, cluster, runId, now]);
+  await client.query(END_RUN, [account, cluster, runId]);
 }
 
 const END_RUN = `
 UPDATE reconciliation_run r SET
-  ended_at = $4,
+  ended_at = now(),
   state = CASE WHEN results.verified = 0 THEN 'FAILED'
                WHEN results.failed > 0 THEN 'PARTIAL' ELSE 'SUCCEEDED' END,
   failure_reason = CASE WHEN results.total = 0 THEN 'NoScope'

@@ -8,11 +8,10 @@ export async function failRun(
   { account, cluster }: ClusterKey,
   runId: string,
   { reason, message }: RunFailure,
-  now: Date,
 ): Promise<void> {
-  await client.query(FAIL_RUN, [account, cluster, runId, now, reason, message]);
+  await client.query(FAIL_RUN, [account, cluster, runId, reason, message]);
 }
 
 const FAIL_RUN = `
-UPDATE reconciliation_run SET state = 'FAILED', ended_at = $4, failure_reason = $5, failure_message = $6
+UPDATE reconciliation_run SET state = 'FAILED', ended_at = now(), failure_reason = $4, failure_message = $5
 WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL`;

@@ -1,13 +1,13 @@
 import type { Pool } from "pg";
 
-/** Deletes runs that ended before a time, with their results and findings. */
-export async function purgeRuns(pool: Pool, before: Date): Promise<void> {
-  await pool.query(PURGE_RUNS, [before]);
+/** Deletes runs that ended more than `retentionMs` ago, with their results and findings. */
+export async function purgeRuns(pool: Pool, retentionMs: number): Promise<void> {
+  await pool.query(PURGE_RUNS, [retentionMs]);
 }
 
 const PURGE_RUNS = `
 WITH old AS (
-  DELETE FROM reconciliation_run WHERE ended_at < $1 RETURNING account, cluster, id
+  DELETE FROM reconciliation_run WHERE ended_at < now() - $1 * interval '1 ms' RETURNING account, cluster, id
 ),
 results AS (
   DELETE FROM reconciliation_result r USING old

@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 
-/** Deletes sessions that were closed before a time. */
-export async function purgeSessions(pool: Pool, before: Date): Promise<void> {
-  await pool.query("DELETE FROM agent_session WHERE closed_at < $1", [before]);
+/** Deletes sessions that were closed more than `retentionMs` ago. */
+export async function purgeSessions(pool: Pool, retentionMs: number): Promise<void> {
+  await pool.query("DELETE FROM agent_session WHERE closed_at < now() - $1 * interval '1 ms'", [retentionMs]);
 }

@@ -10,11 +10,10 @@ export interface Progress {
   readonly scopeSequence: bigint;
 }
 
-/** Record of a message that was applied. */
-export interface Applied {
-  readonly now: Date;
-  /** Run that it repairs, and the bytes of its repairs. */
-  readonly repair?: { readonly runId: string; readonly bytes: number };
+/** Run that a message repairs, and the bytes of its repairs. */
+export interface Repair {
+  readonly runId: string;
+  readonly bytes: number;
 }
 
 /**
@@ -26,14 +25,13 @@ export interface Applied {
 export async function recordProgress(
   client: ClientBase,
   { account, cluster, epoch, sequence, part = { index: 0, count: 1 } }: StreamPosition,
-  { now, repair }: Applied,
+  repair?: Repair,
 ): Promise<Progress | undefined> {
   const { rows } = await client.query<{ applied: string; gap: string; scope: string }>(RECORD, [
     account,
     cluster,
     epoch,
     sequence,
-    now,
     part.index,
     part.count - 1 - part.index,
     repair?.runId ?? null,
@@ -61,27 +59,27 @@ export async function isCurrentSession(
   return rowCount === 1;
 }
 
-// A lost part belongs to the sequence of its siblings, so the gap is before the next sequence. $6 is the part's index,
-// $7 the number of parts that are still missing.
+// A lost part belongs to the sequence of its siblings, so the gap is before the next sequence. $5 is the part's index,
+// $6 the number of parts that are still missing.
 const RECORD = `
 WITH seen AS (
-  UPDATE cluster SET last_event_at = $5 WHERE account = $1 AND name = $2
+  UPDATE cluster SET last_event_at = now() WHERE account = $1 AND name = $2
 ),
 repaired AS (
-  UPDATE reconciliation_run SET repair_bytes = repair_bytes + $9
-  WHERE account = $1 AND cluster = $2 AND id = $8::uuid AND ended_at IS NULL
+  UPDATE reconciliation_run SET repair_bytes = repair_bytes + $8
+  WHERE account = $1 AND cluster = $2 AND id = $7::uuid AND ended_at IS NULL
 )
 UPDATE agent_session SET
   gap_sequence = CASE
-    WHEN $4::bigint > applied_sequence AND $6::int > 0 THEN $4 + 1
-    WHEN $4 = applied_sequence AND $7::int < missing_parts - 1 THEN $4 + 1
+    WHEN $4::bigint > applied_sequence AND $5::int > 0 THEN $4 + 1
+    WHEN $4 = applied_sequence AND $6::int < missing_parts - 1 THEN $4 + 1
     WHEN $4 > applied_sequence + 1 THEN $4
     WHEN $4 > applied_sequence AND missing_parts > 0 THEN $4
     ELSE gap_sequence
   END,
   missing_parts = CASE
-    WHEN $4 > applied_sequence THEN $7
-    WHEN $4 = applied_sequence THEN least(missing_parts, $7)
+    WHEN $4 > applied_sequence THEN $6
+    WHEN $4 = applied_sequence THEN least(missing_parts, $6)
     ELSE missing_parts
   END,
   applied_sequence = greatest(applied_sequence, $4)

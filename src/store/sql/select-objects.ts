@@ -97,7 +97,8 @@ function selectFrom(hasContent: boolean): string {
   return `
 SELECT o.cluster, o.api_group AS group, o.resource, o.api_version AS version, o.namespace, o.name, o.state, o.uid,
   o.resource_version, o.observed_version, ${hasContent ? "o.content::text" : "NULL"} AS content, o.checksum,
-  o.managed_by, o.quarantine_reason, o.updated_at, k.verified_at
+  o.managed_by, o.quarantine_reason, o.updated_at,
+  CASE WHEN k.verified_at <= now() THEN k.verified_at END AS verified_at
 FROM kubernetes_object o
 LEFT JOIN resource_state k ON k.account = o.account AND k.cluster = o.cluster
   AND k.api_group = o.api_group AND k.resource = o.resource`;

@@ -22,7 +22,6 @@ export async function verifyResource(
   position: StreamPosition,
   progress: Progress,
   end: ResourceReconciled,
-  now: Date,
 ): Promise<void> {
   const { resourceType, run } = end;
   if (resourceType === undefined || run === undefined) {
@@ -35,7 +34,7 @@ export async function verifyResource(
   const failure = end.failure ?? judge(position, progress, end, known);
   const isVerified = failure === undefined && (await verify(client, position, resourceType, end, known));
   const outcome = isVerified ? undefined : (failure ?? NEWER_INCARNATION);
-  await endResult(client, position, end, known, outcome, now);
+  await endResult(client, position, end, known, outcome);
   if (outcome !== undefined) {
     await recordFailure(client, position, resourceType, outcome, known);
   }
@@ -46,7 +45,7 @@ export async function verifyResource(
       `scope: generation ${end.scopeGeneration} was lost; the last one is ${known.declaredGeneration}`,
     );
   }
-  await endRunWhenComplete(client, position, run.runId, now);
+  await endRunWhenComplete(client, position, run.runId);
 }
 
 const NEWER_INCARNATION: RunFailure = {
@@ -108,7 +107,6 @@ async function endResult(
   end: ResourceReconciled,
   known: PendingComparison,
   failure: RunFailure | undefined,
-  now: Date,
 ): Promise<void> {
   await client.query(END_RESULT, [
     account,
@@ -116,7 +114,6 @@ async function endResult(
     end.run?.runId,
     end.resourceType?.group,
     end.resourceType?.resource,
-    now,
     end.listed,
     end.equal,
     end.put,
@@ -156,12 +153,12 @@ async function recordFailure(
 
 const END_RESULT = `
 UPDATE reconciliation_result SET
-  ended_at = $6, listed = $7, equal = $8, put = $9, deleted = $10, compared = $11, managed = $12, gone = $13,
-  unrepresentable = $14, failure_reason = $15, failure_message = $16, not_readable = $17
+  ended_at = now(), listed = $6, equal = $7, put = $8, deleted = $9, compared = $10, managed = $11, gone = $12,
+  unrepresentable = $13, failure_reason = $14, failure_message = $15, not_readable = $16
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
 // Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the
-// high watermark is corrupt and counts as 0.
+// high watermark is corrupt and counts as 0. A verified time in the future counts as none.
 const VERIFY = `
 UPDATE resource_state k SET
   incarnation = v.inc,
@@ -170,7 +167,7 @@ UPDATE resource_state k SET
   high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
   ordered_by = $9,
   availability = 'READABLE',
-  verified_at = greatest(k.verified_at, $7),
+  verified_at = greatest(CASE WHEN k.verified_at <= now() THEN k.verified_at END, least($7, now())),
   failure_reason = NULL,
   failure_message = NULL
 FROM (

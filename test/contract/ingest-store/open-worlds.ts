@@ -1,16 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterEach } from "vitest";
-import type { Clock } from "../../../src/lib/clock.ts";
 import { World } from "../../support/store/world.ts";
 
 /** Opens worlds, each with its own cluster, a first session and the default scope. Closes them after each test. */
-export function openWorlds(database: { readonly url: string }): (clock?: Clock) => Promise<World> {
+export function openWorlds(database: { readonly url: string }): () => Promise<World> {
   const worlds: World[] = [];
   afterEach(async () => {
     await Promise.all(worlds.splice(0).map((world) => world[Symbol.asyncDispose]()));
   });
-  return async (clock) => {
-    const world = new World(database.url, `cluster-${randomUUID()}`, clock === undefined ? {} : { clock });
+  return async () => {
+    const world = new World(database.url, `cluster-${randomUUID()}`);
     worlds.push(world);
     await world.connect();
     // The run of the first connect would exclude the runs that tests request.

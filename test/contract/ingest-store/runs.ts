@@ -354,7 +354,7 @@ export function describeRuns(database: { readonly url: string }): void {
         deadlineMs: 1000,
       } as const;
       await expect(world.runs.createRun(world.signal, request)).rejects.toThrow(NotFoundError);
-      await world.sessions.closeSession(world.signal, world.at(0n));
+      await world.sessions.closeSession(world.signal, world.at(0n), false);
       await expect(
         world.runs.createRun(world.signal, { ...request, cluster: world.cluster }),
       ).rejects.toThrow(/not connected/);
@@ -443,7 +443,7 @@ export function describeRuns(database: { readonly url: string }): void {
 
     it("is refused for another cluster of the same name, and the open session stays", async () => {
       const world = await openWorld();
-      await expect(world.connect("agent-2", "another-uid")).rejects.toThrow(TerminalError);
+      await expect(world.request("agent-2", false, "another-uid")).rejects.toThrow(TerminalError);
       const open = await world.sql("SELECT 1 FROM agent_session WHERE cluster = $1 AND closed_at IS NULL");
       expect(open).toHaveLength(1);
     });

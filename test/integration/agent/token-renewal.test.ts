@@ -9,6 +9,7 @@ import { createAgentCounters } from "../../../src/agent/metrics.ts";
 import { Outbox } from "../../../src/agent/uplink/outbox.ts";
 import { Uplink } from "../../../src/agent/uplink/uplink.ts";
 import { SessionRegistry } from "../../../src/backend/sync/session-registry.ts";
+import { StandbyRegistry } from "../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
@@ -54,6 +55,7 @@ describe("an agent whose token expires", () => {
     const sync = createSyncService({
       sessions,
       registry: new SessionRegistry(),
+      standbys: new StandbyRegistry(),
       producer: new ControlledProducer(),
       bus,
       replyTopic: "replies/test",

@@ -5,7 +5,6 @@ import {
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
@@ -31,7 +30,7 @@ async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Pag
 describeWithPostgres("the fleet's store in Postgres", (database) => {
   const open = (cluster: string) => {
     const world = new World(database.url, cluster);
-    return { world, store: createPgFleetStore(world.database, createSystemClock()) };
+    return { world, store: createPgFleetStore(world.database) };
   };
 
   test("a cluster has its session, its resource types and their object counts", async () => {
@@ -44,7 +43,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     const cluster = await store.getCluster(signal, account, "fleet-1");
     expect(cluster).toMatchObject({
       name: "fleet-1",
-      uid: "uid-1",
+      uid: "uid of fleet-1",
       connected: true,
       objects: 2n,
       quarantined: 0n,
@@ -161,7 +160,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await world.apply(put("a/x", { observed: 1 }));
     // A repair of a resource type that was verified before is a finding.
     await world.sql("UPDATE resource_state SET verified_at = now() - interval '1 minute' WHERE cluster = $1");
-    const query = { clusters: ["fleet-5"], endedSince: new Date(Date.now() - 60_000) };
+    const query = { clusters: ["fleet-5"], endedWithinMs: 60_000 };
     expect((await store.getRun(signal, account, request.runId))?.state).toBe(ReconciliationState.REQUESTED);
     await world.answer(request);
     const open1 = await store.getRun(signal, account, request.runId);
@@ -198,8 +197,10 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     ).toEqual([]);
     expect(await store.getRun(signal, "another", request.runId)).toBeUndefined();
     expect((await store.listOpenRuns(signal, account, query)).map(({ id }) => id)).toEqual([request.runId]);
-    const later = { clusters: ["fleet-5"], endedSince: new Date(Date.now() + 60_000) };
-    expect(await store.listOpenRuns(signal, account, later)).toEqual([]);
+    await world.sql(
+      "UPDATE reconciliation_run SET ended_at = now() - interval '2 minutes' WHERE cluster = $1",
+    );
+    expect(await store.listOpenRuns(signal, account, query)).toEqual([]);
   });
 
   test("runs are listed in pages, the newest first, also those of the same time", async () => {

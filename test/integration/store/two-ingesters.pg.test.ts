@@ -3,7 +3,6 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
@@ -23,7 +22,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await world.sql("DELETE FROM reconciliation_run WHERE cluster = $1");
     await world.declare();
     const database = createDatabase({ url: provided.url, maxConnections: 2 });
-    other = { database, store: createPgIngestStore(database, createSystemClock()) };
+    other = { database, store: createPgIngestStore(database) };
     observer = new pg.Client({ connectionString: provided.url });
     await observer.connect();
   });

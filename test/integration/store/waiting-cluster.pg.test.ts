@@ -2,7 +2,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { RetryableError } from "../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createDatabase } from "../../../src/store/postgres/database.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { put } from "../../support/store/messages.ts";
@@ -29,9 +28,8 @@ describeWithPostgres("a cluster that waits", (provided) => {
 
   beforeEach(async () => {
     const database = createDatabase({ url: provided.url, maxConnections: 10 });
-    const clock = createSystemClock();
-    a = new World(provided.url, `a-${crypto.randomUUID()}`, { clock, database });
-    b = new World(provided.url, `b-${crypto.randomUUID()}`, { clock, database });
+    a = new World(provided.url, `a-${crypto.randomUUID()}`, { database });
+    b = new World(provided.url, `b-${crypto.randomUUID()}`, { database });
     await a.connect();
     await a.declare();
     await a.apply(put("n/x", { observed: 1 }));

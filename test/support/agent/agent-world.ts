@@ -33,6 +33,7 @@ export class AgentWorld implements AsyncDisposable {
   readonly backend: FakeBackend;
   readonly cluster: SimulatedCluster;
   readonly requests: string[] = [];
+  readonly log = createTestLog("agent");
   intercept: Intercept = (_request, go) => go();
   agent: Agent;
   #stop = new AbortController();
@@ -139,7 +140,7 @@ export class AgentWorld implements AsyncDisposable {
     return createAgent({
       clock: this.clock,
       random: createSeededRandom(seed),
-      log: createTestLog("agent"),
+      log: this.log,
       metrics: noMetrics,
       tracer: noTracer,
       kube,

@@ -22,6 +22,7 @@ import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
   AcknowledgementSchema,
   type Hello,
+  StandbySchema,
   type SyncRequest,
   type SyncResponse,
   SyncResponseSchema,
@@ -74,6 +75,8 @@ export class FakeBackend {
   received: SyncRequest[] = [];
   holdAcknowledgements = false;
   maxUnacknowledgedBytes = 16n * 1024n * 1024n;
+  /** Process that has the cluster's session; the agent is a standby while it is set. */
+  activeInstanceId: string | undefined;
   epoch = 0n;
   #outbound = new BoundedQueue<SyncResponse>(
     { maxItems: 100_000, maxBytes: Number.POSITIVE_INFINITY },
@@ -183,18 +186,11 @@ export class FakeBackend {
     this.#log.debug(`${received.case} received`, { sequence, ...summarize(received) });
     if (request.message.case === "hello") {
       this.hellos.push(request.message.value);
-      const limits = {
-        maxMessageBytes: 6 * 1024 * 1024,
-        maxUnacknowledgedBytes: this.maxUnacknowledgedBytes,
-      };
-      this.send({
-        case: "welcome",
-        value: create(WelcomeSchema, {
-          epoch: ++this.epoch,
-          limits,
-          storedScope: { resourceTypes: [...this.storedScope.values()] },
-        }),
-      });
+      if (this.activeInstanceId !== undefined) {
+        this.noticeStandby();
+        return;
+      }
+      this.welcome();
       return;
     }
     this.received.push(request);
@@ -227,6 +223,27 @@ export class FakeBackend {
         this.storedScope.set(resourceTypeKey(resourceType), resourceType);
       }
     }
+  }
+
+  /** Notifies the agent that it is a standby. */
+  noticeStandby(): void {
+    this.send({
+      case: "standby",
+      value: create(StandbySchema, { activeInstanceId: this.activeInstanceId ?? "" }),
+    });
+  }
+
+  /** Opens the session that the agent has asked for. */
+  welcome(): void {
+    const limits = {
+      maxMessageBytes: 6 * 1024 * 1024,
+      maxUnacknowledgedBytes: this.maxUnacknowledgedBytes,
+    };
+    const storedScope = { resourceTypes: [...this.storedScope.values()] };
+    this.send({
+      case: "welcome",
+      value: create(WelcomeSchema, { epoch: ++this.epoch, limits, storedScope }),
+    });
   }
 
   /** Acknowledges all received messages. */

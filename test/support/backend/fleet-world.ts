@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ReconciliationState } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import type { FleetStore } from "../../../src/store/fleet-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
@@ -26,7 +25,7 @@ export class FleetWorld implements AsyncDisposable {
   constructor(url: string) {
     this.#url = url;
     this.#database = createDatabase({ url, maxConnections: 4 });
-    this.store = createPgFleetStore(this.#database, createSystemClock());
+    this.store = createPgFleetStore(this.#database);
   }
 
   /** Connects a cluster and stores these pods of it, as its agent, a backend and an ingester do. */

@@ -1,38 +1,69 @@
 import { TerminalError } from "../../../src/lib/errors.ts";
 import type {
+  HeldCluster,
   OpenedSession,
   SessionKey,
   SessionRequest,
   SessionRestart,
   SessionStore,
+  StandbyAgent,
+  StandbyKey,
 } from "../../../src/store/session-store.ts";
 import { requestOf } from "./session-for-test.ts";
 
-/** Sessions in memory: epochs from 1, a uid that is bound to the name, a run for each new process. */
+/**
+ * Sessions in memory: epochs from 1, a uid that is bound to the name, a run for each new process, and a cluster that
+ * stays with the agent of its open session.
+ */
 export class RecordingSessionStore implements SessionStore {
   readonly opened: SessionRequest[] = [];
   readonly closed: SessionKey[] = [];
   readonly kept: SessionKey[][] = [];
+  readonly keptStandbys: StandbyAgent[][] = [];
+  readonly removedStandbys: StandbyKey[] = [];
+  /** Epochs of the closed sessions that are reserved for their agents. */
+  readonly reserved: bigint[] = [];
+  /** Clusters whose open session is silent. */
+  readonly silent = new Set<string>();
+  /** Agent of the open session of each cluster. */
+  readonly #active = new Map<string, { readonly epoch: bigint; readonly instanceId: string }>();
   /** Sessions that were replaced at another backend. */
   replaced: readonly SessionKey[] = [];
   /** Sessions that must restart. */
   restarts: readonly SessionRestart[] = [];
   #lastEpoch = 0n;
 
-  async openSession(_signal: AbortSignal, request: SessionRequest): Promise<OpenedSession> {
+  async openSession(_signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster> {
     const last = this.opened.findLast(({ cluster }) => cluster === request.cluster);
     if (last !== undefined && last.clusterUid !== request.clusterUid) {
       throw new TerminalError(`cluster "${request.cluster}" is bound to kube-system uid ${last.clusterUid}`);
     }
+    const { account, cluster, instanceId } = request;
+    const active = this.#active.get(cluster);
+    const isReplaceable = request.mayReplaceSilent && this.silent.has(cluster);
+    if (active !== undefined && active.instanceId !== instanceId && !isReplaceable) {
+      return { type: "held", activeInstanceId: active.instanceId };
+    }
     this.opened.push(request);
     this.#lastEpoch += 1n;
-    const { account, cluster } = request;
+    this.#active.set(cluster, { epoch: this.#lastEpoch, instanceId });
     const connectRun = last?.instanceId === request.instanceId ? undefined : requestOf();
-    return { account, cluster, epoch: this.#lastEpoch, connectRun, storedScope: [] };
+    return { type: "opened", account, cluster, epoch: this.#lastEpoch, connectRun, storedScope: [] };
   }
 
-  async closeSession(_signal: AbortSignal, { account, cluster, epoch }: SessionKey): Promise<void> {
+  async closeSession(
+    _signal: AbortSignal,
+    { account, cluster, epoch }: SessionKey,
+    reserve: boolean,
+  ): Promise<void> {
     this.closed.push({ account, cluster, epoch });
+    if (reserve) {
+      this.reserved.push(epoch);
+      return;
+    }
+    if (this.#active.get(cluster)?.epoch === epoch) {
+      this.#active.delete(cluster);
+    }
   }
 
   async keepSessions(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]> {
@@ -42,5 +73,14 @@ export class RecordingSessionStore implements SessionStore {
 
   async listRestarts(): Promise<SessionRestart[]> {
     return [...this.restarts];
+  }
+
+  async keepStandbys(_signal: AbortSignal, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]> {
+    this.keptStandbys.push([...standbys]);
+    return standbys.filter(({ cluster }) => !this.#active.has(cluster) || this.silent.has(cluster));
+  }
+
+  async removeStandby(_signal: AbortSignal, standby: StandbyKey): Promise<void> {
+    this.removedStandbys.push(standby);
   }
 }

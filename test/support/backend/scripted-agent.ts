@@ -28,21 +28,34 @@ export class ScriptedAgent implements AsyncDisposable {
     this.#responses = client.sync(requests, { signal: this.#stop.signal, headers })[Symbol.asyncIterator]();
   }
 
+  /** Sends the Hello of another process, and reads that it waits as a standby. */
+  async park(instanceId = "agent-2", hello: MessageInitShape<typeof HelloSchema> = {}): Promise<void> {
+    this.#hello({ ...hello, instanceId });
+    const { message } = await this.next();
+    if (message.case !== "standby") {
+      throw new Error(`expected standby, found ${message.case}`);
+    }
+  }
+
   /** Sends Hello and returns the epoch of the Welcome. */
   async open(hello: MessageInitShape<typeof HelloSchema> = {}): Promise<bigint> {
-    const value = {
-      cluster: "c1",
-      clusterUid: "uid-1",
-      instanceId: "agent-1",
-      agentVersion: "test",
-      ...hello,
-    };
-    this.sendAs(0n, { case: "hello", value });
+    this.#hello(hello);
     const { message } = await this.next();
     if (message.case !== "welcome") {
       throw new Error(`expected welcome, found ${message.case}`);
     }
     return message.value.epoch;
+  }
+
+  #hello(hello: MessageInitShape<typeof HelloSchema>): void {
+    const value = {
+      cluster: "c1",
+      clusterUid: `uid of ${hello.cluster ?? "c1"}`,
+      instanceId: "agent-1",
+      agentVersion: "test",
+      ...hello,
+    };
+    this.sendAs(0n, { case: "hello", value });
   }
 
   /** Sequence of the latest message. */

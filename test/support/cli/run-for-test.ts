@@ -9,6 +9,8 @@ export interface RunOptions {
   readonly clock?: Clock;
   /** Content of standard input. */
   readonly input?: string;
+  /** Answers to questions, as a person at a terminal gives; unset: no terminal. */
+  readonly answer?: string;
 }
 
 /** Result of a command line. */
@@ -22,7 +24,7 @@ export interface RunResult {
 
 /** Runs a command line and returns its result. */
 export async function runForTest(args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-  const { environment = {}, signal = new AbortController().signal, input = "" } = options;
+  const { environment = {}, signal = new AbortController().signal, input = "", answer } = options;
   const written = { out: "", err: "", calls: [] as unknown[] };
   const call = async (_: AbortSignal, config: unknown) => void written.calls.push(config);
   const code = await runCli(
@@ -36,6 +38,13 @@ export async function runForTest(args: readonly string[], options: RunOptions = 
       printError: (text) => {
         written.err += text;
       },
+      ask:
+        answer === undefined
+          ? undefined
+          : (question) => {
+              written.err += question;
+              return Promise.resolve(answer);
+            },
       readInput: () => Promise.resolve(input),
       programs: { runServer: call, runBackend: call, runIngester: call, runAgent: call, runDev: call },
     },

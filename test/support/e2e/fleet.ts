@@ -84,6 +84,8 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         "backend",
         ...["--port", String(port), "--auth-public-keys", keyPath],
         ...["--reconcile-interval", "10s", "--run-deadline", "30s"],
+        // The clusters of a test can be namespaces of one cluster.
+        "--allow-duplicate-clusters",
         ...shared,
       ]),
     ),

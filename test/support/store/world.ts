@@ -14,9 +14,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
 import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
-import type { Clock } from "../../../src/lib/clock.ts";
 import type { Log } from "../../../src/lib/log.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
 import { createSystemRandom } from "../../../src/lib/system-random.ts";
 import type {
   BatchOutcome,
@@ -29,7 +27,12 @@ import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store
 import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import type { RunStore } from "../../../src/store/run-store.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
+import type {
+  HeldCluster,
+  OpenedSession,
+  SessionRequest,
+  SessionStore,
+} from "../../../src/store/session-store.ts";
 import { createTestLog } from "../vitest/test-log.ts";
 import { batch, CONFIG_MAPS, PODS } from "./messages.ts";
 
@@ -47,7 +50,6 @@ export interface Row {
 export interface WorldOptions {
   /** Default "acme". */
   readonly account?: string;
-  readonly clock?: Clock;
   /** Closed with the first world that is disposed of. */
   readonly database?: Database;
 }
@@ -71,25 +73,54 @@ export class World implements AsyncDisposable {
   constructor(
     url: string,
     cluster: string,
-    {
-      account = "acme",
-      clock = createSystemClock(),
-      database = createDatabase({ url, maxConnections: 4 }),
-    }: WorldOptions = {},
+    { account = "acme", database = createDatabase({ url, maxConnections: 4 }) }: WorldOptions = {},
   ) {
     this.account = account;
     this.#log = createTestLog(`store ${cluster}`);
     this.database = database;
     const random = createSystemRandom();
-    this.store = createPgIngestStore(this.database, clock);
-    this.sessions = createPgSessionStore(this.database, clock, random);
-    this.runs = createPgRunStore(this.database, clock, random);
+    this.store = createPgIngestStore(this.database);
+    this.sessions = createPgSessionStore(this.database, random);
+    this.runs = createPgRunStore(this.database, random);
     this.cluster = cluster;
   }
 
-  /** Opens a session. Its first message has the sequence 1. */
-  async connect(instanceId = "agent-1", clusterUid = "uid-1"): Promise<ReconciliationRequest | undefined> {
-    const opened = await this.sessions.openSession(this.signal, {
+  /**
+   * Opens a session. Its first message has the sequence 1. Closes the world's open session before, as a backend does
+   * when the stream of its agent ends.
+   */
+  async connect(instanceId = "agent-1", clusterUid?: string): Promise<ReconciliationRequest | undefined> {
+    await this.sessions.closeSession(this.signal, this.at(0n), false);
+    const opened = await this.request(instanceId, false, clusterUid);
+    if (opened.type === "held") {
+      throw new Error(`cluster ${this.cluster}: held by ${opened.activeInstanceId}`);
+    }
+    this.epoch = opened.epoch;
+    this.#log.debug("session opened", { instanceId, epoch: this.epoch, run: opened.connectRun?.runId });
+    this.sequence = 0n;
+    this.#generation = 0n;
+    return opened.connectRun;
+  }
+
+  /** Opens a session by another store. */
+  async connectBy(sessions: SessionStore, instanceId: string, clusterUid: string): Promise<void> {
+    await sessions.openSession(this.signal, this.#request(instanceId, false, clusterUid));
+  }
+
+  /** Requests a session, and leaves the world in its own. */
+  async request(
+    instanceId: string,
+    mayReplaceSilent = false,
+    clusterUid = `uid of ${this.cluster}`,
+  ): Promise<OpenedSession | HeldCluster> {
+    return await this.sessions.openSession(
+      this.signal,
+      this.#request(instanceId, mayReplaceSilent, clusterUid),
+    );
+  }
+
+  #request(instanceId: string, mayReplaceSilent: boolean, clusterUid: string): SessionRequest {
+    return {
       account: this.account,
       cluster: this.cluster,
       clusterUid,
@@ -100,12 +131,8 @@ export class World implements AsyncDisposable {
       replyTopic: "replies/1",
       volatileBus: false,
       runDeadlineMs: 60_000,
-    });
-    this.epoch = opened.epoch;
-    this.#log.debug("session opened", { instanceId, epoch: this.epoch, run: opened.connectRun?.runId });
-    this.sequence = 0n;
-    this.#generation = 0n;
-    return opened.connectRun;
+      mayReplaceSilent,
+    };
   }
 
   /** Returns the position of the next message. */

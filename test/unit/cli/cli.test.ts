@@ -37,7 +37,13 @@ describe("questions to a server", () => {
   test("clusters: as a table with relative times, exactly as JSON and YAML", async () => {
     const listClusters: ServiceImpl<typeof FleetService>["listClusters"] = ({ pageToken }) => ({
       clusters: [
-        { name: pageToken === "" ? "c1" : "c2", connected: true, objects: 3n, lastEventTime: ago(65_000) },
+        {
+          name: pageToken === "" ? "c1" : "c2",
+          connected: true,
+          objects: 3n,
+          lastEventTime: ago(65_000),
+          standbys: 2,
+        },
       ],
       nextPageToken: pageToken === "" ? "more" : "",
     });
@@ -50,8 +56,8 @@ describe("questions to a server", () => {
           .slice(0, 3)
           .map((line) => line.split(/ {3,}/).join("|")),
       ).toEqual([
-        "NAME|CONNECTED|OBJECTS|QUARANTINED|LAST EVENT|VERIFIED|AGENT",
-        expect.stringMatching(/^c1\|yes\|3\|0\|1m[5-9]s ago\|never\|-$/),
+        "NAME|CONNECTED|OBJECTS|QUARANTINED|LAST EVENT|VERIFIED|AGENT|STANDBYS",
+        expect.stringMatching(/^c1\|yes\|3\|0\|1m[5-9]s ago\|never\|-\|2$/),
         expect.stringMatching(/^c2\|yes/),
       ]);
       const json = JSON.parse((await run("clusters -o json", environment)).out);

@@ -37,6 +37,7 @@ describe("defaults", () => {
       auth: { type: "none" },
       databaseUrl: database.EVENKEEL_DATABASE_URL,
       reconcileIntervalMs: 600_000,
+      allowDuplicateClusters: false,
       runDeadlineMs: 300_000,
       scrubRows: 1_000,
       telemetry: { logLevel: "info", probes: undefined, traces: undefined },

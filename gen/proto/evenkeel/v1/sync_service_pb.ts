@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/sync_service.proto.
  */
 export const file_evenkeel_v1_sync_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYAiABKAlCB7pIBHICGEASIwoFaGVsbG8YAyABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAQgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAUgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAYgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEizAEKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSABCEAoHbWVzc2FnZRIFukgCCAEi/wIKBUhlbGxvErsBCgdjbHVzdGVyGAEgASgJQqkBukilAboBmgEKG2hlbGxvLmNsdXN0ZXIuZG5zX3N1YmRvbWFpbhInbXVzdCBiZSBhIEROUyBzdWJkb21haW4sIHN1Y2ggYXMgcHJvZC0xGlJ0aGlzLm1hdGNoZXMoJ15bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJCcpcgUQARj9ARIfCgtjbHVzdGVyX3VpZBgCIAEoCUIKukgHcgUQARiAARIfCgtpbnN0YW5jZV9pZBgDIAEoCUIKukgHcgUQARiAARIeCg1hZ2VudF92ZXJzaW9uGAQgASgJQge6SARyAhhAEiMKEmt1YmVybmV0ZXNfdmVyc2lvbhgFIAEoCUIHukgEcgIYQBIPCgdzdGFuZGJ5GAYgASgIEiAKCGZlYXR1cmVzGAcgAygJQg66SAuSAQgQQCIEcgIYQCJ/CgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEiMKBmxpbWl0cxgCIAEoCzITLmV2ZW5rZWVsLnYxLkxpbWl0cxIQCghmZWF0dXJlcxgDIAMoCRIuCgxzdG9yZWRfc2NvcGUYBCABKAsyGC5ldmVua2VlbC52MS5TdG9yZWRTY29wZSJACgtTdG9yZWRTY29wZRIxCg5yZXNvdXJjZV90eXBlcxgBIAMoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZSJFCgZMaW1pdHMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYASABKA0SIAoYbWF4X3VuYWNrbm93bGVkZ2VkX2J5dGVzGAIgASgEIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCI3CgVEcmFpbhIuCgtyZXRyeV9hZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJOCgtTeW5jU2VydmljZRI/CgRTeW5jEhguZXZlbmtlZWwudjEuU3luY1JlcXVlc3QaGS5ldmVua2VlbC52MS5TeW5jUmVzcG9uc2UoATABQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_evenkeel_v1_scope, file_google_protobuf_duration]);
+  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYAiABKAlCB7pIBHICGEASIwoFaGVsbG8YAyABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAQgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAUgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAYgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEi9QEKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSAASJwoHc3RhbmRieRgGIAEoCzIULmV2ZW5rZWVsLnYxLlN0YW5kYnlIAEIQCgdtZXNzYWdlEgW6SAIIASL9AgoFSGVsbG8SuwEKB2NsdXN0ZXIYASABKAlCqQG6SKUBugGaAQobaGVsbG8uY2x1c3Rlci5kbnNfc3ViZG9tYWluEidtdXN0IGJlIGEgRE5TIHN1YmRvbWFpbiwgc3VjaCBhcyBwcm9kLTEaUnRoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFsuXVthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KSokJylyBRABGP0BEh8KC2NsdXN0ZXJfdWlkGAIgASgJQgq6SAdyBRABGIABEh8KC2luc3RhbmNlX2lkGAMgASgJQgq6SAdyBRABGIABEh4KDWFnZW50X3ZlcnNpb24YBCABKAlCB7pIBHICGEASIwoSa3ViZXJuZXRlc192ZXJzaW9uGAUgASgJQge6SARyAhhAEiAKCGZlYXR1cmVzGAcgAygJQg66SAuSAQgQQCIEcgIYQEoECAYQB1IHc3RhbmRieSJ/CgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEiMKBmxpbWl0cxgCIAEoCzITLmV2ZW5rZWVsLnYxLkxpbWl0cxIQCghmZWF0dXJlcxgDIAMoCRIuCgxzdG9yZWRfc2NvcGUYBCABKAsyGC5ldmVua2VlbC52MS5TdG9yZWRTY29wZSIlCgdTdGFuZGJ5EhoKEmFjdGl2ZV9pbnN0YW5jZV9pZBgBIAEoCSJACgtTdG9yZWRTY29wZRIxCg5yZXNvdXJjZV90eXBlcxgBIAMoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZSJFCgZMaW1pdHMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYASABKA0SIAoYbWF4X3VuYWNrbm93bGVkZ2VkX2J5dGVzGAIgASgEIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCI3CgVEcmFpbhIuCgtyZXRyeV9hZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJOCgtTeW5jU2VydmljZRI/CgRTeW5jEhguZXZlbmtlZWwudjEuU3luY1JlcXVlc3QaGS5ldmVua2VlbC52MS5TeW5jUmVzcG9uc2UoATABQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_evenkeel_v1_scope, file_google_protobuf_duration]);
 
 /**
  * SyncRequest is one message of the agent. Its size is limited by
@@ -105,7 +105,7 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
    */
   message: {
     /**
-     * The first message.
+     * The answer to Hello that opens the session.
      *
      * @generated from field: evenkeel.v1.Welcome welcome = 1;
      */
@@ -135,6 +135,14 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
      */
     value: Drain;
     case: "drain";
+  } | {
+    /**
+     * The answer to Hello while another agent has the session.
+     *
+     * @generated from field: evenkeel.v1.Standby standby = 6;
+     */
+    value: Standby;
+    case: "standby";
   } | { case: undefined; value?: undefined };
 };
 
@@ -188,14 +196,6 @@ export type Hello = Message<"evenkeel.v1.Hello"> & {
    * @generated from field: string kubernetes_version = 5;
    */
   kubernetesVersion: string;
-
-  /**
-   * True if the agent would rather wait as a standby than replace another agent's
-   * session. This version of the server does not read it: the newer session wins.
-   *
-   * @generated from field: bool standby = 6;
-   */
-  standby: boolean;
 
   /**
    * Optional abilities of the agent, by name. A feature is used only if Welcome
@@ -257,6 +257,30 @@ export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_sync_service, 3);
 
 /**
+ * Standby answers Hello while another agent of the cluster has the session. The
+ * stream stays open. The backend repeats the message every 10 seconds, until it
+ * sends Welcome, Drain or an error. An agent that receives nothing for longer
+ * reconnects. It sends no message before Welcome.
+ *
+ * @generated from message evenkeel.v1.Standby
+ */
+export type Standby = Message<"evenkeel.v1.Standby"> & {
+  /**
+   * Hello.instance_id of the agent that has the session.
+   *
+   * @generated from field: string active_instance_id = 1;
+   */
+  activeInstanceId: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.Standby.
+ * Use `create(StandbySchema)` to create a new message.
+ */
+export const StandbySchema: GenMessage<Standby> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_sync_service, 4);
+
+/**
  * StoredScope is the scope that Postgres has for a cluster.
  *
  * @generated from message evenkeel.v1.StoredScope
@@ -275,7 +299,7 @@ export type StoredScope = Message<"evenkeel.v1.StoredScope"> & {
  * Use `create(StoredScopeSchema)` to create a new message.
  */
 export const StoredScopeSchema: GenMessage<StoredScope> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 4);
+  messageDesc(file_evenkeel_v1_sync_service, 5);
 
 /**
  * Limits bound what an agent sends.
@@ -304,7 +328,7 @@ export type Limits = Message<"evenkeel.v1.Limits"> & {
  * Use `create(LimitsSchema)` to create a new message.
  */
 export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 5);
+  messageDesc(file_evenkeel_v1_sync_service, 6);
 
 /**
  * Acknowledgement states that every sequence up to this one is durable on the
@@ -327,7 +351,7 @@ export type Acknowledgement = Message<"evenkeel.v1.Acknowledgement"> & {
  * Use `create(AcknowledgementSchema)` to create a new message.
  */
 export const AcknowledgementSchema: GenMessage<Acknowledgement> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 6);
+  messageDesc(file_evenkeel_v1_sync_service, 7);
 
 /**
  * Drain asks the agent to reconnect later, perhaps to another backend.
@@ -348,7 +372,7 @@ export type Drain = Message<"evenkeel.v1.Drain"> & {
  * Use `create(DrainSchema)` to create a new message.
  */
 export const DrainSchema: GenMessage<Drain> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_sync_service, 7);
+  messageDesc(file_evenkeel_v1_sync_service, 8);
 
 /**
  * SyncService is the service that agents connect to. The server speaks gRPC,
@@ -364,16 +388,22 @@ export const SyncService: GenService<{
   /**
    * Sync is one session of an agent. The agent streams observations; the backend
    * acknowledges them and sends inventories to compare. The first message of the
-   * agent is Hello, within 15 seconds; the first message of the backend is
-   * Welcome. Numbered messages begin with ScopeDeclared. Batches before it are
-   * dropped.
+   * agent is Hello, within 15 seconds. The backend answers with Welcome, or with
+   * Standby while another agent of the cluster has the session. Numbered messages
+   * follow Welcome and begin with ScopeDeclared. Batches before it are dropped.
+   *
+   * A cluster has one session. The agent whose session is open keeps it; each
+   * other agent waits as a standby, and one of them gets Welcome when the session
+   * ends: within 5 seconds after its stream was closed, within 35 seconds after
+   * its agent or backend fell silent. An agent with the instance_id of the open
+   * session replaces it at once.
    *
    * Errors: UNAUTHENTICATED (no token, an invalid one, or one that expired,
    * also during the session: reconnect with a fresh one), PERMISSION_DENIED (the
    * token is for another cluster), INVALID_ARGUMENT (an invalid field; nothing of
-   * that message was published), FAILED_PRECONDITION (the name is bound to another
-   * cluster uid), ABORTED (a newer session of the same cluster took over; wait
-   * before you reconnect), RESOURCE_EXHAUSTED and UNAVAILABLE (reconnect with
+   * that message was published), FAILED_PRECONDITION
+   * (CLUSTER_UID_MISMATCH, CLUSTER_DUPLICATE or CLUSTER_REMOVED), ABORTED (another
+   * session of the cluster took over; reconnect with backoff), RESOURCE_EXHAUSTED and UNAVAILABLE (reconnect with
    * exponential backoff and jitter). Every error carries google.rpc.ErrorInfo with
    * a reason of ErrorReason.
    *

@@ -17,7 +17,7 @@ describeWithPostgres("watching runs", (database) => {
     await using fleet = new FleetWorld(database.url);
     const clock = new ManualClock();
     const stop = new AbortController();
-    await fleet.setRun({ id: OLD, cluster: "c1", state: "SUCCEEDED", endTime: clock.now() });
+    await fleet.setRun({ id: OLD, cluster: "c1", state: "SUCCEEDED", endTime: new Date() });
     await fleet.setRun({ id: RUN, cluster: "c1", state: "REQUESTED" });
     await fleet.setRun({ id: OTHER, cluster: "c2", state: "REQUESTED" });
     const { REQUESTED, COMPARING, SUCCEEDED } = ReconciliationState;
@@ -40,8 +40,8 @@ describeWithPostgres("watching runs", (database) => {
     await fleet.setRun({ id: RUN, cluster: "c1", state: "COMPARING" });
     await poll();
     await poll();
-    await fleet.setRun({ id: RUN, cluster: "c1", state: "SUCCEEDED", endTime: clock.now() });
-    await fleet.setRun({ id: BRIEF, cluster: "c1", state: "SUCCEEDED", endTime: clock.now() });
+    await fleet.setRun({ id: RUN, cluster: "c1", state: "SUCCEEDED", endTime: new Date() });
+    await fleet.setRun({ id: BRIEF, cluster: "c1", state: "SUCCEEDED", endTime: new Date() });
     await poll();
     await poll();
     expect(seen).toEqual([
@@ -51,7 +51,10 @@ describeWithPostgres("watching runs", (database) => {
       [BRIEF, SUCCEEDED],
     ]);
     // Ended runs leave the window of the poll without an event.
-    await poll(120_000);
+    const longAgo = new Date(Date.now() - 120_000);
+    await fleet.setRun({ id: RUN, cluster: "c1", state: "SUCCEEDED", endTime: longAgo });
+    await fleet.setRun({ id: BRIEF, cluster: "c1", state: "SUCCEEDED", endTime: longAgo });
+    await poll();
     expect(seen).toHaveLength(4);
     stop.abort();
     await expect(watching).rejects.toThrow("aborted");

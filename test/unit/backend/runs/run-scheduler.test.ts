@@ -8,7 +8,6 @@ import { ConflictError, RetryableError, TerminalError } from "../../../../src/li
 import { createSeededRandom } from "../../../../src/lib/random.ts";
 import { ControlledProducer } from "../../../support/backend/controlled-producer.ts";
 import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
-import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
 import { createSession } from "../../../support/backend/session-for-test.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
@@ -20,7 +19,6 @@ describe("scheduleRuns", () => {
   let stop: AbortController;
   let registry: SessionRegistry;
   let runs: RecordingRunStore;
-  let sessions: RecordingSessionStore;
   let producer: ControlledProducer;
   let scheduling: Promise<void>;
 
@@ -29,7 +27,6 @@ describe("scheduleRuns", () => {
     stop = new AbortController();
     registry = new SessionRegistry();
     runs = new RecordingRunStore();
-    sessions = new RecordingSessionStore();
     producer = new ControlledProducer();
     producer.publish = async (_signal, message) => {
       producer.publishes.push({ message, receipt: Promise.withResolvers() });
@@ -48,7 +45,6 @@ describe("scheduleRuns", () => {
       log: createTestLog("scheduler"),
       registry,
       runs,
-      sessions,
       producer,
       intervalMs: 60 * SECOND,
       runDeadlineMs: 30 * SECOND,
@@ -101,23 +97,11 @@ describe("scheduleRuns", () => {
     expect(new Set(started()).size).toBe(25);
   });
 
-  it("ends runs past their deadline and keeps its sessions alive in each tick", async () => {
+  it("ends runs past their deadline in each tick", async () => {
     hold("c1");
     start();
     await clock.advance(4.5 * SECOND);
     expect(runs.expirations).toBe(5);
-    expect(sessions.kept.map((kept) => kept.map(({ cluster }) => cluster))).toEqual(Array(5).fill(["c1"]));
-  });
-
-  it("ends a session that a session at another backend has replaced (R14)", async () => {
-    const session = hold("c1", 7n);
-    const other = hold("c2", 8n);
-    sessions.replaced = [session.identity];
-    start();
-    await clock.advance(0);
-    await expect(session.outbox.take(stop.signal).next()).rejects.toThrow(ConflictError);
-    other.outbox.acknowledge(1n);
-    expect((await other.outbox.take(stop.signal).next()).done).toBe(false);
   });
 
   it("purges data older than the retention at intervals", async () => {

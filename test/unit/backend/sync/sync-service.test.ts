@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
+import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
 import type { Clock } from "../../../../src/lib/clock.ts";
@@ -36,11 +37,13 @@ function batch(name = "x"): ScriptedMessage {
 /** The service behind all layers of the port, over a bus whose receipts the test controls. */
 async function serveSync(clock: Clock = createSystemClock(), identity: Identity = { account: "default" }) {
   const registry = new SessionRegistry();
+  const standbys = new StandbyRegistry();
   const sessions = new RecordingSessionStore();
   const producer = new ControlledProducer();
   const sync = createSyncService({
     sessions,
     registry,
+    standbys,
     producer,
     bus: createMemoryBus(),
     replyTopic: "replies/test",
@@ -56,6 +59,7 @@ async function serveSync(clock: Clock = createSystemClock(), identity: Identity 
   const agents: ScriptedAgent[] = [];
   return {
     registry,
+    standbys,
     sessions,
     producer,
     close: server.close,
@@ -149,18 +153,99 @@ describe("SyncService", () => {
     ]);
   });
 
-  it("ends the older session of a cluster with ABORTED when a newer one opens (R14)", async () => {
+  it("ends the older session of a process with ABORTED when a newer one opens (R14)", async () => {
     await using service = await serveSync();
     const older = service.connect();
     await older.open();
     const newer = service.connect();
-    expect(await newer.open({ instanceId: "agent-2" })).toBe(2n);
+    expect(await newer.open()).toBe(2n);
     expect(await endOf(older)).toMatchObject({ code: Code.Aborted });
     newer.send(SCOPE);
     await until(() => service.producer.publishes.length > 0);
     await until(() => service.sessions.closed.length === 1);
     expect(service.sessions.closed).toEqual([{ account: "default", cluster: "c1", epoch: 1n }]);
     expect(service.registry.list().map(({ identity }) => identity.epoch)).toEqual([2n]);
+  });
+
+  it("R61: parks another agent of the cluster, and gives it the session when that ends", async () => {
+    await using service = await serveSync();
+    const active = service.connect();
+    await active.open();
+    const standby = service.connect();
+    await standby.park();
+    expect(service.standbys.list().map(({ agent }) => agent.instanceId)).toEqual(["agent-2"]);
+    // A wake without a reason changes nothing.
+    service.standbys.list()[0]?.wake();
+    expect((await standby.next()).message).toMatchObject({ case: "standby" });
+    active.end();
+    await until(() => service.sessions.closed.length === 1);
+    service.standbys.list()[0]?.wake();
+    expect((await standby.next()).message).toMatchObject({ case: "welcome", value: { epoch: 2n } });
+    standby.send(SCOPE);
+    await until(() => service.producer.publishes.length > 0);
+    expect(service.standbys.list()).toEqual([]);
+  });
+
+  it("R61: gives a standby the session of a silent agent, and ends that", async () => {
+    await using service = await serveSync();
+    const active = service.connect();
+    await active.open();
+    const standby = service.connect();
+    await standby.park();
+    service.sessions.silent.add("c1");
+    service.standbys.list()[0]?.wake();
+    expect((await standby.next()).message).toMatchObject({ case: "welcome", value: { epoch: 2n } });
+    expect(await endOf(active)).toMatchObject({ code: Code.Aborted });
+  });
+
+  it("R61: repeats the notice to a standby every ten seconds", async () => {
+    const clock = new ManualClock();
+    await using service = await serveSync(clock);
+    await service.connect().open();
+    const standby = service.connect();
+    await standby.park();
+    await clock.advance(10_000);
+    expect((await standby.next()).message).toMatchObject({
+      case: "standby",
+      value: { activeInstanceId: "agent-1" },
+    });
+  });
+
+  it("R61: drains a standby, and forgets one that disappears", async () => {
+    await using service = await serveSync();
+    await service.connect().open();
+    const drained = service.connect();
+    await drained.park();
+    service.standbys.list()[0]?.drain(1_500);
+    expect((await drained.next()).message).toMatchObject({
+      case: "drain",
+      value: { retryAfter: { seconds: 1n } },
+    });
+    await expect(drained.next()).rejects.toThrow("the session has ended");
+    const gone = service.connect();
+    await gone.park("agent-3");
+    await gone[Symbol.asyncDispose]();
+    await until(() => service.standbys.list().length === 0);
+    await until(() => service.sessions.removedStandbys.length === 2);
+    expect(service.sessions.removedStandbys.map(({ instanceId }) => instanceId)).toEqual([
+      "agent-2",
+      "agent-3",
+    ]);
+  });
+
+  it("R61: limits the standbys of a cluster, and ends the older stream of the same process", async () => {
+    await using service = await serveSync();
+    await service.connect().open();
+    const first = service.connect();
+    await first.park("standby-0");
+    await service.connect().park("standby-0");
+    expect(await endOf(first)).toMatchObject({ code: Code.Aborted });
+    for (let index = 1; index < 8; index += 1) {
+      await service.connect().park(`standby-${index}`);
+    }
+    const surplus = service.connect();
+    await expect(surplus.park("standby-8")).rejects.toMatchObject({ code: Code.Unavailable });
+    expect(service.standbys.list()).toHaveLength(8);
   });
 
   it("refuses a bad field with INVALID_ARGUMENT and its path, and applies no part of that message", async () => {
@@ -234,7 +319,10 @@ describe("SyncService", () => {
     await until(() => service.producer.publishes.length === 2);
     await service.producer.fail(0, new Error("no receipt"));
     expect(await endOf(agent)).toMatchObject({ code: Code.Unavailable });
-    await until(() => service.registry.list().length === 0);
+    await until(() => service.sessions.closed.length === 1);
+    // R61: no standby takes over, because it would meet the same outage.
+    expect(service.sessions.reserved).toEqual([1n]);
+    expect(service.registry.list()).toEqual([]);
   });
 
   it("sends Drain, and stores earlier messages of the agent", async () => {
@@ -254,9 +342,10 @@ describe("SyncService", () => {
     await service.producer.receive(1);
     await expect(agent.next()).rejects.toThrow("the session has ended");
     await until(() => service.sessions.closed.length === 1);
+    expect(service.sessions.reserved).toEqual([1n]);
   });
 
-  it("closes the session of an agent that ends its stream, and of one that disappears", async () => {
+  it("R61: closes the session of an agent that ends its stream, and of one that disappears", async () => {
     await using service = await serveSync();
     const polite = service.connect();
     await polite.open();
@@ -266,6 +355,7 @@ describe("SyncService", () => {
     await gone.open({ cluster: "c2" });
     await gone[Symbol.asyncDispose]();
     await until(() => service.sessions.closed.length === 2);
+    expect(service.sessions.reserved).toEqual([]);
     expect(service.registry.list()).toEqual([]);
   });
 

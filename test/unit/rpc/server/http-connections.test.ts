@@ -1,11 +1,12 @@
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createSystemClock } from "../../../../src/lib/system-clock.ts";
 import { createHttpConnections, type HttpConnections } from "../../../../src/rpc/server/http-connections.ts";
 
-const timeouts = { sniffMs: 60, headersMs: 60, checkMs: 20 };
+const timeouts = { sniffMs: 60, headersMs: 60, checkMs: 20, pingMs: 60 };
 let connections: HttpConnections;
 const server = createServer((socket) => connections.accept(socket));
 
@@ -30,4 +31,24 @@ test.each([
   const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
   socket.write(bytes);
   expect(await text(socket)).toContain(answer);
+});
+
+const isConnected = (): Promise<boolean> =>
+  new Promise((resolve) => server.getConnections((_, count) => resolve(count > 0)));
+
+test("R61: a client that no longer answers pings is disconnected, and one that answers is not", async () => {
+  const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  session.on("error", () => {});
+  let pings = 0;
+  session.on("ping", () => {
+    pings += 1;
+  });
+  await expect.poll(() => pings, { interval: 5 }).toBeGreaterThan(3);
+  expect(session.destroyed).toBe(false);
+  const frozen = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  frozen.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u0004\0\0\0\0\0");
+  frozen.resume();
+  await once(frozen, "close");
+  session.destroy();
+  await expect.poll(isConnected, { interval: 5 }).toBe(false);
 });

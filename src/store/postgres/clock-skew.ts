@@ -1,0 +1,17 @@
+import type { Clock } from "../../lib/clock.ts";
+import { selectNow } from "../sql/select-now.ts";
+import type { Database } from "./database.ts";
+
+/**
+ * Returns by how many milliseconds the process's clock is ahead of the database's; negative if it is behind. Half of
+ * the round trip is the error of the measurement and is subtracted: a slow answer is no skew.
+ *
+ * @throws the error of the query
+ */
+export async function readClockSkew({ pool }: Pick<Database, "pool">, clock: Clock): Promise<number> {
+  const started = clock.monotonic();
+  const now = await selectNow(pool);
+  const halfTrip = (clock.monotonic() - started) / 2;
+  const ahead = clock.now().getTime() - halfTrip - now.getTime();
+  return Math.sign(ahead) * Math.max(0, Math.abs(ahead) - halfTrip);
+}
