@@ -35,6 +35,7 @@ export const BUILT_IN_RESOURCES: readonly ServedResource[] = [
     "crd",
     "crds",
   ]),
+  clusterScoped("apiregistration.k8s.io", "v1", "apiservices", "APIService", []),
   builtIn("apps", "v1", "daemonsets", "DaemonSet", ["ds"]),
   builtIn("apps", "v1", "deployments", "Deployment", ["deploy"]),
   builtIn("apps", "v1", "replicasets", "ReplicaSet", ["rs"]),
