@@ -4,6 +4,9 @@ import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { RetryLimits } from "./config.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
+/** Longest backoff, in milliseconds: other resource types may wait for the comparison. */
+const MAX_BACKOFF_MS = 5_000;
+
 /**
  * Retries of the requests of one comparison, all together. A transient answer (429, 5xx, a reset, a timeout, a
  * malformed response) uses one of them. Other errors, such as 403 or an expired list, are not retried.
@@ -21,7 +24,8 @@ export class RetryBudget {
     this.#context = context;
     this.#maxDelayMs = maxDelayMs;
     this.#left = maxRetries;
-    this.#backoff = createBackoff(context.random, context.tuning.backoff);
+    const { initialMs, maxMs } = context.tuning.backoff;
+    this.#backoff = createBackoff(context.random, { initialMs, maxMs: Math.min(maxMs, MAX_BACKOFF_MS) });
   }
 
   /**

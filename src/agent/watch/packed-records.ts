@@ -173,11 +173,7 @@ function write(
 
 /** Returns the bytes of a varint: 7 bits in each byte, the lowest first, the high bit set in all but the last. */
 function varintBytes(value: number): number {
-  let bytes = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
-    bytes++;
-  }
-  return bytes;
+  return value < 0x80 ? 1 : 1 + varintBytes(Math.floor(value / 0x80));
 }
 
 /** Writes a varint, and returns the offset behind it. */
@@ -191,17 +187,9 @@ function writeVarint(slab: Buffer, start: number, value: number): number {
   return at;
 }
 
-function readVarint(slab: Buffer, start: number): number {
-  let value = 0;
-  let scale = 1;
-  for (let at = start; ; at++) {
-    const byte = slab[at] as number;
-    value += (byte & 0x7f) * scale;
-    if (byte < 0x80) {
-      return value;
-    }
-    scale *= 0x80;
-  }
+function readVarint(slab: Buffer, at: number): number {
+  const byte = slab[at] as number;
+  return byte < 0x80 ? byte : byte - 0x80 + 0x80 * readVarint(slab, at + 1);
 }
 
 function readUuid(slab: Buffer, at: number): string {

@@ -257,7 +257,9 @@ export class WatchLoop {
     for (let at = 0; at < snapshot.size; at++) {
       const listed = snapshot.at(at);
       const known = writer.index.get(snapshot.keyAt(at));
-      if (known?.uid !== listed.uid || known.resourceVersion !== listed.resourceVersion) {
+      const isSame = known?.uid === listed.uid && known.resourceVersion === listed.resourceVersion;
+      // Two objects without versions can differ.
+      if (!isSame || listed.resourceVersion === "") {
         wanted[at] = 1;
       }
     }
