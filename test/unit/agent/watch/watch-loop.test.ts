@@ -144,6 +144,16 @@ describe("a watch", () => {
     expect(world.agent.counters.lists).toBe(1);
   });
 
+  it("resumes at its first version when it delivered nothing, without another list", async () => {
+    await using world = await syncedWorld(["a"]);
+    world.cluster.breakWatches();
+    await world.advance(5_000);
+    world.configMap("b", "1");
+    await world.advance(1_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters).toMatchObject({ lists: 1, watches: 2 });
+  });
+
   it("waits as long as the API server asks before it goes on", async () => {
     await using world = await syncedWorld(["a"]);
     const count = () => world.requests.filter((url) => url.includes("watch=true")).length;
