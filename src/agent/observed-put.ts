@@ -1,9 +1,7 @@
 import type { BatchItem } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { formatKey } from "../domain/object-key.ts";
-import { type KubeObject, objectKeyOf } from "../kube/kube-object.ts";
-import { type ObjectContent, reportQuarantined, toContent, withoutContent } from "./object-content.ts";
+import type { KubeObject } from "../kube/kube-object.ts";
+import { type ObjectContent, toContent, withoutContent } from "./object-content.ts";
 import { findItemProblem } from "./representation.ts";
-import type { ResourceContext } from "./resource-context.ts";
 import { putItem } from "./uplink/batch-items.ts";
 
 /** State of an object as it was read. */
@@ -21,10 +19,9 @@ export interface ObservedPut {
 
 /**
  * Creates the observation "the object was this" at `observedVersion`. What the contract cannot carry is
- * withheld, logged and counted. The key must be one that a row can have.
+ * withheld. The key must be one that a row can have.
  */
 export function createPut(
-  context: ResourceContext,
   { object, problem }: ObservedState,
   contentFormat: string,
   observedVersion: string,
@@ -39,6 +36,5 @@ export function createPut(
     put.content = withoutContent(object.metadata, contentFormat, violation);
     put.item = putItem(object, put.content, observedVersion);
   }
-  reportQuarantined(context, formatKey(objectKeyOf(object)), put.content);
   return put;
 }

@@ -6,11 +6,13 @@ import {
   ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { sameChecksum } from "../../domain/checksum.ts";
-import { parseKey } from "../../domain/object-key.ts";
+import { formatKey, parseKey } from "../../domain/object-key.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+import { objectKeyOf } from "../../kube/kube-object.ts";
 import { withinDeadline } from "../../lib/abort.ts";
 import { BoundedQueue } from "../../lib/bounded-queue.ts";
+import { reportQuarantined } from "../object-content.ts";
 import { createPut, type ObservedState } from "../observed-put.ts";
 import { carriedIdentity } from "../representation.ts";
 import { RetryBudget } from "../retry-budget.ts";
@@ -265,7 +267,7 @@ export class Comparison {
     observedVersion: string,
   ): Promise<boolean> {
     const { context, mode } = this.#reflector;
-    const { item, content } = createPut(context, state, mode.contentFormat, observedVersion);
+    const { item, content } = createPut(state, mode.contentFormat, observedVersion);
     const { uid, resourceVersion } = carriedIdentity(state.object.metadata);
     const stored = this.#unversioned.get(at);
     const isEqual =
@@ -275,6 +277,7 @@ export class Comparison {
       stored.contentFormat === content.contentFormat &&
       sameChecksum(stored.checksum, content.checksum);
     if (!isEqual) {
+      reportQuarantined(context, formatKey(objectKeyOf(state.object)), content);
       await this.#batches.add(signal, item);
     }
     return !isEqual;

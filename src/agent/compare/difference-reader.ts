@@ -103,6 +103,9 @@ export class DifferenceReader {
       } else {
         await this.#accept(signal, at, result);
       }
+      if (this.#unread.length >= MAX_FAILED_READS) {
+        break;
+      }
     }
     return notFound;
   }
@@ -121,9 +124,6 @@ export class DifferenceReader {
         break;
       case "failed":
         this.#unread.push({ at, error: result.error });
-        if (this.#unread.length >= MAX_FAILED_READS) {
-          this.assertComplete();
-        }
         break;
       default:
         result satisfies never;
@@ -136,10 +136,11 @@ export class DifferenceReader {
     const isReported = (at: number): boolean => this.#isReported(at);
     const areAllReported = (): boolean => notFound.every(isReported);
     await this.#reflector.waitForProgress(signal, areAllReported, context.tuning.watchCatchUpMs);
-    for (const at of notFound.filter(isReported)) {
+    const reported = new Set(notFound.filter(isReported));
+    for (const at of reported) {
       await this.#target.gone(signal, at, undefined);
     }
-    let left = notFound.filter((at) => !isReported(at));
+    let left = notFound.filter((at) => !reported.has(at));
     for (let list = 0; list < MAX_LATER_LISTS && left.length > 0; list++) {
       left = await this.#readLater(signal, left);
     }

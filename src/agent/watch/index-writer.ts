@@ -4,6 +4,7 @@ import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { objectKeyOf } from "../../kube/kube-object.ts";
+import { reportQuarantined } from "../object-content.ts";
 import { createPut, type ObservedState } from "../observed-put.ts";
 import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
@@ -80,7 +81,8 @@ export class IndexWriter {
     if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
       return;
     }
-    const { item, content } = createPut(this.#context, state, contentFormat, String(observed));
+    const { item, content } = createPut(state, contentFormat, String(observed));
+    reportQuarantined(this.#context, key, content);
     await this.#send(signal, item);
     this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
   }

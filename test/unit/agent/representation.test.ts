@@ -3,12 +3,9 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchItemSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { createAgentCounters } from "../../../src/agent/metrics.ts";
 import { createPut } from "../../../src/agent/observed-put.ts";
 import { carriedIdentity, escapeKey, findKeyProblem } from "../../../src/agent/representation.ts";
-import type { ResourceContext } from "../../../src/agent/resource-context.ts";
 import { findViolation } from "../../../src/domain/validation.ts";
-import { createSilentLog } from "../../../src/lib/log.ts";
 
 const ORDINARY = "abcz09-.:ABC";
 const text = fc.oneof(
@@ -41,12 +38,11 @@ describe("the representation of an object in the contract (R52)", () => {
   });
 
   it("makes a valid item of every object that has a key", () => {
-    const context = { log: createSilentLog(), counters: createAgentCounters(), resourceType: undefined };
     fc.assert(
       fc.property(key, text, text, text, (objectKey, uid, resourceVersion, data) => {
         fc.pre(findKeyProblem(objectKey) === undefined);
         const object = { metadata: { ...objectKey, uid, resourceVersion }, data };
-        const { item } = createPut(context as unknown as ResourceContext, { object }, "f", "7");
+        const { item } = createPut({ object }, "f", "7");
         expect(findViolation(BatchItemSchema, item)).toBeUndefined();
       }),
       { numRuns: 500 },

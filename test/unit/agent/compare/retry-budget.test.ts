@@ -59,6 +59,26 @@ describe("a transient answer to a comparison (R56)", () => {
     }
   }
 
+  it.each([
+    ["the list", ({ path, query }: KubeRequest) => isList(path, query), "MalformedResponse"],
+    ["the check of the uid", ({ path }: KubeRequest) => path.endsWith("/kube-system"), "MalformedResponse"],
+    ["a read", ({ path }: KubeRequest) => path.endsWith("/configmaps/b"), "Unread"],
+  ])(
+    "a page of a proxy instead of %s delays the comparison once, and fails it when it stays",
+    async (...row) => {
+      const [, matches, reason] = row;
+      const fault = () => respond(200, "<html>");
+      await using once = await faultyWorld((request, count) => count < 1 && matches(request), fault);
+      once.backend.ask("configmaps");
+      await once.advance(60_000);
+      expect(once.backend.reconciled.at(-1)).toMatchObject({ listed: 3n, equal: 2n, put: 1n });
+      await using always = await faultyWorld(matches, fault);
+      always.backend.ask("configmaps");
+      await always.advance(600_000);
+      expect(always.backend.reconciled.at(-1)?.failure?.reason).toBe(reason);
+    },
+  );
+
   it("is retried only after the delay that the API server requests", async () => {
     const fault = () => ({ ...respond(429), retryAfterMs: 30_000 });
     await using world = await faultyWorld(
