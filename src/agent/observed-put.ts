@@ -18,8 +18,8 @@ export interface ObservedPut {
 }
 
 /**
- * Creates the observation "the object was this" at `observedVersion`. What the contract cannot carry is
- * withheld. The key must be one that a row can have.
+ * Creates the observation "the object was this" at `observedVersion`, without what the contract cannot carry.
+ * The key must be one that a row can have.
  */
 export function createPut(
   { object, problem }: ObservedState,

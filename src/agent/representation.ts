@@ -107,6 +107,6 @@ function findIdentityProblem(
 }
 
 function digestOf(text: string): string {
-  // JSON escapes halves of surrogate pairs, which UTF-8 cannot tell apart.
+  // JSON escapes halves of surrogate pairs, which UTF-8 replaces by one and the same character.
   return `sha256:${Buffer.from(checksumOf(Buffer.from(JSON.stringify(text)))).toString("hex")}`;
 }

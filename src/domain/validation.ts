@@ -73,7 +73,7 @@ function regexMatch(pattern: string, text: string): boolean {
   return compiled.test(text);
 }
 
-/** Returns the first rule in the .proto that a message violates, as "field: expectation"; undefined if there is none. */
+/** Returns the first rule of the .proto that a message violates, as "field: expectation"; undefined for none. */
 export function findViolation<Desc extends DescMessage>(
   schema: Desc,
   message: MessageShape<Desc>,
