@@ -26,6 +26,8 @@ export interface AgentTuning {
    * of the resource type instead of one by one.
    */
   readonly maxSingleReads: number;
+  /** Retries of the failed requests of one comparison. */
+  readonly retries: RetryLimits;
   /** Bytes of messages without sequence at which watches are paused. */
   readonly maxPendingBytes: number;
   /**
@@ -47,10 +49,19 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   welcomeMs: 15_000,
   watchMs: 5 * 60_000,
   maxSingleReads: 50,
+  retries: { maxRetries: 6, maxDelayMs: 60_000 },
   maxPendingBytes: 2 * 1024 * 1024,
   maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };
+
+/** Limits of the retries of one comparison. */
+export interface RetryLimits {
+  /** Highest number of retries of all its requests. */
+  readonly maxRetries: number;
+  /** Longest delay that the API server may request before one of them, in milliseconds. */
+  readonly maxDelayMs: number;
+}
 
 /** Limits of one batch. An item above `maxBytes` is sent in a batch of its own. */
 export interface BatchLimits {

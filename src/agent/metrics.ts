@@ -12,6 +12,8 @@ export interface AgentCounters {
   events: number;
   /** Objects that were sent without content, counted each time. */
   quarantined: number;
+  /** Watch events of objects that no row can hold. */
+  unrepresentable: number;
   /** Comparisons that succeeded, and that failed. */
   comparisonsSucceeded: number;
   comparisonsFailed: number;
@@ -27,6 +29,7 @@ export function createAgentCounters(): AgentCounters {
     watches: 0,
     events: 0,
     quarantined: 0,
+    unrepresentable: 0,
     comparisonsSucceeded: 0,
     comparisonsFailed: 0,
     acknowledged: 0n,
@@ -41,6 +44,10 @@ const METRICS: Readonly<Record<Count, readonly [name: string, help: string]>> = 
   watches: ["evenkeel_agent_watches_total", "Watches that were started"],
   events: ["evenkeel_agent_watch_events_total", "Events of watches, bookmarks included"],
   quarantined: ["evenkeel_agent_quarantined_objects_total", "Objects sent without their content"],
+  unrepresentable: [
+    "evenkeel_agent_unrepresentable_events_total",
+    "Watch events of objects that no row can hold",
+  ],
   comparisonsSucceeded: ["evenkeel_agent_comparisons_succeeded_total", "Comparisons that succeeded"],
   comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Comparisons that failed"],
 };

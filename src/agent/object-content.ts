@@ -4,7 +4,8 @@ import { checksumOf } from "../domain/checksum.ts";
 import { contentFormatFingerprint, DEFAULT_CONTENT_RULES } from "../domain/content-format.ts";
 import { MAX_CONTENT_BYTES, MAX_REASON_LENGTH } from "../domain/limits.ts";
 import { resourceTypeKey } from "../domain/resource-type.ts";
-import type { KubeObject } from "../kube/kube-object.ts";
+import type { KubeObject, ObjectMeta } from "../kube/kube-object.ts";
+import { carriedIdentity } from "./representation.ts";
 import type { ResourceContext } from "./resource-context.ts";
 
 /** Content of an object with its checksum, or the reason why it is withheld. */
@@ -20,25 +21,33 @@ export interface ObjectContent {
 
 /**
  * Returns the content format of a resource type. It includes the API version, because another version serves
- * other content at the same resource versions.
+ * other content at the same resource versions, and the way of reading if only single reads are complete.
  */
-export function contentFormatOf({ group, version }: Pick<ResourceType, "group" | "version">): string {
+export function contentFormatOf(
+  { group, version }: Pick<ResourceType, "group" | "version">,
+  reading?: "single",
+): string {
   return contentFormatFingerprint({
     ...DEFAULT_CONTENT_RULES,
+    ...(reading === undefined ? {} : { reading }),
     apiVersion: group === "" ? version : `${group}/${version}`,
   });
 }
 
 /**
- * Creates the content of an object. If the contract cannot carry the content, because it has no canonical
- * form or more than 4 MiB, the result has a reason instead: its row becomes a quarantined row, and the object
- * is sent again only after it changes.
+ * Creates the content of an object. If the contract cannot carry the object, because its content has no
+ * canonical form or more than 4 MiB, or its uid or version is too long, the result has a reason instead: its
+ * row becomes a quarantined row, and the object is sent again only after it changes.
  */
 export function toContent(object: KubeObject, contentFormat: string): ObjectContent {
   const { managedFields: _, ...metadata } = object.metadata;
   try {
     const content = Buffer.from(canonicalize({ ...object, metadata }));
     const checksum = checksumOf(content);
+    const { reason } = carriedIdentity(metadata);
+    if (reason !== "") {
+      return withheld(reason, checksum, contentFormat);
+    }
     return content.length > MAX_CONTENT_BYTES
       ? withheld(
           `content: expected at most ${MAX_CONTENT_BYTES} bytes, found ${content.length}`,
@@ -50,15 +59,22 @@ export function toContent(object: KubeObject, contentFormat: string): ObjectCont
     if (!(error instanceof UncanonicalError)) {
       throw error;
     }
-    // Without a canonical form there are no bytes to hash; uid and resource version identify the state
-    // instead.
-    const { uid, resourceVersion } = metadata;
-    return withheld(
-      error.message,
-      checksumOf(Buffer.from(JSON.stringify([uid, resourceVersion]))),
-      contentFormat,
-    );
+    return withoutContent(metadata, contentFormat, error.message);
   }
+}
+
+/**
+ * Returns the content of an object without canonical form, of which there are no bytes to hash: uid and version
+ * identify its state instead.
+ */
+export function withoutContent(
+  metadata: Pick<ObjectMeta, "uid" | "resourceVersion">,
+  contentFormat: string,
+  reason: string,
+): ObjectContent {
+  const { uid, resourceVersion } = carriedIdentity(metadata);
+  const checksum = checksumOf(Buffer.from(JSON.stringify([uid, resourceVersion])));
+  return withheld(reason, checksum, contentFormat);
 }
 
 function withheld(reason: string, checksum: Uint8Array, contentFormat: string): ObjectContent {
@@ -66,7 +82,7 @@ function withheld(reason: string, checksum: Uint8Array, contentFormat: string): 
     content: new Uint8Array(),
     checksum,
     contentFormat,
-    quarantineReason: reason.slice(0, MAX_REASON_LENGTH),
+    quarantineReason: reason.slice(0, MAX_REASON_LENGTH).toWellFormed(),
   };
 }
 

@@ -12,6 +12,8 @@ export interface ContentRules {
   readonly redacted: readonly string[];
   /** `apiVersion` in which the objects are read; unset if it does not change the content. */
   readonly apiVersion?: string;
+  /** How objects are read, if that changes their content; unset: by lists, watches and single reads alike. */
+  readonly reading?: "single";
 }
 
 /** The rules without redaction. */
@@ -21,12 +23,18 @@ export const DEFAULT_CONTENT_RULES: ContentRules = { stripped: ["metadata.manage
  * Returns the fingerprint of the rules: 16 hexadecimal digits, independent of the order of the paths. Content of
  * another format compares as different, so a changed setting or a new agent version converges.
  */
-export function contentFormatFingerprint({ stripped, redacted, apiVersion = "" }: ContentRules): string {
+export function contentFormatFingerprint({
+  stripped,
+  redacted,
+  apiVersion = "",
+  reading,
+}: ContentRules): string {
   const rules = {
     rules: CANONICAL_RULES,
     stripped: stripped.toSorted(),
     redacted: redacted.toSorted(),
     apiVersion,
+    ...(reading === undefined ? {} : { reading }),
   };
   return hash("sha256", canonicalize(rules)).slice(0, 16);
 }

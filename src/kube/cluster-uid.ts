@@ -20,10 +20,11 @@ export class ClusterChangedError extends TerminalError {
  */
 export async function getClusterUid(signal: AbortSignal, transport: KubeTransport): Promise<string> {
   const namespace = await getObject(signal, transport, NAMESPACES, { namespace: "", name: "kube-system" });
-  if (namespace === undefined || namespace.metadata.uid === "") {
+  const uid = namespace?.metadata.uid ?? "";
+  if (uid === "") {
     throw new TerminalError("the cluster has no kube-system namespace, whose uid identifies a cluster");
   }
-  return namespace.metadata.uid;
+  return uid;
 }
 
 /**

@@ -1,13 +1,25 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import type { ObjectKey } from "../domain/object-key.ts";
-import { type KubeTransport, resourcePath } from "./kube.ts";
-import { KubeRefusedError } from "./kube-error.ts";
-import { type KubeObject, toKubeObject } from "./kube-object.ts";
-import { getJson } from "./read-response.ts";
+import { type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
+import { MalformedResponseError } from "./kube-error.ts";
+import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
+import {
+  assertOk,
+  describeRequest,
+  MAX_ERROR_BYTES,
+  parseAnswer,
+  parseErrorBody,
+  readText,
+} from "./read-response.ts";
 
 /**
- * Returns one object, with exact numbers; undefined if it does not exist (404). Rejects on any other failure.
+ * Returns one object, with exact numbers; undefined if the API server proves that it does not exist: by a
+ * `Status` with reason NotFound that names it.
+ *
+ * @throws MalformedResponseError for any other 404, which a gateway, or an API server that does not serve the
+ * resource type, can also send, and for another object than the requested one.
+ * @throws KubeRefusedError or KubeUnavailableError for any other status.
  */
 export async function getObject(
   signal: AbortSignal,
@@ -15,13 +27,42 @@ export async function getObject(
   resourceType: ResourceType,
   { namespace, name }: ObjectKey,
 ): Promise<KubeObject | undefined> {
-  const path = resourcePath(resourceType, namespace, name);
-  try {
-    return toKubeObject(await getJson(signal, transport, { path }, parseExact), `GET ${path}`);
-  } catch (error) {
-    if (error instanceof KubeRefusedError && error.status === 404) {
-      return undefined;
-    }
-    throw error;
+  const request = { path: resourcePath(resourceType, namespace, name) };
+  const what = describeRequest(request);
+  const response = await transport.get(signal, request);
+  if (response.status === 404) {
+    await assertNotFound(response, what, name);
+    return undefined;
+  }
+  await assertOk(request, response);
+  const object = toKubeObject(parseAnswer(await readText(response.body), what, parseExact), what);
+  const found = object.metadata;
+  if (found.name !== name || (found.namespace ?? "") !== namespace) {
+    throw new MalformedResponseError(
+      `${what}: expected the requested object, found ` +
+        JSON.stringify(`${found.namespace ?? ""}/${found.name}`),
+    );
+  }
+  return object;
+}
+
+async function assertNotFound(
+  { body, contentType }: KubeResponse,
+  what: string,
+  name: string,
+): Promise<void> {
+  const status = parseErrorBody(await readText(body, MAX_ERROR_BYTES));
+  const { kind, reason, code, details } = (isRecord(status) ? status : {}) as Record<string, unknown>;
+  const isProof =
+    kind === "Status" &&
+    reason === "NotFound" &&
+    code === 404 &&
+    isRecord(details) &&
+    details["name"] === name;
+  if (!isProof) {
+    throw new MalformedResponseError(
+      `${what}: expected the object or a Status NotFound that names it, found another 404 with content type ` +
+        `${JSON.stringify(contentType ?? "")}; check the gateway in front of the API server`,
+    );
   }
 }

@@ -77,6 +77,7 @@ async function send(
     return {
       status: incoming.statusCode ?? 0,
       retryAfterMs: parseRetryAfter(incoming.headers["retry-after"]),
+      contentType: incoming.headers["content-type"],
       body: readBody(signal, request, incoming),
     };
   } catch (cause) {

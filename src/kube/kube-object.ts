@@ -1,3 +1,4 @@
+import type { ObjectKey } from "../domain/object-key.ts";
 import { MalformedResponseError } from "./kube-error.ts";
 
 /** The metadata of an object that the agent reads. */
@@ -5,8 +6,10 @@ export interface ObjectMeta {
   readonly name: string;
   /** Absent for cluster-scoped objects. */
   readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion: string;
+  /** Absent or empty for objects of some aggregated APIs. */
+  readonly uid?: string;
+  /** Absent or empty for objects of some aggregated APIs. */
+  readonly resourceVersion?: string;
   readonly [field: string]: unknown;
 }
 
@@ -18,23 +21,34 @@ export interface KubeObject {
   readonly [field: string]: unknown;
 }
 
+/** Fields of the metadata that are texts if they are present. */
+const OPTIONAL_TEXTS = ["namespace", "uid", "resourceVersion"] as const;
+
 /**
  * Returns a parsed value as an object; `what` names the request.
  *
- * @throws MalformedResponseError if the value has no name or no resource version.
+ * @throws MalformedResponseError if the value has no name, or a namespace, uid or version that is not a text.
  */
 export function toKubeObject(value: unknown, what: string): KubeObject {
   const metadata = isRecord(value) ? value["metadata"] : undefined;
   if (!isRecord(metadata) || typeof metadata["name"] !== "string") {
     throw new MalformedResponseError(`${what}: expected an object with metadata.name`);
   }
-  if (typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedResponseError(`${what}: ${metadata["name"]} has no metadata.resourceVersion`);
+  for (const field of OPTIONAL_TEXTS) {
+    const text = metadata[field] ?? "";
+    if (typeof text !== "string") {
+      throw new MalformedResponseError(
+        `${what}: ${JSON.stringify(metadata["name"])}: expected a text in metadata.${field}, ` +
+          `found ${typeof text}`,
+      );
+    }
   }
-  // Objects of some aggregated APIs (such as metrics) have no uid.
-  return typeof metadata["uid"] === "string"
-    ? (value as KubeObject)
-    : ({ ...(value as object), metadata: { ...metadata, uid: "" } } as unknown as KubeObject);
+  return value as KubeObject;
+}
+
+/** Returns the key of an object. */
+export function objectKeyOf({ metadata }: KubeObject): ObjectKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
 /** True if the value is an object with fields. */

@@ -26,6 +26,8 @@ export interface KubeResponse {
   readonly status: number;
   /** Value of `Retry-After` in milliseconds; undefined if the server sent none. */
   readonly retryAfterMs: number | undefined;
+  /** Value of `Content-Type`; unset if the server sent none. */
+  readonly contentType?: string | undefined;
   readonly body: AsyncIterable<Uint8Array>;
 }
 

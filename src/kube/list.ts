@@ -17,7 +17,7 @@ export interface ListOptions {
 
 /** A part of a list. */
 export interface ListPage {
-  /** Version of the whole list, equal on each of its pages; opaque. */
+  /** Version of the whole list, equal on each of its pages; opaque. Empty if the server states none. */
   readonly version: string;
   readonly items: readonly KubeObject[];
 }
@@ -36,7 +36,7 @@ const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
  * Items have `apiVersion` and `kind`, which the API server omits in the items of built-in resource types.
  *
  * @throws ExpiredListError for status 410.
- * @throws MalformedResponseError for a page of another version or without items.
+ * @throws MalformedResponseError for a page of another version, or that is not a list with items.
  */
 export async function* listPages(
   signal: AbortSignal,
@@ -53,7 +53,7 @@ export async function* listPages(
     version ??= page.version;
     if (page.version !== version) {
       throw new MalformedResponseError(
-        `${describeRequest(request)}: expected a page at version ${version}, found version ${page.version}`,
+        `${describeRequest(request)}: expected a page at version "${version}", found "${page.version}"`,
       );
     }
     yield page;
@@ -97,20 +97,31 @@ async function getPage(
   }
 }
 
+/**
+ * Returns a page. Some aggregated APIs state no version, which is then empty. A page of a proxy has neither the
+ * kind of a list nor items.
+ */
 function toPage(response: unknown, what: string): ListPage & { readonly next: string } {
-  const metadata = isRecord(response) ? response["metadata"] : undefined;
-  if (!isRecord(response) || !isRecord(metadata) || typeof metadata["resourceVersion"] !== "string") {
-    throw new MalformedResponseError(`${what}: expected a list with metadata.resourceVersion`);
+  const { kind, metadata, items: found } = (isRecord(response) ? response : {}) as Record<string, unknown>;
+  if (typeof kind !== "string" || !kind.endsWith("List")) {
+    throw new MalformedResponseError(`${what}: expected a kind that ends in "List", found ${typeof kind}`);
   }
   // Go encodes a nil slice as null. A response without the field is not a list.
-  const items = response["items"] === null ? [] : response["items"];
+  const items = found === null ? [] : found;
   if (!Array.isArray(items)) {
     throw new MalformedResponseError(`${what}: expected a list with items`);
   }
-  const itemType = itemTypeOf(response);
+  const { resourceVersion, continue: next } = (isRecord(metadata) ? metadata : {}) as Record<string, unknown>;
+  const version = resourceVersion ?? "";
+  if (typeof version !== "string") {
+    throw new MalformedResponseError(
+      `${what}: expected a text in metadata.resourceVersion, found ${typeof version}`,
+    );
+  }
+  const itemType = itemTypeOf(response as Record<string, unknown>);
   return {
-    version: metadata["resourceVersion"],
-    next: typeof metadata["continue"] === "string" ? metadata["continue"] : "",
+    version,
+    next: typeof next === "string" ? next : "",
     items: items.map((item: unknown) => ({ ...itemType, ...toKubeObject(item, what) })),
   };
 }

@@ -3,7 +3,7 @@ import { MalformedResponseError, toKubeError } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 
 /** Maximum bytes of an error's body that are kept. */
-const MAX_ERROR_BYTES = 64 * 1024;
+export const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
  * Sends a request and returns its body as text.
@@ -17,9 +17,21 @@ export async function getText(
 ): Promise<string> {
   const response = await transport.get(signal, request);
   await assertOk(request, response);
+  return await readText(response.body);
+}
+
+/** Returns a body as text, without the bytes beyond `maxBytes`. Reads it to its end. */
+export async function readText(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes = Number.POSITIVE_INFINITY,
+): Promise<string> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes <= maxBytes) {
+      chunks.push(chunk);
+    }
   }
   return Buffer.concat(chunks).toString("utf8");
 }
@@ -74,20 +86,15 @@ export function describeRequest({ path, query }: KubeRequest): string {
 }
 
 async function readStatusMessage(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes <= MAX_ERROR_BYTES) {
-      chunks.push(chunk);
-    }
-  }
-  const text = Buffer.concat(chunks).toString("utf8");
+  const status = parseErrorBody(await readText(body, MAX_ERROR_BYTES));
+  return isRecord(status) && typeof status["message"] === "string" ? status["message"].slice(0, 500) : "";
+}
+
+/** Returns the parsed body of an error; undefined if it is not JSON, because proxies answer in HTML. */
+export function parseErrorBody(text: string): unknown {
   try {
-    const status: unknown = JSON.parse(text);
-    return isRecord(status) && typeof status["message"] === "string" ? status["message"].slice(0, 500) : "";
+    return JSON.parse(text);
   } catch {
-    // Proxies answer in HTML; the status is sufficient.
-    return "";
+    return undefined;
   }
 }

@@ -21,7 +21,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R1",
     file: COMPARISON,
-    find: "    await this.#waitForWatch(signal, snapshot, wanted);\n",
+    find: "    await this.#waitForWatch(signal, snapshot, marks);\n",
     replace: "",
     tests: COMPARISON_TESTS,
     only: "R1\\)",
@@ -122,8 +122,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R11",
     file: LIST,
-    find: 'const items = response["items"] === null ? [] : response["items"];',
-    replace: 'const items = response["items"] ?? [];',
+    find: "const items = found === null ? [] : found;",
+    replace: "const items = found ?? [];",
     tests: ["test/unit/kube/list.test.ts"],
     only: "R11",
   },
@@ -339,7 +339,7 @@ export const agentMutants: readonly Mutant[] = [
     find: "    this.#resume = from;\n    try {",
     replace: "    this.#resume = undefined;\n    try {",
     tests: WATCH_TESTS,
-    only: "version is no number",
+    only: "delivered nothing",
   },
   {
     race: "READ",

@@ -36,7 +36,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/server/validation.ts",
+    file: "src/domain/validation.ts",
     find: "regexMatch, failFast: true",
     replace: "regexMatch",
     tests: VALIDATION_TESTS,
@@ -44,7 +44,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/server/validation.ts",
+    file: "src/domain/validation.ts",
     find: " && remainingWeight(message, MAX_WEIGHT) > 0",
     replace: "",
     tests: VALIDATION_TESTS,
@@ -52,7 +52,7 @@ export const limitMutants: readonly Mutant[] = [
   },
   {
     race: "L2",
-    file: "src/rpc/server/validation.ts",
+    file: "src/domain/validation.ts",
     find: "weight - OBJECT_WEIGHT",
     replace: "weight",
     tests: VALIDATION_TESTS,

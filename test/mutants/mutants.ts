@@ -4,6 +4,7 @@ import { identityMutants } from "./identity-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
+import { readingMutants } from "./reading-mutants.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
 import { helpMutants, supportMutants } from "./support-mutants.ts";
@@ -14,6 +15,7 @@ export const mutants: readonly Mutant[] = [
   ...storeMutants,
   ...serverMutants,
   ...agentMutants,
+  ...readingMutants,
   ...identityMutants,
   ...clusterMutants,
   ...websocketMutants,

@@ -5,21 +5,31 @@ import {
   type ResourceReconciled,
   ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { parseKey } from "../../domain/object-key.ts";
+import { sameChecksum } from "../../domain/checksum.ts";
+import { formatKey, parseKey } from "../../domain/object-key.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+import { objectKeyOf } from "../../kube/kube-object.ts";
 import { withinDeadline } from "../../lib/abort.ts";
 import { BoundedQueue } from "../../lib/bounded-queue.ts";
-import { reportQuarantined, toContent } from "../object-content.ts";
-import { deleteItem, putItem } from "../uplink/batch-items.ts";
+import { reportQuarantined } from "../object-content.ts";
+import { createPut, type ObservedState } from "../observed-put.ts";
+import { carriedIdentity } from "../representation.ts";
+import { RetryBudget } from "../retry-budget.ts";
+import { deleteItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
-import { readContents } from "../watch/read-contents.ts";
+import type { DeletionLog } from "../watch/index-writer.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { ComparisonError } from "./comparison-error.ts";
-import { diff, type ListedObject } from "./diff.ts";
+import { diff, type ListedObject, type StoredObject } from "./diff.ts";
+import { DifferenceReader } from "./difference-reader.ts";
 import type { PackedChunk } from "./inventory-chunk.ts";
 import { RepairBatcher } from "./repair-batcher.ts";
+
+/** Marks of listed objects: to be read, or equal to their rows. Managed objects have none. */
+const WANTED = 1;
+const EQUAL = 2;
 
 const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
@@ -34,8 +44,9 @@ export interface ComparisonRequest {
  * inventory when the chunk arrives, and sends the repairs.
  *
  * An object that the list lacks results in a Delete at the list's version. An object that differs is read,
- * and results in a Put. The comparison is complete when the chunks tile the whole key space. A chunk that
- * does not arrive in time fails it.
+ * and results in a Put, or in a proof that it is gone. The comparison is complete when the chunks tile the
+ * whole key space. A chunk that does not arrive in time fails it, and so does a listed object that is neither
+ * read nor gone.
  */
 export class Comparison {
   readonly #reflector: Reflector;
@@ -44,7 +55,10 @@ export class Comparison {
   readonly #ranges = new KeyRanges();
   readonly #batches: RepairBatcher;
   readonly #request: ComparisonRequest;
-  readonly #counts = { equal: 0n, put: 0n, deleted: 0n, compared: 0n, managed: 0n };
+  readonly #retries: RetryBudget;
+  readonly #counts = { equal: 0n, put: 0n, deleted: 0n, compared: 0n, managed: 0n, gone: 0n };
+  /** Stored states of listed objects without versions, by their index in the list. */
+  readonly #unversioned = new Map<number, StoredObject>();
   /** Stored objects that the list lacks. */
   readonly #objectMissing: { readonly key: string; readonly uid: string }[] = [];
 
@@ -53,6 +67,7 @@ export class Comparison {
     this.#session = session;
     this.#request = request;
     this.#batches = new RepairBatcher(reflector.context, session, request.run);
+    this.#retries = new RetryBudget(reflector.context, reflector.context.tuning.retries);
   }
 
   /** Bytes of the chunks that wait to be compared. */
@@ -76,26 +91,66 @@ export class Comparison {
    * @throws the error that ended the comparison.
    */
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
-    const { context } = this.#reflector;
+    const { mode } = this.#reflector;
+    using deletions = this.#reflector.observeDeletions();
     const firstSequence = this.#session.nextSequence;
     const scopeGeneration = this.#session.scopeGeneration;
     const first = await this.#nextChunk(signal);
     const snapshot = await this.#list(signal, first);
-    const wanted = new Uint8Array(snapshot.size);
+    const { contentFormat } = mode;
+    const marks = new Uint8Array(snapshot.size);
     for (let chunk = first; ; chunk = await this.#nextChunk(signal)) {
       if (this.#ranges.add(chunk.range)) {
-        this.#compare(snapshot, chunk, wanted);
+        this.#compare(snapshot, chunk, contentFormat, marks);
       }
       if (this.#ranges.isTiled) {
         break;
       }
     }
-    await this.#waitForWatch(signal, snapshot, wanted);
+    await this.#waitForWatch(signal, snapshot, marks);
     await this.#deleteMissing(signal, snapshot);
-    await this.#putDifferences(signal, snapshot, wanted);
+    const reader = this.#createReader(snapshot, deletions.log);
+    await reader.read(signal, marks);
+    if (mode.contentFormat !== contentFormat) {
+      // Rows that compared as equal were written from lists that have proved to be abridged.
+      const equal = marks.map((mark) => (mark === EQUAL ? WANTED : 0));
+      this.#counts.equal -= BigInt(equal.reduce((sum, mark) => sum + mark, 0));
+      await reader.read(signal, equal);
+    }
     await this.#batches.flush(signal);
+    reader.assertComplete();
     this.#reflector.merge(snapshot);
+    return this.#toReconciled(snapshot, firstSequence, scopeGeneration);
+  }
+
+  #createReader(snapshot: Snapshot, deletions: Readonly<DeletionLog>): DifferenceReader {
+    return new DifferenceReader(this.#reflector, snapshot, deletions, this.#retries, {
+      put: async (signal, at, state, observedVersion) => {
+        const isPut = await this.#put(signal, at, state, observedVersion);
+        this.#counts[isPut ? "put" : "equal"]++;
+      },
+      gone: async (signal, at, listVersion) => {
+        if (listVersion !== undefined) {
+          const { uid } = snapshot.at(at);
+          const key = snapshot.objectKeyAt(at);
+          await this.#batches.add(signal, deleteItem(key, uid, listVersion, DeleteReason.NOT_LISTED));
+        }
+        this.#counts.gone++;
+      },
+    });
+  }
+
+  #toReconciled(snapshot: Snapshot, firstSequence: bigint, scopeGeneration: bigint): ResourceReconciled {
+    const { context } = this.#reflector;
     const { incarnation } = context.versions;
+    const { count, examples } = snapshot.unrepresentable;
+    const { equal, put, managed, gone } = this.#counts;
+    if (equal + put + managed + gone !== BigInt(snapshot.size)) {
+      throw new Error(
+        `comparison: expected ${snapshot.size} results, found ${equal} equal, ${put} put, ` +
+          `${managed} managed, ${gone} gone`,
+      );
+    }
     return create(ResourceReconciledSchema, {
       ...this.#counts,
       run: this.#request.run,
@@ -103,7 +158,8 @@ export class Comparison {
       listVersion: snapshot.lowestVersion,
       firstSequence,
       scopeGeneration,
-      listed: BigInt(snapshot.size),
+      listed: BigInt(snapshot.size + count),
+      ...(count === 0 ? {} : { unrepresentable: { count: BigInt(count), examples: [...examples] } }),
       ...(incarnation === undefined ? {} : { incarnation }),
     });
   }
@@ -134,10 +190,10 @@ export class Comparison {
     versions.learn(incarnation, parseResourceVersion(highWatermark) ?? 0n);
     const isNews = versions.highWatermark !== seen;
     const reuseInitial = this.#request.trigger === ReconciliationTrigger.CONNECT && !isNews;
-    return await this.#reflector.snapshot(signal, { reuseInitial });
+    return await this.#retries.run(signal, () => this.#reflector.snapshot(signal, { reuseInitial }));
   }
 
-  #compare(snapshot: Snapshot, chunk: PackedChunk, wanted: Uint8Array): void {
+  #compare(snapshot: Snapshot, chunk: PackedChunk, contentFormat: string, marks: Uint8Array): void {
     const { versions } = this.#reflector.context;
     const { after, through, last } = chunk.range;
     const from = snapshot.after(after);
@@ -145,16 +201,21 @@ export class Comparison {
     const isSameIncarnation = (versions.incarnation ?? chunk.incarnation) === chunk.incarnation;
     this.#counts.compared += BigInt(chunk.size);
     this.#counts.managed += countManaged(snapshot, from, to, chunk.managed);
-    const { contentFormat } = this.#reflector.context;
     const options = { managed: chunk.managed, contentFormat, isSameIncarnation };
     for (const entry of diff(this.#listed(snapshot, from, to), chunk.stored(), options)) {
       switch (entry.type) {
         case "equal":
+          marks[from + entry.at] = EQUAL;
           this.#counts.equal++;
           break;
         case "changed":
+          marks[from + entry.at] = WANTED;
+          if (snapshot.at(from + entry.at).resourceVersion === "") {
+            this.#unversioned.set(from + entry.at, entry.stored);
+          }
+          break;
         case "rowMissing":
-          wanted[from + entry.at] = 1;
+          marks[from + entry.at] = WANTED;
           break;
         case "objectMissing":
           this.#objectMissing.push({ key: entry.stored.key, uid: entry.stored.uid });
@@ -189,28 +250,37 @@ export class Comparison {
   }
 
   /** Changes in flight on the watch are not drift: waits up to `watchCatchUpMs` for them. */
-  async #waitForWatch(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
+  async #waitForWatch(signal: AbortSignal, snapshot: Snapshot, marks: Uint8Array): Promise<void> {
     let newest = 0n;
-    for (let at = wanted.indexOf(1); at >= 0; at = wanted.indexOf(1, at + 1)) {
+    for (let at = marks.indexOf(WANTED); at >= 0; at = marks.indexOf(WANTED, at + 1)) {
       newest = maxVersion(newest, parseResourceVersion(snapshot.at(at).resourceVersion) ?? 0n);
     }
     const gone = this.#objectMissing.map(({ key }) => key);
     await this.#reflector.waitForWatch(signal, newest, gone, this.#reflector.context.tuning.watchCatchUpMs);
   }
 
-  async #putDifferences(signal: AbortSignal, snapshot: Snapshot, wanted: Uint8Array): Promise<void> {
-    const { context } = this.#reflector;
-    const count = wanted.reduce((sum, one) => sum + one, 0);
-    for await (const { key, object, observedVersion } of readContents(signal, context, {
-      snapshot,
-      wanted,
-      count,
-    })) {
-      const content = toContent(object, context.contentFormat);
-      reportQuarantined(context, key, content);
-      await this.#batches.add(signal, putItem(object, content, observedVersion));
-      this.#counts.put++;
+  /** Sends a Put, unless an object without version has the stored content. Returns true if it did. */
+  async #put(
+    signal: AbortSignal,
+    at: number,
+    state: ObservedState,
+    observedVersion: string,
+  ): Promise<boolean> {
+    const { context, mode } = this.#reflector;
+    const { item, content } = createPut(state, mode.contentFormat, observedVersion);
+    const { uid, resourceVersion } = carriedIdentity(state.object.metadata);
+    const stored = this.#unversioned.get(at);
+    const isEqual =
+      stored !== undefined &&
+      stored.uid === uid &&
+      stored.resourceVersion === resourceVersion &&
+      stored.contentFormat === content.contentFormat &&
+      sameChecksum(stored.checksum, content.checksum);
+    if (!isEqual) {
+      reportQuarantined(context, formatKey(objectKeyOf(state.object)), content);
+      await this.#batches.add(signal, item);
     }
+    return !isEqual;
   }
 }
 

@@ -6,7 +6,7 @@ import { BadInventoryError } from "../../domain/reconciliation/key-ranges.ts";
 export interface ListedObject {
   readonly key: string;
   readonly uid: string;
-  /** The object's own `metadata.resourceVersion`. */
+  /** The object's own `metadata.resourceVersion`; empty if the API server states none. */
   readonly resourceVersion: string;
   /** Checksum of the content; undefined if only the metadata is known. */
   readonly checksum: Uint8Array | undefined;
@@ -35,8 +35,8 @@ export interface DiffOptions {
 /** Result of the comparison of one object; `at` is its index among the listed ones. */
 export type DiffEntry =
   | { readonly type: "equal"; readonly at: number }
-  /** Cluster and Postgres have the object, with different states. */
-  | { readonly type: "changed"; readonly at: number }
+  /** Cluster and Postgres have the object, with different states, or without versions that could be equal. */
+  | { readonly type: "changed"; readonly at: number; readonly stored: StoredObject }
   /** The cluster has an object, Postgres has no row. */
   | { readonly type: "rowMissing"; readonly at: number }
   /** Postgres has a row, the cluster has no object. */
@@ -65,10 +65,11 @@ export function* diff(
     }
     const match = stored?.key === listed.key ? stored : undefined;
     if (!options.managed.has(listed.key)) {
-      yield {
-        type: match === undefined ? "rowMissing" : isEqual(listed, match, options) ? "equal" : "changed",
-        at,
-      };
+      yield match === undefined
+        ? { type: "rowMissing", at }
+        : isEqual(listed, match, options)
+          ? { type: "equal", at }
+          : { type: "changed", at, stored: match };
     }
     stored = match === undefined ? stored : nextStored(rows, match);
   }
@@ -101,6 +102,8 @@ function isEqual(
   return (
     isSameIncarnation &&
     listed.uid === stored.uid &&
+    // Two objects without versions are equal only if their contents are.
+    listed.resourceVersion !== "" &&
     listed.resourceVersion === stored.resourceVersion &&
     stored.contentFormat === contentFormat &&
     stored.checksum.length !== 0 &&

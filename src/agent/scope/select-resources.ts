@@ -11,8 +11,11 @@ import {
   resourceTypeKey,
   wholeGroup,
 } from "../../domain/resource-type.ts";
+import { findViolation } from "../../domain/validation.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
+import type { Log } from "../../lib/log.ts";
+import { truncate } from "../../lib/truncate.ts";
 
 /** The resource types and namespaces that the configuration selects. */
 export interface SelectionOptions {
@@ -22,6 +25,8 @@ export interface SelectionOptions {
   readonly excludeResources: readonly string[];
   /** Namespaces to read; empty: all. */
   readonly namespaces: readonly string[];
+  /** Receives the first report of each resource type and group that the contract cannot carry. */
+  readonly log?: Log;
 }
 
 /** A resource type in the scope, and how it is read. */
@@ -70,10 +75,14 @@ export interface SelectionResult {
  */
 const NEVER_IMPLIED = "secrets";
 
+/** Longest name in a report, in bytes. */
+const MAX_REPORTED_BYTES = 256;
+
 /**
  * Selects the resource types to read from those that the server serves. A named resource type is read in its
  * named version, otherwise in the server's preferred version. Wildcards select the resource types that
- * support list and watch, except Secrets and the excluded ones.
+ * support list and watch, except Secrets and the excluded ones. A resource type or group that the contract
+ * cannot carry is left out, and logged once.
  *
  * @throws ConfigError for a malformed name, and for two versions of one resource, because both serve the same
  * objects.
@@ -95,7 +104,13 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
   for (const found of discovery.resources) {
     const key = resourceTypeKey(found);
     if (!selected.has(key) && isWanted(found)) {
-      selected.set(key, toSelected(found, config.namespaces));
+      const resource = toSelected(found, config.namespaces);
+      const problem = findViolation(ResourceScopeSchema, resource.scope);
+      if (problem === undefined) {
+        selected.set(key, resource);
+      } else {
+        reportOnce(config.log, "resource type left out of the scope", formatResourceType(found), problem);
+      }
     }
   }
   const resources = [...selected]
@@ -103,8 +118,9 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
     .map(([, resourceType]) => resourceType);
   const undecided = discovery.unanswered.filter(
     ({ group, version }) =>
-      isImplied({ group, resource: ANY }) ||
-      named.values().some((name) => name.group === group && (name.version ?? version) === version),
+      isCarried(config.log, group, version) &&
+      (isImplied({ group, resource: ANY }) ||
+        named.values().some((name) => name.group === group && (name.version ?? version) === version)),
   );
   return { resources, undecided };
 }
@@ -166,8 +182,8 @@ function toSelected(
 ): SelectedResource {
   const scope = create(ResourceScopeSchema, {
     resourceType: create(ResourceTypeSchema, { group, version, resource }),
-    kind: kind.slice(0, MAX_DISCOVERY_NAME_LENGTH),
-    singular: singular.slice(0, MAX_DISCOVERY_NAME_LENGTH),
+    kind: toText(kind),
+    singular: toText(singular),
     shortNames: toNames(shortNames),
     namespaced,
     categories: toNames(categories),
@@ -182,5 +198,34 @@ function toSelected(
 
 /** Returns the names that the contract can carry: a server's unusual names must not invalidate the scope. */
 function toNames(names: readonly string[]): string[] {
-  return names.filter(({ length }) => length <= MAX_DISCOVERY_NAME_LENGTH).slice(0, MAX_DISCOVERY_NAMES);
+  return names
+    .filter((name) => name.length <= MAX_DISCOVERY_NAME_LENGTH && name === toText(name))
+    .slice(0, MAX_DISCOVERY_NAMES);
+}
+
+/** Returns the part of a name that the contract and Postgres can hold. */
+function toText(name: string): string {
+  return name.slice(0, MAX_DISCOVERY_NAME_LENGTH).toWellFormed().replaceAll("\0", "\u{fffd}");
+}
+
+/** True if the contract can carry the name of a group that did not answer. */
+function isCarried(log: Log | undefined, group: string, version: string): boolean {
+  const type = create(ResourceTypeSchema, { group, version, resource: "x" });
+  const problem = version === "" ? "has a version without name" : findViolation(ResourceTypeSchema, type);
+  if (problem !== undefined) {
+    reportOnce(log, "API group left out of the scope", `${group}/${version}`, problem);
+  }
+  return problem === undefined;
+}
+
+/** Names that were reported to each log: discovery is repeated, its reports are not. */
+const reported = new WeakMap<Log, Set<string>>();
+
+function reportOnce(log: Log | undefined, message: string, text: string, problem: string): void {
+  const name = truncate(JSON.stringify(text).slice(1, -1), MAX_REPORTED_BYTES);
+  const names = log && (reported.get(log) ?? new Set<string>());
+  if (log !== undefined && names !== undefined && !names.has(name)) {
+    reported.set(log, names.add(name));
+    log.warn(message, { name, problem });
+  }
 }

@@ -2,6 +2,7 @@ import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { Condition } from "../../lib/condition.ts";
+import type { FieldViolation } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
 import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
@@ -72,6 +73,11 @@ export class Outbox implements ChangeSink {
     this.#state.openSession(limits);
     this.#work.notifyAll();
     this.#room.notifyAll();
+  }
+
+  /** Withholds the items that the backend refused, and returns their keys. Called between two sessions. */
+  refuse(violations: readonly FieldViolation[]): string[] {
+    return this.#state.refuse(violations);
   }
 
   acknowledge(sequence: bigint): void {

@@ -1,6 +1,11 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type Batch, BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { type Batch, BatchSchema, BatchType, type RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { FailureSchema } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
+import {
+  type ResourceReconciled,
+  ResourceReconciledSchema,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
   type RemovedResource,
   type ResourceScope,
@@ -8,12 +13,14 @@ import {
   type UndecidedGroup,
 } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { keyOfItem } from "../../domain/observations.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
-import { RetryableError } from "../../lib/errors.ts";
+import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import { sizeOfItem } from "./batch-items.ts";
 import type { Change } from "./change.ts";
 import { LiveSegment } from "./live-segment.ts";
+import { WithheldItems } from "./withheld-items.ts";
 
 /** A message with a fixed place in the order. It gets its sequence when it is numbered. */
 interface MarkerSegment {
@@ -41,6 +48,9 @@ export interface DeclaredScope {
   readonly warnings?: readonly string[];
 }
 
+/** Messages that are sent one by one after a refusal that several messages may have caused. */
+const CAREFUL_MESSAGES = 1_000;
+
 /** Bytes of a message without items, rounded up. */
 const MARKER_BYTES = 256;
 
@@ -67,6 +77,8 @@ const MARKER_BYTES = 256;
  *  U7. Unacknowledged bytes never exceed `maxUnacknowledgedBytes`, except through a message that is numbered
  *      while there are none.
  *  U8. A change of a resource type outside the session's scope is dropped with the resource type, not sent.
+ *  U9. An item that the backend refused is withheld, as {@link WithheldItems} defines. A run that lost an item
+ *      in this way ends with a failure.
  */
 export class UplinkState {
   readonly #batchLimits: BatchLimits;
@@ -78,6 +90,11 @@ export class UplinkState {
   #nextSequence = 1n;
   #generation = 0n;
   #scope: DeclaredScope | undefined;
+  readonly #withheld = new WithheldItems();
+  /** Comparisons of this session of which an item was skipped, as {@link comparisonOf} names them. */
+  readonly #skippedIn = new Set<string>();
+  /** Messages that are still sent one by one, to find the one that the backend refuses. */
+  #careful = 0;
 
   constructor(batchLimits: BatchLimits) {
     this.#batchLimits = batchLimits;
@@ -159,6 +176,7 @@ export class UplinkState {
     this.#maxUnacknowledgedBytes = limits.maxUnacknowledgedBytes;
     this.#nextSequence = 1n;
     this.#generation = 0n;
+    this.#skippedIn.clear();
     const scope = this.#scope;
     if (scope !== undefined) {
       this.#pushScope(scope);
@@ -172,25 +190,47 @@ export class UplinkState {
    * first.
    */
   next(): SyncRequest | undefined {
-    const segment = this.#segments[0];
-    if (segment === undefined || this.#generation === 0n) {
-      return undefined;
+    for (;;) {
+      const cut = this.#cut();
+      if (cut === undefined) {
+        return undefined;
+      }
+      const message = this.#withhold(cut.message);
+      if (message !== undefined) {
+        return this.#number({ ...cut, message });
+      }
+      this.#pendingBytes -= cut.bytes;
     }
-    if (segment.type === "marker") {
-      return segment.bytes > this.#room ? undefined : this.#number(segment, true);
-    }
-    const cut = segment.takeBatch(this.#batchLimits, this.#room);
-    if (cut === undefined) {
-      return undefined;
-    }
-    const { resourceType, incarnation } = cut.first;
-    const batch = create(BatchSchema, {
-      resourceType,
-      type: BatchType.DEFAULT,
-      items: cut.items,
-      ...(incarnation === undefined ? {} : { incarnation }),
+  }
+
+  /**
+   * Withholds the items that the backend refused, for the next session. Returns the keys of the items. If
+   * several messages may be meant, none is withheld, and the next messages are sent one by one.
+   */
+  refuse(violations: readonly FieldViolation[]): string[] {
+    const refused = violations.flatMap(({ field, description }) => {
+      const index = /^batch\.items\[(\d{1,6})\]/.exec(field)?.[1];
+      return index === undefined ? [] : [{ index: Number(index), description }];
     });
-    return this.#number({ ...cut, message: { case: "batch", value: batch } }, segment.isEmpty);
+    const meant = this.#unacknowledged.flatMap(({ request: { message } }) =>
+      message.case === "batch" && refused.every(({ index }) => index < message.value.items.length)
+        ? [message.value]
+        : [],
+    );
+    const [batch] = meant;
+    if (refused.length === 0 || batch === undefined || meant.length > 1) {
+      this.#careful = refused.length === 0 ? this.#careful : CAREFUL_MESSAGES;
+      return [];
+    }
+    this.#careful = 0;
+    return refused.flatMap(({ index, description }) => {
+      const item = batch.items[index];
+      if (item === undefined) {
+        return [];
+      }
+      this.#withheld.refuse(batch, item, description);
+      return [`${resourceTypeKey(batch.resourceType)} ${keyOfItem(item)}`];
+    });
   }
 
   /**
@@ -214,17 +254,73 @@ export class UplinkState {
    * object can be sent.
    */
   get #room(): number {
-    return this.#unacknowledged.length === 0
-      ? Number.POSITIVE_INFINITY
-      : this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes;
+    if (this.#unacknowledged.length === 0) {
+      return Number.POSITIVE_INFINITY;
+    }
+    return this.#careful > 0 ? -1 : this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes;
   }
 
-  #number({ message, bytes, traceParent }: Omit<MarkerSegment, "type">, endsSegment: boolean): SyncRequest {
-    if (endsSegment) {
+  /** Removes and returns the next message. */
+  #cut(): Omit<MarkerSegment, "type"> | undefined {
+    const segment = this.#segments[0];
+    if (segment === undefined || this.#generation === 0n) {
+      return undefined;
+    }
+    if (segment.type === "marker") {
+      if (segment.bytes > this.#room) {
+        return undefined;
+      }
+      this.#segments.shift();
+      return segment;
+    }
+    const cut = segment.takeBatch(this.#batchLimits, this.#room);
+    if (cut === undefined) {
+      return undefined;
+    }
+    if (segment.isEmpty) {
       this.#segments.shift();
     }
+    const { resourceType, incarnation } = cut.first;
+    const value = create(BatchSchema, {
+      resourceType,
+      type: BatchType.DEFAULT,
+      items: cut.items,
+      ...(incarnation === undefined ? {} : { incarnation }),
+    });
+    return { ...cut, message: { case: "batch", value } };
+  }
+
+  /** Returns the message without what the backend refused; undefined if nothing is left of it. */
+  #withhold(message: SyncRequest["message"]): SyncRequest["message"] | undefined {
+    if (message.case === "batch") {
+      const batch = this.#withheld.applyTo(message.value);
+      if (batch.run !== undefined && batch.items.length < message.value.items.length) {
+        this.#skippedIn.add(comparisonOf(batch.run, batch.resourceType));
+      }
+      const isEmptied = batch.items.length === 0 && message.value.items.length > 0;
+      return isEmptied ? undefined : { case: "batch", value: batch };
+    }
+    if (message.case === "resourceReconciled") {
+      const { run, resourceType, failure } = message.value;
+      if (failure === undefined && this.#skippedIn.has(comparisonOf(run, resourceType))) {
+        const value = create(ResourceReconciledSchema, {
+          ...message.value,
+          listVersion: "",
+          failure: create(FailureSchema, {
+            reason: "Refused",
+            message: "the backend refused an item of the comparison",
+          }),
+        });
+        return { case: "resourceReconciled", value };
+      }
+    }
+    return message;
+  }
+
+  #number({ message, bytes, traceParent }: Omit<MarkerSegment, "type">): SyncRequest {
     const request = create(SyncRequestSchema, { sequence: this.#nextSequence, message, traceParent });
     this.#nextSequence++;
+    this.#careful = Math.max(0, this.#careful - 1);
     this.#pendingBytes -= bytes;
     this.#unacknowledgedBytes += bytes;
     this.#unacknowledged.push({ request, bytes });
@@ -262,6 +358,11 @@ export class UplinkState {
       }
     }
   }
+}
+
+/** Returns a text that identifies the comparison of a resource type in one attempt of a run. */
+function comparisonOf(run: RunRef | undefined, resourceType: ResourceType | undefined): string {
+  return `${run?.runId} ${run?.attempt} ${resourceTypeKey(resourceType)}`;
 }
 
 /** True if a message is valid only in its session. */

@@ -4,7 +4,7 @@ import type { OpenSync } from "../../domain/open-sync.ts";
 import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
 import { createBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { RetryableError, TerminalError } from "../../lib/errors.ts";
+import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
@@ -56,7 +56,8 @@ export class Uplink {
   /**
    * Delivers until `signal` aborts, then delivers the rest for at most `flushMs`.
    *
-   * @throws TerminalError when the backend rejects this agent permanently.
+   * @throws TerminalError when the backend rejects this agent permanently. A refused message is no such rejection:
+   * it costs its sender that message, never the agent.
    */
   async run(signal: AbortSignal): Promise<void> {
     const flush = new AbortController();
@@ -110,7 +111,9 @@ export class Uplink {
       try {
         retryAfterMs = await runSession(signal, stop, session);
       } catch (error) {
-        if (error instanceof TerminalError && !stop.aborted) {
+        if (error instanceof InvalidArgumentError) {
+          this.#withhold(error);
+        } else if (error instanceof TerminalError && !stop.aborted) {
           throw error;
         }
         retryAfterMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
@@ -121,6 +124,17 @@ export class Uplink {
       }
       // The backend requests the same delay from all agents: the jitter spreads them.
       await sleepUnlessAborted(stop, clock, retryAfterMs * (1 + random.float() / 10) + backoff.nextMs());
+    }
+  }
+
+  /** Withholds the refused items. A refusal of anything else is retried, because another backend may accept it. */
+  #withhold(error: InvalidArgumentError): void {
+    const { log, outbox } = this.#options;
+    for (const item of outbox.refuse(error.violations)) {
+      log.error("item refused by the backend; it is withheld until it changes", {
+        item,
+        error: error.message,
+      });
     }
   }
 

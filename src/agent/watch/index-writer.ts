@@ -2,13 +2,18 @@ import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
-import { parseResourceVersion } from "../../domain/resource-version.ts";
-import type { KubeObject } from "../../kube/kube-object.ts";
-import { reportQuarantined, toContent } from "../object-content.ts";
+import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+import { objectKeyOf } from "../../kube/kube-object.ts";
+import { reportQuarantined } from "../object-content.ts";
+import { createPut, type ObservedState } from "../observed-put.ts";
+import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
-import { deleteItem, putItem } from "../uplink/batch-items.ts";
+import { deleteItem } from "../uplink/batch-items.ts";
 import type { ChangeSink } from "../uplink/change.ts";
 import type { PackedIndex } from "./object-index.ts";
+
+/** Highest observed version of the Deletes that were sent since the log was opened, by key. */
+export type DeletionLog = Map<string, bigint>;
 
 /**
  * Sends observations of one resource type, and keeps the index equal to the sent state.
@@ -21,6 +26,8 @@ export class IndexWriter {
   readonly index: PackedIndex;
   readonly #context: ResourceContext;
   readonly #sink: ChangeSink;
+  readonly #deletionLogs = new Set<DeletionLog>();
+  #hasSkipped = false;
 
   constructor(context: ResourceContext, index: PackedIndex, sink: ChangeSink) {
     this.#context = context;
@@ -28,16 +35,55 @@ export class IndexWriter {
     this.#sink = sink;
   }
 
+  /** Opens a log of the Deletes that are sent from now on, until it is closed. */
+  openDeletionLog(): DeletionLog {
+    const log: DeletionLog = new Map();
+    this.#deletionLogs.add(log);
+    return log;
+  }
+
+  closeDeletionLog(log: DeletionLog): void {
+    this.#deletionLogs.delete(log);
+  }
+
+  /** True if a row can have the key. Otherwise counts the observation, and logs the first of the process. */
+  canHold(key: ObjectKey): boolean {
+    const problem = findKeyProblem(key);
+    if (problem === undefined) {
+      return true;
+    }
+    const { log, counters, resourceType } = this.#context;
+    counters.unrepresentable++;
+    if (!this.#hasSkipped) {
+      this.#hasSkipped = true;
+      log.error("objects skipped, because no row can have their keys", {
+        resourceType: resourceTypeKey(resourceType),
+        first: escapeKey(key),
+        problem,
+      });
+    }
+    return false;
+  }
+
   /** Sends the observation "the object was this" at version `observed`. */
-  async put(signal: AbortSignal, object: KubeObject, observed: bigint): Promise<void> {
-    const key = formatKey(objectKeyOf(object));
-    const { uid, resourceVersion } = object.metadata;
+  async put(
+    signal: AbortSignal,
+    state: ObservedState,
+    contentFormat: string,
+    observed: bigint,
+  ): Promise<void> {
+    const objectKey = objectKeyOf(state.object);
+    const { uid, resourceVersion } = carriedIdentity(state.object.metadata);
+    if (!this.canHold(objectKey)) {
+      return;
+    }
+    const key = formatKey(objectKey);
     if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
       return;
     }
-    const content = toContent(object, this.#context.contentFormat);
+    const { item, content } = createPut(state, contentFormat, String(observed));
     reportQuarantined(this.#context, key, content);
-    await this.#send(signal, putItem(object, content, String(observed)));
+    await this.#send(signal, item);
     this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
   }
 
@@ -50,9 +96,12 @@ export class IndexWriter {
     reason: DeleteReason,
   ): Promise<void> {
     const text = formatKey(key);
-    if (!this.#knowsNewer(text, observed)) {
+    if (this.canHold(key) && !this.#knowsNewer(text, observed)) {
       await this.#send(signal, deleteItem(key, uid, String(observed), reason));
       this.index.delete(text);
+      for (const log of this.#deletionLogs) {
+        log.set(text, maxVersion(log.get(text) ?? 0n, observed));
+      }
     }
   }
 
@@ -68,9 +117,4 @@ export class IndexWriter {
     await this.#sink.offer(signal, { resourceType, incarnation, item, traceParent: span.traceParent });
     span.end();
   }
-}
-
-/** Returns the key of an object. */
-export function objectKeyOf({ metadata }: KubeObject): ObjectKey {
-  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }

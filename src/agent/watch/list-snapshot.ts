@@ -1,7 +1,9 @@
 import { formatKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
+import { objectKeyOf } from "../../kube/kube-object.ts";
 import { listPages } from "../../kube/list.ts";
+import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 
@@ -55,13 +57,14 @@ async function listOnce(
     let version = "";
     for await (const page of listPages(signal, kube, { resourceType, namespace, metadataOnly: true })) {
       version = page.version;
-      for (const { metadata } of page.items) {
-        const key = formatKey({ namespace: metadata.namespace ?? "", name: metadata.name });
-        builder.add(key, {
-          uid: metadata.uid,
-          resourceVersion: metadata.resourceVersion,
-          checksum: undefined,
-        });
+      for (const object of page.items) {
+        const key = objectKeyOf(object);
+        if (findKeyProblem(key) === undefined) {
+          const { uid, resourceVersion } = carriedIdentity(object.metadata);
+          builder.add(formatKey(key), { uid, resourceVersion, checksum: undefined });
+        } else {
+          builder.skip(escapeKey(key));
+        }
       }
     }
     builder.endList(namespace, version);

@@ -17,20 +17,30 @@ const MIN_SLAB_BYTES = 4 * 1024;
  */
 const MAX_SLAB_BYTES = 512 * 1024;
 
-const HEADER_BYTES = 5;
 const CHECKSUM_BYTES = 32;
 const UUID_BYTES = 16;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 const FLAG_UUID = 1;
 const FLAG_CHECKSUM = 2;
+const FLAGS_BYTES = 1;
+
+/** Where the parts of a record are in its slab. */
+interface Layout {
+  readonly uid: number;
+  readonly uidEnd: number;
+  readonly version: number;
+  readonly checksum: number;
+  readonly end: number;
+  readonly flags: number;
+}
 
 /**
  * Records of objects in a few large buffers: 100 bytes each, instead of 1,000 as plain JavaScript objects.
  *
- * Layout of a record: length of the key (2 bytes), of the uid and of the version, flags (1 byte each), then
- * key, uid (16 bytes if it is a UUID), version, checksum. Records are only added. A dropped record leaves a
- * hole until its owner copies the remaining ones.
+ * Layout of a record: the key, flags (1 byte), the uid (16 bytes if it is a UUID), the version, the checksum.
+ * Key, uid and version follow their lengths, which are varints, so that each may have any length. Records are
+ * only added. A dropped record leaves a hole until its owner copies the remaining ones.
  */
 export class PackedRecords {
   readonly #slabs: Buffer[] = [];
@@ -65,44 +75,33 @@ export class PackedRecords {
   /** Returns the key in UTF-8, as a view that is valid until the record is dropped. */
   keyBytes(address: Address): Uint8Array {
     const slab = this.#slabAt(address);
-    const start = (address % MAX_SLAB_BYTES) + HEADER_BYTES;
-    return slab.subarray(start, start + slab.readUInt16LE(start - HEADER_BYTES));
+    const at = address % MAX_SLAB_BYTES;
+    const length = readVarint(slab, at);
+    const start = at + varintBytes(length);
+    return slab.subarray(start, start + length);
   }
 
   key(address: Address): string {
     const slab = this.#slabAt(address);
-    const start = (address % MAX_SLAB_BYTES) + HEADER_BYTES;
-    return slab.toString("utf8", start, start + slab.readUInt16LE(start - HEADER_BYTES));
+    const at = address % MAX_SLAB_BYTES;
+    const length = readVarint(slab, at);
+    const start = at + varintBytes(length);
+    return slab.toString("utf8", start, start + length);
   }
 
   get(address: Address): PackedObject {
     const slab = this.#slabAt(address);
-    const start = address % MAX_SLAB_BYTES;
-    const uidAt = start + HEADER_BYTES + slab.readUInt16LE(start);
-    const versionAt = uidAt + slab.readUInt8(start + 2);
-    const checksumAt = versionAt + slab.readUInt8(start + 3);
-    const flags = slab.readUInt8(start + 4);
+    const { uid, uidEnd, version, checksum, end, flags } = layoutAt(slab, address % MAX_SLAB_BYTES);
     return {
-      uid: flags & FLAG_UUID ? readUuid(slab, uidAt) : slab.toString("utf8", uidAt, versionAt),
-      resourceVersion: slab.toString("latin1", versionAt, checksumAt),
-      checksum:
-        flags & FLAG_CHECKSUM
-          ? new Uint8Array(slab.subarray(checksumAt, checksumAt + CHECKSUM_BYTES))
-          : undefined,
+      uid: flags & FLAG_UUID ? readUuid(slab, uid) : slab.toString("utf8", uid, uidEnd),
+      resourceVersion: slab.toString("utf8", version, checksum),
+      checksum: flags & FLAG_CHECKSUM ? new Uint8Array(slab.subarray(checksum, end)) : undefined,
     };
   }
 
   sizeAt(address: Address): number {
-    const slab = this.#slabAt(address);
-    const start = address % MAX_SLAB_BYTES;
-    const checksum = slab.readUInt8(start + 4) & FLAG_CHECKSUM ? CHECKSUM_BYTES : 0;
-    return (
-      HEADER_BYTES +
-      slab.readUInt16LE(start) +
-      slab.readUInt8(start + 2) +
-      slab.readUInt8(start + 3) +
-      checksum
-    );
+    const at = address % MAX_SLAB_BYTES;
+    return layoutAt(this.#slabAt(address), at).end - at;
   }
 
   #slabAt(address: Address): Buffer {
@@ -114,9 +113,7 @@ export class PackedRecords {
     if (last !== undefined && this.#used + size <= last.length) {
       return last;
     }
-    if (size > MAX_SLAB_BYTES) {
-      throw new RangeError(`record: expected at most ${MAX_SLAB_BYTES} bytes, found ${size}`);
-    }
+    // A record above the largest size gets a slab of its own.
     const doubled = Math.min(MAX_SLAB_BYTES, MIN_SLAB_BYTES * 2 ** Math.min(this.#slabs.length, 7));
     const slab = Buffer.allocUnsafeSlow(Math.max(doubled, size));
     this.#slabs.push(slab);
@@ -125,14 +122,33 @@ export class PackedRecords {
   }
 }
 
+function layoutAt(slab: Buffer, start: number): Layout {
+  const keyLength = readVarint(slab, start);
+  const flagsAt = start + varintBytes(keyLength) + keyLength;
+  const flags = slab[flagsAt] as number;
+  const uidLength = readVarint(slab, flagsAt + FLAGS_BYTES);
+  const uid = flagsAt + FLAGS_BYTES + varintBytes(uidLength);
+  const uidEnd = uid + uidLength;
+  const versionLength = readVarint(slab, uidEnd);
+  const version = uidEnd + varintBytes(versionLength);
+  const checksum = version + versionLength;
+  const end = checksum + (flags & FLAG_CHECKSUM ? CHECKSUM_BYTES : 0);
+  return { uid, uidEnd, version, checksum, end, flags };
+}
+
 function sizeOf(key: Uint8Array, { uid, resourceVersion, checksum }: PackedObject): number {
   return (
-    HEADER_BYTES +
+    varintBytes(key.length) +
     key.length +
-    (UUID.test(uid) ? UUID_BYTES : Buffer.byteLength(uid)) +
-    resourceVersion.length +
+    FLAGS_BYTES +
+    sizeOfText(UUID.test(uid) ? UUID_BYTES : Buffer.byteLength(uid)) +
+    sizeOfText(Buffer.byteLength(resourceVersion)) +
     (checksum === undefined ? 0 : CHECKSUM_BYTES)
   );
+}
+
+function sizeOfText(length: number): number {
+  return varintBytes(length) + length;
 }
 
 function write(
@@ -142,19 +158,38 @@ function write(
   { uid, resourceVersion, checksum }: PackedObject,
 ): void {
   const isUuid = UUID.test(uid);
-  let at = start + HEADER_BYTES;
+  let at = writeVarint(slab, start, key.length);
   slab.set(key, at);
   at += key.length;
-  const uidLength = isUuid ? slab.write(uid.replaceAll("-", ""), at, "hex") : slab.write(uid, at, "utf8");
-  at += uidLength;
-  at += slab.write(resourceVersion, at, "latin1");
+  slab[at++] = (isUuid ? FLAG_UUID : 0) | (checksum === undefined ? 0 : FLAG_CHECKSUM);
+  at = writeVarint(slab, at, isUuid ? UUID_BYTES : Buffer.byteLength(uid));
+  at += isUuid ? slab.write(uid.replaceAll("-", ""), at, "hex") : slab.write(uid, at, "utf8");
+  at = writeVarint(slab, at, Buffer.byteLength(resourceVersion));
+  at += slab.write(resourceVersion, at, "utf8");
   if (checksum !== undefined) {
     slab.set(checksum, at);
   }
-  slab.writeUInt16LE(key.length, start);
-  slab.writeUInt8(uidLength, start + 2);
-  slab.writeUInt8(resourceVersion.length, start + 3);
-  slab.writeUInt8((isUuid ? FLAG_UUID : 0) | (checksum === undefined ? 0 : FLAG_CHECKSUM), start + 4);
+}
+
+/** Returns the bytes of a varint: 7 bits in each byte, the lowest first, the high bit set in all but the last. */
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : 1 + varintBytes(Math.floor(value / 0x80));
+}
+
+/** Writes a varint, and returns the offset behind it. */
+function writeVarint(slab: Buffer, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) {
+    slab[at++] = (rest % 0x80) | 0x80;
+  }
+  slab[at++] = rest;
+  return at;
+}
+
+function readVarint(slab: Buffer, at: number): number {
+  const byte = slab[at] as number;
+  return byte < 0x80 ? byte : byte - 0x80 + 0x80 * readVarint(slab, at + 1);
 }
 
 function readUuid(slab: Buffer, at: number): string {

@@ -8,9 +8,10 @@ import { retry } from "../../lib/retry.ts";
 import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { ChangeSink } from "../uplink/change.ts";
-import { IndexWriter } from "./index-writer.ts";
+import { type DeletionLog, IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
+import { ReadingMode } from "./reading-mode.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { WatchLoop } from "./watch-loop.ts";
 
@@ -25,6 +26,11 @@ export interface ReflectorOptions {
    * a session.
    */
   readonly sendAll: boolean;
+}
+
+/** A log of Deletes that is open until its disposal. */
+export interface DeletionObserver extends Disposable {
+  readonly log: Readonly<DeletionLog>;
 }
 
 /** Source of a snapshot. */
@@ -46,8 +52,8 @@ export interface SnapshotOptions {
 export class Reflector {
   readonly #context: ResourceContext;
   readonly #options: ReflectorOptions;
-  readonly #sink: ChangeSink;
-  readonly #index = new PackedIndex();
+  readonly #writer: IndexWriter;
+  readonly #mode: ReadingMode;
   readonly #started = Promise.withResolvers<void>();
   /** The first list, and the epoch in which it was begun. */
   #initial: { readonly snapshot: Snapshot; readonly epoch: bigint } | undefined;
@@ -56,7 +62,8 @@ export class Reflector {
 
   constructor(context: ResourceContext, sink: ChangeSink, options: ReflectorOptions) {
     this.#context = context;
-    this.#sink = sink;
+    this.#writer = new IndexWriter(context, new PackedIndex(), sink);
+    this.#mode = new ReadingMode(context);
     this.#options = options;
   }
 
@@ -66,7 +73,12 @@ export class Reflector {
 
   /** Index of the objects of the resource type. */
   get index(): PackedIndex {
-    return this.#index;
+    return this.#writer.index;
+  }
+
+  /** The way in which contents are read. */
+  get mode(): ReadingMode {
+    return this.#mode;
   }
 
   /**
@@ -80,8 +92,8 @@ export class Reflector {
       await untilAborted(signal);
       signal.throwIfAborted();
     }
-    const writer = new IndexWriter(this.#context, this.#index, this.#sink);
-    const watch = { writer, onProgress: () => this.#progress.notifyAll() };
+    const onProgress = (): void => this.#progress.notifyAll();
+    const watch = { writer: this.#writer, mode: this.#mode, onProgress };
     this.#watchers = first.namespaces.map((namespace) => {
       const from = parseResourceVersion(first.versionFor(namespace)) ?? 0n;
       return new WatchLoop(this.#context, namespace, watch, this.#options.sendAll ? undefined : from);
@@ -127,30 +139,41 @@ export class Reflector {
     ms: number,
   ): Promise<void> {
     const isCurrent = (): boolean =>
-      this.#watchers.length === 0 ||
-      (this.#delivered() >= version && gone.every((key) => this.#index.get(key) === undefined));
-    const wait = (until: AbortSignal): Promise<void> => this.#progress.waitUntil(until, isCurrent);
+      this.#delivered() >= version && gone.every((key) => this.index.get(key) === undefined);
+    await this.waitForProgress(signal, isCurrent, ms);
+  }
+
+  /** Opens a log of the Deletes that the watch sends from now on. The caller must dispose of it. */
+  observeDeletions(): DeletionObserver {
+    const log = this.#writer.openDeletionLog();
+    return { log, [Symbol.dispose]: () => this.#writer.closeDeletionLog(log) };
+  }
+
+  /** Waits until a condition about the progress of the watch is true, for at most `ms`. */
+  async waitForProgress(signal: AbortSignal, isReached: () => boolean, ms: number): Promise<void> {
+    const isOver = (): boolean => this.#watchers.length === 0 || isReached();
+    const wait = (until: AbortSignal): Promise<void> => this.#progress.waitUntil(until, isOver);
     await withinDeadline(signal, this.#context.clock, ms, wait, () => {});
   }
 
   /** Merges a complete list into the index. Newer state from the watch stays. */
   merge(snapshot: Snapshot): void {
-    for (const text of this.#index.keys()) {
+    for (const text of this.index.keys()) {
       const namespace = parseKey(text)?.namespace ?? "";
       if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
         const listed = parseResourceVersion(snapshot.versionFor(namespace));
-        const known = parseResourceVersion(this.#index.get(text)?.resourceVersion ?? "");
+        const known = parseResourceVersion(this.index.get(text)?.resourceVersion ?? "");
         if (listed === undefined || known === undefined || known <= listed) {
-          this.#index.delete(text);
+          this.index.delete(text);
         }
       }
     }
     for (let at = 0; at < snapshot.size; at++) {
       const key = snapshot.keyAt(at);
       const listed = snapshot.at(at);
-      const known = this.#index.get(key);
+      const known = this.index.get(key);
       if (known === undefined || isOlder(known.resourceVersion, listed.resourceVersion)) {
-        this.#index.set(key, listed);
+        this.index.set(key, listed);
       }
     }
   }
@@ -186,7 +209,7 @@ export class Reflector {
 
   #fillIndex(snapshot: Snapshot): void {
     for (let at = 0; at < snapshot.size; at++) {
-      this.#index.set(snapshot.keyAt(at), snapshot.at(at));
+      this.index.set(snapshot.keyAt(at), snapshot.at(at));
     }
   }
 

@@ -1,6 +1,24 @@
-import { compareKeyBytes } from "../../domain/object-key.ts";
+import { compareKeyBytes, type ObjectKey, parseKey } from "../../domain/object-key.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { type Address, type PackedObject, PackedRecords } from "./packed-records.ts";
+
+/** Objects that no row can hold. */
+export interface UnrepresentableKeys {
+  readonly count: number;
+  /** The first keys, escaped. */
+  readonly examples: readonly string[];
+}
+
+interface SnapshotParts {
+  readonly records: PackedRecords;
+  readonly order: Uint32Array;
+  readonly versions: ReadonlyMap<string, string>;
+  readonly isVersioned: boolean;
+  readonly unrepresentable: UnrepresentableKeys;
+}
+
+/** Most keys that {@link UnrepresentableKeys} names, as in the contract. */
+const MAX_EXAMPLES = 10;
 
 /**
  * A complete list of a resource type, metadata only: its objects in key order, and the version of the list. A
@@ -10,21 +28,22 @@ export class Snapshot {
   readonly #records: PackedRecords;
   readonly #order: Uint32Array;
   readonly #versions: ReadonlyMap<string, string>;
+  /** True if versions of the resource type compare, so that they order its observations. */
+  readonly isVersioned: boolean;
+  /** Listed objects that no row can hold; they have no index. */
+  readonly unrepresentable: UnrepresentableKeys;
 
   /** Called by {@link SnapshotBuilder} only. */
-  constructor(records: PackedRecords, order: Uint32Array, versions: ReadonlyMap<string, string>) {
+  constructor({ records, order, versions, isVersioned, unrepresentable }: SnapshotParts) {
     this.#records = records;
     this.#order = order;
     this.#versions = versions;
+    this.isVersioned = isVersioned;
+    this.unrepresentable = unrepresentable;
   }
 
   get size(): number {
     return this.#order.length;
-  }
-
-  /** True if each list's version is a number, and so compares. */
-  get isVersioned(): boolean {
-    return this.#versions.values().every((version) => parseResourceVersion(version) !== undefined);
   }
 
   /**
@@ -56,6 +75,15 @@ export class Snapshot {
 
   keyAt(index: number): string {
     return this.#records.key(this.#addressAt(index));
+  }
+
+  /** Returns the key of an object, whose parts a row can have. */
+  objectKeyAt(index: number): ObjectKey {
+    const key = parseKey(this.keyAt(index));
+    if (key === undefined) {
+      throw new Error(`snapshot: expected a key, found ${JSON.stringify(this.keyAt(index))}`);
+    }
+    return key;
   }
 
   at(index: number): PackedObject {
@@ -106,9 +134,23 @@ export class SnapshotBuilder {
   readonly #records = new PackedRecords();
   readonly #addresses: Address[] = [];
   readonly #versions = new Map<string, string>();
+  readonly #examples: string[] = [];
+  #unrepresentable = 0;
+  #hasVersion = false;
+  #hasUid = false;
 
   add(key: string, object: PackedObject): void {
+    this.#hasVersion ||= object.resourceVersion !== "";
+    this.#hasUid ||= object.uid !== "";
     this.#addresses.push(this.#records.add(Buffer.from(key), object));
+  }
+
+  /** Counts an object that no row can hold. */
+  skip(escapedKey: string): void {
+    this.#unrepresentable++;
+    if (this.#examples.length < MAX_EXAMPLES) {
+      this.#examples.push(escapedKey);
+    }
   }
 
   /** Records the end of the list of a namespace ("" for all) at this version. */
@@ -124,6 +166,21 @@ export class SnapshotBuilder {
       const next = sorted[i + 1];
       return next === undefined || compareKeyBytes(keys(address), keys(next)) !== 0;
     });
-    return new Snapshot(this.#records, order, this.#versions);
+    return new Snapshot({
+      records: this.#records,
+      order,
+      versions: this.#versions,
+      isVersioned: this.#isVersioned(),
+      unrepresentable: { count: this.#unrepresentable, examples: this.#examples },
+    });
+  }
+
+  /**
+   * True if each list states a number as its version, and its objects have versions and uids. Some aggregated
+   * APIs serve lists or objects without them. One odd object does not change the order of all others.
+   */
+  #isVersioned(): boolean {
+    const isNumbered = this.#versions.values().every((text) => parseResourceVersion(text) !== undefined);
+    return isNumbered && (this.#addresses.length === 0 || (this.#hasVersion && this.#hasUid));
   }
 }

@@ -1,27 +1,36 @@
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { UncanonicalError } from "../../domain/canonical-json.ts";
 import { parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster } from "../../kube/cluster-uid.ts";
 import { ExpiredError, MalformedResponseError } from "../../kube/kube-error.ts";
+import { type KubeObject, objectKeyOf } from "../../kube/kube-object.ts";
 import { currentVersion } from "../../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
+import { untilAborted } from "../../lib/abort.ts";
 import { type Backoff, createBackoff } from "../../lib/backoff.ts";
-import { RetryableError } from "../../lib/errors.ts";
+import { RetryableError, toMessage } from "../../lib/errors.ts";
 import { createOutageLog, type OutageLog } from "../../lib/outage-log.ts";
 import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
-import { type IndexWriter, objectKeyOf } from "./index-writer.ts";
+import { RetryBudget } from "../retry-budget.ts";
+import type { IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { readContents } from "./read-contents.ts";
+import type { ReadingMode } from "./reading-mode.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 /** Index writer and callback that the watches of one resource type share. */
 export interface WatchTarget {
   readonly writer: IndexWriter;
+  readonly mode: ReadingMode;
   /** Called after each processed event. */
   onProgress(): void;
 }
+
+/** Successive malformed responses after which the loop lists. A connection that breaks causes single ones. */
+const MAX_MALFORMED = 2;
 
 /** A watch of this duration counts as progress, even without events. */
 const LONG_WATCH_MS = 60_000;
@@ -34,7 +43,8 @@ const LONG_WATCH_MS = 60_000;
  * go back. If that version has expired (410) or versions did go back, the loop lists again and sends the
  * differences between list and index: a Delete at the list's version for an object that the list lacks, a Put
  * for one that changed. An event older than the index is skipped. A bookmark moves the version to resume at,
- * and proves nothing.
+ * and proves nothing. A Delete is observed at the highest version that the watch has delivered. If events
+ * cannot be read, the loop lists again.
  */
 export class WatchLoop {
   readonly #context: ResourceContext;
@@ -45,6 +55,8 @@ export class WatchLoop {
   /** Version to resume at; undefined if a list must come first. */
   #resume: bigint | undefined;
   #delivered = 0n;
+  /** Successive failures by a response that cannot be read. */
+  #malformed = 0;
   /** Signal of the incarnation that the index belongs to. */
   #incarnationSignal: AbortSignal;
 
@@ -79,7 +91,11 @@ export class WatchLoop {
       try {
         const from = isFirst ? this.#resume : await this.#probe(signal);
         isFirst = false;
-        await this.#watch(signal, from ?? (await this.#relist(signal)));
+        const start = from ?? (await this.#relist(signal));
+        if (start === undefined) {
+          return await this.#leaveToRuns(signal);
+        }
+        await this.#watch(signal, start);
       } catch (error) {
         signal.throwIfAborted();
         if (classifyError(error) === "fail") {
@@ -90,6 +106,16 @@ export class WatchLoop {
       const { clock } = this.#context;
       await clock.sleep(signal, Math.max(retryAfterMs, this.#backoff.nextMs()));
     }
+  }
+
+  /** Waits for the end, because without versions only runs can read the resource type. */
+  async #leaveToRuns(signal: AbortSignal): Promise<void> {
+    const { log, resourceType } = this.#context;
+    log.info("resource type is only listed: its versions do not compare", {
+      resourceType: resourceTypeKey(resourceType),
+    });
+    await untilAborted(signal);
+    signal.throwIfAborted();
   }
 
   /**
@@ -138,13 +164,14 @@ export class WatchLoop {
   }
 
   #onProgress(): void {
+    this.#malformed = 0;
     this.#backoff.reset();
     this.#outage.worked();
   }
 
   async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
     const { resourceType, versions } = this.#context;
-    const text = event.type === "bookmark" ? event.version : event.object.metadata.resourceVersion;
+    const text = event.type === "bookmark" ? event.version : (event.object.metadata.resourceVersion ?? "");
     const version = parseResourceVersion(text);
     if (version === undefined) {
       throw new MalformedResponseError(
@@ -152,31 +179,42 @@ export class WatchLoop {
       );
     }
     if (event.type === "put") {
-      await this.#target.writer.put(signal, event.object, version);
+      await this.#put(signal, event.object, version);
     } else if (event.type === "delete") {
-      await this.#target.writer.delete(
-        signal,
-        objectKeyOf(event.object),
-        event.object.metadata.uid,
-        version,
-        DeleteReason.OBSERVED,
-      );
+      // Some servers send the object with its last version instead of that of its deletion.
+      const observed = maxVersion(version, this.#delivered);
+      const { uid = "" } = event.object.metadata;
+      const key = objectKeyOf(event.object);
+      await this.#target.writer.delete(signal, key, uid, observed, DeleteReason.OBSERVED);
     }
     versions.observe(version);
     this.#resume = maxVersion(this.#resume ?? 0n, version);
     this.#delivered = maxVersion(this.#delivered, version);
   }
 
-  /** Lists, sends the differences from the index, and returns the version to watch from. */
-  async #relist(signal: AbortSignal): Promise<bigint> {
+  async #put(signal: AbortSignal, shown: KubeObject, version: bigint): Promise<void> {
+    const { writer, mode } = this.#target;
+    if (!writer.canHold(objectKeyOf(shown))) {
+      return;
+    }
+    const object = await mode.resolve(signal, shown);
+    if (object !== undefined) {
+      const own = parseResourceVersion(object.metadata.resourceVersion ?? "") ?? 0n;
+      await writer.put(signal, { object }, mode.contentFormat, maxVersion(version, own));
+    }
+  }
+
+  /**
+   * Lists, sends the differences from the index, and returns the version to watch from; undefined if versions
+   * of the resource type do not compare.
+   */
+  async #relist(signal: AbortSignal): Promise<bigint | undefined> {
     const { kube, clusterUid, versions } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
     const snapshot = await listSnapshot(signal, this.#context, [this.#namespace]);
     const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
-      throw new MalformedResponseError(
-        `list of ${resourceTypeKey(this.#context.resourceType)}: versions are no longer decimal`,
-      );
+      return undefined;
     }
     const isSameIncarnation = this.#incarnationSignal === versions.incarnationSignal;
     await this.#deleteMissing(signal, snapshot, from, isSameIncarnation);
@@ -213,28 +251,47 @@ export class WatchLoop {
   }
 
   async #putChanged(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
+    const { log, resourceType } = this.#context;
+    const { writer, mode } = this.#target;
     const wanted = new Uint8Array(snapshot.size);
-    let count = 0;
     for (let at = 0; at < snapshot.size; at++) {
       const listed = snapshot.at(at);
-      const known = this.#target.writer.index.get(snapshot.keyAt(at));
-      if (known?.uid !== listed.uid || known.resourceVersion !== listed.resourceVersion) {
+      const known = writer.index.get(snapshot.keyAt(at));
+      const isSame = known?.uid === listed.uid && known.resourceVersion === listed.resourceVersion;
+      // Two objects without versions can differ.
+      if (!isSame || listed.resourceVersion === "") {
         wanted[at] = 1;
-        count++;
       }
     }
-    for await (const { object, observedVersion } of readContents(signal, this.#context, {
-      snapshot,
-      wanted,
-      count,
-    })) {
-      await this.#target.writer.put(signal, object, parseResourceVersion(observedVersion) ?? 0n);
+    // A failed watch is retried as a whole.
+    const retries = new RetryBudget(this.#context, { maxRetries: 0, maxDelayMs: 0 });
+    for await (const result of readContents(signal, this.#context, { snapshot, wanted }, { mode, retries })) {
+      if (result.type === "object") {
+        const observed = parseResourceVersion(result.observedVersion) ?? 0n;
+        await writer.put(signal, result.state, mode.contentFormat, observed);
+      } else if (result.type === "failed") {
+        // The index keeps its old state, so the next list or run reads the object again.
+        log.warn("object not read", {
+          resourceType: resourceTypeKey(resourceType),
+          key: snapshot.keyAt(result.at),
+          error: toMessage(result.error),
+        });
+      }
+      // The watch reports the end of an object that no longer exists.
     }
   }
 
   #onFailure(error: unknown): number {
     if (error instanceof ExpiredError || this.#incarnationSignal.aborted) {
       this.#resume = undefined;
+    }
+    if (error instanceof MalformedResponseError || error instanceof UncanonicalError) {
+      this.#malformed++;
+      // The same event would end the next watch, too: a list shows its object and those behind it.
+      if (this.#malformed >= MAX_MALFORMED) {
+        this.#malformed = 0;
+        this.#resume = undefined;
+      }
     }
     this.#outage.failed(error, "info");
     return error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;

@@ -6,8 +6,8 @@ import {
   type SyncResponse,
   SyncService,
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { RetryInfoSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
-import { RetryableError, TerminalError } from "../../lib/errors.ts";
+import { BadRequestSchema, RetryInfoSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { TokenSource } from "../../lib/token-source.ts";
 import { createTokenInterceptor } from "./token-interceptor.ts";
 
@@ -60,15 +60,22 @@ function isUnauthenticated(error: unknown): boolean {
 /** Codes of permanent refusals: the same call gets them again until its cause is removed. */
 const TERMINAL: ReadonlySet<Code> = new Set([
   Code.FailedPrecondition, // the cluster's name is bound to another uid
-  Code.InvalidArgument, // a message violates the contract
   Code.Unauthenticated, // the caller is unknown
   Code.PermissionDenied, // the caller is not allowed
   Code.Unimplemented, // the server does not know the method
 ]);
 
-/** Translates a call's error to `TerminalError`, or to `RetryableError` with the server's delay if it names one. */
+/**
+ * Translates a call's error: to `InvalidArgumentError` with the fields that the server names, to another
+ * `TerminalError`, or to `RetryableError` with the server's delay if it names one.
+ */
 function fromConnectError(cause: unknown): TerminalError | RetryableError {
   const error = ConnectError.from(cause);
+  if (error.code === Code.InvalidArgument) {
+    const violations = error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
+    const unnamed = { field: "", description: error.rawMessage };
+    return new InvalidArgumentError(violations.length === 0 ? [unnamed] : violations, { cause });
+  }
   if (TERMINAL.has(error.code)) {
     return new TerminalError(error.rawMessage, { cause });
   }

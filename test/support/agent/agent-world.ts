@@ -4,6 +4,7 @@ import { type AgentTuning, DEFAULT_AGENT_TUNING } from "../../../src/agent/confi
 import { toContent } from "../../../src/agent/object-content.ts";
 import { parseExact } from "../../../src/domain/canonical-json.ts";
 import { compareKeys, formatKey } from "../../../src/domain/object-key.ts";
+import type { OpenSync } from "../../../src/domain/open-sync.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
@@ -35,6 +36,8 @@ export class AgentWorld implements AsyncDisposable {
   readonly requests: string[] = [];
   readonly log = createTestLog("agent");
   intercept: Intercept = (_request, go) => go();
+  /** Opens a session; a test may replace it. */
+  connect: OpenSync = (signal, requests) => this.backend.openSync(signal, requests);
   agent: Agent;
   #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
@@ -144,7 +147,7 @@ export class AgentWorld implements AsyncDisposable {
       metrics: noMetrics,
       tracer: noTracer,
       kube,
-      openSync: this.backend.openSync,
+      openSync: (signal, requests) => this.connect(signal, requests),
       ...this.#options,
     });
   }

@@ -84,14 +84,14 @@ describe("R11: what is not a finished list", () => {
 
   it.each([
     ["a proxy's page", "<html>"],
-    ["no items", { metadata: { resourceVersion: "999" } }],
-    ["no version", { metadata: {}, items: [] }],
+    ["no items", { kind: "ConfigMapList", metadata: { resourceVersion: "999" } }],
+    ["no kind of a list", { metadata: { resourceVersion: "999" }, items: [] }],
   ])("%s is none", async (_name, body) => {
     await using world = await syncedWorld(["a"]);
     const before = world.backend.contents("configmaps");
     world.intercept = ({ path, query }, go) => (isList(path, query) ? respond(200, body) : go());
     world.backend.ask("configmaps");
-    await world.advance(2_000);
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(before);
     expect(world.backend.reconciled.at(-1)?.failure?.reason).toBe("MalformedResponse");
   });

@@ -58,16 +58,38 @@ describe("a list", () => {
   });
 
   it("a list with null items is empty", async () => {
-    const { items } = await listAll([{ text: '{"metadata":{"resourceVersion":"5"},"items":null}' }]);
+    const { items } = await listAll([
+      { text: '{"kind":"PodList","metadata":{"resourceVersion":"5"},"items":null}' },
+    ]);
     expect(items).toEqual([]);
+  });
+
+  it.each([
+    ["an empty version", '{"resourceVersion":""}'],
+    ["no version", "{}"],
+    ["a version of null", '{"resourceVersion":null}'],
+  ])("a list with %s is complete, and its version is empty (R53)", async (_name, metadata) => {
+    const text = `{"kind":"PodList","metadata":${metadata},"items":[{"metadata":{"name":"x"}}]}`;
+    const transport = scriptedTransport([{ text }]);
+    const pages = await Array.fromAsync(listPages(signal, transport, { resourceType, metadataOnly: true }));
+    expect(pages.map(({ version, items }) => [version, items.length])).toEqual([["", 1]]);
   });
 
   it.each<[string, Answer[]]>([
     ["a page of another version", [page("9", "t", ["a"]), page("10", "", ["b"])]],
     ["a truncated body", [{ text: page("9", "", ["a"]).text.slice(0, -10) }]],
-    ["a list without items", [{ text: '{"metadata":{"resourceVersion":"5"}}' }]],
-    ["a list without version", [{ text: '{"metadata":{},"items":[]}' }]],
-    ["an item without name", [{ text: '{"metadata":{"resourceVersion":"5"},"items":[{}]}' }]],
+    ["a list without items", [{ text: '{"kind":"PodList","metadata":{"resourceVersion":"5"}}' }]],
+    ["a page without the kind of a list", [{ text: '{"metadata":{"resourceVersion":"5"},"items":[]}' }]],
+    ["an object", [{ text: '{"kind":"Pod","metadata":{"resourceVersion":"5"},"items":[]}' }]],
+    [
+      "a version that is no text",
+      [{ text: '{"kind":"PodList","metadata":{"resourceVersion":5},"items":[]}' }],
+    ],
+    ["a page that states no version behind one that does", [page("9", "t", ["a"]), page("", "", ["b"])]],
+    [
+      "an item without name",
+      [{ text: '{"kind":"PodList","metadata":{"resourceVersion":"5"},"items":[{}]}' }],
+    ],
     ["an array", [{ text: "[]" }]],
     ["nothing", [{ text: "" }]],
   ])("R11: %s is not a list", async (_name, answers) => {

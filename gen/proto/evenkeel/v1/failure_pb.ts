@@ -25,7 +25,8 @@ export const file_evenkeel_v1_failure: GenFile = /*@__PURE__*/
  * IncompleteInventory (the key ranges of the attempt did not cover the key space
  * in time), BadInventory (the inventory contradicts itself), Overflow (the
  * inventory exceeds the agent's memory limit), Replaced (a newer attempt or run
- * took over), UnsupportedBatchType, Internal.
+ * took over), Unread (a listed object could neither be read nor proved to be
+ * gone), UnsupportedBatchType, Internal.
  *
  * Reasons of the server: SequenceGap (messages in the comparison's range were
  * lost), Refused (an item in that range could not be applied), OutOfScope (the

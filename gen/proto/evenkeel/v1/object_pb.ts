@@ -30,14 +30,17 @@ export type PutObject = Message<"evenkeel.v1.PutObject"> & {
   ref?: ObjectRef | undefined;
 
   /**
-   * metadata.uid of the object. Empty for an object without a uid.
+   * metadata.uid of the object. Empty if the API server states none.
    *
    * @generated from field: string uid = 2;
    */
   uid: string;
 
   /**
-   * metadata.resourceVersion of the object itself, opaque.
+   * metadata.resourceVersion of the object itself, opaque. Empty if the API
+   * server states none. Uid or version of more than 128 characters, or with
+   * U+0000 or a half of a surrogate pair: "sha256:" and the SHA-256 of the value
+   * as a JSON string, in hexadecimal; the content is then withheld.
    *
    * @generated from field: string resource_version = 3;
    */

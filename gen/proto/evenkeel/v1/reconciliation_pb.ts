@@ -203,7 +203,9 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   scopeGeneration: bigint;
 
   /**
-   * Objects in the list.
+   * Objects in the list. Without a failure, listed = equal + put + managed +
+   * gone + unrepresentable.count: each listed object counts in exactly one of
+   * them.
    *
    * @generated from field: uint64 listed = 7;
    */
@@ -217,14 +219,16 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   equal: bigint;
 
   /**
-   * PutObject messages sent.
+   * PutObject messages sent, one for each listed object that differs from its
+   * stored state.
    *
    * @generated from field: uint64 put = 9;
    */
   put: bigint;
 
   /**
-   * DeleteObject messages sent.
+   * DeleteObject messages sent for stored objects that the list lacks. Those of
+   * gone objects are not included.
    *
    * @generated from field: uint64 deleted = 10;
    */
@@ -245,14 +249,19 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   managed: bigint;
 
   /**
-   * Listed objects that were deleted before their content was read.
+   * Listed objects that were deleted before their content was read. This is
+   * proved in one of two ways: a Delete that the watch observed after the list
+   * precedes this message, or a complete later list lacks the object, and a
+   * Delete with the reason NOT_LISTED at that list's version precedes this
+   * message.
    *
    * @generated from field: uint64 gone = 13;
    */
   gone: bigint;
 
   /**
-   * Listed objects that the contract cannot represent. Unset: none.
+   * Listed objects that the contract cannot represent. They have no row. Unset:
+   * none.
    *
    * @generated from field: evenkeel.v1.UnrepresentableObjects unrepresentable = 14;
    */

@@ -27,6 +27,7 @@ describe("diff of one object", () => {
     ["R3: another uid", "changed", {}, { uid: "v" }, {}],
     ["another checksum", "changed", {}, { checksum: sum(2) }, {}],
     ["a row edited by hand", "changed", { checksum: undefined }, { checksum: new Uint8Array() }, {}],
+    ["R53: both without a version", "changed", { resourceVersion: "" }, { resourceVersion: "" }, {}],
     ["another content format", "changed", {}, { contentFormat: "g" }, {}],
     ["R16: another incarnation", "changed", {}, {}, { isSameIncarnation: false }],
   ])("%s: %s", (_name, expected, l, h, more) => {

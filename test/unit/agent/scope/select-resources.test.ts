@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type SelectionOptions, selectResources } from "../../../../src/agent/scope/select-resources.ts";
 import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
+import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 function served(text: string, verbs = ["get", "list", "watch"], namespaced = true): DiscoveredResource {
   const [group = "", version = "", resource = ""] = text.split("/");
@@ -103,5 +104,57 @@ describe("resource selection", () => {
     expect(undecided(["things.v2.x.example.com"])).toEqual([]);
     expect(undecided(["pods", "*.apps"])).toEqual([]);
     expect(undecided(["*"], ["*.x.example.com"])).toEqual([]);
+  });
+
+  it.each([
+    ["resource", "x".repeat(64)],
+    ["resource", ""],
+    ["resource", "a\0b"],
+    ["resource", "Pods"],
+    ["version", "x".repeat(64)],
+    ["version", ""],
+    ["version", "1"],
+    ["group", "g".repeat(254)],
+    ["group", "\ud800"],
+  ] as const)(
+    "leaves out a type whose %s the contract cannot carry, and reports it once (R52)",
+    (field, text) => {
+      const odd = { ...served("odd.example.com/v1/odds"), [field]: text };
+      const from = { resources: [served("/v1/pods"), odd], unanswered: [] };
+      const log = createTestLog();
+      for (const _ of [1, 2]) {
+        expect(select(["*"], { log }, from)).toEqual(["pods.v1."]);
+      }
+      expect(log.lines).toEqual(["warn resource type left out of the scope"]);
+    },
+  );
+
+  it("keeps a type whose other names are odd, without them (R52)", () => {
+    const odd = {
+      ...served("/v1/pods"),
+      kind: `a\0b${"x".repeat(100)}`,
+      singular: "\ud800",
+      shortNames: ["po", "\0", "x".repeat(64)],
+      categories: ["all", "\ud800"],
+    };
+    const config = { resources: ["*"], excludeResources: [], namespaces: [] };
+    const [selected] = selectResources({ resources: [odd], unanswered: [] }, config).resources;
+    expect(selected?.scope).toMatchObject({
+      kind: `a\u{fffd}b${"x".repeat(60)}`,
+      singular: "\u{fffd}",
+      shortNames: ["po"],
+      categories: ["all"],
+    });
+  });
+
+  it("reports no unanswered group that the contract cannot carry as undecided (R52)", () => {
+    const refused = { version: "v1", reason: "Unavailable", message: "" };
+    const unanswered = [
+      { ...refused, group: "x".repeat(254) },
+      { ...refused, group: "a", version: "" },
+      { ...refused, group: "a" },
+    ];
+    const config = { resources: ["*"], excludeResources: [], namespaces: [] };
+    expect(selectResources({ resources: [], unanswered }, config).undecided).toEqual([unanswered[2]]);
   });
 });

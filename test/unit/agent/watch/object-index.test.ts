@@ -15,8 +15,8 @@ const key = fc
     ([namespace, name]) => `${namespace}/${name.replaceAll("/", "-").replaceAll(/[\ud800-\udfff]/g, "x")}`,
   );
 const object: fc.Arbitrary<PackedObject> = fc.record({
-  uid: fc.oneof(fc.uuid(), fc.constant(""), fc.string({ maxLength: 100, unit: "grapheme-ascii" })),
-  resourceVersion: fc.oneof(fc.nat().map(String), fc.constant("v-\u00e9".slice(0, 2))),
+  uid: fc.oneof(fc.uuid(), fc.constant(""), fc.string({ maxLength: 1_000, unit: "grapheme" })),
+  resourceVersion: fc.oneof(fc.nat().map(String), fc.string({ maxLength: 1_000, unit: "grapheme" })),
   checksum: fc.option(fc.uint8Array({ minLength: 32, maxLength: 32 }), { nil: undefined }),
 });
 
@@ -44,6 +44,25 @@ describe("PackedIndex", () => {
       }),
     );
   });
+
+  it.each([0, 127, 128, 255, 256, 16_383, 16_384, 65_536, 600_000, 3_000_000])(
+    "holds keys, uids and versions of %d bytes (R52)",
+    (length) => {
+      const index = new PackedIndex();
+      const text = "x".repeat(length);
+      const objects: readonly [string, PackedObject][] = [
+        [`a/${text}`, { uid: "u", resourceVersion: "1", checksum: undefined }],
+        ["a/uid", { uid: text, resourceVersion: "2", checksum: new Uint8Array(32).fill(1) }],
+        ["a/version", { uid: "u", resourceVersion: text, checksum: undefined }],
+        ["a/last", { uid: "u", resourceVersion: "3", checksum: new Uint8Array(32).fill(2) }],
+      ];
+      for (const [k, value] of objects) {
+        index.set(k, value);
+      }
+      expect(objects.map(([k]) => index.get(k))).toEqual(objects.map(([, value]) => value));
+      expect([...index.keys()].toSorted()).toEqual(objects.map(([k]) => k).toSorted());
+    },
+  );
 
   it("holds 100,000 objects in less than 15 MB, and stays there under churn", () => {
     const random = createSeededRandom(1);

@@ -3,6 +3,7 @@ import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_p
 import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
 import { isList, rewrite } from "../../../support/agent/intercept.ts";
+import { rewriteJson } from "../../../support/agent/rewrite-json.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;
@@ -143,6 +144,16 @@ describe("a watch", () => {
     expect(world.agent.counters.lists).toBe(1);
   });
 
+  it("resumes at its first version when it delivered nothing, without another list", async () => {
+    await using world = await syncedWorld(["a"]);
+    world.cluster.breakWatches();
+    await world.advance(5_000);
+    world.configMap("b", "1");
+    await world.advance(1_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(world.agent.counters).toMatchObject({ lists: 1, watches: 2 });
+  });
+
   it("waits as long as the API server asks before it goes on", async () => {
     await using world = await syncedWorld(["a"]);
     const matches = (url: string) => url.includes("/configmaps") && url.includes("watch=true");
@@ -162,7 +173,7 @@ describe("a watch", () => {
     expect(count()).toBe(before + 1);
   });
 
-  it("watches again after an event whose version is no number, and loses nothing", async () => {
+  it("lists after events whose version is no number, and loses nothing (R53)", async () => {
     await using world = await syncedWorld(["a"]);
     let isBroken = true;
     world.intercept = async ({ query }, go) => {
@@ -174,11 +185,74 @@ describe("a watch", () => {
     world.cluster.breakWatches();
     await world.advance(2_000);
     world.configMap("b", "1");
-    await world.advance(2_000);
-    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/a"]);
+    await world.advance(10_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
     isBroken = false;
+    world.configMap("c", "1");
     await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
-    expect(world.agent.counters.lists).toBe(1);
+  });
+
+  it.each([
+    ["its last version", (last: string) => last],
+    ["a version of long ago", () => "1"],
+  ])("removes a row at once, also if the DELETED event has %s (R54)", async (_name, versionOf) => {
+    await using world = await syncedWorld(["a", "b"]);
+    world.intercept = async ({ query }, go) => {
+      const response = await go();
+      return query?.["watch"] === undefined ? response : rewriteJson(response, withOldVersion);
+    };
+    const last = new Map<string, string>();
+    const withOldVersion = (served: unknown): unknown => {
+      const { type, object } = served as {
+        type: string;
+        object: { metadata: { name: string; resourceVersion: string } };
+      };
+      const { name, resourceVersion } = object.metadata;
+      if (type !== "DELETED") {
+        last.set(name, resourceVersion);
+        return served;
+      }
+      const old = { ...object.metadata, resourceVersion: versionOf(last.get(name) ?? "2") };
+      return { type, object: { ...object, metadata: old } };
+    };
+    world.cluster.breakWatches();
+    await world.advance(2_000);
+    world.configMap("a", "2");
+    world.configMap("b", "2");
+    world.configMap("b", "3");
+    await world.advance(1_000);
+    // A run observes the row of "a" at the version of its list, above the object's own.
+    world.backend.rows.get("configmaps")?.delete("default/a");
+    world.backend.ask("configmaps");
+    await world.advance(2_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    world.cluster.delete("configmaps", "default", "a");
+    await world.advance(1_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/b"]);
+  });
+
+  it("keeps an object that is deleted and created again during a run, with old versions (R54)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    world.intercept = async ({ path, query }, go) => {
+      const response = await go();
+      if (isList(path, query)) {
+        world.cluster.delete("configmaps", "default", "a");
+        world.configMap("a", "again");
+      }
+      return query?.["watch"] === undefined
+        ? response
+        : rewriteJson(response, (served) => {
+            const event = served as { type: string; object: { metadata: object } };
+            const metadata = { ...event.object.metadata, resourceVersion: "3" };
+            return event.type === "DELETED" ? { ...event, object: { ...event.object, metadata } } : event;
+          });
+    };
+    world.cluster.breakWatches();
+    await world.advance(2_000);
+    world.backend.ask("configmaps");
+    await world.advance(5_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 });

@@ -9,9 +9,9 @@ import {
   SyncService,
 } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { assertValid } from "../../../../src/domain/validation.ts";
 import { InvalidArgumentError, TerminalError } from "../../../../src/lib/errors.ts";
 import { createSyncClient } from "../../../../src/rpc/client/sync-client.ts";
-import { assertValid } from "../../../../src/rpc/server/validation.ts";
 import { grpcClient, serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
 
 /** Returns the violations of a refused call, as "field: description". */
