@@ -243,7 +243,7 @@ export const clusterMutants: readonly Mutant[] = [
   {
     race: "R64",
     file: "src/store/sql/apply-observations.ts",
-    find: "    AND $7::bigint >= (SELECT first_epoch FROM cluster WHERE account = $1 AND name = $2)\n",
+    find: "    AND $7::bigint >= c.first_epoch\n",
     replace: "",
     tests: ADMIN_TESTS,
     only: "R64",

@@ -120,8 +120,8 @@ export const identityMutants: readonly Mutant[] = [
   {
     race: "AUTH",
     file: "src/store/sql/record-progress.ts",
-    find: "WHERE account = $1 AND cluster = $2 AND id = $8::uuid AND ended_at IS NULL",
-    replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $8::uuid AND ended_at IS NULL",
+    find: "WHERE account = $1 AND cluster = $2 AND id = $7::uuid AND ended_at IS NULL",
+    replace: "WHERE ($1::text, $2::text) IS NOT NULL AND id = $7::uuid AND ended_at IS NULL",
     tests: ["test/integration/accounts.pg.test.ts"],
     only: "no message of an agent changes data",
   },

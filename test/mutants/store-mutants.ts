@@ -83,7 +83,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R12",
-    file: END_KIND,
+    file: "src/store/sql/find-comparison.ts",
     find: " AND r.ended_at IS NULL\n",
     replace: "\n",
     tests: CONTRACT,
@@ -91,7 +91,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R12",
-    file: END_KIND,
+    file: "src/store/sql/find-comparison.ts",
     find: " AND k.ended_at IS NULL`",
     replace: "`",
     tests: CONTRACT,
@@ -284,16 +284,16 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R28",
     file: "src/store/sql/record-progress.ts",
-    find: "    WHEN $4::bigint > applied_sequence AND $6::int > 0 THEN $4 + 1\n",
-    replace: "    WHEN $4::bigint < 0 AND $6::int > 0 THEN $4 + 1\n",
+    find: "    WHEN $4::bigint > applied_sequence AND $5::int > 0 THEN $4 + 1\n",
+    replace: "    WHEN $4::bigint < 0 AND $5::int > 0 THEN $4 + 1\n",
     tests: CONTRACT,
     only: "the first part",
   },
   {
     race: "R28",
     file: "src/store/sql/record-progress.ts",
-    find: "WHEN $4 = applied_sequence AND $7::int < missing_parts - 1 THEN",
-    replace: "WHEN $4 = applied_sequence AND $7::int < missing_parts - 99 THEN",
+    find: "WHEN $4 = applied_sequence AND $6::int < missing_parts - 1 THEN",
+    replace: "WHEN $4 = applied_sequence AND $6::int < missing_parts - 99 THEN",
     tests: CONTRACT,
     only: "a part in between",
   },
@@ -308,8 +308,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R28",
     file: "src/store/postgres/pg-ingest-store.ts",
-    find: "const refused = outOfScope > 0 || quarantined.length > 0;",
-    replace: "const refused = outOfScope > 0;",
+    find: "outOfScope > 0 || quarantined.some(({ announced }) => !announced)",
+    replace: "outOfScope > 0",
     tests: CONTRACT,
     only: "R28\\)",
   },
@@ -324,9 +324,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: SCOPE,
-    find: "  DELETE FROM resource_state k\n  WHERE account = $1 AND cluster = $2 AND NOT api_group = ANY ($4::text[])\n",
-    replace:
-      "  DELETE FROM resource_state k\n  WHERE account = $1 AND cluster = $2 AND FALSE AND NOT api_group = ANY ($4::text[])\n",
+    find: "  DELETE FROM resource_state k USING removed r\n",
+    replace: "  DELETE FROM resource_state k USING (SELECT * FROM removed WHERE FALSE) r\n",
     tests: CONTRACT,
     only: "R30\\)",
   },
@@ -337,14 +336,6 @@ export const storeMutants: readonly Mutant[] = [
     replace: "AND FALSE`",
     tests: CONTRACT,
     only: "R30\\)",
-  },
-  {
-    race: "R31",
-    file: SCOPE,
-    find: "s.api_group = o.api_group AND s.resource = o.resource)`",
-    replace: "s.api_group = o.api_group AND s.resource = o.resource AND s.version = o.version)`",
-    tests: CONTRACT,
-    only: "R31\\)",
   },
   {
     race: "R33",
@@ -556,7 +547,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R71",
     file: "src/store/postgres/pg-session-store.ts",
-    find: "    wasRestarted ||\n",
+    find: "    state.wasRestarted ||\n",
     replace: "",
     tests: CONTRACT,
     only: "R71\\)",

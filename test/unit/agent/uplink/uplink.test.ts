@@ -96,7 +96,7 @@ describe("an uplink", () => {
       await world.advance(100);
     }
     expect(world.agent.counters.acknowledged).toBeGreaterThan(0n);
-    expect(world.agent.counters.sessions).toBeLessThanOrEqual(16);
+    expect(world.agent.counters.sessions).toBeLessThanOrEqual(24);
   });
 
   it("R62: after a minute of uptime an agent reconnects soon again", async () => {
