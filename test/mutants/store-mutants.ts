@@ -6,7 +6,6 @@ const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const GUARD =
   "  WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
-const END_KIND = "src/store/sql/verify-resource.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
 const SCAN = "src/domain/scan-canonical.ts";

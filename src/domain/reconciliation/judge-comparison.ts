@@ -145,7 +145,7 @@ function judgeVersion({ listVersion, incarnation }: ComparisonStatement, facts: 
   if (orderedBy !== undefined && orderedBy !== order) {
     return {
       reason: "OrderChanged",
-      message: `the resource type was ordered by ${orderedBy.toLowerCase()}, and is now ordered by ${order.toLowerCase()}`,
+      message: `expected a comparison by ${orderedBy.toLowerCase()}, found one by ${order.toLowerCase()}`,
     };
   }
   if (order === "POSITION") {

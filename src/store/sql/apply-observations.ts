@@ -40,8 +40,8 @@ export interface ObservationsOutcome {
  * tombstone keeps the last content for readers that follow changes.
  *
  * Repairs of a resource type that was never verified are its first copy, not findings. Content in another format
- * differs for no other reason, so it is no finding either. Nor has an unknown run findings: no request would return them, and
- * no purge would delete them.
+ * differs for no other reason, so it is no finding either. Nor has an unknown run findings: no request would return
+ * them, and no purge would delete them.
  *
  * Observations of a session before the cluster's first epoch belong to another cluster of this name, and do not apply.
  *

@@ -7,7 +7,7 @@ import type { StreamPosition } from "../ingest-store.ts";
  * Stores the scope in the session, so that a later attempt of a run restores resource types whose state was deleted.
  * Returns false if the session has this scope or a later one.
  *
- * A skipped generation was lost. What it removed is unknown, so the session must end: the next one declares again.
+ * A skipped generation was lost, with unknown contents. So the session must end, and the next one declares again.
  */
 export async function setSessionScope(
   client: ClientBase,
