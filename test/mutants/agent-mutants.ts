@@ -422,7 +422,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R70",
-    file: "src/agent/scope/follow-scope.ts",
+    file: "src/agent/follow-scope.ts",
     find: "const isComplete = isServerReady && discovery.unanswered.length === 0;",
     replace: "const isComplete = discovery.unanswered.length === 0;",
     tests: ["test/unit/agent/scope.test.ts"],
@@ -438,7 +438,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R70",
-    file: "src/agent/scope/follow-scope.ts",
+    file: "src/agent/follow-scope.ts",
     find: "      this.#tracker.learn(stored);\n",
     replace: "",
     tests: ["test/unit/agent/scope.test.ts"],

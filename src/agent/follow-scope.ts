@@ -1,30 +1,30 @@
 import { create } from "@bufbuild/protobuf";
-import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { type UndecidedGroup, UndecidedGroupSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import { discover, type UnansweredGroup } from "../../kube/discovery.ts";
-import { getObject } from "../../kube/get.ts";
-import type { KubeTransport } from "../../kube/kube.ts";
-import { isReady } from "../../kube/readiness.ts";
-import { createBackoff } from "../../lib/backoff.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { Condition } from "../../lib/condition.ts";
-import type { Log } from "../../lib/log.ts";
-import type { Random } from "../../lib/random.ts";
-import { retry } from "../../lib/retry.ts";
-import { classifyError } from "../classify-error.ts";
-import type { AgentTuning } from "../config.ts";
-import type { Outbox } from "../uplink/outbox.ts";
-import type { DeclaredScope } from "../uplink/uplink-state.ts";
-import type { Reflectors } from "../watch/reflectors.ts";
-import { watchDefinitions } from "./definition-watch.ts";
-import { type DiscoveredScope, ScopeTracker } from "./scope-tracker.ts";
+import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type UndecidedGroup, UndecidedGroupSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { discover, type UnansweredGroup } from "../kube/discovery.ts";
+import { getObject } from "../kube/get.ts";
+import type { KubeTransport } from "../kube/kube.ts";
+import { isReady } from "../kube/readiness.ts";
+import { createBackoff } from "../lib/backoff.ts";
+import type { Clock } from "../lib/clock.ts";
+import { Condition } from "../lib/condition.ts";
+import type { Log } from "../lib/log.ts";
+import type { Random } from "../lib/random.ts";
+import { retry } from "../lib/retry.ts";
+import { classifyError } from "./classify-error.ts";
+import type { AgentTuning } from "./config.ts";
+import { watchDefinitions } from "./scope/definition-watch.ts";
+import { type DiscoveredScope, ScopeTracker } from "./scope/scope-tracker.ts";
 import {
   createResourceFilter,
   findMissing,
   type SelectionOptions,
   selectResources,
-} from "./select-resources.ts";
+} from "./scope/select-resources.ts";
+import type { Outbox } from "./uplink/outbox.ts";
+import type { DeclaredScope } from "./uplink/uplink-state.ts";
+import type { Reflectors } from "./watch/reflectors.ts";
 
 export interface FollowScopeOptions {
   readonly kube: KubeTransport;
