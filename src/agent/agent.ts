@@ -130,7 +130,8 @@ async function connect(
   const kubernetesVersion = await readKubernetesVersion(signal, options, kube);
   const outbox = new Outbox(tuning);
   const epoch = (): bigint => outbox.epoch;
-  const context = { clock, random, log, tracer, kube, tuning, counters, clusterUid, epoch };
+  const renewSession = (of: bigint, reason: string): void => outbox.renewSession(of, reason);
+  const context = { clock, random, log, tracer, kube, tuning, counters, clusterUid, epoch, renewSession };
   const reflectors = new Reflectors(context, outbox);
   const worker = new ComparisonWorker({
     log,

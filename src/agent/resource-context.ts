@@ -25,4 +25,6 @@ export interface ResourceContext {
   readonly clusterUid: string;
   /** Returns the epoch of the latest session. */
   epoch(): bigint;
+  /** Ends the session of this epoch, so that the next one has a new epoch. A session that has ended stays ended. */
+  renewSession(epoch: bigint, reason: string): void;
 }

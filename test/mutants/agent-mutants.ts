@@ -444,4 +444,12 @@ export const agentMutants: readonly Mutant[] = [
     tests: ["test/unit/agent/scope.test.ts"],
     only: "R70",
   },
+  {
+    race: "R16",
+    file: "src/agent/watch/list-snapshot.ts",
+    find: "if (versions.incarnation === incarnation) {",
+    replace: "if (versions.incarnation === -1n) {",
+    tests: ["test/unit/agent/watch/watch-loop.test.ts"],
+    only: "each restore",
+  },
 ];

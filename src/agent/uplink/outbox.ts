@@ -3,6 +3,7 @@ import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconcil
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { Condition } from "../../lib/condition.ts";
 import type { FieldViolation } from "../../lib/errors.ts";
+import { RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./change.ts";
 import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
@@ -26,6 +27,7 @@ export class Outbox implements ChangeSink {
   readonly #work = new Condition();
   readonly #room = new Condition();
   #epoch = 0n;
+  #endSession: (error: Error) => void = () => {};
 
   constructor({ batch, maxPendingBytes }: OutboxLimits) {
     this.#state = new UplinkState(batch);
@@ -68,8 +70,10 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  openSession({ epoch, ...limits }: SessionLimits): void {
+  /** Begins a session. `end` ends it early. */
+  openSession({ epoch, ...limits }: SessionLimits, end: (error: Error) => void = () => {}): void {
     this.#epoch = epoch;
+    this.#endSession = end;
     this.#state.openSession(limits);
     this.#work.notifyAll();
     this.#room.notifyAll();
@@ -78,6 +82,13 @@ export class Outbox implements ChangeSink {
   /** Withholds the items that the backend refused, and returns their keys. Called between two sessions. */
   refuse(violations: readonly FieldViolation[]): string[] {
     return this.#state.refuse(violations);
+  }
+
+  /** Ends the session if it has this epoch: a new incarnation needs a new epoch. */
+  renewSession(epoch: bigint, reason: string): void {
+    if (epoch === this.#epoch) {
+      this.#endSession(new RetryableError(`session: ${reason}`));
+    }
   }
 
   acknowledge(sequence: bigint): void {

@@ -59,7 +59,7 @@ export async function runSession(
     if (welcome.$typeName === "evenkeel.v1.Drain") {
       return delayOf(welcome);
     }
-    const session = openSession(ended, options, welcome);
+    const session = openSession(ended, options, welcome, (error) => stream.abort(error));
     welcomed.resolve();
     return await receive(responses, session, options);
   } catch (error) {
@@ -116,14 +116,20 @@ function delayOf({ retryAfter }: Drain): number {
   return retryAfter === undefined ? 0 : durationMs(retryAfter);
 }
 
-function openSession(signal: AbortSignal, options: UplinkSessionOptions, welcome: Welcome): UplinkSession {
+function openSession(
+  signal: AbortSignal,
+  options: UplinkSessionOptions,
+  welcome: Welcome,
+  end: (error: Error) => void,
+): UplinkSession {
   const { outbox } = options;
   const { epoch, limits } = welcome;
   const asked = Number(limits?.maxUnacknowledgedBytes ?? 0n);
-  outbox.openSession({
-    epoch,
-    maxUnacknowledgedBytes: Math.min(asked || DEFAULT_UNACKNOWLEDGED_BYTES, DEFAULT_UNACKNOWLEDGED_BYTES),
-  });
+  const maxUnacknowledgedBytes = Math.min(
+    asked || DEFAULT_UNACKNOWLEDGED_BYTES,
+    DEFAULT_UNACKNOWLEDGED_BYTES,
+  );
+  outbox.openSession({ epoch, maxUnacknowledgedBytes }, end);
   options.onWelcome(welcome);
   return {
     epoch,

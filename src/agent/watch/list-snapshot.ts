@@ -3,6 +3,7 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { objectKeyOf } from "../../kube/kube-object.ts";
 import { listPages } from "../../kube/list.ts";
+import { RetryableError } from "../../lib/errors.ts";
 import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
@@ -14,6 +15,10 @@ import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
  * repeated after a short delay. If the second list is below it too, the versions themselves went back (an
  * etcd restored from a backup), and a new incarnation begins. The watermark is read before the request,
  * because the watch advances it meanwhile.
+ *
+ * The incarnation is the epoch of the session. A resource type that has used it already ends the session.
+ *
+ * @throws RetryableError after it has ended the session.
  */
 export async function listSnapshot(
   signal: AbortSignal,
@@ -36,6 +41,11 @@ export async function listSnapshot(
   const again = await listOnce(signal, context, namespaces);
   if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();
+    if (versions.incarnation === incarnation) {
+      const reason = `${resourceTypeKey(resourceType)}: versions went back a second time in one session`;
+      context.renewSession(incarnation, reason);
+      throw new RetryableError(`${reason}; the next session begins a new incarnation`);
+    }
     log.warn("new incarnation begun: versions went back", {
       resourceType: resourceTypeKey(resourceType),
       version: again.lowestVersion,

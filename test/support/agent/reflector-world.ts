@@ -44,6 +44,7 @@ export class ReflectorWorld implements AsyncDisposable {
       versions: new VersionTracker(),
       clusterUid: await getClusterUid(this.stop.signal, kube),
       epoch: () => this.epoch,
+      renewSession: () => {},
     };
     const sink = { offer: async (_: AbortSignal, change: Change) => void this.changes.push(change) };
     const all = { namespaces: [], isWatchable: true, sendAll: false, ...options };

@@ -129,6 +129,30 @@ describe("a watch", () => {
     });
   });
 
+  it("begins another incarnation for each restore, also in one session, and converges (R16)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    const backups: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      backups.push(world.cluster.store.revision);
+      for (let i = 0; i < 8; i++) {
+        world.configMap("a", `round ${round}, change ${i}`);
+      }
+      await world.advance(1_000);
+    }
+    // Each backup is older than the one before.
+    for (const [round, backup] of backups.toReversed().entries()) {
+      world.cluster.restore(backup);
+      world.configMap("a", `timeline ${round}`);
+      await world.advance(60_000);
+      world.backend.ask("configmaps");
+      await world.advance(60_000);
+      expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    }
+    const incarnation = world.backend.incarnations.get("configmaps") ?? 0n;
+    expect(incarnation).toBe(world.backend.epoch);
+    expect(world.agent.counters.sessions).toBe(3);
+  });
+
   it("goes on after its end where it stopped, without another list", async () => {
     await using world = await syncedWorld(["a"]);
     world.configMap("a", "2");
