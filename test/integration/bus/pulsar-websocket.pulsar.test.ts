@@ -115,7 +115,10 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
   it("the error of a message above a limit of the broker names the limit, and the producer continues", async () => {
     // A busy broker takes a second for 5 MiB, so this bus has the machine's clock.
     const { tenant } = broker();
-    const patient = createPulsarWebSocketBus({ url: proxy.url, tenant, maxMessageBytes: 7 * MIB }, busDependencies);
+    const patient = createPulsarWebSocketBus(
+      { url: proxy.url, tenant, maxMessageBytes: 7 * MIB },
+      busDependencies,
+    );
     const producer = await patient.createProducer(signal, topic);
     // Refused, or unknown if the broker closed the connection before its reason was read. Both errors name the limit.
     const aboveFrame = producer.publish(signal, { key: "k", payload: new Uint8Array(6.5 * MIB) });
