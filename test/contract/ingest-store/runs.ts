@@ -412,7 +412,7 @@ export function describeRuns(database: { readonly url: string }): void {
       await world.apply(put("a/x", { observed: 10 }));
       const current = world.epoch;
       world.epoch = late.epoch;
-      await world.declare([CONFIG_MAPS]);
+      await world.declare([CONFIG_MAPS], [], [PODS]);
       world.epoch = current;
       expect(await world.rows()).toHaveLength(1);
     });
