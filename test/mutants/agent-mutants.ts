@@ -132,7 +132,7 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/agent/scope/scope-tracker.ts",
     find: "this.#lacking = isComplete ? lacking : new Set();",
     replace: "this.#lacking = lacking;",
-    tests: ["test/unit/agent/scope.test.ts"],
+    tests: ["test/unit/agent/scope/scope-tracker.test.ts"],
     only: "R11",
   },
   {
