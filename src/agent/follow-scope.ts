@@ -1,11 +1,11 @@
 import { create } from "@bufbuild/protobuf";
-import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type UndecidedGroup, UndecidedGroupSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { discover, type UnansweredGroup } from "../kube/discovery.ts";
 import { getObject } from "../kube/get.ts";
 import type { KubeTransport } from "../kube/kube.ts";
 import { isReady } from "../kube/readiness.ts";
+import { withinDeadline } from "../lib/abort.ts";
 import { createBackoff } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Condition } from "../lib/condition.ts";
@@ -70,15 +70,23 @@ export async function followScope(signal: AbortSignal, options: FollowScopeOptio
   };
   const backoff = createBackoff(random, { initialMs: 1_000, maxMs: tuning.discoveryMs });
   const follower = new ScopeFollower(options);
+  const waitForChange = (ms: number): Promise<void> =>
+    withinDeadline(
+      signal,
+      clock,
+      ms,
+      (until) => changed.wait(until),
+      () => {},
+    );
   try {
     for (;;) {
       const isOpen = await retry(signal, retrying, () => follower.discover(signal));
       if (extra > 0 || isOpen) {
         extra -= extra > 0 ? 1 : 0;
-        await waitAtMost(signal, clock, changed, DEBOUNCE_MS + backoff.nextMs());
+        await waitForChange(DEBOUNCE_MS + backoff.nextMs());
       } else {
         backoff.reset();
-        await waitAtMost(signal, clock, changed, tuning.discoveryMs);
+        await waitForChange(tuning.discoveryMs);
       }
       await clock.sleep(signal, DEBOUNCE_MS);
     }
@@ -197,16 +205,4 @@ function nameOf({ group, version }: UnansweredGroup): string {
 
 function isSameText(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((text, index) => text === b[index]);
-}
-
-/** Waits for the condition, for at most `ms`. */
-async function waitAtMost(
-  signal: AbortSignal,
-  clock: Clock,
-  condition: Condition,
-  ms: number,
-): Promise<void> {
-  using deadline = clock.deadline(signal, ms);
-  await condition.wait(deadline.signal).catch(() => {});
-  signal.throwIfAborted();
 }

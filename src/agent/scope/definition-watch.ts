@@ -1,5 +1,4 @@
-import { create } from "@bufbuild/protobuf";
-import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { KubeTransport } from "../../kube/kube.ts";
 import { KubeRefusedError } from "../../kube/kube-error.ts";
@@ -12,16 +11,10 @@ import { RetryableError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Random } from "../../lib/random.ts";
 import type { AgentTuning } from "../config.ts";
+import { API_SERVICES, CUSTOM_RESOURCES } from "./scope-tracker.ts";
 
 /** Resource types whose objects define what the API server serves. */
-const DEFINITIONS: readonly ResourceType[] = [
-  create(ResourceTypeSchema, {
-    group: "apiextensions.k8s.io",
-    version: "v1",
-    resource: "customresourcedefinitions",
-  }),
-  create(ResourceTypeSchema, { group: "apiregistration.k8s.io", version: "v1", resource: "apiservices" }),
-];
+const DEFINITIONS: readonly ResourceType[] = [CUSTOM_RESOURCES, API_SERVICES];
 
 /** Requests this many discoveries. */
 export type OnDefinitionChange = (discoveries: number) => void;

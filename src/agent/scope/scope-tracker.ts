@@ -12,8 +12,9 @@ import { getObject } from "../../kube/get.ts";
 import type { KubeTransport } from "../../kube/kube.ts";
 import type { SelectedResource } from "./select-resources.ts";
 
-const CUSTOM_RESOURCES = resourceTypeOf("apiextensions.k8s.io", "customresourcedefinitions");
-const API_SERVICES = resourceTypeOf("apiregistration.k8s.io", "apiservices");
+/** The resource types whose objects define what the API server serves. */
+export const CUSTOM_RESOURCES = resourceTypeOf("apiextensions.k8s.io", "customresourcedefinitions");
+export const API_SERVICES = resourceTypeOf("apiregistration.k8s.io", "apiservices");
 
 /** Resource types that the scope may lack from now on. */
 export interface ScopeChange {
