@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { createSystemClock } from "../../src/lib/clock.ts";
 import { createSilentLog } from "../../src/lib/log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createApiServer } from "../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { namespaceObject } from "../../src/simulation/workload-objects.ts";

@@ -1,6 +1,6 @@
 import pg from "pg";
 import { canonicalize } from "../../src/domain/canonical-json.ts";
-import { checksumOf } from "../../src/domain/checksum.ts";
+import { checksumOf } from "../../src/domain/content-format.ts";
 import { toByteaArray, toTextArray } from "../../src/store/sql/binary-array.ts";
 import { createPod } from "./create-pod.ts";
 

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Batch, ReconciliationTrigger } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
-import { createSystemRandom } from "../../src/lib/system-random.ts";
+import { createSystemRandom } from "../../src/lib/random.ts";
 import { createDatabase } from "../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../src/store/postgres/pg-ingest-store.ts";
 import { createPgRunStore } from "../../src/store/postgres/pg-run-store.ts";

@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { createSystemClock } from "../../src/lib/clock.ts";
 import { createPinoLog } from "../../src/lib/pino-log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { createApiServer } from "../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { createWorkload } from "../../src/simulation/workload.ts";

@@ -1,11 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { HelloSchema } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { BatchHandlers } from "../domain/batch-type.ts";
-import type { OpenSync } from "../domain/open-sync.ts";
+import { getServerVersion } from "../kube/api-server.ts";
 import { getClusterUid } from "../kube/cluster-uid.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
 import type { KubeTransport } from "../kube/kube.ts";
-import { getServerVersion } from "../kube/server-version.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -21,6 +20,7 @@ import { type AgentCounters, createAgentCounters, registerAgentMetrics } from ".
 import { type AgentBatchHandler, createBatchProcessor } from "./process-batch.ts";
 import { selectResources } from "./scope/select-resources.ts";
 import { Outbox } from "./uplink/outbox.ts";
+import type { OpenSync } from "./uplink/session.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { Reflectors } from "./watch/reflectors.ts";
 

@@ -1,4 +1,4 @@
-import type { BackoffOptions } from "../lib/backoff.ts";
+import type { BackoffOptions } from "../lib/retry.ts";
 
 /** Times, sizes and limits of an agent. Times are in milliseconds. */
 export interface AgentTuning {

@@ -1,7 +1,6 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize, UncanonicalError } from "../domain/canonical-json.ts";
-import { checksumOf } from "../domain/checksum.ts";
-import { contentFormatFingerprint, DEFAULT_CONTENT_RULES } from "../domain/content-format.ts";
+import { checksumOf, contentFormatFingerprint, DEFAULT_CONTENT_RULES } from "../domain/content-format.ts";
 import { MAX_CONTENT_BYTES, MAX_REASON_LENGTH } from "../domain/limits.ts";
 import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { KubeObject, ObjectMeta } from "../kube/kube-object.ts";

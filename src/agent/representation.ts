@@ -2,10 +2,10 @@ import { create } from "@bufbuild/protobuf";
 import { type BatchItem, BatchItemSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { VerifyObjectSchema } from "../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ObjectRefSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { checksumOf } from "../domain/checksum.ts";
+import { checksumOf } from "../domain/content-format.ts";
 import { formatKey, type ObjectKey } from "../domain/object-key.ts";
 import { findViolation } from "../domain/validation.ts";
-import { truncate } from "../lib/truncate.ts";
+import { truncate } from "../lib/text.ts";
 
 /*
  * The limits of the contract for what the API server serves. The rules of the .proto decide, so that the two

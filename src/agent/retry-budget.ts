@@ -1,6 +1,6 @@
 import { ExpiredError, KubeUnavailableError } from "../kube/kube-error.ts";
-import { createBackoff } from "../lib/backoff.ts";
 import { RetryableError, toMessage } from "../lib/errors.ts";
+import { createBackoff } from "../lib/retry.ts";
 import type { RetryLimits } from "./config.ts";
 import type { ResourceContext } from "./resource-context.ts";
 

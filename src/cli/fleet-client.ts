@@ -4,10 +4,9 @@ import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { clientProgram } from "../config/programs/client.ts";
 import { isExposed } from "../config/value-types.ts";
 import { createTokenSource, type TokenSource } from "../lib/token-source.ts";
-import { createTokenInterceptor } from "../rpc/client/token-interceptor.ts";
-import { addConfigOptions, configOf } from "./config-options.ts";
+import { createTokenInterceptor } from "../rpc/client/sync-client.ts";
 import type { CliContext } from "./context.ts";
-import { createOutputOption } from "./options.ts";
+import { addConfigOptions, configOf, createOutputOption } from "./options.ts";
 import type { OutputFormat } from "./output/message.ts";
 
 /** Calls FleetService. */

@@ -1,9 +1,32 @@
 import { readFileSync } from "node:fs";
 import { parseDocument } from "yaml";
 import { ConfigError, toMessage } from "../lib/errors.ts";
-import { isServiceLink } from "./environment.ts";
 import { type Field, type Fields, toFlag, toVariable, type ValuesOf } from "./field.ts";
-import { invalidConfig } from "./invalid-config.ts";
+
+/** Returns the environment of this process. No other code reads it. */
+export function readEnvironment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}
+
+/**
+ * True if Kubernetes set the variable. A Pod sees every Service of its namespace as variables, and those of a Service
+ * named `evenkeel` or `evenkeel-...` have our prefix, for example `EVENKEEL_PORT=tcp://10.0.0.1:7070`.
+ */
+function isServiceLink(name: string, value: string): boolean {
+  return (
+    /_SERVICE_(HOST|PORT)(_|$)/.test(name) ||
+    /_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||
+    (/_PORT$/.test(name) && /^(tcp|udp|sctp):\/\//.test(value))
+  );
+}
+
+/**
+ * Creates the error for a configuration that is not valid, with a line for each problem: "key: problem;
+ * remedy".
+ */
+export function invalidConfig(...problems: readonly string[]): ConfigError {
+  return new ConfigError(["the configuration is not valid:", ...problems].join("\n  "));
+}
 
 /** Where configuration comes from. */
 export interface ConfigSources {

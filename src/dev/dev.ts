@@ -8,7 +8,7 @@ import { createRuntime } from "../main/runtime.ts";
 import { startServer } from "../main/server.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { migrate } from "../store/postgres/migrate.ts";
-import { closeLeftSessions } from "../store/sql/close-left-sessions.ts";
+import { closeLeftSessions } from "../store/sql/end-sessions.ts";
 import { openEmbeddedPostgres } from "./embedded-postgres/embedded-postgres.ts";
 import { createNarrator } from "./narration.ts";
 import { startSimulation } from "./start-simulation.ts";

@@ -1,5 +1,5 @@
 import { watchRuns } from "../backend/fleet/watch-runs.ts";
-import { createSystemClock } from "../lib/system-clock.ts";
+import { createSystemClock } from "../lib/clock.ts";
 import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";

@@ -1,5 +1,5 @@
 import { TerminalError } from "../lib/errors.ts";
-import { trimEnd } from "../lib/trim-end.ts";
+import { trimEnd } from "../lib/text.ts";
 
 /** Highest nesting depth. The recursion must end before the stack does, here and in Postgres. */
 export const MAX_DEPTH = 1_000;

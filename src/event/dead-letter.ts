@@ -1,7 +1,11 @@
-import type { Delivery, OutgoingMessage } from "../bus/bus.ts";
+import type { Bus, Consumer, Delivery, OutgoingMessage } from "../bus/bus.ts";
+import { withinDeadline } from "../lib/abort.ts";
+import type { Clock } from "../lib/clock.ts";
+import { NotFoundError, RetryableError } from "../lib/errors.ts";
+import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
 
 /** A message that could not be applied, with the reason and its origin. */
-export interface DeadLetter {
+interface DeadLetter {
   /** The original message. */
   readonly message: OutgoingMessage;
   /** Reason why it could not be applied. */
@@ -44,4 +48,134 @@ export function fromDeadLetter({ key, payload, properties }: OutgoingMessage): D
     sourcePosition,
     redeliveryCount: Number(redeliveryCount),
   };
+}
+
+/** A dead letter in the dead-letter topic. */
+export interface StoredDeadLetter extends DeadLetter {
+  /** Position in the dead-letter topic. */
+  readonly id: string;
+  /** Removes it from the topic. */
+  acknowledge(): Promise<void>;
+}
+
+/** The dead letters of a bus. An operator retries or drops them. */
+export interface DeadLetterQueue {
+  /**
+   * Yields the current dead letters, the oldest first. No other reader receives them meanwhile. Unacknowledged dead
+   * letters are available again afterwards.
+   *
+   * @throws DeadLettersLockedError at the end if some did not arrive
+   */
+  read(signal: AbortSignal): AsyncIterable<StoredDeadLetter>;
+  /**
+   * Publishes the original messages, and removes each dead letter when its message is stored. Retrying an old message
+   * is safe: the write rule decides if it still applies. Yields the retried dead letters.
+   *
+   * @throws NotFoundError for IDs without a dead letter, after the others
+   */
+  retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
+  /**
+   * Removes dead letters. Yields the removed ones.
+   *
+   * @throws NotFoundError for IDs without a dead letter, after the others
+   */
+  drop(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
+}
+
+/** Error while another consumer holds some of the dead letters. */
+export class DeadLettersLockedError extends RetryableError {
+  override readonly name = "DeadLettersLockedError";
+}
+
+export interface DeadLetterQueueOptions {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  /** Counts the dead letters. */
+  readonly count: (signal: AbortSignal) => Promise<number>;
+}
+
+/** Longest wait for the next dead letter, in milliseconds. */
+const QUIET_MS = 5_000;
+
+/** Highest number of received dead letters that were not yielded yet. */
+const MAX_PREFETCHED = 16;
+
+/**
+ * Opens the dead letters of a bus. It reads with a consumer of the subscription that keeps them, and acknowledges only
+ * the dead letters that it retries or drops. This works on any bus and acknowledges exactly one message. Pulsar's admin
+ * API can read messages too, but it can neither remove a single one nor return properties unchanged. The dead letters
+ * are counted first, because the bus does not report the end of its messages.
+ */
+export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOptions): DeadLetterQueue {
+  const read = async function* (signal: AbortSignal): AsyncGenerator<StoredDeadLetter, void, undefined> {
+    const letters = await count(signal);
+    if (letters === 0) {
+      return;
+    }
+    const consumer = await bus.subscribe(signal, {
+      topic: TOPICS.deadLetter,
+      subscription: DEAD_LETTER_SUBSCRIPTION,
+      maxUnacknowledged: letters,
+      maxPrefetched: MAX_PREFETCHED,
+    });
+    try {
+      for (let index = 0; index < letters; index++) {
+        const delivery = await takeOne(signal, clock, consumer);
+        if (delivery === undefined) {
+          throw new DeadLettersLockedError(
+            `dead letters: ${letters - index} of ${letters} did not arrive within ${QUIET_MS} ms; ` +
+              "retry when no other command reads them",
+          );
+        }
+        yield { ...fromDeadLetter(delivery), id: delivery.messageId, acknowledge: delivery.acknowledge };
+      }
+    } finally {
+      await consumer.close();
+    }
+  };
+
+  const actOn = async function* (
+    signal: AbortSignal,
+    ids: readonly string[],
+    act: (letter: StoredDeadLetter) => Promise<void>,
+  ): AsyncGenerator<StoredDeadLetter, void, undefined> {
+    const wanted = new Set(ids);
+    for await (const letter of read(signal)) {
+      if (wanted.delete(letter.id)) {
+        await act(letter);
+        await letter.acknowledge();
+        yield letter;
+      }
+      if (wanted.size === 0) {
+        return;
+      }
+    }
+    throw new NotFoundError(
+      `no dead letter "${[...wanted].join('", "')}"; list them with "evenkeel dlq list"`,
+    );
+  };
+
+  return {
+    read,
+    async *retry(signal, ids) {
+      const producer = await bus.createProducer(signal, TOPICS.events);
+      try {
+        yield* actOn(signal, ids, ({ message }) => producer.publish(signal, message));
+      } finally {
+        await producer.close();
+      }
+    },
+    drop: (signal, ids) => actOn(signal, ids, async () => {}),
+  };
+}
+
+/** Returns the next delivery, or undefined if none arrives within {@link QUIET_MS}. */
+async function takeOne(signal: AbortSignal, clock: Clock, consumer: Consumer): Promise<Delivery | undefined> {
+  const take = async (until: AbortSignal): Promise<Delivery | undefined> => {
+    for await (const delivery of consumer.deliveries(until)) {
+      return delivery;
+    }
+    return undefined;
+  };
+  return await withinDeadline(signal, clock, QUIET_MS, take, () => undefined);
 }

@@ -3,7 +3,7 @@ import * as https from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
 import { sendHttpRequest } from "../lib/http-request.ts";
-import { trimEnd } from "../lib/trim-end.ts";
+import { trimEnd } from "../lib/text.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
 

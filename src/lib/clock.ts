@@ -1,3 +1,5 @@
+import { setTimeout as delay } from "node:timers/promises";
+
 /**
  * The time of the programs. All code outside the adapters reads it from here, so that a simulation can run
  * the same code in virtual time.
@@ -27,4 +29,30 @@ export class DeadlineError extends Error {
   constructor(ms: number) {
     super(`deadline of ${ms} ms passed`);
   }
+}
+
+/** Creates the clock of the machine. */
+export function createSystemClock(): Clock {
+  return {
+    now: () => new Date(),
+    monotonic: () => performance.now(),
+    async sleep(signal, ms) {
+      try {
+        await delay(ms, undefined, { signal });
+      } catch (cause) {
+        signal.throwIfAborted();
+        throw cause;
+      }
+    },
+    deadline: createDeadline,
+  };
+}
+
+function createDeadline(signal: AbortSignal, ms: number): Deadline {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new DeadlineError(ms)), ms);
+  return {
+    signal: AbortSignal.any([signal, controller.signal]),
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
 }

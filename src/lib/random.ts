@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 /** The randomness of the programs: for identities and jitter, never for secrets. */
 export interface Random {
   /** Returns a number in [0, 1). */
@@ -29,4 +31,9 @@ export function createSeededRandom(seed: number): Random {
       return [hex.slice(0, 8), hex.slice(8, 12), third, fourth, hex.slice(20)].join("-");
     },
   };
+}
+
+/** Creates the random source of the machine. */
+export function createSystemRandom(): Random {
+  return { float: () => Math.random(), uuid: () => randomUUID() };
 }

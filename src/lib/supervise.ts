@@ -1,9 +1,9 @@
 import { sleepUnlessAborted } from "./abort.ts";
-import { createBackoff } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import type { Log } from "./log.ts";
 import { createOutageLog } from "./outage-log.ts";
 import type { Random } from "./random.ts";
+import { createBackoff } from "./retry.ts";
 
 export interface SuperviseOptions {
   readonly clock: Clock;

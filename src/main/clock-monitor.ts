@@ -3,8 +3,8 @@ import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import { createOutageLog } from "../lib/outage-log.ts";
-import { readClockSkew } from "../store/postgres/clock-skew.ts";
 import type { Database } from "../store/postgres/database.ts";
+import { readClockSkew } from "../store/postgres/database-time.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 
 export interface ClockMonitorOptions {

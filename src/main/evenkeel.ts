@@ -2,8 +2,8 @@
 import { createInterface } from "node:readline/promises";
 import { text } from "node:stream/consumers";
 import { runCli } from "../cli/cli.ts";
-import { readEnvironment } from "../config/environment.ts";
-import { createSystemClock } from "../lib/system-clock.ts";
+import { readEnvironment } from "../config/load.ts";
+import { createSystemClock } from "../lib/clock.ts";
 import { readVersion } from "./read-version.ts";
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 };

@@ -1,6 +1,6 @@
 import type { Bus } from "../bus/bus.ts";
 import { openBus } from "../bus/open-bus.ts";
-import { openPulsarAdmin } from "../bus/pulsar/admin/open-pulsar-admin.ts";
+import { openPulsarAdmin } from "../bus/pulsar/admin/create-pulsar-admin.ts";
 import {
   type BrokerMonitor,
   type BrokerMonitorOptions,

@@ -2,7 +2,7 @@ import { resourceTypeKey } from "../domain/resource-type.ts";
 import type { Clock } from "../lib/clock.ts";
 import { TerminalError } from "../lib/errors.ts";
 import type { Random } from "../lib/random.ts";
-import { withResourceVersion } from "./api/represent-object.ts";
+import { withResourceVersion } from "./api/representation.ts";
 import { Faults } from "./faults.ts";
 import { MvccStore, type StoreEvent } from "./mvcc-store.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe } from "vitest";
+import { createSystemClock } from "../../src/lib/clock.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
 import { itIsAKubeApi, type KubeApiFixture } from "./kube-api.ts";

@@ -11,7 +11,7 @@ import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconcilia
 import type { RunningBackend } from "../../src/main/backend.ts";
 import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/server.ts";
-import { createTokenInterceptor } from "../../src/rpc/client/token-interceptor.ts";
+import { createTokenInterceptor } from "../../src/rpc/client/sync-client.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { ScriptedAgent } from "../support/backend/scripted-agent.ts";
 import { eventually } from "../support/e2e/eventually.ts";

@@ -430,7 +430,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "R70",
-    file: "src/kube/readiness.ts",
+    file: "src/kube/api-server.ts",
     find: "return isAnswer && NO_STATEMENT.has(error.status);",
     replace: "return false;",
     tests: ["test/unit/agent/scope.test.ts"],

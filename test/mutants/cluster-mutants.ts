@@ -43,7 +43,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R60",
-    file: "src/store/sql/expire-runs.ts",
+    file: "src/store/sql/end-run.ts",
     find: " OR started_at > now() + interval '5 s'",
     replace: "",
     tests: TIME_TESTS,
@@ -210,7 +210,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R63",
-    file: "src/store/sql/find-duplicate.ts",
+    file: "src/store/sql/find-cluster.ts",
     find: "  await client.query(LOCK_UID,",
     replace: "  void (LOCK_UID,",
     tests: IDENTITY_TESTS,
@@ -218,7 +218,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R63",
-    file: "src/store/sql/find-duplicate.ts",
+    file: "src/store/sql/find-cluster.ts",
     find: "WHERE other.account = $1 AND other.uid",
     replace: "WHERE $1::text IS NOT NULL AND other.uid",
     tests: IDENTITY_TESTS,
@@ -226,7 +226,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R63",
-    file: "src/store/sql/find-duplicate.ts",
+    file: "src/store/sql/find-cluster.ts",
     find: " OR (other.created_at, other.name) < (own.created_at, own.name)",
     replace: " OR other.name <> own.name",
     tests: IDENTITY_TESTS,
@@ -258,7 +258,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R64",
-    file: "src/store/sql/rebind-cluster.ts",
+    file: "src/store/sql/rename-cluster.ts",
     find: "incarnation = c.epoch, low_watermark = 0, high_watermark = 0,",
     replace: "incarnation = k.incarnation,",
     tests: ADMIN_TESTS,

@@ -521,7 +521,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R71",
-    file: "src/store/sql/set-session-scope.ts",
+    file: "src/store/sql/session-scope.ts",
     find: " AND scope_generation < $5",
     replace: "",
     tests: CONTRACT,
@@ -529,7 +529,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R71",
-    file: "src/store/sql/set-session-scope.ts",
+    file: "src/store/sql/session-scope.ts",
     find: "$5::bigint > scope_generation + 1",
     replace: "FALSE",
     tests: CONTRACT,

@@ -1,5 +1,4 @@
-import type { Clock } from "../../src/lib/clock.ts";
-import { createSystemClock } from "../../src/lib/system-clock.ts";
+import { type Clock, createSystemClock } from "../../src/lib/clock.ts";
 
 /**
  * Returns the machine's clock with time multiplied by a factor, for code that waits half a minute beside real

@@ -14,7 +14,7 @@ import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import { Comparison } from "./comparison.ts";
-import { ComparisonError, toComparisonFailure } from "./comparison-error.ts";
+import { ComparisonError, toComparisonFailure } from "./difference-reader.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
 export interface ComparisonWorkerOptions {

@@ -5,7 +5,7 @@ import {
   type ResourceReconciled,
   ResourceReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import { sameChecksum } from "../../domain/checksum.ts";
+import { sameChecksum } from "../../domain/content-format.ts";
 import { formatKey, parseKey } from "../../domain/object-key.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
@@ -21,9 +21,8 @@ import type { UplinkSession } from "../uplink/session.ts";
 import type { DeletionLog } from "../watch/index-writer.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
-import { ComparisonError } from "./comparison-error.ts";
 import { diff, type ListedObject, type StoredObject } from "./diff.ts";
-import { DifferenceReader } from "./difference-reader.ts";
+import { ComparisonError, DifferenceReader } from "./difference-reader.ts";
 import type { PackedChunk } from "./inventory-chunk.ts";
 import { RepairBatcher } from "./repair-batcher.ts";
 

@@ -1,4 +1,4 @@
-import { sameChecksum } from "../../domain/checksum.ts";
+import { sameChecksum } from "../../domain/content-format.ts";
 import { compareKeys } from "../../domain/object-key.ts";
 import { BadInventoryError } from "../../domain/reconciliation/key-ranges.ts";
 

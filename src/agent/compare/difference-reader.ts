@@ -1,6 +1,8 @@
+import { create } from "@bufbuild/protobuf";
+import { type Failure, FailureSchema } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { MalformedResponseError, reasonOf } from "../../kube/kube-error.ts";
-import { toMessage } from "../../lib/errors.ts";
+import { TerminalError, toMessage } from "../../lib/errors.ts";
 import type { ObservedState } from "../observed-put.ts";
 import { escapeKey } from "../representation.ts";
 import type { RetryBudget } from "../retry-budget.ts";
@@ -8,7 +10,23 @@ import type { DeletionLog } from "../watch/index-writer.ts";
 import { type ReadResult, readContents } from "../watch/read-contents.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
-import { ComparisonError } from "./comparison-error.ts";
+
+/** Failure of the comparison of a resource type. */
+export class ComparisonError extends TerminalError {
+  override readonly name = "ComparisonError";
+  /** Reason in CamelCase, for programs. */
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Converts an error to the failure that the agent sends to the backend. */
+export function toComparisonFailure(error: unknown): Failure {
+  return create(FailureSchema, { reason: reasonOf(error), message: toMessage(error).slice(0, 1_000) });
+}
 
 /** Receiver of what became of the objects of a list; `at` is the index in the list. */
 export interface DifferenceTarget {

@@ -5,11 +5,11 @@ import { KubeRefusedError } from "../../kube/kube-error.ts";
 import { currentVersion } from "../../kube/list.ts";
 import { watchEvents } from "../../kube/watch.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
-import { createBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { Random } from "../../lib/random.ts";
+import { createBackoff } from "../../lib/retry.ts";
 import type { AgentTuning } from "../config.ts";
 import { API_SERVICES, CUSTOM_RESOURCES } from "./scope-tracker.ts";
 

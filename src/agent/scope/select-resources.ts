@@ -15,7 +15,7 @@ import { findViolation } from "../../domain/validation.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import { truncate } from "../../lib/truncate.ts";
+import { truncate } from "../../lib/text.ts";
 
 /** The resource types and namespaces that the configuration selects. */
 export interface SelectionOptions {

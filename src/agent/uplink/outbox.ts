@@ -2,10 +2,9 @@ import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { Condition } from "../../lib/condition.ts";
-import type { FieldViolation } from "../../lib/errors.ts";
-import { RetryableError } from "../../lib/errors.ts";
+import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
-import type { Change, ChangeSink } from "./change.ts";
+import type { Change, ChangeSink } from "./live-segment.ts";
 import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
 export interface OutboxLimits {

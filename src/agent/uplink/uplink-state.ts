@@ -18,7 +18,7 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import { sizeOfItem } from "./batch-items.ts";
-import type { Change } from "./change.ts";
+import type { Change } from "./live-segment.ts";
 import { LiveSegment } from "./live-segment.ts";
 import { WithheldItems } from "./withheld-items.ts";
 

@@ -1,17 +1,16 @@
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Hello, Welcome } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import type { OpenSync } from "../../domain/open-sync.ts";
 import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
-import { createBackoff } from "../../lib/backoff.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
+import { createBackoff } from "../../lib/retry.ts";
 import type { AgentTuning } from "../config.ts";
 import type { AgentCounters } from "../metrics.ts";
 import type { Outbox } from "./outbox.ts";
-import { runSession, type UplinkSessionOptions } from "./session.ts";
+import { type OpenSync, runSession, type UplinkSessionOptions } from "./session.ts";
 
 export interface UplinkOptions {
   readonly clock: Clock;

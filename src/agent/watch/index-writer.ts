@@ -9,7 +9,7 @@ import { createPut, type ObservedState } from "../observed-put.ts";
 import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
-import type { ChangeSink } from "../uplink/change.ts";
+import type { ChangeSink } from "../uplink/live-segment.ts";
 import type { PackedIndex } from "./object-index.ts";
 
 /** Highest observed version of the Deletes that were sent since the log was opened, by key. */

@@ -1,4 +1,4 @@
-import { sameChecksum } from "../../domain/checksum.ts";
+import { sameChecksum } from "../../domain/content-format.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { getObject } from "../../kube/get.ts";
 import { KubeRefusedError, MalformedResponseError } from "../../kube/kube-error.ts";

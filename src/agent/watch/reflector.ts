@@ -7,7 +7,7 @@ import { Condition } from "../../lib/condition.ts";
 import { retry } from "../../lib/retry.ts";
 import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
-import type { ChangeSink } from "../uplink/change.ts";
+import type { ChangeSink } from "../uplink/live-segment.ts";
 import { type DeletionLog, IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";

@@ -6,7 +6,7 @@ import { contentFormatOf } from "../object-content.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { isSameResource, selectedResourceKey } from "../scope/scope-tracker.ts";
 import type { SelectedResource } from "../scope/select-resources.ts";
-import type { ChangeSink } from "../uplink/change.ts";
+import type { ChangeSink } from "../uplink/live-segment.ts";
 import { Reflector } from "./reflector.ts";
 import { VersionTracker } from "./version-tracker.ts";
 

@@ -16,7 +16,7 @@ import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError, UnsupportedError } from "../../lib/errors.ts";
-import { identityOf } from "../../rpc/auth/identity.ts";
+import { identityOf } from "../../rpc/auth/authenticator.ts";
 import type { FleetStore, ObjectQuery } from "../../store/fleet-store.ts";
 import { toPageQuery, toPageToken } from "./page-token.ts";
 import { restrictToCluster } from "./restrict-to-cluster.ts";

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { clone, type DescMessage, type Message, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { InvalidArgumentError } from "../../lib/errors.ts";
-import type { Identity } from "../../rpc/auth/identity.ts";
+import type { Identity } from "../../rpc/auth/authenticator.ts";
 import type { PageQuery, Position } from "../../store/fleet-store.ts";
 
 /** Request for a page of a list (AIP-158). */

@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
 import { adminClusterProgram } from "../../config/programs/admin.ts";
-import { isClusterName } from "../../domain/names.ts";
+import { isClusterName } from "../../domain/limits.ts";
 import type { ClusterAdmin } from "../../store/cluster-admin.ts";
-import { addConfigOptions, configOf } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
+import { addConfigOptions, configOf } from "../options.ts";
 
 const removeExamples = `
 The command deletes rows in steps; repeat it after an interruption. An agent that still runs is refused. Stop it before

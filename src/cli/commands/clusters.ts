@@ -12,8 +12,7 @@ import type { CliContext } from "../context.ts";
 import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
-import { formatProperties, formatTable } from "../output/table.ts";
-import { formatAgo, formatVerified } from "../output/time.ts";
+import { formatAgo, formatProperties, formatTable, formatVerified } from "../output/table.ts";
 
 /** `evenkeel clusters` */
 export function createClustersCommand(context: CliContext): Command {

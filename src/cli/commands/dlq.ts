@@ -1,10 +1,9 @@
 import { Command, Option } from "commander";
 import { dlqProgram } from "../../config/programs/admin.ts";
-import { DeadLettersLockedError, type StoredDeadLetter } from "../../event/dead-letter-queue.ts";
+import { DeadLettersLockedError, type StoredDeadLetter } from "../../event/dead-letter.ts";
 import { NotFoundError } from "../../lib/errors.ts";
-import { addConfigOptions } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
-import { createLimitOption, createOutputOption } from "../options.ts";
+import { addConfigOptions, createLimitOption, createOutputOption } from "../options.ts";
 import {
   type LetterSummary,
   toLetterDocument,
@@ -12,8 +11,7 @@ import {
   toLetterSummary,
 } from "../output/dead-letter.ts";
 import { formatJson, type OutputFormat } from "../output/message.ts";
-import { formatTable } from "../output/table.ts";
-import { formatAgo } from "../output/time.ts";
+import { formatAgo, formatTable } from "../output/table.ts";
 import { openDeadLetters } from "./open-dead-letter-queue.ts";
 
 const EXAMPLES = `

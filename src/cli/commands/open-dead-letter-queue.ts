@@ -1,16 +1,16 @@
 import type { Command } from "commander";
 import { openBus } from "../../bus/open-bus.ts";
-import { openPulsarAdmin } from "../../bus/pulsar/admin/open-pulsar-admin.ts";
+import { openPulsarAdmin } from "../../bus/pulsar/admin/create-pulsar-admin.ts";
 import { toAdminUrl } from "../../config/fields/bus.ts";
 import { dlqProgram } from "../../config/programs/admin.ts";
-import { createDeadLetterQueue, type DeadLetterQueue } from "../../event/dead-letter-queue.ts";
+import { createDeadLetterQueue, type DeadLetterQueue } from "../../event/dead-letter.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { createSilentLog } from "../../lib/log.ts";
 import { noMetrics } from "../../lib/metrics.ts";
-import { createSystemRandom } from "../../lib/system-random.ts";
-import { configOf } from "../config-options.ts";
+import { createSystemRandom } from "../../lib/random.ts";
 import type { CliContext } from "../context.ts";
+import { configOf } from "../options.ts";
 
 /** Opens the dead letters of the bus in a command's flags; disposal closes the connections. */
 export async function openDeadLetters(

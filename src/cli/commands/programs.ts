@@ -5,8 +5,8 @@ import { agentProgram } from "../../config/programs/agent.ts";
 import { devProgram } from "../../config/programs/dev.ts";
 import { ingesterProgram } from "../../config/programs/ingester.ts";
 import { backendProgram, serverProgram } from "../../config/programs/server.ts";
-import { addConfigOptions, configOf } from "../config-options.ts";
 import type { CliContext } from "../context.ts";
+import { addConfigOptions, configOf } from "../options.ts";
 
 /** Commands that only run a program with its configuration, in the order of `--help`. */
 const PROGRAMS = [

@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_AUDIENCE } from "../../config/fields/auth.ts";
 import { clusterName } from "../../config/programs/agent.ts";
 import { duration } from "../../config/value-types.ts";
-import { isAccountName } from "../../domain/names.ts";
+import { isAccountName } from "../../domain/limits.ts";
 import { ConfigError, TerminalError, toMessage } from "../../lib/errors.ts";
 import { keyIdOf, type PrivateKey, parsePrivateKey, readPublicKeys } from "../../rpc/auth/jwt/keys.ts";
 import type { CliContext } from "../context.ts";

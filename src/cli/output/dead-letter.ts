@@ -4,7 +4,7 @@ import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/bat
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
-import type { StoredDeadLetter } from "../../event/dead-letter-queue.ts";
+import type { StoredDeadLetter } from "../../event/dead-letter.ts";
 import { TerminalError } from "../../lib/errors.ts";
 
 /** A dead letter as a document, with its event; without contents of objects. */

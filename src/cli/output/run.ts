@@ -12,8 +12,7 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
 import { formatMessage } from "./message.ts";
-import { formatProperties, formatTable } from "./table.ts";
-import { formatAgo, formatBetween } from "./time.ts";
+import { formatAgo, formatBetween, formatProperties, formatTable } from "./table.ts";
 
 /** Formats runs as a table. */
 export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): string {

@@ -1,7 +1,6 @@
 import { fromNumericDate } from "../../rpc/auth/jwt/claims.ts";
 import type { TokenInspection } from "../../rpc/auth/jwt/inspect.ts";
-import { formatProperties } from "./table.ts";
-import { formatDuration } from "./time.ts";
+import { formatDuration, formatProperties } from "./table.ts";
 
 /** A token for people. */
 export function formatToken(now: Date, { header, claims, verified, problem }: TokenInspection): string {

@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { optional, type ValuesOf, withDefault } from "../field.ts";
-import { invalidConfig } from "../invalid-config.ts";
+import { invalidConfig } from "../load.ts";
 import { isLoopback, list, text, toggle, type ValueType } from "../value-types.ts";
 
 /** How callers are authenticated. */

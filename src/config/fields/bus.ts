@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { BusSettings } from "../../bus/settings.ts";
 import { optional, required, type ValuesOf, withDefault } from "../field.ts";
-import { invalidConfig } from "../invalid-config.ts";
+import { invalidConfig } from "../load.ts";
 import { byteSize, httpUrl, text, type ValueType } from "../value-types.ts";
 
 const SCHEMES = ["ws:", "wss:", "pulsar:", "pulsar+ssl:"];

@@ -1,6 +1,8 @@
+import * as z from "zod/mini";
+import { DEFAULT_SCRUB_ROWS } from "../../domain/limits.ts";
 import { LOG_LEVELS, type LogLevel } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
-import { httpUrl, oneOf, port, postgresUrl, text, toggle } from "../value-types.ts";
+import { httpUrl, oneOf, port, postgresUrl, text, toggle, type ValueType } from "../value-types.ts";
 
 /** Keys with the same meaning in several programs. */
 export const sharedFields = {
@@ -27,3 +29,17 @@ export const sharedFields = {
     "Context of the kubeconfig; unset: its current context",
   ),
 };
+
+const rowCount: ValueType<number> = {
+  schema: z.int().check(z.minimum(0), z.maximum(1_000_000)),
+  expected: "a whole number from 0 to 1000000",
+  fromText: (value) => (/^\d{1,7}$/.test(value) ? Number(value) : value),
+  placeholder: "count",
+};
+
+/** Rows of each resource type whose checksums each run recomputes. */
+export const scrubRows = withDefault<number>(
+  rowCount,
+  DEFAULT_SCRUB_ROWS,
+  "Rows of each resource type whose checksums each run recomputes; 0: none",
+);

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { isClusterName } from "../../domain/names.ts";
+import { isClusterName } from "../../domain/limits.ts";
 import {
   ALL_RESOURCES,
   isResourceWildcard,

@@ -1,8 +1,7 @@
 import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { scrubRows } from "../fields/scrub.ts";
-import { sharedFields } from "../fields/shared.ts";
+import { scrubRows, sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 
 /** Configuration of `evenkeel ingester`. */

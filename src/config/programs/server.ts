@@ -2,8 +2,7 @@ import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { scrubRows } from "../fields/scrub.ts";
-import { sharedFields } from "../fields/shared.ts";
+import { scrubRows, sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 import { duration } from "../value-types.ts";
 

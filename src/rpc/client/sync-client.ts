@@ -1,5 +1,5 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import {
   type SyncRequest,
@@ -9,7 +9,14 @@ import {
 import { BadRequestSchema, RetryInfoSchema } from "../../../gen/proto/google/rpc/error_details_pb.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
 import type { TokenSource } from "../../lib/token-source.ts";
-import { createTokenInterceptor } from "./token-interceptor.ts";
+
+/** Creates an interceptor that sends the current token with every call, as `authorization: Bearer TOKEN` (RFC 6750). */
+export function createTokenInterceptor(source: TokenSource): Interceptor {
+  return (next) => async (request) => {
+    request.header.set("authorization", `Bearer ${source.read()}`);
+    return await next(request);
+  };
+}
 
 /** Client of `SyncService.Sync` of one server. */
 export type SyncClient = (

@@ -18,7 +18,7 @@ import {
   UnsupportedError,
 } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import { truncate } from "../../lib/truncate.ts";
+import { truncate } from "../../lib/text.ts";
 
 /** Longest message of an error, in bytes. A status is sent in headers, and clients limit their size. */
 const MAX_TEXT_BYTES = 4096;

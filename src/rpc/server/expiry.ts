@@ -2,7 +2,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { TerminalError } from "../../lib/errors.ts";
-import { identityKey } from "../auth/identity.ts";
+import { identityKey } from "../auth/authenticator.ts";
 
 /** Longest time between two checks of the wall clock, in milliseconds. The clock can be set. */
 const CHECK_INTERVAL_MS = 60_000;

@@ -4,7 +4,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../../../gen/proto/grpc/health/v1/health_pb.ts";
 import { Condition } from "../../lib/condition.ts";
-import { truncate } from "../../lib/truncate.ts";
+import { truncate } from "../../lib/text.ts";
 import { HEALTH_LIMITS } from "./service-limits.ts";
 
 /** Watch streams at a time: anybody may open them, and each holds memory for as long as it likes. */

@@ -21,7 +21,7 @@ import {
   ServerReflectionResponseSchema as ResponseAlphaSchema,
   ServerReflection as ServerReflectionAlpha,
 } from "../../../gen/proto/grpc/reflection/v1alpha/reflection_pb.ts";
-import { truncate } from "../../lib/truncate.ts";
+import { truncate } from "../../lib/text.ts";
 import { createDescriptorIndex, type DescriptorIndex, toFileBytes, withImports } from "./descriptor-index.ts";
 
 /** Longest text of an error, in bytes. It repeats the requested name. */

@@ -9,7 +9,6 @@ import {
   resourceNotFound,
   tooLargeResourceVersion,
 } from "./api-status.ts";
-import { negotiate, type Representation } from "./content-negotiation.ts";
 import {
   createCoreVersionsBody,
   createGroupBody,
@@ -19,7 +18,7 @@ import {
 } from "./discovery-response.ts";
 import { parseListOptions, parseRevision } from "./list-query.ts";
 import { createListBody } from "./list-response.ts";
-import { represent, withResourceVersion } from "./represent-object.ts";
+import { negotiate, type Representation, represent, withResourceVersion } from "./representation.ts";
 import { parseRoute, type Route } from "./request-path.ts";
 import { createWatchBody } from "./watch-response.ts";
 

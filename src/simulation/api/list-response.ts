@@ -3,10 +3,8 @@ import { CompactedError, type MvccStore, type StoreEntry } from "../mvcc-store.t
 import { type ServedResource, toApiVersion } from "../served-resources.ts";
 import type { SimulatedObject } from "../simulated-object.ts";
 import { badRequest, expired, tooLargeResourceVersion } from "./api-status.ts";
-import type { Representation } from "./content-negotiation.ts";
-import { parseContinueToken, toContinueToken } from "./continue-token.ts";
 import type { ListParameters } from "./list-query.ts";
-import { represent, withResourceVersion } from "./represent-object.ts";
+import { type Representation, represent, withResourceVersion } from "./representation.ts";
 
 /** Parameters of a list. */
 export interface ListQuery {
@@ -108,4 +106,46 @@ function toItem(object: SimulatedObject, served: ServedResource): object {
   }
   const { kind: _kind, apiVersion: _apiVersion, ...rest } = object;
   return rest;
+}
+
+/** Position in a paged list. */
+export interface ContinueToken {
+  /** Revision of the first page; -1 to continue at the newest, in an inconsistent list. */
+  readonly revision: number;
+  /** The next page begins at this key or at the first one after it. */
+  readonly startKey: string;
+}
+
+/** Encodes a token in the format of the real server (`k8s.io/apiserver/pkg/storage/continue.go`). */
+function toContinueToken({ revision, startKey }: ContinueToken): string {
+  const token = { v: "meta.k8s.io/v1", rv: revision, start: `/${startKey}` };
+  return Buffer.from(JSON.stringify(token)).toString("base64url");
+}
+
+/**
+ * Decodes a token.
+ *
+ * @throws ApiStatusError (400) if the text is not a token
+ */
+function parseContinueToken(text: string): ContinueToken {
+  let token: Partial<Record<"v" | "rv" | "start", unknown>> | null;
+  try {
+    token = JSON.parse(Buffer.from(text, "base64url").toString());
+  } catch {
+    token = null;
+  }
+  if (
+    token?.v !== "meta.k8s.io/v1" ||
+    typeof token.start !== "string" ||
+    token.start === "" ||
+    token.start === "/"
+  ) {
+    throw badRequest("invalid continue token: continue key is not valid");
+  }
+  if (typeof token.rv !== "number" || !Number.isInteger(token.rv) || token.rv === 0) {
+    throw badRequest(
+      "invalid continue token: continue key is not valid: incorrect encoded start resourceVersion",
+    );
+  }
+  return { revision: token.rv, startKey: token.start.replace(/^\//, "") };
 }

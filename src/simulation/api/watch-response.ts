@@ -6,9 +6,8 @@ import type { SimulatedCluster } from "../simulated-cluster.ts";
 import type { SimulatedObject } from "../simulated-object.ts";
 import type { FeedItem, FeedSubscription } from "../watch-feed.ts";
 import { type ApiStatusError, expired } from "./api-status.ts";
-import type { Representation } from "./content-negotiation.ts";
 import type { ListParameters } from "./list-query.ts";
-import { represent, withResourceVersion } from "./represent-object.ts";
+import { type Representation, represent, withResourceVersion } from "./representation.ts";
 
 /** Parameters of a watch. */
 export interface WatchQuery {

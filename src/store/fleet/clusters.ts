@@ -14,8 +14,8 @@ import {
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Database } from "../postgres/database.ts";
+import { selectNow } from "../postgres/database-time.ts";
 import { isRecent } from "../session-store.ts";
-import { selectNow } from "../sql/select-now.ts";
 import { enumFromName, toFailure } from "./runs.ts";
 
 /** Number of objects by state. */

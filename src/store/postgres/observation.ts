@@ -1,7 +1,7 @@
 import type { Batch, BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { findContentProblem } from "../../domain/check-content.ts";
-import { checksumOf, sameChecksum } from "../../domain/checksum.ts";
+import { checksumOf, sameChecksum } from "../../domain/content-format.ts";
 import { compareKeys } from "../../domain/object-key.ts";
 import {
   findBatchViolations,

@@ -1,11 +1,10 @@
 import type { ClientBase } from "pg";
 import { ConflictError, NotFoundError } from "../../lib/errors.ts";
 import type { ClusterAdmin } from "../cluster-admin.ts";
-import { endSessions, findCluster } from "../sql/end-sessions.ts";
-import { findDuplicate } from "../sql/find-duplicate.ts";
-import { rebindCluster } from "../sql/rebind-cluster.ts";
+import { endSessions } from "../sql/end-sessions.ts";
+import { findCluster, findDuplicate } from "../sql/find-cluster.ts";
 import { deleteRows, forgetCluster, markRemoved } from "../sql/remove-cluster.ts";
-import { renameCluster } from "../sql/rename-cluster.ts";
+import { rebindCluster, renameCluster } from "../sql/rename-cluster.ts";
 import { type ClusterKey, type Database, lockCluster } from "./database.ts";
 
 /** Creates the operator's changes of clusters in Postgres. */

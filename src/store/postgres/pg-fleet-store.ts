@@ -10,9 +10,9 @@ import { InvalidArgumentError } from "../../lib/errors.ts";
 import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
 import type { ClusterSelection, FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
-import { selectNow } from "../sql/select-now.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
+import { selectNow } from "./database-time.ts";
 
 /** Creates the fleet store in Postgres. A signal does not interrupt a query that has begun. */
 export function createPgFleetStore(database: Database): FleetStore {

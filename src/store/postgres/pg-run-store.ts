@@ -2,13 +2,11 @@ import { NotFoundError, TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
 import { addRun } from "../sql/add-run.ts";
-import { expireRuns } from "../sql/expire-runs.ts";
-import { failRun } from "../sql/fail-run.ts";
-import { findSession } from "../sql/find-session.ts";
+import { expireRuns, failRun, purgeRuns } from "../sql/end-run.ts";
+import { purgeSessions } from "../sql/end-sessions.ts";
 import { purgeStandbys } from "../sql/keep-standbys.ts";
 import { listDue } from "../sql/list-due.ts";
-import { purgeRuns } from "../sql/purge-runs.ts";
-import { purgeSessions } from "../sql/purge-sessions.ts";
+import { findSession } from "../sql/live-sessions.ts";
 import { type Database, translated } from "./database.ts";
 
 /** Creates the store of reconciliation runs in Postgres. */

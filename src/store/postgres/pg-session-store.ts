@@ -3,18 +3,17 @@ import { TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionRequest, SessionStore } from "../session-store.ts";
 import { addRun } from "../sql/add-run.ts";
-import { closeSession } from "../sql/close-session.ts";
-import { findDuplicate } from "../sql/find-duplicate.ts";
-import { keepSessions } from "../sql/keep-sessions.ts";
+import { closeSession } from "../sql/end-sessions.ts";
+import { findDuplicate } from "../sql/find-cluster.ts";
 import { keepStandbys, removeStandby } from "../sql/keep-standbys.ts";
-import { listRestarts } from "../sql/list-restarts.ts";
+import { keepSessions, listRestarts } from "../sql/live-sessions.ts";
 import {
   type ClusterState,
   findClusterState,
   openSession,
   type SessionOpening,
 } from "../sql/open-session.ts";
-import { selectStoredScope } from "../sql/select-stored-scope.ts";
+import { selectStoredScope } from "../sql/session-scope.ts";
 import { type Database, translated } from "./database.ts";
 
 export interface SessionStoreOptions {

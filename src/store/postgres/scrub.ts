@@ -1,6 +1,6 @@
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize, parseExact, UncanonicalError } from "../../domain/canonical-json.ts";
-import { checksumOf, sameChecksum } from "../../domain/checksum.ts";
+import { checksumOf, sameChecksum } from "../../domain/content-format.ts";
 import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
 import type { ScrubLimits, ScrubOutcome } from "../ingest-store.ts";
 import {

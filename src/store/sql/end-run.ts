@@ -1,5 +1,6 @@
-import type { ClientBase } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { ClusterKey } from "../postgres/database.ts";
+import type { RunFailure } from "../run-store.ts";
 
 /**
  * Ends the run once none of its results is pending. A resource type that is not readable counts neither as verified nor
@@ -33,3 +34,50 @@ FROM (
   FROM reconciliation_result WHERE account = $1 AND cluster = $2 AND run_id = $3
 ) results
 WHERE r.account = $1 AND r.cluster = $2 AND r.id = $3 AND r.ended_at IS NULL AND results.pending = 0`;
+
+/** Ends the run as FAILED, unless it has ended. */
+export async function failRun(
+  client: ClientBase | Pool,
+  { account, cluster }: ClusterKey,
+  runId: string,
+  { reason, message }: RunFailure,
+): Promise<void> {
+  await client.query(FAIL_RUN, [account, cluster, runId, reason, message]);
+}
+
+const FAIL_RUN = `
+UPDATE reconciliation_run SET state = 'FAILED', ended_at = now(), failure_reason = $4, failure_message = $5
+WHERE account = $1 AND cluster = $2 AND id = $3 AND ended_at IS NULL`;
+
+/** Ends as EXPIRED the runs whose deadline has passed. If several backends do so at once, each run ends once. */
+export async function expireRuns(pool: Pool): Promise<number> {
+  const { rowCount } = await pool.query(EXPIRE_RUNS);
+  return rowCount ?? 0;
+}
+
+// After the database's clock went back, the deadline of a run that began in the future may be far away.
+const EXPIRE_RUNS = `
+UPDATE reconciliation_run SET
+  state = 'EXPIRED', ended_at = now(), failure_reason = 'DeadlineExceeded',
+  failure_message = 'the run did not end before its deadline'
+WHERE (account, cluster, id) IN (
+  SELECT account, cluster, id FROM reconciliation_run
+  WHERE ended_at IS NULL AND (deadline_at <= now() OR started_at > now() + interval '5 s')
+  FOR UPDATE SKIP LOCKED
+)`;
+
+/** Deletes runs that ended more than `retentionMs` ago, with their results and findings. */
+export async function purgeRuns(pool: Pool, retentionMs: number): Promise<void> {
+  await pool.query(PURGE_RUNS, [retentionMs]);
+}
+
+const PURGE_RUNS = `
+WITH old AS (
+  DELETE FROM reconciliation_run WHERE ended_at < now() - $1 * interval '1 ms' RETURNING account, cluster, id
+),
+results AS (
+  DELETE FROM reconciliation_result r USING old
+  WHERE r.account = old.account AND r.cluster = old.cluster AND r.run_id = old.id
+)
+DELETE FROM reconciliation_finding f USING old
+WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id`;

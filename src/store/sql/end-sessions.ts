@@ -1,17 +1,28 @@
-import type { ClientBase } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { ClusterKey } from "../postgres/database.ts";
+import { SESSION_TIMEOUT_MS, type SessionKey } from "../session-store.ts";
 
-/** Finds the binding of a name, also of a removed one. */
-export async function findCluster(
-  client: ClientBase,
-  { account, cluster }: ClusterKey,
-): Promise<{ readonly uid: string; readonly isRemoved: boolean } | undefined> {
-  const { rows } = await client.query<{ uid: string; is_removed: boolean }>(
-    "SELECT uid, removed_at IS NOT NULL AS is_removed FROM cluster WHERE account = $1 AND name = $2",
-    [account, cluster],
-  );
-  const [row] = rows;
-  return row && { uid: row.uid, isRemoved: row.is_removed };
+/** Closes the session, unless it is closed. With `reserve`, its agent may open the next one for some time. */
+export async function closeSession(
+  pool: Pool,
+  { account, cluster, epoch }: SessionKey,
+  reserve: boolean,
+): Promise<void> {
+  await pool.query(CLOSE_SESSION, [account, cluster, epoch, reserve]);
+}
+
+const CLOSE_SESSION = `
+UPDATE agent_session SET
+  closed_at = now(), reserved_until = CASE WHEN $4 THEN now() + interval '${SESSION_TIMEOUT_MS} ms' END
+WHERE account = $1 AND cluster = $2 AND epoch = $3 AND closed_at IS NULL`;
+
+/**
+ * Closes all open sessions and removes all standbys, for the only process of a database at its start: a process that
+ * was killed has left them, and their agents ended with it.
+ */
+export async function closeLeftSessions(pool: Pool): Promise<void> {
+  await pool.query("UPDATE agent_session SET closed_at = now() WHERE closed_at IS NULL");
+  await pool.query("DELETE FROM agent_standby");
 }
 
 /**
@@ -36,3 +47,8 @@ UPDATE reconciliation_run SET
   state = 'SUPERSEDED', ended_at = now(), failure_reason = 'NewSession',
   failure_message = 'an operator ended the session of the cluster'
 WHERE account = $1 AND cluster = $2 AND ended_at IS NULL`;
+
+/** Deletes sessions that were closed more than `retentionMs` ago. */
+export async function purgeSessions(pool: Pool, retentionMs: number): Promise<void> {
+  await pool.query("DELETE FROM agent_session WHERE closed_at < now() - $1 * interval '1 ms'", [retentionMs]);
+}

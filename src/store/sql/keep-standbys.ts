@@ -1,6 +1,6 @@
 import type { Pool } from "pg";
 import type { StandbyAgent, StandbyKey } from "../session-store.ts";
-import { isAlive, isReserved } from "./is-alive.ts";
+import { isAlive, isReserved } from "./live-sessions.ts";
 
 /** Records that these standbys wait, and returns those whose cluster has no session that is open and alive. */
 export async function keepStandbys(pool: Pool, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]> {

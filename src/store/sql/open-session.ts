@@ -1,6 +1,6 @@
 import type { ClientBase } from "pg";
 import type { SessionRequest } from "../session-store.ts";
-import { isAlive, isReserved } from "./is-alive.ts";
+import { isAlive, isReserved } from "./live-sessions.ts";
 
 /** The state of a cluster before a session opens. */
 export interface ClusterState {

@@ -1,5 +1,6 @@
-import type { Pool } from "pg";
-import type { RunAttempt, SentInventory } from "../ingest-store.ts";
+import type { ClientBase, Pool } from "pg";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { RunAttempt, SentInventory, StreamPosition } from "../ingest-store.ts";
 
 /**
  * Records inventories of an attempt that are read completely. The caller publishes their last chunks afterwards, so
@@ -30,3 +31,35 @@ FROM unnest($5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::numeric[])
   AS i(api_group, resource, objects, incarnation, high_watermark)
 WHERE r.account = $1 AND r.cluster = $2 AND r.run_id = $3 AND r.api_group = i.api_group AND r.resource = i.resource
   AND r.ended_at IS NULL AND r.attempt <= $4`;
+
+/** Adds to the bytes of inventory that a run has sent to the agent. */
+export async function addInventoryBytes(
+  pool: Pool,
+  { position, request }: RunAttempt,
+  bytes: number,
+): Promise<void> {
+  await pool.query(
+    `UPDATE reconciliation_run SET inventory_bytes = inventory_bytes + $4
+     WHERE account = $1 AND cluster = $2 AND id = $3`,
+    [position.account, position.cluster, request.runId, bytes],
+  );
+}
+
+/**
+ * Records that an item of the resource type was refused at this position. It fails the comparison that the position
+ * belongs to, and no comparison of another resource type. An item that arrived quarantined is not refused: its row
+ * states what the copy lacks.
+ */
+export async function recordRefusal(
+  client: ClientBase,
+  { account, cluster, epoch, sequence }: StreamPosition,
+  { group, resource }: ResourceType,
+): Promise<void> {
+  await client.query(RECORD_REFUSAL, [account, cluster, group, resource, epoch, sequence]);
+}
+
+const RECORD_REFUSAL = `
+UPDATE resource_state SET
+  refused_sequence = CASE WHEN refused_epoch = $5 THEN greatest(refused_sequence, $6) ELSE $6 END,
+  refused_epoch = $5
+WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4 AND refused_epoch <= $5`;

@@ -6,8 +6,8 @@ import type { StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 import { findComparison, type PendingComparison } from "./find-comparison.ts";
+import { restartSession } from "./live-sessions.ts";
 import type { Progress } from "./record-progress.ts";
-import { restartSession } from "./restart-session.ts";
 
 /**
  * Ends one resource type of a run, and the run with its last resource type. If the agent's statement agrees with what

@@ -9,9 +9,9 @@ import { formatResourceType, parseResourceType, resourceTypeKey } from "../../..
 import { discover } from "../../../src/kube/discovery.ts";
 import { createKubeTransport } from "../../../src/kube/http-transport.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { noMetrics } from "../../../src/lib/metrics.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
-import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { createSystemRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/tracer.ts";
 import { FakeBackend } from "../../support/agent/fake-backend.ts";
 import { runForTest } from "../../support/cli/run-for-test.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
-import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { createSystemRandom } from "../../../src/lib/random.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { World } from "../../support/store/world.ts";

@@ -28,8 +28,8 @@ import {
   SyncResponseSchema,
   WelcomeSchema,
 } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import type { OpenSync } from "../../../src/agent/uplink/session.ts";
 import { compareKeys, formatKey, parseKey } from "../../../src/domain/object-key.ts";
-import type { OpenSync } from "../../../src/domain/open-sync.ts";
 import { parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import { BoundedQueue } from "../../../src/lib/bounded-queue.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";

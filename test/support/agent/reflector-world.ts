@@ -1,6 +1,6 @@
 import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { createAgentCounters } from "../../../src/agent/metrics.ts";
-import type { Change } from "../../../src/agent/uplink/change.ts";
+import type { Change } from "../../../src/agent/uplink/live-segment.ts";
 import { Reflector, type ReflectorOptions } from "../../../src/agent/watch/reflector.ts";
 import { VersionTracker } from "../../../src/agent/watch/version-tracker.ts";
 import { formatKey } from "../../../src/domain/object-key.ts";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createPulsarAdmin } from "../../../src/bus/pulsar/admin/create-pulsar-admin.ts";
 import { createAdminTransport } from "../../../src/bus/pulsar/admin/http-transport.ts";
 import type { PulsarAdmin } from "../../../src/bus/pulsar/admin/pulsar-admin.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 
 /** Returns a unique name for a tenant. */
 export function newTenant(): string {

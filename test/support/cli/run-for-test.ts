@@ -1,6 +1,5 @@
 import { runCli } from "../../../src/cli/cli.ts";
-import type { Clock } from "../../../src/lib/clock.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { type Clock, createSystemClock } from "../../../src/lib/clock.ts";
 
 /** Environment of a command line. */
 export interface RunOptions {

@@ -6,7 +6,7 @@ import {
 } from "@connectrpc/connect-node";
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";

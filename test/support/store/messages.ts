@@ -18,7 +18,7 @@ import {
   ResourceTypeSchema,
 } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../../../src/domain/canonical-json.ts";
-import { checksumOf } from "../../../src/domain/checksum.ts";
+import { checksumOf } from "../../../src/domain/content-format.ts";
 
 /** Resource types of the tests. */
 export const PODS = resourceType("", "v1", "pods");

@@ -15,7 +15,7 @@ import {
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
 import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { Log } from "../../../src/lib/log.ts";
-import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { createSystemRandom } from "../../../src/lib/random.ts";
 import type {
   BatchOutcome,
   IngestStore,

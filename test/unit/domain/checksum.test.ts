@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { checksumOf, sameChecksum } from "../../../src/domain/checksum.ts";
+import { checksumOf, sameChecksum } from "../../../src/domain/content-format.ts";
 
 describe("checksums", () => {
   it("are SHA-256", () => {

@@ -1,5 +1,4 @@
-import type { DescField, DescMessage } from "@bufbuild/protobuf";
-import { getOption } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { field as rules } from "../../../gen/proto/buf/validate/validate_pb.ts";
 import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isAccountName, isClusterName } from "../../../src/domain/names.ts";
+import { isAccountName, isClusterName } from "../../../src/domain/limits.ts";
 
 it.each([
   ["a", true],

@@ -1,13 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Bus, type Consumer, type Delivery, ensureSubscription } from "../../../src/bus/bus.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
-import { fromDeadLetter, toDeadLetter } from "../../../src/event/dead-letter.ts";
 import {
   createDeadLetterQueue,
   type DeadLetterQueue,
   DeadLettersLockedError,
+  fromDeadLetter,
   type StoredDeadLetter,
-} from "../../../src/event/dead-letter-queue.ts";
+  toDeadLetter,
+} from "../../../src/event/dead-letter.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { NotFoundError } from "../../../src/lib/errors.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

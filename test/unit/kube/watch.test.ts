@@ -7,8 +7,7 @@ import {
   MalformedResponseError,
   WatchExpiredError,
 } from "../../../src/kube/kube-error.ts";
-import { splitLines } from "../../../src/kube/split-lines.ts";
-import { type WatchEvent, watchEvents } from "../../../src/kube/watch.ts";
+import { splitLines, type WatchEvent, watchEvents } from "../../../src/kube/watch.ts";
 import { type Answer, scriptedTransport } from "../../support/kube/responses.ts";
 
 const signal = new AbortController().signal;

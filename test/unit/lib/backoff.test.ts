@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createBackoff } from "../../../src/lib/backoff.ts";
 import type { Random } from "../../../src/lib/random.ts";
+import { createBackoff } from "../../../src/lib/retry.ts";
 import { withSeed } from "../../support/vitest/seeded.ts";
 
 /** Creates a random source that always returns this number. */

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createSeededRandom } from "../../../src/lib/random.ts";
-import { createSystemRandom } from "../../../src/lib/system-random.ts";
+import { createSeededRandom, createSystemRandom } from "../../../src/lib/random.ts";
 
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 

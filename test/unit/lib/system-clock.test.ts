@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DeadlineError } from "../../../src/lib/clock.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemClock, DeadlineError } from "../../../src/lib/clock.ts";
 
 const clock = createSystemClock();
 const { signal } = new AbortController();

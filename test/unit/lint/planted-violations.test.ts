@@ -69,7 +69,7 @@ describe("each rule of the house bites", () => {
       "src/domain/cycle-b.ts",
       'import type { A } from "./cycle-a.ts";\nexport interface B {\n  a: A;\n}\n',
     );
-    plant("src/lib/system-clock.ts", "export const y = Date.now();\n");
+    plant("src/lib/clock.ts", "export const y = Date.now();\n");
     for (const { path, text } of planted) {
       plant(path, text);
     }
@@ -95,7 +95,7 @@ describe("each rule of the house bites", () => {
   });
 
   it("but not in an adapter, where the machine's time belongs", () => {
-    expect(reports.get("src/lib/system-clock.ts")).toBeUndefined();
+    expect(reports.get("src/lib/clock.ts")).toBeUndefined();
   });
 });
 

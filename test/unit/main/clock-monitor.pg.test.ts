@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import type { Clock } from "../../../src/lib/clock.ts";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { type Clock, createSystemClock } from "../../../src/lib/clock.ts";
 import { createClockMonitor } from "../../../src/main/clock-monitor.ts";
 import { createDatabase } from "../../../src/store/postgres/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

@@ -1,6 +1,6 @@
 import { InMemorySpanExporter } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
-import { createSystemClock } from "../../../src/lib/system-clock.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createOtlpTracer } from "../../../src/telemetry/otlp-tracer.ts";
 import { createPrometheusMetrics } from "../../../src/telemetry/prometheus-metrics.ts";
 import { type ProbeServer, type ReadinessCheck, serveProbes } from "../../../src/telemetry/serve-probes.ts";

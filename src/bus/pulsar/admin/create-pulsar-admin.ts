@@ -1,12 +1,14 @@
 import * as z from "zod/mini";
 import type { Clock } from "../../../lib/clock.ts";
 import { NotFoundError } from "../../../lib/errors.ts";
+import { createTokenSource } from "../../../lib/token-source.ts";
+import type { BusSettings } from "../../settings.ts";
+import type { AdminTransport } from "./http-transport.ts";
 import { policiesJson, toPolicies } from "./policy-json.ts";
 import { toPolicyRequests } from "./policy-request.ts";
 import type { PulsarAdmin } from "./pulsar-admin.ts";
 import { readJson, undefinedIfAbsent } from "./read-json.ts";
 import { createTopicPolicies } from "./topic-policies.ts";
-import type { AdminTransport } from "./transport.ts";
 
 const names = z.array(z.string());
 const metadata = z.object({ partitions: z.number() });
@@ -106,4 +108,17 @@ export function createPulsarAdmin(transport: AdminTransport, tenant: string, clo
       };
     },
   };
+}
+
+/** Opens the admin API at `adminUrl` for the tenant of the settings. Sends no request. */
+export async function openPulsarAdmin(
+  { clock }: { readonly clock: Clock },
+  bus: BusSettings,
+  adminUrl: string,
+): Promise<PulsarAdmin> {
+  const { createAdminTransport } = await import("./http-transport.ts");
+  const { createPulsarAdmin } = await import("./create-pulsar-admin.ts");
+  const { trustCertsFile } = bus;
+  const endpoint = { adminUrl, trustCertsFile, readToken: createTokenSource(bus)?.read };
+  return createPulsarAdmin(createAdminTransport(endpoint, clock), bus.tenant, clock);
 }

@@ -5,9 +5,28 @@ import { text } from "node:stream/consumers";
 import type { Clock } from "../../../lib/clock.ts";
 import { ConfigError, RetryableError, toMessage } from "../../../lib/errors.ts";
 import { sendHttpRequest } from "../../../lib/http-request.ts";
-import { trimEnd } from "../../../lib/trim-end.ts";
+import { trimEnd } from "../../../lib/text.ts";
 import { toAdminError, toReason } from "./admin-error.ts";
-import type { AdminRequest, AdminTransport } from "./transport.ts";
+
+/** A request to the admin API. */
+export interface AdminRequest {
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
+  /** Path below `/admin/v2/`, such as `namespaces/evenkeel/main`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  /** Body, sent as JSON; undefined: none. */
+  readonly body?: unknown;
+}
+
+/** Sends requests to the admin API. */
+export interface AdminTransport {
+  /** URL of the broker, for errors. */
+  readonly adminUrl: string;
+  /**
+   * Returns the body of the response. Rejects with an error of `admin-error.ts` for a status other than 2xx.
+   */
+  send(signal: AbortSignal, request: AdminRequest): Promise<string>;
+}
 
 /** Address and credentials of the admin API. */
 export interface AdminEndpoint {

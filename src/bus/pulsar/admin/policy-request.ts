@@ -1,5 +1,5 @@
+import type { AdminRequest } from "./http-transport.ts";
 import type { Policies, TopicPolicies } from "./policies.ts";
-import type { AdminRequest } from "./transport.ts";
 
 /** A request for one policy. Its path is below that of the namespace or topic. */
 export type PolicyRequest = Pick<AdminRequest, "path" | "query" | "body">;

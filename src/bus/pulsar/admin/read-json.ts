@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import { NotFoundError, RetryableError } from "../../../lib/errors.ts";
-import type { AdminRequest, AdminTransport } from "./transport.ts";
+import type { AdminRequest, AdminTransport } from "./http-transport.ts";
 
 /**
  * Reads JSON and validates it by `schema`. The schema receives undefined for an empty response.

@@ -1,9 +1,8 @@
 import { ConflictError } from "../../../lib/errors.ts";
 import type { PulsarAdmin } from "../admin/pulsar-admin.ts";
 import { compareTopology } from "./compare-topology.ts";
-import type { Difference } from "./difference.ts";
 import { readTopology } from "./read-topology.ts";
-import type { Topology } from "./topology.ts";
+import type { Difference, Topology } from "./topology.ts";
 
 export interface ApplyTopologyOptions {
   readonly tenant: string;

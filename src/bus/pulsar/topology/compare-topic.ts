@@ -1,8 +1,7 @@
 import type { TopicPolicies } from "../admin/policies.ts";
-import type { Difference } from "./difference.ts";
 import { formatPolicy, POLICY_NAMES } from "./format-policy.ts";
 import type { FoundTopic } from "./read-topology.ts";
-import type { WantedTopic } from "./topology.ts";
+import type { Difference, WantedTopic } from "./topology.ts";
 
 /** Returns the differences of a topic, in the order in which they can be removed. */
 export function compareTopic(wanted: WantedTopic, found: FoundTopic | undefined): Difference[] {

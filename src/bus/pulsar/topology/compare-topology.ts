@@ -2,10 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { Policies } from "../admin/policies.ts";
 import type { BrokerLimits } from "../admin/pulsar-admin.ts";
 import { compareTopic } from "./compare-topic.ts";
-import type { Difference } from "./difference.ts";
 import { formatBytes, formatPolicy, POLICY_NAMES } from "./format-policy.ts";
 import type { CurrentTopology } from "./read-topology.ts";
-import type { Topology, WantedNamespace } from "./topology.ts";
+import type { Difference, Topology, WantedNamespace } from "./topology.ts";
 
 /** Returns the differences, in the order in which they can be removed: a container before its content. */
 export function compareTopology(tenant: string, wanted: Topology, found: CurrentTopology): Difference[] {

@@ -1,4 +1,4 @@
-import { trimEnd } from "../../../lib/trim-end.ts";
+import { trimEnd } from "../../../lib/text.ts";
 import type { SubscribeOptions } from "../../bus.ts";
 
 /** Maximum messages that Pulsar's WebSocket API prefetches for a consumer. */

@@ -1,7 +1,7 @@
 import { sleepUnlessAborted } from "../../../lib/abort.ts";
-import { type Backoff, createBackoff } from "../../../lib/backoff.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Random } from "../../../lib/random.ts";
+import { type Backoff, createBackoff } from "../../../lib/retry.ts";
 import type { Connection } from "./connection.ts";
 
 export interface ReconnectOptions {

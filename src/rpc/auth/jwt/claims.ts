@@ -1,5 +1,5 @@
 import type { JWTClaimVerificationOptions, JWTPayload } from "jose";
-import { isAccountName, isClusterName } from "../../../domain/names.ts";
+import { isAccountName, isClusterName } from "../../../domain/limits.ts";
 import { TerminalError } from "../../../lib/errors.ts";
 
 /**

@@ -8,7 +8,7 @@ import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/eve
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { deleteItem, putItem } from "../../../../src/agent/uplink/batch-items.ts";
-import type { Change } from "../../../../src/agent/uplink/change.ts";
+import type { Change } from "../../../../src/agent/uplink/live-segment.ts";
 import { type DeclaredScope, UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
 import { keyOfItem, ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { resourceTypeKey } from "../../../../src/domain/resource-type.ts";

@@ -11,9 +11,9 @@ import {
 import { ReconciliationRequestSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { createFleetService, type StartRun } from "../../../../src/backend/fleet/fleet-service.ts";
+import { createSystemClock } from "../../../../src/lib/clock.ts";
 import { ConflictError, TerminalError } from "../../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../../src/lib/system-clock.ts";
-import type { Identity } from "../../../../src/rpc/auth/identity.ts";
+import type { Identity } from "../../../../src/rpc/auth/authenticator.ts";
 import { FleetWorld } from "../../../support/backend/fleet-world.ts";
 import { describeWithPostgres } from "../../../support/postgres/postgres.ts";
 import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";

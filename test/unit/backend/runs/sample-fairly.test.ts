@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { sampleFairly } from "../../../../src/backend/runs/sample-fairly.ts";
+import { sampleFairly } from "../../../../src/backend/runs/run-scheduler.ts";
 import { withSeed } from "../../../support/vitest/seeded.ts";
 
 describe("sampleFairly", () => {

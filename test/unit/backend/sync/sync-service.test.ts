@@ -7,10 +7,9 @@ import { SessionRegistry } from "../../../../src/backend/sync/session-registry.t
 import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
-import type { Clock } from "../../../../src/lib/clock.ts";
-import { createSystemClock } from "../../../../src/lib/system-clock.ts";
+import { type Clock, createSystemClock } from "../../../../src/lib/clock.ts";
 import { noTracer } from "../../../../src/lib/tracer.ts";
-import type { Identity } from "../../../../src/rpc/auth/identity.ts";
+import type { Identity } from "../../../../src/rpc/auth/authenticator.ts";
 import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
 import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";
 import { ScriptedAgent, type ScriptedMessage } from "../../../support/backend/scripted-agent.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { toLetterDocument, toLetterJson, toLetterSummary } from "../../../../src/cli/output/dead-letter.ts";
-import type { StoredDeadLetter } from "../../../../src/event/dead-letter-queue.ts";
+import type { StoredDeadLetter } from "../../../../src/event/dead-letter.ts";
 import { createPutMessage } from "../../../support/bus/dead-letters.ts";
 
 const content = `{"secret":"${"s3cret ".repeat(1000)}","big":9007199254740993}`;

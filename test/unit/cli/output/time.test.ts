@@ -1,6 +1,6 @@
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { formatAgo, formatBetween } from "../../../../src/cli/output/time.ts";
+import { formatAgo, formatBetween } from "../../../../src/cli/output/table.ts";
 
 const now = new Date("2026-01-02T00:00:00Z");
 const before = (ms: number) => timestampFromDate(new Date(now.getTime() - ms));

@@ -3,7 +3,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { createSystemClock } from "../../../../src/lib/system-clock.ts";
+import { createSystemClock } from "../../../../src/lib/clock.ts";
 import { createHttpConnections, type HttpConnections } from "../../../../src/rpc/server/http-connections.ts";
 
 const timeouts = { sniffMs: 60, headersMs: 60, checkMs: 20, pingMs: 60 };

@@ -9,7 +9,7 @@ import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb
 import { SyncService } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { waitFor } from "../../../../src/lib/abort.ts";
 import { ConfigError } from "../../../../src/lib/errors.ts";
-import { identityOf } from "../../../../src/rpc/auth/identity.ts";
+import { identityOf } from "../../../../src/rpc/auth/authenticator.ts";
 import { grpcClient, serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
 
 const fleet = {

@@ -7,8 +7,11 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { freePort } from "../../../../../deploy/local/components/free-port.ts";
-import { createAdminTransport } from "../../../../../src/bus/pulsar/admin/http-transport.ts";
-import type { AdminRequest } from "../../../../../src/bus/pulsar/admin/transport.ts";
+import {
+  type AdminRequest,
+  createAdminTransport,
+} from "../../../../../src/bus/pulsar/admin/http-transport.ts";
+import { createSystemClock } from "../../../../../src/lib/clock.ts";
 import {
   ConfigError,
   ConflictError,
@@ -16,7 +19,6 @@ import {
   RetryableError,
   TerminalError,
 } from "../../../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 
 const certificate = fileURLToPath(new URL("../../../../support/tls/loopback.cert.pem", import.meta.url));

@@ -8,7 +8,7 @@ import type {
   PulsarClientConfig,
   PulsarClientPackage,
 } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
-import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
+import { createSystemClock } from "../../../../../src/lib/clock.ts";
 import { createMemoryPulsarClient } from "../../../../support/bus/memory-pulsar-client.ts";
 import { createTestLog } from "../../../../support/vitest/test-log.ts";
 

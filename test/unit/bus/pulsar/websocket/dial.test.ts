@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { freePort } from "../../../../../deploy/local/components/free-port.ts";
 import { type Connection, ConnectionLostError } from "../../../../../src/bus/pulsar/websocket/connection.ts";
 import { type DialOptions, dial } from "../../../../../src/bus/pulsar/websocket/dial.ts";
+import { createSystemClock } from "../../../../../src/lib/clock.ts";
 import { RetryableError, TerminalError } from "../../../../../src/lib/errors.ts";
-import { createSystemClock } from "../../../../../src/lib/system-clock.ts";
 import { createTokenSource } from "../../../../../src/lib/token-source.ts";
 import {
   createScriptedWebSocketServer,

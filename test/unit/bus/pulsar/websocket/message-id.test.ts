@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { toMessageId } from "../../../../../src/bus/pulsar/websocket/message-id.ts";
+import { toMessageId } from "../../../../../src/bus/pulsar/websocket/consumer.ts";
 
 it.each([
   ["CKMBEAAwAA==", "163:0"],

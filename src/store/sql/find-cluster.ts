@@ -1,4 +1,18 @@
 import type { ClientBase } from "pg";
+import type { ClusterKey } from "../postgres/database.ts";
+
+/** Finds the binding of a name, also of a removed one. */
+export async function findCluster(
+  client: ClientBase,
+  { account, cluster }: ClusterKey,
+): Promise<{ readonly uid: string; readonly isRemoved: boolean } | undefined> {
+  const { rows } = await client.query<{ uid: string; is_removed: boolean }>(
+    "SELECT uid, removed_at IS NOT NULL AS is_removed FROM cluster WHERE account = $1 AND name = $2",
+    [account, cluster],
+  );
+  const [row] = rows;
+  return row && { uid: row.uid, isRemoved: row.is_removed };
+}
 
 /** A cluster as it is claimed: a name and the uid of its kube-system namespace. */
 export interface ClusterClaim {

@@ -1,6 +1,14 @@
 import type { KubeTransport } from "./kube.ts";
 import { KubeRefusedError, KubeUnavailableError } from "./kube-error.ts";
-import { getText } from "./read-response.ts";
+import { isRecord } from "./kube-object.ts";
+import { getJson, getText } from "./read-response.ts";
+
+/** Returns the version of the API server, such as "v1.34.4"; empty if the response has none. */
+export async function getServerVersion(signal: AbortSignal, transport: KubeTransport): Promise<string> {
+  const response = await getJson(signal, transport, { path: "/version" });
+  const version = isRecord(response) ? response["gitVersion"] : undefined;
+  return typeof version === "string" ? version : "";
+}
 
 /** Statuses of a server that is up but does not show its readiness to this client. */
 const NO_STATEMENT: ReadonlySet<number> = new Set([401, 403, 404]);

@@ -1,6 +1,16 @@
+import type { Pool } from "pg";
 import type { Clock } from "../../lib/clock.ts";
-import { selectNow } from "../sql/select-now.ts";
 import type { Database } from "./database.ts";
+
+/** Returns the time of the database, to compare with the times of rows that Prisma read. */
+export async function selectNow(pool: Pool): Promise<Date> {
+  const { rows } = await pool.query<{ now: Date }>("SELECT clock_timestamp() AS now");
+  const [row] = rows;
+  if (row === undefined) {
+    throw new Error("time of the database: expected one row, found none");
+  }
+  return row.now;
+}
 
 /**
  * Returns by how many milliseconds the process's clock is ahead of the database's; negative if it is behind. Half of
