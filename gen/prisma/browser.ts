@@ -58,3 +58,19 @@ export type ReconciliationResult = Prisma.ReconciliationResultModel
  * A row that was wrong and that a run repaired.
  */
 export type ReconciliationFinding = Prisma.ReconciliationFindingModel
+/**
+ * Model DeletionSet
+ * Deletions that wait for a second opinion. A cluster has at most one open set of each origin.
+ */
+export type DeletionSet = Prisma.DeletionSetModel
+/**
+ * Model DeletionSetResource
+ * The part of a deletion set for one resource type.
+ */
+export type DeletionSetResource = Prisma.DeletionSetResourceModel
+/**
+ * Model StagedDeletion
+ * The deletion of a row that derives from the list of a run. It takes effect with the verdict on the comparison, or
+ * when its deletion set is approved.
+ */
+export type StagedDeletion = Prisma.StagedDeletionModel

@@ -14,6 +14,7 @@ import { createJwtAuthenticator } from "../rpc/auth/jwt-authenticator.ts";
 import { createHealth } from "../rpc/server/health.ts";
 import { serve } from "../rpc/server/serve.ts";
 import type { Database } from "../store/postgres/database.ts";
+import { createPgDeletionStore } from "../store/postgres/pg-deletion-store.ts";
 import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
@@ -98,6 +99,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
   );
   const fleet = createFleetService({
     store: createPgFleetStore(database),
+    deletions: createPgDeletionStore(database),
     clock,
     startRun: backend.startRun,
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,6 +29,7 @@ interface Names {
   /** Name of a Pod in the namespace "a". */
   readonly pod: string;
   readonly runId: string;
+  readonly setId: string;
 }
 
 /** One request per method of the service. The type requires an entry for each new method. */
@@ -46,7 +48,18 @@ const questions: Readonly<
   getReconciliationRun: (fleet, { runId }) => fleet.getReconciliationRun({ id: runId }),
   listReconciliationFindings: (fleet, { runId }) => fleet.listReconciliationFindings({ runId }),
   startReconciliation: (fleet, { cluster }) => fleet.startReconciliation({ cluster }),
+  listDeletionSets: (fleet, { cluster }) => fleet.listDeletionSets({ clusters: [cluster] }),
+  getDeletionSet: (fleet, { setId }) => fleet.getDeletionSet({ id: setId }),
+  rejectDeletionSet: (fleet, { setId }) => fleet.rejectDeletionSet({ id: setId }),
+  approveDeletionSet: (fleet, { setId }) => fleet.approveDeletionSet({ id: setId }),
 };
+
+/** Methods that change something for their caller. */
+const changes: readonly (keyof typeof questions)[] = [
+  "startReconciliation",
+  "rejectDeletionSet",
+  "approveDeletionSet",
+];
 
 const issuer = createTokenIssuer();
 
@@ -61,6 +74,8 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   /** IDs of the bank's runs. */
   let ended: string;
   let active: string;
+  /** ID of the bank's deletion set. */
+  let withheld: string;
 
   const fleetOf = async (claims: Readonly<Record<string, unknown>>): Promise<Fleet> => {
     const token = await issuer.issue(claims);
@@ -111,6 +126,25 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       put: BigInt(puts),
     });
     agent.send({ case: "resourceReconciled", value });
+  };
+
+  /** Creates a deletion set with one deletion, and returns its ID. */
+  const withhold = async (account: string, cluster: string): Promise<string> => {
+    const id = randomUUID();
+    const statements = [
+      `INSERT INTO deletion_set (account, cluster, id, origin, state, run_id, claimed_at)
+       VALUES ($1, $2, $3, 'RUN', 'WITHHELD', $3, now())`,
+      `INSERT INTO deletion_set_resource
+         (account, cluster, set_id, api_group, resource, api_version, rows, deletions, detail)
+       VALUES ($1, $2, $3, '', 'pods', 'v1', 2, 1, 'test')`,
+      `INSERT INTO staged_deletion
+         (account, cluster, api_group, resource, namespace, name, uid, observed_version, run_id, claimed_at)
+       VALUES ($1, $2, '', 'pods', 'a', 'lost', '', 1, $3, now())`,
+    ];
+    for (const statement of statements) {
+      await database.pool.query(statement, [account, cluster, id]);
+    }
+    return id;
   };
 
   const runEnds = async (fleet: Fleet, id: string): Promise<void> => {
@@ -179,6 +213,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     ended = await live("bank", bank, "prod", "vault");
     await live("bank", bank, "treasury", "vault");
     active = (await bank.startReconciliation({ cluster: "prod" })).run?.id ?? "";
+    withheld = await withhold("bank", "treasury");
     const standby = new ScriptedAgent(server.url, await issuer.issue({ account: "bank" }));
     agents.set("standby", standby);
     await standby.park("standby of bank", { cluster: "prod", clusterUid: "uid of bank prod" });
@@ -207,18 +242,26 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   };
 
   describe.each(Object.keys(questions) as (keyof typeof questions)[])("%s", (method) => {
-    const nobodys = { cluster: "nowhere", pod: "nothing", runId: "11111111-1111-4111-8111-111111111111" };
+    const unknown = "11111111-1111-4111-8111-111111111111";
+    const nobodys = { cluster: "nowhere", pod: "nothing", runId: unknown, setId: unknown };
 
     it("answers alike for another account's data and for unknown names", async () => {
       const expected = await ask(method, shop, nobodys);
       expect(expected).toMatch(method === "listClusters" ? /^\{/ : /^NotFound: no /);
       for (const runId of [ended, active]) {
-        expect(await ask(method, shop, { cluster: "treasury", pod: "vault", runId })).toBe(expected);
+        expect(await ask(method, shop, { cluster: "treasury", pod: "vault", runId, setId: withheld })).toBe(
+          expected,
+        );
       }
     });
 
     it("answers the owner", async () => {
-      const answer = await ask(method, bank, { cluster: "treasury", pod: "vault", runId: ended });
+      const answer = await ask(method, bank, {
+        cluster: "treasury",
+        pod: "vault",
+        runId: ended,
+        setId: withheld,
+      });
       expect(answer).toMatch(/^\{/);
     });
   });
@@ -228,9 +271,10 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       cluster: "prod",
       pod: "web",
       runId: (await shop.listReconciliationRuns({})).runs[0]?.id ?? "",
+      setId: withheld,
     };
     const methods = Object.keys(questions) as (keyof typeof questions)[];
-    for (const method of methods.filter((each) => each !== "startReconciliation")) {
+    for (const method of methods.filter((each) => !changes.includes(each) && each !== "getDeletionSet")) {
       const answer = await questions[method](shop, names);
       const text = toJsonString(FleetService.method[method].output, answer as never);
       expect(text, method).not.toMatch(/bank|treasury|vault/);
@@ -268,6 +312,11 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     await expect(treasurer.getReconciliationRun({ id: ended })).rejects.toMatchObject({
       code: Code.NotFound,
     });
+    const other = await withhold("bank", "prod");
+    expect((await treasurer.listDeletionSets({})).deletionSets.map(({ cluster }) => cluster)).not.toContain(
+      "prod",
+    );
+    await expect(treasurer.getDeletionSet({ id: other })).rejects.toMatchObject({ code: Code.NotFound });
     await expect(treasurer.startReconciliation({ cluster: "prod" })).rejects.toMatchObject({
       code: Code.NotFound,
     });

@@ -404,7 +404,10 @@ export const ModelName = {
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
   ReconciliationResult: 'ReconciliationResult',
-  ReconciliationFinding: 'ReconciliationFinding'
+  ReconciliationFinding: 'ReconciliationFinding',
+  DeletionSet: 'DeletionSet',
+  DeletionSetResource: 'DeletionSetResource',
+  StagedDeletion: 'StagedDeletion'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -420,7 +423,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding"
+    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding" | "deletionSet" | "deletionSetResource" | "stagedDeletion"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1016,6 +1019,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DeletionSet: {
+      payload: Prisma.$DeletionSetPayload<ExtArgs>
+      fields: Prisma.DeletionSetFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DeletionSetFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DeletionSetFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        findFirst: {
+          args: Prisma.DeletionSetFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DeletionSetFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        findMany: {
+          args: Prisma.DeletionSetFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>[]
+        }
+        create: {
+          args: Prisma.DeletionSetCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        createMany: {
+          args: Prisma.DeletionSetCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DeletionSetCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>[]
+        }
+        delete: {
+          args: Prisma.DeletionSetDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        update: {
+          args: Prisma.DeletionSetUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        deleteMany: {
+          args: Prisma.DeletionSetDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DeletionSetUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DeletionSetUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>[]
+        }
+        upsert: {
+          args: Prisma.DeletionSetUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetPayload>
+        }
+        aggregate: {
+          args: Prisma.DeletionSetAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDeletionSet>
+        }
+        groupBy: {
+          args: Prisma.DeletionSetGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DeletionSetGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DeletionSetCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DeletionSetCountAggregateOutputType> | number
+        }
+      }
+    }
+    DeletionSetResource: {
+      payload: Prisma.$DeletionSetResourcePayload<ExtArgs>
+      fields: Prisma.DeletionSetResourceFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DeletionSetResourceFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DeletionSetResourceFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        findFirst: {
+          args: Prisma.DeletionSetResourceFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DeletionSetResourceFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        findMany: {
+          args: Prisma.DeletionSetResourceFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>[]
+        }
+        create: {
+          args: Prisma.DeletionSetResourceCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        createMany: {
+          args: Prisma.DeletionSetResourceCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DeletionSetResourceCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>[]
+        }
+        delete: {
+          args: Prisma.DeletionSetResourceDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        update: {
+          args: Prisma.DeletionSetResourceUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        deleteMany: {
+          args: Prisma.DeletionSetResourceDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DeletionSetResourceUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DeletionSetResourceUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>[]
+        }
+        upsert: {
+          args: Prisma.DeletionSetResourceUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DeletionSetResourcePayload>
+        }
+        aggregate: {
+          args: Prisma.DeletionSetResourceAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDeletionSetResource>
+        }
+        groupBy: {
+          args: Prisma.DeletionSetResourceGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DeletionSetResourceGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DeletionSetResourceCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DeletionSetResourceCountAggregateOutputType> | number
+        }
+      }
+    }
+    StagedDeletion: {
+      payload: Prisma.$StagedDeletionPayload<ExtArgs>
+      fields: Prisma.StagedDeletionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StagedDeletionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StagedDeletionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        findFirst: {
+          args: Prisma.StagedDeletionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StagedDeletionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        findMany: {
+          args: Prisma.StagedDeletionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>[]
+        }
+        create: {
+          args: Prisma.StagedDeletionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        createMany: {
+          args: Prisma.StagedDeletionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StagedDeletionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>[]
+        }
+        delete: {
+          args: Prisma.StagedDeletionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        update: {
+          args: Prisma.StagedDeletionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        deleteMany: {
+          args: Prisma.StagedDeletionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StagedDeletionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StagedDeletionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>[]
+        }
+        upsert: {
+          args: Prisma.StagedDeletionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedDeletionPayload>
+        }
+        aggregate: {
+          args: Prisma.StagedDeletionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStagedDeletion>
+        }
+        groupBy: {
+          args: Prisma.StagedDeletionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StagedDeletionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StagedDeletionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StagedDeletionCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1214,6 +1439,8 @@ export const ReconciliationResultScalarFieldEnum = {
   sentWatermark: 'sentWatermark',
   firstSequence: 'firstSequence',
   firstAttempt: 'firstAttempt',
+  created: 'created',
+  withheld: 'withheld',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -1238,6 +1465,54 @@ export const ReconciliationFindingScalarFieldEnum = {
 } as const
 
 export type ReconciliationFindingScalarFieldEnum = (typeof ReconciliationFindingScalarFieldEnum)[keyof typeof ReconciliationFindingScalarFieldEnum]
+
+
+export const DeletionSetScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  id: 'id',
+  origin: 'origin',
+  state: 'state',
+  createdAt: 'createdAt',
+  decidedAt: 'decidedAt',
+  decidedBy: 'decidedBy',
+  runId: 'runId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type DeletionSetScalarFieldEnum = (typeof DeletionSetScalarFieldEnum)[keyof typeof DeletionSetScalarFieldEnum]
+
+
+export const DeletionSetResourceScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  setId: 'setId',
+  group: 'group',
+  resource: 'resource',
+  apiVersion: 'apiVersion',
+  rows: 'rows',
+  deletions: 'deletions',
+  detail: 'detail'
+} as const
+
+export type DeletionSetResourceScalarFieldEnum = (typeof DeletionSetResourceScalarFieldEnum)[keyof typeof DeletionSetResourceScalarFieldEnum]
+
+
+export const StagedDeletionScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  uid: 'uid',
+  observedVersion: 'observedVersion',
+  incarnation: 'incarnation',
+  runId: 'runId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type StagedDeletionScalarFieldEnum = (typeof StagedDeletionScalarFieldEnum)[keyof typeof StagedDeletionScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1564,6 +1839,9 @@ export type GlobalOmitConfig = {
   reconciliationRun?: Prisma.ReconciliationRunOmit
   reconciliationResult?: Prisma.ReconciliationResultOmit
   reconciliationFinding?: Prisma.ReconciliationFindingOmit
+  deletionSet?: Prisma.DeletionSetOmit
+  deletionSetResource?: Prisma.DeletionSetResourceOmit
+  stagedDeletion?: Prisma.StagedDeletionOmit
 }
 
 /* Types for Logging */

@@ -58,7 +58,10 @@ export const ModelName = {
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
   ReconciliationResult: 'ReconciliationResult',
-  ReconciliationFinding: 'ReconciliationFinding'
+  ReconciliationFinding: 'ReconciliationFinding',
+  DeletionSet: 'DeletionSet',
+  DeletionSetResource: 'DeletionSetResource',
+  StagedDeletion: 'StagedDeletion'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -236,6 +239,8 @@ export const ReconciliationResultScalarFieldEnum = {
   sentWatermark: 'sentWatermark',
   firstSequence: 'firstSequence',
   firstAttempt: 'firstAttempt',
+  created: 'created',
+  withheld: 'withheld',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -260,6 +265,54 @@ export const ReconciliationFindingScalarFieldEnum = {
 } as const
 
 export type ReconciliationFindingScalarFieldEnum = (typeof ReconciliationFindingScalarFieldEnum)[keyof typeof ReconciliationFindingScalarFieldEnum]
+
+
+export const DeletionSetScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  id: 'id',
+  origin: 'origin',
+  state: 'state',
+  createdAt: 'createdAt',
+  decidedAt: 'decidedAt',
+  decidedBy: 'decidedBy',
+  runId: 'runId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type DeletionSetScalarFieldEnum = (typeof DeletionSetScalarFieldEnum)[keyof typeof DeletionSetScalarFieldEnum]
+
+
+export const DeletionSetResourceScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  setId: 'setId',
+  group: 'group',
+  resource: 'resource',
+  apiVersion: 'apiVersion',
+  rows: 'rows',
+  deletions: 'deletions',
+  detail: 'detail'
+} as const
+
+export type DeletionSetResourceScalarFieldEnum = (typeof DeletionSetResourceScalarFieldEnum)[keyof typeof DeletionSetResourceScalarFieldEnum]
+
+
+export const StagedDeletionScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  uid: 'uid',
+  observedVersion: 'observedVersion',
+  incarnation: 'incarnation',
+  runId: 'runId',
+  claimedAt: 'claimedAt'
+} as const
+
+export type StagedDeletionScalarFieldEnum = (typeof StagedDeletionScalarFieldEnum)[keyof typeof StagedDeletionScalarFieldEnum]
 
 
 export const SortOrder = {

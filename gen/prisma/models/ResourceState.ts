@@ -1088,11 +1088,12 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      */
     namespaces: string[]
     /**
-     * Availability to the agent: READABLE, NOT_READABLE or UNDECIDED.
+     * Availability to the agent: READABLE, NOT_READABLE, UNDECIDED or WITHHELD.
      */
     availability: string
     /**
-     * Time at which it joined the scope, or became readable again, or its namespaces grew.
+     * Time at which it joined the scope, became readable again or gained namespaces, or at which deletions of the
+     * cluster were left to a run. The next run must begin later.
      */
     joinedAt: Date
     /**

@@ -79,7 +79,7 @@ CREATE TABLE "resource_state" (
     "scrub_name" TEXT COLLATE "C" NOT NULL DEFAULT '',
 
     CONSTRAINT "resource_state_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource"),
-    CONSTRAINT "resource_state_availability_check" CHECK ("availability" IN ('READABLE', 'NOT_READABLE', 'UNDECIDED')),
+    CONSTRAINT "resource_state_availability_check" CHECK ("availability" IN ('READABLE', 'NOT_READABLE', 'UNDECIDED', 'WITHHELD')),
     CONSTRAINT "resource_state_ordered_by_check" CHECK ("ordered_by" IN ('VERSION', 'POSITION'))
 );
 
@@ -170,6 +170,8 @@ CREATE TABLE "reconciliation_result" (
     "sent_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "first_sequence" BIGINT,
     "first_attempt" INTEGER NOT NULL DEFAULT 0,
+    "created" BIGINT NOT NULL DEFAULT 0,
+    "withheld" BIGINT NOT NULL DEFAULT 0,
     "not_readable" BOOLEAN NOT NULL DEFAULT FALSE,
     "failure_reason" TEXT,
     "failure_message" TEXT,
@@ -193,6 +195,59 @@ CREATE TABLE "reconciliation_finding" (
 
     CONSTRAINT "reconciliation_finding_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource", "namespace", "name"),
     CONSTRAINT "reconciliation_finding_type_check" CHECK ("type" IN ('MISSING_ROW', 'STALE_ROW', 'GHOST_ROW'))
+);
+
+CREATE TABLE "deletion_set" (
+    "account" TEXT COLLATE "C" NOT NULL,
+    "cluster" TEXT COLLATE "C" NOT NULL,
+    "id" UUID NOT NULL,
+    "origin" TEXT NOT NULL,
+    "state" TEXT NOT NULL,
+    "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "decided_at" TIMESTAMPTZ(3),
+    "decided_by" TEXT NOT NULL DEFAULT '',
+    "run_id" UUID,
+    "claimed_at" TIMESTAMPTZ(3),
+
+    CONSTRAINT "deletion_set_pkey" PRIMARY KEY ("account", "cluster", "id"),
+    CONSTRAINT "deletion_set_origin_check" CHECK ("origin" IN ('RUN', 'SCOPE')),
+    CONSTRAINT "deletion_set_state_check" CHECK ("state" IN ('WITHHELD', 'REJECTED', 'APPLIED', 'SUPERSEDED'))
+);
+
+CREATE UNIQUE INDEX "deletion_set_account_id_key" ON "deletion_set"("account", "id");
+CREATE INDEX "deletion_set_account_created_at_id_idx" ON "deletion_set"("account", "created_at" DESC, "id");
+
+-- A cluster has at most one open set of each origin.
+CREATE UNIQUE INDEX "deletion_set_open_key" ON "deletion_set"("account", "cluster", "origin") WHERE "state" IN ('WITHHELD', 'REJECTED');
+
+CREATE TABLE "deletion_set_resource" (
+    "account" TEXT COLLATE "C" NOT NULL,
+    "cluster" TEXT COLLATE "C" NOT NULL,
+    "set_id" UUID NOT NULL,
+    "api_group" TEXT COLLATE "C" NOT NULL,
+    "resource" TEXT COLLATE "C" NOT NULL,
+    "api_version" TEXT NOT NULL,
+    "rows" BIGINT NOT NULL,
+    "deletions" BIGINT NOT NULL,
+    "detail" TEXT NOT NULL,
+
+    CONSTRAINT "deletion_set_resource_pkey" PRIMARY KEY ("account", "cluster", "set_id", "api_group", "resource")
+);
+
+CREATE TABLE "staged_deletion" (
+    "account" TEXT COLLATE "C" NOT NULL,
+    "cluster" TEXT COLLATE "C" NOT NULL,
+    "api_group" TEXT COLLATE "C" NOT NULL,
+    "resource" TEXT COLLATE "C" NOT NULL,
+    "namespace" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "uid" TEXT NOT NULL,
+    "observed_version" DECIMAL(39,0) NOT NULL,
+    "incarnation" BIGINT,
+    "run_id" UUID NOT NULL,
+    "claimed_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "staged_deletion_pkey" PRIMARY KEY ("account", "cluster", "api_group", "resource", "namespace", "name")
 );
 
 -- The purge of a resource type's tombstones finds them without a scan. observed_version is not in the index, because

@@ -38,16 +38,17 @@ export function putItem(
   return create(BatchItemSchema, { message: { case: "putObject", value } });
 }
 
-/** Returns the observation "the object was absent" at `observedVersion`. */
+/** Returns the observation "the object was absent" at `observedVersion`; `missing` as `DeleteObject` defines it. */
 export function deleteItem(
   { namespace, name }: ObjectKey,
   uid: string,
   observedVersion: string,
   reason: DeleteReason,
+  missing = 0n,
 ): BatchItem {
   const ref = create(ObjectRefSchema, { namespace, name });
   const carried = carriedIdentity({ uid });
-  const value = create(DeleteObjectSchema, { ref, uid: carried.uid, observedVersion, reason });
+  const value = create(DeleteObjectSchema, { ref, uid: carried.uid, observedVersion, reason, missing });
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
 }
 

@@ -87,17 +87,18 @@ export class IndexWriter {
     this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
   }
 
-  /** Sends the observation "the object was absent" at version `observed`. */
+  /** Sends the observation "the object was absent" at version `observed`; `missing` as `DeleteObject` defines it. */
   async delete(
     signal: AbortSignal,
     key: ObjectKey,
     uid: string,
     observed: bigint,
     reason: DeleteReason,
+    missing = 0n,
   ): Promise<void> {
     const text = formatKey(key);
     if (this.canHold(key) && !this.#knowsNewer(text, observed)) {
-      await this.#send(signal, deleteItem(key, uid, String(observed), reason));
+      await this.#send(signal, deleteItem(key, uid, String(observed), reason, missing));
       this.index.delete(text);
       for (const log of this.#deletionLogs) {
         log.set(text, maxVersion(log.get(text) ?? 0n, observed));

@@ -1,6 +1,6 @@
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { UncanonicalError } from "../../domain/canonical-json.ts";
-import { parseKey } from "../../domain/object-key.ts";
+import { type ObjectKey, parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { assertSameCluster } from "../../kube/cluster-uid.ts";
@@ -235,6 +235,8 @@ export class WatchLoop {
     isSameIncarnation: boolean,
   ): Promise<void> {
     const { index } = this.#target.writer;
+    const missing: { readonly key: ObjectKey; readonly uid: string }[] = [];
+    let found = 0;
     for (const text of index.keys()) {
       const key = parseKey(text);
       if (key === undefined || !snapshot.covers(key.namespace)) {
@@ -245,8 +247,15 @@ export class WatchLoop {
         index.delete(text);
       }
       if (snapshot.find(text) === undefined) {
-        await this.#target.writer.delete(signal, key, uid, at, DeleteReason.NOT_LISTED);
+        missing.push({ key, uid });
+      } else {
+        found++;
       }
+    }
+    const created = snapshot.size - found;
+    const net = BigInt(Math.max(1, missing.length - created));
+    for (const { key, uid } of missing) {
+      await this.#target.writer.delete(signal, key, uid, at, DeleteReason.NOT_LISTED, net);
     }
   }
 

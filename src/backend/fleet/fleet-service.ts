@@ -17,7 +17,9 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ConflictError, InvalidArgumentError, NotFoundError, UnsupportedError } from "../../lib/errors.ts";
 import { identityOf } from "../../rpc/auth/authenticator.ts";
+import type { DeletionStore } from "../../store/deletion-store.ts";
 import type { FleetStore, ObjectQuery } from "../../store/fleet-store.ts";
+import { createDeletionMethods } from "./deletion-service.ts";
 import { toPageQuery, toPageToken } from "./page-token.ts";
 import { restrictToCluster } from "./restrict-to-cluster.ts";
 import { watchRuns } from "./watch-runs.ts";
@@ -37,6 +39,7 @@ export type StartRun = (
 
 export interface FleetServiceOptions {
   readonly store: FleetStore;
+  readonly deletions: DeletionStore;
   readonly clock: Clock;
   readonly startRun: StartRun;
 }
@@ -47,6 +50,7 @@ export interface FleetServiceOptions {
  */
 export function createFleetService({
   store: everything,
+  deletions,
   clock,
   startRun,
 }: FleetServiceOptions): ServiceImpl<typeof FleetService> {
@@ -72,6 +76,8 @@ export function createFleetService({
   };
 
   return {
+    ...createDeletionMethods({ deletions, assertClusters }),
+
     async listClusters(request, context) {
       const caller = callerOf(context);
       const page = toPageQuery(ListClustersRequestSchema, request, caller);

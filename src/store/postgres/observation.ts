@@ -1,4 +1,5 @@
 import type { Batch, BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import type { ObjectRef } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { findContentProblem } from "../../domain/check-content.ts";
 import { checksumOf, sameChecksum } from "../../domain/content-format.ts";
@@ -28,6 +29,8 @@ export interface Observation {
   readonly quarantineReason: string | null;
   /** True if it arrived quarantined, without content. */
   readonly announced?: boolean;
+  /** Set if the object is absent from a list: how many objects the list lacks, as `DeleteObject.missing` defines. */
+  readonly missing?: number;
 }
 
 /** The observations of a batch, by key, and the incarnation of their versions. */
@@ -117,6 +120,7 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
         checksum: null,
         contentFormat: "",
         quarantineReason: null,
+        ...(message.value.reason === DeleteReason.NOT_LISTED && { missing: Number(message.value.missing) }),
       };
     case "verifyObject":
     case undefined:

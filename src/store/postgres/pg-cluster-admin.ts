@@ -36,6 +36,9 @@ export function createPgClusterAdmin(database: Database): ClusterAdmin {
       const runs = await remove("reconciliation_run");
       await remove("agent_session");
       await remove("agent_standby");
+      await remove("staged_deletion");
+      await remove("deletion_set_resource");
+      await remove("deletion_set");
       if (forget) {
         await database.transaction(key, (client) => forgetCluster(client, key));
       }

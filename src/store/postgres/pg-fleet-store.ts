@@ -6,13 +6,13 @@ import {
   ObjectStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
-import { InvalidArgumentError } from "../../lib/errors.ts";
 import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
-import type { ClusterSelection, FleetStore, Page, PageQuery, Position } from "../fleet-store.ts";
+import type { FleetStore, PageQuery } from "../fleet-store.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
 import { type Database, translated } from "./database.ts";
 import { selectNow } from "./database-time.ts";
+import { ofClusters, toPage, toParts, toTimePosition } from "./page.ts";
 
 /** Creates the fleet store in Postgres. A signal does not interrupt a query that has begun. */
 export function createPgFleetStore(database: Database): FleetStore {
@@ -140,10 +140,6 @@ async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T>
   return await translated(query);
 }
 
-function ofClusters({ clusters }: ClusterSelection) {
-  return clusters === undefined ? {} : { cluster: { in: [...clusters] } };
-}
-
 function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {
   if (after === undefined) {
     return undefined;
@@ -153,16 +149,11 @@ function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {
 }
 
 /** Returns the condition for the runs after a position: older ones, and those of the same time with a greater id. */
-function behindRun({ after }: PageQuery) {
-  if (after === undefined) {
-    return {};
-  }
-  const [time = "", id = ""] = toParts(after, 2);
-  const startedAt = new Date(time);
-  if (Number.isNaN(startedAt.getTime()) || !/^[0-9a-f-]{36}$/.test(id)) {
-    throw invalidPageToken();
-  }
-  return { OR: [{ startedAt: { lt: startedAt } }, { startedAt, id: { gt: id } }] };
+function behindRun(page: PageQuery) {
+  const behind = toTimePosition(page);
+  return behind === undefined
+    ? {}
+    : { OR: [{ startedAt: { lt: behind.time } }, { startedAt: behind.time, id: { gt: behind.id } }] };
 }
 
 /** Returns the row comparison `(group, resource, namespace, name) > (...)` in Prisma's terms. */
@@ -198,35 +189,4 @@ function toObject(row: ObjectRow): FleetObject {
     updateTime: timestampFromDate(row.updated_at),
     freshness: toFreshness(row.verified_at),
   });
-}
-
-/**
- * Returns the parts of a position. A position comes from the caller, so it may belong to another list.
- *
- * @throws InvalidArgumentError if the position does not have this length
- */
-function toParts(after: Position, length: number): string[] {
-  if (after.length !== length) {
-    throw invalidPageToken();
-  }
-  return [...after];
-}
-
-function invalidPageToken(): InvalidArgumentError {
-  return new InvalidArgumentError([{ field: "page_token", description: "is not a token of this list" }], {
-    info: { reason: "INVALID_PAGE_TOKEN" },
-  });
-}
-
-/** Returns the page of rows that were read with the page's limit plus one: the extra row proves that there are more. */
-function toPage<Row, T>(
-  rows: readonly Row[],
-  { limit }: PageQuery,
-  toItem: (row: Row) => T,
-  toPosition: (row: Row) => Position,
-): Page<T> {
-  const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  const next = rows.length > limit && last !== undefined ? toPosition(last) : undefined;
-  return { items: shown.map(toItem), next };
 }

@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { DEFAULT_DELETION_GUARD, type DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
@@ -10,6 +11,7 @@ import { applyObservations, type ObservationContext } from "../sql/apply-observa
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
 import { failRun } from "../sql/end-run.ts";
+import { divertListedDeletions } from "../sql/guard-deletions.ts";
 import { restartSession } from "../sql/live-sessions.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
@@ -26,18 +28,21 @@ const NO_SCOPE: RunFailure = {
   message: "scope: no declaration of this session was applied",
 };
 
-/** Creates the ingester's store in Postgres. */
-export function createPgIngestStore(database: Database): IngestStore {
+/** Creates the ingester's store in Postgres. The guard withholds deletions above its limits. */
+export function createPgIngestStore(
+  database: Database,
+  guard: DeletionGuard = DEFAULT_DELETION_GUARD,
+): IngestStore {
   return {
     async applyBatch(signal, position, batch) {
       signal.throwIfAborted();
       try {
-        return await applyBatch(database, position, batch, applyWhole);
+        return await applyBatch(database, guard, position, batch, applyWhole);
       } catch (error) {
         if (!(error instanceof PoisonError)) {
           throw error;
         }
-        return await applyBatch(database, position, batch, applySplitting);
+        return await applyBatch(database, guard, position, batch, applySplitting);
       }
     },
 
@@ -47,7 +52,7 @@ export function createPgIngestStore(database: Database): IngestStore {
         await recordProgress(client, position);
         const isCurrent = await isCurrentSession(client, position);
         if (isCurrent && (await setSessionScope(client, position, scope))) {
-          await applyScope(client, position, scope);
+          await applyScope(client, position, scope, guard);
         }
       });
     },
@@ -57,7 +62,7 @@ export function createPgIngestStore(database: Database): IngestStore {
       await database.transaction(position, async (client) => {
         const progress = await recordProgress(client, position);
         if (progress !== undefined && (await isCurrentSession(client, position))) {
-          await verifyResource(client, position, progress, end);
+          await verifyResource(client, position, progress, end, guard);
         }
       });
     },
@@ -77,7 +82,7 @@ export function createPgIngestStore(database: Database): IngestStore {
           return undefined;
         }
         // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
-        await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope));
+        await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope), guard);
         const resourceTypes = await addResults(client, position, request.runId);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
@@ -115,6 +120,7 @@ interface Applied {
 
 async function applyBatch(
   database: Database,
+  guard: DeletionGuard,
   position: StreamPosition,
   batch: Batch,
   apply: Apply,
@@ -126,7 +132,8 @@ async function applyBatch(
   const { incarnation, orderedBy, observations } = toObservations(position, batch);
   const context = { ...position, ...resourceType, incarnation, orderedBy, run };
   return await database.transaction(position, async (client) => {
-    const { applied, outOfScope, quarantined } = await apply(client, context, observations);
+    const direct = await divertListedDeletions(client, guard, context, observations);
+    const { applied, outOfScope, quarantined } = await apply(client, context, direct);
     if (outOfScope > 0 || quarantined.some(({ announced }) => !announced)) {
       await recordRefusal(client, position, resourceType);
     }

@@ -2,6 +2,7 @@ import { NotFoundError, TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
 import { addRun } from "../sql/add-run.ts";
+import { purgeDeletionSets } from "../sql/deletion-sets.ts";
 import { expireRuns, failRun, purgeRuns } from "../sql/end-run.ts";
 import { purgeSessions } from "../sql/end-sessions.ts";
 import { purgeStandbys } from "../sql/keep-standbys.ts";
@@ -51,6 +52,7 @@ export function createPgRunStore(database: Database, random: Random): RunStore {
       await translated(() => purgeRuns(pool, retentionMs));
       await translated(() => purgeSessions(pool, retentionMs));
       await translated(() => purgeStandbys(pool));
+      await translated(() => purgeDeletionSets(pool, retentionMs));
     },
   };
 }

@@ -6,8 +6,8 @@ import { endRunWhenComplete } from "./end-run.ts";
 
 /**
  * Adds every resource type of the cluster's scope to the run. Returns those that are not compared yet, the one that was
- * verified longest ago first: an earlier attempt may have ended some. An undecided resource type is not compared; its
- * result is its failure. A run without a resource type to compare ends here.
+ * verified longest ago first: an earlier attempt may have ended some. A resource type that is undecided or withheld
+ * is not compared; its result is its failure. A run without a resource type to compare ends here.
  */
 export async function addResults(
   client: ClientBase,
@@ -26,12 +26,18 @@ export async function addResults(
 
 const ADD = `
 INSERT INTO reconciliation_result
-  (account, cluster, run_id, api_group, resource, api_version, ended_at, failure_reason, failure_message)
+  (account, cluster, run_id, api_group, resource, api_version, ended_at, failure_reason, failure_message,
+   withheld)
 SELECT account, cluster, $3, api_group, resource, api_version,
-       CASE WHEN availability = 'UNDECIDED' THEN now() END,
-       CASE WHEN availability = 'UNDECIDED' THEN failure_reason END,
-       CASE WHEN availability = 'UNDECIDED' THEN failure_message END
-FROM resource_state
+       CASE WHEN availability IN ('UNDECIDED', 'WITHHELD') THEN now() END,
+       CASE WHEN availability IN ('UNDECIDED', 'WITHHELD') THEN failure_reason END,
+       CASE WHEN availability IN ('UNDECIDED', 'WITHHELD') THEN failure_message END,
+       CASE WHEN availability = 'WITHHELD' THEN COALESCE((
+         SELECT r.deletions FROM deletion_set s
+         JOIN deletion_set_resource r ON r.account = s.account AND r.cluster = s.cluster AND r.set_id = s.id
+         WHERE s.account = $1 AND s.cluster = $2 AND s.origin = 'SCOPE' AND s.state IN ('WITHHELD', 'REJECTED')
+           AND r.api_group = k.api_group AND r.resource = k.resource), 0) ELSE 0 END
+FROM resource_state k
 WHERE account = $1 AND cluster = $2
 ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET api_version = EXCLUDED.api_version`;
 

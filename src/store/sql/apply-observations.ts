@@ -187,7 +187,10 @@ new_watermark AS (
 first_repair AS (
   UPDATE reconciliation_result SET
     first_sequence = CASE WHEN first_attempt = $20 THEN least(first_sequence, $19) ELSE $19 END,
-    first_attempt = $20
+    first_attempt = $20,
+    created = created + (
+      SELECT count(*) FROM candidate JOIN written USING (namespace, name)
+      WHERE state <> 'absent' AND COALESCE(old_state, 'absent') = 'absent')
   WHERE account = $1 AND cluster = $2 AND run_id = $8::uuid AND api_group = $3 AND resource = $4
     AND ended_at IS NULL AND first_attempt <= $20
 ),

@@ -1,31 +1,28 @@
 import type { ClientBase } from "pg";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { SessionKey } from "../session-store.ts";
+import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
+import type { StreamPosition } from "../ingest-store.ts";
+import { narrowScope } from "./narrow-scope.ts";
 
 /**
  * Stores the scope of the cluster. The statement is idempotent.
  *
- * Only a removed resource type, and a namespace that is no longer read, lose rows and tombstones. They also lose their
- * low watermark, so that the rows return when the scope widens. A resource type that is neither declared nor removed is
- * undecided: its rows and its verified time stay.
+ * Only a removed resource type, and a namespace that is no longer read, lose rows ({@link narrowScope}). A resource type
+ * that is neither declared nor removed is undecided: its rows and its verified time stay.
  *
  * A resource type whose namespaces grew was never verified in them, so it loses its verified time: the first copy of
  * the new namespaces is no drift.
  */
 export async function applyScope(
   client: ClientBase,
-  { account, cluster, epoch }: SessionKey,
+  position: StreamPosition,
   scope: ScopeDeclared,
+  guard: DeletionGuard,
 ): Promise<void> {
+  await narrowScope(client, position, scope, guard);
+  const { account, cluster, epoch } = position;
   const cluster$ = [account, cluster];
-  const removed = scope.removed.flatMap(({ resourceType }) => resourceType ?? []);
-  await client.query(DROP_REMOVED, [
-    ...cluster$,
-    removed.map(({ group }) => group),
-    removed.map(({ resource }) => resource),
-  ]);
   const declared = JSON.stringify(toRows(scope));
-  await client.query(DROP_NAMESPACES, [...cluster$, declared]);
   await client.query(PUT_RESOURCES, [...cluster$, declared, epoch, scope.generation]);
   await client.query(MARK_UNDECIDED, [
     ...cluster$,
@@ -69,35 +66,15 @@ WITH scope AS (
     categories text[], verbs text[], namespaces text[])
 )`;
 
-const DROP_REMOVED = `
-WITH removed AS (
-  SELECT * FROM unnest($3::text[], $4::text[]) AS r(api_group, resource)
-),
-gone AS (
-  DELETE FROM resource_state k USING removed r
-  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = r.api_group AND k.resource = r.resource
-)
-DELETE FROM kubernetes_object o USING removed r
-WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = r.api_group AND o.resource = r.resource`;
-
-const DROP_NAMESPACES = `${SCOPE},
-narrowed AS (
-  UPDATE resource_state k SET low_watermark = 0
-  FROM scope s
-  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = s.api_group AND k.resource = s.resource
-    AND cardinality(s.namespaces) > 0 AND (cardinality(k.namespaces) = 0 OR NOT k.namespaces <@ s.namespaces)
-  RETURNING s.*
-)
-DELETE FROM kubernetes_object o USING narrowed s
-WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = s.api_group AND o.resource = s.resource
-  AND NOT o.namespace = ANY (s.namespaces)`;
-
 /** True if namespaces are read that were not read before. */
 const HAS_GROWN = `(cardinality(k.namespaces) > 0
   AND (cardinality(EXCLUDED.namespaces) = 0 OR NOT EXCLUDED.namespaces <@ k.namespaces))`;
 
+/** True if the resource type was not compared under the scope before. */
+const IS_UNREAD = "k.availability IN ('UNDECIDED', 'WITHHELD')";
+
 /** True if a comparison that began before this scope does not cover the resource type as it is read now. */
-const IS_READ_DIFFERENTLY = `(k.availability = 'UNDECIDED'
+const IS_READ_DIFFERENTLY = `(${IS_UNREAD}
   OR (k.api_version, k.namespaces) IS DISTINCT FROM (EXCLUDED.api_version, EXCLUDED.namespaces))`;
 
 const PUT_RESOURCES = `${SCOPE}
@@ -111,12 +88,12 @@ ON CONFLICT (account, cluster, api_group, resource) DO UPDATE SET
   api_version = EXCLUDED.api_version, kind = EXCLUDED.kind, singular = EXCLUDED.singular,
   short_names = EXCLUDED.short_names, namespaced = EXCLUDED.namespaced, categories = EXCLUDED.categories,
   verbs = EXCLUDED.verbs, namespaces = EXCLUDED.namespaces,
-  availability = CASE WHEN k.availability = 'UNDECIDED' THEN 'READABLE' ELSE k.availability END,
-  failure_reason = CASE WHEN k.availability = 'UNDECIDED' THEN NULL ELSE k.failure_reason END,
-  failure_message = CASE WHEN k.availability = 'UNDECIDED' THEN NULL ELSE k.failure_message END,
+  availability = CASE WHEN ${IS_UNREAD} THEN 'READABLE' ELSE k.availability END,
+  failure_reason = CASE WHEN ${IS_UNREAD} THEN NULL ELSE k.failure_reason END,
+  failure_message = CASE WHEN ${IS_UNREAD} THEN NULL ELSE k.failure_message END,
   scope_epoch = CASE WHEN ${IS_READ_DIFFERENTLY} THEN EXCLUDED.scope_epoch ELSE k.scope_epoch END,
   scope_generation = CASE WHEN ${IS_READ_DIFFERENTLY} THEN EXCLUDED.scope_generation ELSE k.scope_generation END,
-  joined_at = CASE WHEN k.availability = 'UNDECIDED' OR ${HAS_GROWN} THEN now() ELSE k.joined_at END,
+  joined_at = CASE WHEN ${IS_UNREAD} OR ${HAS_GROWN} THEN now() ELSE k.joined_at END,
   verified_at = CASE WHEN ${HAS_GROWN} THEN NULL ELSE k.verified_at END
 WHERE ${IS_READ_DIFFERENTLY}
    OR (k.kind, k.singular, k.short_names, k.namespaced, k.categories, k.verbs)
@@ -131,5 +108,5 @@ UPDATE resource_state k SET
     (SELECT u.message FROM unnest($4::text[], $5::text[], $6::text[]) AS u(api_group, api_version, message)
      WHERE u.api_group = k.api_group AND u.api_version IN ('', k.api_version) LIMIT 1),
     'not served in the last discovery; its rows stay until it is served again or proven to be gone')
-WHERE k.account = $1 AND k.cluster = $2
+WHERE k.account = $1 AND k.cluster = $2 AND k.availability <> 'WITHHELD'
   AND NOT EXISTS (SELECT FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)`;

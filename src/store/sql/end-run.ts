@@ -4,7 +4,8 @@ import type { RunFailure } from "../run-store.ts";
 
 /**
  * Ends the run once none of its results is pending. A resource type that is not readable counts neither as verified nor
- * as failed. FAILED if no resource type was verified, otherwise PARTIAL if one failed, otherwise SUCCEEDED.
+ * as failed. FAILED if no resource type was verified, PARTIAL if one failed, WITHHELD if deletions of one are withheld,
+ * otherwise SUCCEEDED. A run whose resource types are all withheld is WITHHELD.
  */
 export async function endRunWhenComplete(
   client: ClientBase,
@@ -17,18 +18,25 @@ export async function endRunWhenComplete(
 const END_RUN = `
 UPDATE reconciliation_run r SET
   ended_at = now(),
-  state = CASE WHEN results.verified = 0 THEN 'FAILED'
-               WHEN results.failed > 0 THEN 'PARTIAL' ELSE 'SUCCEEDED' END,
+  state = CASE WHEN results.verified = 0 AND (results.failed > 0 OR results.withheld = 0) THEN 'FAILED'
+               WHEN results.failed > 0 THEN 'PARTIAL'
+               WHEN results.withheld > 0 THEN 'WITHHELD' ELSE 'SUCCEEDED' END,
   failure_reason = CASE WHEN results.total = 0 THEN 'NoScope'
                         WHEN results.failed > 0 THEN 'ResourcesFailed'
+                        WHEN results.withheld > 0 THEN 'DeletesWithheld'
                         WHEN results.verified = 0 THEN 'NotReadable' END,
   failure_message = CASE WHEN results.total = 0 THEN 'the scope has no resource types'
                          WHEN results.failed > 0
                            THEN results.failed || ' of ' || results.total || ' resource types were not verified'
+                         WHEN results.withheld > 0
+                           THEN results.deletions || ' deletions of ' || results.withheld
+                             || ' resource types wait for a decision: see "evenkeel deletions list"'
                          WHEN results.verified = 0 THEN 'the agent may not list any resource type of the scope' END
 FROM (
   SELECT count(*) AS total,
-         count(*) FILTER (WHERE failure_reason IS NOT NULL AND NOT not_readable) AS failed,
+         count(*) FILTER (WHERE failure_reason <> 'DeletesWithheld' AND NOT not_readable) AS failed,
+         count(*) FILTER (WHERE failure_reason = 'DeletesWithheld') AS withheld,
+         sum(withheld) AS deletions,
          count(*) FILTER (WHERE failure_reason IS NULL) AS verified,
          count(*) FILTER (WHERE ended_at IS NULL) AS pending
   FROM reconciliation_result WHERE account = $1 AND cluster = $2 AND run_id = $3

@@ -66,7 +66,7 @@ interface Row {
 const FIND_PENDING = `
 SELECT r.started_at, r.attempt AS current_attempt, k.attempt, k.sent, k.sent_incarnation, k.sent_watermark,
        k.first_sequence, s.scope_generation AS declared,
-       t.resource IS NOT NULL AND t.availability <> 'UNDECIDED' AS is_in_scope,
+       t.resource IS NOT NULL AND t.availability NOT IN ('UNDECIDED', 'WITHHELD') AS is_in_scope,
        t.verified_at IS NOT NULL AS was_verified,
        CASE WHEN t.scope_epoch = $6 THEN t.scope_generation ELSE 0 END AS changed,
        t.ordered_by,

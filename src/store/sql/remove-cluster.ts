@@ -21,7 +21,10 @@ type ClusterTable =
   | "reconciliation_result"
   | "reconciliation_run"
   | "agent_session"
-  | "agent_standby";
+  | "agent_standby"
+  | "deletion_set"
+  | "deletion_set_resource"
+  | "staged_deletion";
 
 /** Rows that one step deletes. It takes less than a second, so no ingester waits long for the lock. */
 const STEP_ROWS = 5_000;

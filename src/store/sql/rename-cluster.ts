@@ -1,5 +1,6 @@
 import type { ClientBase } from "pg";
 import type { ClusterKey } from "../postgres/database.ts";
+import { supersedeDeletions } from "./deletion-sets.ts";
 
 const TABLES = [
   "kubernetes_object",
@@ -8,6 +9,9 @@ const TABLES = [
   "reconciliation_result",
   "reconciliation_finding",
   "agent_session",
+  "deletion_set",
+  "deletion_set_resource",
+  "staged_deletion",
 ] as const;
 
 /** Gives all rows of a cluster another name. Returns the number of rows of objects. The caller holds both locks. */
@@ -44,6 +48,7 @@ export async function rebindCluster(
 ): Promise<void> {
   await client.query(BIND, [account, cluster, uid]);
   await client.query(RESET_STATES, [account, cluster]);
+  await supersedeDeletions(client, { account, cluster });
 }
 
 const BIND = "UPDATE cluster SET uid = $3, first_epoch = epoch WHERE account = $1 AND name = $2";

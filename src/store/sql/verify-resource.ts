@@ -1,18 +1,21 @@
 import type { ClientBase } from "pg";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { judgeComparison } from "../../domain/reconciliation/judge-comparison.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 import { findComparison, type PendingComparison } from "./find-comparison.ts";
+import { guardDeletions } from "./guard-deletions.ts";
 import { restartSession } from "./live-sessions.ts";
 import type { Progress } from "./record-progress.ts";
 
 /**
  * Ends one resource type of a run, and the run with its last resource type. If the agent's statement agrees with what
- * the store knows, the low watermark rises to the list's version, tombstones at or below it are purged, and the
- * resource type is verified as of the time of the request. Otherwise its comparison failed.
+ * the store knows, the deletions that the comparison staged are applied, the low watermark rises to the list's version, tombstones at or below it are purged, and the
+ * resource type is verified as of the time of the request. Otherwise its comparison failed,
+ * and its deletions have no effect. If the guard withholds them, the resource type is not verified.
  *
  * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
  * attempt compares it again.
@@ -22,6 +25,7 @@ export async function verifyResource(
   position: StreamPosition,
   progress: Progress,
   end: ResourceReconciled,
+  guard: DeletionGuard,
 ): Promise<void> {
   const { resourceType, run } = end;
   if (resourceType === undefined || run === undefined) {
@@ -31,10 +35,15 @@ export async function verifyResource(
   if (known === undefined || run.attempt < known.currentAttempt) {
     return;
   }
-  const failure = end.failure ?? judge(position, progress, end, known);
+  const fault = end.failure ?? judge(position, progress, end, known);
+  const withheld =
+    fault === undefined
+      ? await guardDeletions(client, position, guard, { ...known, resourceType, run })
+      : undefined;
+  const failure = fault ?? withheld?.failure;
   const isVerified = failure === undefined && (await verify(client, position, resourceType, end, known));
   const outcome = isVerified ? undefined : (failure ?? NEWER_INCARNATION);
-  await endResult(client, position, end, known, outcome);
+  await endResult(client, position, end, known, outcome, withheld?.deletions ?? 0);
   if (outcome !== undefined) {
     await recordFailure(client, position, resourceType, outcome, known);
   }
@@ -107,6 +116,7 @@ async function endResult(
   end: ResourceReconciled,
   known: PendingComparison,
   failure: RunFailure | undefined,
+  withheld: number,
 ): Promise<void> {
   await client.query(END_RESULT, [
     account,
@@ -125,6 +135,7 @@ async function endResult(
     failure?.reason ?? null,
     failure?.message ?? null,
     failure !== undefined && isNotReadable(failure, known),
+    withheld,
   ]);
 }
 
@@ -154,7 +165,7 @@ async function recordFailure(
 const END_RESULT = `
 UPDATE reconciliation_result SET
   ended_at = now(), listed = $6, equal = $7, put = $8, deleted = $9, compared = $10, managed = $11, gone = $12,
-  unrepresentable = $13, failure_reason = $14, failure_message = $15, not_readable = $16
+  unrepresentable = $13, failure_reason = $14, failure_message = $15, not_readable = $16, withheld = $17
 WHERE account = $1 AND cluster = $2 AND run_id = $3 AND api_group = $4 AND resource = $5`;
 
 // Watermarks and verified times only grow. Watermarks start again with a new incarnation. A low watermark above the
@@ -181,7 +192,7 @@ WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
 const RECORD_FAILURE = `
 UPDATE resource_state SET
   failure_reason = $5, failure_message = $6,
-  availability = CASE WHEN availability = 'UNDECIDED' THEN availability ELSE $7 END,
+  availability = CASE WHEN availability IN ('UNDECIDED', 'WITHHELD') THEN availability ELSE $7 END,
   ordered_by = CASE WHEN $5 = 'OrderChanged' THEN NULL ELSE ordered_by END
 WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 

@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { describeGuard } from "./guard.ts";
 import { describeJudgement } from "./judgement.ts";
 import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
@@ -15,5 +16,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeScope(database);
     describeJudgement(database);
     describeScrub(database);
+    describeGuard(database);
   });
 }

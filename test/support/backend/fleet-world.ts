@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ReconciliationState } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import type { DeletionStore } from "../../../src/store/deletion-store.ts";
 import type { FleetStore } from "../../../src/store/fleet-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
+import { createPgDeletionStore } from "../../../src/store/postgres/pg-deletion-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { World } from "../store/world.ts";
 
@@ -19,6 +21,7 @@ export interface RunInit {
 export class FleetWorld implements AsyncDisposable {
   readonly account = `account-${randomUUID()}`;
   readonly store: FleetStore;
+  readonly deletions: DeletionStore;
   readonly #database: Database;
   readonly #url: string;
 
@@ -26,6 +29,7 @@ export class FleetWorld implements AsyncDisposable {
     this.#url = url;
     this.#database = createDatabase({ url, maxConnections: 4 });
     this.store = createPgFleetStore(this.#database);
+    this.deletions = createPgDeletionStore(this.#database);
   }
 
   /** Connects a cluster and stores these pods of it, as its agent, a backend and an ingester do. */

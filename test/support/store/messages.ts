@@ -76,6 +76,17 @@ export function remove(key: string, observed?: number | string): BatchItem {
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
 }
 
+/** Creates a Delete of the object "namespace/name", which a list lacks; `missing` as `DeleteObject` defines it. */
+export function notListed(key: string, observed: number, missing = 0): BatchItem {
+  const value = create(DeleteObjectSchema, {
+    ref: ref(key),
+    observedVersion: String(observed),
+    reason: DeleteReason.NOT_LISTED,
+    missing: BigInt(missing),
+  });
+  return create(BatchItemSchema, { message: { case: "deleteObject", value } });
+}
+
 /** Creates a DEFAULT batch. */
 export function batch(items: readonly BatchItem[], of = PODS, runId?: string, incarnation?: bigint): Batch {
   return create(BatchSchema, {

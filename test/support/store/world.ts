@@ -13,9 +13,11 @@ import {
   ScopeDeclaredSchema,
 } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { INITIATOR } from "../../../src/backend/runs/request-run.ts";
+import type { DeletionGuard } from "../../../src/domain/reconciliation/deletion-guard.ts";
 import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { Log } from "../../../src/lib/log.ts";
 import { createSystemRandom } from "../../../src/lib/random.ts";
+import type { DeletionStore } from "../../../src/store/deletion-store.ts";
 import type {
   BatchOutcome,
   IngestStore,
@@ -23,6 +25,7 @@ import type {
   StreamPosition,
 } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
+import { createPgDeletionStore } from "../../../src/store/postgres/pg-deletion-store.ts";
 import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
 import { createPgRunStore } from "../../../src/store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../../../src/store/postgres/pg-session-store.ts";
@@ -52,6 +55,8 @@ export interface WorldOptions {
   readonly account?: string;
   /** Closed with the first world that is disposed of. */
   readonly database?: Database;
+  /** Default: that of the store. */
+  readonly guard?: DeletionGuard;
 }
 
 /** One cluster in a database, with the calls of its agent, its backend and an operator with psql. */
@@ -61,6 +66,7 @@ export class World implements AsyncDisposable {
   readonly store: IngestStore;
   readonly sessions: SessionStore;
   readonly runs: RunStore;
+  readonly deletions: DeletionStore;
   readonly account: string;
   readonly cluster: string;
   epoch = 0n;
@@ -73,13 +79,14 @@ export class World implements AsyncDisposable {
   constructor(
     url: string,
     cluster: string,
-    { account = "acme", database = createDatabase({ url, maxConnections: 4 }) }: WorldOptions = {},
+    { account = "acme", database = createDatabase({ url, maxConnections: 4 }), guard }: WorldOptions = {},
   ) {
     this.account = account;
     this.#log = createTestLog(`store ${cluster}`);
     this.database = database;
     const random = createSystemRandom();
-    this.store = createPgIngestStore(this.database);
+    this.store = createPgIngestStore(this.database, guard);
+    this.deletions = createPgDeletionStore(this.database);
     this.sessions = createPgSessionStore(this.database, random);
     this.runs = createPgRunStore(this.database, random);
     this.cluster = cluster;

@@ -34,7 +34,7 @@ export const file_evenkeel_v1_failure: GenFile = /*@__PURE__*/
  * NewSession (the agent reconnected), AgentTooSlow (the agent did not read its
  * batches), BusUnavailable, DeadlineExceeded, NotCompared (the run ended before
  * this resource type was compared), ResourcesFailed (the run's results contain
- * failures).
+ * failures), DeletesWithheld (deletions wait for approval; see DeletionSet).
  *
  * Readers must accept reasons that are not in this list.
  *

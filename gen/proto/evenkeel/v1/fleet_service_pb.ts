@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/fleet_service.proto.
  */
 export const file_evenkeel_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSJwCglGcmVzaG5lc3MSMQoNdmVyaWZpZWRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbWF0Y2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLmAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYBiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSDwoHb2JqZWN0cxgHIAEoBBITCgtxdWFyYW50aW5lZBgIIAEoBBIuCglyZXNvdXJjZXMYCSADKAsyGy5ldmVua2VlbC52MS5SZXNvdXJjZVN0YXR1cxIQCgh3YXJuaW5ncxgKIAMoCRIWCg5yZXNvdXJjZV90eXBlcxgLIAEoDRIUCgxub3RfcmVhZGFibGUYDCABKA0SEAoIc3RhbmRieXMYDSABKA0i7wEKB1Nlc3Npb24SDQoFZXBvY2gYASABKAQSEwoLaW5zdGFuY2VfaWQYAiABKAkSFQoNYWdlbnRfdmVyc2lvbhgDIAEoCRIaChJrdWJlcm5ldGVzX3ZlcnNpb24YBCABKAkSLQoJb3Blbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAcgASgEEhQKDGdhcF9zZXF1ZW5jZRgIIAEoBCK3AwoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRIMCgRraW5kGAIgASgJEhAKCHNpbmd1bGFyGAMgASgJEhMKC3Nob3J0X25hbWVzGAQgAygJEhIKCm5hbWVzcGFjZWQYBSABKAgSEgoKY2F0ZWdvcmllcxgGIAMoCRINCgV2ZXJicxgHIAMoCRISCgpuYW1lc3BhY2VzGAggAygJEg8KB29iamVjdHMYCSABKAQSEwoLcXVhcmFudGluZWQYCiABKAQSFQoNbG93X3dhdGVybWFyaxgLIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgMIAEoCRITCgtpbmNhcm5hdGlvbhgNIAEoBBIpCglmcmVzaG5lc3MYDiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSJQoHZmFpbHVyZRgPIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSNwoMYXZhaWxhYmlsaXR5GBAgASgOMiEuZXZlbmtlZWwudjEuUmVzb3VyY2VBdmFpbGFiaWxpdHki4AIKEEt1YmVybmV0ZXNPYmplY3QSDwoHY2x1c3RlchgBIAEoCRIjCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAMgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YBCABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgFIAEoCRIPCgdjb250ZW50GAYgASgJEhAKCGNoZWNrc3VtGAcgASgMEhIKCm1hbmFnZWRfYnkYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgKIAEoCRIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoJZnJlc2huZXNzGAwgASgLMhYuZXZlbmtlZWwudjEuRnJlc2huZXNzIq0DChFSZWNvbmNpbGlhdGlvblJ1bhIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEhEKCWluaXRpYXRvchgDIAEoCRIzCgd0cmlnZ2VyGAQgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyEi8KBXN0YXRlGAUgASgOMiAuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25TdGF0ZRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoHZmFpbHVyZRgIIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgJIAEoDRIXCg9pbnZlbnRvcnlfYnl0ZXMYCiABKAQSFAoMcmVwYWlyX2J5dGVzGAsgASgEEg8KB2RyeV9ydW4YDCABKAgSLAoHcmVzdWx0cxgNIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0IsQCCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEhAKCGNvbXBhcmVkGAcgASgEEg8KB21hbmFnZWQYCCABKAQSKwoIZmluZGluZ3MYCSADKAsyGS5ldmVua2VlbC52MS5GaW5kaW5nQ291bnQSJQoHZmFpbHVyZRgKIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSFAoMbm90X3JlYWRhYmxlGAsgASgIEgwKBGdvbmUYDCABKAQSFwoPdW5yZXByZXNlbnRhYmxlGA0gASgEIkUKDEZpbmRpbmdDb3VudBImCgR0eXBlGAEgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSDQoFY291bnQYAiABKAQiggIKFVJlY29uY2lsaWF0aW9uRmluZGluZxIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSJgoEdHlwZRgCIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEigKBWNhdXNlGAMgASgOMhkuZXZlbmtlZWwudjEuRmluZGluZ0NhdXNlEg4KBmRldGFpbBgEIAEoCRIxCgtkaWZmZXJlbmNlcxgFIAMoCzIcLmV2ZW5rZWVsLnYxLkZpZWxkRGlmZmVyZW5jZRIvCgtyZXBhaXJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoPRmllbGREaWZmZXJlbmNlEgwKBHBhdGgYASABKAkSDgoGc3RvcmVkGAIgASgJEhAKCG9ic2VydmVkGAMgASgJIlUKEFJlc291cmNlU2VsZWN0b3ISHAoFZ3JvdXAYASABKAlCCLpIBXIDGP0BSACIAQESGQoIcmVzb3VyY2UYAiABKAlCB7pIBHICGD9CCAoGX2dyb3VwIm4KE0xpc3RDbHVzdGVyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEh0KC25hbWVfcHJlZml4GAMgASgJQgi6SAVyAxj9ASJXChRMaXN0Q2x1c3RlcnNSZXNwb25zZRImCghjbHVzdGVycxgBIAMoCzIULmV2ZW5rZWVsLnYxLkNsdXN0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi0KEUdldENsdXN0ZXJSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/QEiOwoSR2V0Q2x1c3RlclJlc3BvbnNlEiUKB2NsdXN0ZXIYASABKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyIu4CChJMaXN0T2JqZWN0c1JlcXVlc3QSJQoIY2x1c3RlcnMYASADKAlCE7pIEJIBDRBkGAEiB3IFEAEY/QESOgoJcmVzb3VyY2VzGAIgAygLMh0uZXZlbmtlZWwudjEuUmVzb3VyY2VTZWxlY3RvckIIukgFkgECEGQSHwoJbmFtZXNwYWNlGAMgASgJQge6SARyAhg/SACIAQESHQoLbmFtZV9wcmVmaXgYBCABKAlCCLpIBXIDKIAIEiAKDmxhYmVsX3NlbGVjdG9yGAUgASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgGIAEoCUIIukgFcgMYgCASKQoEdmlldxgHIAEoDjIRLmV2ZW5rZWVsLnYxLlZpZXdCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgIIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAkgASgJQgi6SAVyAxiAEEIMCgpfbmFtZXNwYWNlIl4KE0xpc3RPYmplY3RzUmVzcG9uc2USLgoHb2JqZWN0cxgBIAMoCzIdLmV2ZW5rZWVsLnYxLkt1YmVybmV0ZXNPYmplY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlwKEEdldE9iamVjdFJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ARIrCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBASJCChFHZXRPYmplY3RSZXNwb25zZRItCgZvYmplY3QYASABKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0IoABCh1MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiZwoeTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEiwKBHJ1bnMYASADKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwobR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChxHZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIncKIUxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECJzCiJMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1Jlc3BvbnNlEjQKCGZpbmRpbmdzGAEgAygLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25GaW5kaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKFAgoaU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ARK4AQoKcmVxdWVzdF9pZBgCIAEoCUKjAbpInwG6AZsBCixzdGFydF9yZWNvbmNpbGlhdGlvbl9yZXF1ZXN0LnJlcXVlc3RfaWQudXVpZBIXbXVzdCBiZSBlbXB0eSBvciBhIFVVSUQaUnRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeWzAtOWEtZkEtRl17OH0oLVswLTlhLWZBLUZdezR9KXszfS1bMC05YS1mQS1GXXsxMn0kJykSDwoHZHJ5X3J1bhgDIAEoCCJKChtTdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4iRwoeV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0EiUKCGNsdXN0ZXJzGAEgAygJQhO6SBCSAQ0QZBgBIgdyBRABGP0BIk4KH1dhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4qOwoEVmlldxIUChBWSUVXX1VOU1BFQ0lGSUVEEAASDgoKVklFV19CQVNJQxABEg0KCVZJRVdfRlVMTBACKtQCChNSZWNvbmNpbGlhdGlvblN0YXRlEiQKIFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfUkVRVUVTVEVEEAESIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfQ09NUEFSSU5HEAISIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfU1VDQ0VFREVEEAMSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfUEFSVElBTBAEEh8KG1JFQ09OQ0lMSUFUSU9OX1NUQVRFX0ZBSUxFRBAFEiMKH1JFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVUEVSU0VERUQQBhIgChxSRUNPTkNJTElBVElPTl9TVEFURV9FWFBJUkVEEAcSIQodUkVDT05DSUxJQVRJT05fU1RBVEVfV0lUSEhFTEQQCCpjCgtPYmplY3RTdGF0ZRIcChhPQkpFQ1RfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfU1RBVEVfUFJFU0VOVBABEhwKGE9CSkVDVF9TVEFURV9RVUFSQU5USU5FRBACKq4BChRSZXNvdXJjZUF2YWlsYWJpbGl0eRIlCiFSRVNPVVJDRV9BVkFJTEFCSUxJVFlfVU5TUEVDSUZJRUQQABIiCh5SRVNPVVJDRV9BVkFJTEFCSUxJVFlfUkVBREFCTEUQARImCiJSRVNPVVJDRV9BVkFJTEFCSUxJVFlfTk9UX1JFQURBQkxFEAISIwofUkVTT1VSQ0VfQVZBSUxBQklMSVRZX1VOREVDSURFRBADKoEBCgtGaW5kaW5nVHlwZRIcChhGSU5ESU5HX1RZUEVfVU5TUEVDSUZJRUQQABIcChhGSU5ESU5HX1RZUEVfTUlTU0lOR19ST1cQARIaChZGSU5ESU5HX1RZUEVfU1RBTEVfUk9XEAISGgoWRklORElOR19UWVBFX0dIT1NUX1JPVxADKm0KDEZpbmRpbmdDYXVzZRIdChlGSU5ESU5HX0NBVVNFX1VOU1BFQ0lGSUVEEAASHwobRklORElOR19DQVVTRV9NSVNTRURfQ0hBTkdFEAESHQoZRklORElOR19DQVVTRV9NQU5VQUxfRURJVBACMrUHCgxGbGVldFNlcnZpY2USWAoMTGlzdENsdXN0ZXJzEiAuZXZlbmtlZWwudjEuTGlzdENsdXN0ZXJzUmVxdWVzdBohLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlIgOQAgESUgoKR2V0Q2x1c3RlchIeLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh8uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlc3BvbnNlIgOQAgESVQoLTGlzdE9iamVjdHMSHy5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1JlcXVlc3QaIC5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1Jlc3BvbnNlIgOQAgESTwoJR2V0T2JqZWN0Eh0uZXZlbmtlZWwudjEuR2V0T2JqZWN0UmVxdWVzdBoeLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlc3BvbnNlIgOQAgESdgoWTGlzdFJlY29uY2lsaWF0aW9uUnVucxIqLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GisuZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlIgOQAgEScAoUR2V0UmVjb25jaWxpYXRpb25SdW4SKC5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlcXVlc3QaKS5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlIgOQAgESggEKGkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzEi4uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXF1ZXN0Gi8uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZSIDkAIBEmgKE1N0YXJ0UmVjb25jaWxpYXRpb24SJy5ldmVua2VlbC52MS5TdGFydFJlY29uY2lsaWF0aW9uUmVxdWVzdBooLmV2ZW5rZWVsLnYxLlN0YXJ0UmVjb25jaWxpYXRpb25SZXNwb25zZRJ2ChdXYXRjaFJlY29uY2lsaWF0aW9uUnVucxIrLmV2ZW5rZWVsLnYxLldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBosLmV2ZW5rZWVsLnYxLldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2UwAUJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSJwCglGcmVzaG5lc3MSMQoNdmVyaWZpZWRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbWF0Y2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCL4AgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYBiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSDwoHb2JqZWN0cxgHIAEoBBITCgtxdWFyYW50aW5lZBgIIAEoBBIuCglyZXNvdXJjZXMYCSADKAsyGy5ldmVua2VlbC52MS5SZXNvdXJjZVN0YXR1cxIQCgh3YXJuaW5ncxgKIAMoCRIWCg5yZXNvdXJjZV90eXBlcxgLIAEoDRIUCgxub3RfcmVhZGFibGUYDCABKA0SEAoIc3RhbmRieXMYDSABKA0SEAoId2l0aGhlbGQYDiABKAQi7wEKB1Nlc3Npb24SDQoFZXBvY2gYASABKAQSEwoLaW5zdGFuY2VfaWQYAiABKAkSFQoNYWdlbnRfdmVyc2lvbhgDIAEoCRIaChJrdWJlcm5ldGVzX3ZlcnNpb24YBCABKAkSLQoJb3Blbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAcgASgEEhQKDGdhcF9zZXF1ZW5jZRgIIAEoBCK3AwoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRIMCgRraW5kGAIgASgJEhAKCHNpbmd1bGFyGAMgASgJEhMKC3Nob3J0X25hbWVzGAQgAygJEhIKCm5hbWVzcGFjZWQYBSABKAgSEgoKY2F0ZWdvcmllcxgGIAMoCRINCgV2ZXJicxgHIAMoCRISCgpuYW1lc3BhY2VzGAggAygJEg8KB29iamVjdHMYCSABKAQSEwoLcXVhcmFudGluZWQYCiABKAQSFQoNbG93X3dhdGVybWFyaxgLIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgMIAEoCRITCgtpbmNhcm5hdGlvbhgNIAEoBBIpCglmcmVzaG5lc3MYDiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSJQoHZmFpbHVyZRgPIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSNwoMYXZhaWxhYmlsaXR5GBAgASgOMiEuZXZlbmtlZWwudjEuUmVzb3VyY2VBdmFpbGFiaWxpdHki4AIKEEt1YmVybmV0ZXNPYmplY3QSDwoHY2x1c3RlchgBIAEoCRIjCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAMgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YBCABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgFIAEoCRIPCgdjb250ZW50GAYgASgJEhAKCGNoZWNrc3VtGAcgASgMEhIKCm1hbmFnZWRfYnkYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgKIAEoCRIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoJZnJlc2huZXNzGAwgASgLMhYuZXZlbmtlZWwudjEuRnJlc2huZXNzIq0DChFSZWNvbmNpbGlhdGlvblJ1bhIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEhEKCWluaXRpYXRvchgDIAEoCRIzCgd0cmlnZ2VyGAQgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyEi8KBXN0YXRlGAUgASgOMiAuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25TdGF0ZRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoHZmFpbHVyZRgIIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgJIAEoDRIXCg9pbnZlbnRvcnlfYnl0ZXMYCiABKAQSFAoMcmVwYWlyX2J5dGVzGAsgASgEEg8KB2RyeV9ydW4YDCABKAgSLAoHcmVzdWx0cxgNIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0ItYCCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEhAKCGNvbXBhcmVkGAcgASgEEg8KB21hbmFnZWQYCCABKAQSKwoIZmluZGluZ3MYCSADKAsyGS5ldmVua2VlbC52MS5GaW5kaW5nQ291bnQSJQoHZmFpbHVyZRgKIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSFAoMbm90X3JlYWRhYmxlGAsgASgIEgwKBGdvbmUYDCABKAQSFwoPdW5yZXByZXNlbnRhYmxlGA0gASgEEhAKCHdpdGhoZWxkGA4gASgEIkUKDEZpbmRpbmdDb3VudBImCgR0eXBlGAEgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSDQoFY291bnQYAiABKAQiggIKFVJlY29uY2lsaWF0aW9uRmluZGluZxIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSJgoEdHlwZRgCIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEigKBWNhdXNlGAMgASgOMhkuZXZlbmtlZWwudjEuRmluZGluZ0NhdXNlEg4KBmRldGFpbBgEIAEoCRIxCgtkaWZmZXJlbmNlcxgFIAMoCzIcLmV2ZW5rZWVsLnYxLkZpZWxkRGlmZmVyZW5jZRIvCgtyZXBhaXJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoPRmllbGREaWZmZXJlbmNlEgwKBHBhdGgYASABKAkSDgoGc3RvcmVkGAIgASgJEhAKCG9ic2VydmVkGAMgASgJIuoCCgtEZWxldGlvblNldBIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEisKBm9yaWdpbhgDIAEoDjIbLmV2ZW5rZWVsLnYxLkRlbGV0aW9uT3JpZ2luEiwKBXN0YXRlGAQgASgOMh0uZXZlbmtlZWwudjEuRGVsZXRpb25TZXRTdGF0ZRIzCglyZXNvdXJjZXMYBSADKAsyIC5ldmVua2VlbC52MS5EZWxldGlvblNldFJlc291cmNlEigKCGV4YW1wbGVzGAYgAygLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmEi8KC2NyZWF0ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKZGVjaWRlZF9ieRgJIAEoCRIOCgZydW5faWQYCiABKAkieAoTRGVsZXRpb25TZXRSZXNvdXJjZRIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEgwKBHJvd3MYAiABKAQSEQoJZGVsZXRpb25zGAMgASgEEg4KBmRldGFpbBgEIAEoCSJVChBSZXNvdXJjZVNlbGVjdG9yEhwKBWdyb3VwGAEgASgJQgi6SAVyAxj9AUgAiAEBEhkKCHJlc291cmNlGAIgASgJQge6SARyAhg/QggKBl9ncm91cCJuChNMaXN0Q2x1c3RlcnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAEBIdCgtuYW1lX3ByZWZpeBgDIAEoCUIIukgFcgMY/QEiVwoUTGlzdENsdXN0ZXJzUmVzcG9uc2USJgoIY2x1c3RlcnMYASADKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSItChFHZXRDbHVzdGVyUmVxdWVzdBIYCgRuYW1lGAEgASgJQgq6SAdyBRABGP0BIjsKEkdldENsdXN0ZXJSZXNwb25zZRIlCgdjbHVzdGVyGAEgASgLMhQuZXZlbmtlZWwudjEuQ2x1c3RlciLuAgoSTGlzdE9iamVjdHNSZXF1ZXN0EiUKCGNsdXN0ZXJzGAEgAygJQhO6SBCSAQ0QZBgBIgdyBRABGP0BEjoKCXJlc291cmNlcxgCIAMoCzIdLmV2ZW5rZWVsLnYxLlJlc291cmNlU2VsZWN0b3JCCLpIBZIBAhBkEh8KCW5hbWVzcGFjZRgDIAEoCUIHukgEcgIYP0gAiAEBEh0KC25hbWVfcHJlZml4GAQgASgJQgi6SAVyAyiACBIgCg5sYWJlbF9zZWxlY3RvchgFIAEoCUIIukgFcgMYgCASIAoOZmllbGRfc2VsZWN0b3IYBiABKAlCCLpIBXIDGIAgEikKBHZpZXcYByABKA4yES5ldmVua2VlbC52MS5WaWV3Qgi6SAWCAQIQARIaCglwYWdlX3NpemUYCCABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgJIAEoCUIIukgFcgMYgBBCDAoKX25hbWVzcGFjZSJeChNMaXN0T2JqZWN0c1Jlc3BvbnNlEi4KB29iamVjdHMYASADKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJcChBHZXRPYmplY3RSZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESKwoDcmVmGAIgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0UmVmQga6SAPIAQEiQgoRR2V0T2JqZWN0UmVzcG9uc2USLQoGb2JqZWN0GAEgASgLMh0uZXZlbmtlZWwudjEuS3ViZXJuZXRlc09iamVjdCKAAQodTGlzdFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSJQoIY2x1c3RlcnMYASADKAlCE7pIEJIBDRBkGAEiB3IFEAEY/QESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQImcKHkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIsCgRydW5zGAEgAygLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIjMKG0dldFJlY29uY2lsaWF0aW9uUnVuUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQEiSwocR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biJ3CiFMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1JlcXVlc3QSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAicwoiTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZRI0CghmaW5kaW5ncxgBIAMoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uRmluZGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkihQIKGlN0YXJ0UmVjb25jaWxpYXRpb25SZXF1ZXN0EhsKB2NsdXN0ZXIYASABKAlCCrpIB3IFEAEY/QESuAEKCnJlcXVlc3RfaWQYAiABKAlCowG6SJ8BugGbAQosc3RhcnRfcmVjb25jaWxpYXRpb25fcmVxdWVzdC5yZXF1ZXN0X2lkLnV1aWQSF211c3QgYmUgZW1wdHkgb3IgYSBVVUlEGlJ0aGlzID09ICcnIHx8IHRoaXMubWF0Y2hlcygnXlswLTlhLWZBLUZdezh9KC1bMC05YS1mQS1GXXs0fSl7M30tWzAtOWEtZkEtRl17MTJ9JCcpEg8KB2RyeV9ydW4YAyABKAgiSgobU3RhcnRSZWNvbmNpbGlhdGlvblJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIkcKHldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ASJOCh9XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIpIBChdMaXN0RGVsZXRpb25TZXRzUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ARIWCg5pbmNsdWRlX2Nsb3NlZBgCIAEoCBIaCglwYWdlX3NpemUYAyABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgEIAEoCUIIukgFcgMYgBAiZAoYTGlzdERlbGV0aW9uU2V0c1Jlc3BvbnNlEi8KDWRlbGV0aW9uX3NldHMYASADKAsyGC5ldmVua2VlbC52MS5EZWxldGlvblNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLQoVR2V0RGVsZXRpb25TZXRSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJIChZHZXREZWxldGlvblNldFJlc3BvbnNlEi4KDGRlbGV0aW9uX3NldBgBIAEoCzIYLmV2ZW5rZWVsLnYxLkRlbGV0aW9uU2V0IkgKGUFwcHJvdmVEZWxldGlvblNldFJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBEhUKDW1heF9kZWxldGlvbnMYAiABKAQiTAoaQXBwcm92ZURlbGV0aW9uU2V0UmVzcG9uc2USLgoMZGVsZXRpb25fc2V0GAEgASgLMhguZXZlbmtlZWwudjEuRGVsZXRpb25TZXQiMAoYUmVqZWN0RGVsZXRpb25TZXRSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChlSZWplY3REZWxldGlvblNldFJlc3BvbnNlEi4KDGRlbGV0aW9uX3NldBgBIAEoCzIYLmV2ZW5rZWVsLnYxLkRlbGV0aW9uU2V0KjsKBFZpZXcSFAoQVklFV19VTlNQRUNJRklFRBAAEg4KClZJRVdfQkFTSUMQARINCglWSUVXX0ZVTEwQAirUAgoTUmVjb25jaWxpYXRpb25TdGF0ZRIkCiBSRUNPTkNJTElBVElPTl9TVEFURV9VTlNQRUNJRklFRBAAEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1JFUVVFU1RFRBABEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX0NPTVBBUklORxACEiIKHlJFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVQ0NFRURFRBADEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1BBUlRJQUwQBBIfChtSRUNPTkNJTElBVElPTl9TVEFURV9GQUlMRUQQBRIjCh9SRUNPTkNJTElBVElPTl9TVEFURV9TVVBFUlNFREVEEAYSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfRVhQSVJFRBAHEiEKHVJFQ09OQ0lMSUFUSU9OX1NUQVRFX1dJVEhIRUxEEAgqYwoLT2JqZWN0U3RhdGUSHAoYT0JKRUNUX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUT0JKRUNUX1NUQVRFX1BSRVNFTlQQARIcChhPQkpFQ1RfU1RBVEVfUVVBUkFOVElORUQQAirSAQoUUmVzb3VyY2VBdmFpbGFiaWxpdHkSJQohUkVTT1VSQ0VfQVZBSUxBQklMSVRZX1VOU1BFQ0lGSUVEEAASIgoeUkVTT1VSQ0VfQVZBSUxBQklMSVRZX1JFQURBQkxFEAESJgoiUkVTT1VSQ0VfQVZBSUxBQklMSVRZX05PVF9SRUFEQUJMRRACEiMKH1JFU09VUkNFX0FWQUlMQUJJTElUWV9VTkRFQ0lERUQQAxIiCh5SRVNPVVJDRV9BVkFJTEFCSUxJVFlfV0lUSEhFTEQQBCplCg5EZWxldGlvbk9yaWdpbhIfChtERUxFVElPTl9PUklHSU5fVU5TUEVDSUZJRUQQABIXChNERUxFVElPTl9PUklHSU5fUlVOEAESGQoVREVMRVRJT05fT1JJR0lOX1NDT1BFEAIquwEKEERlbGV0aW9uU2V0U3RhdGUSIgoeREVMRVRJT05fU0VUX1NUQVRFX1VOU1BFQ0lGSUVEEAASHwobREVMRVRJT05fU0VUX1NUQVRFX1dJVEhIRUxEEAESHwobREVMRVRJT05fU0VUX1NUQVRFX1JFSkVDVEVEEAISHgoaREVMRVRJT05fU0VUX1NUQVRFX0FQUExJRUQQAxIhCh1ERUxFVElPTl9TRVRfU1RBVEVfU1VQRVJTRURFRBAEKoEBCgtGaW5kaW5nVHlwZRIcChhGSU5ESU5HX1RZUEVfVU5TUEVDSUZJRUQQABIcChhGSU5ESU5HX1RZUEVfTUlTU0lOR19ST1cQARIaChZGSU5ESU5HX1RZUEVfU1RBTEVfUk9XEAISGgoWRklORElOR19UWVBFX0dIT1NUX1JPVxADKm0KDEZpbmRpbmdDYXVzZRIdChlGSU5ESU5HX0NBVVNFX1VOU1BFQ0lGSUVEEAASHwobRklORElOR19DQVVTRV9NSVNTRURfQ0hBTkdFEAESHQoZRklORElOR19DQVVTRV9NQU5VQUxfRURJVBACMsYKCgxGbGVldFNlcnZpY2USWAoMTGlzdENsdXN0ZXJzEiAuZXZlbmtlZWwudjEuTGlzdENsdXN0ZXJzUmVxdWVzdBohLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlIgOQAgESUgoKR2V0Q2x1c3RlchIeLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh8uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlc3BvbnNlIgOQAgESVQoLTGlzdE9iamVjdHMSHy5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1JlcXVlc3QaIC5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1Jlc3BvbnNlIgOQAgESTwoJR2V0T2JqZWN0Eh0uZXZlbmtlZWwudjEuR2V0T2JqZWN0UmVxdWVzdBoeLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlc3BvbnNlIgOQAgESdgoWTGlzdFJlY29uY2lsaWF0aW9uUnVucxIqLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GisuZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlIgOQAgEScAoUR2V0UmVjb25jaWxpYXRpb25SdW4SKC5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlcXVlc3QaKS5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlIgOQAgESggEKGkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzEi4uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXF1ZXN0Gi8uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZSIDkAIBEmQKEExpc3REZWxldGlvblNldHMSJC5ldmVua2VlbC52MS5MaXN0RGVsZXRpb25TZXRzUmVxdWVzdBolLmV2ZW5rZWVsLnYxLkxpc3REZWxldGlvblNldHNSZXNwb25zZSIDkAIBEl4KDkdldERlbGV0aW9uU2V0EiIuZXZlbmtlZWwudjEuR2V0RGVsZXRpb25TZXRSZXF1ZXN0GiMuZXZlbmtlZWwudjEuR2V0RGVsZXRpb25TZXRSZXNwb25zZSIDkAIBEmUKEkFwcHJvdmVEZWxldGlvblNldBImLmV2ZW5rZWVsLnYxLkFwcHJvdmVEZWxldGlvblNldFJlcXVlc3QaJy5ldmVua2VlbC52MS5BcHByb3ZlRGVsZXRpb25TZXRSZXNwb25zZRJiChFSZWplY3REZWxldGlvblNldBIlLmV2ZW5rZWVsLnYxLlJlamVjdERlbGV0aW9uU2V0UmVxdWVzdBomLmV2ZW5rZWVsLnYxLlJlamVjdERlbGV0aW9uU2V0UmVzcG9uc2USaAoTU3RhcnRSZWNvbmNpbGlhdGlvbhInLmV2ZW5rZWVsLnYxLlN0YXJ0UmVjb25jaWxpYXRpb25SZXF1ZXN0GiguZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlc3BvbnNlEnYKF1dhdGNoUmVjb25jaWxpYXRpb25SdW5zEisuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GiwuZXZlbmtlZWwudjEuV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZTABQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * Freshness states until when rows are known to match the cluster.
@@ -150,6 +150,13 @@ export type Cluster = Message<"evenkeel.v1.Cluster"> & {
    * @generated from field: uint32 standbys = 13;
    */
   standbys: number;
+
+  /**
+   * Number of deletions that are withheld, of sets that are WITHHELD or REJECTED.
+   *
+   * @generated from field: uint64 withheld = 14;
+   */
+  withheld: bigint;
 };
 
 /**
@@ -660,6 +667,14 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
    * @generated from field: uint64 unrepresentable = 13;
    */
   unrepresentable: bigint;
+
+  /**
+   * Deletions that are withheld; see DeletionSet. The resource type is then not
+   * verified, with the failure DeletesWithheld.
+   *
+   * @generated from field: uint64 withheld = 14;
+   */
+  withheld: bigint;
 };
 
 /**
@@ -790,6 +805,142 @@ export const FieldDifferenceSchema: GenMessage<FieldDifference> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 9);
 
 /**
+ * DeletionSet is a number of deletions that is too large to apply without a
+ * second opinion. Deletions that derive from the list of a comparison or from a
+ * narrower scope are withheld if their number (deletions less new objects of the
+ * same resource type) exceeds a configured number and a configured share of the
+ * rows. Deletions that a watch observed are never withheld. A cluster has at most
+ * one open set of each origin.
+ *
+ * Withheld deletions of runs are applied when they are approved, or when a later
+ * run, requested at least a configured time after the first one, claims them
+ * again. Those of a narrower scope need an approval.
+ *
+ * @generated from message evenkeel.v1.DeletionSet
+ */
+export type DeletionSet = Message<"evenkeel.v1.DeletionSet"> & {
+  /**
+   * ID of the set, a UUID.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Name of the cluster.
+   *
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * What the deletions derive from.
+   *
+   * @generated from field: evenkeel.v1.DeletionOrigin origin = 3;
+   */
+  origin: DeletionOrigin;
+
+  /**
+   * State of the set.
+   *
+   * @generated from field: evenkeel.v1.DeletionSetState state = 4;
+   */
+  state: DeletionSetState;
+
+  /**
+   * Deletions by resource type.
+   *
+   * @generated from field: repeated evenkeel.v1.DeletionSetResource resources = 5;
+   */
+  resources: DeletionSetResource[];
+
+  /**
+   * The first objects of the set, by resource type, namespace and name, at most
+   * 100; in GetDeletionSet only.
+   *
+   * @generated from field: repeated evenkeel.v1.ObjectRef examples = 6;
+   */
+  examples: ObjectRef[];
+
+  /**
+   * Time at which the first deletion was withheld.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 7;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * Time at which the set was approved, rejected or superseded. Unset before.
+   *
+   * @generated from field: google.protobuf.Timestamp decide_time = 8;
+   */
+  decideTime?: Timestamp | undefined;
+
+  /**
+   * Name of the caller who decided. Empty if no caller did.
+   *
+   * @generated from field: string decided_by = 9;
+   */
+  decidedBy: string;
+
+  /**
+   * Last run that claimed the deletions. Empty for origin SCOPE.
+   *
+   * @generated from field: string run_id = 10;
+   */
+  runId: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.DeletionSet.
+ * Use `create(DeletionSetSchema)` to create a new message.
+ */
+export const DeletionSetSchema: GenMessage<DeletionSet> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 10);
+
+/**
+ * DeletionSetResource is the part of a deletion set for one resource type.
+ *
+ * @generated from message evenkeel.v1.DeletionSetResource
+ */
+export type DeletionSetResource = Message<"evenkeel.v1.DeletionSetResource"> & {
+  /**
+   * The resource type.
+   *
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
+   */
+  resourceType?: ResourceType | undefined;
+
+  /**
+   * Rows of the resource type when the deletions were withheld.
+   *
+   * @generated from field: uint64 rows = 2;
+   */
+  rows: bigint;
+
+  /**
+   * Deletions of them.
+   *
+   * @generated from field: uint64 deletions = 3;
+   */
+  deletions: bigint;
+
+  /**
+   * Explanation for people, such as "the list of the cluster lacks them".
+   *
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.DeletionSetResource.
+ * Use `create(DeletionSetResourceSchema)` to create a new message.
+ */
+export const DeletionSetResourceSchema: GenMessage<DeletionSetResource> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 11);
+
+/**
  * ResourceSelector selects resource types.
  *
  * @generated from message evenkeel.v1.ResourceSelector
@@ -815,7 +966,7 @@ export type ResourceSelector = Message<"evenkeel.v1.ResourceSelector"> & {
  * Use `create(ResourceSelectorSchema)` to create a new message.
  */
 export const ResourceSelectorSchema: GenMessage<ResourceSelector> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 10);
+  messageDesc(file_evenkeel_v1_fleet_service, 12);
 
 /**
  * ListClustersRequest is the request of ListClusters.
@@ -850,7 +1001,7 @@ export type ListClustersRequest = Message<"evenkeel.v1.ListClustersRequest"> & {
  * Use `create(ListClustersRequestSchema)` to create a new message.
  */
 export const ListClustersRequestSchema: GenMessage<ListClustersRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 11);
+  messageDesc(file_evenkeel_v1_fleet_service, 13);
 
 /**
  * ListClustersResponse is the response of ListClusters.
@@ -878,7 +1029,7 @@ export type ListClustersResponse = Message<"evenkeel.v1.ListClustersResponse"> &
  * Use `create(ListClustersResponseSchema)` to create a new message.
  */
 export const ListClustersResponseSchema: GenMessage<ListClustersResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 12);
+  messageDesc(file_evenkeel_v1_fleet_service, 14);
 
 /**
  * GetClusterRequest is the request of GetCluster.
@@ -899,7 +1050,7 @@ export type GetClusterRequest = Message<"evenkeel.v1.GetClusterRequest"> & {
  * Use `create(GetClusterRequestSchema)` to create a new message.
  */
 export const GetClusterRequestSchema: GenMessage<GetClusterRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 13);
+  messageDesc(file_evenkeel_v1_fleet_service, 15);
 
 /**
  * GetClusterResponse is the response of GetCluster.
@@ -920,7 +1071,7 @@ export type GetClusterResponse = Message<"evenkeel.v1.GetClusterResponse"> & {
  * Use `create(GetClusterResponseSchema)` to create a new message.
  */
 export const GetClusterResponseSchema: GenMessage<GetClusterResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 14);
+  messageDesc(file_evenkeel_v1_fleet_service, 16);
 
 /**
  * ListObjectsRequest is the request of ListObjects.
@@ -1000,7 +1151,7 @@ export type ListObjectsRequest = Message<"evenkeel.v1.ListObjectsRequest"> & {
  * Use `create(ListObjectsRequestSchema)` to create a new message.
  */
 export const ListObjectsRequestSchema: GenMessage<ListObjectsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 15);
+  messageDesc(file_evenkeel_v1_fleet_service, 17);
 
 /**
  * ListObjectsResponse is the response of ListObjects.
@@ -1028,7 +1179,7 @@ export type ListObjectsResponse = Message<"evenkeel.v1.ListObjectsResponse"> & {
  * Use `create(ListObjectsResponseSchema)` to create a new message.
  */
 export const ListObjectsResponseSchema: GenMessage<ListObjectsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 16);
+  messageDesc(file_evenkeel_v1_fleet_service, 18);
 
 /**
  * GetObjectRequest is the request of GetObject.
@@ -1057,7 +1208,7 @@ export type GetObjectRequest = Message<"evenkeel.v1.GetObjectRequest"> & {
  * Use `create(GetObjectRequestSchema)` to create a new message.
  */
 export const GetObjectRequestSchema: GenMessage<GetObjectRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 17);
+  messageDesc(file_evenkeel_v1_fleet_service, 19);
 
 /**
  * GetObjectResponse is the response of GetObject.
@@ -1078,7 +1229,7 @@ export type GetObjectResponse = Message<"evenkeel.v1.GetObjectResponse"> & {
  * Use `create(GetObjectResponseSchema)` to create a new message.
  */
 export const GetObjectResponseSchema: GenMessage<GetObjectResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 18);
+  messageDesc(file_evenkeel_v1_fleet_service, 20);
 
 /**
  * ListReconciliationRunsRequest is the request of ListReconciliationRuns.
@@ -1113,7 +1264,7 @@ export type ListReconciliationRunsRequest = Message<"evenkeel.v1.ListReconciliat
  * Use `create(ListReconciliationRunsRequestSchema)` to create a new message.
  */
 export const ListReconciliationRunsRequestSchema: GenMessage<ListReconciliationRunsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 19);
+  messageDesc(file_evenkeel_v1_fleet_service, 21);
 
 /**
  * ListReconciliationRunsResponse is the response of ListReconciliationRuns.
@@ -1141,7 +1292,7 @@ export type ListReconciliationRunsResponse = Message<"evenkeel.v1.ListReconcilia
  * Use `create(ListReconciliationRunsResponseSchema)` to create a new message.
  */
 export const ListReconciliationRunsResponseSchema: GenMessage<ListReconciliationRunsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 20);
+  messageDesc(file_evenkeel_v1_fleet_service, 22);
 
 /**
  * GetReconciliationRunRequest is the request of GetReconciliationRun.
@@ -1162,7 +1313,7 @@ export type GetReconciliationRunRequest = Message<"evenkeel.v1.GetReconciliation
  * Use `create(GetReconciliationRunRequestSchema)` to create a new message.
  */
 export const GetReconciliationRunRequestSchema: GenMessage<GetReconciliationRunRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 21);
+  messageDesc(file_evenkeel_v1_fleet_service, 23);
 
 /**
  * GetReconciliationRunResponse is the response of GetReconciliationRun.
@@ -1183,7 +1334,7 @@ export type GetReconciliationRunResponse = Message<"evenkeel.v1.GetReconciliatio
  * Use `create(GetReconciliationRunResponseSchema)` to create a new message.
  */
 export const GetReconciliationRunResponseSchema: GenMessage<GetReconciliationRunResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 22);
+  messageDesc(file_evenkeel_v1_fleet_service, 24);
 
 /**
  * ListReconciliationFindingsRequest is the request of ListReconciliationFindings.
@@ -1218,7 +1369,7 @@ export type ListReconciliationFindingsRequest = Message<"evenkeel.v1.ListReconci
  * Use `create(ListReconciliationFindingsRequestSchema)` to create a new message.
  */
 export const ListReconciliationFindingsRequestSchema: GenMessage<ListReconciliationFindingsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 23);
+  messageDesc(file_evenkeel_v1_fleet_service, 25);
 
 /**
  * ListReconciliationFindingsResponse is the response of
@@ -1247,7 +1398,7 @@ export type ListReconciliationFindingsResponse = Message<"evenkeel.v1.ListReconc
  * Use `create(ListReconciliationFindingsResponseSchema)` to create a new message.
  */
 export const ListReconciliationFindingsResponseSchema: GenMessage<ListReconciliationFindingsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 24);
+  messageDesc(file_evenkeel_v1_fleet_service, 26);
 
 /**
  * StartReconciliationRequest is the request of StartReconciliation.
@@ -1284,7 +1435,7 @@ export type StartReconciliationRequest = Message<"evenkeel.v1.StartReconciliatio
  * Use `create(StartReconciliationRequestSchema)` to create a new message.
  */
 export const StartReconciliationRequestSchema: GenMessage<StartReconciliationRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 25);
+  messageDesc(file_evenkeel_v1_fleet_service, 27);
 
 /**
  * StartReconciliationResponse is the response of StartReconciliation.
@@ -1305,7 +1456,7 @@ export type StartReconciliationResponse = Message<"evenkeel.v1.StartReconciliati
  * Use `create(StartReconciliationResponseSchema)` to create a new message.
  */
 export const StartReconciliationResponseSchema: GenMessage<StartReconciliationResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 26);
+  messageDesc(file_evenkeel_v1_fleet_service, 28);
 
 /**
  * WatchReconciliationRunsRequest is the request of WatchReconciliationRuns.
@@ -1327,7 +1478,7 @@ export type WatchReconciliationRunsRequest = Message<"evenkeel.v1.WatchReconcili
  * Use `create(WatchReconciliationRunsRequestSchema)` to create a new message.
  */
 export const WatchReconciliationRunsRequestSchema: GenMessage<WatchReconciliationRunsRequest> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 27);
+  messageDesc(file_evenkeel_v1_fleet_service, 29);
 
 /**
  * WatchReconciliationRunsResponse is one change of a run.
@@ -1348,7 +1499,211 @@ export type WatchReconciliationRunsResponse = Message<"evenkeel.v1.WatchReconcil
  * Use `create(WatchReconciliationRunsResponseSchema)` to create a new message.
  */
 export const WatchReconciliationRunsResponseSchema: GenMessage<WatchReconciliationRunsResponse> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_fleet_service, 28);
+  messageDesc(file_evenkeel_v1_fleet_service, 30);
+
+/**
+ * ListDeletionSetsRequest is the request of ListDeletionSets.
+ *
+ * @generated from message evenkeel.v1.ListDeletionSetsRequest
+ */
+export type ListDeletionSetsRequest = Message<"evenkeel.v1.ListDeletionSetsRequest"> & {
+  /**
+   * Names of the clusters, at most 100. Empty: all clusters of the caller.
+   *
+   * @generated from field: repeated string clusters = 1;
+   */
+  clusters: string[];
+
+  /**
+   * True to return sets that were applied or superseded as well.
+   *
+   * @generated from field: bool include_closed = 2;
+   */
+  includeClosed: boolean;
+
+  /**
+   * Maximum number of sets to return.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous page.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.ListDeletionSetsRequest.
+ * Use `create(ListDeletionSetsRequestSchema)` to create a new message.
+ */
+export const ListDeletionSetsRequestSchema: GenMessage<ListDeletionSetsRequest> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 31);
+
+/**
+ * ListDeletionSetsResponse is the response of ListDeletionSets.
+ *
+ * @generated from message evenkeel.v1.ListDeletionSetsResponse
+ */
+export type ListDeletionSetsResponse = Message<"evenkeel.v1.ListDeletionSetsResponse"> & {
+  /**
+   * The sets, without examples.
+   *
+   * @generated from field: repeated evenkeel.v1.DeletionSet deletion_sets = 1;
+   */
+  deletionSets: DeletionSet[];
+
+  /**
+   * Token of the next page. Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.ListDeletionSetsResponse.
+ * Use `create(ListDeletionSetsResponseSchema)` to create a new message.
+ */
+export const ListDeletionSetsResponseSchema: GenMessage<ListDeletionSetsResponse> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 32);
+
+/**
+ * GetDeletionSetRequest is the request of GetDeletionSet.
+ *
+ * @generated from message evenkeel.v1.GetDeletionSetRequest
+ */
+export type GetDeletionSetRequest = Message<"evenkeel.v1.GetDeletionSetRequest"> & {
+  /**
+   * ID of the set.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.GetDeletionSetRequest.
+ * Use `create(GetDeletionSetRequestSchema)` to create a new message.
+ */
+export const GetDeletionSetRequestSchema: GenMessage<GetDeletionSetRequest> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 33);
+
+/**
+ * GetDeletionSetResponse is the response of GetDeletionSet.
+ *
+ * @generated from message evenkeel.v1.GetDeletionSetResponse
+ */
+export type GetDeletionSetResponse = Message<"evenkeel.v1.GetDeletionSetResponse"> & {
+  /**
+   * The set, with examples.
+   *
+   * @generated from field: evenkeel.v1.DeletionSet deletion_set = 1;
+   */
+  deletionSet?: DeletionSet | undefined;
+};
+
+/**
+ * Describes the message evenkeel.v1.GetDeletionSetResponse.
+ * Use `create(GetDeletionSetResponseSchema)` to create a new message.
+ */
+export const GetDeletionSetResponseSchema: GenMessage<GetDeletionSetResponse> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 34);
+
+/**
+ * ApproveDeletionSetRequest is the request of ApproveDeletionSet.
+ *
+ * @generated from message evenkeel.v1.ApproveDeletionSetRequest
+ */
+export type ApproveDeletionSetRequest = Message<"evenkeel.v1.ApproveDeletionSetRequest"> & {
+  /**
+   * ID of the set.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Number of deletions that the caller saw. The call fails if the set has grown
+   * beyond it. 0: any number.
+   *
+   * @generated from field: uint64 max_deletions = 2;
+   */
+  maxDeletions: bigint;
+};
+
+/**
+ * Describes the message evenkeel.v1.ApproveDeletionSetRequest.
+ * Use `create(ApproveDeletionSetRequestSchema)` to create a new message.
+ */
+export const ApproveDeletionSetRequestSchema: GenMessage<ApproveDeletionSetRequest> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 35);
+
+/**
+ * ApproveDeletionSetResponse is the response of ApproveDeletionSet.
+ *
+ * @generated from message evenkeel.v1.ApproveDeletionSetResponse
+ */
+export type ApproveDeletionSetResponse = Message<"evenkeel.v1.ApproveDeletionSetResponse"> & {
+  /**
+   * The set, APPLIED.
+   *
+   * @generated from field: evenkeel.v1.DeletionSet deletion_set = 1;
+   */
+  deletionSet?: DeletionSet | undefined;
+};
+
+/**
+ * Describes the message evenkeel.v1.ApproveDeletionSetResponse.
+ * Use `create(ApproveDeletionSetResponseSchema)` to create a new message.
+ */
+export const ApproveDeletionSetResponseSchema: GenMessage<ApproveDeletionSetResponse> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 36);
+
+/**
+ * RejectDeletionSetRequest is the request of RejectDeletionSet.
+ *
+ * @generated from message evenkeel.v1.RejectDeletionSetRequest
+ */
+export type RejectDeletionSetRequest = Message<"evenkeel.v1.RejectDeletionSetRequest"> & {
+  /**
+   * ID of the set.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.RejectDeletionSetRequest.
+ * Use `create(RejectDeletionSetRequestSchema)` to create a new message.
+ */
+export const RejectDeletionSetRequestSchema: GenMessage<RejectDeletionSetRequest> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 37);
+
+/**
+ * RejectDeletionSetResponse is the response of RejectDeletionSet.
+ *
+ * @generated from message evenkeel.v1.RejectDeletionSetResponse
+ */
+export type RejectDeletionSetResponse = Message<"evenkeel.v1.RejectDeletionSetResponse"> & {
+  /**
+   * The set, REJECTED.
+   *
+   * @generated from field: evenkeel.v1.DeletionSet deletion_set = 1;
+   */
+  deletionSet?: DeletionSet | undefined;
+};
+
+/**
+ * Describes the message evenkeel.v1.RejectDeletionSetResponse.
+ * Use `create(RejectDeletionSetResponseSchema)` to create a new message.
+ */
+export const RejectDeletionSetResponseSchema: GenMessage<RejectDeletionSetResponse> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_fleet_service, 38);
 
 /**
  * View selects how much of each object an answer has.
@@ -1549,6 +1904,14 @@ export const ResourceAvailability = {
    * @generated from enum value: RESOURCE_AVAILABILITY_UNDECIDED = 3;
    */
   UNDECIDED: 3,
+
+  /**
+   * The agent's configuration excludes it, and a deletion set has its rows, which
+   * stay with their verified time until the set is decided.
+   *
+   * @generated from enum value: RESOURCE_AVAILABILITY_WITHHELD = 4;
+   */
+  WITHHELD: 4,
 } as const;
 
 /**
@@ -1563,6 +1926,103 @@ export type ResourceAvailability = (typeof ResourceAvailability)[keyof typeof Re
  */
 export const ResourceAvailabilitySchema: GenEnum<ResourceAvailability> = /*@__PURE__*/
   enumDesc(file_evenkeel_v1_fleet_service, 3);
+
+/**
+ * DeletionOrigin states what the deletions of a set derive from.
+ *
+ * @generated from enum evenkeel.v1.DeletionOrigin
+ */
+export const DeletionOrigin = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: DELETION_ORIGIN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Lists of the API server lack the objects.
+   *
+   * @generated from enum value: DELETION_ORIGIN_RUN = 1;
+   */
+  RUN: 1,
+
+  /**
+   * The agent's configuration does not read them any more.
+   *
+   * @generated from enum value: DELETION_ORIGIN_SCOPE = 2;
+   */
+  SCOPE: 2,
+} as const;
+
+/**
+ * DeletionOrigin states what the deletions of a set derive from.
+ *
+ * @generated from enum evenkeel.v1.DeletionOrigin
+ */
+export type DeletionOrigin = (typeof DeletionOrigin)[keyof typeof DeletionOrigin] | UnknownEnum;
+
+/**
+ * Describes the enum evenkeel.v1.DeletionOrigin.
+ */
+export const DeletionOriginSchema: GenEnum<DeletionOrigin> = /*@__PURE__*/
+  enumDesc(file_evenkeel_v1_fleet_service, 4);
+
+/**
+ * DeletionSetState is the state of a deletion set.
+ *
+ * @generated from enum evenkeel.v1.DeletionSetState
+ */
+export const DeletionSetState = {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: DELETION_SET_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Nothing of it is deleted. It waits for a decision.
+   *
+   * @generated from enum value: DELETION_SET_STATE_WITHHELD = 1;
+   */
+  WITHHELD: 1,
+
+  /**
+   * A caller decided that the rows stay. They are listed as long as the cluster
+   * lacks the objects.
+   *
+   * @generated from enum value: DELETION_SET_STATE_REJECTED = 2;
+   */
+  REJECTED: 2,
+
+  /**
+   * A caller approved it, or a later run agreed, and the rows are deleted.
+   *
+   * @generated from enum value: DELETION_SET_STATE_APPLIED = 3;
+   */
+  APPLIED: 3,
+
+  /**
+   * The objects or the resource types returned, or were deleted one by one.
+   *
+   * @generated from enum value: DELETION_SET_STATE_SUPERSEDED = 4;
+   */
+  SUPERSEDED: 4,
+} as const;
+
+/**
+ * DeletionSetState is the state of a deletion set.
+ *
+ * @generated from enum evenkeel.v1.DeletionSetState
+ */
+export type DeletionSetState = (typeof DeletionSetState)[keyof typeof DeletionSetState] | UnknownEnum;
+
+/**
+ * Describes the enum evenkeel.v1.DeletionSetState.
+ */
+export const DeletionSetStateSchema: GenEnum<DeletionSetState> = /*@__PURE__*/
+  enumDesc(file_evenkeel_v1_fleet_service, 5);
 
 /**
  * FindingType states what was wrong with a row that a run repaired.
@@ -1610,7 +2070,7 @@ export type FindingType = (typeof FindingType)[keyof typeof FindingType] | Unkno
  * Describes the enum evenkeel.v1.FindingType.
  */
 export const FindingTypeSchema: GenEnum<FindingType> = /*@__PURE__*/
-  enumDesc(file_evenkeel_v1_fleet_service, 4);
+  enumDesc(file_evenkeel_v1_fleet_service, 6);
 
 /**
  * FindingCause states why a row was wrong, as far as it is known.
@@ -1651,7 +2111,7 @@ export type FindingCause = (typeof FindingCause)[keyof typeof FindingCause] | Un
  * Describes the enum evenkeel.v1.FindingCause.
  */
 export const FindingCauseSchema: GenEnum<FindingCause> = /*@__PURE__*/
-  enumDesc(file_evenkeel_v1_fleet_service, 5);
+  enumDesc(file_evenkeel_v1_fleet_service, 7);
 
 /**
  * FleetService answers questions about the clusters of the caller's account.
@@ -1741,6 +2201,52 @@ export const FleetService: GenService<{
     methodKind: "unary";
     input: typeof ListReconciliationFindingsRequestSchema;
     output: typeof ListReconciliationFindingsResponseSchema;
+  },
+  /**
+   * ListDeletionSets returns sets of deletions, the newest first.
+   *
+   * @generated from rpc evenkeel.v1.FleetService.ListDeletionSets
+   */
+  listDeletionSets: {
+    methodKind: "unary";
+    input: typeof ListDeletionSetsRequestSchema;
+    output: typeof ListDeletionSetsResponseSchema;
+  },
+  /**
+   * GetDeletionSet returns one set of deletions with its first objects.
+   *
+   * @generated from rpc evenkeel.v1.FleetService.GetDeletionSet
+   */
+  getDeletionSet: {
+    methodKind: "unary";
+    input: typeof GetDeletionSetRequestSchema;
+    output: typeof GetDeletionSetResponseSchema;
+  },
+  /**
+   * ApproveDeletionSet applies a set that is WITHHELD or REJECTED, and requests a
+   * run that verifies the result. FAILED_PRECONDITION in any other state, and if
+   * the set has more deletions than the request states.
+   * PERMISSION_DENIED for a token of a single cluster: an agent does not approve
+   * its own deletions.
+   *
+   * @generated from rpc evenkeel.v1.FleetService.ApproveDeletionSet
+   */
+  approveDeletionSet: {
+    methodKind: "unary";
+    input: typeof ApproveDeletionSetRequestSchema;
+    output: typeof ApproveDeletionSetResponseSchema;
+  },
+  /**
+   * RejectDeletionSet keeps the rows of a WITHHELD set. Its resource types are not
+   * verified as long as the cluster lacks the objects. The set returns to WITHHELD
+   * when it grows. Errors as in ApproveDeletionSet.
+   *
+   * @generated from rpc evenkeel.v1.FleetService.RejectDeletionSet
+   */
+  rejectDeletionSet: {
+    methodKind: "unary";
+    input: typeof RejectDeletionSetRequestSchema;
+    output: typeof RejectDeletionSetResponseSchema;
   },
   /**
    * StartReconciliation requests a run of one cluster. FAILED_PRECONDITION if the

@@ -37,7 +37,12 @@ describeWithPostgres("FleetService", (database) => {
     startRun: StartRun = () => expect.fail("not to be called"),
     identity: Identity = { account: fleet.account },
   ) {
-    const service = createFleetService({ store: fleet.store, clock: createSystemClock(), startRun });
+    const service = createFleetService({
+      store: fleet.store,
+      deletions: fleet.deletions,
+      clock: createSystemClock(),
+      startRun,
+    });
     const authenticator = { authenticate: async () => identity };
     const server = await serveForTest({ fleet: service }, { authenticator });
     return {
