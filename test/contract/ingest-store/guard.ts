@@ -6,11 +6,7 @@ import {
   DeletionSetState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import {
-  RemovalReason,
-  type ScopeDeclared,
-  ScopeDeclaredSchema,
-} from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { RemovalReason, RemovedResourceSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { DeletionGuard } from "../../../src/domain/reconciliation/deletion-guard.ts";
 import { batch, CONFIG_MAPS, notListed, PODS, put, remove } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
@@ -276,7 +272,7 @@ export function describeGuard(database: { readonly url: string }): void {
 
     it("keeps all rows above the limits, over all resource types, until they are approved", async () => {
       const world = await openWithPods(4);
-      const maps = keys(4).map((key) => put(key, { observed: 10 }));
+      const maps = keys(4).map((key) => put(key, { observed: 50 }));
       await world.store.applyBatch(world.signal, world.next(), batch(maps, CONFIG_MAPS));
       const verified = await verifiedAt(world);
       await declare(world, { resources: [], excluded: [PODS, CONFIG_MAPS] });
@@ -306,7 +302,7 @@ export function describeGuard(database: { readonly url: string }): void {
       const { id } = await openSet(world);
       await declare(world, { resources: [CONFIG_MAPS], excluded: [] });
       await world.connect();
-      const maps = keys(100).map((key) => put(key, { observed: 10 }));
+      const maps = keys(100).map((key) => put(key, { observed: 50 }));
       await declare(world, { resources: [CONFIG_MAPS], excluded: [] });
       await world.store.applyBatch(world.signal, world.next(), batch(maps, CONFIG_MAPS));
       // The share is small now, but nobody has decided.
@@ -418,8 +414,11 @@ interface Declaration {
 }
 
 async function declare(world: World, { resources, namespaces, excluded }: Declaration): Promise<void> {
-  const { removed: _, ...scope }: ScopeDeclared = world.nextScope(resources, namespaces);
-  const removed = excluded.map((resourceType) => ({ resourceType, reason: RemovalReason.EXCLUDED }));
-  const declared = create(ScopeDeclaredSchema, { ...scope, removed } as never);
+  const declared = world.nextScope(resources, namespaces);
+  declared.removed.push(
+    ...excluded.map((resourceType) =>
+      create(RemovedResourceSchema, { resourceType, reason: RemovalReason.EXCLUDED }),
+    ),
+  );
   await world.store.applyScope(world.signal, world.next(), declared);
 }

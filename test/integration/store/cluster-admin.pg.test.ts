@@ -16,6 +16,9 @@ const TABLES = [
   "reconciliation_finding",
   "agent_session",
   "agent_standby",
+  "deletion_set",
+  "deletion_set_resource",
+  "staged_deletion",
 ];
 
 describeWithPostgres("an operator's changes of clusters", (database) => {
@@ -94,6 +97,23 @@ describeWithPostgres("an operator's changes of clusters", (database) => {
     expect((await store.listClusters(world.signal, account, { after: undefined, limit: 9 })).items).toEqual(
       [],
     );
+  });
+
+  test("R64: events that arrive between the steps of a removal leave no rows", async () => {
+    let steps = 0;
+    const interrupted = createPgClusterAdmin({
+      ...world.database,
+      async transaction(key, work) {
+        const result = await world.database.transaction(key, work);
+        steps += 1;
+        if (steps === 1) {
+          await deliverLate();
+        }
+        return result;
+      },
+    });
+    await interrupted.remove(world.signal, account, "prod-1", false);
+    expect(await countsOf("prod-1")).toEqual({});
   });
 
   test("R64: a forgotten name is free, also for another uid, and late events of the old cluster are dropped", async () => {
