@@ -4,6 +4,7 @@ import { isAbortError } from "../lib/abort.ts";
 import { ConfigError, toMessage } from "../lib/errors.ts";
 import { createAdminCommand } from "./commands/admin.ts";
 import { createClusterCommand, createClustersCommand } from "./commands/clusters.ts";
+import { createDeletionsCommand } from "./commands/deletions.ts";
 import { createDlqCommand } from "./commands/dlq.ts";
 import { createObjectCommand, createObjectsCommand } from "./commands/objects.ts";
 import { createProgramCommands } from "./commands/programs.ts";
@@ -46,6 +47,7 @@ function createCli(context: CliContext, version: string): Command {
     createRunsCommand(context),
     createRunCommand(context),
     createReconcileCommand(context),
+    createDeletionsCommand(context),
   ];
   for (const command of commands) {
     cli.addCommand(command);

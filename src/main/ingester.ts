@@ -1,5 +1,6 @@
 import type { Bus } from "../bus/bus.ts";
 import type { IngesterConfig } from "../config/programs/ingester.ts";
+import type { DeletionGuard } from "../domain/reconciliation/deletion-guard.ts";
 import { createIngester } from "../ingester/ingester.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Database } from "../store/postgres/database.ts";
@@ -15,7 +16,7 @@ export async function runIngester(signal: AbortSignal, config: IngesterConfig): 
   });
   const { log } = opened.runtime;
   log.info("ingester started");
-  await superviseIngester(signal, { ...opened, scrubRows: config.scrubRows, restart });
+  await superviseIngester(signal, { ...opened, scrubRows: config.scrubRows, guard: config.guard, restart });
   log.info("ingester stopped");
 }
 
@@ -25,6 +26,8 @@ export interface SuperviseIngesterOptions {
   readonly runtime: Runtime;
   /** See {@link IngesterOptions}. */
   readonly scrubRows?: number;
+  /** Default {@link DEFAULT_DELETION_GUARD}. */
+  readonly guard?: DeletionGuard;
   /** On a request, the ingester applies the messages in flight, leaves the bus, and joins it again. */
   readonly restart?: RestartTrigger;
 }
@@ -32,9 +35,9 @@ export interface SuperviseIngesterOptions {
 /** Runs an ingester until `signal` aborts, and restarts it after each failure. */
 export async function superviseIngester(
   signal: AbortSignal,
-  { bus, database, runtime, scrubRows, restart = new RestartTrigger() }: SuperviseIngesterOptions,
+  { bus, database, runtime, scrubRows, guard, restart = new RestartTrigger() }: SuperviseIngesterOptions,
 ): Promise<void> {
-  const store = createPgIngestStore(database);
+  const store = createPgIngestStore(database, guard);
   const ingester = createIngester({ ...runtime, bus, store, ...(scrubRows !== undefined && { scrubRows }) });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
     const requested = restart.signal;

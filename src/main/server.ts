@@ -32,7 +32,7 @@ const FINISH_TIMEOUT_MS = 10_000;
 /** Starts backend and ingester in this process, over the memory bus. */
 export async function startServer(
   signal: AbortSignal,
-  options: Omit<BackendRunOptions, "bus"> & Pick<SuperviseIngesterOptions, "scrubRows">,
+  options: Omit<BackendRunOptions, "bus"> & Pick<SuperviseIngesterOptions, "scrubRows" | "guard">,
 ): Promise<RunningBackend> {
   const bus = createMemoryBus();
   // The ingester ends last: it must apply the messages that the backend has acknowledged to agents.

@@ -41,7 +41,17 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
     return "No cluster has connected yet. Start an agent: evenkeel agent --cluster NAME\n";
   }
   return formatTable(
-    ["NAME", "CONNECTED", "OBJECTS", "QUARANTINED", "LAST EVENT", "VERIFIED", "AGENT", "STANDBYS"],
+    [
+      "NAME",
+      "CONNECTED",
+      "OBJECTS",
+      "QUARANTINED",
+      "LAST EVENT",
+      "VERIFIED",
+      "WITHHELD",
+      "AGENT",
+      "STANDBYS",
+    ],
     clusters.map((cluster) => [
       cluster.name,
       cluster.connected ? "yes" : "no",
@@ -49,6 +59,7 @@ function formatClusters(now: Date, clusters: readonly Cluster[]): string {
       String(cluster.quarantined),
       formatAgo(now, cluster.lastEventTime),
       formatReadable(cluster, formatVerified(now, cluster.freshness)),
+      cluster.withheld === 0n ? "" : String(cluster.withheld),
       cluster.session?.agentVersion ?? "",
       String(cluster.standbys),
     ]),
@@ -95,6 +106,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
     quarantined,
     resources,
     standbys,
+    withheld,
   } = cluster;
   const state = connected ? "connected" : "not connected";
   const properties = formatProperties([
@@ -112,6 +124,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ["Objects", `${objects}${quarantined === 0n ? "" : `, ${quarantined} more quarantined`}`],
     ["Last event", formatAgo(now, lastEventTime)],
     ["Verified", formatReadable(cluster, formatVerified(now, freshness, "not yet"))],
+    ["Withheld", withheld === 0n ? "" : `${withheld} deletions; see "evenkeel deletions list ${name}"`],
     ...cluster.warnings.map((warning): [string, string] => ["Warning", warning]),
   ]);
   const table = formatTable(
@@ -135,6 +148,8 @@ function formatStatus(now: Date, { availability, freshness, failure }: ResourceS
       return "not readable";
     case ResourceAvailability.UNDECIDED:
       return `${verified} (undecided: ${failure?.message ?? "not served"})`;
+    case ResourceAvailability.WITHHELD:
+      return `${verified} (excluded; its deletions are withheld)`;
     default:
       return failure === undefined ? verified : `${verified} (last run: ${failure.reason})`;
   }

@@ -1,4 +1,4 @@
-import { type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
+import { type DescEnum, type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 
 /** How results are printed: as a table for people, or exactly, for programs. */
@@ -16,4 +16,9 @@ export function formatMessage<Desc extends DescMessage>(
 /** A value that JSON can hold, as JSON or as YAML. */
 export function formatJson(value: unknown, format: "json" | "yaml"): string {
   return format === "json" ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value);
+}
+
+/** Formats an enum value without the prefix: "SUCCEEDED"; an unknown value as its number. */
+export function formatEnum(schema: DescEnum, value: number): string {
+  return schema.value[value]?.localName ?? String(value);
 }

@@ -1,4 +1,4 @@
-import { create, type DescEnum } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Failure } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
-import { formatMessage } from "./message.ts";
+import { formatEnum, formatMessage } from "./message.ts";
 import { formatAgo, formatBetween, formatProperties, formatTable } from "./table.ts";
 
 /** Formats runs as a table. */
@@ -63,16 +63,19 @@ function formatResults({ results }: ReconciliationRun): string {
     return "";
   }
   return formatTable(
-    ["RESOURCE", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "REPAIRED"],
-    results.map(({ resourceType, pending, listed, equal, put, deleted, findings, failure: error }) => [
-      resourceTypeKey(resourceType),
-      pending ? "COMPARING" : error === undefined ? "VERIFIED" : formatFailure(error),
-      String(listed),
-      String(equal),
-      String(put),
-      String(deleted),
-      findings.map(({ type, count }) => `${count} ${formatEnum(FindingTypeSchema, type)}`).join(", "),
-    ]),
+    ["RESOURCE", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "WITHHELD", "REPAIRED"],
+    results.map(
+      ({ resourceType, pending, listed, equal, put, deleted, withheld, findings, failure: error }) => [
+        resourceTypeKey(resourceType),
+        pending ? "COMPARING" : error === undefined ? "VERIFIED" : formatFailure(error),
+        String(listed),
+        String(equal),
+        String(put),
+        String(deleted),
+        withheld === 0n ? "" : String(withheld),
+        findings.map(({ type, count }) => `${count} ${formatEnum(FindingTypeSchema, type)}`).join(", "),
+      ],
+    ),
   );
 }
 
@@ -120,9 +123,4 @@ export async function printRun(
   if (more) {
     printError(`There are more findings; print them with "evenkeel run ${run.id} --limit COUNT".\n`);
   }
-}
-
-/** Formats an enum value without the prefix: "SUCCEEDED"; an unknown value as its number. */
-function formatEnum(schema: DescEnum, value: number): string {
-  return schema.value[value]?.localName ?? String(value);
 }

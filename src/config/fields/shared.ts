@@ -1,8 +1,9 @@
 import * as z from "zod/mini";
 import { DEFAULT_SCRUB_ROWS } from "../../domain/limits.ts";
+import { DEFAULT_DELETION_GUARD, type DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { LOG_LEVELS, type LogLevel } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
-import { httpUrl, oneOf, port, postgresUrl, text, toggle, type ValueType } from "../value-types.ts";
+import { duration, httpUrl, oneOf, port, postgresUrl, text, toggle, type ValueType } from "../value-types.ts";
 
 /** Keys with the same meaning in several programs. */
 export const sharedFields = {
@@ -43,3 +44,42 @@ export const scrubRows = withDefault<number>(
   DEFAULT_SCRUB_ROWS,
   "Rows of each resource type whose checksums each run recomputes; 0: none",
 );
+
+const percentage: ValueType<number> = {
+  schema: z.int().check(z.minimum(0), z.maximum(100)),
+  expected: "a whole number from 0 to 100",
+  fromText: (value) => (/^\d{1,3}$/.test(value) ? Number(value) : value),
+  placeholder: "percent",
+};
+
+/** Keys of the guard against mass deletion. */
+export const guardFields = {
+  maxDeletions: withDefault<number>(
+    { ...rowCount, schema: z.int().check(z.minimum(0), z.maximum(1_000_000_000)) },
+    DEFAULT_DELETION_GUARD.maxDeletions,
+    "Deletions of a resource type in one run, or of a cluster by a narrower scope, that are never withheld",
+  ),
+  maxDeletionShare: withDefault<number>(
+    percentage,
+    Math.round(100 * DEFAULT_DELETION_GUARD.maxShare),
+    "Share of the rows, in percent, that may be deleted above --max-deletions; 100: withhold nothing",
+  ),
+  deletionAgreement: withDefault<number>(
+    duration,
+    "10m",
+    "Time after which a second run that claims withheld deletions again applies them",
+  ),
+};
+
+/** Returns the guard that these keys configure. */
+export function toDeletionGuard(values: {
+  readonly maxDeletions: number;
+  readonly maxDeletionShare: number;
+  readonly deletionAgreement: number;
+}): DeletionGuard {
+  return {
+    maxDeletions: values.maxDeletions,
+    maxShare: values.maxDeletionShare / 100,
+    agreementMs: values.deletionAgreement,
+  };
+}

@@ -1,7 +1,8 @@
 import type { BusSettings } from "../../bus/settings.ts";
+import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { defineProgram } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { scrubRows, sharedFields } from "../fields/shared.ts";
+import { guardFields, scrubRows, sharedFields, toDeletionGuard } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 
 /** Configuration of `evenkeel ingester`. */
@@ -10,6 +11,7 @@ export interface IngesterConfig {
   readonly bus: BusSettings;
   /** Rows of each resource type whose checksums each run recomputes. */
   readonly scrubRows: number;
+  readonly guard: DeletionGuard;
   readonly telemetry: TelemetryConfig;
 }
 
@@ -17,11 +19,12 @@ const { databaseUrl } = sharedFields;
 
 /** Keys of {@link IngesterConfig}. */
 export const ingesterProgram = defineProgram(
-  { databaseUrl, scrubRows, ...busFields, ...telemetryFields },
+  { databaseUrl, scrubRows, ...guardFields, ...busFields, ...telemetryFields },
   (values): IngesterConfig => ({
     databaseUrl: values.databaseUrl,
     bus: toBusSettings(values),
     scrubRows: values.scrubRows,
+    guard: toDeletionGuard(values),
     telemetry: toTelemetryConfig(values),
   }),
 );

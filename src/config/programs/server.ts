@@ -1,8 +1,9 @@
 import type { BusSettings } from "../../bus/settings.ts";
+import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { defineProgram, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { scrubRows, sharedFields } from "../fields/shared.ts";
+import { guardFields, scrubRows, sharedFields, toDeletionGuard } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 import { duration } from "../value-types.ts";
 
@@ -55,12 +56,17 @@ const commonProgram = defineProgram(
 export interface ServerConfig extends CommonConfig {
   /** Rows of each resource type whose checksums each run recomputes. */
   readonly scrubRows: number;
+  readonly guard: DeletionGuard;
 }
 
 /** Keys of {@link ServerConfig}. */
 export const serverProgram = defineProgram(
-  { ...commonProgram.fields, scrubRows },
-  (values): ServerConfig => ({ ...commonProgram.toConfig(values), scrubRows: values.scrubRows }),
+  { ...commonProgram.fields, scrubRows, ...guardFields },
+  (values): ServerConfig => ({
+    ...commonProgram.toConfig(values),
+    scrubRows: values.scrubRows,
+    guard: toDeletionGuard(values),
+  }),
 );
 
 /** Configuration of `evenkeel backend`. */

@@ -16,6 +16,7 @@ import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts"
 import type { Database } from "../postgres/database.ts";
 import { selectNow } from "../postgres/database-time.ts";
 import { isRecent } from "../session-store.ts";
+import { selectWithheld } from "../sql/deletion-sets.ts";
 import { enumFromName, toFailure } from "./runs.ts";
 
 /** Number of objects by state. */
@@ -34,12 +35,23 @@ export interface ClusterParts {
   readonly counts: ObjectCounts;
   /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt" | "availability">[];
+  /** Number of deletions that are withheld. */
+  readonly withheld: bigint;
   /** Time of the database. */
   readonly now: Date;
 }
 
 /** Returns the cluster without its resource types. */
-function toCluster({ row, session, connected, standbyCount, counts, states, now }: ClusterParts): Cluster {
+function toCluster({
+  row,
+  session,
+  connected,
+  standbyCount,
+  counts,
+  states,
+  withheld,
+  now,
+}: ClusterParts): Cluster {
   const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
   const verified = oldest(readable.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
@@ -55,6 +67,7 @@ function toCluster({ row, session, connected, standbyCount, counts, states, now 
     warnings: warningsOf(session),
     resourceTypes: states.length,
     notReadable: states.length - readable.length,
+    withheld,
   });
 }
 
@@ -137,7 +150,7 @@ export async function selectClusters(
   rows: readonly ClusterRow[],
 ): Promise<Map<string, Cluster>> {
   const cluster = { in: rows.map(({ name }) => name) };
-  const [sessions, standbys, states, counts, now] = await Promise.all([
+  const [sessions, standbys, states, counts, now, withheld] = await Promise.all([
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
@@ -152,6 +165,7 @@ export async function selectClusters(
       _count: true,
     }),
     selectNow(pool),
+    selectWithheld(pool, account, cluster.in),
   ]);
   const entries = rows.map((row): [string, Cluster] => {
     const session = sessions.find((each) => each.cluster === row.name);
@@ -166,6 +180,7 @@ export async function selectClusters(
       standbyCount,
       counts: toCounts(ofCluster(counts)),
       states: ofCluster(states),
+      withheld: withheld.get(row.name) ?? 0n,
       now,
     };
     return [row.name, toCluster(parts)];

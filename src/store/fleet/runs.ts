@@ -68,7 +68,7 @@ export function toFinding(row: FindingRow): ReconciliationFinding {
 
 function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingCountRow[]): ResourceResult {
   const { group, apiVersion: version, resource, listed, equal, put, deleted, compared, managed } = row;
-  const { gone, unrepresentable, notReadable } = row;
+  const { gone, unrepresentable, notReadable, withheld } = row;
   // A run that ended early leaves resource types that are never compared.
   const isLeft = row.endedAt === null && run.endedAt !== null;
   const failure = isLeft ? NOT_COMPARED : toFailure(row.failureReason, row.failureMessage);
@@ -84,6 +84,7 @@ function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingC
     gone,
     unrepresentable,
     notReadable,
+    withheld,
     findings: counts
       .filter((count) => count.group === group && count.resource === resource)
       .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),

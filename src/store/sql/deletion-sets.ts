@@ -42,6 +42,26 @@ JOIN deletion_set_resource r ON r.account = s.account AND r.cluster = s.cluster 
 WHERE s.account = $1 AND s.cluster = $2 AND s.origin = $3 AND s.state IN ('WITHHELD', 'REJECTED')
   AND r.api_group = $4 AND r.resource = $5`;
 
+/** Returns the number of withheld deletions of each of these clusters that has some. */
+export async function selectWithheld(
+  pool: Pool,
+  account: string,
+  clusters: readonly string[],
+): Promise<Map<string, bigint>> {
+  const { rows } = await pool.query<{ cluster: string; deletions: string }>(SELECT_WITHHELD, [
+    account,
+    clusters,
+  ]);
+  return new Map(rows.map(({ cluster, deletions }) => [cluster, BigInt(deletions)]));
+}
+
+const SELECT_WITHHELD = `
+SELECT s.cluster, sum(r.deletions) AS deletions
+FROM deletion_set s
+JOIN deletion_set_resource r ON r.account = s.account AND r.cluster = s.cluster AND r.set_id = s.id
+WHERE s.account = $1 AND s.cluster = ANY ($2::text[]) AND s.state IN ('WITHHELD', 'REJECTED')
+GROUP BY s.cluster`;
+
 /** Names an open set, or a new one. */
 export interface SetClaim {
   readonly origin: DeletionOrigin;
