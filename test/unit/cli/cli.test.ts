@@ -56,8 +56,8 @@ describe("questions to a server", () => {
           .slice(0, 3)
           .map((line) => line.split(/ {3,}/).join("|")),
       ).toEqual([
-        "NAME|CONNECTED|OBJECTS|QUARANTINED|LAST EVENT|VERIFIED|AGENT|STANDBYS",
-        expect.stringMatching(/^c1\|yes\|3\|0\|1m[5-9]s ago\|never\|-\|2$/),
+        "NAME|CONNECTED|OBJECTS|QUARANTINED|LAST EVENT|VERIFIED|WITHHELD|AGENT|STANDBYS",
+        expect.stringMatching(/^c1\|yes\|3\|0\|1m[5-9]s ago\|never\|-\|-\|2$/),
         expect.stringMatching(/^c2\|yes/),
       ]);
       const json = JSON.parse((await run("clusters -o json", environment)).out);
