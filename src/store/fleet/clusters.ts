@@ -41,6 +41,7 @@ export interface ClusterParts {
 /** Returns the cluster without its resource types. */
 function toCluster({ row, session, connected, standbyCount, counts, states, now }: ClusterParts): Cluster {
   const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
+  const scope = session?.scope == null ? undefined : fromBinary(ScopeDeclaredSchema, session.scope);
   const verified = oldest(readable.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
     name: row.name,
@@ -52,15 +53,11 @@ function toCluster({ row, session, connected, standbyCount, counts, states, now 
     ...(session && { session: toSession(session) }),
     ...(row.lastEventAt && { lastEventTime: timestampFromDate(row.lastEventAt) }),
     freshness: toFreshness(verified ?? null),
-    warnings: warningsOf(session),
+    warnings: scope?.warnings ?? [],
+    undecidedGroups: scope?.undecided ?? [],
     resourceTypes: states.length,
     notReadable: states.length - readable.length,
   });
-}
-
-/** Returns the problems of the agent's configuration that its last scope states. */
-function warningsOf(session: AgentSession | undefined): string[] {
-  return session?.scope == null ? [] : fromBinary(ScopeDeclaredSchema, session.scope).warnings;
 }
 
 /** Returns the status of a resource type in scope. */
