@@ -1,17 +1,11 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { ControlPlane } from "../../deploy/local/components/control-plane-server.ts";
-import { findDifferences } from "../support/e2e/copy.ts";
 import { eventually } from "../support/e2e/eventually.ts";
-import { openKube } from "../support/e2e/open-kube.ts";
-import { createPrograms, type Programs } from "../support/e2e/programs.ts";
-import { createHandOnRows } from "../support/e2e/rows.ts";
-import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
-import { createControlPlane, describeWithKube } from "../support/kube/control-plane.ts";
+import { createOwnCluster, type OwnCluster } from "../support/e2e/own-cluster.ts";
+import type { ServerAndAgent } from "../support/e2e/server-and-agent.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
 import { createCustomResource } from "../support/kube/custom-resource.ts";
-import { createKubeClient } from "../support/kube/kube-client.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-restart";
 /** Number of restarts, such as `EVENKEEL_RESTARTS=20`: each one catches the API server at another moment. */
@@ -43,17 +37,14 @@ CREATE TRIGGER log_undecided AFTER UPDATE ON resource_state
   EXECUTE FUNCTION log_undecided()`;
 
 describeWithKube("a cluster whose API server and agent restart together", () => {
-  let programs: Programs;
-  let database: TestDatabase;
-  let own: ControlPlane & AsyncDisposable;
+  let own: OwnCluster;
   let fleet: ServerAndAgent;
-  const rows = createHandOnRows(() => database.url, cluster);
 
   /** Stops and starts both; the agent asks before the API server listens. Returns the time of the agent's start. */
   async function restartTogether(): Promise<Date> {
     const ended = fleet.agent.end("SIGTERM");
     let begun = new Date();
-    await own.restartApiServer(async () => {
+    await own.controlPlane.restartApiServer(async () => {
       await ended;
       begun = new Date();
       const agent = fleet.startAgent();
@@ -75,8 +66,8 @@ describeWithKube("a cluster whose API server and agent restart together", () => 
     await eventually("the agent to begin its discovery", isWelcome, { intervalMs: 1 });
     process.kill(agent.pid, "SIGSTOP");
     let resumed = Promise.resolve();
-    await own.restartApiServer(async () => {
-      resumed = untilListening(own.serverUrl).then(() => {
+    await own.controlPlane.restartApiServer(async () => {
+      resumed = untilListening(own.controlPlane.serverUrl).then(() => {
         process.kill(agent.pid, "SIGCONT");
       });
     });
@@ -85,10 +76,8 @@ describeWithKube("a cluster whose API server and agent restart together", () => 
   }
 
   beforeAll(async () => {
-    programs = createPrograms();
-    database = await createTestDatabase();
-    own = await createControlPlane();
-    const client = createKubeClient(own);
+    own = await createOwnCluster(cluster);
+    const { client } = own;
     for (const plural of ["anchors", "buoys"]) {
       const resource = createCustomResource(client, `${plural}.example.com`, plural);
       await resource.install("v1");
@@ -99,23 +88,11 @@ describeWithKube("a cluster whose API server and agent restart together", () => 
     for (const name of ["first", "second", "third"]) {
       await client.send("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name } });
     }
-    const begun = new Date();
-    fleet = await startServerAndAgent({
-      programs,
-      databaseUrl: database.url,
-      cluster,
-      kubeconfigPath: own.kubeconfigPath,
-      // A run in which the API server still starts verifies a part of the resource types; the next one the rest.
-      serverArgs: ["--reconcile-interval", "3s"],
-    });
-    await fleet.connected(begun);
-    await rows.script(LOG_LOSSES);
+    // A run in which the API server still starts verifies a part of the resource types; the next one the rest.
+    fleet = await own.start({ serverArgs: ["--reconcile-interval", "3s"] });
+    await own.rows.script(LOG_LOSSES);
   });
-  afterAll(async () => {
-    await programs[Symbol.asyncDispose]();
-    await own[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  });
+  afterAll(() => own[Symbol.asyncDispose]());
 
   it("R11, R70: loses no row of an object that exists, however partial the first discoveries are", {
     timeout: 120_000 + restarts * 60_000,
@@ -125,15 +102,13 @@ describeWithKube("a cluster whose API server and agent restart together", () => 
     for (let round = 1; round <= restarts || (partial === 0 && round <= restarts + 5); round += 1) {
       const begun = round % 2 === 1 ? await restartDuringDiscovery() : await restartTogether();
       await fleet.connected(begun);
-      const undecided = await rows.sql("DELETE FROM undecided WHERE $1 <> '' RETURNING name");
+      const undecided = await own.rows.sql("DELETE FROM undecided WHERE $1 <> '' RETURNING name");
       partial += undecided.length > 0 ? 1 : 0;
-      const lost = await rows.sql("SELECT operation, name FROM lost_row WHERE $1 <> ''");
+      const lost = await own.rows.sql("SELECT operation, name FROM lost_row WHERE $1 <> ''");
       expect(lost, `restart ${round} of ${restarts}, with a partial discovery: ${partial}`).toEqual([]);
     }
     expect(partial).toBeGreaterThan(0);
-    using kube = openKube({ type: "kubeconfig", path: own.kubeconfigPath });
-    const of = { databaseUrl: database.url, cluster, kube };
-    await eventually("the copy to be true", async () => expect(await findDifferences(of)).toEqual([]));
+    await eventually("the copy to be true", async () => expect(await own.findDifferences()).toEqual([]));
   });
 });
 

@@ -1,15 +1,9 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { ControlPlane } from "../../deploy/local/components/control-plane-server.ts";
-import { findDifferences } from "../support/e2e/copy.ts";
 import { eventually } from "../support/e2e/eventually.ts";
-import { openKube } from "../support/e2e/open-kube.ts";
-import { createPrograms, type Programs } from "../support/e2e/programs.ts";
-import { createHandOnRows } from "../support/e2e/rows.ts";
-import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
-import { createControlPlane, describeWithKube } from "../support/kube/control-plane.ts";
+import { createOwnCluster, type OwnCluster } from "../support/e2e/own-cluster.ts";
+import type { ServerAndAgent } from "../support/e2e/server-and-agent.ts";
+import { describeWithKube } from "../support/kube/control-plane.ts";
 import { createCustomResource } from "../support/kube/custom-resource.ts";
-import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
-import { createTestDatabase, type TestDatabase } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-scope";
 const apiServices = "/apis/apiregistration.k8s.io/v1/apiservices";
@@ -29,41 +23,19 @@ const stuckApi = {
 };
 
 describeWithKube("an agent of a cluster whose API groups change", () => {
-  let programs: Programs;
-  let database: TestDatabase;
-  let own: ControlPlane & AsyncDisposable;
-  let client: KubeClient;
+  let own: OwnCluster;
   let fleet: ServerAndAgent;
-  const rows = createHandOnRows(() => database.url, cluster);
-  const differences = async (): Promise<readonly string[]> => {
-    using kube = openKube({ type: "kubeconfig", path: own.kubeconfigPath });
-    return await findDifferences({ databaseUrl: database.url, cluster, kube });
-  };
 
   beforeAll(async () => {
-    programs = createPrograms();
-    database = await createTestDatabase();
-    own = await createControlPlane();
-    client = createKubeClient(own);
-    const begun = new Date();
-    fleet = await startServerAndAgent({
-      programs,
-      databaseUrl: database.url,
-      cluster,
-      kubeconfigPath: own.kubeconfigPath,
-    });
-    await fleet.connected(begun);
+    own = await createOwnCluster(cluster);
+    fleet = await own.start();
   });
-  afterAll(async () => {
-    await programs[Symbol.asyncDispose]();
-    await own[Symbol.asyncDispose]();
-    await database[Symbol.asyncDispose]();
-  });
+  afterAll(() => own[Symbol.asyncDispose]());
 
   it("copies objects of a new CustomResourceDefinition within 5 s, also after its version changed", async () => {
-    const resource = createCustomResource(client, "e2e.example.com", "gauges");
+    const resource = createCustomResource(own.client, "e2e.example.com", "gauges");
     const rowsOf = (): Promise<readonly Record<string, unknown>[]> =>
-      rows.sql(
+      own.rows.sql(
         `SELECT name, api_version FROM kubernetes_object
          WHERE cluster = $1 AND resource = 'gauges' AND state = 'present' ORDER BY name`,
       );
@@ -94,17 +66,19 @@ describeWithKube("an agent of a cluster whose API groups change", () => {
     );
     expect(performance.now() - created).toBeLessThan(5_000);
     expect(await fleet.reconcile()).toBe(0);
-    expect(await differences()).toEqual([]);
+    expect(await own.findDifferences()).toEqual([]);
   });
 
   it("copies and verifies the rest while one API group does not answer, and names the group", async () => {
-    await client.send("POST", apiServices, stuckApi);
-    await client.send("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name: "meanwhile" } });
+    await own.client.send("POST", apiServices, stuckApi);
+    await own.client.send("POST", "/api/v1/namespaces/default/configmaps", {
+      metadata: { name: "meanwhile" },
+    });
     await eventually("the agent to find the group", () =>
       expect(fleet.agent.stderr()).toContain("stuck.example.com/v1"),
     );
     expect(await fleet.reconcile()).toBe(0);
-    expect(await differences()).toEqual([]);
+    expect(await own.findDifferences()).toEqual([]);
     const named = expect.stringMatching(/^Undecided: +stuck\.example\.com\/v1: /m);
     expect((await fleet.ask("cluster", cluster)).stdout).toEqual(named);
     const run = await fleet.ask("reconcile", cluster);
@@ -115,9 +89,9 @@ describeWithKube("an agent of a cluster whose API groups change", () => {
     const begun = new Date();
     fleet.startAgent();
     await fleet.connected(begun);
-    expect(await differences()).toEqual([]);
+    expect(await own.findDifferences()).toEqual([]);
 
-    await client.send("DELETE", `${apiServices}/${stuckApi.metadata.name}`);
+    await own.client.send("DELETE", `${apiServices}/${stuckApi.metadata.name}`);
     await eventually("the group to be gone", async () =>
       expect((await fleet.ask("cluster", cluster)).stdout).not.toContain("stuck.example.com"),
     );

@@ -80,8 +80,10 @@ export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
       throw error;
     }
   };
+  // A graceful stop waits for the watches of clients, up to its timeout. The API server has no state that it needs.
+  const stopApi = async (): Promise<void> => api?.kill();
   const stopAll = async (): Promise<void> => {
-    await api?.stop();
+    await stopApi();
     await store?.stop();
   };
   await start();
@@ -94,7 +96,7 @@ export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
       await start();
     },
     async restartApiServer(whileDown = async () => {}) {
-      await api?.stop();
+      await stopApi();
       await whileDown();
       api = await startApi();
     },
