@@ -15,6 +15,7 @@ import type { Tracer } from "../lib/tracer.ts";
 import { classifyError } from "./classify-error.ts";
 import { ComparisonWorker } from "./compare/comparison-worker.ts";
 import { type AgentTuning, DEFAULT_AGENT_TUNING } from "./config.ts";
+import { FailureLog } from "./failure-log.ts";
 import { followScope } from "./follow-scope.ts";
 import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
 import { type AgentBatchHandler, createBatchProcessor } from "./process-batch.ts";
@@ -86,10 +87,11 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
   const signal = AbortSignal.any([stop, reading.signal]);
   try {
     const parts = await connect(signal, options, counters);
-    const { uplink, worker, reflectors } = parts;
+    const { uplink, worker, reflectors, failures } = parts;
     const tasks = [
       uplink.run(signal),
       worker.run(signal),
+      failures.run(signal),
       reflectors.watch(signal),
       declareScope(signal, options, parts),
     ];
@@ -113,6 +115,7 @@ interface ConnectedAgent {
   readonly uplink: Uplink;
   readonly worker: ComparisonWorker;
   readonly reflectors: Reflectors;
+  readonly failures: FailureLog;
 }
 
 /** Creates the parts in the order of their dependencies: each part depends only on earlier ones. */
@@ -131,10 +134,24 @@ async function connect(
   const outbox = new Outbox(tuning);
   const epoch = (): bigint => outbox.epoch;
   const renewSession = (of: bigint, reason: string): void => outbox.renewSession(of, reason);
-  const context = { clock, random, log, tracer, kube, tuning, counters, clusterUid, epoch, renewSession };
+  const failures = new FailureLog(log, clock);
+  const context = {
+    clock,
+    random,
+    log,
+    failures,
+    tracer,
+    kube,
+    tuning,
+    counters,
+    clusterUid,
+    epoch,
+    renewSession,
+  };
   const reflectors = new Reflectors(context, outbox);
   const worker = new ComparisonWorker({
     log,
+    failures,
     counters,
     maxInventoryBytes: tuning.maxInventoryBytes,
     reflectorOf: (resourceKey) => reflectors.get(resourceKey),
@@ -145,7 +162,7 @@ async function connect(
     hello: create(HelloSchema, { cluster, clusterUid, instanceId, agentVersion, kubernetesVersion }),
     onBatch: createBatchProcessor(worker, options.batchHandlers),
   });
-  return { kube, outbox, uplink, worker, reflectors };
+  return { kube, outbox, uplink, worker, reflectors, failures };
 }
 
 /**

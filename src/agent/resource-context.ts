@@ -5,6 +5,7 @@ import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import type { Tracer } from "../lib/tracer.ts";
 import type { AgentTuning } from "./config.ts";
+import type { FailureReports } from "./failure-log.ts";
 import type { AgentCounters } from "./metrics.ts";
 import type { VersionTracker } from "./watch/version-tracker.ts";
 
@@ -13,6 +14,7 @@ export interface ResourceContext {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly failures: FailureReports;
   readonly tracer: Tracer;
   readonly kube: KubeTransport;
   readonly tuning: AgentTuning;

@@ -1,4 +1,5 @@
 import { createAgent } from "../agent/agent.ts";
+import { DEFAULT_AGENT_TUNING } from "../agent/config.ts";
 import type { AgentConfig } from "../config/programs/agent.ts";
 import { isExposed } from "../config/value-types.ts";
 import { createKubeTransport } from "../kube/http-transport.ts";
@@ -10,10 +11,11 @@ import { configureRuntime, type Runtime } from "./runtime.ts";
 import { tuneGarbageCollection } from "./tune-gc.ts";
 
 /** The objects that an agent reads, and the server that receives them. */
-export type AgentRunOptions = Pick<
-  AgentConfig,
-  "server" | "token" | "tokenFile" | "cluster" | "resources" | "excludeResources" | "namespaces"
->;
+export type AgentRunOptions = Partial<Pick<AgentConfig, "discoveryIntervalMs">> &
+  Pick<
+    AgentConfig,
+    "server" | "token" | "tokenFile" | "cluster" | "resources" | "excludeResources" | "namespaces"
+  >;
 
 /** Runs `evenkeel agent` until `signal` aborts. */
 export async function runAgent(signal: AbortSignal, config: AgentConfig): Promise<void> {
@@ -26,10 +28,12 @@ export async function runAgent(signal: AbortSignal, config: AgentConfig): Promis
 /** Runs an agent on the cluster of a kubeconfig until `signal` aborts. */
 export async function runAgentOn(
   signal: AbortSignal,
-  { server, cluster, resources, excludeResources, namespaces, token, tokenFile }: AgentRunOptions,
+  options: AgentRunOptions,
   source: KubeConfigSource,
   runtime: Runtime,
 ): Promise<void> {
+  const { server, cluster, resources, excludeResources, namespaces, token, tokenFile } = options;
+  const { discoveryIntervalMs = DEFAULT_AGENT_TUNING.discoveryMs } = options;
   const tokenSource = createTokenSource({ token, tokenFile });
   if (tokenSource !== undefined && isExposed(server)) {
     runtime.log.warn("token sent without TLS; others on the network can read it", { server });
@@ -42,6 +46,7 @@ export async function runAgentOn(
       openSync: createSyncClient(server, tokenSource),
       ...{ cluster, resources, excludeResources, namespaces },
       agentVersion: readVersion(),
+      tuning: { ...DEFAULT_AGENT_TUNING, discoveryMs: discoveryIntervalMs },
     }).run(signal);
   } finally {
     kube.close();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { freePort } from "../../deploy/local/components/free-port.ts";
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
@@ -6,12 +7,15 @@ import { findDifferences } from "../support/e2e/copy.ts";
 import { eventually } from "../support/e2e/eventually.ts";
 import { callFleet, listRuns } from "../support/e2e/fleet-api.ts";
 import { createPrograms, type Program, type Programs } from "../support/e2e/programs.ts";
+import { createHandOnRows } from "../support/e2e/rows.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
 
 const cluster = "e2e-standby";
 const IS_STANDBY = "waiting as a standby";
+/** Time for which two agents run side by side, such as `EVENKEEL_STANDBY_SECONDS=120`. */
+const together = Number(process.env["EVENKEEL_STANDBY_SECONDS"] ?? 10);
 
 describeWithPostgres("two agents of one cluster", (database) => {
   let programs: Programs;
@@ -36,6 +40,7 @@ describeWithPostgres("two agents of one cluster", (database) => {
     );
     return performance.now() - started;
   }
+  const rows = createHandOnRows(() => database.url, cluster);
   const standbyLines = (program: Program): number => program.stderr().split(IS_STANDBY).length - 1;
 
   beforeAll(async () => {
@@ -87,5 +92,51 @@ describeWithPostgres("two agents of one cluster", (database) => {
     await eventually("the copy to be true", async () => expect(await findDifferences(differs)).toEqual([]));
     await second.end("SIGTERM");
     await third.end("SIGTERM");
+  });
+
+  it("R61: two agents that start together keep one session, and a stop and a kill pass it on", {
+    timeout: 240_000 + together * 1_000,
+  }, async () => {
+    // The agent of the start, if this test runs alone.
+    await fleet.agent.end("SIGTERM");
+    const begun = performance.now();
+    const [{ before } = {}] = await rows.sql(
+      "SELECT max(epoch) AS before FROM agent_session WHERE cluster = $1",
+    );
+    const countSessions = async (): Promise<number> => {
+      const opened = await rows.sql(
+        "SELECT epoch FROM agent_session WHERE cluster = $1 AND epoch > $2::bigint",
+        String(before),
+      );
+      return opened.length;
+    };
+    const agents = [fleet.startAgent(), fleet.startAgent()];
+    const isShared = async (): Promise<void> => {
+      const now = await found();
+      expect([now?.connected, now?.standbys]).toEqual([true, 1]);
+    };
+    await eventually("one of them to wait", isShared);
+    const instanceId = (await found())?.session?.instanceId;
+    while (performance.now() - begun < together * 1_000) {
+      expect(await countSessions()).toBeLessThanOrEqual(3);
+      expect((await found())?.session?.instanceId).toBe(instanceId);
+      await sleep(200);
+    }
+    const sessions = await countSessions();
+    expect(sessions).toBeGreaterThan(0);
+
+    const active = agents.find((agent) => standbyLines(agent) === 0);
+    await active?.end("SIGTERM");
+    expect(await untilReplaced(instanceId, 20_000)).toBeLessThan(5_000);
+    const heir = agents.find((agent) => agent !== active);
+    fleet.startAgent();
+    await eventually("a new standby", isShared);
+    const heirId = (await found())?.session?.instanceId;
+    await heir?.end("SIGKILL");
+    expect(await untilReplaced(heirId, 60_000)).toBeLessThan(35_000);
+    expect(await countSessions()).toBeLessThanOrEqual(sessions + 2);
+    const of = { databaseUrl: database.url, cluster, kube: kube.transport };
+    await eventually("the copy to be true", async () => expect(await findDifferences(of)).toEqual([]));
+    await fleet.agent.end("SIGTERM");
   });
 });

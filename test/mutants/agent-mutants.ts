@@ -14,6 +14,7 @@ const WATCHER = "src/agent/watch/watch-loop.ts";
 const LIST = "src/kube/list.ts";
 const SESSION = "src/agent/uplink/session.ts";
 const SELECTION = "src/agent/scope/select-resources.ts";
+const FAILURE_LOG_TESTS = ["test/unit/agent/failure-log.test.ts"];
 const SELECTION_TESTS = ["test/unit/agent/scope/select-resources.test.ts"];
 
 /** Protections in the agent. */
@@ -403,6 +404,46 @@ export const agentMutants: readonly Mutant[] = [
     find: "return getHeapStatistics().external_memory;",
     replace: "return process.memoryUsage().external;",
     tests: ["test/unit/main/tune-gc.test.ts"],
+  },
+  {
+    race: "R75",
+    file: "src/agent/failure-log.ts",
+    find: "if (this.#failing.get(key)?.reason !== reason) {",
+    replace: "if (this.#logged.delete(key) || reason !== '') {",
+    tests: FAILURE_LOG_TESTS,
+    only: "not logged again",
+  },
+  {
+    race: "R75",
+    file: "src/agent/failure-log.ts",
+    find: "const group = groups.get(name) ??",
+    replace: "const group = groups.get(key) ??",
+    tests: FAILURE_LOG_TESTS,
+    only: "share one line",
+  },
+  {
+    race: "R75",
+    file: "src/agent/agent.ts",
+    find: "      failures.run(signal),\n",
+    replace: "",
+    tests: ["test/unit/agent/agent.test.ts"],
+    only: "R75",
+  },
+  {
+    race: "R75",
+    file: "src/agent/scope/definition-watch.ts",
+    find: 'outage.failed(error, "info");',
+    replace: 'outage.worked();\n        outage.failed(error, "info");',
+    tests: AGENT,
+    only: "R75",
+  },
+  {
+    race: "R75",
+    file: "src/main/agent.ts",
+    find: "discoveryMs: discoveryIntervalMs",
+    replace: "discoveryMs: DEFAULT_AGENT_TUNING.discoveryMs",
+    tests: ["test/e2e/rbac.kube.test.ts"],
+    only: "R75",
   },
   {
     race: "R70",

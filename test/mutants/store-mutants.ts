@@ -497,6 +497,22 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R70",
+    file: "src/store/sql/add-results.ts",
+    find: "encodeUndecided(undecided)]);",
+    replace: "null]);",
+    tests: ["test/integration/store/fleet-store.pg.test.ts"],
+    only: "R70",
+  },
+  {
+    race: "R70",
+    file: "src/store/fleet/clusters.ts",
+    find: "undecidedGroups: scope?.undecided ?? [],",
+    replace: "undecidedGroups: [],",
+    tests: ["test/integration/store/fleet-store.pg.test.ts"],
+    only: "R70",
+  },
+  {
+    race: "R70",
     file: SCOPE,
     find: "AND NOT EXISTS (SELECT FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)`",
     replace: "AND FALSE`",

@@ -27,8 +27,12 @@ export interface ControlPlaneAddress {
 
 /** A running control plane. No scheduler or controller runs: pods stay pending, deleted namespaces stay. */
 export interface ControlPlane extends ControlPlaneAddress {
+  /** Directory of etcd's data, to be copied or replaced while etcd is stopped. */
+  readonly etcdDirectory: string;
   /** Stops and starts both programs; objects, ports and certificates stay. */
-  restart(): Promise<void>;
+  restart(whileDown?: () => Promise<void>): Promise<void>;
+  /** Stops and starts the API server only. */
+  restartApiServer(whileDown?: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -42,11 +46,12 @@ export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
   const peerUrl = `http://127.0.0.1:${await freePort()}`;
   const port = await freePort();
   const address = writeAccess(directory, port, etcdUrl);
-  const start = async (): Promise<ServerProcess[]> => {
-    const store = await startServerProcess({
+  const etcdDirectory = join(directory, "etcd");
+  const startStore = (): Promise<ServerProcess> =>
+    startServerProcess({
       command: etcd,
       args: [
-        `--data-dir=${join(directory, "etcd")}`,
+        `--data-dir=${etcdDirectory}`,
         "--unsafe-no-fsync",
         `--listen-client-urls=${etcdUrl}`,
         `--advertise-client-urls=${etcdUrl}`,
@@ -57,30 +62,43 @@ export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
       reaper,
       isReady: async () => (await fetch(`${etcdUrl}/health`)).ok,
     });
+  const startApi = (): Promise<ServerProcess> =>
+    startServerProcess({
+      command: kubeApiserver,
+      args: apiserverArgs(directory, port, etcdUrl),
+      reaper,
+      isReady: () => isReady(address),
+    });
+  let store: ServerProcess | undefined;
+  let api: ServerProcess | undefined;
+  const start = async (): Promise<void> => {
+    store = await startStore();
     try {
-      const api = await startServerProcess({
-        command: kubeApiserver,
-        args: apiserverArgs(directory, port, etcdUrl),
-        reaper,
-        isReady: () => isReady(address),
-      });
-      return [api, store];
+      api = await startApi();
     } catch (error) {
       await store.stop();
       throw error;
     }
   };
-  let running = await start();
+  // A graceful stop waits for the watches of clients, up to its timeout. The API server has no state that it needs.
+  const stopApi = async (): Promise<void> => api?.kill();
   const stopAll = async (): Promise<void> => {
-    for (const server of running) {
-      await server.stop();
-    }
+    await stopApi();
+    await store?.stop();
   };
+  await start();
   return {
     ...address,
-    async restart() {
+    etcdDirectory,
+    async restart(whileDown = async () => {}) {
       await stopAll();
-      running = await start();
+      await whileDown();
+      await start();
+    },
+    async restartApiServer(whileDown = async () => {}) {
+      await stopApi();
+      await whileDown();
+      api = await startApi();
     },
     async stop() {
       await stopAll();

@@ -1411,7 +1411,8 @@ export const ReconciliationRunScalarFieldEnum = {
   failureMessage: 'failureMessage',
   inventoryBytes: 'inventoryBytes',
   repairBytes: 'repairBytes',
-  dryRun: 'dryRun'
+  dryRun: 'dryRun',
+  undecided: 'undecided'
 } as const
 
 export type ReconciliationRunScalarFieldEnum = (typeof ReconciliationRunScalarFieldEnum)[keyof typeof ReconciliationRunScalarFieldEnum]

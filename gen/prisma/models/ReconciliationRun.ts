@@ -58,6 +58,7 @@ export type ReconciliationRunMinAggregateOutputType = {
   inventoryBytes: bigint | null
   repairBytes: bigint | null
   dryRun: boolean | null
+  undecided: runtime.Bytes | null
 }
 
 export type ReconciliationRunMaxAggregateOutputType = {
@@ -78,6 +79,7 @@ export type ReconciliationRunMaxAggregateOutputType = {
   inventoryBytes: bigint | null
   repairBytes: bigint | null
   dryRun: boolean | null
+  undecided: runtime.Bytes | null
 }
 
 export type ReconciliationRunCountAggregateOutputType = {
@@ -98,6 +100,7 @@ export type ReconciliationRunCountAggregateOutputType = {
   inventoryBytes: number
   repairBytes: number
   dryRun: number
+  undecided: number
   _all: number
 }
 
@@ -134,6 +137,7 @@ export type ReconciliationRunMinAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
+  undecided?: true
 }
 
 export type ReconciliationRunMaxAggregateInputType = {
@@ -154,6 +158,7 @@ export type ReconciliationRunMaxAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
+  undecided?: true
 }
 
 export type ReconciliationRunCountAggregateInputType = {
@@ -174,6 +179,7 @@ export type ReconciliationRunCountAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
+  undecided?: true
   _all?: true
 }
 
@@ -281,6 +287,7 @@ export type ReconciliationRunGroupByOutputType = {
   inventoryBytes: bigint
   repairBytes: bigint
   dryRun: boolean
+  undecided: runtime.Bytes | null
   _count: ReconciliationRunCountAggregateOutputType | null
   _avg: ReconciliationRunAvgAggregateOutputType | null
   _sum: ReconciliationRunSumAggregateOutputType | null
@@ -324,6 +331,7 @@ export type ReconciliationRunWhereInput = {
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
+  undecided?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
 }
 
 export type ReconciliationRunOrderByWithRelationInput = {
@@ -344,6 +352,7 @@ export type ReconciliationRunOrderByWithRelationInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
+  undecided?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
@@ -369,6 +378,7 @@ export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
+  undecided?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
 }, "account_cluster_id" | "account_id">
 
 export type ReconciliationRunOrderByWithAggregationInput = {
@@ -389,6 +399,7 @@ export type ReconciliationRunOrderByWithAggregationInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
+  undecided?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ReconciliationRunCountOrderByAggregateInput
   _avg?: Prisma.ReconciliationRunAvgOrderByAggregateInput
   _max?: Prisma.ReconciliationRunMaxOrderByAggregateInput
@@ -417,6 +428,7 @@ export type ReconciliationRunScalarWhereWithAggregatesInput = {
   inventoryBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolWithAggregatesFilter<"ReconciliationRun"> | boolean
+  undecided?: Prisma.BytesNullableWithAggregatesFilter<"ReconciliationRun"> | runtime.Bytes | null
 }
 
 export type ReconciliationRunCreateInput = {
@@ -437,6 +449,7 @@ export type ReconciliationRunCreateInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
+  undecided?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedCreateInput = {
@@ -457,6 +470,7 @@ export type ReconciliationRunUncheckedCreateInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
+  undecided?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUpdateInput = {
@@ -477,6 +491,7 @@ export type ReconciliationRunUpdateInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedUpdateInput = {
@@ -497,6 +512,7 @@ export type ReconciliationRunUncheckedUpdateInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunCreateManyInput = {
@@ -517,6 +533,7 @@ export type ReconciliationRunCreateManyInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
+  undecided?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUpdateManyMutationInput = {
@@ -537,6 +554,7 @@ export type ReconciliationRunUpdateManyMutationInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedUpdateManyInput = {
@@ -557,6 +575,7 @@ export type ReconciliationRunUncheckedUpdateManyInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunAccountIdCompoundUniqueInput = {
@@ -588,6 +607,7 @@ export type ReconciliationRunCountOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
+  undecided?: Prisma.SortOrder
 }
 
 export type ReconciliationRunAvgOrderByAggregateInput = {
@@ -615,6 +635,7 @@ export type ReconciliationRunMaxOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
+  undecided?: Prisma.SortOrder
 }
 
 export type ReconciliationRunMinOrderByAggregateInput = {
@@ -635,6 +656,7 @@ export type ReconciliationRunMinOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
+  undecided?: Prisma.SortOrder
 }
 
 export type ReconciliationRunSumOrderByAggregateInput = {
@@ -664,6 +686,7 @@ export type ReconciliationRunSelect<ExtArgs extends runtime.Types.Extensions.Int
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
+  undecided?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -684,6 +707,7 @@ export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.T
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
+  undecided?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -704,6 +728,7 @@ export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.T
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
+  undecided?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectScalar = {
@@ -724,9 +749,10 @@ export type ReconciliationRunSelectScalar = {
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
+  undecided?: boolean
 }
 
-export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "answeredAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun", ExtArgs["result"]["reconciliationRun"]>
+export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "answeredAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun" | "undecided", ExtArgs["result"]["reconciliationRun"]>
 
 export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationRun"
@@ -761,6 +787,10 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
     inventoryBytes: bigint
     repairBytes: bigint
     dryRun: boolean
+    /**
+     * Groups that did not answer discovery: a ScopeDeclared with nothing else, as Protobuf. Null: all answered.
+     */
+    undecided: runtime.Bytes | null
   }, ExtArgs["result"]["reconciliationRun"]>
   composites: {}
 }
@@ -1201,6 +1231,7 @@ export interface ReconciliationRunFieldRefs {
   readonly inventoryBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly repairBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly dryRun: Prisma.FieldRef<"ReconciliationRun", 'Boolean'>
+  readonly undecided: Prisma.FieldRef<"ReconciliationRun", 'Bytes'>
 }
     
 

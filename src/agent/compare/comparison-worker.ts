@@ -10,6 +10,7 @@ import { ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { Condition } from "../../lib/condition.ts";
 import { toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { FailureReports } from "../failure-log.ts";
 import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 import type { Reflector } from "../watch/reflector.ts";
@@ -19,6 +20,7 @@ import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
 
 export interface ComparisonWorkerOptions {
   readonly log: Log;
+  readonly failures: FailureReports;
   readonly counters: AgentCounters;
   /** Bytes of inventories that may wait to be compared. */
   readonly maxInventoryBytes: number;
@@ -188,7 +190,8 @@ export class ComparisonWorker {
     stop: AbortSignal,
     { resourceKey, end, attempt, session, signal, comparison }: Job,
   ): Promise<void> {
-    const { log, counters } = this.#options;
+    const { log, failures, counters } = this.#options;
+    const work = { activity: "read", resourceType: resourceKey } as const;
     const firstSequence = session.nextSequence;
     const either = AbortSignal.any([stop, signal]);
     try {
@@ -196,6 +199,7 @@ export class ComparisonWorker {
       either.throwIfAborted();
       session.sendReconciled(reconciled);
       counters.comparisonsSucceeded++;
+      failures.worked(work);
       const { listed, equal, put, deleted } = reconciled;
       log.info("resource type compared", {
         resourceType: resourceKey,
@@ -209,11 +213,7 @@ export class ComparisonWorker {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
-        log.warn("comparison failed", {
-          resourceType: resourceKey,
-          runId: end.run.runId,
-          error: toMessage(error),
-        });
+        failures.failed(work, error);
         session.sendReconciled(failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {

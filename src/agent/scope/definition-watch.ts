@@ -6,8 +6,9 @@ import { currentVersion } from "../../kube/list.ts";
 import { watchEvents } from "../../kube/watch.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { RetryableError, toMessage } from "../../lib/errors.ts";
+import { RetryableError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import { createOutageLog } from "../../lib/outage-log.ts";
 import type { Random } from "../../lib/random.ts";
 import { createBackoff } from "../../lib/retry.ts";
 import type { AgentTuning } from "../config.ts";
@@ -51,12 +52,17 @@ async function watchResource(
   onChange: OnDefinitionChange,
 ): Promise<void> {
   const backoff = createBackoff(random, tuning.backoff);
+  const outage = createOutageLog(log.with({ resourceType: resourceTypeKey(resourceType) }), {
+    failed: "definitions not watched; new resource types are found at the discovery interval",
+    worked: "definitions watched again",
+  });
   const timeoutSeconds = Math.ceil((tuning.watchMs * (1 + random.float())) / 1000);
   while (!signal.aborted) {
     let pauseMs = 0;
     const request = new AbortController();
     try {
       const resourceVersion = await currentVersion(signal, kube, resourceType);
+      outage.worked();
       onChange(1);
       const watch = { resourceType, resourceVersion, timeoutSeconds };
       for await (const event of watchEvents(AbortSignal.any([signal, request.signal]), kube, watch)) {
@@ -68,10 +74,7 @@ async function watchResource(
     } catch (error) {
       pauseMs = error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
       if (error instanceof KubeRefusedError && !signal.aborted) {
-        log.info("definitions not watched; new resource types are found at the discovery interval", {
-          resourceType: resourceTypeKey(resourceType),
-          error: toMessage(error),
-        });
+        outage.failed(error, "info");
         pauseMs = tuning.discoveryMs;
       }
     } finally {

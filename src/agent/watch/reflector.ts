@@ -4,6 +4,7 @@ import { minVersion, parseResourceVersion } from "../../domain/resource-version.
 import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
 import { untilAborted, waitFor, withinDeadline } from "../../lib/abort.ts";
 import { Condition } from "../../lib/condition.ts";
+import { createSilentLog } from "../../lib/log.ts";
 import { retry } from "../../lib/retry.ts";
 import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
@@ -179,16 +180,20 @@ export class Reflector {
   }
 
   async #listFirst(signal: AbortSignal): Promise<Snapshot> {
-    const { clock, random, log, tuning, resourceType } = this.#context;
+    const { clock, random, failures, tuning, resourceType } = this.#context;
+    const work = { activity: "read", resourceType: resourceTypeKey(resourceType) } as const;
     const options = {
       ...{ clock, random, backoff: tuning.backoff, classify: classifyError },
-      log: log.with({ resourceType: resourceTypeKey(resourceType) }),
       name: "first list",
+      // Resource types that fail for one reason share a line.
+      log: createSilentLog(),
+      onWait: (error: unknown) => failures.failed(work, error),
     };
     return await retry(signal, options, async () => {
       try {
         const epoch = this.#context.epoch();
         const snapshot = await this.#list(signal);
+        failures.worked(work);
         if (!this.#options.sendAll) {
           this.#fillIndex(snapshot);
         }

@@ -10,9 +10,9 @@ import { currentVersion } from "../../kube/list.ts";
 import { type WatchEvent, watchEvents } from "../../kube/watch.ts";
 import { untilAborted } from "../../lib/abort.ts";
 import { RetryableError, toMessage } from "../../lib/errors.ts";
-import { createOutageLog, type OutageLog } from "../../lib/outage-log.ts";
 import { type Backoff, createBackoff } from "../../lib/retry.ts";
 import { classifyError } from "../classify-error.ts";
+import type { Work } from "../failure-log.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { RetryBudget } from "../retry-budget.ts";
 import type { IndexWriter } from "./index-writer.ts";
@@ -51,7 +51,7 @@ export class WatchLoop {
   readonly #namespace: string;
   readonly #target: WatchTarget;
   readonly #backoff: Backoff;
-  readonly #outage: OutageLog;
+  readonly #work: Work;
   /** Version to resume at; undefined if a list must come first. */
   #resume: bigint | undefined;
   #delivered = 0n;
@@ -65,10 +65,7 @@ export class WatchLoop {
     this.#namespace = namespace;
     this.#target = target;
     this.#backoff = createBackoff(context.random, context.tuning.backoff);
-    this.#outage = createOutageLog(
-      context.log.with({ resourceType: resourceTypeKey(context.resourceType), namespace }),
-      { failed: "watch failed; retrying", worked: "watch resumed" },
-    );
+    this.#work = { activity: "watch", resourceType: resourceTypeKey(context.resourceType), namespace };
     this.#incarnationSignal = context.versions.incarnationSignal;
     this.#resume = from;
     this.#delivered = from ?? 0n;
@@ -166,7 +163,7 @@ export class WatchLoop {
   #onProgress(): void {
     this.#malformed = 0;
     this.#backoff.reset();
-    this.#outage.worked();
+    this.#context.failures.worked(this.#work);
   }
 
   async #take(signal: AbortSignal, event: WatchEvent): Promise<void> {
@@ -302,7 +299,7 @@ export class WatchLoop {
         this.#resume = undefined;
       }
     }
-    this.#outage.failed(error, "info");
+    this.#context.failures.failed(this.#work, error);
     return error instanceof RetryableError ? (error.retryAfterMs ?? 0) : 0;
   }
 }

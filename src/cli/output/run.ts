@@ -8,6 +8,7 @@ import {
   type ReconciliationRun,
   ReconciliationStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import type { UndecidedGroup } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
@@ -36,16 +37,31 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
   const properties = formatProperties([
     ["Run", run.id],
     ["Cluster", run.cluster],
-    ["State", formatState(run)],
+    ["State", `${formatState(run)}${formatNotReadable(run)}`],
     ["Initiator", `${run.initiator} (${formatEnum(ReconciliationTriggerSchema, run.trigger)})`],
     ["Started", formatAgo(now, run.startTime)],
     ["Took", formatBetween(run.startTime, run.endTime)],
     ["Inventory", `${run.inventoryBytes} bytes`],
     ["Repairs", `${run.repairBytes} bytes`],
     ["Error", formatFailure(run.failure)],
+    ...formatUndecided(run.undecidedGroups),
   ]);
   const parts = [properties, formatResults(run), formatFindings(now, findings)];
   return parts.filter((part) => part !== "").join("\n");
+}
+
+/** Formats API groups that did not answer, as properties. */
+export function formatUndecided(groups: readonly UndecidedGroup[]): [string, string][] {
+  return groups.map(({ group, version, failure }) => {
+    const name = [group, version].filter((part) => part !== "").join("/");
+    return ["Undecided", `${name}: ${failure?.message ?? "did not answer"}`];
+  });
+}
+
+/** Formats the number of resource types that do not count because the agent may not list them. */
+function formatNotReadable({ results }: ReconciliationRun): string {
+  const count = results.filter(({ notReadable }) => notReadable).length;
+  return count === 0 ? "" : `, ${count} not readable`;
 }
 
 /** Formats the state of a run: "SUCCEEDED". */

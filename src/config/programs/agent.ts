@@ -10,7 +10,7 @@ import { defineProgram, required, withDefault } from "../field.ts";
 import { assertOneToken, type TokenConfig, tokenFields } from "../fields/auth.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
-import { list, text, type ValueType } from "../value-types.ts";
+import { duration, list, text, type ValueType } from "../value-types.ts";
 
 const resourceType = z.string().check(z.refine((text) => parseResourceType(text) !== undefined));
 const wildcard = z.string().check(z.refine(isResourceWildcard));
@@ -52,6 +52,8 @@ export interface AgentConfig extends TokenConfig {
   readonly excludeResources: readonly string[];
   /** Namespaces to read; empty is all. */
   readonly namespaces: readonly string[];
+  /** Time between two discoveries of the resource types. */
+  readonly discoveryIntervalMs: number;
   readonly kubeconfig: string | undefined;
   readonly kubeContext: string | undefined;
   readonly telemetry: TelemetryConfig;
@@ -104,13 +106,18 @@ export const agentProgram = defineProgram(
       "Resource types and groups that wildcards leave out; empty: none",
     ),
     namespaces: withDefault<readonly string[]>(namespaceList, [], "Namespaces to read; unset: all"),
+    discoveryInterval: withDefault<number>(
+      duration,
+      "5m",
+      "Time between two discoveries of the resource types; new ones are found at once if definitions can be watched",
+    ),
     kubeconfig,
     kubeContext,
     ...telemetryFields,
   },
-  ({ logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
+  ({ discoveryInterval, logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
     assertOneToken(values);
     const telemetry = toTelemetryConfig({ logLevel, probePort, probeHost, traceUrl, traceRatio });
-    return { ...values, telemetry };
+    return { ...values, discoveryIntervalMs: discoveryInterval, telemetry };
   },
 );

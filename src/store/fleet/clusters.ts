@@ -53,6 +53,7 @@ function toCluster({
   now,
 }: ClusterParts): Cluster {
   const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
+  const scope = session?.scope == null ? undefined : fromBinary(ScopeDeclaredSchema, session.scope);
   const verified = oldest(readable.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
   return create(ClusterSchema, {
     name: row.name,
@@ -64,16 +65,12 @@ function toCluster({
     ...(session && { session: toSession(session) }),
     ...(row.lastEventAt && { lastEventTime: timestampFromDate(row.lastEventAt) }),
     freshness: toFreshness(verified ?? null),
-    warnings: warningsOf(session),
+    warnings: scope?.warnings ?? [],
+    undecidedGroups: scope?.undecided ?? [],
     resourceTypes: states.length,
     notReadable: states.length - readable.length,
     withheld,
   });
-}
-
-/** Returns the problems of the agent's configuration that its last scope states. */
-function warningsOf(session: AgentSession | undefined): string[] {
-  return session?.scope == null ? [] : fromBinary(ScopeDeclaredSchema, session.scope).warnings;
 }
 
 /** Returns the status of a resource type in scope. */

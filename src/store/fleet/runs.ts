@@ -1,4 +1,4 @@
-import { create, type DescEnum, type EnumShape, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescEnum, type EnumShape, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type {
   ReconciliationFinding as FindingRow,
@@ -18,6 +18,7 @@ import {
   type ResourceResult,
   ResourceResultSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Database } from "../postgres/database.ts";
 
 /** Number of findings of one type that a run has for one resource type. */
@@ -49,6 +50,7 @@ function toRun(
     startTime: timestampFromDate(row.startedAt),
     results: results.map((result) => toResourceResult(row, result, counts)),
     dryRun: row.dryRun,
+    undecidedGroups: row.undecided === null ? [] : fromBinary(ScopeDeclaredSchema, row.undecided).undecided,
     ...(row.endedAt && { endTime: timestampFromDate(row.endedAt) }),
     ...(failure && { failure }),
   });

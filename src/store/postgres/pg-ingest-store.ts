@@ -82,8 +82,9 @@ export function createPgIngestStore(
           return undefined;
         }
         // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
-        await applyScope(client, position, fromBinary(ScopeDeclaredSchema, attempt.scope), guard);
-        const resourceTypes = await addResults(client, position, request.runId);
+        const scope = fromBinary(ScopeDeclaredSchema, attempt.scope);
+        await applyScope(client, position, scope, guard);
+        const resourceTypes = await addResults(client, position, request.runId, scope.undecided);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },

@@ -1,20 +1,24 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ScopeDeclaredSchema, type UndecidedGroup } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 
 /**
  * Adds every resource type of the cluster's scope to the run. Returns those that are not compared yet, the one that was
  * verified longest ago first: an earlier attempt may have ended some. A resource type that is undecided or withheld
- * is not compared; its result is its failure. A run without a resource type to compare ends here.
+ * is not compared; its result is its failure. The run names the groups that did not answer, because their resource
+ * types may be unknown. A run without a resource type to compare ends here.
  */
 export async function addResults(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
+  undecided: readonly UndecidedGroup[],
 ): Promise<ResourceType[]> {
   await client.query(ADD, [account, cluster, runId]);
+  await client.query(SET_UNDECIDED, [account, cluster, runId, encodeUndecided(undecided)]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
     account,
     cluster,
@@ -40,6 +44,16 @@ SELECT account, cluster, $3, api_group, resource, api_version,
 FROM resource_state k
 WHERE account = $1 AND cluster = $2
 ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET api_version = EXCLUDED.api_version`;
+
+const SET_UNDECIDED = `
+UPDATE reconciliation_run SET undecided = $4 WHERE account = $1 AND cluster = $2 AND id = $3`;
+
+/** Returns the groups as the run stores them; null if there are none. */
+function encodeUndecided(undecided: readonly UndecidedGroup[]): Uint8Array | null {
+  return undecided.length === 0
+    ? null
+    : toBinary(ScopeDeclaredSchema, create(ScopeDeclaredSchema, { undecided: [...undecided] }));
+}
 
 const PENDING = `
 SELECT r.api_group AS "group", r.resource, r.api_version AS version

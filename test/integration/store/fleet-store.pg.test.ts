@@ -1,9 +1,11 @@
+import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import {
   FindingType,
   ObjectState,
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
@@ -63,6 +65,24 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     ]);
     expect(await store.getCluster(signal, "another", "fleet-1")).toBeUndefined();
     expect(await store.getCluster(signal, account, "unknown")).toBeUndefined();
+  });
+
+  test("R70: a cluster and its runs name the groups that did not answer, also if none of their types is known", async () => {
+    const { world, store } = open("fleet-undecided");
+    await using _ = world;
+    const request = (await world.connect()) ?? expect.fail("connecting made no run");
+    const failure = { reason: "ServiceUnavailable", message: "no answer" };
+    const undecided = [{ group: "stuck.example.com", version: "v1", failure }];
+    const { generation, resources } = world.nextScope([CONFIG_MAPS]);
+    const scope = create(ScopeDeclaredSchema, { generation, resources, undecided });
+    await world.store.applyScope(world.signal, world.next(), scope);
+    await world.answer(request);
+    const cluster = await store.getCluster(signal, account, "fleet-undecided");
+    expect(cluster?.undecidedGroups).toMatchObject(undecided);
+    await world.declare([CONFIG_MAPS]);
+    // The run keeps what was true when it began.
+    expect((await store.getCluster(signal, account, "fleet-undecided"))?.undecidedGroups).toEqual([]);
+    expect((await store.getRun(signal, account, request.runId))?.undecidedGroups).toMatchObject(undecided);
   });
 
   test("clusters are listed in pages, by name, of the account only", async () => {

@@ -35,6 +35,7 @@ export class ReflectorWorld implements AsyncDisposable {
       clock: this.clock,
       random: createSeededRandom(2),
       log: createTestLog("reflector"),
+      failures: { failed: () => {}, worked: () => {} },
       tracer: noTracer,
       kube,
       tuning: DEFAULT_AGENT_TUNING,

@@ -4,23 +4,30 @@ import pg from "pg";
 export interface HandOnRows {
   /** Runs a statement; `$1` is the name of the cluster, and texts are the parameters after it. */
   sql(statement: string, ...parameters: readonly string[]): Promise<readonly Record<string, unknown>[]>;
+  /** Runs statements without parameters, such as the definition of a trigger. */
+  script(statements: string): Promise<void>;
   /** Returns `data.value` of a ConfigMap's row, or `undefined` if there is no row. */
   valueOf(namespace: string, name: string): Promise<unknown>;
 }
 
 /** Opens a connection for each statement, so that none outlives a test. */
 export function createHandOnRows(databaseUrl: () => string, cluster: string): HandOnRows {
-  const sql: HandOnRows["sql"] = async (statement, ...parameters) => {
+  const withClient = async <T>(use: (client: pg.Client) => Promise<T>): Promise<T> => {
     const client = new pg.Client({ connectionString: databaseUrl() });
     await client.connect();
     try {
-      return (await client.query(statement, [cluster, ...parameters])).rows;
+      return await use(client);
     } finally {
       await client.end();
     }
   };
+  const sql: HandOnRows["sql"] = (statement, ...parameters) =>
+    withClient(async (client) => (await client.query(statement, [cluster, ...parameters])).rows);
   return {
     sql,
+    async script(statements) {
+      await withClient((client) => client.query(statements));
+    },
     async valueOf(namespace, name) {
       const [row] = await sql(
         `SELECT content #>> '{data,value}' AS value FROM kubernetes_object WHERE cluster = $1

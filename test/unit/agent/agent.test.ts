@@ -150,6 +150,28 @@ describe("an agent", () => {
     expect(world.backend.scopes).toHaveLength(1);
   });
 
+  it("R75: logs the resource types that it may not list once, in one line, whatever runs and retries follow", async () => {
+    const resources = ["configmaps", "services", "deployments.apps"];
+    await using world = new AgentWorld({ resources });
+    const denied = [...resources, "customresourcedefinitions", "apiservices"];
+    world.intercept = ({ path }, go) =>
+      denied.some((name) => path.endsWith(`/${name.split(".")[0]}`)) ? respond(403) : go();
+    await world.start();
+    for (let run = 0; run < 3; run += 1) {
+      for (const name of resources) {
+        world.backend.ask(name);
+        await world.advance(200_000);
+      }
+    }
+    expect(world.agent.counters.comparisonsFailed).toBe(9);
+    const lines = world.log.entries.filter(({ fields }) => fields["reason"] === "Forbidden");
+    expect(lines.map(({ fields }) => [fields["count"], fields["resourceTypes"]])).toEqual([
+      [3, expect.arrayContaining(resources)],
+    ]);
+    // The others are about the two watches of definitions.
+    expect(world.log.lines.filter((line) => line.includes("403"))).toHaveLength(1 + 2);
+  });
+
   it("ends with the error of a configuration that no request can be sent with", async () => {
     await using world = new AgentWorld();
     world.intercept = () => {

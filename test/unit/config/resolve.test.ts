@@ -48,6 +48,7 @@ describe("defaults", () => {
     const { excludeResources, ...config } = agent({});
     expect(config).toEqual({
       server: "http://127.0.0.1:7070",
+      discoveryIntervalMs: 300_000,
       token: undefined,
       tokenFile: undefined,
       cluster: "c1",

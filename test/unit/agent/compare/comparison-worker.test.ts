@@ -138,7 +138,11 @@ function createWorker() {
   const log = createTestLog("worker");
   const reflectorOf = () => undefined;
   const counters = createAgentCounters();
-  return { log, worker: new ComparisonWorker({ log, counters, maxInventoryBytes: 1_000, reflectorOf }) };
+  const failures = { failed: () => {}, worked: () => {} };
+  return {
+    log,
+    worker: new ComparisonWorker({ log, failures, counters, maxInventoryBytes: 1_000, reflectorOf }),
+  };
 }
 
 /** A session that keeps what it is given to send. */
