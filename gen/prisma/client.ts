@@ -82,3 +82,8 @@ export type ReconciliationResult = Prisma.ReconciliationResultModel
  * A row that was wrong and that a run repaired.
  */
 export type ReconciliationFinding = Prisma.ReconciliationFindingModel
+/**
+ * Model DryRunFinding
+ * A row that is wrong and that a dry run would repair, in the form of a finding.
+ */
+export type DryRunFinding = Prisma.DryRunFindingModel

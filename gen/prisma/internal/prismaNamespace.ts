@@ -404,7 +404,8 @@ export const ModelName = {
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
   ReconciliationResult: 'ReconciliationResult',
-  ReconciliationFinding: 'ReconciliationFinding'
+  ReconciliationFinding: 'ReconciliationFinding',
+  DryRunFinding: 'DryRunFinding'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -420,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding"
+    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding" | "dryRunFinding"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1016,6 +1017,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DryRunFinding: {
+      payload: Prisma.$DryRunFindingPayload<ExtArgs>
+      fields: Prisma.DryRunFindingFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DryRunFindingFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DryRunFindingFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        findFirst: {
+          args: Prisma.DryRunFindingFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DryRunFindingFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        findMany: {
+          args: Prisma.DryRunFindingFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        create: {
+          args: Prisma.DryRunFindingCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        createMany: {
+          args: Prisma.DryRunFindingCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DryRunFindingCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        delete: {
+          args: Prisma.DryRunFindingDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        update: {
+          args: Prisma.DryRunFindingUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        deleteMany: {
+          args: Prisma.DryRunFindingDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DryRunFindingUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DryRunFindingUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        upsert: {
+          args: Prisma.DryRunFindingUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        aggregate: {
+          args: Prisma.DryRunFindingAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDryRunFinding>
+        }
+        groupBy: {
+          args: Prisma.DryRunFindingGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DryRunFindingGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DryRunFindingCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DryRunFindingCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1214,6 +1289,8 @@ export const ReconciliationResultScalarFieldEnum = {
   sentWatermark: 'sentWatermark',
   firstSequence: 'firstSequence',
   firstAttempt: 'firstAttempt',
+  formatChanges: 'formatChanges',
+  scopeChanges: 'scopeChanges',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -1234,10 +1311,30 @@ export const ReconciliationFindingScalarFieldEnum = {
   type: 'type',
   cause: 'cause',
   detail: 'detail',
+  differences: 'differences',
   foundAt: 'foundAt'
 } as const
 
 export type ReconciliationFindingScalarFieldEnum = (typeof ReconciliationFindingScalarFieldEnum)[keyof typeof ReconciliationFindingScalarFieldEnum]
+
+
+export const DryRunFindingScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  runId: 'runId',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  apiVersion: 'apiVersion',
+  type: 'type',
+  cause: 'cause',
+  detail: 'detail',
+  differences: 'differences',
+  foundAt: 'foundAt'
+} as const
+
+export type DryRunFindingScalarFieldEnum = (typeof DryRunFindingScalarFieldEnum)[keyof typeof DryRunFindingScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1254,6 +1351,13 @@ export const NullableJsonNullValueInput = {
 } as const
 
 export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
+
+
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
 
 
 export const QueryMode = {
@@ -1564,6 +1668,7 @@ export type GlobalOmitConfig = {
   reconciliationRun?: Prisma.ReconciliationRunOmit
   reconciliationResult?: Prisma.ReconciliationResultOmit
   reconciliationFinding?: Prisma.ReconciliationFindingOmit
+  dryRunFinding?: Prisma.DryRunFindingOmit
 }
 
 /* Types for Logging */

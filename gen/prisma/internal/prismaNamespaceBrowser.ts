@@ -58,7 +58,8 @@ export const ModelName = {
   KubernetesObject: 'KubernetesObject',
   ReconciliationRun: 'ReconciliationRun',
   ReconciliationResult: 'ReconciliationResult',
-  ReconciliationFinding: 'ReconciliationFinding'
+  ReconciliationFinding: 'ReconciliationFinding',
+  DryRunFinding: 'DryRunFinding'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -236,6 +237,8 @@ export const ReconciliationResultScalarFieldEnum = {
   sentWatermark: 'sentWatermark',
   firstSequence: 'firstSequence',
   firstAttempt: 'firstAttempt',
+  formatChanges: 'formatChanges',
+  scopeChanges: 'scopeChanges',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -256,10 +259,30 @@ export const ReconciliationFindingScalarFieldEnum = {
   type: 'type',
   cause: 'cause',
   detail: 'detail',
+  differences: 'differences',
   foundAt: 'foundAt'
 } as const
 
 export type ReconciliationFindingScalarFieldEnum = (typeof ReconciliationFindingScalarFieldEnum)[keyof typeof ReconciliationFindingScalarFieldEnum]
+
+
+export const DryRunFindingScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  runId: 'runId',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  apiVersion: 'apiVersion',
+  type: 'type',
+  cause: 'cause',
+  detail: 'detail',
+  differences: 'differences',
+  foundAt: 'foundAt'
+} as const
+
+export type DryRunFindingScalarFieldEnum = (typeof DryRunFindingScalarFieldEnum)[keyof typeof DryRunFindingScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -276,6 +299,13 @@ export const NullableJsonNullValueInput = {
 } as const
 
 export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
+
+
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
 
 
 export const QueryMode = {

@@ -41,6 +41,8 @@ export type ReconciliationResultAvgAggregateOutputType = {
   sentWatermark: runtime.Decimal | null
   firstSequence: number | null
   firstAttempt: number | null
+  formatChanges: number | null
+  scopeChanges: number | null
 }
 
 export type ReconciliationResultSumAggregateOutputType = {
@@ -58,6 +60,8 @@ export type ReconciliationResultSumAggregateOutputType = {
   sentWatermark: runtime.Decimal | null
   firstSequence: bigint | null
   firstAttempt: number | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
 }
 
 export type ReconciliationResultMinAggregateOutputType = {
@@ -82,6 +86,8 @@ export type ReconciliationResultMinAggregateOutputType = {
   sentWatermark: runtime.Decimal | null
   firstSequence: bigint | null
   firstAttempt: number | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
   notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
@@ -109,6 +115,8 @@ export type ReconciliationResultMaxAggregateOutputType = {
   sentWatermark: runtime.Decimal | null
   firstSequence: bigint | null
   firstAttempt: number | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
   notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
@@ -136,6 +144,8 @@ export type ReconciliationResultCountAggregateOutputType = {
   sentWatermark: number
   firstSequence: number
   firstAttempt: number
+  formatChanges: number
+  scopeChanges: number
   notReadable: number
   failureReason: number
   failureMessage: number
@@ -158,6 +168,8 @@ export type ReconciliationResultAvgAggregateInputType = {
   sentWatermark?: true
   firstSequence?: true
   firstAttempt?: true
+  formatChanges?: true
+  scopeChanges?: true
 }
 
 export type ReconciliationResultSumAggregateInputType = {
@@ -175,6 +187,8 @@ export type ReconciliationResultSumAggregateInputType = {
   sentWatermark?: true
   firstSequence?: true
   firstAttempt?: true
+  formatChanges?: true
+  scopeChanges?: true
 }
 
 export type ReconciliationResultMinAggregateInputType = {
@@ -199,6 +213,8 @@ export type ReconciliationResultMinAggregateInputType = {
   sentWatermark?: true
   firstSequence?: true
   firstAttempt?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -226,6 +242,8 @@ export type ReconciliationResultMaxAggregateInputType = {
   sentWatermark?: true
   firstSequence?: true
   firstAttempt?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -253,6 +271,8 @@ export type ReconciliationResultCountAggregateInputType = {
   sentWatermark?: true
   firstSequence?: true
   firstAttempt?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -367,6 +387,8 @@ export type ReconciliationResultGroupByOutputType = {
   sentWatermark: runtime.Decimal
   firstSequence: bigint | null
   firstAttempt: number
+  formatChanges: bigint
+  scopeChanges: bigint
   notReadable: boolean
   failureReason: string | null
   failureMessage: string | null
@@ -417,6 +439,8 @@ export type ReconciliationResultWhereInput = {
   sentWatermark?: Prisma.DecimalFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.BigIntNullableFilter<"ReconciliationResult"> | bigint | number | null
   firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  formatChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
@@ -444,6 +468,8 @@ export type ReconciliationResultOrderByWithRelationInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrderInput | Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -475,6 +501,8 @@ export type ReconciliationResultWhereUniqueInput = Prisma.AtLeast<{
   sentWatermark?: Prisma.DecimalFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.BigIntNullableFilter<"ReconciliationResult"> | bigint | number | null
   firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
+  formatChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
@@ -502,6 +530,8 @@ export type ReconciliationResultOrderByWithAggregationInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrderInput | Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -537,6 +567,8 @@ export type ReconciliationResultScalarWhereWithAggregatesInput = {
   sentWatermark?: Prisma.DecimalWithAggregatesFilter<"ReconciliationResult"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.BigIntNullableWithAggregatesFilter<"ReconciliationResult"> | bigint | number | null
   firstAttempt?: Prisma.IntWithAggregatesFilter<"ReconciliationResult"> | number
+  formatChanges?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolWithAggregatesFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
@@ -564,6 +596,8 @@ export type ReconciliationResultCreateInput = {
   sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: bigint | number | null
   firstAttempt?: number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -591,6 +625,8 @@ export type ReconciliationResultUncheckedCreateInput = {
   sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: bigint | number | null
   firstAttempt?: number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -618,6 +654,8 @@ export type ReconciliationResultUpdateInput = {
   sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -645,6 +683,8 @@ export type ReconciliationResultUncheckedUpdateInput = {
   sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -672,6 +712,8 @@ export type ReconciliationResultCreateManyInput = {
   sentWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: bigint | number | null
   firstAttempt?: number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -699,6 +741,8 @@ export type ReconciliationResultUpdateManyMutationInput = {
   sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -726,6 +770,8 @@ export type ReconciliationResultUncheckedUpdateManyInput = {
   sentWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   firstSequence?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -761,6 +807,8 @@ export type ReconciliationResultCountOrderByAggregateInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -781,6 +829,8 @@ export type ReconciliationResultAvgOrderByAggregateInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
 }
 
 export type ReconciliationResultMaxOrderByAggregateInput = {
@@ -805,6 +855,8 @@ export type ReconciliationResultMaxOrderByAggregateInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -832,6 +884,8 @@ export type ReconciliationResultMinOrderByAggregateInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -852,6 +906,8 @@ export type ReconciliationResultSumOrderByAggregateInput = {
   sentWatermark?: Prisma.SortOrder
   firstSequence?: Prisma.SortOrder
   firstAttempt?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
 }
 
 export type NullableBigIntFieldUpdateOperationsInput = {
@@ -886,6 +942,8 @@ export type ReconciliationResultSelect<ExtArgs extends runtime.Types.Extensions.
   sentWatermark?: boolean
   firstSequence?: boolean
   firstAttempt?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -913,6 +971,8 @@ export type ReconciliationResultSelectCreateManyAndReturn<ExtArgs extends runtim
   sentWatermark?: boolean
   firstSequence?: boolean
   firstAttempt?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -940,6 +1000,8 @@ export type ReconciliationResultSelectUpdateManyAndReturn<ExtArgs extends runtim
   sentWatermark?: boolean
   firstSequence?: boolean
   firstAttempt?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -967,12 +1029,14 @@ export type ReconciliationResultSelectScalar = {
   sentWatermark?: boolean
   firstSequence?: boolean
   firstAttempt?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }
 
-export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "gone" | "unrepresentable" | "attempt" | "sent" | "sentIncarnation" | "sentWatermark" | "firstSequence" | "firstAttempt" | "notReadable" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
+export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "gone" | "unrepresentable" | "attempt" | "sent" | "sentIncarnation" | "sentWatermark" | "firstSequence" | "firstAttempt" | "formatChanges" | "scopeChanges" | "notReadable" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
 
 export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationResult"
@@ -1011,6 +1075,14 @@ export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extension
      */
     firstSequence: bigint | null
     firstAttempt: number
+    /**
+     * Rows rewritten for another content format only.
+     */
+    formatChanges: bigint
+    /**
+     * Rows written before the resource type was verified in its scope.
+     */
+    scopeChanges: bigint
     /**
      * True if the agent may not list it, and it has no rows and was never verified.
      */
@@ -1461,6 +1533,8 @@ export interface ReconciliationResultFieldRefs {
   readonly sentWatermark: Prisma.FieldRef<"ReconciliationResult", 'Decimal'>
   readonly firstSequence: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly firstAttempt: Prisma.FieldRef<"ReconciliationResult", 'Int'>
+  readonly formatChanges: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly scopeChanges: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly notReadable: Prisma.FieldRef<"ReconciliationResult", 'Boolean'>
   readonly failureReason: Prisma.FieldRef<"ReconciliationResult", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ReconciliationResult", 'String'>

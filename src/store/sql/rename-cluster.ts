@@ -7,6 +7,7 @@ const TABLES = [
   "reconciliation_run",
   "reconciliation_result",
   "reconciliation_finding",
+  "dry_run_finding",
   "agent_session",
 ] as const;
 

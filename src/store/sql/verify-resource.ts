@@ -14,6 +14,8 @@ import type { Progress } from "./record-progress.ts";
  * the store knows, the low watermark rises to the list's version, tombstones at or below it are purged, and the
  * resource type is verified as of the time of the request. Otherwise its comparison failed.
  *
+ * In a dry run only the result is stored: the statement is judged, and the resource type stays as it is.
+ *
  * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
  * attempt compares it again.
  */
@@ -32,10 +34,11 @@ export async function verifyResource(
     return;
   }
   const failure = end.failure ?? judge(position, progress, end, known);
-  const isVerified = failure === undefined && (await verify(client, position, resourceType, end, known));
+  const isVerified =
+    failure === undefined && (known.isDryRun || (await verify(client, position, resourceType, end, known)));
   const outcome = isVerified ? undefined : (failure ?? NEWER_INCARNATION);
   await endResult(client, position, end, known, outcome);
-  if (outcome !== undefined) {
+  if (outcome !== undefined && !known.isDryRun) {
     await recordFailure(client, position, resourceType, outcome, known);
   }
   if (end.scopeGeneration > known.declaredGeneration) {

@@ -1,4 +1,6 @@
 import { describe } from "vitest";
+import { describeDryRun } from "./dry-run.ts";
+import { describeFindings } from "./findings.ts";
 import { describeJudgement } from "./judgement.ts";
 import { describePoison } from "./poison.ts";
 import { describeRule } from "./rule.ts";
@@ -15,5 +17,7 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeScope(database);
     describeJudgement(database);
     describeScrub(database);
+    describeFindings(database);
+    describeDryRun(database);
   });
 }

@@ -19,7 +19,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/fleet_service.proto.
  */
 export const file_evenkeel_v1_fleet_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSJwCglGcmVzaG5lc3MSMQoNdmVyaWZpZWRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbWF0Y2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLmAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYBiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSDwoHb2JqZWN0cxgHIAEoBBITCgtxdWFyYW50aW5lZBgIIAEoBBIuCglyZXNvdXJjZXMYCSADKAsyGy5ldmVua2VlbC52MS5SZXNvdXJjZVN0YXR1cxIQCgh3YXJuaW5ncxgKIAMoCRIWCg5yZXNvdXJjZV90eXBlcxgLIAEoDRIUCgxub3RfcmVhZGFibGUYDCABKA0SEAoIc3RhbmRieXMYDSABKA0i7wEKB1Nlc3Npb24SDQoFZXBvY2gYASABKAQSEwoLaW5zdGFuY2VfaWQYAiABKAkSFQoNYWdlbnRfdmVyc2lvbhgDIAEoCRIaChJrdWJlcm5ldGVzX3ZlcnNpb24YBCABKAkSLQoJb3Blbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAcgASgEEhQKDGdhcF9zZXF1ZW5jZRgIIAEoBCK3AwoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRIMCgRraW5kGAIgASgJEhAKCHNpbmd1bGFyGAMgASgJEhMKC3Nob3J0X25hbWVzGAQgAygJEhIKCm5hbWVzcGFjZWQYBSABKAgSEgoKY2F0ZWdvcmllcxgGIAMoCRINCgV2ZXJicxgHIAMoCRISCgpuYW1lc3BhY2VzGAggAygJEg8KB29iamVjdHMYCSABKAQSEwoLcXVhcmFudGluZWQYCiABKAQSFQoNbG93X3dhdGVybWFyaxgLIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgMIAEoCRITCgtpbmNhcm5hdGlvbhgNIAEoBBIpCglmcmVzaG5lc3MYDiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSJQoHZmFpbHVyZRgPIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSNwoMYXZhaWxhYmlsaXR5GBAgASgOMiEuZXZlbmtlZWwudjEuUmVzb3VyY2VBdmFpbGFiaWxpdHki4AIKEEt1YmVybmV0ZXNPYmplY3QSDwoHY2x1c3RlchgBIAEoCRIjCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAMgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YBCABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgFIAEoCRIPCgdjb250ZW50GAYgASgJEhAKCGNoZWNrc3VtGAcgASgMEhIKCm1hbmFnZWRfYnkYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgKIAEoCRIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoJZnJlc2huZXNzGAwgASgLMhYuZXZlbmtlZWwudjEuRnJlc2huZXNzIq0DChFSZWNvbmNpbGlhdGlvblJ1bhIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEhEKCWluaXRpYXRvchgDIAEoCRIzCgd0cmlnZ2VyGAQgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyEi8KBXN0YXRlGAUgASgOMiAuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25TdGF0ZRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoHZmFpbHVyZRgIIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgJIAEoDRIXCg9pbnZlbnRvcnlfYnl0ZXMYCiABKAQSFAoMcmVwYWlyX2J5dGVzGAsgASgEEg8KB2RyeV9ydW4YDCABKAgSLAoHcmVzdWx0cxgNIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0IsQCCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEhAKCGNvbXBhcmVkGAcgASgEEg8KB21hbmFnZWQYCCABKAQSKwoIZmluZGluZ3MYCSADKAsyGS5ldmVua2VlbC52MS5GaW5kaW5nQ291bnQSJQoHZmFpbHVyZRgKIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSFAoMbm90X3JlYWRhYmxlGAsgASgIEgwKBGdvbmUYDCABKAQSFwoPdW5yZXByZXNlbnRhYmxlGA0gASgEIkUKDEZpbmRpbmdDb3VudBImCgR0eXBlGAEgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSDQoFY291bnQYAiABKAQiggIKFVJlY29uY2lsaWF0aW9uRmluZGluZxIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSJgoEdHlwZRgCIAEoDjIYLmV2ZW5rZWVsLnYxLkZpbmRpbmdUeXBlEigKBWNhdXNlGAMgASgOMhkuZXZlbmtlZWwudjEuRmluZGluZ0NhdXNlEg4KBmRldGFpbBgEIAEoCRIxCgtkaWZmZXJlbmNlcxgFIAMoCzIcLmV2ZW5rZWVsLnYxLkZpZWxkRGlmZmVyZW5jZRIvCgtyZXBhaXJfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiQQoPRmllbGREaWZmZXJlbmNlEgwKBHBhdGgYASABKAkSDgoGc3RvcmVkGAIgASgJEhAKCG9ic2VydmVkGAMgASgJIlUKEFJlc291cmNlU2VsZWN0b3ISHAoFZ3JvdXAYASABKAlCCLpIBXIDGP0BSACIAQESGQoIcmVzb3VyY2UYAiABKAlCB7pIBHICGD9CCAoGX2dyb3VwIm4KE0xpc3RDbHVzdGVyc1JlcXVlc3QSGgoJcGFnZV9zaXplGAEgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAQEh0KC25hbWVfcHJlZml4GAMgASgJQgi6SAVyAxj9ASJXChRMaXN0Q2x1c3RlcnNSZXNwb25zZRImCghjbHVzdGVycxgBIAMoCzIULmV2ZW5rZWVsLnYxLkNsdXN0ZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIi0KEUdldENsdXN0ZXJSZXF1ZXN0EhgKBG5hbWUYASABKAlCCrpIB3IFEAEY/QEiOwoSR2V0Q2x1c3RlclJlc3BvbnNlEiUKB2NsdXN0ZXIYASABKAsyFC5ldmVua2VlbC52MS5DbHVzdGVyIu4CChJMaXN0T2JqZWN0c1JlcXVlc3QSJQoIY2x1c3RlcnMYASADKAlCE7pIEJIBDRBkGAEiB3IFEAEY/QESOgoJcmVzb3VyY2VzGAIgAygLMh0uZXZlbmtlZWwudjEuUmVzb3VyY2VTZWxlY3RvckIIukgFkgECEGQSHwoJbmFtZXNwYWNlGAMgASgJQge6SARyAhg/SACIAQESHQoLbmFtZV9wcmVmaXgYBCABKAlCCLpIBXIDKIAIEiAKDmxhYmVsX3NlbGVjdG9yGAUgASgJQgi6SAVyAxiAIBIgCg5maWVsZF9zZWxlY3RvchgGIAEoCUIIukgFcgMYgCASKQoEdmlldxgHIAEoDjIRLmV2ZW5rZWVsLnYxLlZpZXdCCLpIBYIBAhABEhoKCXBhZ2Vfc2l6ZRgIIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAkgASgJQgi6SAVyAxiAEEIMCgpfbmFtZXNwYWNlIl4KE0xpc3RPYmplY3RzUmVzcG9uc2USLgoHb2JqZWN0cxgBIAMoCzIdLmV2ZW5rZWVsLnYxLkt1YmVybmV0ZXNPYmplY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlwKEEdldE9iamVjdFJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ARIrCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWZCBrpIA8gBASJCChFHZXRPYmplY3RSZXNwb25zZRItCgZvYmplY3QYASABKAsyHS5ldmVua2VlbC52MS5LdWJlcm5ldGVzT2JqZWN0IoABCh1MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ARIaCglwYWdlX3NpemUYAiABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgBAiZwoeTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlEiwKBHJ1bnMYASADKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1bhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiMwobR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABASJLChxHZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlEisKA3J1bhgBIAEoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuIncKIUxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECJzCiJMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5nc1Jlc3BvbnNlEjQKCGZpbmRpbmdzGAEgAygLMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25GaW5kaW5nEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKFAgoaU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QSGwoHY2x1c3RlchgBIAEoCUIKukgHcgUQARj9ARK4AQoKcmVxdWVzdF9pZBgCIAEoCUKjAbpInwG6AZsBCixzdGFydF9yZWNvbmNpbGlhdGlvbl9yZXF1ZXN0LnJlcXVlc3RfaWQudXVpZBIXbXVzdCBiZSBlbXB0eSBvciBhIFVVSUQaUnRoaXMgPT0gJycgfHwgdGhpcy5tYXRjaGVzKCdeWzAtOWEtZkEtRl17OH0oLVswLTlhLWZBLUZdezR9KXszfS1bMC05YS1mQS1GXXsxMn0kJykSDwoHZHJ5X3J1bhgDIAEoCCJKChtTdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4iRwoeV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0EiUKCGNsdXN0ZXJzGAEgAygJQhO6SBCSAQ0QZBgBIgdyBRABGP0BIk4KH1dhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4qOwoEVmlldxIUChBWSUVXX1VOU1BFQ0lGSUVEEAASDgoKVklFV19CQVNJQxABEg0KCVZJRVdfRlVMTBACKtQCChNSZWNvbmNpbGlhdGlvblN0YXRlEiQKIFJFQ09OQ0lMSUFUSU9OX1NUQVRFX1VOU1BFQ0lGSUVEEAASIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfUkVRVUVTVEVEEAESIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfQ09NUEFSSU5HEAISIgoeUkVDT05DSUxJQVRJT05fU1RBVEVfU1VDQ0VFREVEEAMSIAocUkVDT05DSUxJQVRJT05fU1RBVEVfUEFSVElBTBAEEh8KG1JFQ09OQ0lMSUFUSU9OX1NUQVRFX0ZBSUxFRBAFEiMKH1JFQ09OQ0lMSUFUSU9OX1NUQVRFX1NVUEVSU0VERUQQBhIgChxSRUNPTkNJTElBVElPTl9TVEFURV9FWFBJUkVEEAcSIQodUkVDT05DSUxJQVRJT05fU1RBVEVfV0lUSEhFTEQQCCpjCgtPYmplY3RTdGF0ZRIcChhPQkpFQ1RfU1RBVEVfVU5TUEVDSUZJRUQQABIYChRPQkpFQ1RfU1RBVEVfUFJFU0VOVBABEhwKGE9CSkVDVF9TVEFURV9RVUFSQU5USU5FRBACKq4BChRSZXNvdXJjZUF2YWlsYWJpbGl0eRIlCiFSRVNPVVJDRV9BVkFJTEFCSUxJVFlfVU5TUEVDSUZJRUQQABIiCh5SRVNPVVJDRV9BVkFJTEFCSUxJVFlfUkVBREFCTEUQARImCiJSRVNPVVJDRV9BVkFJTEFCSUxJVFlfTk9UX1JFQURBQkxFEAISIwofUkVTT1VSQ0VfQVZBSUxBQklMSVRZX1VOREVDSURFRBADKoEBCgtGaW5kaW5nVHlwZRIcChhGSU5ESU5HX1RZUEVfVU5TUEVDSUZJRUQQABIcChhGSU5ESU5HX1RZUEVfTUlTU0lOR19ST1cQARIaChZGSU5ESU5HX1RZUEVfU1RBTEVfUk9XEAISGgoWRklORElOR19UWVBFX0dIT1NUX1JPVxADKm0KDEZpbmRpbmdDYXVzZRIdChlGSU5ESU5HX0NBVVNFX1VOU1BFQ0lGSUVEEAASHwobRklORElOR19DQVVTRV9NSVNTRURfQ0hBTkdFEAESHQoZRklORElOR19DQVVTRV9NQU5VQUxfRURJVBACMrUHCgxGbGVldFNlcnZpY2USWAoMTGlzdENsdXN0ZXJzEiAuZXZlbmtlZWwudjEuTGlzdENsdXN0ZXJzUmVxdWVzdBohLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1Jlc3BvbnNlIgOQAgESUgoKR2V0Q2x1c3RlchIeLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXF1ZXN0Gh8uZXZlbmtlZWwudjEuR2V0Q2x1c3RlclJlc3BvbnNlIgOQAgESVQoLTGlzdE9iamVjdHMSHy5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1JlcXVlc3QaIC5ldmVua2VlbC52MS5MaXN0T2JqZWN0c1Jlc3BvbnNlIgOQAgESTwoJR2V0T2JqZWN0Eh0uZXZlbmtlZWwudjEuR2V0T2JqZWN0UmVxdWVzdBoeLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlc3BvbnNlIgOQAgESdgoWTGlzdFJlY29uY2lsaWF0aW9uUnVucxIqLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0GisuZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlIgOQAgEScAoUR2V0UmVjb25jaWxpYXRpb25SdW4SKC5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlcXVlc3QaKS5ldmVua2VlbC52MS5HZXRSZWNvbmNpbGlhdGlvblJ1blJlc3BvbnNlIgOQAgESggEKGkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzEi4uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXF1ZXN0Gi8uZXZlbmtlZWwudjEuTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXNwb25zZSIDkAIBEmgKE1N0YXJ0UmVjb25jaWxpYXRpb24SJy5ldmVua2VlbC52MS5TdGFydFJlY29uY2lsaWF0aW9uUmVxdWVzdBooLmV2ZW5rZWVsLnYxLlN0YXJ0UmVjb25jaWxpYXRpb25SZXNwb25zZRJ2ChdXYXRjaFJlY29uY2lsaWF0aW9uUnVucxIrLmV2ZW5rZWVsLnYxLldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBosLmV2ZW5rZWVsLnYxLldhdGNoUmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2UwAUJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("Ch9ldmVua2VlbC92MS9mbGVldF9zZXJ2aWNlLnByb3RvEgtldmVua2VlbC52MSJwCglGcmVzaG5lc3MSMQoNdmVyaWZpZWRfdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMbWF0Y2hlZF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCLmAgoHQ2x1c3RlchIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIRCgljb25uZWN0ZWQYAyABKAgSJQoHc2Vzc2lvbhgEIAEoCzIULmV2ZW5rZWVsLnYxLlNlc3Npb24SMwoPbGFzdF9ldmVudF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCglmcmVzaG5lc3MYBiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSDwoHb2JqZWN0cxgHIAEoBBITCgtxdWFyYW50aW5lZBgIIAEoBBIuCglyZXNvdXJjZXMYCSADKAsyGy5ldmVua2VlbC52MS5SZXNvdXJjZVN0YXR1cxIQCgh3YXJuaW5ncxgKIAMoCRIWCg5yZXNvdXJjZV90eXBlcxgLIAEoDRIUCgxub3RfcmVhZGFibGUYDCABKA0SEAoIc3RhbmRieXMYDSABKA0i7wEKB1Nlc3Npb24SDQoFZXBvY2gYASABKAQSEwoLaW5zdGFuY2VfaWQYAiABKAkSFQoNYWdlbnRfdmVyc2lvbhgDIAEoCRIaChJrdWJlcm5ldGVzX3ZlcnNpb24YBCABKAkSLQoJb3Blbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjbG9zZV90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIYChBhcHBsaWVkX3NlcXVlbmNlGAcgASgEEhQKDGdhcF9zZXF1ZW5jZRgIIAEoBCK3AwoOUmVzb3VyY2VTdGF0dXMSMAoNcmVzb3VyY2VfdHlwZRgBIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRIMCgRraW5kGAIgASgJEhAKCHNpbmd1bGFyGAMgASgJEhMKC3Nob3J0X25hbWVzGAQgAygJEhIKCm5hbWVzcGFjZWQYBSABKAgSEgoKY2F0ZWdvcmllcxgGIAMoCRINCgV2ZXJicxgHIAMoCRISCgpuYW1lc3BhY2VzGAggAygJEg8KB29iamVjdHMYCSABKAQSEwoLcXVhcmFudGluZWQYCiABKAQSFQoNbG93X3dhdGVybWFyaxgLIAEoCRIWCg5oaWdoX3dhdGVybWFyaxgMIAEoCRITCgtpbmNhcm5hdGlvbhgNIAEoBBIpCglmcmVzaG5lc3MYDiABKAsyFi5ldmVua2VlbC52MS5GcmVzaG5lc3MSJQoHZmFpbHVyZRgPIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSNwoMYXZhaWxhYmlsaXR5GBAgASgOMiEuZXZlbmtlZWwudjEuUmVzb3VyY2VBdmFpbGFiaWxpdHki4AIKEEt1YmVybmV0ZXNPYmplY3QSDwoHY2x1c3RlchgBIAEoCRIjCgNyZWYYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSCwoDdWlkGAMgASgJEhgKEHJlc291cmNlX3ZlcnNpb24YBCABKAkSGAoQb2JzZXJ2ZWRfdmVyc2lvbhgFIAEoCRIPCgdjb250ZW50GAYgASgJEhAKCGNoZWNrc3VtGAcgASgMEhIKCm1hbmFnZWRfYnkYCCABKAkSJwoFc3RhdGUYCSABKA4yGC5ldmVua2VlbC52MS5PYmplY3RTdGF0ZRIZChFxdWFyYW50aW5lX3JlYXNvbhgKIAEoCRIvCgt1cGRhdGVfdGltZRgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKQoJZnJlc2huZXNzGAwgASgLMhYuZXZlbmtlZWwudjEuRnJlc2huZXNzIq0DChFSZWNvbmNpbGlhdGlvblJ1bhIKCgJpZBgBIAEoCRIPCgdjbHVzdGVyGAIgASgJEhEKCWluaXRpYXRvchgDIAEoCRIzCgd0cmlnZ2VyGAQgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyEi8KBXN0YXRlGAUgASgOMiAuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25TdGF0ZRIuCgpzdGFydF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoHZmFpbHVyZRgIIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSDwoHYXR0ZW1wdBgJIAEoDRIXCg9pbnZlbnRvcnlfYnl0ZXMYCiABKAQSFAoMcmVwYWlyX2J5dGVzGAsgASgEEg8KB2RyeV9ydW4YDCABKAgSLAoHcmVzdWx0cxgNIAMoCzIbLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVzdWx0IvMCCg5SZXNvdXJjZVJlc3VsdBIwCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlEg8KB3BlbmRpbmcYAiABKAgSDgoGbGlzdGVkGAMgASgEEg0KBWVxdWFsGAQgASgEEgsKA3B1dBgFIAEoBBIPCgdkZWxldGVkGAYgASgEEhAKCGNvbXBhcmVkGAcgASgEEg8KB21hbmFnZWQYCCABKAQSKwoIZmluZGluZ3MYCSADKAsyGS5ldmVua2VlbC52MS5GaW5kaW5nQ291bnQSJQoHZmFpbHVyZRgKIAEoCzIULmV2ZW5rZWVsLnYxLkZhaWx1cmUSFAoMbm90X3JlYWRhYmxlGAsgASgIEgwKBGdvbmUYDCABKAQSFwoPdW5yZXByZXNlbnRhYmxlGA0gASgEEhYKDmZvcm1hdF9jaGFuZ2VzGA4gASgEEhUKDXNjb3BlX2NoYW5nZXMYDyABKAQiRQoMRmluZGluZ0NvdW50EiYKBHR5cGUYASABKA4yGC5ldmVua2VlbC52MS5GaW5kaW5nVHlwZRINCgVjb3VudBgCIAEoBCKCAgoVUmVjb25jaWxpYXRpb25GaW5kaW5nEiMKA3JlZhgBIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZhImCgR0eXBlGAIgASgOMhguZXZlbmtlZWwudjEuRmluZGluZ1R5cGUSKAoFY2F1c2UYAyABKA4yGS5ldmVua2VlbC52MS5GaW5kaW5nQ2F1c2USDgoGZGV0YWlsGAQgASgJEjEKC2RpZmZlcmVuY2VzGAUgAygLMhwuZXZlbmtlZWwudjEuRmllbGREaWZmZXJlbmNlEi8KC3JlcGFpcl90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJBCg9GaWVsZERpZmZlcmVuY2USDAoEcGF0aBgBIAEoCRIOCgZzdG9yZWQYAiABKAkSEAoIb2JzZXJ2ZWQYAyABKAkiVQoQUmVzb3VyY2VTZWxlY3RvchIcCgVncm91cBgBIAEoCUIIukgFcgMY/QFIAIgBARIZCghyZXNvdXJjZRgCIAEoCUIHukgEcgIYP0IICgZfZ3JvdXAibgoTTGlzdENsdXN0ZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgBASHQoLbmFtZV9wcmVmaXgYAyABKAlCCLpIBXIDGP0BIlcKFExpc3RDbHVzdGVyc1Jlc3BvbnNlEiYKCGNsdXN0ZXJzGAEgAygLMhQuZXZlbmtlZWwudjEuQ2x1c3RlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiLQoRR2V0Q2x1c3RlclJlcXVlc3QSGAoEbmFtZRgBIAEoCUIKukgHcgUQARj9ASI7ChJHZXRDbHVzdGVyUmVzcG9uc2USJQoHY2x1c3RlchgBIAEoCzIULmV2ZW5rZWVsLnYxLkNsdXN0ZXIi7gIKEkxpc3RPYmplY3RzUmVxdWVzdBIlCghjbHVzdGVycxgBIAMoCUITukgQkgENEGQYASIHcgUQARj9ARI6CglyZXNvdXJjZXMYAiADKAsyHS5ldmVua2VlbC52MS5SZXNvdXJjZVNlbGVjdG9yQgi6SAWSAQIQZBIfCgluYW1lc3BhY2UYAyABKAlCB7pIBHICGD9IAIgBARIdCgtuYW1lX3ByZWZpeBgEIAEoCUIIukgFcgMogAgSIAoObGFiZWxfc2VsZWN0b3IYBSABKAlCCLpIBXIDGIAgEiAKDmZpZWxkX3NlbGVjdG9yGAYgASgJQgi6SAVyAxiAIBIpCgR2aWV3GAcgASgOMhEuZXZlbmtlZWwudjEuVmlld0IIukgFggECEAESGgoJcGFnZV9zaXplGAggASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YCSABKAlCCLpIBXIDGIAQQgwKCl9uYW1lc3BhY2UiXgoTTGlzdE9iamVjdHNSZXNwb25zZRIuCgdvYmplY3RzGAEgAygLMh0uZXZlbmtlZWwudjEuS3ViZXJuZXRlc09iamVjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiXAoQR2V0T2JqZWN0UmVxdWVzdBIbCgdjbHVzdGVyGAEgASgJQgq6SAdyBRABGP0BEisKA3JlZhgCIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdFJlZkIGukgDyAEBIkIKEUdldE9iamVjdFJlc3BvbnNlEi0KBm9iamVjdBgBIAEoCzIdLmV2ZW5rZWVsLnYxLkt1YmVybmV0ZXNPYmplY3QigAEKHUxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXF1ZXN0EiUKCGNsdXN0ZXJzGAEgAygJQhO6SBCSAQ0QZBgBIgdyBRABGP0BEhoKCXBhZ2Vfc2l6ZRgCIAEoBUIHukgEGgIoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiAECJnCh5MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVzcG9uc2USLAoEcnVucxgBIAMoCzIeLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIzChtHZXRSZWNvbmNpbGlhdGlvblJ1blJlcXVlc3QSFAoCaWQYASABKAlCCLpIBXIDsAEBIksKHEdldFJlY29uY2lsaWF0aW9uUnVuUmVzcG9uc2USKwoDcnVuGAEgASgLMh4uZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25SdW4idwohTGlzdFJlY29uY2lsaWF0aW9uRmluZGluZ3NSZXF1ZXN0EhgKBnJ1bl9pZBgBIAEoCUIIukgFcgOwAQESGgoJcGFnZV9zaXplGAIgASgFQge6SAQaAigAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAQInMKIkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2USNAoIZmluZGluZ3MYASADKAsyIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvbkZpbmRpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIoUCChpTdGFydFJlY29uY2lsaWF0aW9uUmVxdWVzdBIbCgdjbHVzdGVyGAEgASgJQgq6SAdyBRABGP0BErgBCgpyZXF1ZXN0X2lkGAIgASgJQqMBukifAboBmwEKLHN0YXJ0X3JlY29uY2lsaWF0aW9uX3JlcXVlc3QucmVxdWVzdF9pZC51dWlkEhdtdXN0IGJlIGVtcHR5IG9yIGEgVVVJRBpSdGhpcyA9PSAnJyB8fCB0aGlzLm1hdGNoZXMoJ15bMC05YS1mQS1GXXs4fSgtWzAtOWEtZkEtRl17NH0pezN9LVswLTlhLWZBLUZdezEyfSQnKRIPCgdkcnlfcnVuGAMgASgIIkoKG1N0YXJ0UmVjb25jaWxpYXRpb25SZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1biJHCh5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QSJQoIY2x1c3RlcnMYASADKAlCE7pIEJIBDRBkGAEiB3IFEAEY/QEiTgofV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZRIrCgNydW4YASABKAsyHi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblJ1bio7CgRWaWV3EhQKEFZJRVdfVU5TUEVDSUZJRUQQABIOCgpWSUVXX0JBU0lDEAESDQoJVklFV19GVUxMEAIq1AIKE1JlY29uY2lsaWF0aW9uU3RhdGUSJAogUkVDT05DSUxJQVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9SRVFVRVNURUQQARIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9DT01QQVJJTkcQAhIiCh5SRUNPTkNJTElBVElPTl9TVEFURV9TVUNDRUVERUQQAxIgChxSRUNPTkNJTElBVElPTl9TVEFURV9QQVJUSUFMEAQSHwobUkVDT05DSUxJQVRJT05fU1RBVEVfRkFJTEVEEAUSIwofUkVDT05DSUxJQVRJT05fU1RBVEVfU1VQRVJTRURFRBAGEiAKHFJFQ09OQ0lMSUFUSU9OX1NUQVRFX0VYUElSRUQQBxIhCh1SRUNPTkNJTElBVElPTl9TVEFURV9XSVRISEVMRBAIKmMKC09iamVjdFN0YXRlEhwKGE9CSkVDVF9TVEFURV9VTlNQRUNJRklFRBAAEhgKFE9CSkVDVF9TVEFURV9QUkVTRU5UEAESHAoYT0JKRUNUX1NUQVRFX1FVQVJBTlRJTkVEEAIqrgEKFFJlc291cmNlQXZhaWxhYmlsaXR5EiUKIVJFU09VUkNFX0FWQUlMQUJJTElUWV9VTlNQRUNJRklFRBAAEiIKHlJFU09VUkNFX0FWQUlMQUJJTElUWV9SRUFEQUJMRRABEiYKIlJFU09VUkNFX0FWQUlMQUJJTElUWV9OT1RfUkVBREFCTEUQAhIjCh9SRVNPVVJDRV9BVkFJTEFCSUxJVFlfVU5ERUNJREVEEAMqgQEKC0ZpbmRpbmdUeXBlEhwKGEZJTkRJTkdfVFlQRV9VTlNQRUNJRklFRBAAEhwKGEZJTkRJTkdfVFlQRV9NSVNTSU5HX1JPVxABEhoKFkZJTkRJTkdfVFlQRV9TVEFMRV9ST1cQAhIaChZGSU5ESU5HX1RZUEVfR0hPU1RfUk9XEAMqoQEKDEZpbmRpbmdDYXVzZRIdChlGSU5ESU5HX0NBVVNFX1VOU1BFQ0lGSUVEEAASHwobRklORElOR19DQVVTRV9NSVNTRURfQ0hBTkdFEAESHQoZRklORElOR19DQVVTRV9NQU5VQUxfRURJVBACEhcKE0ZJTkRJTkdfQ0FVU0VfR0hPU1QQAxIZChVGSU5ESU5HX0NBVVNFX1VOS05PV04QBDK1BwoMRmxlZXRTZXJ2aWNlElgKDExpc3RDbHVzdGVycxIgLmV2ZW5rZWVsLnYxLkxpc3RDbHVzdGVyc1JlcXVlc3QaIS5ldmVua2VlbC52MS5MaXN0Q2x1c3RlcnNSZXNwb25zZSIDkAIBElIKCkdldENsdXN0ZXISHi5ldmVua2VlbC52MS5HZXRDbHVzdGVyUmVxdWVzdBofLmV2ZW5rZWVsLnYxLkdldENsdXN0ZXJSZXNwb25zZSIDkAIBElUKC0xpc3RPYmplY3RzEh8uZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXF1ZXN0GiAuZXZlbmtlZWwudjEuTGlzdE9iamVjdHNSZXNwb25zZSIDkAIBEk8KCUdldE9iamVjdBIdLmV2ZW5rZWVsLnYxLkdldE9iamVjdFJlcXVlc3QaHi5ldmVua2VlbC52MS5HZXRPYmplY3RSZXNwb25zZSIDkAIBEnYKFkxpc3RSZWNvbmNpbGlhdGlvblJ1bnMSKi5ldmVua2VlbC52MS5MaXN0UmVjb25jaWxpYXRpb25SdW5zUmVxdWVzdBorLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvblJ1bnNSZXNwb25zZSIDkAIBEnAKFEdldFJlY29uY2lsaWF0aW9uUnVuEiguZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXF1ZXN0GikuZXZlbmtlZWwudjEuR2V0UmVjb25jaWxpYXRpb25SdW5SZXNwb25zZSIDkAIBEoIBChpMaXN0UmVjb25jaWxpYXRpb25GaW5kaW5ncxIuLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVxdWVzdBovLmV2ZW5rZWVsLnYxLkxpc3RSZWNvbmNpbGlhdGlvbkZpbmRpbmdzUmVzcG9uc2UiA5ACARJoChNTdGFydFJlY29uY2lsaWF0aW9uEicuZXZlbmtlZWwudjEuU3RhcnRSZWNvbmNpbGlhdGlvblJlcXVlc3QaKC5ldmVua2VlbC52MS5TdGFydFJlY29uY2lsaWF0aW9uUmVzcG9uc2USdgoXV2F0Y2hSZWNvbmNpbGlhdGlvblJ1bnMSKy5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1JlcXVlc3QaLC5ldmVua2VlbC52MS5XYXRjaFJlY29uY2lsaWF0aW9uUnVuc1Jlc3BvbnNlMAFCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * Freshness states until when rows are known to match the cluster.
@@ -542,7 +542,8 @@ export type ReconciliationRun = Message<"evenkeel.v1.ReconciliationRun"> & {
   repairBytes: bigint;
 
   /**
-   * True if the run does not change the copy.
+   * True if the run does not change the copy: its findings are rows that a run
+   * would repair.
    *
    * @generated from field: bool dry_run = 12;
    */
@@ -626,14 +627,16 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
   managed: bigint;
 
   /**
-   * Rows that were wrong and were repaired, by type.
+   * Rows that were wrong and were repaired, or that a dry run would repair, by
+   * type.
    *
    * @generated from field: repeated evenkeel.v1.FindingCount findings = 9;
    */
   findings: FindingCount[];
 
   /**
-   * The reason why the resource type was not verified. Unset if it was.
+   * The reason why the resource type was not verified, or in a dry run not
+   * compared. Unset otherwise.
    *
    * @generated from field: evenkeel.v1.Failure failure = 10;
    */
@@ -660,6 +663,21 @@ export type ResourceResult = Message<"evenkeel.v1.ResourceResult"> & {
    * @generated from field: uint64 unrepresentable = 13;
    */
   unrepresentable: bigint;
+
+  /**
+   * Rows rewritten only because the content format changed. They are no findings.
+   *
+   * @generated from field: uint64 format_changes = 14;
+   */
+  formatChanges: bigint;
+
+  /**
+   * Rows written although the resource type was not verified yet in its present
+   * scope: its first copy. They are no findings.
+   *
+   * @generated from field: uint64 scope_changes = 15;
+   */
+  scopeChanges: bigint;
 };
 
 /**
@@ -698,7 +716,8 @@ export const FindingCountSchema: GenMessage<FindingCount> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_fleet_service, 7);
 
 /**
- * ReconciliationFinding is one row that was wrong and that a run repaired.
+ * ReconciliationFinding is one row that was wrong and that a run repaired, or that
+ * a dry run would repair.
  *
  * @generated from message evenkeel.v1.ReconciliationFinding
  */
@@ -732,15 +751,16 @@ export type ReconciliationFinding = Message<"evenkeel.v1.ReconciliationFinding">
   detail: string;
 
   /**
-   * Fields that differed, the first ones in key order. Empty if they were not
-   * recorded.
+   * Fields that differed, the first 20 in key order. STALE_ROW only. Empty if no
+   * field differed, if one of the contents is missing or above 256 KiB, and for
+   * findings after the first 50 of a message.
    *
    * @generated from field: repeated evenkeel.v1.FieldDifference differences = 5;
    */
   differences: FieldDifference[];
 
   /**
-   * Time at which the row was repaired.
+   * Time at which the row was repaired; in a dry run, at which it was judged.
    *
    * @generated from field: google.protobuf.Timestamp repair_time = 6;
    */
@@ -761,21 +781,24 @@ export const ReconciliationFindingSchema: GenMessage<ReconciliationFinding> = /*
  */
 export type FieldDifference = Message<"evenkeel.v1.FieldDifference"> & {
   /**
-   * Path of the field as a JSON Pointer (RFC 6901), such as "/spec/replicas".
+   * Path of the field as a JSON Pointer (RFC 6901), such as "/spec/replicas". An
+   * element of an array has its index. A path of more than 500 bytes is shortened.
    *
    * @generated from field: string path = 1;
    */
   path: string;
 
   /**
-   * Value in the row as JSON, shortened. Empty: the row lacked the field.
+   * Value in the row as JSON, shortened to 200 bytes. Empty: the row lacked the
+   * field.
    *
    * @generated from field: string stored = 2;
    */
   stored: string;
 
   /**
-   * Value in the cluster as JSON, shortened. Empty: the object lacks the field.
+   * Value in the cluster as JSON, shortened to 200 bytes. Empty: the object lacks the
+   * field.
    *
    * @generated from field: string observed = 3;
    */
@@ -1271,8 +1294,9 @@ export type StartReconciliationRequest = Message<"evenkeel.v1.StartReconciliatio
   requestId: string;
 
   /**
-   * True to compare without changing the copy. Not supported yet: true is
-   * answered with UNIMPLEMENTED.
+   * True to compare without changing the copy; ListReconciliationFindings then
+   * returns what a run would repair. A dry run verifies nothing, and delays no run
+   * by interval beyond its own duration.
    *
    * @generated from field: bool dry_run = 3;
    */
@@ -1419,21 +1443,21 @@ export const ReconciliationState = {
   COMPARING: 2,
 
   /**
-   * Every readable resource type was verified.
+   * Every readable resource type was verified; in a dry run, compared.
    *
    * @generated from enum value: RECONCILIATION_STATE_SUCCEEDED = 3;
    */
   SUCCEEDED: 3,
 
   /**
-   * Some resource types were verified, some failed.
+   * Some resource types were verified or compared, some failed.
    *
    * @generated from enum value: RECONCILIATION_STATE_PARTIAL = 4;
    */
   PARTIAL: 4,
 
   /**
-   * No resource type was verified.
+   * No resource type was verified or compared.
    *
    * @generated from enum value: RECONCILIATION_STATE_FAILED = 5;
    */
@@ -1565,7 +1589,8 @@ export const ResourceAvailabilitySchema: GenEnum<ResourceAvailability> = /*@__PU
   enumDesc(file_evenkeel_v1_fleet_service, 3);
 
 /**
- * FindingType states what was wrong with a row that a run repaired.
+ * FindingType states what was wrong with a row that a run repaired, or that a dry
+ * run would repair.
  *
  * @generated from enum evenkeel.v1.FindingType
  */
@@ -1600,7 +1625,8 @@ export const FindingType = {
 } as const;
 
 /**
- * FindingType states what was wrong with a row that a run repaired.
+ * FindingType states what was wrong with a row that a run repaired, or that a dry
+ * run would repair.
  *
  * @generated from enum evenkeel.v1.FindingType
  */
@@ -1613,35 +1639,59 @@ export const FindingTypeSchema: GenEnum<FindingType> = /*@__PURE__*/
   enumDesc(file_evenkeel_v1_fleet_service, 4);
 
 /**
- * FindingCause states why a row was wrong, as far as it is known.
+ * FindingCause states why a row was wrong, as far as the row shows it. A row is
+ * foreign if something other than the ingester wrote it: it is present without a
+ * checksum, or its observed version is above the high watermark.
  *
  * @generated from enum evenkeel.v1.FindingCause
  */
 export const FindingCause = {
   /**
-   * Not determined.
+   * Not set. No finding has it.
    *
    * @generated from enum value: FINDING_CAUSE_UNSPECIFIED = 0;
    */
   UNSPECIFIED: 0,
 
   /**
-   * A change of the cluster did not reach the row.
+   * A change of the cluster did not reach the row. The row has another uid or
+   * resource version than the object, or the object is gone; and the row is not
+   * foreign. A missing row: the version of the object is above each version that
+   * was observed of its resource type, or above that of the row's tombstone.
    *
    * @generated from enum value: FINDING_CAUSE_MISSED_CHANGE = 1;
    */
   MISSED_CHANGE: 1,
 
   /**
-   * Something other than the ingester wrote the row.
+   * Something other than the ingester wrote or deleted the row. The row is foreign,
+   * and the object exists. A missing row: it has no tombstone, and the last full
+   * pass saw the object in its present version and stored it.
    *
    * @generated from enum value: FINDING_CAUSE_MANUAL_EDIT = 2;
    */
   MANUAL_EDIT: 2,
+
+  /**
+   * No observation of the agent explains the row: it is foreign, and the cluster
+   * lacks the object.
+   *
+   * @generated from enum value: FINDING_CAUSE_GHOST = 3;
+   */
+  GHOST: 3,
+
+  /**
+   * The row shows none of the other causes.
+   *
+   * @generated from enum value: FINDING_CAUSE_UNKNOWN = 4;
+   */
+  UNKNOWN: 4,
 } as const;
 
 /**
- * FindingCause states why a row was wrong, as far as it is known.
+ * FindingCause states why a row was wrong, as far as the row shows it. A row is
+ * foreign if something other than the ingester wrote it: it is present without a
+ * checksum, or its observed version is above the high watermark.
  *
  * @generated from enum evenkeel.v1.FindingCause
  */
