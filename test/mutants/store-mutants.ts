@@ -491,8 +491,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "L4",
     file: RULE,
-    find: "    LIMIT 1\n",
-    replace: "",
+    find: "    LIMIT 1\n  ) o ON TRUE",
+    replace: "  ) o ON TRUE",
     tests: ["test/integration/store/rows-read.pg.test.ts"],
   },
   {

@@ -4,8 +4,8 @@ import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 
 /**
  * Checks the rules of an agent's batch that the .proto cannot express: it contains observations only; all of
- * them or none have an observed version; one of a dry run names it; each item takes its resource type from the batch; the incarnation is not
- * above the session's epoch.
+ * them or none have an observed version; each takes its resource type from the batch; the incarnation is not
+ * above the session's epoch; the answer to a dry run names the run.
  *
  * @throws InvalidArgumentError with the path of each invalid field.
  */

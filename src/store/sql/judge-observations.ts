@@ -16,8 +16,8 @@ import {
 } from "./write-rule.ts";
 
 /**
- * Judges observations by the rule of {@link applyObservations}, and stores what a run would find. Writes no object and no
- * state of a resource type. Content that Postgres cannot store counts as if it could.
+ * Judges observations by the rule of every write, and stores what a run would find. Writes no object and no state of a
+ * resource type. Content that Postgres cannot store counts as if it could.
  */
 export async function judgeObservations(
   client: ClientBase,

@@ -3,8 +3,8 @@ import type { SessionKey } from "../session-store.ts";
 
 /**
  * Returns the sessions that have declared a scope, without an active run and without a run that began in the last
- * `intervalMs`; dry runs do not count. A resource type that joined the scope after the last run was answered makes its cluster due, once no
- * other has joined for 5 seconds.
+ * `intervalMs`. A dry run counts only while it is active. A resource type that joined the scope after the last run was
+ * answered makes its cluster due, once no other has joined for 5 seconds.
  */
 export async function listDue(
   pool: Pool,

@@ -1782,8 +1782,8 @@ export const FleetService: GenService<{
     output: typeof GetReconciliationRunResponseSchema;
   },
   /**
-   * ListReconciliationFindings returns the rows that a run repaired, ordered by
-   * group, resource, namespace and name.
+   * ListReconciliationFindings returns the rows that a run repaired, or that a dry
+   * run would repair, ordered by group, resource, namespace and name.
    *
    * @generated from rpc evenkeel.v1.FleetService.ListReconciliationFindings
    */
