@@ -159,7 +159,7 @@ async function judgeBatch(database: Database, position: StreamPosition, batch: B
   const { context, observations } = toStatement(position, batch);
   await database.transaction(position, async (client) => {
     if (await isPendingInDryRun(client, position, run)) {
-      await judgeObservations(client, context, observations);
+      await judgeObservations(client, { ...context, run }, observations);
     }
     await recordProgress(client, position, { runId: run.runId, bytes: countBytes(observations) });
   });

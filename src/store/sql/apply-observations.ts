@@ -9,7 +9,10 @@ import {
   OUTCOME,
   type OutcomeRow,
   REPAIRED_RESULT,
+  RUN_OUTCOME,
+  type RunOutcomeRow,
   toRuleParameters,
+  toRunParameters,
 } from "./write-rule.ts";
 
 /** Result of a statement. */
@@ -43,11 +46,26 @@ export async function applyObservations(
   context: ObservationContext,
   observations: readonly Observation[],
 ): Promise<ObservationsOutcome> {
-  const parameters = [...toRuleParameters(context, observations), context.orderedBy];
-  const { rows } = await client.query<OutcomeRow>(APPLY, parameters);
-  await recordDifferences(client, "reconciliation_finding", context, observations, rows);
+  const rows = await apply(client, context, observations);
   const [row] = rows;
   return { applied: row?.applied ?? 0, outOfScope: row?.out_of_scope ?? observations.length };
+}
+
+/** Executes the statement. That of live changes has no part for findings, because each execution plans it. */
+async function apply(
+  client: ClientBase,
+  context: ObservationContext,
+  observations: readonly Observation[],
+): Promise<readonly OutcomeRow[]> {
+  const { run, sequence } = context;
+  const parameters = toRuleParameters(context, observations);
+  if (run === undefined) {
+    return (await client.query<OutcomeRow>(APPLY, parameters)).rows;
+  }
+  const values = [...parameters, ...toRunParameters(run, sequence)];
+  const { rows } = await client.query<RunOutcomeRow>(REPAIR, values);
+  await recordDifferences(client, "reconciliation_finding", { ...context, run }, observations, rows);
+  return rows;
 }
 
 /** True if readers see a difference between the row (o) and its new state. */
@@ -56,7 +74,7 @@ const IS_CHANGED = `
   (EXCLUDED.state, EXCLUDED.uid, EXCLUDED.resource_version, EXCLUDED.checksum, EXCLUDED.content_format,
    EXCLUDED.quarantine_reason)`;
 
-const APPLY = `
+const WRITE = `
 WITH ${CANDIDATES},
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
@@ -105,7 +123,7 @@ new_watermark AS (
     incarnation = seen.inc,
     high_watermark = seen.high,
     low_watermark = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.low_watermark END,
-    ordered_by = COALESCE(k.ordered_by, $21)
+    ordered_by = COALESCE(k.ordered_by, $8)
   FROM (
     SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high
     FROM item CROSS JOIN state
@@ -113,7 +131,11 @@ new_watermark AS (
   ) seen
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
     AND (seen.inc, seen.high) > (seen.old_inc, k.high_watermark)
-),
+)`;
+
+const APPLY = `${WRITE}${OUTCOME}`;
+
+const REPAIR = `${WRITE},
 ${REPAIRED_RESULT},
 ${newFindings("reconciliation_finding")}
-${OUTCOME}`;
+${RUN_OUTCOME}`;

@@ -2,12 +2,7 @@ import type { ClientBase } from "pg";
 import { findFieldDifferences } from "../../domain/field-differences.ts";
 import { formatKey } from "../../domain/object-key.ts";
 import type { Observation } from "../postgres/observation.ts";
-import {
-  type FindingTable,
-  MAX_COMPARED_BYTES,
-  type ObservationContext,
-  type OutcomeRow,
-} from "./write-rule.ts";
+import { type FindingTable, MAX_COMPARED_BYTES, type RunContext, type RunOutcomeRow } from "./write-rule.ts";
 
 /**
  * Compares the contents that the rows of new findings had with the observed ones, and stores the fields that differ. A
@@ -16,9 +11,9 @@ import {
 export async function recordDifferences(
   client: ClientBase,
   table: FindingTable,
-  { account, cluster, group, resource, run }: ObservationContext,
+  { account, cluster, group, resource, run }: RunContext,
   observations: readonly Observation[],
-  rows: readonly OutcomeRow[],
+  rows: readonly RunOutcomeRow[],
 ): Promise<void> {
   const stored = new Map(
     rows.flatMap(({ namespace, name, content }) =>
@@ -27,7 +22,7 @@ export async function recordDifferences(
         : [[formatKey({ namespace, name }), content] as const],
     ),
   );
-  if (run === undefined || stored.size === 0) {
+  if (stored.size === 0) {
     return;
   }
   const found = observations.flatMap(({ namespace, name, content }) => {

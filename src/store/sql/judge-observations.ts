@@ -8,11 +8,12 @@ import {
   CANDIDATES,
   IS_ACCEPTED,
   newFindings,
-  type ObservationContext,
-  OUTCOME,
-  type OutcomeRow,
   REPAIRED_RESULT,
+  RUN_OUTCOME,
+  type RunContext,
+  type RunOutcomeRow,
   toRuleParameters,
+  toRunParameters,
 } from "./write-rule.ts";
 
 /**
@@ -21,10 +22,14 @@ import {
  */
 export async function judgeObservations(
   client: ClientBase,
-  context: ObservationContext,
+  context: RunContext,
   observations: readonly Observation[],
 ): Promise<void> {
-  const { rows } = await client.query<OutcomeRow>(JUDGE, toRuleParameters(context, observations));
+  const values = [
+    ...toRuleParameters(context, observations),
+    ...toRunParameters(context.run, context.sequence),
+  ];
+  const { rows } = await client.query<RunOutcomeRow>(JUDGE, values);
   await recordDifferences(client, "dry_run_finding", context, observations, rows);
 }
 
@@ -41,7 +46,7 @@ accepted AS (
 ),
 ${REPAIRED_RESULT},
 ${newFindings("dry_run_finding")}
-${OUTCOME}`;
+${RUN_OUTCOME}`;
 
 /**
  * True if the message at this position belongs to the current attempt of an active dry run, and was not judged before.

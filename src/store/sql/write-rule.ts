@@ -1,3 +1,4 @@
+import type { RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Observation } from "../postgres/observation.ts";
 import { toByteaArray, toTextArray } from "./binary-array.ts";
 
@@ -13,7 +14,12 @@ export interface ObservationContext {
   readonly sequence: bigint;
   readonly orderedBy: "VERSION" | "POSITION";
   /** Run and attempt of the repair. Changed rows become its findings if the resource type was verified before. */
-  readonly run: { readonly runId: string; readonly attempt: number } | undefined;
+  readonly run: RunRef | undefined;
+}
+
+/** Values of a statement that belongs to a run. */
+export interface RunContext extends ObservationContext {
+  readonly run: RunRef;
 }
 
 /** Table of findings: of repairs, and of what a dry run would repair. */
@@ -23,13 +29,17 @@ export type FindingTable = "reconciliation_finding" | "dry_run_finding";
 export interface OutcomeRow {
   readonly applied: number;
   readonly out_of_scope: number;
+}
+
+/** Row of {@link RUN_OUTCOME}. */
+export interface RunOutcomeRow extends OutcomeRow {
   /** Key of a new finding and the content that its row had; null in a row without one. */
   readonly namespace: string | null;
   readonly name: string | null;
   readonly content: string | null;
 }
 
-/** Returns the parameters $1 to $20 of the texts below. */
+/** Returns the parameters $1 to $18 of the texts below. */
 export function toRuleParameters(context: ObservationContext, observations: readonly Observation[]) {
   return [
     context.account,
@@ -39,7 +49,7 @@ export function toRuleParameters(context: ObservationContext, observations: read
     context.version,
     context.incarnation ?? null,
     context.epoch,
-    context.run?.runId ?? null,
+    context.orderedBy,
     toTextArray(observations.map((observation) => observation.namespace)),
     toTextArray(observations.map((observation) => observation.name)),
     toTextArray(observations.map((observation) => observation.state)),
@@ -50,10 +60,11 @@ export function toRuleParameters(context: ObservationContext, observations: read
     toByteaArray(observations.map((observation) => observation.checksum)),
     toTextArray(observations.map((observation) => observation.contentFormat)),
     toTextArray(observations.map((observation) => observation.quarantineReason)),
-    context.sequence,
-    context.run?.attempt ?? 0,
   ];
 }
+
+/** Returns the parameters of a run, $19 to $21, which {@link REPAIRED_RESULT} and {@link newFindings} need too. */
+export const toRunParameters = ({ runId, attempt }: RunRef, sequence: bigint) => [runId, sequence, attempt];
 
 /** Condition of the row of the key `of`. */
 const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
@@ -69,7 +80,7 @@ const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_gro
 export const CANDIDATES = `
 stored AS (
   SELECT CASE WHEN k.incarnation > c.epoch THEN 0 ELSE k.incarnation END AS incarnation,
-         k.high_watermark, k.low_watermark, k.namespaces, k.verified_at, k.ordered_by
+         k.high_watermark, k.low_watermark, k.namespaces, k.verified_at, COALESCE(k.ordered_by, $8) AS ordered_by
   FROM resource_state k
   JOIN cluster c ON c.account = k.account AND c.name = k.cluster
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
@@ -137,8 +148,8 @@ const WAS_DELETED = `(old_state IS NULL AND ${CHANGED_AT} <= low)`;
 export const REPAIRED_RESULT = `
 repaired_result AS (
   UPDATE reconciliation_result SET
-    first_sequence = CASE WHEN first_attempt = $20 THEN least(first_sequence, $19) ELSE $19 END,
-    first_attempt = $20,
+    first_sequence = CASE WHEN first_attempt = $21 THEN least(first_sequence, $20) ELSE $20 END,
+    first_attempt = $21,
     (format_changes, scope_changes) = (
       SELECT format_changes + count(*) FILTER (
                WHERE NOT ${IS_WRONG} AND state <> 'absent' AND old_content_format <> content_format),
@@ -146,8 +157,8 @@ repaired_result AS (
                WHERE ${IS_WRONG} AND NOT COALESCE(verified_at <= now(), FALSE))
       FROM candidate JOIN accepted USING (namespace, name)
     )
-  WHERE account = $1 AND cluster = $2 AND run_id = $8::uuid AND api_group = $3 AND resource = $4
-    AND ended_at IS NULL AND first_attempt <= $20
+  WHERE account = $1 AND cluster = $2 AND run_id = $19::uuid AND api_group = $3 AND resource = $4
+    AND ended_at IS NULL AND first_attempt <= $21
 )`;
 
 /**
@@ -161,7 +172,7 @@ export const newFindings = (table: FindingTable): string => `
 new_finding AS (
   INSERT INTO ${table}
     (account, cluster, run_id, api_group, resource, namespace, name, api_version, type, cause, detail, found_at)
-  SELECT $1, $2, $8::uuid, $3, $4, namespace, name, $5,
+  SELECT $1, $2, $19::uuid, $3, $4, namespace, name, $5,
          CASE
            WHEN state = 'absent' THEN 'GHOST_ROW'
            WHEN COALESCE(old_state, 'absent') = 'absent' THEN 'MISSING_ROW'
@@ -192,7 +203,7 @@ new_finding AS (
          END,
          now()
   FROM candidate JOIN accepted USING (namespace, name)
-  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $8::uuid)
+  WHERE EXISTS (SELECT FROM reconciliation_run WHERE account = $1 AND cluster = $2 AND id = $19::uuid)
     AND verified_at <= now()
     AND ${IS_WRONG}
   ON CONFLICT DO NOTHING
@@ -205,14 +216,22 @@ export const MAX_COMPARED_BYTES = 256 * 1024;
 /** Findings of one statement whose contents are compared by fields. They bound its memory and its time. */
 const MAX_COMPARED_FINDINGS = 50;
 
-/**
- * Returns the counts, and the contents that stale rows had before the statement: only rows of findings are read, so
- * others cost nothing.
- */
+const COUNTS = `
+  (SELECT count(*) FROM accepted)::int AS applied,
+  (SELECT count(*) FROM item, state
+   WHERE cardinality(state.namespaces) > 0 AND NOT item.namespace = ANY (state.namespaces))::int AS out_of_scope`;
+
+/** Returns the counts of a statement. */
 export const OUTCOME = `
-SELECT (SELECT count(*) FROM accepted)::int AS applied,
-       (SELECT count(*) FROM item, state
-        WHERE cardinality(state.namespaces) > 0 AND NOT item.namespace = ANY (state.namespaces))::int AS out_of_scope,
+SELECT ${COUNTS}
+FROM state`;
+
+/**
+ * Returns the counts of a statement of a run, and the contents that stale rows had before it. It reads the contents of
+ * findings only.
+ */
+export const RUN_OUTCOME = `
+SELECT ${COUNTS},
        old.namespace, old.name, old.content
 FROM state
 LEFT JOIN (
