@@ -74,3 +74,8 @@ export type DeletionSetResource = Prisma.DeletionSetResourceModel
  * when its deletion set is approved.
  */
 export type StagedDeletion = Prisma.StagedDeletionModel
+/**
+ * Model DryRunFinding
+ * A row that is wrong and that a dry run would repair, in the form of a finding.
+ */
+export type DryRunFinding = Prisma.DryRunFindingModel

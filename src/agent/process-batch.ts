@@ -8,7 +8,7 @@ import type { UplinkSession } from "./uplink/session.ts";
  */
 export type AgentBatchHandler = (session: UplinkSession, batch: Batch) => void;
 
-/** Compares inventories, and reports batches that the agent cannot process. */
+/** Compares inventories, those of dry runs included, and reports batches that the agent cannot process. */
 export interface BatchWorker {
   compare(session: UplinkSession, batch: Batch): void;
   refuse(session: UplinkSession, batch: Batch, error: unknown): void;
@@ -25,6 +25,7 @@ export function createBatchProcessor(
       // Agents send these; the backend sends none.
       [BatchType.DEFAULT]: "refused",
       [BatchType.RECONCILIATION]: (session, batch) => worker.compare(session, batch),
+      [BatchType.DRY_RUN]: (session, batch) => worker.compare(session, batch),
     },
     batchHandlers,
   );

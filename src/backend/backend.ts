@@ -49,7 +49,12 @@ export interface Backend {
    *
    * @throws the errors of {@link RunStore.createRun}.
    */
-  startRun(signal: AbortSignal, account: string, cluster: string, id?: string): Promise<RequestedRun>;
+  startRun(
+    signal: AbortSignal,
+    account: string,
+    cluster: string,
+    run?: { readonly id?: string; readonly dryRun?: boolean },
+  ): Promise<RequestedRun>;
   /** Requests that every agent reconnects later, and waits until they have left, for at most `timeoutMs`. */
   drain(signal: AbortSignal, timeoutMs: number): Promise<void>;
 }
@@ -99,11 +104,11 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
       await producer.close();
     },
 
-    startRun: (callSignal, account, cluster, id) =>
+    startRun: (callSignal, account, cluster, run) =>
       requestRun(callSignal, shared, {
         account,
         cluster,
-        ...(id !== undefined && { id }),
+        ...run,
         trigger: ReconciliationTrigger.MANUAL,
         deadlineMs: runDeadlineMs,
       }),

@@ -53,6 +53,9 @@ export function formatRunEvent(
   const start = toDate(run.startTime);
   const end = toDate(run.endTime) ?? start;
   const lines = [headline(run, start, end)];
+  if (run.dryRun) {
+    return { lines, open };
+  }
   if (run.state !== ReconciliationState.SUCCEEDED && run.state !== ReconciliationState.PARTIAL) {
     return { lines, open };
   }
@@ -95,7 +98,8 @@ const INDENT = " ".repeat(10);
 
 function headline(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {
   const time = end === undefined ? " ".repeat(8) : clockTime(end);
-  const what = `${time}  run       ${TRIGGERS[run.trigger] ?? "unknown trigger"}`;
+  const trigger = run.dryRun ? "dry run" : (TRIGGERS[run.trigger] ?? "unknown trigger");
+  const what = `${time}  run       ${trigger}`;
   const reason = run.failure?.message ? `: ${run.failure.message}` : "";
   switch (run.state) {
     case ReconciliationState.SUCCEEDED:
@@ -113,17 +117,17 @@ function headline(run: ReconciliationRun, start: Date | undefined, end: Date | u
   }
 }
 
-function result({ results }: ReconciliationRun): string {
+function result({ results, dryRun }: ReconciliationRun): string {
   const listed = results.reduce((sum, result) => sum + result.listed, 0n);
   const wrong = results
     .flatMap((result) => result.findings)
     .reduce((sum, finding) => sum + finding.count, 0n);
   const compared = `${count(listed, "object")} in ${count(results.length, "resource type")} compared`;
   if (wrong > 0n) {
-    return `${compared}, ${count(wrong, "row")} repaired`;
+    return `${compared}, ${count(wrong, "row")} ${dryRun ? "to repair" : "repaired"}`;
   }
   const put = results.reduce((sum, result) => sum + result.put, 0n);
-  return put > 0n ? `${compared}, ${put} copied` : `${compared}, no drift`;
+  return put > 0n && !dryRun ? `${compared}, ${put} copied` : `${compared}, no drift`;
 }
 
 function cost(run: ReconciliationRun, start: Date | undefined, end: Date | undefined): string {

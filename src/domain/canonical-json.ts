@@ -230,3 +230,8 @@ export interface ExactNumber {
 export function exactNumber(digits: string): ExactNumber {
   return (JSON as unknown as { rawJSON(text: string): ExactNumber }).rawJSON(digits);
 }
+
+/** True for a number that {@link parseExact} or {@link exactNumber} returned with its digits. */
+export function isExactNumber(value: unknown): value is ExactNumber {
+  return sourceTextJson.isRawJSON(value);
+}

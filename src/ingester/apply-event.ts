@@ -59,11 +59,16 @@ export function createApplyEvent(
 function contractHandlers(store: IngestStore) {
   const applyBatch: IngestBatchHandler = async (signal, position, batch) =>
     (await store.applyBatch(signal, position, batch)).quarantined;
+  const judgeBatch: IngestBatchHandler = async (signal, position, batch) => {
+    await store.judgeBatch(signal, position, batch);
+    return [];
+  };
   return {
     [BatchType.UNSPECIFIED]: "refused",
     [BatchType.DEFAULT]: applyBatch,
     // The backend sends these to agents; agents send none.
     [BatchType.RECONCILIATION]: "refused",
+    [BatchType.DRY_RUN]: judgeBatch,
   } as const;
 }
 

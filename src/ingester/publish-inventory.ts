@@ -17,7 +17,10 @@ export interface InventoryOptions {
   readonly store: IngestStore;
   readonly producers: ProducerPool;
   readonly clock: Clock;
-  /** Scrubs a resource type before its inventory is read, so that the inventory has its result. */
+  /**
+   * Scrubs a resource type before its inventory is read, so that the inventory has its result. Not called for a dry
+   * run, because a scrub clears checksums.
+   */
   readonly scrub: Scrub;
 }
 
@@ -58,7 +61,9 @@ export async function publishInventory(
   };
   let pending: ResourceInventory[] = [];
   for (const resourceType of attempt.resourceTypes) {
-    await scrub(signal, position, resourceType);
+    if (!request.dryRun) {
+      await scrub(signal, position, resourceType);
+    }
     for await (const inventory of store.readInventory(signal, attempt, resourceType)) {
       if (countObjects(pending) + countObjects([inventory]) > INVENTORY_CHUNK_ROWS && pending.length > 0) {
         await publish(pending);

@@ -31,7 +31,7 @@ export interface FleetStore {
   getRun(signal: AbortSignal, account: string, id: string): Promise<ReconciliationRun | undefined>;
   /** Returns the active runs and those that ended in the last `endedWithinMs`, the oldest first. */
   listOpenRuns(signal: AbortSignal, account: string, query: OpenRunQuery): Promise<ReconciliationRun[]>;
-  /** Returns the findings of a run by group, resource, namespace and name. */
+  /** Returns the findings of a run, for a dry run what it would repair, by group, resource, namespace and name. */
   listFindings(
     signal: AbortSignal,
     account: string,

@@ -29,13 +29,18 @@ export interface IngestStore {
   /** Applies observations by the one rule that decides every write (docs/correctness.md). */
   applyBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<BatchOutcome>;
   /**
+   * Judges observations of a dry run by the same rule, and stores what a run would repair. Objects, resource types and
+   * findings of other runs stay as they are. A repeated batch, and one of an earlier attempt, changes nothing.
+   */
+  judgeBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<void>;
+  /**
    * Stores the scope of the cluster, unless the session has a later one. Resource types that were removed, and
    * namespaces that left, lose their rows, without tombstones.
    */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
   /**
    * Ends a resource type of a run: raises its low watermark and verified time, or records the failure. The agent's
-   * statement must agree with the store's own knowledge (`judgeComparison`).
+   * statement must agree with the store's own knowledge (`judgeComparison`). A dry run only gets its result.
    */
   applyResourceReconciled(
     signal: AbortSignal,

@@ -13,6 +13,8 @@ export interface RunRequest {
   readonly initiator: string;
   readonly trigger: ReconciliationTrigger;
   readonly deadlineMs: number;
+  /** True to change nothing; default false. */
+  readonly dryRun?: boolean;
 }
 
 /** A run that was created, and the session that it belongs to. */
@@ -37,7 +39,7 @@ export interface RunStore {
   createRun(signal: AbortSignal, run: RunRequest): Promise<RequestedRun>;
   /** Ends the run as FAILED, unless it has ended. */
   failRun(signal: AbortSignal, session: SessionKey, runId: string, failure: RunFailure): Promise<void>;
-  /** Returns the sessions whose last run began more than `intervalMs` ago and that have no active run. */
+  /** Returns the sessions without an active run whose last run, except dry runs, began more than `intervalMs` ago. */
   listDue(signal: AbortSignal, sessions: readonly SessionKey[], intervalMs: number): Promise<SessionKey[]>;
   /** Ends as EXPIRED the runs whose deadline has passed, each once. Returns the number that this call ended. */
   expireRuns(signal: AbortSignal): Promise<number>;

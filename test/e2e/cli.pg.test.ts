@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { createHandOnRows } from "../support/e2e/rows.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithPostgres } from "../support/postgres/postgres.ts";
@@ -48,6 +49,34 @@ describeWithPostgres("the command line", (database) => {
     ]);
     expect(parse(run.stdout)).toMatchObject({ run: { id: first.id } });
     expect(table.stdout).toMatch(new RegExp(`^NAME +CONNECTED .*\\n${cluster} +yes `));
+  });
+
+  it("shows with --dry-run what a run would repair, and changes no row before that run (R82)", async () => {
+    const { sql } = createHandOnRows(() => database.url, cluster);
+    const hash = () =>
+      sql(
+        `SELECT (SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM kubernetes_object t WHERE cluster = $1),
+           (SELECT md5(string_agg(t::text, '' ORDER BY t::text)) AS states FROM resource_state t WHERE cluster = $1),
+           (SELECT count(*) FROM reconciliation_finding WHERE cluster = $1)`,
+      );
+    const deployments = "cluster = $1 AND resource = 'deployments' AND name";
+    await sql(
+      `UPDATE kubernetes_object SET content = jsonb_set(content, '{spec,replicas}', '77')
+       WHERE ${deployments} = 'shop-api'`,
+    );
+    await sql(`DELETE FROM kubernetes_object WHERE ${deployments} = 'shop-worker'`);
+    const before = await hash();
+    const { code, stdout, stderr } = await fleet.ask("reconcile", cluster, "--dry-run");
+    expect(code, `${stderr}\n${stdout}`).toBe(0);
+    expect(stdout).toMatch(/Dry run: +nothing was changed\n/);
+    expect(stdout).toMatch(/STALE_ROW +MANUAL_EDIT +deployments\.apps +shop +shop-api .*\n/);
+    expect(stdout).toMatch(/MISSING_ROW +MANUAL_EDIT +deployments\.apps +shop +shop-worker .*\n/);
+    expect(stdout).toMatch(/deployments\.apps shop\/shop-api\n {2}\/spec\/replicas: 77 -> \d+\n/);
+    expect(await hash()).toEqual(before);
+    expect(await fleet.reconcile()).toBe(2);
+    expect(await hash()).not.toEqual(before);
+    const again = await fleet.ask("reconcile", cluster, "--dry-run", "--output", "json");
+    expect(JSON.parse(again.stdout)).toMatchObject({ run: { dryRun: true }, findings: [] });
   });
 
   it("exits with 1 and names an unknown cluster, and with 2 after an invalid command line", async () => {

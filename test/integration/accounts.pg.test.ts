@@ -6,7 +6,7 @@ import { create, toJsonString } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Batch, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, type BatchItem, BatchType } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { FleetService, View } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ResourceReconciledSchema } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { RunningBackend } from "../../src/main/backend.ts";
@@ -101,10 +101,15 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
   const inventory = async (agent: ScriptedAgent): Promise<Batch> => {
     for (;;) {
       const { message } = await agent.next();
-      if (message.case === "batch" && message.value.type === BatchType.RECONCILIATION) {
+      if (message.case === "batch") {
         return message.value;
       }
     }
+  };
+
+  /** Answers a dry run with these observations. */
+  const answerDryRun = (agent: ScriptedAgent, runId: string, ...items: BatchItem[]): void => {
+    agent.send({ case: "batch", value: { ...batch(items, PODS, runId), type: BatchType.DRY_RUN } });
   };
 
   /** Ends a comparison after `puts` repairs. */
@@ -212,7 +217,13 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     await live("shop", shop, "prod", "web");
     ended = await live("bank", bank, "prod", "vault");
     await live("bank", bank, "treasury", "vault");
-    active = (await bank.startReconciliation({ cluster: "prod" })).run?.id ?? "";
+    active = (await bank.startReconciliation({ cluster: "prod", dryRun: true })).run?.id ?? "";
+    const agent = agents.get("bank prod") ?? expect.fail("no agent");
+    await inventory(agent);
+    answerDryRun(agent, active, remove("a/vault", 40));
+    await eventually("the finding of the dry run", async () => {
+      expect((await bank.listReconciliationFindings({ runId: active })).findings).toHaveLength(1);
+    });
     withheld = await withhold("bank", "treasury");
     const standby = new ScriptedAgent(server.url, await issuer.issue({ account: "bank" }));
     agents.set("standby", standby);
@@ -339,6 +350,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       for (const runId of [ended, active]) {
         const items = [put("a/vault", { observed: 1000, data: '"forger"' }), remove("a/web", 1000)];
         forger.send({ case: "batch", value: batch(items, PODS, runId) });
+        answerDryRun(forger, runId, ...items, put("a/new", { observed: 1000 }));
         sayEnd(forger, runId, "2000");
       }
       forger.send({ case: "batch", value: batch([remove("a/vault", 3000)]) });

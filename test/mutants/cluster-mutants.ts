@@ -242,7 +242,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R64",
-    file: "src/store/sql/apply-observations.ts",
+    file: "src/store/sql/write-rule.ts",
     find: "    AND $7::bigint >= c.first_epoch\n",
     replace: "",
     tests: ADMIN_TESTS,

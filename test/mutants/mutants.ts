@@ -1,5 +1,6 @@
 import { agentMutants } from "./agent-mutants.ts";
 import { clusterMutants } from "./cluster-mutants.ts";
+import { findingMutants } from "./finding-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
@@ -13,6 +14,7 @@ import { websocketMutants } from "./websocket-mutants.ts";
 /** Every protection that is taken away once, to see that the tests notice. */
 export const mutants: readonly Mutant[] = [
   ...storeMutants,
+  ...findingMutants,
   ...serverMutants,
   ...agentMutants,
   ...readingMutants,

@@ -4,8 +4,8 @@ const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
 const DATABASE = "src/store/postgres/database.ts";
 const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
-const GUARD =
-  "  WHERE (EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
+const RULE = "src/store/sql/write-rule.ts";
+const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
 const SCAN = "src/domain/scan-canonical.ts";
@@ -18,7 +18,7 @@ const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 export const storeMutants: readonly Mutant[] = [
   {
     race: "R1",
-    file: APPLY,
+    file: RULE,
     find: "ELSE corrupt IS TRUE",
     replace: "ELSE TRUE",
     tests: CONTRACT,
@@ -26,39 +26,39 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R2",
-    file: APPLY,
+    file: RULE,
     find: GUARD,
-    replace: GUARD.replace("WHERE", "WHERE EXCLUDED.state = 'absent' OR"),
+    replace: `EXCLUDED.state = 'absent' OR ${GUARD}`,
     tests: CONTRACT,
     only: "R2\\)",
   },
   {
     race: "R3",
-    file: APPLY,
+    file: RULE,
     find: GUARD,
-    replace: GUARD.replace("WHERE", "WHERE (EXCLUDED.state <> 'absent' OR EXCLUDED.uid = o.uid) AND"),
+    replace: `(EXCLUDED.state <> 'absent' OR EXCLUDED.uid = o.uid) AND ${GUARD}`,
     tests: CONTRACT,
     only: "R3\\)",
   },
   {
     race: "R4",
-    file: APPLY,
+    file: RULE,
     find: GUARD,
-    replace: GUARD.replace("WHERE", "WHERE TRUE OR"),
+    replace: `TRUE OR ${GUARD}`,
     tests: CONTRACT,
     only: "R4\\)",
   },
   {
     race: "R4",
     file: APPLY,
-    find: '  FROM candidate\n  ORDER BY namespace COLLATE "C"',
-    replace: `  FROM candidate WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
+    find: '  FROM numbered\n  ORDER BY namespace COLLATE "C"',
+    replace: `  FROM numbered WHERE state <> 'absent' OR old_state IS NOT NULL\n  ORDER BY namespace COLLATE "C"`,
     tests: CONTRACT,
     only: "Delete leaves a tombstone|R4\\)",
   },
   {
     race: "R5",
-    file: APPLY,
+    file: RULE,
     find: "CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END",
     replace: "0",
     tests: CONTRACT,
@@ -122,7 +122,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R17",
-    file: APPLY,
+    file: RULE,
     find: "i.observed::numeric AS observed_version",
     replace: "left(i.observed, 1)::numeric AS observed_version",
     tests: CONTRACT,
@@ -130,9 +130,9 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R18",
-    file: APPLY,
+    file: RULE,
     find: GUARD,
-    replace: GUARD.replace("WHERE", "WHERE EXCLUDED.state = 'present' OR"),
+    replace: `EXCLUDED.state = 'present' OR ${GUARD}`,
     tests: CONTRACT,
     only: "R18\\)",
   },
@@ -226,7 +226,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R27",
-    file: APPLY,
+    file: RULE,
     find: GUARD,
     replace: GUARD.replace(">=", ">"),
     tests: CONTRACT,
@@ -234,7 +234,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R27",
-    file: APPLY,
+    file: RULE,
     find: "     OR (o.incarnation, o.observed_version) > (SELECT incarnation, high FROM state)\n",
     replace: "",
     tests: CONTRACT,
@@ -490,9 +490,9 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "L4",
-    file: APPLY,
-    find: "    LIMIT 1\n",
-    replace: "",
+    file: RULE,
+    find: "    LIMIT 1\n  ) o ON TRUE",
+    replace: "  ) o ON TRUE",
     tests: ["test/integration/store/rows-read.pg.test.ts"],
   },
   {

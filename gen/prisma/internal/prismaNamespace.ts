@@ -407,7 +407,8 @@ export const ModelName = {
   ReconciliationFinding: 'ReconciliationFinding',
   DeletionSet: 'DeletionSet',
   DeletionSetResource: 'DeletionSetResource',
-  StagedDeletion: 'StagedDeletion'
+  StagedDeletion: 'StagedDeletion',
+  DryRunFinding: 'DryRunFinding'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -423,7 +424,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding" | "deletionSet" | "deletionSetResource" | "stagedDeletion"
+    modelProps: "cluster" | "agentSession" | "agentStandby" | "resourceState" | "kubernetesObject" | "reconciliationRun" | "reconciliationResult" | "reconciliationFinding" | "deletionSet" | "deletionSetResource" | "stagedDeletion" | "dryRunFinding"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1241,6 +1242,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    DryRunFinding: {
+      payload: Prisma.$DryRunFindingPayload<ExtArgs>
+      fields: Prisma.DryRunFindingFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DryRunFindingFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DryRunFindingFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        findFirst: {
+          args: Prisma.DryRunFindingFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DryRunFindingFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        findMany: {
+          args: Prisma.DryRunFindingFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        create: {
+          args: Prisma.DryRunFindingCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        createMany: {
+          args: Prisma.DryRunFindingCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DryRunFindingCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        delete: {
+          args: Prisma.DryRunFindingDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        update: {
+          args: Prisma.DryRunFindingUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        deleteMany: {
+          args: Prisma.DryRunFindingDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DryRunFindingUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DryRunFindingUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>[]
+        }
+        upsert: {
+          args: Prisma.DryRunFindingUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DryRunFindingPayload>
+        }
+        aggregate: {
+          args: Prisma.DryRunFindingAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDryRunFinding>
+        }
+        groupBy: {
+          args: Prisma.DryRunFindingGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DryRunFindingGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DryRunFindingCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DryRunFindingCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1442,6 +1517,8 @@ export const ReconciliationResultScalarFieldEnum = {
   firstAttempt: 'firstAttempt',
   created: 'created',
   withheld: 'withheld',
+  formatChanges: 'formatChanges',
+  scopeChanges: 'scopeChanges',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -1462,6 +1539,7 @@ export const ReconciliationFindingScalarFieldEnum = {
   type: 'type',
   cause: 'cause',
   detail: 'detail',
+  differences: 'differences',
   foundAt: 'foundAt'
 } as const
 
@@ -1516,6 +1594,25 @@ export const StagedDeletionScalarFieldEnum = {
 export type StagedDeletionScalarFieldEnum = (typeof StagedDeletionScalarFieldEnum)[keyof typeof StagedDeletionScalarFieldEnum]
 
 
+export const DryRunFindingScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  runId: 'runId',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  apiVersion: 'apiVersion',
+  type: 'type',
+  cause: 'cause',
+  detail: 'detail',
+  differences: 'differences',
+  foundAt: 'foundAt'
+} as const
+
+export type DryRunFindingScalarFieldEnum = (typeof DryRunFindingScalarFieldEnum)[keyof typeof DryRunFindingScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -1530,6 +1627,13 @@ export const NullableJsonNullValueInput = {
 } as const
 
 export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
+
+
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
 
 
 export const QueryMode = {
@@ -1843,6 +1947,7 @@ export type GlobalOmitConfig = {
   deletionSet?: Prisma.DeletionSetOmit
   deletionSetResource?: Prisma.DeletionSetResourceOmit
   stagedDeletion?: Prisma.StagedDeletionOmit
+  dryRunFinding?: Prisma.DryRunFindingOmit
 }
 
 /* Types for Logging */

@@ -61,7 +61,8 @@ export const ModelName = {
   ReconciliationFinding: 'ReconciliationFinding',
   DeletionSet: 'DeletionSet',
   DeletionSetResource: 'DeletionSetResource',
-  StagedDeletion: 'StagedDeletion'
+  StagedDeletion: 'StagedDeletion',
+  DryRunFinding: 'DryRunFinding'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -242,6 +243,8 @@ export const ReconciliationResultScalarFieldEnum = {
   firstAttempt: 'firstAttempt',
   created: 'created',
   withheld: 'withheld',
+  formatChanges: 'formatChanges',
+  scopeChanges: 'scopeChanges',
   notReadable: 'notReadable',
   failureReason: 'failureReason',
   failureMessage: 'failureMessage'
@@ -262,6 +265,7 @@ export const ReconciliationFindingScalarFieldEnum = {
   type: 'type',
   cause: 'cause',
   detail: 'detail',
+  differences: 'differences',
   foundAt: 'foundAt'
 } as const
 
@@ -316,6 +320,25 @@ export const StagedDeletionScalarFieldEnum = {
 export type StagedDeletionScalarFieldEnum = (typeof StagedDeletionScalarFieldEnum)[keyof typeof StagedDeletionScalarFieldEnum]
 
 
+export const DryRunFindingScalarFieldEnum = {
+  account: 'account',
+  cluster: 'cluster',
+  runId: 'runId',
+  group: 'group',
+  resource: 'resource',
+  namespace: 'namespace',
+  name: 'name',
+  apiVersion: 'apiVersion',
+  type: 'type',
+  cause: 'cause',
+  detail: 'detail',
+  differences: 'differences',
+  foundAt: 'foundAt'
+} as const
+
+export type DryRunFindingScalarFieldEnum = (typeof DryRunFindingScalarFieldEnum)[keyof typeof DryRunFindingScalarFieldEnum]
+
+
 export const SortOrder = {
   asc: 'asc',
   desc: 'desc'
@@ -330,6 +353,13 @@ export const NullableJsonNullValueInput = {
 } as const
 
 export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
+
+
+export const JsonNullValueInput = {
+  JsonNull: JsonNull
+} as const
+
+export type JsonNullValueInput = (typeof JsonNullValueInput)[keyof typeof JsonNullValueInput]
 
 
 export const QueryMode = {

@@ -66,6 +66,7 @@ export type ReconciliationFindingCountAggregateOutputType = {
   type: number
   cause: number
   detail: number
+  differences: number
   foundAt: number
   _all: number
 }
@@ -113,6 +114,7 @@ export type ReconciliationFindingCountAggregateInputType = {
   type?: true
   cause?: true
   detail?: true
+  differences?: true
   foundAt?: true
   _all?: true
 }
@@ -199,8 +201,9 @@ export type ReconciliationFindingGroupByOutputType = {
   name: string
   apiVersion: string
   type: string
-  cause: string | null
+  cause: string
   detail: string
+  differences: runtime.JsonValue
   foundAt: Date
   _count: ReconciliationFindingCountAggregateOutputType | null
   _min: ReconciliationFindingMinAggregateOutputType | null
@@ -235,8 +238,9 @@ export type ReconciliationFindingWhereInput = {
   name?: Prisma.StringFilter<"ReconciliationFinding"> | string
   apiVersion?: Prisma.StringFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringFilter<"ReconciliationFinding"> | string
-  cause?: Prisma.StringNullableFilter<"ReconciliationFinding"> | string | null
+  cause?: Prisma.StringFilter<"ReconciliationFinding"> | string
   detail?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  differences?: Prisma.JsonFilter<"ReconciliationFinding">
   foundAt?: Prisma.DateTimeFilter<"ReconciliationFinding"> | Date | string
 }
 
@@ -250,8 +254,9 @@ export type ReconciliationFindingOrderByWithRelationInput = {
   name?: Prisma.SortOrder
   apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
-  cause?: Prisma.SortOrderInput | Prisma.SortOrder
+  cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  differences?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
 
@@ -269,8 +274,9 @@ export type ReconciliationFindingWhereUniqueInput = Prisma.AtLeast<{
   name?: Prisma.StringFilter<"ReconciliationFinding"> | string
   apiVersion?: Prisma.StringFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringFilter<"ReconciliationFinding"> | string
-  cause?: Prisma.StringNullableFilter<"ReconciliationFinding"> | string | null
+  cause?: Prisma.StringFilter<"ReconciliationFinding"> | string
   detail?: Prisma.StringFilter<"ReconciliationFinding"> | string
+  differences?: Prisma.JsonFilter<"ReconciliationFinding">
   foundAt?: Prisma.DateTimeFilter<"ReconciliationFinding"> | Date | string
 }, "account_cluster_runId_group_resource_namespace_name">
 
@@ -284,8 +290,9 @@ export type ReconciliationFindingOrderByWithAggregationInput = {
   name?: Prisma.SortOrder
   apiVersion?: Prisma.SortOrder
   type?: Prisma.SortOrder
-  cause?: Prisma.SortOrderInput | Prisma.SortOrder
+  cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  differences?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
   _count?: Prisma.ReconciliationFindingCountOrderByAggregateInput
   _max?: Prisma.ReconciliationFindingMaxOrderByAggregateInput
@@ -305,8 +312,9 @@ export type ReconciliationFindingScalarWhereWithAggregatesInput = {
   name?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   apiVersion?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   type?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
-  cause?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationFinding"> | string | null
+  cause?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
   detail?: Prisma.StringWithAggregatesFilter<"ReconciliationFinding"> | string
+  differences?: Prisma.JsonWithAggregatesFilter<"ReconciliationFinding">
   foundAt?: Prisma.DateTimeWithAggregatesFilter<"ReconciliationFinding"> | Date | string
 }
 
@@ -320,8 +328,9 @@ export type ReconciliationFindingCreateInput = {
   name: string
   apiVersion: string
   type: string
-  cause?: string | null
+  cause: string
   detail: string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt: Date | string
 }
 
@@ -335,8 +344,9 @@ export type ReconciliationFindingUncheckedCreateInput = {
   name: string
   apiVersion: string
   type: string
-  cause?: string | null
+  cause: string
   detail: string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt: Date | string
 }
 
@@ -350,8 +360,9 @@ export type ReconciliationFindingUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
-  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cause?: Prisma.StringFieldUpdateOperationsInput | string
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -365,8 +376,9 @@ export type ReconciliationFindingUncheckedUpdateInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
-  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cause?: Prisma.StringFieldUpdateOperationsInput | string
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -380,8 +392,9 @@ export type ReconciliationFindingCreateManyInput = {
   name: string
   apiVersion: string
   type: string
-  cause?: string | null
+  cause: string
   detail: string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt: Date | string
 }
 
@@ -395,8 +408,9 @@ export type ReconciliationFindingUpdateManyMutationInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
-  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cause?: Prisma.StringFieldUpdateOperationsInput | string
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -410,8 +424,9 @@ export type ReconciliationFindingUncheckedUpdateManyInput = {
   name?: Prisma.StringFieldUpdateOperationsInput | string
   apiVersion?: Prisma.StringFieldUpdateOperationsInput | string
   type?: Prisma.StringFieldUpdateOperationsInput | string
-  cause?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cause?: Prisma.StringFieldUpdateOperationsInput | string
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  differences?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   foundAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -437,6 +452,7 @@ export type ReconciliationFindingCountOrderByAggregateInput = {
   type?: Prisma.SortOrder
   cause?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  differences?: Prisma.SortOrder
   foundAt?: Prisma.SortOrder
 }
 
@@ -484,6 +500,7 @@ export type ReconciliationFindingSelect<ExtArgs extends runtime.Types.Extensions
   type?: boolean
   cause?: boolean
   detail?: boolean
+  differences?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
 
@@ -499,6 +516,7 @@ export type ReconciliationFindingSelectCreateManyAndReturn<ExtArgs extends runti
   type?: boolean
   cause?: boolean
   detail?: boolean
+  differences?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
 
@@ -514,6 +532,7 @@ export type ReconciliationFindingSelectUpdateManyAndReturn<ExtArgs extends runti
   type?: boolean
   cause?: boolean
   detail?: boolean
+  differences?: boolean
   foundAt?: boolean
 }, ExtArgs["result"]["reconciliationFinding"]>
 
@@ -529,10 +548,11 @@ export type ReconciliationFindingSelectScalar = {
   type?: boolean
   cause?: boolean
   detail?: boolean
+  differences?: boolean
   foundAt?: boolean
 }
 
-export type ReconciliationFindingOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "namespace" | "name" | "apiVersion" | "type" | "cause" | "detail" | "foundAt", ExtArgs["result"]["reconciliationFinding"]>
+export type ReconciliationFindingOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "namespace" | "name" | "apiVersion" | "type" | "cause" | "detail" | "differences" | "foundAt", ExtArgs["result"]["reconciliationFinding"]>
 
 export type $ReconciliationFindingPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationFinding"
@@ -547,8 +567,12 @@ export type $ReconciliationFindingPayload<ExtArgs extends runtime.Types.Extensio
     name: string
     apiVersion: string
     type: string
-    cause: string | null
+    cause: string
     detail: string
+    /**
+     * Fields that differed: an array of objects with path, stored and observed.
+     */
+    differences: runtime.JsonValue
     foundAt: Date
   }, ExtArgs["result"]["reconciliationFinding"]>
   composites: {}
@@ -984,6 +1008,7 @@ export interface ReconciliationFindingFieldRefs {
   readonly type: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly cause: Prisma.FieldRef<"ReconciliationFinding", 'String'>
   readonly detail: Prisma.FieldRef<"ReconciliationFinding", 'String'>
+  readonly differences: Prisma.FieldRef<"ReconciliationFinding", 'Json'>
   readonly foundAt: Prisma.FieldRef<"ReconciliationFinding", 'DateTime'>
 }
     

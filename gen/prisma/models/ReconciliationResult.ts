@@ -43,6 +43,8 @@ export type ReconciliationResultAvgAggregateOutputType = {
   firstAttempt: number | null
   created: number | null
   withheld: number | null
+  formatChanges: number | null
+  scopeChanges: number | null
 }
 
 export type ReconciliationResultSumAggregateOutputType = {
@@ -62,6 +64,8 @@ export type ReconciliationResultSumAggregateOutputType = {
   firstAttempt: number | null
   created: bigint | null
   withheld: bigint | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
 }
 
 export type ReconciliationResultMinAggregateOutputType = {
@@ -88,6 +92,8 @@ export type ReconciliationResultMinAggregateOutputType = {
   firstAttempt: number | null
   created: bigint | null
   withheld: bigint | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
   notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
@@ -117,6 +123,8 @@ export type ReconciliationResultMaxAggregateOutputType = {
   firstAttempt: number | null
   created: bigint | null
   withheld: bigint | null
+  formatChanges: bigint | null
+  scopeChanges: bigint | null
   notReadable: boolean | null
   failureReason: string | null
   failureMessage: string | null
@@ -146,6 +154,8 @@ export type ReconciliationResultCountAggregateOutputType = {
   firstAttempt: number
   created: number
   withheld: number
+  formatChanges: number
+  scopeChanges: number
   notReadable: number
   failureReason: number
   failureMessage: number
@@ -170,6 +180,8 @@ export type ReconciliationResultAvgAggregateInputType = {
   firstAttempt?: true
   created?: true
   withheld?: true
+  formatChanges?: true
+  scopeChanges?: true
 }
 
 export type ReconciliationResultSumAggregateInputType = {
@@ -189,6 +201,8 @@ export type ReconciliationResultSumAggregateInputType = {
   firstAttempt?: true
   created?: true
   withheld?: true
+  formatChanges?: true
+  scopeChanges?: true
 }
 
 export type ReconciliationResultMinAggregateInputType = {
@@ -215,6 +229,8 @@ export type ReconciliationResultMinAggregateInputType = {
   firstAttempt?: true
   created?: true
   withheld?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -244,6 +260,8 @@ export type ReconciliationResultMaxAggregateInputType = {
   firstAttempt?: true
   created?: true
   withheld?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -273,6 +291,8 @@ export type ReconciliationResultCountAggregateInputType = {
   firstAttempt?: true
   created?: true
   withheld?: true
+  formatChanges?: true
+  scopeChanges?: true
   notReadable?: true
   failureReason?: true
   failureMessage?: true
@@ -389,6 +409,8 @@ export type ReconciliationResultGroupByOutputType = {
   firstAttempt: number
   created: bigint
   withheld: bigint
+  formatChanges: bigint
+  scopeChanges: bigint
   notReadable: boolean
   failureReason: string | null
   failureMessage: string | null
@@ -441,6 +463,8 @@ export type ReconciliationResultWhereInput = {
   firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
   created?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   withheld?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  formatChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
@@ -470,6 +494,8 @@ export type ReconciliationResultOrderByWithRelationInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -503,6 +529,8 @@ export type ReconciliationResultWhereUniqueInput = Prisma.AtLeast<{
   firstAttempt?: Prisma.IntFilter<"ReconciliationResult"> | number
   created?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   withheld?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  formatChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableFilter<"ReconciliationResult"> | string | null
@@ -532,6 +560,8 @@ export type ReconciliationResultOrderByWithAggregationInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrderInput | Prisma.SortOrder
   failureMessage?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -569,6 +599,8 @@ export type ReconciliationResultScalarWhereWithAggregatesInput = {
   firstAttempt?: Prisma.IntWithAggregatesFilter<"ReconciliationResult"> | number
   created?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
   withheld?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  formatChanges?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
+  scopeChanges?: Prisma.BigIntWithAggregatesFilter<"ReconciliationResult"> | bigint | number
   notReadable?: Prisma.BoolWithAggregatesFilter<"ReconciliationResult"> | boolean
   failureReason?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
   failureMessage?: Prisma.StringNullableWithAggregatesFilter<"ReconciliationResult"> | string | null
@@ -598,6 +630,8 @@ export type ReconciliationResultCreateInput = {
   firstAttempt?: number
   created?: bigint | number
   withheld?: bigint | number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -627,6 +661,8 @@ export type ReconciliationResultUncheckedCreateInput = {
   firstAttempt?: number
   created?: bigint | number
   withheld?: bigint | number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -656,6 +692,8 @@ export type ReconciliationResultUpdateInput = {
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
   created?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   withheld?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -685,6 +723,8 @@ export type ReconciliationResultUncheckedUpdateInput = {
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
   created?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   withheld?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -714,6 +754,8 @@ export type ReconciliationResultCreateManyInput = {
   firstAttempt?: number
   created?: bigint | number
   withheld?: bigint | number
+  formatChanges?: bigint | number
+  scopeChanges?: bigint | number
   notReadable?: boolean
   failureReason?: string | null
   failureMessage?: string | null
@@ -743,6 +785,8 @@ export type ReconciliationResultUpdateManyMutationInput = {
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
   created?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   withheld?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -772,6 +816,8 @@ export type ReconciliationResultUncheckedUpdateManyInput = {
   firstAttempt?: Prisma.IntFieldUpdateOperationsInput | number
   created?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   withheld?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  formatChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeChanges?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   notReadable?: Prisma.BoolFieldUpdateOperationsInput | boolean
   failureReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   failureMessage?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
@@ -809,6 +855,8 @@ export type ReconciliationResultCountOrderByAggregateInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -831,6 +879,8 @@ export type ReconciliationResultAvgOrderByAggregateInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
 }
 
 export type ReconciliationResultMaxOrderByAggregateInput = {
@@ -857,6 +907,8 @@ export type ReconciliationResultMaxOrderByAggregateInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -886,6 +938,8 @@ export type ReconciliationResultMinOrderByAggregateInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
   notReadable?: Prisma.SortOrder
   failureReason?: Prisma.SortOrder
   failureMessage?: Prisma.SortOrder
@@ -908,6 +962,8 @@ export type ReconciliationResultSumOrderByAggregateInput = {
   firstAttempt?: Prisma.SortOrder
   created?: Prisma.SortOrder
   withheld?: Prisma.SortOrder
+  formatChanges?: Prisma.SortOrder
+  scopeChanges?: Prisma.SortOrder
 }
 
 export type NullableBigIntFieldUpdateOperationsInput = {
@@ -944,6 +1000,8 @@ export type ReconciliationResultSelect<ExtArgs extends runtime.Types.Extensions.
   firstAttempt?: boolean
   created?: boolean
   withheld?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -973,6 +1031,8 @@ export type ReconciliationResultSelectCreateManyAndReturn<ExtArgs extends runtim
   firstAttempt?: boolean
   created?: boolean
   withheld?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -1002,6 +1062,8 @@ export type ReconciliationResultSelectUpdateManyAndReturn<ExtArgs extends runtim
   firstAttempt?: boolean
   created?: boolean
   withheld?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
@@ -1031,12 +1093,14 @@ export type ReconciliationResultSelectScalar = {
   firstAttempt?: boolean
   created?: boolean
   withheld?: boolean
+  formatChanges?: boolean
+  scopeChanges?: boolean
   notReadable?: boolean
   failureReason?: boolean
   failureMessage?: boolean
 }
 
-export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "gone" | "unrepresentable" | "attempt" | "sent" | "sentIncarnation" | "sentWatermark" | "firstSequence" | "firstAttempt" | "created" | "withheld" | "notReadable" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
+export type ReconciliationResultOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "runId" | "group" | "resource" | "apiVersion" | "endedAt" | "listed" | "equal" | "put" | "deleted" | "compared" | "managed" | "gone" | "unrepresentable" | "attempt" | "sent" | "sentIncarnation" | "sentWatermark" | "firstSequence" | "firstAttempt" | "created" | "withheld" | "formatChanges" | "scopeChanges" | "notReadable" | "failureReason" | "failureMessage", ExtArgs["result"]["reconciliationResult"]>
 
 export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationResult"
@@ -1083,6 +1147,14 @@ export type $ReconciliationResultPayload<ExtArgs extends runtime.Types.Extension
      * Deletions that are withheld.
      */
     withheld: bigint
+    /**
+     * Rows rewritten for another content format only.
+     */
+    formatChanges: bigint
+    /**
+     * Rows written before the resource type was verified in its scope.
+     */
+    scopeChanges: bigint
     /**
      * True if the agent may not list it, and it has no rows and was never verified.
      */
@@ -1535,6 +1607,8 @@ export interface ReconciliationResultFieldRefs {
   readonly firstAttempt: Prisma.FieldRef<"ReconciliationResult", 'Int'>
   readonly created: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly withheld: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly formatChanges: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
+  readonly scopeChanges: Prisma.FieldRef<"ReconciliationResult", 'BigInt'>
   readonly notReadable: Prisma.FieldRef<"ReconciliationResult", 'Boolean'>
   readonly failureReason: Prisma.FieldRef<"ReconciliationResult", 'String'>
   readonly failureMessage: Prisma.FieldRef<"ReconciliationResult", 'String'>

@@ -173,6 +173,8 @@ CREATE TABLE "reconciliation_result" (
     "first_attempt" INTEGER NOT NULL DEFAULT 0,
     "created" BIGINT NOT NULL DEFAULT 0,
     "withheld" BIGINT NOT NULL DEFAULT 0,
+    "format_changes" BIGINT NOT NULL DEFAULT 0,
+    "scope_changes" BIGINT NOT NULL DEFAULT 0,
     "not_readable" BOOLEAN NOT NULL DEFAULT FALSE,
     "failure_reason" TEXT,
     "failure_message" TEXT,
@@ -190,12 +192,34 @@ CREATE TABLE "reconciliation_finding" (
     "name" TEXT COLLATE "C" NOT NULL,
     "api_version" TEXT NOT NULL,
     "type" TEXT NOT NULL,
-    "cause" TEXT,
+    "cause" TEXT NOT NULL,
     "detail" TEXT NOT NULL,
+    "differences" JSONB NOT NULL DEFAULT '[]',
     "found_at" TIMESTAMPTZ(3) NOT NULL,
 
     CONSTRAINT "reconciliation_finding_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource", "namespace", "name"),
-    CONSTRAINT "reconciliation_finding_type_check" CHECK ("type" IN ('MISSING_ROW', 'STALE_ROW', 'GHOST_ROW'))
+    CONSTRAINT "reconciliation_finding_type_check" CHECK ("type" IN ('MISSING_ROW', 'STALE_ROW', 'GHOST_ROW')),
+    CONSTRAINT "reconciliation_finding_cause_check" CHECK ("cause" IN ('MISSED_CHANGE', 'MANUAL_EDIT', 'GHOST', 'UNKNOWN'))
+);
+
+CREATE TABLE "dry_run_finding" (
+    "account" TEXT COLLATE "C" NOT NULL,
+    "cluster" TEXT COLLATE "C" NOT NULL,
+    "run_id" UUID NOT NULL,
+    "api_group" TEXT COLLATE "C" NOT NULL,
+    "resource" TEXT COLLATE "C" NOT NULL,
+    "namespace" TEXT COLLATE "C" NOT NULL,
+    "name" TEXT COLLATE "C" NOT NULL,
+    "api_version" TEXT NOT NULL,
+    "type" TEXT NOT NULL,
+    "cause" TEXT NOT NULL,
+    "detail" TEXT NOT NULL,
+    "differences" JSONB NOT NULL DEFAULT '[]',
+    "found_at" TIMESTAMPTZ(3) NOT NULL,
+
+    CONSTRAINT "dry_run_finding_pkey" PRIMARY KEY ("account", "cluster", "run_id", "api_group", "resource", "namespace", "name"),
+    CONSTRAINT "dry_run_finding_type_check" CHECK ("type" IN ('MISSING_ROW', 'STALE_ROW', 'GHOST_ROW')),
+    CONSTRAINT "dry_run_finding_cause_check" CHECK ("cause" IN ('MISSED_CHANGE', 'MANUAL_EDIT', 'GHOST', 'UNKNOWN'))
 );
 
 CREATE TABLE "deletion_set" (

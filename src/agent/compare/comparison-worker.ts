@@ -1,5 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import type { Batch, InventoryChunk, RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type Batch,
+  BatchType,
+  type InventoryChunk,
+  type RunRef,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   type ResourceReconciled,
   ResourceReconciledSchema,
@@ -75,7 +80,7 @@ export class ComparisonWorker {
     this.#options = options;
   }
 
-  /** Accepts a batch of type RECONCILIATION. Does not wait. */
+  /** Accepts a batch of type RECONCILIATION or DRY_RUN. Does not wait. */
   compare(session: UplinkSession, batch: Batch): void {
     const { chunk, resourceType: resource } = batch;
     const run = chunk?.run;
@@ -164,7 +169,8 @@ export class ComparisonWorker {
       return "done";
     }
     const signal = AbortSignal.any([session.signal, attempt.replaced.signal]);
-    const comparison = new Comparison(reflector, session, { run, trigger: chunk.trigger });
+    const isDryRun = batch.type === BatchType.DRY_RUN;
+    const comparison = new Comparison(reflector, session, { run, trigger: chunk.trigger, isDryRun });
     const end = { run, resourceType: resource };
     const job = { resourceKey, end, attempt, session, signal, comparison };
     attempt.jobs.set(resourceKey, job);

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { ReconciliationTrigger, type RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchType, ReconciliationTrigger, type RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   type ResourceReconciled,
@@ -32,10 +32,12 @@ const EQUAL = 2;
 
 const UNBOUNDED = { maxItems: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
 
-/** Attempt and trigger of the run that requests a comparison. */
+/** The run that requests a comparison. */
 export interface ComparisonRequest {
   readonly run: RunRef;
   readonly trigger: ReconciliationTrigger;
+  /** True if the answers are judged only, so the copy stays as it is. */
+  readonly isDryRun: boolean;
 }
 
 /**
@@ -65,7 +67,8 @@ export class Comparison {
     this.#reflector = reflector;
     this.#session = session;
     this.#request = request;
-    this.#batches = new RepairBatcher(reflector.context, session, request.run);
+    const type = request.isDryRun ? BatchType.DRY_RUN : BatchType.DEFAULT;
+    this.#batches = new RepairBatcher(reflector.context, session, request.run, type);
     this.#retries = new RetryBudget(reflector.context, reflector.context.tuning.retries);
   }
 
@@ -118,7 +121,9 @@ export class Comparison {
     }
     await this.#batches.flush(signal);
     reader.assertComplete();
-    this.#reflector.merge(snapshot);
+    if (!this.#request.isDryRun) {
+      this.#reflector.merge(snapshot);
+    }
     return this.#toReconciled(snapshot, firstSequence, scopeGeneration);
   }
 

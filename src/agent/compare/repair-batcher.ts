@@ -2,25 +2,27 @@ import { create } from "@bufbuild/protobuf";
 import {
   type BatchItem,
   BatchSchema,
-  BatchType,
+  type BatchType,
   type RunRef,
 } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { sizeOfItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 
-/** Collects the repairs of a run, and sends them in batches. */
+/** Collects the repairs of a run, or what a dry run would repair, and sends them in batches of one type. */
 export class RepairBatcher {
   readonly #context: ResourceContext;
   readonly #session: UplinkSession;
   readonly #run: RunRef;
+  readonly #type: BatchType;
   #items: BatchItem[] = [];
   #bytes = 0;
 
-  constructor(context: ResourceContext, session: UplinkSession, run: RunRef) {
+  constructor(context: ResourceContext, session: UplinkSession, run: RunRef, type: BatchType) {
     this.#context = context;
     this.#session = session;
     this.#run = run;
+    this.#type = type;
   }
 
   /** Adds an item. Sends the pending batch first if the item does not fit. */
@@ -46,7 +48,7 @@ export class RepairBatcher {
     const { incarnation } = versions;
     const batch = create(BatchSchema, {
       resourceType,
-      type: BatchType.DEFAULT,
+      type: this.#type,
       items,
       run: this.#run,
       ...(incarnation === undefined ? {} : { incarnation }),

@@ -34,7 +34,7 @@ export type StartRun = (
   signal: AbortSignal,
   account: string,
   cluster: string,
-  id: string | undefined,
+  run: { readonly id?: string; readonly dryRun: boolean },
 ) => Promise<{ readonly request: ReconciliationRequest }>;
 
 export interface FleetServiceOptions {
@@ -156,18 +156,18 @@ export function createFleetService({
       if (own !== undefined && own !== cluster) {
         notFound(`no cluster "${cluster}"`);
       }
-      if (dryRun) {
-        throw unsupported("dry_run");
-      }
-      const id = orUnset(requestId);
+      const id = orUnset(requestId)?.toLowerCase();
       const find = async () =>
-        id === undefined ? undefined : await store.getRun(context.signal, account, id.toLowerCase());
+        id === undefined ? undefined : await store.getRun(context.signal, account, id);
       const repeated = await find();
       if (repeated !== undefined) {
-        return { run: assertCluster(repeated, cluster) };
+        return { run: assertSameRequest(repeated, cluster, dryRun) };
       }
       try {
-        const { request } = await startRun(context.signal, account, cluster, id?.toLowerCase());
+        const { request } = await startRun(context.signal, account, cluster, {
+          ...(id !== undefined && { id }),
+          dryRun,
+        });
         return { run: toRequestedRun(cluster, request) };
       } catch (error) {
         // A concurrent request with the same ID may have created the run.
@@ -175,7 +175,7 @@ export function createFleetService({
         if (winner === undefined) {
           throw error;
         }
-        return { run: assertCluster(winner, cluster) };
+        return { run: assertSameRequest(winner, cluster, dryRun) };
       }
     },
 
@@ -190,7 +190,7 @@ export function createFleetService({
   };
 }
 
-function toRequestedRun(cluster: string, { runId, initiator, trigger, time }: ReconciliationRequest) {
+function toRequestedRun(cluster: string, { runId, initiator, trigger, time, dryRun }: ReconciliationRequest) {
   const state = ReconciliationState.REQUESTED;
   return create(ReconciliationRunSchema, {
     id: runId,
@@ -198,6 +198,7 @@ function toRequestedRun(cluster: string, { runId, initiator, trigger, time }: Re
     initiator,
     trigger,
     state,
+    dryRun,
     ...(time && { startTime: time }),
   });
 }
@@ -221,10 +222,11 @@ function unsupported(field: string): UnsupportedError {
   return new UnsupportedError(`${field}: not supported by this version of the server; leave it out`);
 }
 
-function assertCluster(run: ReconciliationRun, cluster: string): ReconciliationRun {
-  if (run.cluster !== cluster) {
+function assertSameRequest(run: ReconciliationRun, cluster: string, dryRun: boolean): ReconciliationRun {
+  if (run.cluster !== cluster || run.dryRun !== dryRun) {
+    const use = `${run.dryRun ? "a dry run" : "a run"} of cluster "${run.cluster}"`;
     throw new InvalidArgumentError([
-      { field: "request_id", description: `was used for cluster "${run.cluster}"; choose another one` },
+      { field: "request_id", description: `was used for ${use}; choose another one` },
     ]);
   }
   return run;

@@ -62,7 +62,7 @@ async function route(
   if (session === undefined) {
     return;
   }
-  if (!request.inventories.every((inventory) => session.outbox.offer(toBatch(inventory)))) {
+  if (!request.inventories.every((inventory) => session.outbox.offer(toBatch(inventory, request.dryRun)))) {
     log.warn("run failed: agent too slow", {
       cluster: event.cluster,
       runId: request.runId,
@@ -82,10 +82,10 @@ function requestOf({ body }: Event): ReconciliationRequest {
 }
 
 /** Creates the batch with one chunk of an inventory, which the agent compares. */
-function toBatch({ resourceType, incarnation, objects, chunk }: ResourceInventory) {
+function toBatch({ resourceType, incarnation, objects, chunk }: ResourceInventory, isDryRun: boolean) {
   return create(BatchSchema, {
     ...(resourceType && { resourceType }),
-    type: BatchType.RECONCILIATION,
+    type: isDryRun ? BatchType.DRY_RUN : BatchType.RECONCILIATION,
     incarnation,
     items: objects.map((value) => ({ message: { case: "verifyObject" as const, value } })),
     ...(chunk && { chunk }),

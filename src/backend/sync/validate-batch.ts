@@ -5,7 +5,7 @@ import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
 /**
  * Checks the rules of an agent's batch that the .proto cannot express: it contains observations only; all of
  * them or none have an observed version; each takes its resource type from the batch; the incarnation is not
- * above the session's epoch.
+ * above the session's epoch; the answer to a dry run names the run.
  *
  * @throws InvalidArgumentError with the path of each invalid field.
  */
@@ -17,16 +17,22 @@ export function validateBatch(epoch: bigint, batch: Batch): void {
 }
 
 function* findViolations(epoch: bigint, batch: Batch): Generator<FieldViolation, void, undefined> {
-  const { type, incarnation, items } = batch;
-  if (type !== BatchType.DEFAULT) {
-    yield { field: "batch.type", description: `expected type DEFAULT from an agent, found type ${type}` };
+  const { type, run, incarnation, items } = batch;
+  if (type !== BatchType.DEFAULT && type !== BatchType.DRY_RUN) {
+    yield {
+      field: "batch.type",
+      description: `expected type DEFAULT or DRY_RUN from an agent, found type ${type}`,
+    };
+  }
+  if (type === BatchType.DRY_RUN && run === undefined) {
+    yield { field: "batch.run", description: "expected a value in a batch of type DRY_RUN" };
   }
   for (const [index, { message }] of items.entries()) {
     const field = `batch.items[${index}]`;
     if (message.case === "verifyObject") {
       yield {
         field: `${field}.verify_object`,
-        description: "expected put_object or delete_object in a batch of type DEFAULT",
+        description: "expected put_object or delete_object in a batch of an agent",
       };
     }
     if (message.value?.ref?.resourceType !== undefined) {

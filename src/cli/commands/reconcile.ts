@@ -20,26 +20,44 @@ export function createReconcileCommand(context: CliContext): Command {
   command
     .description("Compare a cluster with Postgres now, repair differences, and show them.")
     .argument("<cluster>", "Name of the cluster")
+    .option("--dry-run", "Repair nothing: show what a run would repair, with causes and different fields")
     .addOption(createLimitOption(100))
-    .addHelpText("after", "\nExits with 0 only if the run verified every resource type.")
-    .addHelpText("after", "\nExamples:\n  $ evenkeel reconcile dev\n  $ evenkeel reconcile dev -o json\n");
-  return addClientOptions(command).action(async (cluster: string, { limit }: { limit: number }) => {
+    .addHelpText("after", EXIT_CODE)
+    .addHelpText("after", EXAMPLES);
+  return addClientOptions(command).action(async (cluster: string, { limit, dryRun = false }: Flags) => {
     const call = await toClientCall(command, context);
-    const run = await follow(context, call.client, await start(context, call.client, cluster));
+    const started = await start(context, call.client, { cluster, dryRun });
+    const run = await follow(context, call.client, started);
     await printRun(context, call, run, limit);
     context.setExitCode(run.state === ReconciliationState.SUCCEEDED ? 0 : 1);
   });
 }
 
+interface Flags {
+  readonly limit: number;
+  readonly dryRun?: boolean;
+}
+
+const EXIT_CODE = `
+Exits with 0 only if the run verified every resource type. A dry run changes no object and verifies nothing: it exits
+with 0 if it compared every resource type, also if it found differences.`;
+
+const EXAMPLES = `
+Examples:
+  $ evenkeel reconcile dev
+  $ evenkeel reconcile dev -o json
+  $ evenkeel reconcile dev --dry-run
+`;
+
 /** Starts a run; while another one of the cluster is active, waits for its end. */
 async function start(
   { signal, clock, printError }: CliContext,
   client: FleetClient,
-  cluster: string,
+  request: { readonly cluster: string; readonly dryRun: boolean },
 ): Promise<ReconciliationRun> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const { run } = await client.startReconciliation({ cluster }, { signal });
+      const { run } = await client.startReconciliation(request, { signal });
       if (run === undefined) {
         throw new TerminalError("the server returned no run");
       }
@@ -80,7 +98,7 @@ function toProgress(run: ReconciliationRun): string {
   const done = run.results.filter(({ pending }) => !pending).length;
   const resources =
     run.results.length === 0 ? "" : `, ${done} of ${run.results.length} resource types compared`;
-  return `${formatState(run)}${resources}, ${countFindings(run)} rows repaired`;
+  return `${formatState(run)}${resources}, ${countFindings(run)} rows ${run.dryRun ? "to repair" : "repaired"}`;
 }
 
 // How long to trust the stream alone: a run that ends just before the stream begins is never in it.

@@ -1,18 +1,21 @@
-import { create } from "@bufbuild/protobuf";
+import { toJson } from "@bufbuild/protobuf";
 import { ReconciliationTriggerSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Failure } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import {
+  FindingCauseSchema,
   FindingTypeSchema,
-  GetReconciliationRunResponseSchema,
   type ReconciliationFinding,
+  ReconciliationFindingSchema,
   type ReconciliationRun,
+  ReconciliationRunSchema,
   ReconciliationStateSchema,
+  type ResourceResult,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import type { UndecidedGroup } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
-import { formatEnum, formatMessage } from "./message.ts";
+import { formatEnum, formatJson } from "./message.ts";
 import { formatAgo, formatBetween, formatProperties, formatTable } from "./table.ts";
 
 /** Formats runs as a table. */
@@ -26,7 +29,7 @@ export function formatRuns(now: Date, runs: readonly ReconciliationRun[]): strin
       formatState(run),
       formatAgo(now, run.startTime),
       formatBetween(run.startTime, run.endTime),
-      String(countFindings(run)),
+      `${countFindings(run)}${run.dryRun ? " (dry run)" : ""}`,
       run.failure?.reason ?? "",
     ]),
   );
@@ -37,6 +40,7 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
   const properties = formatProperties([
     ["Run", run.id],
     ["Cluster", run.cluster],
+    ["Dry run", run.dryRun ? "nothing was changed" : ""],
     ["State", `${formatState(run)}${formatNotReadable(run)}`],
     ["Initiator", `${run.initiator} (${formatEnum(ReconciliationTriggerSchema, run.trigger)})`],
     ["Started", formatAgo(now, run.startTime)],
@@ -46,7 +50,12 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
     ["Error", formatFailure(run.failure)],
     ...formatUndecided(run.undecidedGroups),
   ]);
-  const parts = [properties, formatResults(run), formatFindings(now, findings)];
+  const parts = [
+    properties,
+    formatResults(run),
+    formatFindings(now, run, findings),
+    formatDifferences(findings),
+  ];
   return parts.filter((part) => part !== "").join("\n");
 }
 
@@ -69,40 +78,71 @@ export function formatState(run: ReconciliationRun): string {
   return formatEnum(ReconciliationStateSchema, run.state);
 }
 
-/** Returns the number of rows that a run repaired. */
+/** Returns the number of rows that a run repaired, or that a dry run would repair. */
 export function countFindings(run: ReconciliationRun): bigint {
   return run.results.flatMap(({ findings }) => findings).reduce((total, { count }) => total + count, 0n);
 }
 
-function formatResults({ results }: ReconciliationRun): string {
+function formatResults({ results, dryRun }: ReconciliationRun): string {
   if (results.length === 0) {
     return "";
   }
+  const hasOthers = results.some((result) => formatOthers(result) !== "");
+  const header = [
+    "RESOURCE",
+    "STATE",
+    "LISTED",
+    "EQUAL",
+    "PUT",
+    "DELETED",
+    "WITHHELD",
+    dryRun ? "TO REPAIR" : "REPAIRED",
+  ];
   return formatTable(
-    ["RESOURCE", "STATE", "LISTED", "EQUAL", "PUT", "DELETED", "WITHHELD", "REPAIRED"],
-    results.map(
-      ({ resourceType, pending, listed, equal, put, deleted, withheld, findings, failure: error }) => [
-        resourceTypeKey(resourceType),
-        pending ? "COMPARING" : error === undefined ? "VERIFIED" : formatFailure(error),
-        String(listed),
-        String(equal),
-        String(put),
-        String(deleted),
-        withheld === 0n ? "" : String(withheld),
-        findings.map(({ type, count }) => `${count} ${formatEnum(FindingTypeSchema, type)}`).join(", "),
-      ],
-    ),
+    [...header, ...(hasOthers ? ["OTHER WRITES"] : [])],
+    results.map((result) => [
+      resourceTypeKey(result.resourceType),
+      formatResultState(result, dryRun),
+      String(result.listed),
+      String(result.equal),
+      String(result.put),
+      String(result.deleted),
+      result.withheld === 0n ? "" : String(result.withheld),
+      result.findings.map(({ type, count }) => `${count} ${formatEnum(FindingTypeSchema, type)}`).join(", "),
+      ...(hasOthers ? [formatOthers(result)] : []),
+    ]),
   );
 }
 
-function formatFindings(now: Date, findings: readonly ReconciliationFinding[]): string {
+function formatResultState({ pending, failure }: ResourceResult, dryRun: boolean): string {
+  if (pending) {
+    return "COMPARING";
+  }
+  return failure === undefined ? (dryRun ? "COMPARED" : "VERIFIED") : formatFailure(failure);
+}
+
+/** Formats the writes that are no repairs: "2 FORMAT, 40 FIRST COPY". */
+function formatOthers({ formatChanges, scopeChanges }: ResourceResult): string {
+  const counts = [
+    [formatChanges, "FORMAT"],
+    [scopeChanges, "FIRST COPY"],
+  ] as const;
+  return counts.flatMap(([count, what]) => (count === 0n ? [] : [`${count} ${what}`])).join(", ");
+}
+
+function formatFindings(
+  now: Date,
+  { dryRun }: ReconciliationRun,
+  findings: readonly ReconciliationFinding[],
+): string {
   if (findings.length === 0) {
     return "";
   }
   return formatTable(
-    ["FINDING", "RESOURCE", "NAMESPACE", "NAME", "REPAIRED", "DETAIL"],
-    findings.map(({ type, ref, repairTime: time, detail }) => [
+    ["FINDING", "CAUSE", "RESOURCE", "NAMESPACE", "NAME", dryRun ? "FOUND" : "REPAIRED", "DETAIL"],
+    findings.map(({ type, cause, ref, repairTime: time, detail }) => [
       formatEnum(FindingTypeSchema, type),
+      formatEnum(FindingCauseSchema, cause),
       resourceTypeKey(ref?.resourceType),
       ref?.namespace ?? "",
       ref?.name ?? "",
@@ -112,22 +152,29 @@ function formatFindings(now: Date, findings: readonly ReconciliationFinding[]): 
   );
 }
 
+/** Formats the fields that differed, below the name of their object: "  /spec/replicas: 2 -> 3". */
+function formatDifferences(findings: readonly ReconciliationFinding[]): string {
+  const lines = findings.flatMap(({ ref, differences }) => {
+    const name = [ref?.namespace, ref?.name].filter((part) => part !== "").join("/");
+    const fields = differences.map(({ path, stored, observed }) => {
+      return `  ${path || "(all)"}: ${stored || "(none)"} -> ${observed || "(none)"}`;
+    });
+    return fields.length === 0 ? [] : [`${resourceTypeKey(ref?.resourceType)} ${name}`, ...fields];
+  });
+  return lines.length === 0 ? "" : `FIELDS, STORED -> IN THE CLUSTER\n${lines.join("\n")}\n`;
+}
+
 function formatFailure(failure: Failure | undefined): string {
   return failure === undefined ? "" : `${failure.reason}: ${failure.message}`;
 }
 
-/** Prints a run; as a table, with up to `findingLimit` findings. */
+/** Prints a run with up to `findingLimit` findings. */
 export async function printRun(
   { signal, clock, print, printError }: CliContext,
   { client, format }: ClientCall,
   run: ReconciliationRun,
   findingLimit: number,
 ): Promise<void> {
-  if (format !== "table") {
-    const response = create(GetReconciliationRunResponseSchema, { run });
-    print(formatMessage(GetReconciliationRunResponseSchema, response, format));
-    return;
-  }
   let more = false;
   const findings = await readAllPages(findingLimit, async (pageSize, pageToken) => {
     const request = { runId: run.id, pageSize, pageToken };
@@ -135,7 +182,17 @@ export async function printRun(
     more = page.nextPageToken !== "";
     return { items: page.findings, nextPageToken: page.nextPageToken };
   });
-  print(formatRun(clock.now(), run, findings));
+  print(
+    format === "table"
+      ? formatRun(clock.now(), run, findings)
+      : formatJson(
+          {
+            run: toJson(ReconciliationRunSchema, run),
+            findings: findings.map((finding) => toJson(ReconciliationFindingSchema, finding)),
+          },
+          format,
+        ),
+  );
   if (more) {
     printError(`There are more findings; print them with "evenkeel run ${run.id} --limit COUNT".\n`);
   }

@@ -1,7 +1,8 @@
 import { create, type DescEnum, type EnumShape, fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type {
-  ReconciliationFinding as FindingRow,
+  DryRunFinding as DryRunRow,
+  ReconciliationFinding as RepairRow,
   ReconciliationResult as ResultRow,
   ReconciliationRun as RunRow,
 } from "../../../gen/prisma/client.ts";
@@ -19,6 +20,7 @@ import {
   ResourceResultSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { DifferentField } from "../../domain/field-differences.ts";
 import type { Database } from "../postgres/database.ts";
 
 /** Number of findings of one type that a run has for one resource type. */
@@ -57,20 +59,22 @@ function toRun(
 }
 
 /** Returns the finding of a row. */
-export function toFinding(row: FindingRow): ReconciliationFinding {
+export function toFinding(row: RepairRow | DryRunRow): ReconciliationFinding {
   const { group, apiVersion: version, resource, namespace, name, cause, detail } = row;
   return create(ReconciliationFindingSchema, {
     ref: { resourceType: { group, version, resource }, namespace, name },
     type: enumFromName(FindingTypeSchema, row.type),
-    cause: enumFromName(FindingCauseSchema, cause ?? ""),
+    cause: enumFromName(FindingCauseSchema, cause),
     detail,
+    // Written by recordDifferences in the form of the message.
+    differences: row.differences as unknown as DifferentField[],
     repairTime: timestampFromDate(row.foundAt),
   });
 }
 
 function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingCountRow[]): ResourceResult {
   const { group, apiVersion: version, resource, listed, equal, put, deleted, compared, managed } = row;
-  const { gone, unrepresentable, notReadable, withheld } = row;
+  const { gone, unrepresentable, notReadable, withheld, formatChanges, scopeChanges } = row;
   // A run that ended early leaves resource types that are never compared.
   const isLeft = row.endedAt === null && run.endedAt !== null;
   const failure = isLeft ? NOT_COMPARED : toFailure(row.failureReason, row.failureMessage);
@@ -87,6 +91,8 @@ function toResourceResult(run: RunRow, row: ResultRow, counts: readonly FindingC
     unrepresentable,
     notReadable,
     withheld,
+    formatChanges,
+    scopeChanges,
     findings: counts
       .filter((count) => count.group === group && count.resource === resource)
       .map(({ type, count }) => ({ type: enumFromName(FindingTypeSchema, type), count: BigInt(count) })),
@@ -119,17 +125,15 @@ export async function selectRuns(
     cluster: { in: [...new Set(rows.map(({ cluster }) => cluster))] },
     runId: { in: rows.map(({ id }) => id) },
   };
-  const [results, counts] = await Promise.all([
+  const by: ("runId" | "group" | "resource" | "type")[] = ["runId", "group", "resource", "type"];
+  const [results, repaired, judged] = await Promise.all([
     prisma.reconciliationResult.findMany({ where, orderBy: [{ group: "asc" }, { resource: "asc" }] }),
-    prisma.reconciliationFinding.groupBy({
-      by: ["runId", "group", "resource", "type"],
-      where,
-      orderBy: { type: "asc" },
-      _count: true,
-    }),
+    prisma.reconciliationFinding.groupBy({ by, where, orderBy: { type: "asc" }, _count: true }),
+    prisma.dryRunFinding.groupBy({ by, where, orderBy: { type: "asc" }, _count: true }),
   ]);
   return rows.map((row) => {
     const isOfRun = ({ runId }: { readonly runId: string }): boolean => runId === row.id;
+    const counts = row.dryRun ? judged : repaired;
     const ofRun = counts.filter(isOfRun).map(({ _count, ...count }) => ({ ...count, count: _count }));
     return toRun(row, results.filter(isOfRun), ofRun);
   });

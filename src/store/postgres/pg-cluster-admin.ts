@@ -32,6 +32,7 @@ export function createPgClusterAdmin(database: Database): ClusterAdmin {
       };
       const objects = await remove("kubernetes_object");
       await remove("reconciliation_finding");
+      await remove("dry_run_finding");
       await remove("reconciliation_result");
       const runs = await remove("reconciliation_run");
       await remove("agent_session");

@@ -120,16 +120,19 @@ export function createPgFleetStore(database: Database): FleetStore {
       read(signal, async () => {
         const run = await prisma.reconciliationRun.findUnique({
           where: { account_id: { account, id: runId } },
-          select: { cluster: true },
+          select: { cluster: true, dryRun: true },
         });
         if (run === null) {
           return { items: [], next: undefined };
         }
-        const rows = await prisma.reconciliationFinding.findMany({
+        const query = {
           where: { account, cluster: run.cluster, runId, ...behindFinding(page) },
           orderBy: [{ group: "asc" }, { resource: "asc" }, { namespace: "asc" }, { name: "asc" }],
           take: page.limit + 1,
-        });
+        } satisfies Parameters<typeof prisma.reconciliationFinding.findMany>[0];
+        const rows = run.dryRun
+          ? await prisma.dryRunFinding.findMany(query)
+          : await prisma.reconciliationFinding.findMany(query);
         return toPage(rows, page, toFinding, (row) => [row.group, row.resource, row.namespace, row.name]);
       }),
   };

@@ -7,16 +7,18 @@ import { TerminalError } from "../../lib/errors.ts";
 import type { BatchOutcome, IngestStore, QuarantinedItem, StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
 import { addResults } from "../sql/add-results.ts";
-import { applyObservations, type ObservationContext } from "../sql/apply-observations.ts";
+import { applyObservations } from "../sql/apply-observations.ts";
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
 import { failRun } from "../sql/end-run.ts";
 import { divertListedDeletions } from "../sql/guard-deletions.ts";
+import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
 import { restartSession } from "../sql/live-sessions.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { setSessionScope } from "../sql/session-scope.ts";
 import { verifyResource } from "../sql/verify-resource.ts";
+import type { ObservationContext } from "../sql/write-rule.ts";
 import { type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
 import { readInventory } from "./read-inventory.ts";
@@ -44,6 +46,11 @@ export function createPgIngestStore(
         }
         return await applyBatch(database, guard, position, batch, applySplitting);
       }
+    },
+
+    async judgeBatch(signal, position, batch) {
+      signal.throwIfAborted();
+      await judgeBatch(database, position, batch);
     },
 
     async applyScope(signal, position, scope) {
@@ -81,9 +88,13 @@ export function createPgIngestStore(
           }
           return undefined;
         }
-        // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
         const scope = fromBinary(ScopeDeclaredSchema, attempt.scope);
-        await applyScope(client, position, scope, guard);
+        if (request.dryRun) {
+          await restartDryRun(client, position, request.runId);
+        } else {
+          // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
+          await applyScope(client, position, scope, guard);
+        }
         const resourceTypes = await addResults(client, position, request.runId, scope.undecided);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
@@ -126,12 +137,8 @@ async function applyBatch(
   batch: Batch,
   apply: Apply,
 ): Promise<BatchOutcome> {
-  const { resourceType, run } = batch;
-  if (resourceType === undefined) {
-    throw new TerminalError("batch: no resource type");
-  }
-  const { incarnation, orderedBy, observations } = toObservations(position, batch);
-  const context = { ...position, ...resourceType, incarnation, orderedBy, run };
+  const { run } = batch;
+  const { resourceType, context, observations } = toStatement(position, batch);
   return await database.transaction(position, async (client) => {
     const direct = await divertListedDeletions(client, guard, context, observations);
     const { applied, outOfScope, quarantined } = await apply(client, context, direct);
@@ -149,6 +156,32 @@ async function applyBatch(
     }
     return { applied, quarantined };
   });
+}
+
+/** Judges the observations of a dry run, once for each message, and writes nothing but findings and counts. */
+async function judgeBatch(database: Database, position: StreamPosition, batch: Batch): Promise<void> {
+  const { run } = batch;
+  if (run === undefined) {
+    throw new TerminalError("batch: expected the run of a DRY_RUN batch, found none");
+  }
+  const { context, observations } = toStatement(position, batch);
+  await database.transaction(position, async (client) => {
+    if (await isPendingInDryRun(client, position, run)) {
+      await judgeObservations(client, { ...context, run }, observations);
+    }
+    await recordProgress(client, position, { runId: run.runId, bytes: countBytes(observations) });
+  });
+}
+
+/** Returns the observations of a batch and what they have in common. */
+function toStatement(position: StreamPosition, batch: Batch) {
+  const { resourceType, run } = batch;
+  if (resourceType === undefined) {
+    throw new TerminalError("batch: no resource type");
+  }
+  const { incarnation, orderedBy, observations } = toObservations(position, batch);
+  const context: ObservationContext = { ...position, ...resourceType, incarnation, orderedBy, run };
+  return { resourceType, context, observations };
 }
 
 /** Applies all observations with one statement, without the cost of a savepoint. This is the usual case. */

@@ -15,6 +15,8 @@ export interface NewRun {
   readonly initiator: string;
   readonly trigger: ReconciliationTrigger;
   readonly deadlineMs: number;
+  /** Default false. */
+  readonly dryRun?: boolean;
 }
 
 /**
@@ -25,7 +27,7 @@ export interface NewRun {
 export async function addRun(
   client: ClientBase,
   { account, cluster, epoch }: SessionKey,
-  { id, initiator, trigger, deadlineMs }: NewRun,
+  { id, initiator, trigger, deadlineMs, dryRun = false }: NewRun,
 ): Promise<ReconciliationRequest> {
   const { rows: added } = await client.query<{ started_at: Date }>(ADD_RUN, [
     account,
@@ -35,6 +37,7 @@ export async function addRun(
     nameOf(trigger),
     epoch,
     deadlineMs,
+    dryRun,
   ]);
   const [run] = added;
   if (run === undefined) {
@@ -49,6 +52,7 @@ export async function addRun(
     time: timestampFromDate(run.started_at),
     runId: id,
     trigger,
+    dryRun,
   });
 }
 
@@ -69,8 +73,9 @@ function nameOf(trigger: ReconciliationTrigger): string {
 
 // A run verifies as of its start. now() is the start of the transaction, before any list that the run requests.
 const ADD_RUN = `
-INSERT INTO reconciliation_run (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at)
-VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, now(), now() + $7 * interval '1 ms')
+INSERT INTO reconciliation_run
+  (account, cluster, id, initiator, trigger, state, epoch, started_at, deadline_at, dry_run)
+VALUES ($1, $2, $3, $4, $5, 'REQUESTED', $6, now(), now() + $7 * interval '1 ms', $8)
 ON CONFLICT DO NOTHING
 RETURNING started_at`;
 

@@ -86,6 +86,10 @@ WITH old AS (
 results AS (
   DELETE FROM reconciliation_result r USING old
   WHERE r.account = old.account AND r.cluster = old.cluster AND r.run_id = old.id
+),
+dry_run_findings AS (
+  DELETE FROM dry_run_finding f USING old
+  WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id
 )
 DELETE FROM reconciliation_finding f USING old
 WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id`;

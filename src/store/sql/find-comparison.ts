@@ -9,6 +9,7 @@ export interface PendingComparison extends Omit<ComparisonFacts, "epoch" | "sequ
   readonly requestedAt: Date;
   /** Latest attempt of the run. */
   readonly currentAttempt: number;
+  readonly isDryRun: boolean;
   readonly isInScope: boolean;
   readonly hasRows: boolean;
   readonly wasVerified: boolean;
@@ -30,6 +31,7 @@ export async function findComparison(
     row && {
       requestedAt: row.started_at,
       currentAttempt: row.current_attempt,
+      isDryRun: row.dry_run,
       isInScope: row.is_in_scope,
       hasRows: row.has_rows,
       wasVerified: row.was_verified,
@@ -49,6 +51,7 @@ export async function findComparison(
 interface Row {
   readonly started_at: Date;
   readonly current_attempt: number;
+  readonly dry_run: boolean;
   readonly is_in_scope: boolean;
   readonly has_rows: boolean;
   readonly was_verified: boolean;
@@ -64,7 +67,7 @@ interface Row {
 }
 
 const FIND_PENDING = `
-SELECT r.started_at, r.attempt AS current_attempt, k.attempt, k.sent, k.sent_incarnation, k.sent_watermark,
+SELECT r.started_at, r.attempt AS current_attempt, r.dry_run, k.attempt, k.sent, k.sent_incarnation, k.sent_watermark,
        k.first_sequence, s.scope_generation AS declared,
        t.resource IS NOT NULL AND t.availability NOT IN ('UNDECIDED', 'WITHHELD') AS is_in_scope,
        t.verified_at IS NOT NULL AS was_verified,

@@ -6,7 +6,6 @@ import type { StreamPosition } from "../ingest-store.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import type { Observation } from "../postgres/observation.ts";
 import type { RunFailure } from "../run-store.ts";
-import type { ObservationContext } from "./apply-observations.ts";
 import {
   type DeletionOrigin,
   findOpenDeletions,
@@ -14,6 +13,7 @@ import {
   withholdDeletions,
 } from "./deletion-sets.ts";
 import { applyStaged, countStaged, dropUnclaimed, stageDeletions } from "./staged-deletions.ts";
+import type { ObservationContext } from "./write-rule.ts";
 
 /** A comparison whose verdict is positive. */
 export interface VerifiedComparison {

@@ -3,8 +3,8 @@ import type { SessionKey } from "../session-store.ts";
 
 /**
  * Returns the sessions that have declared a scope, without an active run and without a run that began in the last
- * `intervalMs`. A resource type that joined the scope after the last run was answered makes its cluster due, once no
- * other has joined for 5 seconds.
+ * `intervalMs`. A dry run counts only while it is active. A resource type that joined the scope after the last run was
+ * answered makes its cluster due, once no other has joined for 5 seconds.
  */
 export async function listDue(
   pool: Pool,
@@ -32,6 +32,7 @@ WHERE s.scope_generation > 0
     WHERE r.account = k.account AND r.cluster = k.cluster
       AND (r.ended_at IS NULL
            OR (r.started_at > now() - $4 * interval '1 ms' AND r.started_at <= now() AND r.state <> 'SUPERSEDED'
+               AND NOT r.dry_run
                AND NOT COALESCE((
                  SELECT max(t.joined_at) > r.answered_at AND max(t.joined_at) < now() - interval '5 seconds'
                  FROM resource_state t

@@ -18,6 +18,7 @@ export async function markRemoved(client: ClientBase, { account, cluster }: Clus
 type ClusterTable =
   | "kubernetes_object"
   | "reconciliation_finding"
+  | "dry_run_finding"
   | "reconciliation_result"
   | "reconciliation_run"
   | "agent_session"

@@ -8,6 +8,7 @@ const TABLES = [
   "reconciliation_run",
   "reconciliation_result",
   "reconciliation_finding",
+  "dry_run_finding",
   "agent_session",
   "deletion_set",
   "deletion_set_resource",

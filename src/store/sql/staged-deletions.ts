@@ -2,7 +2,8 @@ import type { ClientBase } from "pg";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import type { Observation } from "../postgres/observation.ts";
-import { applyObservations, type ObservationContext } from "./apply-observations.ts";
+import { applyObservations } from "./apply-observations.ts";
+import type { ObservationContext } from "./write-rule.ts";
 
 /** Rows that a statement applies at once. */
 const CHUNK = 2_000;

@@ -17,6 +17,8 @@ import type { Progress } from "./record-progress.ts";
  * resource type is verified as of the time of the request. Otherwise its comparison failed,
  * and its deletions have no effect. If the guard withholds them, the resource type is not verified.
  *
+ * In a dry run only the result is stored: the statement is judged, and the resource type stays as it is.
+ *
  * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
  * attempt compares it again.
  */
@@ -37,14 +39,15 @@ export async function verifyResource(
   }
   const fault = end.failure ?? judge(position, progress, end, known);
   const withheld =
-    fault === undefined
+    fault === undefined && !known.isDryRun
       ? await guardDeletions(client, position, guard, { ...known, resourceType, run })
       : undefined;
   const failure = fault ?? withheld?.failure;
-  const isVerified = failure === undefined && (await verify(client, position, resourceType, end, known));
+  const isVerified =
+    failure === undefined && (known.isDryRun || (await verify(client, position, resourceType, end, known)));
   const outcome = isVerified ? undefined : (failure ?? NEWER_INCARNATION);
   await endResult(client, position, end, known, outcome, withheld?.deletions ?? 0);
-  if (outcome !== undefined) {
+  if (outcome !== undefined && !known.isDryRun) {
     await recordFailure(client, position, resourceType, outcome, known);
   }
   if (end.scopeGeneration > known.declaredGeneration) {

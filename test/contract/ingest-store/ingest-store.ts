@@ -1,4 +1,6 @@
 import { describe } from "vitest";
+import { describeDryRun } from "./dry-run.ts";
+import { describeFindings } from "./findings.ts";
 import { describeGuard } from "./guard.ts";
 import { describeJudgement } from "./judgement.ts";
 import { describePoison } from "./poison.ts";
@@ -17,5 +19,7 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeJudgement(database);
     describeScrub(database);
     describeGuard(database);
+    describeFindings(database);
+    describeDryRun(database);
   });
 }

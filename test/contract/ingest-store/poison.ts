@@ -129,7 +129,7 @@ export function describePoison(database: { readonly url: string }): void {
       );
       expect(
         await world.sql("SELECT name, cause, detail FROM reconciliation_finding WHERE cluster = $1"),
-      ).toEqual([{ name: "x", cause: null, detail: "could not be stored before" }]);
+      ).toEqual([{ name: "x", cause: "UNKNOWN", detail: "could not be stored before" }]);
     });
   });
 

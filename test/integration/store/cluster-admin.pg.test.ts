@@ -14,6 +14,7 @@ const TABLES = [
   "reconciliation_run",
   "reconciliation_result",
   "reconciliation_finding",
+  "dry_run_finding",
   "agent_session",
   "agent_standby",
   "deletion_set",
@@ -36,6 +37,11 @@ describeWithPostgres("an operator's changes of clusters", (database) => {
     await world.apply(put("a/web", { observed: 50 }), put("a/gone", { observed: 51 }));
     await world.verifyAll(60);
     await world.apply(remove("a/gone", 62));
+    await world.sql(
+      `INSERT INTO dry_run_finding (account, cluster, run_id, api_group, resource, namespace, name, api_version, type,
+         cause, detail, found_at)
+       VALUES ('${account}', $1, gen_random_uuid(), '', 'pods', 'a', 'x', 'v1', 'STALE_ROW', 'UNKNOWN', '', now())`,
+    );
     const standby = { account, cluster: "prod-1", instanceId: "agent-2", agentVersion: "" };
     await world.sessions.keepStandbys(world.signal, [standby]);
   });

@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import {
+  FindingCause,
   FindingType,
   ObjectState,
   ReconciliationState,
@@ -169,6 +170,42 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await world.sql(`UPDATE kubernetes_object SET content = '{}' WHERE cluster = $1`);
     expect((await store.getObject(signal, account, "fleet-4", asked))?.checksum).toHaveLength(0);
     expect(await store.getObject(signal, "another", "fleet-4", asked)).toBeUndefined();
+  });
+
+  test("a dry run has what it would repair, with causes and fields, and counts that are no findings (R82, R83)", async () => {
+    const { world, store } = open("fleet-dry");
+    await using _ = world;
+    await world.connect();
+    await world.sql("DELETE FROM reconciliation_run WHERE cluster = $1");
+    await world.declare();
+    await world.apply(put("a/x", { observed: 10, data: '{"replicas":1}' }));
+    await world.verifyAll(20);
+    const changed = put("a/x", { observed: 40, version: "30", data: '{"replicas":2}' });
+    const { request } = await world.beginRun(true);
+    await world.judge(request.runId, [changed, put("a/y", { observed: 40, version: "31" })]);
+    await world.sql(
+      `UPDATE reconciliation_result SET format_changes = 3, scope_changes = 4 WHERE cluster = $1 AND resource = 'pods'
+         AND run_id = '${request.runId}'`,
+    );
+
+    const run = await store.getRun(signal, account, request.runId);
+    expect(run).toMatchObject({ dryRun: true });
+    const pods = run?.results.find((result) => result.resourceType?.resource === "pods");
+    expect(pods).toMatchObject({ formatChanges: 3n, scopeChanges: 4n });
+    expect(pods?.findings.map(({ type, count }) => [type, count])).toEqual([
+      [FindingType.MISSING_ROW, 1n],
+      [FindingType.STALE_ROW, 1n],
+    ]);
+    const pages = await allPages(1, (page) => store.listFindings(signal, account, request.runId, page));
+    expect(pages).toMatchObject([
+      [
+        {
+          cause: FindingCause.MISSED_CHANGE,
+          differences: [{ path: "/data/replicas", stored: "1", observed: "2" }],
+        },
+      ],
+      [{ cause: FindingCause.MISSED_CHANGE, differences: [] }],
+    ]);
   });
 
   test("runs have the results of their resource types and their findings", async () => {

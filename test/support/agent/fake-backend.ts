@@ -55,6 +55,8 @@ export interface AskOptions {
   readonly runId?: string;
   readonly managed?: readonly string[];
   readonly highWatermark?: bigint;
+  /** True for a dry run; its answers change no row. */
+  readonly dryRun?: boolean;
 }
 
 /**
@@ -67,6 +69,8 @@ export class FakeBackend {
   readonly incarnations = new Map<string, bigint>();
   readonly marks = new Map<string, bigint>();
   readonly reconciled: ResourceReconciled[] = [];
+  /** Answers to dry runs. */
+  readonly judged: Batch[] = [];
   readonly scopes: ScopeDeclared[] = [];
   /** Resource types in the stored scope. */
   readonly storedScope = new Map<string, ResourceType>();
@@ -122,7 +126,7 @@ export class FakeBackend {
       const part = held.slice(i * chunkSize, (i + 1) * chunkSize);
       const batch = create(BatchSchema, {
         resourceType,
-        type: BatchType.RECONCILIATION,
+        type: options.dryRun ? BatchType.DRY_RUN : BatchType.RECONCILIATION,
         incarnation: this.incarnations.get(key) ?? 0n,
         items: part.map(([, { put }]) => toVerify(put)),
         chunk: {
@@ -200,7 +204,11 @@ export class FakeBackend {
         this.#store(message.value);
         break;
       case "batch":
-        this.#apply(message.value);
+        if (message.value.type === BatchType.DRY_RUN) {
+          this.judged.push(message.value);
+        } else {
+          this.#apply(message.value);
+        }
         break;
       case "resourceReconciled":
         this.reconciled.push(message.value);

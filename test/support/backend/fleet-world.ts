@@ -62,8 +62,8 @@ export class FleetWorld implements AsyncDisposable {
   async addFinding(cluster: string, runId: string, name: string): Promise<void> {
     await this.#database.pool.query(
       `INSERT INTO reconciliation_finding
-         (account, cluster, run_id, api_group, api_version, resource, namespace, name, type, detail, found_at)
-       VALUES ($1, $2, $3, '', 'v1', 'pods', 'a', $4, 'MISSING_ROW', '', now())`,
+         (account, cluster, run_id, api_group, api_version, resource, namespace, name, type, cause, detail, found_at)
+       VALUES ($1, $2, $3, '', 'v1', 'pods', 'a', $4, 'MISSING_ROW', 'UNKNOWN', '', now())`,
       [this.account, cluster, runId, name],
     );
   }

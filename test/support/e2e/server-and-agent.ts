@@ -2,10 +2,7 @@ import { fromJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { expect } from "vitest";
 import { freePort } from "../../../deploy/local/components/free-port.ts";
-import {
-  FleetService,
-  GetReconciliationRunResponseSchema,
-} from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { FleetService, ReconciliationRunSchema } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { eventually } from "./eventually.ts";
 import { callFleet, countFindings } from "./fleet-api.ts";
 import type { CommandResult, Program, Programs } from "./programs.ts";
@@ -92,8 +89,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
     async reconcile() {
       const { code, stdout, stderr } = await ask("reconcile", cluster, "--output", "json");
       expect(code, `${stderr}\n${stdout}`).toBe(0);
-      const { run } = fromJson(GetReconciliationRunResponseSchema, JSON.parse(stdout));
-      return run === undefined ? 0 : countFindings(run);
+      return countFindings(fromJson(ReconciliationRunSchema, JSON.parse(stdout).run));
     },
     async connected(since) {
       await eventually("the run of the agent that connects", async () => {

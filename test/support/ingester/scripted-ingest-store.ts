@@ -38,6 +38,11 @@ export class ScriptedIngestStore implements IngestStore {
     return this.outcome(batch);
   }
 
+  async judgeBatch(signal: AbortSignal, position: StreamPosition): Promise<void> {
+    signal.throwIfAborted();
+    await this.#write(position, "judged");
+  }
+
   async applyScope(signal: AbortSignal, position: StreamPosition): Promise<void> {
     signal.throwIfAborted();
     await this.#write(position, "scope");

@@ -1,5 +1,10 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type BatchItem, ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type BatchItem,
+  BatchType,
+  ReconciliationTrigger,
+  RunRefSchema,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   type ReconciliationRequest,
   type ResourceInventory,
@@ -185,7 +190,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Begins a MANUAL run and returns its answer. */
-  async beginRun(): Promise<{
+  async beginRun(dryRun = false): Promise<{
     readonly request: ReconciliationRequest;
     readonly inventories: ResourceInventory[];
   }> {
@@ -195,6 +200,7 @@ export class World implements AsyncDisposable {
       initiator: INITIATOR,
       trigger: ReconciliationTrigger.MANUAL,
       deadlineMs: 60_000,
+      dryRun,
     });
     return { request, inventories: await this.answer(request) };
   }
@@ -240,6 +246,23 @@ export class World implements AsyncDisposable {
     this.#log.debug("comparison applied", { sequence: position.sequence, runId, listVersion });
   }
 
+  /** Applies repairs of a run to pods. */
+  async repair(runId: string, ...items: BatchItem[]): Promise<void> {
+    await this.store.applyBatch(this.signal, this.next(), batch(items, PODS, runId));
+  }
+
+  /** Judges the answers of a dry run about pods. */
+  async judge(
+    runId: string,
+    items: readonly BatchItem[],
+    attempt = 1,
+    position = this.next(),
+  ): Promise<void> {
+    const answer = batch(items, PODS, runId);
+    const run = create(RunRefSchema, { runId, attempt });
+    await this.store.judgeBatch(this.signal, position, { ...answer, type: BatchType.DRY_RUN, run });
+  }
+
   /** Completes a run that verifies the default scope at the list version. */
   async verifyAll(listVersion: number): Promise<void> {
     const { request } = await this.beginRun();
@@ -260,6 +283,16 @@ export class World implements AsyncDisposable {
 
   async row(key: string): Promise<Row | undefined> {
     return (await this.rows()).find((row) => row.key === key);
+  }
+
+  /** Returns a hash over all rows of objects, resource types and findings of the cluster, as the database has them. */
+  async hash(): Promise<string> {
+    const tables = ["kubernetes_object", "resource_state", "reconciliation_finding"];
+    const rows = tables.map((table) => `SELECT t::text AS row FROM ${table} t WHERE cluster = $1`);
+    const [result] = await this.sql<{ hash: string }>(
+      `SELECT md5(coalesce(string_agg(row, E'\\n' ORDER BY row), '')) AS hash FROM (${rows.join(" UNION ALL ")}) r`,
+    );
+    return result?.hash ?? "";
   }
 
   /** Runs SQL as an operator would. `$1` is the cluster. */

@@ -2,6 +2,7 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import {
+  FindingCause,
   FindingType,
   type FleetService,
   ObjectState,
@@ -116,7 +117,13 @@ describe("questions to a server", () => {
           startTime: ago(3000),
           endTime: ago(1800),
           results: [
-            { resourceType, listed: 7n, findings: [{ type: FindingType.GHOST_ROW, count: 2n }] },
+            {
+              resourceType,
+              listed: 7n,
+              findings: [{ type: FindingType.GHOST_ROW, count: 2n }],
+              formatChanges: 3n,
+              scopeChanges: 4n,
+            },
             {
               resourceType: { ...resourceType, resource: "daemonsets" },
               failure: { reason: "Forbidden", message: "no list" },
@@ -125,16 +132,39 @@ describe("questions to a server", () => {
         },
       }),
       listReconciliationFindings: () => ({
-        findings: [{ ref, type: FindingType.GHOST_ROW, detail: "no such object" }],
+        findings: [
+          { ref, type: FindingType.GHOST_ROW, cause: FindingCause.GHOST, detail: "no such object" },
+          {
+            ref: { ...ref, name: "api" },
+            type: FindingType.STALE_ROW,
+            cause: FindingCause.MISSED_CHANGE,
+            differences: [
+              { path: "/spec/replicas", stored: "2", observed: "3" },
+              { path: "/spec/paused", stored: "true", observed: "" },
+            ],
+          },
+        ],
       }),
     };
     await withServer(fleet, async (environment) => {
       const { out } = await run(`run ${id}`, environment);
       expect(out).toMatch(/State: +PARTIAL\n/);
       expect(out).toMatch(/Took: +1\.2s\n/);
-      expect(out).toMatch(/deployments\.apps +VERIFIED +7 .* 2 GHOST_ROW\n/);
+      expect(out).toMatch(/deployments\.apps +VERIFIED +7 .* 2 GHOST_ROW +3 FORMAT, 4 FIRST COPY\n/);
       expect(out).toContain("Forbidden: no list");
-      expect(out).toMatch(/GHOST_ROW +deployments\.apps +shop +web +- +no such object\n/);
+      expect(out).toMatch(/GHOST_ROW +GHOST +deployments\.apps +shop +web +- +no such object\n/);
+      expect(out).toMatch(/STALE_ROW +MISSED_CHANGE +deployments\.apps +shop +api /);
+      expect(out).toContain(
+        "deployments.apps shop/api\n  /spec/replicas: 2 -> 3\n  /spec/paused: true -> (none)\n",
+      );
+      const json = JSON.parse((await run(`run ${id} -o json`, environment)).out);
+      expect(json).toMatchObject({
+        run: { id, state: "RECONCILIATION_STATE_PARTIAL" },
+        findings: [
+          { cause: "FINDING_CAUSE_GHOST" },
+          { differences: [{ path: "/spec/replicas", stored: "2", observed: "3" }, { path: "/spec/paused" }] },
+        ],
+      });
     });
   });
 });
@@ -189,6 +219,41 @@ describe("reconcile", () => {
         "",
       ]);
       expect(result.out).toContain(id);
+    });
+  });
+
+  test("--dry-run shows what a run would repair, and exits with 0 although rows differ (R82)", async () => {
+    const asked: unknown[] = [];
+    const dry = {
+      id,
+      cluster: "c1",
+      dryRun: true,
+      state: ReconciliationState.SUCCEEDED,
+      endTime: ago(0),
+      results: [{ resourceType, listed: 7n, findings: [{ type: FindingType.STALE_ROW, count: 1n }] }],
+    };
+    const fleet: Partial<ServiceImpl<typeof FleetService>> = {
+      startReconciliation: ({ cluster, dryRun }) => {
+        asked.push([cluster, dryRun]);
+        return { run: dry };
+      },
+      getReconciliationRun: () => ({ run: dry }),
+      listReconciliationRuns: () => ({ runs: [dry] }),
+      listReconciliationFindings: () => ({
+        findings: [{ ref, type: FindingType.STALE_ROW, cause: FindingCause.MANUAL_EDIT, detail: "edited" }],
+      }),
+    };
+    await withServer(fleet, async (environment) => {
+      const result = await run("reconcile c1 --dry-run", environment);
+      expect(asked).toEqual([["c1", true]]);
+      expect(result.code).toBe(0);
+      expect(result.err).toContain("1 rows to repair");
+      expect(result.out).toMatch(/Dry run: +nothing was changed\n/);
+      expect(result.out).toMatch(/RESOURCE .* TO REPAIR\ndeployments\.apps +COMPARED +7 /);
+      expect(result.out).toMatch(/FOUND +DETAIL\nSTALE_ROW +MANUAL_EDIT +deployments\.apps +shop +web /);
+      const json = JSON.parse((await run("reconcile c1 --dry-run -o json", environment)).out);
+      expect(json).toMatchObject({ run: { dryRun: true }, findings: [{ ref: { name: "web" } }] });
+      expect((await run("runs", environment)).out).toMatch(/ 1 \(dry run\) /);
     });
   });
 

@@ -55,6 +55,18 @@ describe("the output of dev", () => {
     );
   });
 
+  it("has one line for a dry run, which repairs no drift", () => {
+    const open = [drift("edited-content", 5, "cart")];
+    const story = formatRunEvent(open, run(10, 11, { dryRun: true }), [finding("cart")]);
+    expect(story).toEqual({
+      lines: [
+        "12:00:11  run       dry run: 24 objects in 1 resource type compared, 1 row to repair; " +
+          "18.4 kB of inventory, 912 B of repairs, 1000 ms",
+      ],
+      open,
+    });
+  });
+
   it("has the findings of a run, its cost, and the verified time", () => {
     const story = formatRunEvent([drift("edited-content", 5, "cart")], run(10, 11), [finding("cart")]);
     expect(story).toEqual({

@@ -6,6 +6,7 @@ const CONTRACT = {
   [BatchType.UNSPECIFIED]: "refused",
   [BatchType.DEFAULT]: () => "default",
   [BatchType.RECONCILIATION]: "refused",
+  [BatchType.DRY_RUN]: "refused",
 } as const;
 
 describe("createBatchRegistry", () => {
@@ -18,6 +19,7 @@ describe("createBatchRegistry", () => {
   it.each([
     [BatchType.UNSPECIFIED, "BATCH_TYPE_UNSPECIFIED"],
     [BatchType.RECONCILIATION, "BATCH_TYPE_RECONCILIATION"],
+    [BatchType.DRY_RUN, "BATCH_TYPE_DRY_RUN"],
     [77, "type 77"],
   ])("refuses type %s by name", (type, name) => {
     const handlerOf = createBatchRegistry<() => string>(CONTRACT);

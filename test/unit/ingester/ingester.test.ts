@@ -221,6 +221,14 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
+  it("judges a batch of a dry run instead of applying it (R82)", async () => {
+    start();
+    await publish("c1", 1n, batchOf(BatchType.DRY_RUN));
+    await advance();
+    expect(store.applied).toEqual(["c1 1 judged"]);
+    expect(await leftOver()).toEqual([]);
+  });
+
   it("applies a batch of a further type with its handler, in the cluster's order", async () => {
     const extra = 77 as BatchType;
     start({

@@ -65,12 +65,12 @@ describe("publishInventory", () => {
   });
   afterEach(() => bus.close());
 
-  const answer = () =>
+  const answer = (of = request) =>
     publishInventory(
       signal,
       { store, producers: createProducerPool(bus), clock, scrub },
       {
-        ...{ event, request },
+        ...{ event, request: of },
         position: { account: "acme", cluster: "c1", epoch: 7n, sequence: 0n },
       },
     );
@@ -113,6 +113,15 @@ describe("publishInventory", () => {
     };
     await answer();
     expect(calls).toEqual(["scrub c1 a", "read a", "scrub c1 b", "read b"]);
+  });
+
+  it("scrubs nothing for a dry run, because a scrub clears checksums (R82)", async () => {
+    store.resourceTypes = [resourceType("a")];
+    scrub = async () => expect.fail("not to be called");
+    store.inventory = ({ attempt }, { resource }) => [chunk(resource, attempt, 1)];
+    await answer({ ...request, dryRun: true });
+    const [reply] = await read(1);
+    expect(reply?.body.value).toMatchObject({ runId: RUN, dryRun: true });
   });
 
   it("packs small resource types together, and splits at about 500 objects, including managed ones", async () => {

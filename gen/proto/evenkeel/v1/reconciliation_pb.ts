@@ -71,7 +71,8 @@ export type ReconciliationRequest = Message<"evenkeel.v1.ReconciliationRequest">
   inventories: ResourceInventory[];
 
   /**
-   * True if the run must not change the copy.
+   * True if the run must not change the copy: the agent gets the inventory in
+   * batches of type DRY_RUN.
    *
    * @generated from field: bool dry_run = 6;
    */
@@ -151,7 +152,8 @@ export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE_
  *   - No sequence from first_sequence on was lost (SequenceGap), and no item of
  *     this resource type was refused (Refused).
  * Then the low watermark becomes list_version, and the verified time becomes the
- * time of the request.
+ * time of the request. The end of a comparison in a dry run is judged in the same
+ * way and changes neither.
  *
  * @generated from message evenkeel.v1.ResourceReconciled
  */

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchType, ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason, PutObjectSchema } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
@@ -197,6 +197,28 @@ describe("a comparison", () => {
     world.backend.ask("configmaps");
     await world.advance(2_000);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ put: 1n, deleted: 1n });
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+  });
+
+  it("of a dry run answers in batches of its type, and a later relist still sends the changes (R82)", async () => {
+    await using world = await syncedWorld(["a", "b", "c"]);
+    world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
+    world.cluster.breakWatches();
+    await world.advance(1_000);
+    world.cluster.delete("configmaps", "default", "a");
+    world.configMap("b", "2");
+    world.configMap("d", "1");
+    const runId = world.backend.ask("configmaps", { dryRun: true });
+    await world.advance(2_000);
+    expect(world.backend.reconciled.at(-1)).toMatchObject({ run: { runId }, put: 2n, deleted: 1n });
+    expect(world.backend.judged.map(({ type, run }) => [type, run?.runId])).toEqual([
+      [BatchType.DRY_RUN, runId],
+    ]);
+    expect(world.backend.judged[0]?.items).toHaveLength(3);
+    expect(world.backend.contents("configmaps")).not.toEqual(world.truth());
+    world.cluster.compact();
+    world.intercept = (_request, go) => go();
+    await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 

@@ -265,6 +265,27 @@ describeWithPostgres("FleetService", (database) => {
       });
     });
 
+    test("starts a dry run (R82)", async () => {
+      await using fleet = await createFleet(0);
+      await using server = await serveFleet(fleet, async (_signal, _account, _cluster, run) => {
+        expect(run).toEqual({ id, dryRun: true });
+        return { request: create(ReconciliationRequestSchema, { runId: id, dryRun: true }) };
+      });
+      const request = { cluster: "c1", requestId: id.toUpperCase(), dryRun: true };
+      expect((await server.client.startReconciliation(request)).run).toMatchObject({ id, dryRun: true });
+    });
+
+    test("refuses a request ID that started a run for a dry run (R82)", async () => {
+      await using fleet = await createFleet(0);
+      await fleet.setRun({ id, cluster: "c1", state: "REQUESTED" });
+      await using server = await serveFleet(fleet);
+      const call = server.client.startReconciliation({ cluster: "c1", requestId: id, dryRun: true });
+      await expect(call).rejects.toMatchObject({
+        code: Code.InvalidArgument,
+        rawMessage: 'request_id: was used for a run of cluster "c1"; choose another one',
+      });
+    });
+
     test.each([
       ["ABORTED while another is active", new ConflictError("another run is active"), Code.Aborted],
       ["FAILED_PRECONDITION when not connected", new TerminalError("not connected"), Code.FailedPrecondition],

@@ -79,8 +79,9 @@ describe("routeInventories", () => {
     { identity }: Pick<Session, "identity">,
     inventories: readonly ResourceInventory[],
     runId = RUN,
+    dryRun = false,
   ): Promise<void> => {
-    const value = { ...requestOf(runId), inventories: [...inventories] };
+    const value = { ...requestOf(runId), inventories: [...inventories], dryRun };
     const event = encodeEvent(identity, {
       sequence: 0n,
       publishTime: new Date(0),
@@ -121,6 +122,12 @@ describe("routeInventories", () => {
       ["verifyObject", "x"],
       ["verifyObject", "y"],
     ]);
+  });
+
+  it("offers the inventories of a dry run as batches of type DRY_RUN (R82)", async () => {
+    const session = open("c1");
+    await answer(session, [inventory("pods", ["x"])], RUN, true);
+    expect(await next(session)).toMatchObject({ type: BatchType.DRY_RUN, chunk: { run: { runId: RUN } } });
   });
 
   it("drops inventories for a session that is gone, and continues", async () => {

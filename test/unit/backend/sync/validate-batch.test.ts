@@ -19,12 +19,14 @@ describe("an agent's batch", () => {
     ["observations with versions of their own", batch({ items: [put(), gone("7")], incarnation: 10n })],
     ["observations at the batch's version", batch({ items: [put(""), gone("")], observedVersion: "9" })],
     ["observations without any version", batch({ items: [put(""), gone("")] })],
+    ["the answer to a dry run", batch({ type: BatchType.DRY_RUN, items: [put()], run: {} })],
   ])("may have %s", (_name, good) => {
     expect(() => validateBatch(10n, good)).not.toThrow();
   });
 
   it.each([
     ["another type", batch({ type: BatchType.RECONCILIATION }), ["batch.type"]],
+    ["the type of a dry run without one (R82)", batch({ type: BatchType.DRY_RUN }), ["batch.run"]],
     ["an incarnation above the epoch", batch({ items: [put()], incarnation: 11n }), ["batch.incarnation"]],
     [
       "an item to verify",

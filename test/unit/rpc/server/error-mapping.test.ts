@@ -99,7 +99,7 @@ describe("the error that a caller receives", () => {
       { run_id: "1" },
     ],
     ["of its code", new NotFoundError("no cluster"), "NOT_FOUND", {}],
-    ["of a missing feature", new UnsupportedError("dry_run: not supported"), "UNSUPPORTED", {}],
+    ["of a missing feature", new UnsupportedError("label_selector: not supported"), "UNSUPPORTED", {}],
     ["of the server's absence", new RetryableError("away"), "UNAVAILABLE", {}],
     ["of a defect", new Error("bug"), "INTERNAL", {}],
     ["of a call without a token", new ConnectError("no token", Code.Unauthenticated), "UNAUTHENTICATED", {}],
