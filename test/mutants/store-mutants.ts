@@ -203,7 +203,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R22",
     file: "src/store/postgres/pg-ingest-store.ts",
-    find: "return await applyBatch(database, position, batch, applySplitting);",
+    find: "return await applyBatch(database, guard, position, batch, applySplitting);",
     replace: "throw error;",
     tests: CONTRACT,
     only: "R22\\)",

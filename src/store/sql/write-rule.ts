@@ -2,6 +2,9 @@ import type { RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Observation } from "../postgres/observation.ts";
 import { toByteaArray, toTextArray } from "./binary-array.ts";
 
+/** Run and attempt that a batch repairs. */
+export type RunAttemptRef = Pick<RunRef, "runId" | "attempt">;
+
 /** Values that all observations of a statement share. */
 export interface ObservationContext {
   readonly account: string;
@@ -14,12 +17,12 @@ export interface ObservationContext {
   readonly sequence: bigint;
   readonly orderedBy: "VERSION" | "POSITION";
   /** Run and attempt of the repair. Changed rows become its findings if the resource type was verified before. */
-  readonly run: RunRef | undefined;
+  readonly run: RunAttemptRef | undefined;
 }
 
 /** Values of a statement that belongs to a run. */
 export interface RunContext extends ObservationContext {
-  readonly run: RunRef;
+  readonly run: RunAttemptRef;
 }
 
 /** Table of findings: of repairs, and of what a dry run would repair. */
@@ -64,7 +67,7 @@ export function toRuleParameters(context: ObservationContext, observations: read
 }
 
 /** Returns the parameters of a run, $19 to $21, which {@link REPAIRED_RESULT} and {@link newFindings} need too. */
-export const toRunParameters = ({ runId, attempt }: RunRef, sequence: bigint) => [runId, sequence, attempt];
+export const toRunParameters = ({ runId, attempt }: RunAttemptRef, sequence: bigint) => [runId, sequence, attempt];
 
 /** Condition of the row of the key `of`. */
 const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4
