@@ -1,6 +1,7 @@
 import { agentMutants } from "./agent-mutants.ts";
 import { clusterMutants } from "./cluster-mutants.ts";
 import { findingMutants } from "./finding-mutants.ts";
+import { guardMutants } from "./guard-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
@@ -15,6 +16,7 @@ import { websocketMutants } from "./websocket-mutants.ts";
 export const mutants: readonly Mutant[] = [
   ...storeMutants,
   ...findingMutants,
+  ...guardMutants,
   ...serverMutants,
   ...agentMutants,
   ...readingMutants,

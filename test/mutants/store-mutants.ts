@@ -6,6 +6,7 @@ const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
+const NARROW = "src/store/sql/narrow-scope.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
 const SCAN = "src/domain/scan-canonical.ts";
@@ -314,7 +315,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R30",
-    file: SCOPE,
+    file: NARROW,
     find: "UPDATE resource_state k SET low_watermark = 0",
     replace: "UPDATE resource_state k SET low_watermark = k.low_watermark",
     tests: CONTRACT,
@@ -322,16 +323,16 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R30",
-    file: SCOPE,
-    find: "  DELETE FROM resource_state k USING removed r\n",
-    replace: "  DELETE FROM resource_state k USING (SELECT * FROM removed WHERE FALSE) r\n",
+    file: NARROW,
+    find: "  DELETE FROM resource_state k USING dropped r\n",
+    replace: "  DELETE FROM resource_state k USING (SELECT * FROM dropped WHERE FALSE) r\n",
     tests: CONTRACT,
     only: "R30\\)",
   },
   {
     race: "R30",
-    file: SCOPE,
-    find: "AND NOT o.namespace = ANY (s.namespaces)`",
+    file: NARROW,
+    find: "AND NOT o.namespace = ANY ($5::text[])`",
     replace: "AND FALSE`",
     tests: CONTRACT,
     only: "R30\\)",
@@ -522,7 +523,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R70",
     file: "src/store/sql/add-results.ts",
-    find: "CASE WHEN availability = 'UNDECIDED' THEN now() END",
+    find: "CASE WHEN availability IN ('UNDECIDED', 'WITHHELD') THEN now() END",
     replace: "NULL",
     tests: CONTRACT,
     only: "R70\\)",
@@ -682,8 +683,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R75",
     file: "src/store/sql/end-run.ts",
-    find: "WHEN results.verified = 0 THEN 'FAILED'",
-    replace: "WHEN FALSE THEN 'FAILED'",
+    find: "CASE WHEN results.verified = 0 AND (results.failed > 0 OR results.withheld = 0) THEN 'FAILED'",
+    replace: "CASE WHEN FALSE THEN 'FAILED'",
     tests: CONTRACT,
     only: "R75\\)",
   },

@@ -107,7 +107,7 @@ export function createPgDeletionStore(database: Database): DeletionStore {
         assertState(id, set, OPEN);
         if (maxDeletions !== undefined && set.deletions > maxDeletions) {
           throw new TerminalError(
-            `deletion set ${id}: expected at most ${maxDeletions} deletions, found ${set.deletions}; look at it again`,
+            `deletion set ${id}: expected at most ${maxDeletions} deletions, found ${set.deletions}; read it again`,
           );
         }
         await applyDeletionSet(client, key, set);

@@ -7,8 +7,8 @@ import { narrowScope } from "./narrow-scope.ts";
 /**
  * Stores the scope of the cluster. The statement is idempotent.
  *
- * Only a removed resource type, and a namespace that is no longer read, lose rows ({@link narrowScope}). A resource type
- * that is neither declared nor removed is undecided: its rows and its verified time stay.
+ * Only a removed resource type, and a namespace that is no longer read, lose rows ({@link narrowScope}). A resource
+ * type that is neither declared nor removed is undecided: its rows and its verified time stay.
  *
  * A resource type whose namespaces grew was never verified in them, so it loses its verified time: the first copy of
  * the new namespaces is no drift.

@@ -2,7 +2,7 @@ import type { ClientBase, Pool } from "pg";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 
-/** What the deletions of a set derive from: lists of runs, or the agent's configuration. */
+/** Origin of the deletions of a set: lists of runs, or the agent's configuration. */
 export type DeletionOrigin = "RUN" | "SCOPE";
 
 /** Withheld deletions of one resource type. */

@@ -179,7 +179,7 @@ async function mayApplyListed(
   return !mustWithhold({ deletions, created: 0, rows }, guard);
 }
 
-/** Makes a run of the cluster due, because its verdict decides about deletions, or proves that they were right. */
+/** Requests a run of the cluster, whose verdict decides about deletions, or proves that they were right. */
 export async function requestVerdict(client: ClientBase, { account, cluster }: ClusterKey): Promise<void> {
   await client.query("UPDATE resource_state SET joined_at = now() WHERE account = $1 AND cluster = $2", [
     account,

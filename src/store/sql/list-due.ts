@@ -36,6 +36,7 @@ WHERE s.scope_generation > 0
                AND NOT COALESCE((
                  SELECT max(t.joined_at) > r.answered_at AND max(t.joined_at) < now() - interval '5 seconds'
                  FROM resource_state t
-                 WHERE t.account = k.account AND t.cluster = k.cluster AND t.availability NOT IN ('UNDECIDED', 'WITHHELD')
+                 WHERE t.account = k.account AND t.cluster = k.cluster
+                   AND t.availability NOT IN ('UNDECIDED', 'WITHHELD')
                ), FALSE)))
   )`;

@@ -9,8 +9,8 @@ import type { ObservationContext } from "./write-rule.ts";
 const CHUNK = 2_000;
 
 /**
- * Stages deletions that derive from the list of a run. They take effect with the verdict on the comparison. Does nothing
- * if the run has ended, because then there is no verdict.
+ * Stages deletions that derive from the list of a run. They take effect with the verdict on the comparison. Does
+ * nothing if the run has ended, because then there is no verdict.
  *
  * A deletion that earlier runs claimed keeps the time of the first claim, unless the object was seen since.
  */

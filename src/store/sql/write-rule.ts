@@ -67,7 +67,11 @@ export function toRuleParameters(context: ObservationContext, observations: read
 }
 
 /** Returns the parameters of a run, $19 to $21, which {@link REPAIRED_RESULT} and {@link newFindings} need too. */
-export const toRunParameters = ({ runId, attempt }: RunAttemptRef, sequence: bigint) => [runId, sequence, attempt];
+export const toRunParameters = ({ runId, attempt }: RunAttemptRef, sequence: bigint) => [
+  runId,
+  sequence,
+  attempt,
+];
 
 /** Condition of the row of the key `of`. */
 const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4

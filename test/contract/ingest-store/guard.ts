@@ -305,7 +305,7 @@ export function describeGuard(database: { readonly url: string }): void {
       const maps = keys(100).map((key) => put(key, { observed: 50 }));
       await declare(world, { resources: [CONFIG_MAPS], excluded: [] });
       await world.store.applyBatch(world.signal, world.next(), batch(maps, CONFIG_MAPS));
-      // The share is small now, but nobody has decided.
+      // The share is small now, but no caller has decided.
       await declare(world, { resources: [CONFIG_MAPS], excluded: [PODS] });
       expect(await present(world)).toHaveLength(8);
       expect(await openSet(world)).toMatchObject({ id });

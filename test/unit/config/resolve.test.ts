@@ -8,6 +8,7 @@ import { clientProgram } from "../../../src/config/programs/client.ts";
 import { devProgram } from "../../../src/config/programs/dev.ts";
 import { serverProgram } from "../../../src/config/programs/server.ts";
 import { resolveConfig } from "../../../src/config/resolve.ts";
+import { DEFAULT_DELETION_GUARD } from "../../../src/domain/reconciliation/deletion-guard.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "evenkeel-config-"));
@@ -40,6 +41,7 @@ describe("defaults", () => {
       allowDuplicateClusters: false,
       runDeadlineMs: 300_000,
       scrubRows: 1_000,
+      guard: DEFAULT_DELETION_GUARD,
       telemetry: { logLevel: "info", probes: undefined, traces: undefined },
     });
   });

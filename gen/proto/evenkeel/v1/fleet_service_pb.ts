@@ -876,7 +876,7 @@ export type DeletionSet = Message<"evenkeel.v1.DeletionSet"> & {
   cluster: string;
 
   /**
-   * What the deletions derive from.
+   * Origin of the deletions.
    *
    * @generated from field: evenkeel.v1.DeletionOrigin origin = 3;
    */
@@ -1971,7 +1971,7 @@ export const ResourceAvailabilitySchema: GenEnum<ResourceAvailability> = /*@__PU
   enumDesc(file_evenkeel_v1_fleet_service, 3);
 
 /**
- * DeletionOrigin states what the deletions of a set derive from.
+ * DeletionOrigin is the origin of the deletions of a set.
  *
  * @generated from enum evenkeel.v1.DeletionOrigin
  */
@@ -1999,7 +1999,7 @@ export const DeletionOrigin = {
 } as const;
 
 /**
- * DeletionOrigin states what the deletions of a set derive from.
+ * DeletionOrigin is the origin of the deletions of a set.
  *
  * @generated from enum evenkeel.v1.DeletionOrigin
  */

@@ -54,6 +54,26 @@ describe("a watch", () => {
     expect(world.agent.counters.lists).toBe(2);
   });
 
+  it("states with each deletion from a list how many objects the list lacks, less the new ones (R91)", async () => {
+    await using world = await syncedWorld(["a", "b", "c", "d"]);
+    world.intercept = ({ query }, go) => (query?.["watch"] === undefined ? go() : respond(503));
+    world.cluster.breakWatches();
+    await world.advance(1_000);
+    for (const name of ["a", "b", "c"]) {
+      world.cluster.delete("configmaps", "default", name);
+    }
+    world.configMap("e", "1");
+    world.cluster.compact();
+    world.intercept = (_request, go) => go();
+    const sent = world.backend.received.length;
+    await world.advance(60_000);
+    const missing = world.backend.received
+      .slice(sent)
+      .flatMap(({ message }) => (message.case === "batch" ? message.value.items : []))
+      .flatMap(({ message }) => (message.case === "deleteObject" ? message.value.missing : []));
+    expect(missing).toEqual([2n, 2n, 2n]);
+  });
+
   it("goes on from the version of a bookmark, which proves nothing about objects (R9)", async () => {
     await using world = await syncedWorld(["a"]);
     const sent = world.backend.received.length;
