@@ -11,8 +11,8 @@ import { Condition } from "../lib/condition.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import { createBackoff, retry } from "../lib/retry.ts";
-import { classifyError } from "./classify-error.ts";
 import type { AgentTuning } from "./config.ts";
+import { classifyError } from "./retry-budget.ts";
 import { watchDefinitions } from "./scope/definition-watch.ts";
 import { type DiscoveredScope, ScopeTracker } from "./scope/scope-tracker.ts";
 import {

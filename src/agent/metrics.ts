@@ -1,4 +1,4 @@
-import type { Metrics } from "../lib/metrics.ts";
+import type { Metrics } from "../lib/telemetry.ts";
 
 /** Counters of an agent since its creation, for tests and metrics. */
 export interface AgentCounters {

@@ -3,7 +3,7 @@ import type { KubeTransport } from "../kube/kube.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
-import type { Tracer } from "../lib/tracer.ts";
+import type { Tracer } from "../lib/telemetry.ts";
 import type { AgentTuning } from "./config.ts";
 import type { FailureReports } from "./failure-log.ts";
 import type { AgentCounters } from "./metrics.ts";

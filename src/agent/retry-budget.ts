@@ -1,8 +1,17 @@
+import { ClusterChangedError } from "../kube/api-server.ts";
 import { ExpiredError, KubeUnavailableError } from "../kube/kube-error.ts";
-import { RetryableError, toMessage } from "../lib/errors.ts";
-import { createBackoff } from "../lib/retry.ts";
+import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
+import { createBackoff, type RetryDecision } from "../lib/retry.ts";
 import type { RetryLimits } from "./config.ts";
 import type { ResourceContext } from "./resource-context.ts";
+
+/**
+ * Decides if the agent retries a failed request to the API server. Only an invalid configuration and another
+ * cluster end the agent: a 403 or a 404 can pass when an administrator grants a role or installs an API.
+ */
+export function classifyError(error: unknown): RetryDecision {
+  return error instanceof ConfigError || error instanceof ClusterChangedError ? "fail" : "retry";
+}
 
 /** Longest backoff, in milliseconds: other resource types may wait for the comparison. */
 const MAX_BACKOFF_MS = 5_000;

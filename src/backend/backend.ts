@@ -6,10 +6,9 @@ import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from 
 import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
 import { supervise } from "../lib/supervise.ts";
-import type { Tracer } from "../lib/tracer.ts";
+import type { Metrics, Tracer } from "../lib/telemetry.ts";
 import { SYNC_LIMITS } from "../rpc/server/service-limits.ts";
 import type { RequestedRun, RunStore } from "../store/run-store.ts";
 import type { SessionStore } from "../store/session-store.ts";

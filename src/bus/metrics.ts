@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import type { Metrics } from "../lib/metrics.ts";
+import type { Metrics } from "../lib/telemetry.ts";
 import { PublishRefusedError, PublishUnknownError } from "./bus.ts";
 
 /** The metrics of an adapter for a broker, equal for all protocols. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { Metrics } from "../lib/metrics.ts";
 import type { Random } from "../lib/random.ts";
+import type { Metrics } from "../lib/telemetry.ts";
 
 /** Address and credentials of the bus. */
 export interface BusSettings {

@@ -2,8 +2,15 @@ import { Client } from "pg";
 import { drawOne, drawSuffix } from "../simulation/random-pick.ts";
 import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { SimulatedCluster } from "../simulation/simulated-cluster.ts";
-import { DRIFT_TYPES, type DriftedObject, type DriftType, type InjectedDrift } from "./drift.ts";
-import { createRowEditor, type DriftTarget, type RowEditor } from "./drift-sql.ts";
+import {
+  createRowEditor,
+  DRIFT_TYPES,
+  type DriftedObject,
+  type DriftTarget,
+  type DriftType,
+  type InjectedDrift,
+  type RowEditor,
+} from "./drift.ts";
 
 export interface DriftInjectorOptions {
   /** The cluster of the rows, which also provides time and randomness. */

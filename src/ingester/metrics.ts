@@ -1,4 +1,4 @@
-import type { Metrics } from "../lib/metrics.ts";
+import type { Metrics } from "../lib/telemetry.ts";
 import type { KeyedWindow } from "./keyed-window.ts";
 
 /** Counters and histograms of an ingester. */

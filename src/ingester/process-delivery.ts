@@ -9,7 +9,7 @@ import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import { type BackoffOptions, type RetryOptions, retry } from "../lib/retry.ts";
-import type { Tracer } from "../lib/tracer.ts";
+import type { Tracer } from "../lib/telemetry.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
 import type { ApplyEvent } from "./apply-event.ts";
 import { toDisposition } from "./disposition.ts";

@@ -1,7 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { RetryableError } from "./errors.ts";
-import type { Log } from "./log.ts";
-import { createOutageLog } from "./outage-log.ts";
+import { createOutageLog, type Log } from "./log.ts";
 import type { Random } from "./random.ts";
 
 /** Shape of an exponential backoff, in milliseconds. */

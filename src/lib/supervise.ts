@@ -1,7 +1,6 @@
 import { sleepUnlessAborted } from "./abort.ts";
 import type { Clock } from "./clock.ts";
-import type { Log } from "./log.ts";
-import { createOutageLog } from "./outage-log.ts";
+import { createOutageLog, type Log } from "./log.ts";
 import type { Random } from "./random.ts";
 import { createBackoff } from "./retry.ts";
 

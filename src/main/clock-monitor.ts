@@ -1,8 +1,7 @@
 import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
-import type { Log } from "../lib/log.ts";
-import { createOutageLog } from "../lib/outage-log.ts";
+import { createOutageLog, type Log } from "../lib/log.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { readClockSkew } from "../store/postgres/database-time.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";

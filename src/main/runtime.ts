@@ -1,10 +1,9 @@
 import type { TelemetryConfig } from "../config/fields/telemetry.ts";
 import { type Clock, createSystemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { type Metrics, noMetrics } from "../lib/metrics.ts";
 import { createPinoLog } from "../lib/pino-log.ts";
 import { createSystemRandom, type Random } from "../lib/random.ts";
-import { noTracer, type Tracer } from "../lib/tracer.ts";
+import { type Metrics, noMetrics, noTracer, type Tracer } from "../lib/telemetry.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { readVersion } from "./read-version.ts";
 

@@ -16,7 +16,7 @@ import {
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
 import { toMessage } from "../lib/errors.ts";
-import type { Tracer } from "../lib/tracer.ts";
+import type { Tracer } from "../lib/telemetry.ts";
 
 export interface TracerOptions {
   /** Name of the program. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
-import type { Metrics } from "../lib/metrics.ts";
+import type { Metrics } from "../lib/telemetry.ts";
 
 /** Metrics for Prometheus. */
 export interface PrometheusMetrics {

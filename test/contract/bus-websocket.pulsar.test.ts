@@ -1,8 +1,8 @@
 import { createPulsarWebSocketBus } from "../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { TOPICS } from "../../src/event/topics.ts";
 import { createSystemClock } from "../../src/lib/clock.ts";
-import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSystemRandom } from "../../src/lib/random.ts";
+import { noMetrics } from "../../src/lib/telemetry.ts";
 import { describeWithBroker } from "../support/bus/broker.ts";
 import { createWebSocketProxy } from "../support/bus/websocket-proxy.ts";
 import { createTestLog } from "../support/vitest/test-log.ts";

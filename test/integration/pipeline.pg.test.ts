@@ -9,10 +9,9 @@ import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../src/
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
 import { createSystemClock } from "../../src/lib/clock.ts";
-import { noMetrics } from "../../src/lib/metrics.ts";
 import { createSystemRandom } from "../../src/lib/random.ts";
 import { supervise } from "../../src/lib/supervise.ts";
-import { noTracer } from "../../src/lib/tracer.ts";
+import { noMetrics, noTracer } from "../../src/lib/telemetry.ts";
 import { createAnonymousAuthenticator } from "../../src/rpc/auth/authenticator.ts";
 import { type RpcServer, serve } from "../../src/rpc/server/serve.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";

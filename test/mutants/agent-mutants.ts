@@ -247,7 +247,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "CFG",
-    file: "src/agent/classify-error.ts",
+    file: "src/agent/retry-budget.ts",
     find: "error instanceof ConfigError || ",
     replace: "",
     tests: AGENT,
@@ -255,7 +255,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "CFG",
-    file: "src/agent/classify-error.ts",
+    file: "src/agent/retry-budget.ts",
     find: "error instanceof ConfigError || ",
     replace: 'error instanceof Error && error.name === "KubeRefusedError" || ',
     tests: AGENT,

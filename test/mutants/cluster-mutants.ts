@@ -35,7 +35,7 @@ export const clusterMutants: readonly Mutant[] = [
   },
   {
     race: "R60",
-    file: "src/store/sql/list-due.ts",
+    file: "src/store/sql/add-run.ts",
     find: " AND r.started_at <= now()",
     replace: "",
     tests: TIME_TESTS,

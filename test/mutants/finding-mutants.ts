@@ -91,7 +91,7 @@ export const findingMutants: readonly Mutant[] = [
   },
   {
     race: "R82",
-    file: "src/store/sql/list-due.ts",
+    file: "src/store/sql/add-run.ts",
     find: "               AND NOT r.dry_run\n",
     replace: "",
     tests: CONTRACT,

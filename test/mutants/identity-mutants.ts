@@ -52,7 +52,7 @@ export const identityMutants: readonly Mutant[] = [
   },
   {
     race: "AUTH",
-    file: "src/rpc/server/expiry.ts",
+    file: "src/rpc/server/serve.ts",
     find: "if (!request.stream || expiresAt === undefined) {",
     replace: "if (expiresAt !== undefined) {",
     tests: ["test/unit/rpc/server/expiry.test.ts"],

@@ -530,7 +530,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R70",
-    file: "src/store/sql/list-due.ts",
+    file: "src/store/sql/add-run.ts",
     find: "max(t.joined_at) > r.answered_at",
     replace: "FALSE",
     tests: CONTRACT,

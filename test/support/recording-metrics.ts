@@ -1,4 +1,4 @@
-import type { Metrics } from "../../src/lib/metrics.ts";
+import type { Metrics } from "../../src/lib/telemetry.ts";
 
 /** Metrics that a test can read. */
 export interface RecordingMetrics extends Metrics {

@@ -11,7 +11,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
-import { ClusterChangedError } from "../../kube/cluster-uid.ts";
+import { ClusterChangedError } from "../../kube/api-server.ts";
 import { Condition } from "../../lib/condition.ts";
 import { toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";

@@ -3,8 +3,7 @@ import type { Hello, Welcome } from "../../../gen/proto/evenkeel/v1/sync_service
 import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
-import { createOutageLog } from "../../lib/outage-log.ts";
+import { createOutageLog, type Log } from "../../lib/log.ts";
 import type { Random } from "../../lib/random.ts";
 import { createBackoff } from "../../lib/retry.ts";
 import type { AgentTuning } from "../config.ts";

@@ -1,13 +1,13 @@
 import { parseKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
-import { assertSameCluster, ClusterChangedError } from "../../kube/cluster-uid.ts";
+import { assertSameCluster, ClusterChangedError } from "../../kube/api-server.ts";
 import { untilAborted, waitFor, withinDeadline } from "../../lib/abort.ts";
 import { Condition } from "../../lib/condition.ts";
 import { createSilentLog } from "../../lib/log.ts";
 import { retry } from "../../lib/retry.ts";
-import { classifyError } from "../classify-error.ts";
 import type { ResourceContext } from "../resource-context.ts";
+import { classifyError } from "../retry-budget.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
 import { type DeletionLog, IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";

@@ -1,8 +1,7 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import { ConflictError, TerminalError } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
-import { createOutageLog } from "../../lib/outage-log.ts";
+import { createOutageLog, type Log } from "../../lib/log.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionKey } from "../../store/session-store.ts";
 import type { SessionRegistry } from "../sync/session-registry.ts";

@@ -1,8 +1,7 @@
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { RetryableError } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
-import { createOutageLog } from "../../lib/outage-log.ts";
+import { createOutageLog, type Log } from "../../lib/log.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { StandbyRegistry } from "./standby-registry.ts";

@@ -10,7 +10,7 @@ import { type EventIdentity, encodeEventInParts } from "../../event/codec.ts";
 import type { PackLimits } from "../../event/split-batch.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
-import type { Tracer } from "../../lib/tracer.ts";
+import type { Tracer } from "../../lib/telemetry.ts";
 import { Downstream } from "./downstream.ts";
 import { PublishWindow } from "./publish-window.ts";
 import { validateBatch } from "./validate-batch.ts";

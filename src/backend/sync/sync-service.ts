@@ -6,7 +6,7 @@ import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, RetryableError, toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import type { Tracer } from "../../lib/tracer.ts";
+import type { Tracer } from "../../lib/telemetry.ts";
 import { identityOf } from "../../rpc/auth/authenticator.ts";
 import type { SessionRequest, SessionStore } from "../../store/session-store.ts";
 import { INITIATOR } from "../runs/request-run.ts";

@@ -1,12 +1,11 @@
 import { sleepUnlessAborted } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { ConfigError, RetryableError } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
-import type { Metrics } from "../../lib/metrics.ts";
-import { createOutageLog, type OutageLog } from "../../lib/outage-log.ts";
+import { createOutageLog, type Log, type OutageLog } from "../../lib/log.ts";
+import type { Metrics } from "../../lib/telemetry.ts";
 import type { Bus } from "../bus.ts";
 import type { BrokerLimits, PulsarAdmin, SubscriptionStats } from "./admin/pulsar-admin.ts";
-import { toMaxFrameBytes } from "./websocket/frame-limit.ts";
+import { toMaxFrameBytes } from "./websocket/frames.ts";
 
 /** Observes the broker through its admin API: backlogs as metrics, limits, and stalled subscriptions. */
 export interface BrokerMonitor {

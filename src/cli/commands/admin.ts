@@ -3,7 +3,7 @@ import { openPulsarAdmin } from "../../bus/pulsar/admin/create-pulsar-admin.ts";
 import type { BrokerLimits } from "../../bus/pulsar/admin/pulsar-admin.ts";
 import { applyTopology, type TopologyChanges } from "../../bus/pulsar/topology/apply-topology.ts";
 import type { Difference } from "../../bus/pulsar/topology/topology.ts";
-import { toMaxFrameBytes } from "../../bus/pulsar/websocket/frame-limit.ts";
+import { toMaxFrameBytes } from "../../bus/pulsar/websocket/frames.ts";
 import type { BusSettings } from "../../bus/settings.ts";
 import { toAdminUrl } from "../../config/fields/bus.ts";
 import { adminTopicsProgram } from "../../config/programs/admin.ts";

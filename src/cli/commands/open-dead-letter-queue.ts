@@ -7,8 +7,8 @@ import { createDeadLetterQueue, type DeadLetterQueue } from "../../event/dead-le
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "../../event/topics.ts";
 import { NotFoundError } from "../../lib/errors.ts";
 import { createSilentLog } from "../../lib/log.ts";
-import { noMetrics } from "../../lib/metrics.ts";
 import { createSystemRandom } from "../../lib/random.ts";
+import { noMetrics } from "../../lib/telemetry.ts";
 import type { CliContext } from "../context.ts";
 import { configOf } from "../options.ts";
 

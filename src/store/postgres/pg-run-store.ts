@@ -1,12 +1,11 @@
 import { NotFoundError, TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
-import { addRun } from "../sql/add-run.ts";
+import { addRun, listDue } from "../sql/add-run.ts";
 import { purgeDeletionSets } from "../sql/deletion-sets.ts";
 import { expireRuns, failRun, purgeRuns } from "../sql/end-run.ts";
 import { purgeSessions } from "../sql/end-sessions.ts";
 import { purgeStandbys } from "../sql/keep-standbys.ts";
-import { listDue } from "../sql/list-due.ts";
 import { findSession } from "../sql/live-sessions.ts";
 import { type Database, translated } from "./database.ts";
 

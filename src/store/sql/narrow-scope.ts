@@ -12,9 +12,9 @@ import { toSetId, toShare, toWithheldMessage } from "./guard-deletions.ts";
  * Removes the rows that the scope gives up: those of removed resource types, and those of namespaces that are no longer
  * read. The resource types lose their low watermarks too, so that the rows return when the scope widens.
  *
- * A resource type that is proved to be not served any more loses its rows at once. What the agent's configuration gives
- * up may be a typing error, which a second declaration would only repeat. Above the limits of the guard, counted over
- * the whole declaration, it becomes a deletion set, and all of its rows stay until the set is decided.
+ * A resource type that is proved to be not served any more loses its rows at once. A narrower configuration may be a
+ * typing error, which a second declaration would only repeat. Above the limits of the guard, counted over the whole
+ * declaration, its losses become a deletion set, and all of these rows stay until the set is decided.
  */
 export async function narrowScope(
   client: ClientBase,

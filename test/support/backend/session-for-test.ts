@@ -7,7 +7,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { Session } from "../../../src/backend/sync/session.ts";
 import type { Producer } from "../../../src/bus/bus.ts";
-import { noTracer } from "../../../src/lib/tracer.ts";
+import { noTracer } from "../../../src/lib/telemetry.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { ControlledProducer } from "./controlled-producer.ts";
 

@@ -11,7 +11,7 @@ import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { noTracer } from "../../../src/lib/tracer.ts";
+import { noTracer } from "../../../src/lib/telemetry.ts";
 import { StatementError } from "../../../src/store/postgres/sql-error.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createOutageLog } from "../../../src/lib/outage-log.ts";
+import { createOutageLog } from "../../../src/lib/log.ts";
 import { createTestLog } from "../../support/vitest/test-log.ts";
 
 describe("the log of an outage", () => {

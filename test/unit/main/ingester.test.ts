@@ -1,9 +1,8 @@
 import { expect, it } from "vitest";
 import type { Bus } from "../../../src/bus/bus.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
-import { noMetrics } from "../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
-import { noTracer } from "../../../src/lib/tracer.ts";
+import { noMetrics, noTracer } from "../../../src/lib/telemetry.ts";
 import { RestartTrigger, superviseIngester } from "../../../src/main/ingester.ts";
 import type { Database } from "../../../src/store/postgres/database.ts";
 import { ManualClock } from "../../support/manual-clock.ts";

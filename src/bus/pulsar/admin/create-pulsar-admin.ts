@@ -3,11 +3,10 @@ import type { Clock } from "../../../lib/clock.ts";
 import { NotFoundError } from "../../../lib/errors.ts";
 import { createTokenSource } from "../../../lib/token-source.ts";
 import type { BusSettings } from "../../settings.ts";
-import type { AdminTransport } from "./http-transport.ts";
+import { type AdminTransport, readJson, undefinedIfAbsent } from "./http-transport.ts";
 import { policiesJson, toPolicies } from "./policy-json.ts";
 import { toPolicyRequests } from "./policy-request.ts";
 import type { PulsarAdmin } from "./pulsar-admin.ts";
-import { readJson, undefinedIfAbsent } from "./read-json.ts";
 import { createTopicPolicies } from "./topic-policies.ts";
 
 const names = z.array(z.string());

@@ -1,11 +1,10 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError } from "../../../lib/errors.ts";
-import type { AdminTransport } from "./http-transport.ts";
+import { type AdminTransport, readJson } from "./http-transport.ts";
 import type { TopicPolicies } from "./policies.ts";
 import { topicQuotasJson, topicTtlJson, toTopicPolicies } from "./policy-json.ts";
 import { TOPIC_POLICY_PATHS } from "./policy-request.ts";
 import type { PulsarAdmin } from "./pulsar-admin.ts";
-import { readJson } from "./read-json.ts";
 
 /** Interval and time limit of polling a changed policy, in milliseconds. */
 const SETTLE_INTERVAL_MS = 50;

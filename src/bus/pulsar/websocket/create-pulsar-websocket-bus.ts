@@ -7,7 +7,7 @@ import type { BusOptions, BusSettings } from "../../settings.ts";
 import { WebSocketConsumer } from "./consumer.ts";
 import { createDispatcher, type DialOptions, dial } from "./dial.ts";
 import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
-import { DEFAULT_MAX_MESSAGE_BYTES } from "./frame-limit.ts";
+import { DEFAULT_MAX_MESSAGE_BYTES } from "./frames.ts";
 import { WebSocketProducer } from "./producer.ts";
 
 /**

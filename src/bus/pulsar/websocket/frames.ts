@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { RetryableError } from "../../../lib/errors.ts";
-import type { OutgoingMessage } from "../../bus.ts";
+import { type OutgoingMessage, PublishRefusedError } from "../../bus.ts";
 
 /** The broker's receipt for one publish. */
 export type Receipt =
@@ -111,6 +111,35 @@ export class MalformedFrameError extends RetryableError {
       `the broker sent a malformed frame: expected ${expected} of Pulsar's WebSocket API, found ${found}; ` +
         "check that the bus URL is that of a broker",
       options,
+    );
+  }
+}
+
+/** Maximum bytes of a frame besides the payload: key, properties, context and their JSON. */
+const ENVELOPE_BYTES = 32 * 1024;
+
+/**
+ * Largest payload that is safe with the default settings of a broker. They allow text frames of 1 MiB, of
+ * which 32 KiB are reserved for key and properties. Base64 encodes 3 bytes as 4, so that the other 1,015,808
+ * bytes hold 761,856.
+ */
+export const DEFAULT_MAX_MESSAGE_BYTES = 761_856;
+
+/** Returns the size of the largest text frame for payloads of up to this size, in bytes. */
+export function toMaxFrameBytes(maxMessageBytes: number): number {
+  return 4 * Math.ceil(maxMessageBytes / 3) + ENVELOPE_BYTES;
+}
+
+/**
+ * Asserts that key and properties leave room for the payload in its frame.
+ *
+ * @throws PublishRefusedError if the frame is too large.
+ */
+export function assertFrameFits(frameBytes: number, payloadBytes: number, maxFrameBytes: number): void {
+  if (frameBytes > maxFrameBytes) {
+    throw new PublishRefusedError(
+      `a message of ${payloadBytes} bytes is too large with its key and properties: ` +
+        `expected a frame of at most ${maxFrameBytes} bytes, found ${frameBytes}`,
     );
   }
 }

@@ -13,8 +13,14 @@ import { type Publish, PublishQueue } from "../../publish-queue.ts";
 import type { BusOptions } from "../../settings.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
-import { assertFrameFits, toMaxFrameBytes } from "./frame-limit.ts";
-import { MalformedFrameError, parseReceipt, type Receipt, toPublishFrame } from "./frames.ts";
+import {
+  assertFrameFits,
+  MalformedFrameError,
+  parseReceipt,
+  type Receipt,
+  toMaxFrameBytes,
+  toPublishFrame,
+} from "./frames.ts";
 import { HandshakeRefusedError } from "./handshake-refusal.ts";
 import { Reconnector } from "./reconnect.ts";
 import { toLossError, toSendError } from "./send-error.ts";

@@ -2,8 +2,7 @@ import { toMessage } from "../../../lib/errors.ts";
 import { PublishRefusedError, PublishUnknownError } from "../../bus.ts";
 import type { Publish } from "../../publish-queue.ts";
 import { ConnectionLostError } from "./connection.ts";
-import { DEFAULT_MAX_MESSAGE_BYTES, toMaxFrameBytes } from "./frame-limit.ts";
-import type { Receipt } from "./frames.ts";
+import { DEFAULT_MAX_MESSAGE_BYTES, type Receipt, toMaxFrameBytes } from "./frames.ts";
 
 /** Meaning of an error. */
 interface Meaning {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { ClusterChangedError } from "../../../../src/kube/cluster-uid.ts";
+import { ClusterChangedError } from "../../../../src/kube/api-server.ts";
 import { AgentWorld } from "../../../support/agent/agent-world.ts";
 import { rewrite } from "../../../support/agent/intercept.ts";
 import { ReflectorWorld } from "../../../support/agent/reflector-world.ts";

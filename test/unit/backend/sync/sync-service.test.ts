@@ -8,7 +8,7 @@ import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.t
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
 import { type Clock, createSystemClock } from "../../../../src/lib/clock.ts";
-import { noTracer } from "../../../../src/lib/tracer.ts";
+import { noTracer } from "../../../../src/lib/telemetry.ts";
 import type { Identity } from "../../../../src/rpc/auth/authenticator.ts";
 import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
 import { RecordingSessionStore } from "../../../support/backend/recording-session-store.ts";

@@ -8,7 +8,7 @@ import type {
 import { createBrokerMonitor, isSubscriptionStalled } from "../../../../src/bus/pulsar/broker-monitor.ts";
 import { DEAD_LETTER_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../../src/event/topics.ts";
 import { RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
-import { type Metrics, noMetrics } from "../../../../src/lib/metrics.ts";
+import { type Metrics, noMetrics } from "../../../../src/lib/telemetry.ts";
 import { createMemoryPulsarAdmin } from "../../../support/bus/memory-pulsar-admin.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";

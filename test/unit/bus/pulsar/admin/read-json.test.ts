@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import * as z from "zod/mini";
-import { readJson, undefinedIfAbsent } from "../../../../../src/bus/pulsar/admin/read-json.ts";
+import { readJson, undefinedIfAbsent } from "../../../../../src/bus/pulsar/admin/http-transport.ts";
 import { NotFoundError, RetryableError } from "../../../../../src/lib/errors.ts";
 
 const { signal } = new AbortController();

@@ -4,7 +4,7 @@ import { createBusMetrics } from "../../../../../src/bus/metrics.ts";
 import { MAX_MESSAGES_IN_FLIGHT, NativeProducer } from "../../../../../src/bus/pulsar/native/producer.ts";
 import type { PulsarProducer } from "../../../../../src/bus/pulsar/native/pulsar-client.ts";
 import { RetryableError } from "../../../../../src/lib/errors.ts";
-import { noMetrics } from "../../../../../src/lib/metrics.ts";
+import { noMetrics } from "../../../../../src/lib/telemetry.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 
 const { signal } = new AbortController();

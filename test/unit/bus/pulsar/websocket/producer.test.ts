@@ -6,8 +6,8 @@ import type { Connection } from "../../../../../src/bus/pulsar/websocket/connect
 import { toHandshakeError } from "../../../../../src/bus/pulsar/websocket/handshake-refusal.ts";
 import { WebSocketProducer } from "../../../../../src/bus/pulsar/websocket/producer.ts";
 import { RetryableError } from "../../../../../src/lib/errors.ts";
-import { noMetrics } from "../../../../../src/lib/metrics.ts";
 import { createSeededRandom } from "../../../../../src/lib/random.ts";
+import { noMetrics } from "../../../../../src/lib/telemetry.ts";
 import { FakeConnection } from "../../../../support/bus/fake-connection.ts";
 import { ManualClock } from "../../../../support/manual-clock.ts";
 import { createTestLog } from "../../../../support/vitest/test-log.ts";
