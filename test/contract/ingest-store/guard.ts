@@ -162,6 +162,7 @@ export function describeGuard(database: { readonly url: string }): void {
       await runThatLacks(world, keys(7));
       await runThatLacks(world, [], { at: 60 });
       expect(await sets(world)).toMatchObject([{ state: DeletionSetState.SUPERSEDED }]);
+      expect(await present(world)).toHaveLength(10);
       expect(await staged(world)).toEqual([]);
     });
 
