@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { type ResourceType, ResourceTypeSchema } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type UndecidedGroup, UndecidedGroupSchema } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { MAX_SCOPE_RESOURCES } from "../domain/limits.ts";
+import { resourceTypeKey } from "../domain/resource-type.ts";
 import { isReady } from "../kube/api-server.ts";
 import { discover, type UnansweredGroup } from "../kube/discovery.ts";
 import { getObject } from "../kube/get.ts";
@@ -18,6 +20,8 @@ import { type DiscoveredScope, ScopeTracker } from "./scope/scope-tracker.ts";
 import {
   createResourceFilter,
   findMissing,
+  limitScope,
+  type SelectedResource,
   type SelectionOptions,
   selectResources,
 } from "./scope/select-resources.ts";
@@ -42,6 +46,9 @@ export interface FollowScopeOptions {
 const DEBOUNCE_MS = 250;
 /** Most namespaces of the configuration whose existence is checked. */
 const MAX_CHECKED_NAMESPACES = 100;
+
+/** Warnings of one declaration. */
+const MAX_WARNINGS = 100;
 const MAX_FAILURE_LENGTH = 500;
 const NAMESPACES = create(ResourceTypeSchema, { version: "v1", resource: "namespaces" });
 
@@ -101,6 +108,8 @@ class ScopeFollower {
   readonly #tracker: ScopeTracker;
   #undecided: readonly UnansweredGroup[] = [];
   #warnings: readonly string[] = [];
+  /** Warnings of the last complete discovery. */
+  #found: readonly string[] = [];
   #isFirst = true;
   /** Stored scope of the session whose Welcome was used last. */
   #learned: readonly ResourceType[] | undefined;
@@ -124,7 +133,11 @@ class ScopeFollower {
     const isComplete = isServerReady && discovery.unanswered.length === 0;
     const discovered: DiscoveredScope = { discovery, selected, isComplete };
     const change = await this.#tracker.update(signal, discovered);
-    const warnings = isComplete ? await findWarnings(signal, kube, discovered, selection) : this.#warnings;
+    const resources = limitScope(this.#tracker.resources);
+    const found = isComplete ? await findWarnings(signal, kube, discovered, selection) : this.#found;
+    const leftOut = this.#tracker.resources.slice(resources.length);
+    const warnings = [...describeLeftOut(leftOut, resources.length), ...found].slice(0, MAX_WARNINGS);
+    this.#found = found;
     const isNews =
       !isSameText(undecided.map(nameOf), this.#undecided.map(nameOf)) ||
       !isSameText(warnings, this.#warnings);
@@ -132,11 +145,10 @@ class ScopeFollower {
       this.#log(undecided, warnings);
       this.#undecided = undecided;
       this.#warnings = warnings;
-      const resources = this.#tracker.resources;
       const scope: DeclaredScope = {
         resources: resources.map((resource) => resource.scope),
         namespaces: [...new Set(selection.namespaces)].toSorted(),
-        removed: change.removed,
+        removed: change.removed.slice(0, MAX_SCOPE_RESOURCES),
         undecided: undecided.map(toUndecidedGroup),
         warnings,
       };
@@ -162,10 +174,20 @@ class ScopeFollower {
     }
     for (const warning of warnings) {
       if (!this.#warnings.includes(warning)) {
-        log.warn("configuration names something that does not exist", { warning });
+        log.warn("the scope is not as configured", { warning });
       }
     }
   }
+}
+
+function describeLeftOut(leftOut: readonly SelectedResource[], read: number): string[] {
+  const [first] = leftOut;
+  return first === undefined
+    ? []
+    : [
+        `${leftOut.length} resource types are not read, because a scope holds at most ${read} of them; the first is ` +
+          `"${resourceTypeKey(first.scope.resourceType)}"; select fewer with --resources or --exclude-resources`,
+      ];
 }
 
 async function findWarnings(
@@ -187,7 +209,7 @@ async function findWarnings(
       signal.throwIfAborted();
     }
   }
-  return warnings.slice(0, MAX_CHECKED_NAMESPACES);
+  return warnings;
 }
 
 function toUndecidedGroup({ group, version, reason, message }: UnansweredGroup): UndecidedGroup {

@@ -15,6 +15,9 @@ export const MAX_DISCOVERY_NAME_LENGTH = 63;
 /** Largest number of short names, categories and verbs of a resource type, each. */
 export const MAX_DISCOVERY_NAMES = 64;
 
+/** Largest number of resource types in a scope, and of those that leave it with one declaration. */
+export const MAX_SCOPE_RESOURCES = 5_000;
+
 /** Largest SyncRequest, in bytes: the largest object, its names and a reserve. */
 export const MAX_SYNC_REQUEST_BYTES = 6 * 1024 * 1024;
 

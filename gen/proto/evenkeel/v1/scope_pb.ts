@@ -47,7 +47,8 @@ export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
   namespaces: string[];
 
   /**
-   * Every resource type that is read, at most 5,000.
+   * Every resource type that is read, at most 5,000. An agent that would read
+   * more leaves the others out, and says so in warnings.
    *
    * @generated from field: repeated evenkeel.v1.ResourceScope resources = 3;
    */

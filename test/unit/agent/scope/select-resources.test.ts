@@ -1,5 +1,12 @@
+import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { type SelectionOptions, selectResources } from "../../../../src/agent/scope/select-resources.ts";
+import { ScopeDeclaredSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  limitScope,
+  type SelectionOptions,
+  selectResources,
+} from "../../../../src/agent/scope/select-resources.ts";
+import { MAX_CONTENT_BYTES } from "../../../../src/domain/limits.ts";
 import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
@@ -156,5 +163,31 @@ describe("resource selection", () => {
     ];
     const config = { resources: ["*"], excludeResources: [], namespaces: [] };
     expect(selectResources({ resources: [], unanswered }, config).undecided).toEqual([unanswered[2]]);
+  });
+});
+
+describe("the size of a scope", () => {
+  function selected(count: number, shortNames: string[] = []) {
+    const resources = Array.from({ length: count }, (_, at) => ({
+      ...served(`example.com/v1/r${String(at).padStart(5, "0")}`),
+      shortNames,
+    }));
+    const from = { resources, unanswered: [] };
+    return selectResources(from, { resources: ["*"], excludeResources: [], namespaces: [] }).resources;
+  }
+
+  it("is at most 5,000 resource types, the first ones by name", () => {
+    const all = selected(5_001);
+    expect(limitScope(all)).toEqual(all.slice(0, 5_000));
+    expect(limitScope(all.slice(0, 5_000))).toHaveLength(5_000);
+  });
+
+  it("fits into one message of a bus, however long the names are", () => {
+    const shortNames = Array.from({ length: 64 }, (_, at) => `${at}-`.padEnd(63, "x"));
+    const kept = limitScope(selected(2_000, shortNames));
+    const scope = create(ScopeDeclaredSchema, { resources: kept.map((resource) => resource.scope) });
+    const bytes = toBinary(ScopeDeclaredSchema, scope).byteLength;
+    expect(bytes).toBeLessThanOrEqual(MAX_CONTENT_BYTES);
+    expect(bytes).toBeGreaterThan(0.9 * MAX_CONTENT_BYTES);
   });
 });
