@@ -37,7 +37,17 @@ export async function superviseIngester(
   signal: AbortSignal,
   { bus, database, runtime, scrubRows, guard, restart = new RestartTrigger() }: SuperviseIngesterOptions,
 ): Promise<void> {
-  const store = createPgIngestStore(database, guard);
+  const withheldTotal = runtime.metrics.counter(
+    "evenkeel_ingester_withheld_total",
+    "Verdicts and scopes whose deletions were withheld; see evenkeel deletions list",
+  );
+  const store = createPgIngestStore(database, {
+    ...(guard !== undefined && { guard }),
+    onWithheld({ account, cluster }, { deletions, failure }) {
+      withheldTotal.add(1);
+      runtime.log.warn("deletions withheld", { account, cluster, deletions, reason: failure.message });
+    },
+  });
   const ingester = createIngester({ ...runtime, bus, store, ...(scrubRows !== undefined && { scrubRows }) });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
     const requested = restart.signal;

@@ -9,6 +9,7 @@ import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 const NOT_RUN: readonly (readonly [example: RegExp, reason: string])[] = [
   [/^evenkeel (dlq|admin topics) /, "needs a broker"],
   [/^evenkeel admin cluster /, "changes clusters of a database"],
+  [/^evenkeel deletions (show|approve|reject) /, "needs a deletion set"],
   [/^evenkeel token /, "reads or writes a key file"],
   [/^evenkeel migrate /, "needs a database"],
   [/^evenkeel \S+ --config /, "needs a configuration file"],
@@ -75,7 +76,7 @@ describe("the examples of --help", () => {
 });
 
 it("summaries of commands have at most 60 characters", async () => {
-  const commands = ["", "token", "admin", "admin cluster", "dlq"];
+  const commands = ["", "token", "admin", "admin cluster", "deletions", "dlq"];
   for (const command of commands) {
     const help = await readHelp(command.split(" ").filter(Boolean));
     const [, list = ""] = help.split("\nCommands:\n");

@@ -17,7 +17,7 @@ export function createDeletionsCommand(context: CliContext): Command {
   return new Command("deletions")
     .summary("show and decide about deletions that are withheld")
     .description(
-      "Deletions of many rows at once are withheld if they derive from the list of a run or from a narrower\n" +
+      "Deletions of many rows at once are withheld if they derive from the list of a run or from a narrower " +
         "configuration of the agent. They wait in a deletion set until a later run agrees, or until you decide.",
     )
     .addCommand(createListCommand(context))
@@ -72,7 +72,7 @@ function createApproveCommand(context: CliContext): Command {
   const command = new Command("approve").summary("delete the rows of a deletion set");
   command
     .description(
-      "Delete the rows of a deletion set, except those whose objects were observed since. A run then verifies the\n" +
+      "Delete the rows of a deletion set, except those whose objects were observed since. A run then verifies the " +
         "result. It needs a token of the account, not one of a single cluster.",
     )
     .argument("<id>", 'ID of the set, as printed by "evenkeel deletions list"')
@@ -90,7 +90,7 @@ function createRejectCommand(context: CliContext): Command {
   const command = new Command("reject").summary("keep the rows of a deletion set");
   command
     .description(
-      "Keep the rows of a deletion set. Their resource types are not verified as long as the cluster lacks the\n" +
+      "Keep the rows of a deletion set. Their resource types are not verified as long as the cluster lacks the " +
         "objects. The set waits for a decision again when it grows.",
     )
     .argument("<id>", 'ID of the set, as printed by "evenkeel deletions list"')

@@ -11,7 +11,7 @@ import { applyObservations } from "../sql/apply-observations.ts";
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
 import { failRun } from "../sql/end-run.ts";
-import { divertListedDeletions } from "../sql/guard-deletions.ts";
+import { divertListedDeletions, type Withheld } from "../sql/guard-deletions.ts";
 import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
 import { restartSession } from "../sql/live-sessions.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
@@ -19,7 +19,7 @@ import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { setSessionScope } from "../sql/session-scope.ts";
 import { verifyResource } from "../sql/verify-resource.ts";
 import type { ObservationContext } from "../sql/write-rule.ts";
-import { type Database, translated } from "./database.ts";
+import { type ClusterKey, type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
 import { readInventory } from "./read-inventory.ts";
 import { scrub } from "./scrub.ts";
@@ -30,11 +30,23 @@ const NO_SCOPE: RunFailure = {
   message: "scope: no declaration of this session was applied",
 };
 
-/** Creates the ingester's store in Postgres. The guard withholds deletions above its limits. */
+export interface PgIngestStoreOptions {
+  /** Limits above which deletions are withheld; default {@link DEFAULT_DELETION_GUARD}. */
+  readonly guard?: DeletionGuard;
+  /** Called when deletions of a cluster are withheld, for each resource type and scope, in each run. */
+  readonly onWithheld?: (cluster: ClusterKey, withheld: Withheld) => void;
+}
+
+/** Creates the ingester's store in Postgres. */
 export function createPgIngestStore(
   database: Database,
-  guard: DeletionGuard = DEFAULT_DELETION_GUARD,
+  { guard = DEFAULT_DELETION_GUARD, onWithheld = () => {} }: PgIngestStoreOptions = {},
 ): IngestStore {
+  const report = ({ account, cluster }: ClusterKey, withheld: Withheld | undefined): void => {
+    if (withheld !== undefined) {
+      onWithheld({ account, cluster }, withheld);
+    }
+  };
   return {
     async applyBatch(signal, position, batch) {
       signal.throwIfAborted();
@@ -55,23 +67,25 @@ export function createPgIngestStore(
 
     async applyScope(signal, position, scope) {
       signal.throwIfAborted();
-      await database.transaction(position, async (client) => {
+      const withheld = await database.transaction(position, async (client) => {
         await recordProgress(client, position);
         const isCurrent = await isCurrentSession(client, position);
-        if (isCurrent && (await setSessionScope(client, position, scope))) {
-          await applyScope(client, position, scope, guard);
-        }
+        return isCurrent && (await setSessionScope(client, position, scope))
+          ? await applyScope(client, position, scope, guard)
+          : undefined;
       });
+      report(position, withheld);
     },
 
     async applyResourceReconciled(signal, position, end) {
       signal.throwIfAborted();
-      await database.transaction(position, async (client) => {
+      const withheld = await database.transaction(position, async (client) => {
         const progress = await recordProgress(client, position);
-        if (progress !== undefined && (await isCurrentSession(client, position))) {
-          await verifyResource(client, position, progress, end, guard);
-        }
+        return progress !== undefined && (await isCurrentSession(client, position))
+          ? await verifyResource(client, position, progress, end, guard)
+          : undefined;
       });
+      report(position, withheld);
     },
 
     async beginAttempt(signal, position, request) {

@@ -2,10 +2,11 @@ import type { ClientBase } from "pg";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import type { StreamPosition } from "../ingest-store.ts";
+import type { Withheld } from "./guard-deletions.ts";
 import { narrowScope } from "./narrow-scope.ts";
 
 /**
- * Stores the scope of the cluster. The statement is idempotent.
+ * Stores the scope of the cluster, and returns the deletions that are withheld. The statements are idempotent.
  *
  * Only a removed resource type, and a namespace that is no longer read, lose rows ({@link narrowScope}). A resource
  * type that is neither declared nor removed is undecided: its rows and its verified time stay.
@@ -18,8 +19,8 @@ export async function applyScope(
   position: StreamPosition,
   scope: ScopeDeclared,
   guard: DeletionGuard,
-): Promise<void> {
-  await narrowScope(client, position, scope, guard);
+): Promise<Withheld | undefined> {
+  const withheld = await narrowScope(client, position, scope, guard);
   const { account, cluster, epoch } = position;
   const cluster$ = [account, cluster];
   const declared = JSON.stringify(toRows(scope));
@@ -33,6 +34,7 @@ export async function applyScope(
       `${group}/${version}: ${failure?.message ?? ""}`.slice(0, MAX_MESSAGE_LENGTH),
     ),
   ]);
+  return withheld;
 }
 
 const MAX_MESSAGE_LENGTH = 500;

@@ -92,7 +92,8 @@ async function findNarrowed(
   );
 }
 
-function toWithheld(setId: string, deletions: number, detail: string): Withheld {
+/** Returns deletions of a deletion set that are withheld, for the reason `detail`. */
+export function toWithheld(setId: string, deletions: number, detail: string): Withheld {
   return {
     deletions,
     failure: { reason: "DeletesWithheld", message: toWithheldMessage(setId, detail) },

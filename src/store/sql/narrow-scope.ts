@@ -6,7 +6,7 @@ import { type DeletionGuard, mustWithhold } from "../../domain/reconciliation/de
 import type { StreamPosition } from "../ingest-store.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import { releaseDeletions, type WithheldDeletions, withholdDeletions } from "./deletion-sets.ts";
-import { toSetId, toShare, toWithheldMessage } from "./guard-deletions.ts";
+import { toSetId, toShare, toWithheld, toWithheldMessage, type Withheld } from "./guard-deletions.ts";
 
 /**
  * Removes the rows that the scope gives up: those of removed resource types, and those of namespaces that are no longer
@@ -21,7 +21,7 @@ export async function narrowScope(
   position: StreamPosition,
   scope: ScopeDeclared,
   guard: DeletionGuard,
-): Promise<void> {
+): Promise<Withheld | undefined> {
   await dropResourceTypes(client, position, removedBy(scope, RemovalReason.NOT_SERVED));
   const losses = await findLosses(client, position, scope);
   const fresh = losses.filter(({ isHeld }) => !isHeld);
@@ -37,12 +37,11 @@ export async function narrowScope(
     typesOf(applied.filter(({ isExcluded }) => !isExcluded)),
     scope.namespaces,
   );
-  if (withheld.length > 0) {
-    await withhold(client, position, withheld);
-  }
+  const result = withheld.length > 0 ? await withhold(client, position, withheld) : undefined;
   const kept = new Set(withheld);
   const released = losses.filter((loss) => loss.isHeld && !kept.has(loss));
   await releaseDeletions(client, position, "SCOPE", typesOf(released), "SUPERSEDED");
+  return result;
 }
 
 /** Rows of a resource type that the configuration gives up. */
@@ -144,7 +143,7 @@ async function withhold(
   client: ClientBase,
   position: StreamPosition,
   losses: readonly Loss[],
-): Promise<void> {
+): Promise<Withheld> {
   const entries = losses.map((loss): WithheldDeletions & Loss => ({
     ...loss,
     detail: loss.isExcluded
@@ -161,6 +160,12 @@ async function withhold(
     excluded.map(({ resourceType }) => resourceType.resource),
     excluded.map(({ detail }) => toWithheldMessage(setId, detail)),
   ]);
+  const deletions = entries.reduce((sum, entry) => sum + entry.deletions, 0);
+  return toWithheld(
+    setId,
+    deletions,
+    `${deletions} rows of ${entries.length} resource types are not read any more`,
+  );
 }
 
 const MARK_WITHHELD = `

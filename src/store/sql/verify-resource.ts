@@ -7,7 +7,7 @@ import type { StreamPosition } from "../ingest-store.ts";
 import type { RunFailure } from "../run-store.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 import { findComparison, type PendingComparison } from "./find-comparison.ts";
-import { guardDeletions } from "./guard-deletions.ts";
+import { guardDeletions, type Withheld } from "./guard-deletions.ts";
 import { restartSession } from "./live-sessions.ts";
 import type { Progress } from "./record-progress.ts";
 
@@ -15,7 +15,8 @@ import type { Progress } from "./record-progress.ts";
  * Ends one resource type of a run, and the run with its last resource type. If the agent's statement agrees with what
  * the store knows, the deletions that the comparison staged are applied, the low watermark rises to the list's version,
  * tombstones at or below it are purged, and the resource type is verified as of the time of the request. Otherwise its
- * comparison failed, and its deletions have no effect. If the guard withholds deletions, it is not verified.
+ * comparison failed, and its deletions have no effect. If the guard withholds deletions, it is not verified, and they are
+ * returned.
  *
  * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
  * attempt compares it again. A dry run is judged too, and changes nothing else than its result.
@@ -26,14 +27,14 @@ export async function verifyResource(
   progress: Progress,
   end: ResourceReconciled,
   guard: DeletionGuard,
-): Promise<void> {
+): Promise<Withheld | undefined> {
   const { resourceType, run } = end;
   if (resourceType === undefined || run === undefined) {
-    return;
+    return undefined;
   }
   const known = await findComparison(client, position, run.runId, resourceType);
   if (known === undefined || run.attempt < known.currentAttempt) {
-    return;
+    return undefined;
   }
   const fault = end.failure ?? judge(position, progress, end, known);
   const withheld =
@@ -56,6 +57,7 @@ export async function verifyResource(
     );
   }
   await endRunWhenComplete(client, position, run.runId);
+  return withheld;
 }
 
 const NEWER_INCARNATION: RunFailure = {

@@ -99,6 +99,9 @@ export function describeGuard(database: { readonly url: string }): void {
           detail: expect.stringContaining("7 of 11"),
         },
       ]);
+      expect(world.withheld).toEqual([
+        `7 of 11 rows (63 %) are not in the cluster's list; nothing is deleted until deletion set ${set.id} is decided`,
+      ]);
       const shown = await world.deletions.get(world.signal, world.account, set.id);
       expect(shown?.examples.map(({ namespace, name }) => `${namespace}/${name}`)).toEqual(keys(7));
     });
@@ -276,6 +279,9 @@ export function describeGuard(database: { readonly url: string }): void {
           ["pods", 4n],
         ],
       );
+      expect(world.withheld).toEqual([
+        expect.stringContaining("8 rows of 2 resource types are not read any more"),
+      ]);
       expect((await world.deletions.get(world.signal, world.account, set.id))?.examples).toHaveLength(8);
       expect(await availability(world)).toEqual(["WITHHELD", "WITHHELD"]);
       await world.beginRun();

@@ -74,6 +74,8 @@ export class World implements AsyncDisposable {
   readonly deletions: DeletionStore;
   readonly account: string;
   readonly cluster: string;
+  /** Messages about deletions that the store withheld. */
+  readonly withheld: string[] = [];
   epoch = 0n;
   sequence = 0n;
   #generation = 0n;
@@ -90,7 +92,10 @@ export class World implements AsyncDisposable {
     this.#log = createTestLog(`store ${cluster}`);
     this.database = database;
     const random = createSystemRandom();
-    this.store = createPgIngestStore(this.database, guard);
+    this.store = createPgIngestStore(this.database, {
+      ...(guard && { guard }),
+      onWithheld: (_cluster, withheld) => this.withheld.push(withheld.failure.message),
+    });
     this.deletions = createPgDeletionStore(this.database);
     this.sessions = createPgSessionStore(this.database, random);
     this.runs = createPgRunStore(this.database, random);
