@@ -48,7 +48,7 @@ export type ScopeDeclared = Message<"evenkeel.v1.ScopeDeclared"> & {
 
   /**
    * Every resource type that is read, at most 5,000. An agent that would read
-   * more leaves the others out, and says so in warnings.
+   * more leaves the others out, with a warning.
    *
    * @generated from field: repeated evenkeel.v1.ResourceScope resources = 3;
    */
