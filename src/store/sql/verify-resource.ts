@@ -15,8 +15,8 @@ import type { Progress } from "./record-progress.ts";
  * Ends one resource type of a run, and the run with its last resource type. If the agent's statement agrees with what
  * the store knows, the deletions that the comparison staged are applied, the low watermark rises to the list's version,
  * tombstones at or below it are purged, and the resource type is verified as of the time of the request. Otherwise its
- * comparison failed, and its deletions have no effect. If the guard withholds deletions, it is not verified. Returns the
- * withheld deletions.
+ * comparison failed, and its deletions have no effect. If the guard withholds deletions, it is not verified. Returns
+ * the withheld deletions.
  *
  * Does nothing if the run has ended, if it belongs to another session, if the resource type ended before, or if a later
  * attempt compares it again. A dry run is judged too, and changes nothing else than its result.

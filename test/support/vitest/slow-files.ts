@@ -12,5 +12,9 @@ export const SLOW_FILES: readonly SlowFiles[] = [
   { files: /^test\/e2e\//, reason: "whole programs start, and some runs happen by interval" },
   { files: /^test\/contract\/generated-code\.test\.ts$/, reason: "compilers of other languages run" },
   { files: /^test\/unit\/dev\/embedded-postgres\//, reason: "PGlite starts and restarts from its folder" },
+  {
+    files: /^test\/integration\/store\/ingest-store\./,
+    reason: "the whole contract of the store runs on each Postgres",
+  },
   { files: /^test\/unit\/linear-time\.test\.ts$/, reason: "each measure is repeated over growing inputs" },
 ];
