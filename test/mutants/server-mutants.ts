@@ -184,4 +184,20 @@ export const serverMutants: readonly Mutant[] = [
     tests: ["test/unit/backend/runs/inventory-router.test.ts"],
     only: "R36",
   },
+  {
+    race: "AUTH",
+    file: "src/backend/fleet/deletion-service.ts",
+    find: "    if (cluster !== undefined) {\n      const message",
+    replace: '    if (cluster === "") {\n      const message',
+    tests: ["test/integration/accounts.pg.test.ts"],
+    only: "a token of one cluster",
+  },
+  {
+    race: "AUTH",
+    file: "src/backend/fleet/deletion-service.ts",
+    find: " || (cluster !== undefined && set.cluster !== cluster)",
+    replace: "",
+    tests: ["test/integration/accounts.pg.test.ts"],
+    only: "a token of one cluster",
+  },
 ];
