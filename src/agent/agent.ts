@@ -148,10 +148,11 @@ async function connect(
   };
   const reflectors = new Reflectors(context, outbox);
   const worker = new ComparisonWorker({
+    clock,
     log,
     failures,
     counters,
-    maxInventoryBytes: tuning.maxInventoryBytes,
+    limits: tuning,
     reflectorOf: (resourceKey) => reflectors.get(resourceKey),
   });
   const instanceId = random.uuid();

@@ -30,9 +30,11 @@ export interface AgentTuning {
   readonly retries: RetryLimits;
   /** Bytes of messages without sequence at which watches are paused. */
   readonly maxPendingBytes: number;
+  /** Resource types that a run compares at a time. */
+  readonly maxComparisons: number;
   /**
    * Bytes of inventories that may wait to be compared, over all resource types; one object takes about 110
-   * bytes.
+   * bytes. Another comparison begins only while these and the lists of the running ones fit in.
    */
   readonly maxInventoryBytes: number;
   readonly batch: BatchLimits;
@@ -51,6 +53,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   maxSingleReads: 50,
   retries: { maxRetries: 6, maxDelayMs: 60_000 },
   maxPendingBytes: 2 * 1024 * 1024,
+  maxComparisons: 4,
   maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };

@@ -4,12 +4,14 @@ const RACES = ["test/unit/agent/races.test.ts"];
 const AGENT = ["test/unit/agent/agent.test.ts"];
 const COMPARISON_TESTS = ["test/unit/agent/compare/comparison.test.ts"];
 const WORKER_TESTS = ["test/unit/agent/compare/comparison-worker.test.ts"];
+const PARALLEL_TESTS = ["test/unit/agent/compare/parallel-comparisons.test.ts"];
 const WATCH_TESTS = ["test/unit/agent/watch/watch-loop.test.ts"];
 const REFLECTOR_TESTS = ["test/unit/agent/watch/reflector.test.ts"];
 const SESSION_TESTS = ["test/unit/agent/uplink/session.test.ts"];
 const UPLINK = ["test/unit/agent/uplink/uplink-state.test.ts"];
 const DIFF = ["test/unit/agent/compare/diff.test.ts"];
 const COMPARISON = "src/agent/compare/comparison.ts";
+const WORKER = "src/agent/compare/comparison-worker.ts";
 const WATCHER = "src/agent/watch/watch-loop.ts";
 const LIST = "src/kube/list.ts";
 const SESSION = "src/agent/uplink/session.ts";
@@ -492,5 +494,69 @@ export const agentMutants: readonly Mutant[] = [
     replace: "if (versions.incarnation === -1n) {",
     tests: ["test/unit/agent/watch/watch-loop.test.ts"],
     only: "each restore",
+  },
+  {
+    race: "R16",
+    file: "src/agent/watch/list-snapshot.ts",
+    find: "if (versions.incarnation === incarnation) {",
+    replace: "if (versions.incarnation !== 0n) {",
+    tests: ["test/unit/agent/watch/restore-of-many.test.ts"],
+    only: "R16",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: "this.#running.size < maxComparisons && ",
+    replace: "",
+    tests: PARALLEL_TESTS,
+    only: "at most four",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: "this.#running.size < maxComparisons && ",
+    replace: "this.#running.size < 1 && ",
+    tests: PARALLEL_TESTS,
+    only: "whose list hangs",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: " && bytes <= maxInventoryBytes",
+    replace: "",
+    tests: PARALLEL_TESTS,
+    only: "limit of bytes",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: "next === undefined || this.#running.size === 0",
+    replace: "next === undefined",
+    tests: PARALLEL_TESTS,
+    only: "limit of bytes",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: "const job = this.#queue.shift();",
+    replace: "const job = this.#queue.pop();",
+    tests: PARALLEL_TESTS,
+    only: "at most four",
+  },
+  {
+    race: "R93",
+    file: COMPARISON,
+    find: "        this.#request.onTaken();\n",
+    replace: "",
+    tests: PARALLEL_TESTS,
+    only: "taken its chunks",
+  },
+  {
+    race: "R93",
+    file: COMPARISON,
+    find: "    await this.#batches.flush(signal);\n",
+    replace: "    setImmediate(() => this.#batches.flush(signal));\n",
+    tests: PARALLEL_TESTS,
+    only: "at most four",
   },
 ];

@@ -12,9 +12,11 @@ import {
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { ClusterChangedError } from "../../kube/api-server.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { Condition } from "../../lib/condition.ts";
 import { toError, toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { AgentTuning } from "../config.ts";
 import type { FailureReports } from "../failure-log.ts";
 import type { AgentCounters } from "../metrics.ts";
 import type { UplinkSession } from "../uplink/session.ts";
@@ -22,16 +24,20 @@ import type { Reflector } from "../watch/reflector.ts";
 import { Comparison } from "./comparison.ts";
 import { ComparisonError, toComparisonFailure } from "./difference-reader.ts";
 import { type PackedChunk, packInventory } from "./inventory-chunk.ts";
+import { RunSummary } from "./run-summary.ts";
 
 export interface ComparisonWorkerOptions {
+  readonly clock: Clock;
   readonly log: Log;
   readonly failures: FailureReports;
   readonly counters: AgentCounters;
-  /** Bytes of inventories that may wait to be compared. */
-  readonly maxInventoryBytes: number;
+  readonly limits: ComparisonLimits;
   /** Returns the reflector of a resource type in the scope. */
   readonly reflectorOf: (resourceKey: string) => Reflector | undefined;
 }
+
+/** Limits of the comparisons that run at a time. */
+export type ComparisonLimits = Pick<AgentTuning, "maxComparisons" | "maxInventoryBytes">;
 
 /** Run and resource type of a comparison. */
 interface ComparisonEnd {
@@ -60,10 +66,15 @@ interface Attempt {
    * Jobs by resource type. After the end of a comparison its entry is "done", and late chunks are ignored.
    */
   readonly jobs: Map<string, Job | "done">;
+  readonly summary: RunSummary;
 }
 
 /**
- * Answers runs: assigns the chunks of inventories to comparisons, and runs one comparison at a time.
+ * Answers runs: assigns the chunks of inventories to comparisons, and runs up to `maxComparisons` at a time.
+ *
+ * Comparisons begin in the order in which their inventories arrive. While one runs, another one begins only if
+ * the lists of both and the waiting chunks take at most `maxInventoryBytes`. The messages of comparisons that run
+ * at the same time mix in the stream: see {@link judgeComparison}.
  *
  * A higher attempt replaces a lower one, another run replaces the previous run, and a new session replaces
  * all of them. Late chunks of a replaced attempt are ignored.
@@ -71,7 +82,9 @@ interface Attempt {
 export class ComparisonWorker {
   readonly #options: ComparisonWorkerOptions;
   readonly #queue: Job[] = [];
-  readonly #work = new Condition();
+  readonly #running = new Set<Job>();
+  /** Notified when another comparison may be able to begin. */
+  readonly #changed = new Condition();
   /** IDs of the runs that were replaced in the current session. */
   readonly #replacedRuns = new Set<string>();
   #current: Attempt | undefined;
@@ -108,7 +121,11 @@ export class ComparisonWorker {
     const run = chunk?.run;
     this.#options.log.error("batch of the backend refused", { error: toMessage(error) });
     if (run !== undefined && resourceType !== undefined && !session.signal.aborted) {
-      session.sendReconciled(failed(session, { run, resourceType }, session.nextSequence, error));
+      const reconciled = failed(session, { run, resourceType }, session.nextSequence, error);
+      session.sendReconciled(reconciled);
+      if (this.#current?.session === session && this.#current.runId === run.runId) {
+        this.#current.summary.add(reconciled);
+      }
     }
   }
 
@@ -119,14 +136,43 @@ export class ComparisonWorker {
    * comparison.
    */
   async run(signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const job = this.#queue.shift();
-      if (job === undefined) {
-        await this.#work.wait(signal);
-      } else if (!job.signal.aborted) {
-        await this.#runJob(signal, job);
+    const failed = new AbortController();
+    const stop = AbortSignal.any([signal, failed.signal]);
+    const tasks = new Set<Promise<void>>();
+    const track = (task: Promise<void>): void => {
+      const settled = task
+        .catch((error: unknown) => failed.abort(error))
+        .finally(() => void tasks.delete(settled));
+      tasks.add(settled);
+    };
+    try {
+      for (;;) {
+        stop.throwIfAborted();
+        await this.#changed.waitUntil(stop, () => this.#canBegin());
+        const job = this.#queue.shift();
+        if (job !== undefined && !job.signal.aborted) {
+          const { summary, jobs } = job.attempt;
+          track(this.#runJob(stop, job));
+          track(summary.write(AbortSignal.any([stop, job.signal]), () => openJobs(jobs).length));
+        }
       }
+    } finally {
+      await Promise.all(tasks);
     }
+  }
+
+  /** True if the first comparison of the queue may begin. */
+  #canBegin(): boolean {
+    const [next] = this.#queue;
+    if (next === undefined || this.#running.size === 0) {
+      return next !== undefined;
+    }
+    const { maxComparisons, maxInventoryBytes } = this.#options.limits;
+    const bytes = [next, ...this.#running].reduce(
+      (sum, { comparison }) => sum + comparison.listBytes,
+      waitingBytes(next.attempt),
+    );
+    return this.#running.size < maxComparisons && bytes <= maxInventoryBytes;
   }
 
   #attemptOf(session: UplinkSession, { runId, attempt }: RunRef): Attempt | undefined {
@@ -145,7 +191,9 @@ export class ComparisonWorker {
       this.#replacedRuns.clear();
     }
     current?.replaced.abort(new ComparisonError("Replaced", "another attempt or session replaced this one"));
-    this.#current = { runId, attempt, session, replaced: new AbortController(), jobs: new Map() };
+    const { log, clock } = this.#options;
+    const summary = new RunSummary(log, clock, runId);
+    this.#current = { runId, attempt, session, replaced: new AbortController(), jobs: new Map(), summary };
     return this.#current;
   }
 
@@ -170,12 +218,15 @@ export class ComparisonWorker {
     }
     const signal = AbortSignal.any([session.signal, attempt.replaced.signal]);
     const isDryRun = batch.type === BatchType.DRY_RUN;
-    const comparison = new Comparison(reflector, session, { run, trigger: chunk.trigger, isDryRun });
+    const comparison = new Comparison(reflector, session, {
+      ...{ run, trigger: chunk.trigger, isDryRun },
+      onTaken: () => this.#changed.notifyAll(),
+    });
     const end = { run, resourceType: resource };
     const job = { resourceKey, end, attempt, session, signal, comparison };
     attempt.jobs.set(resourceKey, job);
     this.#queue.push(job);
-    this.#work.notifyAll();
+    this.#changed.notifyAll();
     return job;
   }
 
@@ -184,51 +235,59 @@ export class ComparisonWorker {
    * server answers lists.
    */
   #offer({ attempt, comparison }: Job, chunk: PackedChunk): void {
-    const jobs = [...attempt.jobs.values()].filter((job) => job !== "done");
-    const waiting = jobs.reduce((sum, job) => sum + job.comparison.waitingBytes, 0);
-    if (waiting > 0 && waiting + chunk.bytes > this.#options.maxInventoryBytes) {
+    const waiting = waitingBytes(attempt);
+    if (waiting > 0 && waiting + chunk.bytes > this.#options.limits.maxInventoryBytes) {
       throw new ComparisonError("Overflow", "inventories arrived faster than the agent could compare them");
     }
     comparison.offer(chunk);
   }
 
-  async #runJob(
-    stop: AbortSignal,
-    { resourceKey, end, attempt, session, signal, comparison }: Job,
-  ): Promise<void> {
+  async #runJob(stop: AbortSignal, job: Job): Promise<void> {
+    const { resourceKey, end, attempt, session, signal, comparison } = job;
     const { log, failures, counters } = this.#options;
     const work = { activity: "read", resourceType: resourceKey } as const;
     const firstSequence = session.nextSequence;
     const either = AbortSignal.any([stop, signal]);
+    this.#running.add(job);
     try {
       const reconciled = await comparison.run(either);
       either.throwIfAborted();
-      session.sendReconciled(reconciled);
+      this.#end(attempt, reconciled);
       counters.comparisonsSucceeded++;
       failures.worked(work);
       const { listed, equal, put, deleted } = reconciled;
-      log.info("resource type compared", {
-        resourceType: resourceKey,
-        runId: end.run.runId,
-        listed,
-        equal,
-        put,
-        deleted,
-      });
+      const { runId } = end.run;
+      log.debug("resource type compared", { resourceType: resourceKey, runId, listed, equal, put, deleted });
     } catch (error) {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
         failures.failed(work, error);
-        session.sendReconciled(failed(session, end, firstSequence, error));
+        this.#end(attempt, failed(session, end, firstSequence, error));
       }
       if (error instanceof ClusterChangedError) {
         throw error;
       }
     } finally {
       attempt.jobs.set(resourceKey, "done");
+      this.#running.delete(job);
+      this.#changed.notifyAll();
     }
   }
+
+  #end({ session, summary }: Attempt, reconciled: ResourceReconciled): void {
+    session.sendReconciled(reconciled);
+    summary.add(reconciled);
+  }
+}
+
+function openJobs(jobs: Attempt["jobs"]): Job[] {
+  return [...jobs.values()].filter((job) => job !== "done");
+}
+
+/** Returns the bytes of the chunks of an attempt that wait to be compared. */
+function waitingBytes({ jobs }: Attempt): number {
+  return openJobs(jobs).reduce((sum, { comparison }) => sum + comparison.waitingBytes, 0);
 }
 
 function failed(

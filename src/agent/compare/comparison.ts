@@ -38,6 +38,8 @@ export interface ComparisonRequest {
   readonly trigger: ReconciliationTrigger;
   /** True if the answers are judged only, so the copy stays as it is. */
   readonly isDryRun: boolean;
+  /** Called after the comparison has taken a chunk, which no longer waits. */
+  readonly onTaken: () => void;
 }
 
 /**
@@ -60,6 +62,8 @@ export class Comparison {
   readonly #counts = { equal: 0n, put: 0n, deleted: 0n, compared: 0n, managed: 0n, gone: 0n };
   /** Stored states of listed objects without versions, by their index in the list. */
   readonly #unversioned = new Map<number, StoredObject>();
+  /** Bytes of the list; undefined until it is complete. */
+  #listBytes: number | undefined;
   /** Stored objects that the list lacks. */
   readonly #objectMissing: { readonly key: string; readonly uid: string }[] = [];
 
@@ -75,6 +79,11 @@ export class Comparison {
   /** Bytes of the chunks that wait to be compared. */
   get waitingBytes(): number {
     return this.#chunks.bytes;
+  }
+
+  /** Bytes of the list; before it is complete, those of the index, which has about the same objects. */
+  get listBytes(): number {
+    return this.#listBytes ?? this.#reflector.index.bytes;
   }
 
   /** Adds a chunk of the inventory. The caller bounds the waiting bytes. */
@@ -99,6 +108,7 @@ export class Comparison {
     const scopeGeneration = this.#session.scopeGeneration;
     const first = await this.#nextChunk(signal);
     const snapshot = await this.#list(signal, first);
+    this.#listBytes = snapshot.bytes;
     const { contentFormat } = mode;
     const marks = new Uint8Array(snapshot.size);
     for (let chunk = first; ; chunk = await this.#nextChunk(signal)) {
@@ -172,6 +182,7 @@ export class Comparison {
     const { clock, tuning } = this.#reflector.context;
     const take = async (until: AbortSignal): Promise<PackedChunk> => {
       for await (const chunk of this.#chunks.take(until)) {
+        this.#request.onTaken();
         return chunk;
       }
       throw new ComparisonError("IncompleteInventory", "the inventory ended before its last chunk");

@@ -46,6 +46,11 @@ export class Snapshot {
     return this.#order.length;
   }
 
+  /** Bytes of the objects and their order. */
+  get bytes(): number {
+    return this.#records.bytes + this.#order.byteLength;
+  }
+
   /**
    * Lowest version of the lists: the whole resource type was observed at this version or later. Empty if
    * versions do not compare.

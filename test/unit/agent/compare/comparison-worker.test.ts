@@ -6,6 +6,7 @@ import { ComparisonWorker } from "../../../../src/agent/compare/comparison-worke
 import { createAgentCounters } from "../../../../src/agent/metrics.ts";
 import type { UplinkSession } from "../../../../src/agent/uplink/session.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { CONFIG_MAPS, put } from "../../../support/store/messages.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
@@ -138,10 +139,12 @@ function createWorker() {
   const log = createTestLog("worker");
   const reflectorOf = () => undefined;
   const counters = createAgentCounters();
+  const clock = new ManualClock();
+  const limits = { maxComparisons: 1, maxInventoryBytes: 1_000 };
   const failures = { failed: () => {}, worked: () => {} };
   return {
     log,
-    worker: new ComparisonWorker({ log, failures, counters, maxInventoryBytes: 1_000, reflectorOf }),
+    worker: new ComparisonWorker({ clock, log, failures, counters, limits, reflectorOf }),
   };
 }
 
