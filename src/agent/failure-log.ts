@@ -3,7 +3,7 @@ import { withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Condition } from "../lib/condition.ts";
 import { toMessage } from "../lib/errors.ts";
-import type { Log } from "../lib/log.ts";
+import type { Log, LogFields } from "../lib/log.ts";
 
 /** The work on a resource type that fails: its lists and comparisons, or its watch. */
 export type Activity = "read" | "watch";
@@ -17,10 +17,14 @@ export interface Work {
   readonly namespace?: string;
 }
 
-/** Receiver of the failures and successes of all resource types. */
+/** An event that many resource types have at the same time: a list was refused, or versions went back. */
+export type Notice = "staleList" | "incarnation";
+
+/** Receiver of the failures, successes and notices of all resource types. */
 export interface FailureReports {
   failed(work: Work, error: unknown): void;
   worked(work: Work): void;
+  noticed(notice: Notice, resourceType: string): void;
 }
 
 interface Failure {
@@ -45,7 +49,12 @@ const LINES = {
   },
 } as const;
 
-/** Time to collect failures with the same cause, in milliseconds. */
+const NOTICES = {
+  staleList: "lists below the high watermark refused",
+  incarnation: "new incarnations begun: versions went back",
+} as const;
+
+/** Time to collect failures with the same cause, and notices, in milliseconds. */
 const FAILED_WINDOW_MS = 2_000;
 /** An idle watch shows that it works by its next bookmark only. */
 const WORKED_WINDOW_MS = 30_000;
@@ -55,7 +64,7 @@ const MAX_NAMES = 5;
 /**
  * Logs failures of resource types: those with the same reason share one line, when they begin to fail and when they
  * work again. A failure that is repeated, as in each run, is not logged again, nor is one that ends within two seconds.
- * Otherwise an agent without rights would log each resource type, several times.
+ * Otherwise an agent without rights would log each resource type, several times. Notices of two seconds share a line.
  */
 export class FailureLog implements FailureReports {
   readonly #log: Log;
@@ -66,6 +75,7 @@ export class FailureLog implements FailureReports {
   readonly #logged = new Map<string, string>();
   /** Work whose state may differ from the logged one. */
   readonly #changed = new Set<string>();
+  readonly #noticed = new Map<Notice, Set<string>>();
   readonly #dueChanged = new Condition();
   #due: number | undefined;
 
@@ -80,15 +90,23 @@ export class FailureLog implements FailureReports {
     if (this.#failing.get(key)?.reason !== reason) {
       this.#works.set(key, work);
       this.#failing.set(key, { reason, message: toMessage(error) });
-      this.#expect(key, FAILED_WINDOW_MS);
+      this.#changed.add(key);
+      this.#expect(FAILED_WINDOW_MS);
     }
   }
 
   worked(work: Work): void {
     const key = keyOf(work);
     if (this.#failing.delete(key)) {
-      this.#expect(key, WORKED_WINDOW_MS);
+      this.#changed.add(key);
+      this.#expect(WORKED_WINDOW_MS);
     }
+  }
+
+  noticed(notice: Notice, resourceType: string): void {
+    const resourceTypes = this.#noticed.get(notice) ?? new Set();
+    this.#noticed.set(notice, resourceTypes.add(resourceType));
+    this.#expect(FAILED_WINDOW_MS);
   }
 
   /** Logs until `signal` aborts; before its end also what was not due yet. */
@@ -109,8 +127,7 @@ export class FailureLog implements FailureReports {
     }
   }
 
-  #expect(key: string, windowMs: number): void {
-    this.#changed.add(key);
+  #expect(windowMs: number): void {
     const due = this.#clock.monotonic() + windowMs;
     if (this.#due === undefined || due < this.#due) {
       this.#due = due;
@@ -136,6 +153,10 @@ export class FailureLog implements FailureReports {
         this.#logged.set(key, failure.reason);
       }
     }
+    for (const [notice, resourceTypes] of this.#noticed) {
+      this.#log.warn(NOTICES[notice], toFields(resourceTypes));
+    }
+    this.#noticed.clear();
     this.#changed.clear();
     this.#due = undefined;
     for (const group of groups.values()) {
@@ -145,13 +166,17 @@ export class FailureLog implements FailureReports {
 
   #write({ activity, failure, resourceTypes }: Group): void {
     const line = LINES[activity];
-    const fields = { count: resourceTypes.size, resourceTypes: [...resourceTypes].slice(0, MAX_NAMES) };
+    const fields = toFields(resourceTypes);
     if (failure === undefined) {
       this.#log.info(line.worked, fields);
     } else {
       this.#log[line.level](line.failed, { reason: failure.reason, ...fields, error: failure.message });
     }
   }
+}
+
+function toFields(resourceTypes: ReadonlySet<string>): LogFields {
+  return { count: resourceTypes.size, resourceTypes: [...resourceTypes].slice(0, MAX_NAMES) };
 }
 
 function keyOf({ activity, resourceType, namespace = "" }: Work): string {

@@ -31,27 +31,22 @@ export async function listSnapshot(
   if (!isBelow(snapshot, mark)) {
     return observed(context, snapshot);
   }
-  const { clock, log, tuning, versions, resourceType } = context;
-  log.warn("list below the high watermark refused", {
-    resourceType: resourceTypeKey(resourceType),
-    version: snapshot.lowestVersion,
-    mark,
-  });
+  const { clock, log, failures, tuning, versions } = context;
+  const resourceType = resourceTypeKey(context.resourceType);
+  // An etcd restore affects all resource types, which share a line; their versions are details.
+  failures.noticed("staleList", resourceType);
+  log.debug("list below the high watermark refused", { resourceType, version: snapshot.lowestVersion, mark });
   await clock.sleep(signal, tuning.staleListDelayMs);
   const again = await listOnce(signal, context, namespaces);
   if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();
     if (versions.incarnation === incarnation) {
-      const reason = `${resourceTypeKey(resourceType)}: versions went back a second time in one session`;
+      const reason = `${resourceType}: versions went back a second time in one session`;
       context.renewSession(incarnation, reason);
       throw new RetryableError(`${reason}; the next session begins a new incarnation`);
     }
-    log.warn("new incarnation begun: versions went back", {
-      resourceType: resourceTypeKey(resourceType),
-      version: again.lowestVersion,
-      mark,
-      incarnation,
-    });
+    failures.noticed("incarnation", resourceType);
+    log.debug("new incarnation begun", { resourceType, version: again.lowestVersion, mark, incarnation });
     versions.restart(incarnation, parseResourceVersion(again.lowestVersion) ?? 0n);
   }
   return observed(context, again);

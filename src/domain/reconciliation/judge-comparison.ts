@@ -53,8 +53,8 @@ export interface ComparisonFault {
  * Judges a comparison: returns undefined only if the agent's statement agrees with everything that the ingester knows
  * itself. A defect of an agent, or a lost message, can therefore not result in a verified resource type.
  *
- * The ranges of comparisons that run at the same time overlap. A lost message fails each comparison whose range
- * contains it, of whatever resource type it was. The first repair and the refused items are those of this resource
+ * The ranges of comparisons that run at the same time overlap. A lost message of any resource type fails each
+ * comparison whose range contains it. The first repair and the refused items are those of this resource
  * type, so a comparison does not answer for the messages of another one.
  */
 export function judgeComparison(

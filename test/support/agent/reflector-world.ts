@@ -35,7 +35,7 @@ export class ReflectorWorld implements AsyncDisposable {
       clock: this.clock,
       random: createSeededRandom(2),
       log: createTestLog("reflector"),
-      failures: { failed: () => {}, worked: () => {} },
+      failures: { failed: () => {}, worked: () => {}, noticed: () => {} },
       tracer: noTracer,
       kube,
       tuning: DEFAULT_AGENT_TUNING,

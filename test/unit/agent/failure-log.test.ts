@@ -104,3 +104,24 @@ it("the end of the agent logs what was still collected", async () => {
   await running;
   expect(log.lines).toEqual(["warn resource types cannot be read: GET /: 503"]);
 });
+
+it("notices of the same sort share one line, and later ones have another", async () => {
+  for (const name of types) {
+    failures.noticed("staleList", name);
+    failures.noticed("staleList", name);
+    await clock.advance(10);
+  }
+  failures.noticed("incarnation", "type-0");
+  await clock.advance(2_000);
+  failures.noticed("staleList", "type-1");
+  await clock.advance(2_000);
+  const entry = (message: string, count: number, resourceTypes: string[]) => ({
+    ...{ level: "warn", message },
+    fields: { count, resourceTypes },
+  });
+  expect(log.entries).toEqual([
+    entry("lists below the high watermark refused", 48, types.slice(0, 5)),
+    entry("new incarnations begun: versions went back", 1, ["type-0"]),
+    entry("lists below the high watermark refused", 1, ["type-1"]),
+  ]);
+});

@@ -141,7 +141,7 @@ function createWorker() {
   const counters = createAgentCounters();
   const clock = new ManualClock();
   const limits = { maxComparisons: 1, maxInventoryBytes: 1_000 };
-  const failures = { failed: () => {}, worked: () => {} };
+  const failures = { failed: () => {}, worked: () => {}, noticed: () => {} };
   return {
     log,
     worker: new ComparisonWorker({ clock, log, failures, counters, limits, reflectorOf }),

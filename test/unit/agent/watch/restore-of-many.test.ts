@@ -23,6 +23,8 @@ it("200 resource types that go back twice in one session end it once, and one ru
   cluster.restore(newer);
   changeAll(world, types, "restored once");
   await world.advance(60_000);
+  const lines = world.log.entries.filter(({ level }) => level === "warn");
+  expect(lines.map(({ fields }) => fields["count"])).toEqual([200, 200]);
   expect(new Set(types.map((key) => backend.incarnations.get(key)))).toEqual(new Set([1n]));
   cluster.restore(older);
   changeAll(world, types, "restored twice");
