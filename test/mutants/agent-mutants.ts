@@ -402,7 +402,7 @@ export const agentMutants: readonly Mutant[] = [
   },
   {
     race: "I10",
-    file: "src/main/tune-gc.ts",
+    file: "src/main/agent.ts",
     find: "return getHeapStatistics().external_memory;",
     replace: "return process.memoryUsage().external;",
     tests: ["test/unit/main/tune-gc.test.ts"],

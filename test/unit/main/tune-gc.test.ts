@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { tuneGarbageCollection } from "../../../src/main/tune-gc.ts";
+import { tuneGarbageCollection } from "../../../src/main/agent.ts";
 
 afterEach(() => {
   vi.useRealTimers();
