@@ -33,6 +33,11 @@ export interface AgentTuning {
   /** Resource types that a run compares at a time. */
   readonly maxComparisons: number;
   /**
+   * Time after which a comparison does not count among `maxComparisons`, in milliseconds: one whose list hangs must not
+   * hold up the others.
+   */
+  readonly comparisonSlotMs: number;
+  /**
    * Bytes of inventories that may wait to be compared, over all resource types; one object takes about 110
    * bytes. Another comparison begins only while these and the lists of the running ones fit in.
    */
@@ -54,6 +59,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   retries: { maxRetries: 6, maxDelayMs: 60_000 },
   maxPendingBytes: 2 * 1024 * 1024,
   maxComparisons: 4,
+  comparisonSlotMs: 10_000,
   maxInventoryBytes: 64 * 1024 * 1024,
   batch: { maxItems: 500, maxBytes: 512 * 1024 },
 };

@@ -522,7 +522,15 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R93",
     file: WORKER,
-    find: "this.#running.size < maxComparisons && ",
+    find: 'slot.signal.addEventListener("abort", () => this.#freeSlot(job));',
+    replace: "",
+    tests: PARALLEL_TESTS,
+    only: "any number of lists",
+  },
+  {
+    race: "R93",
+    file: WORKER,
+    find: "this.#slots.size < maxComparisons && ",
     replace: "",
     tests: PARALLEL_TESTS,
     only: "at most four",
@@ -530,7 +538,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R93",
     file: WORKER,
-    find: "this.#running.size < maxComparisons && ",
+    find: "this.#slots.size < maxComparisons && ",
     replace: "this.#running.size < 1 && ",
     tests: PARALLEL_TESTS,
     only: "whose list hangs",

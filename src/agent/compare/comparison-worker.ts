@@ -37,7 +37,7 @@ export interface ComparisonWorkerOptions {
 }
 
 /** Limits of the comparisons that run at a time. */
-export type ComparisonLimits = Pick<AgentTuning, "maxComparisons" | "maxInventoryBytes">;
+export type ComparisonLimits = Pick<AgentTuning, "maxComparisons" | "comparisonSlotMs" | "maxInventoryBytes">;
 
 /** Run and resource type of a comparison. */
 interface ComparisonEnd {
@@ -70,7 +70,9 @@ interface Attempt {
 }
 
 /**
- * Answers runs: assigns the chunks of inventories to comparisons, and runs up to `maxComparisons` at a time.
+ * Answers runs: assigns the chunks of inventories to comparisons, and runs up to `maxComparisons` at a time. A
+ * comparison counts for `comparisonSlotMs` at most, so any number of lists that hang hold up no other comparison for
+ * long.
  *
  * Comparisons begin in the order in which their inventories arrive. While one runs, another one begins only if
  * the lists of both and the waiting chunks take at most `maxInventoryBytes`. The messages of comparisons that run
@@ -83,6 +85,8 @@ export class ComparisonWorker {
   readonly #options: ComparisonWorkerOptions;
   readonly #queue: Job[] = [];
   readonly #running = new Set<Job>();
+  /** Running comparisons that count among `maxComparisons`. */
+  readonly #slots = new Set<Job>();
   /** Notified when another comparison may be able to begin. */
   readonly #changed = new Condition();
   /** IDs of the runs that were replaced in the current session. */
@@ -172,7 +176,7 @@ export class ComparisonWorker {
       (sum, { comparison }) => sum + comparison.listBytes,
       waitingBytes(next.attempt),
     );
-    return this.#running.size < maxComparisons && bytes <= maxInventoryBytes;
+    return this.#slots.size < maxComparisons && bytes <= maxInventoryBytes;
   }
 
   #attemptOf(session: UplinkSession, { runId, attempt }: RunRef): Attempt | undefined {
@@ -244,11 +248,14 @@ export class ComparisonWorker {
 
   async #runJob(stop: AbortSignal, job: Job): Promise<void> {
     const { resourceKey, end, attempt, session, signal, comparison } = job;
-    const { log, failures, counters } = this.#options;
+    const { log, failures, counters, clock, limits } = this.#options;
     const work = { activity: "read", resourceType: resourceKey } as const;
     const firstSequence = session.nextSequence;
     const either = AbortSignal.any([stop, signal]);
     this.#running.add(job);
+    this.#slots.add(job);
+    using slot = clock.deadline(either, limits.comparisonSlotMs);
+    slot.signal.addEventListener("abort", () => this.#freeSlot(job));
     try {
       const reconciled = await comparison.run(either);
       either.throwIfAborted();
@@ -271,8 +278,13 @@ export class ComparisonWorker {
     } finally {
       attempt.jobs.set(resourceKey, "done");
       this.#running.delete(job);
-      this.#changed.notifyAll();
+      this.#freeSlot(job);
     }
+  }
+
+  #freeSlot(job: Job): void {
+    this.#slots.delete(job);
+    this.#changed.notifyAll();
   }
 
   #end({ session, summary }: Attempt, reconciled: ResourceReconciled): void {

@@ -140,7 +140,7 @@ function createWorker() {
   const reflectorOf = () => undefined;
   const counters = createAgentCounters();
   const clock = new ManualClock();
-  const limits = { maxComparisons: 1, maxInventoryBytes: 1_000 };
+  const limits = { maxComparisons: 1, comparisonSlotMs: 60_000, maxInventoryBytes: 1_000 };
   const failures = { failed: () => {}, worked: () => {}, noticed: () => {} };
   return {
     log,

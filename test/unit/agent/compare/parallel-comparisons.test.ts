@@ -50,6 +50,25 @@ describe("the comparisons of a run", () => {
     expect(world.backend.reconciled.every(({ failure }) => failure === undefined)).toBe(true);
   });
 
+  it("wait a limited time only for any number of lists that hang (R93)", async () => {
+    await using world = createCustomWorld(types);
+    await world.start();
+    const hanging = /\/types00[0-7]$/;
+    world.intercept = async ({ path, query }, go) => {
+      if (isListOf(path, query) && hanging.test(path)) {
+        await world.clock.sleep(new AbortController().signal, 45_000);
+      }
+      return await go();
+    };
+    askAll(world, types);
+    await world.advance(25_000);
+    expect(world.backend.reconciled.map((end) => resourceTypeKey(end.resourceType)).toSorted()).toEqual(
+      types.slice(8),
+    );
+    await world.advance(60_000);
+    expect(world.backend.reconciled).toHaveLength(types.length);
+  });
+
   it("run one at a time while two lists together are above the limit of bytes (R93)", async () => {
     await using world = createCustomWorld(types, { maxInventoryBytes: 1 });
     await world.start();
