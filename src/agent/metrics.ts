@@ -12,6 +12,8 @@ export interface AgentCounters {
   events: number;
   /** Objects that were sent without content, counted each time. */
   quarantined: number;
+  /** Items that the ingester refused, by its notices. */
+  refused: number;
   /** Watch events of objects that no row can hold. */
   unrepresentable: number;
   /** Comparisons that succeeded, and that failed. */
@@ -29,6 +31,7 @@ export function createAgentCounters(): AgentCounters {
     watches: 0,
     events: 0,
     quarantined: 0,
+    refused: 0,
     unrepresentable: 0,
     comparisonsSucceeded: 0,
     comparisonsFailed: 0,
@@ -44,6 +47,7 @@ const METRICS: Readonly<Record<Count, readonly [name: string, help: string]>> = 
   watches: ["evenkeel_agent_watches_total", "Watches that were started"],
   events: ["evenkeel_agent_watch_events_total", "Events of watches, bookmarks included"],
   quarantined: ["evenkeel_agent_quarantined_objects_total", "Objects sent without their content"],
+  refused: ["evenkeel_agent_refused_items_total", "Items that the ingester refused, by its notices"],
   unrepresentable: [
     "evenkeel_agent_unrepresentable_events_total",
     "Watch events of objects that no row can hold",

@@ -6,6 +6,9 @@ export const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 64 * 1024;
 /** Longest PutObject.quarantine_reason, in characters. */
 export const MAX_REASON_LENGTH = 1024;
 
+/** Largest number of items in a notice of refused items. */
+export const MAX_NOTICE_ITEMS = 100;
+
 /** Longest name of an object, in bytes. */
 export const MAX_NAME_BYTES = 1024;
 

@@ -4,16 +4,18 @@ import { type BatchHandlers, createBatchRegistry } from "../domain/batch-type.ts
 import { TerminalError } from "../lib/errors.ts";
 import type { IngestStore, QuarantinedItem, StreamPosition } from "../store/ingest-store.ts";
 import { type InventoryOptions, publishInventory } from "./publish-inventory.ts";
+import type { BatchRefusals, RefusalNotices } from "./refusal-notices.ts";
 
 /**
- * Applies a batch of one type, and returns the objects that could not be stored. The batch is committed when
- * the handler returns. The bus may deliver a batch again, and the result must be the same.
+ * Applies a batch of one type, and returns the objects that could not be stored, with the topic for a notice of
+ * them. The batch is committed when the handler returns. The bus may deliver a batch again, and the result must be
+ * the same.
  */
 export type IngestBatchHandler = (
   signal: AbortSignal,
   position: StreamPosition,
   batch: Batch,
-) => Promise<readonly QuarantinedItem[]>;
+) => Promise<BatchRefusals>;
 
 /**
  * Applies one event, and returns its objects that could not be stored. The event is committed when the
@@ -24,19 +26,26 @@ export type IngestBatchHandler = (
  */
 export type ApplyEvent = (signal: AbortSignal, event: Event) => Promise<readonly QuarantinedItem[]>;
 
+export interface ApplyEventOptions extends InventoryOptions {
+  readonly notices: RefusalNotices;
+}
+
 /** Creates the function that applies events, with a handler for each type of batch. */
 export function createApplyEvent(
-  options: InventoryOptions,
+  options: ApplyEventOptions,
   batchHandlers: BatchHandlers<IngestBatchHandler> = {},
 ): ApplyEvent {
-  const { store } = options;
+  const { store, notices } = options;
   const handlerOf = createBatchRegistry(contractHandlers(store), batchHandlers);
   return async (signal, event) => {
     const position = toStreamPosition(event);
     const { body } = event;
     switch (body.case) {
-      case "batch":
-        return await handlerOf(body.value.type)(signal, position, body.value);
+      case "batch": {
+        const refusals = await handlerOf(body.value.type)(signal, position, body.value);
+        notices.publish(signal, event, body.value.resourceType, refusals);
+        return refusals.quarantined;
+      }
       case "scopeDeclared":
         await store.applyScope(signal, position, body.value);
         return [];
@@ -48,6 +57,8 @@ export function createApplyEvent(
         return [];
       case "compressedBatch":
         throw new TerminalError("event: expected an expanded batch, found compressed_batch");
+      case "refusedItems":
+        throw new TerminalError("event: expected a message of an agent or a request, found refused_items");
       case undefined:
         throw new TerminalError("event: expected a known body, found none");
       default:
@@ -57,11 +68,11 @@ export function createApplyEvent(
 }
 
 function contractHandlers(store: IngestStore) {
-  const applyBatch: IngestBatchHandler = async (signal, position, batch) =>
-    (await store.applyBatch(signal, position, batch)).quarantined;
+  const applyBatch: IngestBatchHandler = (signal, position, batch) =>
+    store.applyBatch(signal, position, batch);
   const judgeBatch: IngestBatchHandler = async (signal, position, batch) => {
     await store.judgeBatch(signal, position, batch);
-    return [];
+    return { quarantined: [] };
   };
   return {
     [BatchType.UNSPECIFIED]: "refused",

@@ -14,6 +14,7 @@ import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
 import { createProducerPool } from "./producer-pool.ts";
+import { createRefusalNotices } from "./refusal-notices.ts";
 import { createScrub } from "./scrub.ts";
 
 export interface IngesterOptions {
@@ -86,7 +87,7 @@ async function ingest(
   signal: AbortSignal,
   options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted">,
 ): Promise<void> {
-  const { bus, store, window, clock, batchHandlers, scrubRows = DEFAULT_SCRUB_ROWS } = options;
+  const { bus, store, window, clock, log, batchHandlers, scrubRows = DEFAULT_SCRUB_ROWS } = options;
   const consumer = await bus.subscribe(signal, {
     topic: TOPICS.events,
     subscription: INGESTER_SUBSCRIPTION,
@@ -96,7 +97,8 @@ async function ingest(
   const producers = createProducerPool(bus);
   const ended = new AbortController();
   const scrub = createScrub({ ...options, maxRows: scrubRows });
-  const applyEvent = createApplyEvent({ store, producers, clock, scrub }, batchHandlers);
+  const notices = createRefusalNotices({ producers, clock, log });
+  const applyEvent = createApplyEvent({ store, producers, clock, scrub, notices }, batchHandlers);
   const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const { payload, ...message } of consumer.deliveries(taking)) {
@@ -118,6 +120,7 @@ async function ingest(
     }
     ended.abort(new Error("the ingester has stopped"));
     await window.waitUntilEmpty(NEVER);
+    await notices.settled();
     await producers.close();
     await consumer.close();
   }

@@ -92,6 +92,11 @@ export interface BatchOutcome {
   readonly applied: number;
   /** Items that could not be stored; each has a row without content. */
   readonly quarantined: readonly QuarantinedItem[];
+  /**
+   * Topic for a notice to the agent. Set if an item was refused (quarantined, but not `announced`) and the session is
+   * the current one.
+   */
+  readonly replyTopic?: string;
 }
 
 /** An item that cannot be stored. */

@@ -336,4 +336,25 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       [{ low_watermark: "20" }],
     );
   });
+
+  it("R94: an agent gets a notice of the items that were refused, and the other items are stored", async () => {
+    const agent = await connect();
+    const sequence = agent.send(
+      batchOf(put("a/x", { observed: 10 }), put("a/bad", { observed: 10, content: '{"b":1,"a":2}' })),
+    );
+    let notice: unknown;
+    while (notice === undefined) {
+      const { message } = await agent.next();
+      notice = message.case === "refusedItems" ? message.value : undefined;
+    }
+    expect(notice).toMatchObject({
+      sequence,
+      resourceType: PODS,
+      total: 1,
+      items: [
+        { ref: { namespace: "a", name: "bad" }, reason: expect.stringMatching(/^content: not canonical/) },
+      ],
+    });
+    expect(await rows()).toEqual({ "a/x": "10" });
+  });
 });

@@ -583,4 +583,28 @@ export const agentMutants: readonly Mutant[] = [
     tests: PARALLEL_TESTS,
     only: "at most four",
   },
+  {
+    race: "R94",
+    file: "src/agent/uplink/session.ts",
+    find: "        onRefused(message.value);\n        break;\n",
+    replace: '        throw new RetryableError("session: unknown message");\n',
+    tests: ["test/unit/agent/uplink/uplink.test.ts"],
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/agent/uplink/uplink.ts",
+    find: "counters.refused += total;",
+    replace: "counters.refused += items.length;",
+    tests: ["test/unit/agent/uplink/uplink.test.ts"],
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/agent/uplink/uplink.ts",
+    find: "items.slice(0, MAX_LOGGED_NAMES)",
+    replace: "items",
+    tests: ["test/unit/agent/uplink/uplink.test.ts"],
+    only: "R94",
+  },
 ];

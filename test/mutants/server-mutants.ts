@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const WINDOW = "src/backend/sync/publish-window.ts";
 const WINDOW_TESTS = ["test/unit/backend/sync/publish-window.test.ts"];
 const SETTLE = "src/ingester/process-delivery.ts";
+const NOTICES = "src/ingester/refusal-notices.ts";
 const INGESTER_TESTS = ["test/unit/ingester/ingester.test.ts"];
 
 /** Protections in the backend, the ingester and the bus. */
@@ -199,5 +200,93 @@ export const serverMutants: readonly Mutant[] = [
     replace: "",
     tests: ["test/integration/accounts.pg.test.ts"],
     only: "a token of one cluster",
+  },
+  {
+    race: "R94",
+    file: "src/ingester/apply-event.ts",
+    find: "notices.publish(signal, event, body.value.resourceType, refusals);",
+    replace: "",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/ingester/apply-event.ts",
+    find: "return refusals.quarantined;",
+    replace: "await notices.settled();\n        return refusals.quarantined;",
+    tests: INGESTER_TESTS,
+    only: "R94: notices that the bus",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: "quarantined.filter(({ announced }) => !announced)",
+    replace: "quarantined",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: " || inFlight.size >= MAX_IN_FLIGHT",
+    replace: "",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: "const PUBLISH_MS = 5_000;",
+    replace: "const PUBLISH_MS = 5_000_000;",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: 'log.warn("notice of refused items not published", { cluster: event.cluster, error });',
+    replace: "throw error;",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: "refused.slice(0, MAX_NOTICE_ITEMS)",
+    replace: "refused",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: NOTICES,
+    find: "truncate(reason, MAX_REASON_LENGTH)",
+    replace: "reason",
+    tests: INGESTER_TESTS,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/backend/sync/downstream.ts",
+    find: "this.#notices.length < MAX_NOTICES",
+    replace: "this.#queue.length < 1000",
+    tests: ["test/unit/backend/sync/downstream.test.ts"],
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/backend/sync/session-registry.ts",
+    find: "session?.identity.epoch === epoch ? session : undefined",
+    replace: "session",
+    tests: ["test/unit/backend/runs/inventory-router.test.ts"],
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/backend/runs/inventory-router.ts",
+    find: "session.outbox.notify(body.value);",
+    replace: "",
+    tests: ["test/unit/backend/runs/inventory-router.test.ts"],
+    only: "R94",
   },
 ];

@@ -308,7 +308,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R28",
     file: "src/store/postgres/pg-ingest-store.ts",
-    find: "outOfScope > 0 || quarantined.some(({ announced }) => !announced)",
+    find: "outOfScope > 0 || isRefused",
     replace: "outOfScope > 0",
     tests: CONTRACT,
     only: "R28\\)",
@@ -703,5 +703,21 @@ export const storeMutants: readonly Mutant[] = [
     replace: "k.incarnation",
     tests: CONTRACT,
     only: "R76\\)",
+  },
+  {
+    race: "R94",
+    file: "src/store/postgres/pg-ingest-store.ts",
+    find: "progress !== undefined && (await isCurrentSession(client, position));\n    return { applied",
+    replace: "progress !== undefined;\n    return { applied",
+    tests: CONTRACT,
+    only: "R94",
+  },
+  {
+    race: "R94",
+    file: "src/store/postgres/pg-ingest-store.ts",
+    find: "const isNotified = isRefused && ",
+    replace: "const isNotified = ",
+    tests: CONTRACT,
+    only: "R94",
   },
 ];

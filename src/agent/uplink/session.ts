@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch, RefusedItems } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
   type Drain,
@@ -43,6 +43,8 @@ export interface UplinkSessionOptions {
   onStandby(activeInstanceId: string): void;
   onWelcome(welcome: Welcome): void;
   onAcknowledged(sequence: bigint): void;
+  /** Called for each notice of items that the ingester refused. */
+  onRefused(notice: RefusedItems): void;
 }
 
 const DEFAULT_UNACKNOWLEDGED_BYTES = 4 * 1024 * 1024;
@@ -167,7 +169,7 @@ function openSession(
 async function receive(
   responses: AsyncIterator<SyncResponse>,
   session: UplinkSession,
-  { outbox, onAcknowledged, onBatch }: UplinkSessionOptions,
+  { outbox, onAcknowledged, onBatch, onRefused }: UplinkSessionOptions,
 ): Promise<number> {
   for (;;) {
     // Check before the read: an abandoned read would cause an unhandled rejection.
@@ -185,11 +187,15 @@ async function receive(
       case "batch":
         onBatch(session, message.value);
         break;
+      case "refusedItems":
+        onRefused(message.value);
+        break;
       case "drain":
         return delayOf(message.value);
       default:
         throw new RetryableError(
-          `session: expected acknowledgement, batch or drain, found ${message.case ?? "an unknown message"}`,
+          "session: expected acknowledgement, batch, refused_items or drain, " +
+            `found ${message.case ?? "an unknown message"}`,
         );
     }
   }

@@ -1,5 +1,8 @@
+import type { RefusedItems } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { Hello, Welcome } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { formatKey } from "../../domain/object-key.ts";
+import { formatResourceType } from "../../domain/resource-type.ts";
 import { sleepUnlessAborted, untilAborted, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError, RetryableError, TerminalError } from "../../lib/errors.ts";
@@ -23,6 +26,9 @@ export interface UplinkOptions {
   readonly onBatch: UplinkSessionOptions["onBatch"];
   readonly outbox: Outbox;
 }
+
+/** Most names of refused items in one log line. */
+const MAX_LOGGED_NAMES = 5;
 
 /** Uptime of a stream after which the backoff starts again, in milliseconds. */
 const STABLE_MS = 60_000;
@@ -102,6 +108,7 @@ export class Uplink {
       onAcknowledged: (sequence: bigint) => {
         counters.acknowledged = sequence;
       },
+      onRefused: (notice: RefusedItems) => this.#onRefused(notice),
     };
     while (!stop.aborted) {
       let retryAfterMs = 0;
@@ -134,6 +141,19 @@ export class Uplink {
         error: error.message,
       });
     }
+  }
+
+  /** Reports items that the ingester refused. They are delivered, so nothing is sent again. */
+  #onRefused({ sequence, resourceType, total, items }: RefusedItems): void {
+    const { log, counters } = this.#options;
+    counters.refused += total;
+    log.warn("items refused by the ingester; their rows have no content", {
+      ...(resourceType && { resourceType: formatResourceType(resourceType) }),
+      items: total,
+      first: items.slice(0, MAX_LOGGED_NAMES).map(({ ref }) => ref && formatKey(ref)),
+      reason: items[0]?.reason,
+      sequence,
+    });
   }
 
   async #abortAfterFlush(signal: AbortSignal, flush: AbortController): Promise<void> {

@@ -1,10 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import type {
-  ReconciliationRequest,
-  ResourceInventory,
-} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { ResourceInventory } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { Bus, Delivery } from "../../bus/bus.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import { BACKEND_SUBSCRIPTION } from "../../event/topics.ts";
@@ -22,9 +18,9 @@ export interface InventoryRouterOptions {
 }
 
 /**
- * Routes the inventories from ingesters to the sessions that requested them, until `signal` aborts. It never
- * waits for an agent: if a session has no room for an inventory, the run fails; if the session is gone, the
- * inventory is dropped, because its run was superseded with it.
+ * Routes the inventories and notices from ingesters to their sessions, until `signal` aborts. It never waits for an
+ * agent: if a session has no room for an inventory, the run fails; if it has none for a notice, the notice is dropped.
+ * If the session is gone, both are dropped: the run was superseded with it.
  */
 export async function routeInventories(signal: AbortSignal, options: InventoryRouterOptions): Promise<void> {
   const { bus, replyTopic, log } = options;
@@ -42,7 +38,7 @@ export async function routeInventories(signal: AbortSignal, options: InventoryRo
         if (!(error instanceof TerminalError)) {
           throw error;
         }
-        log.error("inventory dropped", { error: toMessage(error) });
+        log.error("message from an ingester dropped", { error: toMessage(error) });
       }
       await delivery.acknowledge();
     }
@@ -57,11 +53,21 @@ async function route(
   delivery: Delivery,
 ): Promise<void> {
   const event = decodeEvent(delivery.payload);
-  const request = requestOf(event);
+  const { body } = event;
+  if (body.case !== "reconciliationRequest" && body.case !== "refusedItems") {
+    throw new TerminalError(
+      `reply topic: expected reconciliation_request or refused_items, found ${body.case ?? "nothing"}`,
+    );
+  }
   const session = registry.find(event);
   if (session === undefined) {
     return;
   }
+  if (body.case === "refusedItems") {
+    session.outbox.notify(body.value);
+    return;
+  }
+  const request = body.value;
   if (!request.inventories.every((inventory) => session.outbox.offer(toBatch(inventory, request.dryRun)))) {
     log.warn("run failed: agent too slow", {
       cluster: event.cluster,
@@ -72,13 +78,6 @@ async function route(
       message: "the agent did not read its inventories fast enough; its session had no room for more",
     });
   }
-}
-
-function requestOf({ body }: Event): ReconciliationRequest {
-  if (body.case !== "reconciliationRequest") {
-    throw new TerminalError(`reply topic: expected reconciliation_request, found ${body.case ?? "nothing"}`);
-  }
-  return body.value;
 }
 
 /** Creates the batch with one chunk of an inventory, which the agent compares. */

@@ -1,6 +1,6 @@
 import { type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type Batch, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, BatchSchema, type RefusedItems } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { SyncResponseSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { BoundedQueue, type QueueLimits } from "../../lib/bounded-queue.ts";
 
@@ -16,12 +16,17 @@ interface Item {
 /** Limits of the messages that wait for one slow agent. */
 const LIMITS: QueueLimits = { maxItems: 1000, maxBytes: 64 * 1024 * 1024 };
 
+/** Most notices that wait for one slow agent. */
+const MAX_NOTICES = 8;
+
 /**
  * Messages of the backend for one agent. Adding never waits: a batch is refused if there is no room, and only
- * the newest acknowledgement is kept, because it covers all earlier ones.
+ * the newest acknowledgement is kept, because it covers all earlier ones. Notices take no room of batches; those
+ * that a slow agent does not read are dropped.
  */
 export class Downstream {
   readonly #queue: BoundedQueue<Item>;
+  readonly #notices: RefusedItems[] = [];
   #acknowledged = 0n;
   #drainAfterMs: number | undefined;
 
@@ -38,6 +43,14 @@ export class Downstream {
   /** Adds a batch. Returns false if there is no room because the agent is too slow. */
   offer(batch: Batch): boolean {
     return this.#queue.offer({ batch, bytes: toBinary(BatchSchema, batch).byteLength });
+  }
+
+  /** Adds a notice, or drops it if the agent is too slow. */
+  notify(notice: RefusedItems): void {
+    if (this.#notices.length < MAX_NOTICES) {
+      this.#notices.push(notice);
+      this.#wake();
+    }
   }
 
   /** Requests that the agent reconnects after a delay; no message follows. */
@@ -66,6 +79,9 @@ export class Downstream {
       }
       if (batch !== undefined) {
         yield { message: { case: "batch", value: batch } };
+      }
+      for (const notice of this.#notices.splice(0)) {
+        yield { message: { case: "refusedItems", value: notice } };
       }
       if (this.#drainAfterMs !== undefined) {
         yield { message: { case: "drain", value: { retryAfter: durationFromMs(this.#drainAfterMs) } } };

@@ -156,7 +156,8 @@ async function applyBatch(
   return await database.transaction(position, async (client) => {
     const direct = await divertListedDeletions(client, guard, context, observations);
     const { applied, outOfScope, quarantined } = await apply(client, context, direct);
-    if (outOfScope > 0 || quarantined.some(({ announced }) => !announced)) {
+    const isRefused = quarantined.some(({ announced }) => !announced);
+    if (outOfScope > 0 || isRefused) {
       await recordRefusal(client, position, resourceType);
     }
     const repair = run && { runId: run.runId, bytes: countBytes(observations) };
@@ -168,7 +169,8 @@ async function applyBatch(
         "scope: a message was lost, and then an object was out of scope",
       );
     }
-    return { applied, quarantined };
+    const isNotified = isRefused && progress !== undefined && (await isCurrentSession(client, position));
+    return { applied, quarantined, ...(isNotified && { replyTopic: progress.replyTopic }) };
   });
 }
 

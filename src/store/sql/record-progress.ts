@@ -8,6 +8,8 @@ export interface Progress {
   readonly gapSequence: bigint;
   /** Sequence of the scope that was applied last; 0 if none was. */
   readonly scopeSequence: bigint;
+  /** Topic on which the session's backend reads. */
+  readonly replyTopic: string;
 }
 
 /** Run that a message repairs, and the bytes of its repairs. */
@@ -27,22 +29,26 @@ export async function recordProgress(
   { account, cluster, epoch, sequence, part = { index: 0, count: 1 } }: StreamPosition,
   repair?: Repair,
 ): Promise<Progress | undefined> {
-  const { rows } = await client.query<{ applied: string; gap: string; scope: string }>(RECORD, [
-    account,
-    cluster,
-    epoch,
-    sequence,
-    part.index,
-    part.count - 1 - part.index,
-    repair?.runId ?? null,
-    repair?.bytes ?? 0,
-  ]);
+  const { rows } = await client.query<{ applied: string; gap: string; scope: string; reply: string }>(
+    RECORD,
+    [
+      account,
+      cluster,
+      epoch,
+      sequence,
+      part.index,
+      part.count - 1 - part.index,
+      repair?.runId ?? null,
+      repair?.bytes ?? 0,
+    ],
+  );
   const [row] = rows;
   return (
     row && {
       appliedSequence: BigInt(row.applied),
       gapSequence: BigInt(row.gap),
       scopeSequence: BigInt(row.scope),
+      replyTopic: row.reply,
     }
   );
 }
@@ -84,4 +90,4 @@ UPDATE agent_session SET
   END,
   applied_sequence = greatest(applied_sequence, $4)
 WHERE account = $1 AND cluster = $2 AND epoch = $3
-RETURNING applied_sequence AS applied, gap_sequence AS gap, scope_sequence AS scope`;
+RETURNING applied_sequence AS applied, gap_sequence AS gap, scope_sequence AS scope, reply_topic AS reply`;

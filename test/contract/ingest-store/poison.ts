@@ -58,6 +58,26 @@ export function describePoison(database: { readonly url: string }): void {
       expect(verify?.checksum).toHaveLength(32);
     });
 
+    it("R94: its outcome has the reply topic for a notice, in the current session only", async () => {
+      const world = await openWorld();
+      const refused = put("a/x", { observed: 10, data: poison });
+      expect(await world.apply(put("a/y", { observed: 10 }), refused)).toMatchObject({
+        quarantined: [{ name: "x" }],
+        replyTopic: "replies/1",
+      });
+      expect(await world.apply(put("a/x", { observed: 11, content: "42" }))).toMatchObject({
+        replyTopic: "replies/1",
+      });
+      expect(await world.apply(put("a/y", { observed: 11 }))).not.toHaveProperty("replyTopic");
+      const announced = put("a/huge", { observed: 12, content: "", quarantineReason: "9 MB" });
+      expect(await world.apply(announced)).not.toHaveProperty("replyTopic");
+      const old = world.next();
+      await world.connect("agent-2");
+      const late = await world.store.applyBatch(world.signal, old, batch([refused]));
+      expect(late.quarantined).toHaveLength(1);
+      expect(late).not.toHaveProperty("replyTopic");
+    });
+
     it("is stored after it changes to content that Postgres can store", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, data: poison }));

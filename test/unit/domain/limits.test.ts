@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, getOption } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { field as rules } from "../../../gen/proto/buf/validate/validate_pb.ts";
+import { RefusedItemSchema, RefusedItemsSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ObjectKeySchema, ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
@@ -18,6 +19,8 @@ it.each([
     "quarantine_reason",
     { case: "string", value: { maxLen: BigInt(limits.MAX_REASON_LENGTH) } },
   ],
+  [RefusedItemSchema, "reason", { case: "string", value: { maxBytes: BigInt(limits.MAX_REASON_LENGTH) } }],
+  [RefusedItemsSchema, "items", { case: "repeated", value: { maxItems: BigInt(limits.MAX_NOTICE_ITEMS) } }],
   [ObjectRefSchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
   [ObjectKeySchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
   [

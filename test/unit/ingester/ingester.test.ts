@@ -6,12 +6,14 @@ import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconci
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Delivery, Producer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
-import { encodeEvent } from "../../../src/event/codec.ts";
+import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
+import { untilAborted } from "../../../src/lib/abort.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/telemetry.ts";
+import type { QuarantinedItem } from "../../../src/store/ingest-store.ts";
 import { StatementError } from "../../../src/store/postgres/sql-error.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -235,7 +237,7 @@ describe("an ingester", () => {
       batchHandlers: {
         [extra]: async (_signal, { cluster, sequence }) => {
           store.applied.push(`${cluster} ${sequence} extra`);
-          return [];
+          return { quarantined: [] };
         },
       },
     });
@@ -319,6 +321,132 @@ describe("an ingester", () => {
     await advance();
     expect(await deadLetters()).toEqual([]);
     expect(await leftOver()).toEqual([]);
+  });
+
+  const REPLIES = "replies/test";
+  const refuse = (count: number, reason = "not canonical"): void => {
+    const quarantined = Array.from({ length: count }, (_, index): QuarantinedItem => {
+      return { namespace: "a", name: `x${index}`, reason, announced: false };
+    });
+    const announced = { namespace: "a", name: "huge", reason: "5 MiB", announced: true };
+    store.outcome = () => ({
+      applied: count + 1,
+      quarantined: [announced, ...quarantined],
+      replyTopic: REPLIES,
+    });
+  };
+  const notices = async () =>
+    (await drain(REPLIES, "test")).map(({ payload }) => {
+      const { body, ...event } = decodeEvent(payload);
+      return { ...event, notice: body.case === "refusedItems" ? body.value : undefined };
+    });
+  /** Replaces the publishing to the reply topic. */
+  const onNotice = (publishNotice: Producer["publish"]): void => {
+    const createProducer = bus.createProducer.bind(bus);
+    bus.createProducer = async (signal, topic) => {
+      const opened = await createProducer(signal, topic);
+      return topic === REPLIES ? { ...opened, publish: publishNotice } : opened;
+    };
+  };
+
+  it("R94: publishes a notice of refused items to the reply topic of the session", async () => {
+    await (await subscribe(REPLIES, "test")).close();
+    refuse(2);
+    start();
+    await publish("c1", 4n, {
+      case: "batch",
+      value: create(BatchSchema, {
+        type: BatchType.DEFAULT,
+        resourceType: { version: "v1", resource: "pods" },
+      }),
+    });
+    await advance();
+    const published = await notices();
+    expect(published).toMatchObject([
+      {
+        account: "acme",
+        cluster: "c1",
+        epoch: 7n,
+        sequence: 0n,
+        notice: {
+          sequence: 4n,
+          resourceType: { version: "v1", resource: "pods" },
+          total: 2,
+          items: [
+            { ref: { namespace: "a", name: "x0" }, reason: "not canonical" },
+            { ref: { namespace: "a", name: "x1" }, reason: "not canonical" },
+          ],
+        },
+      },
+    ]);
+  });
+
+  it("R94: a notice has at most 100 items with short reasons, and the number of all", async () => {
+    await (await subscribe(REPLIES, "test")).close();
+    refuse(150, "\u00e9\ud800".repeat(1_000));
+    start();
+    await publish("c1", 1n, batchOf());
+    await advance();
+    const [{ notice } = { notice: undefined }] = await notices();
+    expect(notice?.total).toBe(150);
+    expect(notice?.items).toHaveLength(100);
+    expect(Buffer.byteLength(notice?.items[0]?.reason ?? "")).toBeLessThanOrEqual(1024);
+  });
+
+  it("R94: publishes no notice of items that arrived without content", async () => {
+    await (await subscribe(REPLIES, "test")).close();
+    refuse(0);
+    start();
+    await publish("c1", 1n, batchOf());
+    await advance();
+    expect(await notices()).toEqual([]);
+  });
+
+  it("R94: a notice that the bus refuses fails no batch, and is not repeated", async () => {
+    await (await subscribe(REPLIES, "test")).close();
+    let refusals = 0;
+    outcomeFor = (topic) => {
+      refusals += topic === REPLIES ? 1 : 0;
+      return topic === REPLIES ? "refuse" : "store";
+    };
+    refuse(1);
+    start();
+    await publish("c1", 1n, batchOf());
+    await publish("c1", 2n, batchOf());
+    await clock.advance(30_000);
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
+    expect(refusals).toBe(2);
+    expect(metrics.total("evenkeel_ingester_failed_attempts_total")).toBe(0);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("R94: notices that the bus does not answer delay no batch, are bounded, and end after 5 s", async () => {
+    let waiting = 0;
+    onNotice(async (signal) => {
+      waiting += 1;
+      try {
+        await untilAborted(AbortSignal.any([signal, stop.signal]));
+        signal.throwIfAborted();
+      } finally {
+        waiting -= 1;
+      }
+    });
+    refuse(1);
+    start();
+    for (let sequence = 1n; sequence <= 40n; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    await advance();
+    const expected = Array.from({ length: 40 }, (_, index) => `c1 ${index + 1} batch`);
+    expect(store.applied).toEqual(expected);
+    expect(waiting).toBe(16);
+    await clock.advance(5_000);
+    expect(waiting).toBe(0);
+    await publish("c1", 41n, batchOf());
+    await advance();
+    expect(waiting).toBe(1);
+    expect(await leftOver()).toEqual([]);
+    expect(waiting).toBe(0);
   });
 
   it.each(["refuse", "storeUnknown", "loseUnknown"] as const)(

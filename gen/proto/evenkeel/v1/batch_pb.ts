@@ -7,7 +7,7 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { DeleteObject, PutObject, VerifyObject } from "./object_pb.ts";
 import { file_evenkeel_v1_object } from "./object_pb.ts";
-import type { ObjectKey, ResourceType } from "./resource_pb.ts";
+import type { ObjectKey, ObjectRef, ResourceType } from "./resource_pb.ts";
 import { file_evenkeel_v1_resource } from "./resource_pb.ts";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/batch.proto.
  */
 export const file_evenkeel_v1_batch: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEisAQKBUJhdGNoEoEBCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQk+6SEy6AUYKG2JhdGNoLnJlc291cmNlX3R5cGUudmVyc2lvbhITbXVzdCBoYXZlIGEgdmVyc2lvbhoSdGhpcy52ZXJzaW9uICE9ICcnyAEBEjAKBHR5cGUYAiABKA4yFi5ldmVua2VlbC52MS5CYXRjaFR5cGVCCrpIB4IBBBABIAASGAoLaW5jYXJuYXRpb24YAyABKARIAIgBARKlAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKKAbpIhgG6AYIBCh5iYXRjaC5vYnNlcnZlZF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQBIwCgVpdGVtcxgGIAMoCzIWLmV2ZW5rZWVsLnYxLkJhdGNoSXRlbUIJukgGkgEDEIgnEiAKA3J1bhgHIAEoCzITLmV2ZW5rZWVsLnYxLlJ1blJlZhIqCgVjaHVuaxgIIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQg4KDF9pbmNhcm5hdGlvbiKzAQoJQmF0Y2hJdGVtEiwKCnB1dF9vYmplY3QYASABKAsyFi5ldmVua2VlbC52MS5QdXRPYmplY3RIABIyCg1kZWxldGVfb2JqZWN0GAIgASgLMhkuZXZlbmtlZWwudjEuRGVsZXRlT2JqZWN0SAASMgoNdmVyaWZ5X29iamVjdBgDIAEoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdEgAQhAKB21lc3NhZ2USBbpIAggBIjwKBlJ1blJlZhIYCgZydW5faWQYASABKAlCCLpIBXIDsAEBEhgKB2F0dGVtcHQYAiABKA1CB7pIBCoCKAEiWgoIS2V5UmFuZ2USJQoFYWZ0ZXIYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RLZXkSJwoHdGhyb3VnaBgCIAEoCzIWLmV2ZW5rZWVsLnYxLk9iamVjdEtleSKJAwoOSW52ZW50b3J5Q2h1bmsSKAoDcnVuGAEgASgLMhMuZXZlbmtlZWwudjEuUnVuUmVmQga6SAPIAQESLAoFcmFuZ2UYAiABKAsyFS5ldmVua2VlbC52MS5LZXlSYW5nZUIGukgDyAEBEj0KB3RyaWdnZXIYAyABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCLpIBYIBAhABEqsBCg5oaWdoX3dhdGVybWFyaxgEIAEoCUKSAbpIjgG6AYoBCiZpbnZlbnRvcnlfY2h1bmsuaGlnaF93YXRlcm1hcmsudmVyc2lvbhI3bXVzdCBiZSBlbXB0eSBvciBhIGRlY2ltYWwgaW50ZWdlciBvZiBhdCBtb3N0IDM5IGRpZ2l0cxondGhpcy5tYXRjaGVzKCdeKDB8WzEtOV1bMC05XXswLDM4fSk/JCcpEjIKB21hbmFnZWQYBSADKAsyFi5ldmVua2VlbC52MS5PYmplY3RLZXlCCbpIBpIBAxCIJyp2CglCYXRjaFR5cGUSGgoWQkFUQ0hfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkJBVENIX1RZUEVfREVGQVVMVBABEh0KGUJBVENIX1RZUEVfUkVDT05DSUxJQVRJT04QAhIWChJCQVRDSF9UWVBFX0RSWV9SVU4QAyrMAQoVUmVjb25jaWxpYXRpb25UcmlnZ2VyEiYKIlJFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfVU5TUEVDSUZJRUQQABIjCh9SRUNPTkNJTElBVElPTl9UUklHR0VSX0lOVEVSVkFMEAESIgoeUkVDT05DSUxJQVRJT05fVFJJR0dFUl9DT05ORUNUEAISIQodUkVDT05DSUxJQVRJT05fVFJJR0dFUl9NQU5VQUwQAxIfChtSRUNPTkNJTElBVElPTl9UUklHR0VSX0NST04QBEJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
+  fileDesc("ChdldmVua2VlbC92MS9iYXRjaC5wcm90bxILZXZlbmtlZWwudjEisAQKBUJhdGNoEoEBCg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQk+6SEy6AUYKG2JhdGNoLnJlc291cmNlX3R5cGUudmVyc2lvbhITbXVzdCBoYXZlIGEgdmVyc2lvbhoSdGhpcy52ZXJzaW9uICE9ICcnyAEBEjAKBHR5cGUYAiABKA4yFi5ldmVua2VlbC52MS5CYXRjaFR5cGVCCrpIB4IBBBABIAASGAoLaW5jYXJuYXRpb24YAyABKARIAIgBARKlAQoQb2JzZXJ2ZWRfdmVyc2lvbhgEIAEoCUKKAbpIhgG6AYIBCh5iYXRjaC5vYnNlcnZlZF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIfCg5jb250ZW50X2Zvcm1hdBgFIAEoCUIHukgEcgIYQBIwCgVpdGVtcxgGIAMoCzIWLmV2ZW5rZWVsLnYxLkJhdGNoSXRlbUIJukgGkgEDEIgnEiAKA3J1bhgHIAEoCzITLmV2ZW5rZWVsLnYxLlJ1blJlZhIqCgVjaHVuaxgIIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQg4KDF9pbmNhcm5hdGlvbiKzAQoJQmF0Y2hJdGVtEiwKCnB1dF9vYmplY3QYASABKAsyFi5ldmVua2VlbC52MS5QdXRPYmplY3RIABIyCg1kZWxldGVfb2JqZWN0GAIgASgLMhkuZXZlbmtlZWwudjEuRGVsZXRlT2JqZWN0SAASMgoNdmVyaWZ5X29iamVjdBgDIAEoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdEgAQhAKB21lc3NhZ2USBbpIAggBIpQBCgxSZWZ1c2VkSXRlbXMSEAoIc2VxdWVuY2UYASABKAQSMAoNcmVzb3VyY2VfdHlwZRgCIAEoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZRINCgV0b3RhbBgDIAEoDRIxCgVpdGVtcxgEIAMoCzIYLmV2ZW5rZWVsLnYxLlJlZnVzZWRJdGVtQgi6SAWSAQIQZCJMCgtSZWZ1c2VkSXRlbRIjCgNyZWYYASABKAsyFi5ldmVua2VlbC52MS5PYmplY3RSZWYSGAoGcmVhc29uGAIgASgJQgi6SAVyAyiACCI8CgZSdW5SZWYSGAoGcnVuX2lkGAEgASgJQgi6SAVyA7ABARIYCgdhdHRlbXB0GAIgASgNQge6SAQqAigBIloKCEtleVJhbmdlEiUKBWFmdGVyGAEgASgLMhYuZXZlbmtlZWwudjEuT2JqZWN0S2V5EicKB3Rocm91Z2gYAiABKAsyFi5ldmVua2VlbC52MS5PYmplY3RLZXkiiQMKDkludmVudG9yeUNodW5rEigKA3J1bhgBIAEoCzITLmV2ZW5rZWVsLnYxLlJ1blJlZkIGukgDyAEBEiwKBXJhbmdlGAIgASgLMhUuZXZlbmtlZWwudjEuS2V5UmFuZ2VCBrpIA8gBARI9Cgd0cmlnZ2VyGAMgASgOMiIuZXZlbmtlZWwudjEuUmVjb25jaWxpYXRpb25UcmlnZ2VyQgi6SAWCAQIQARKrAQoOaGlnaF93YXRlcm1hcmsYBCABKAlCkgG6SI4BugGKAQomaW52ZW50b3J5X2NodW5rLmhpZ2hfd2F0ZXJtYXJrLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIyCgdtYW5hZ2VkGAUgAygLMhYuZXZlbmtlZWwudjEuT2JqZWN0S2V5Qgm6SAaSAQMQiCcqdgoJQmF0Y2hUeXBlEhoKFkJBVENIX1RZUEVfVU5TUEVDSUZJRUQQABIWChJCQVRDSF9UWVBFX0RFRkFVTFQQARIdChlCQVRDSF9UWVBFX1JFQ09OQ0lMSUFUSU9OEAISFgoSQkFUQ0hfVFlQRV9EUllfUlVOEAMqzAEKFVJlY29uY2lsaWF0aW9uVHJpZ2dlchImCiJSRUNPTkNJTElBVElPTl9UUklHR0VSX1VOU1BFQ0lGSUVEEAASIwofUkVDT05DSUxJQVRJT05fVFJJR0dFUl9JTlRFUlZBTBABEiIKHlJFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfQ09OTkVDVBACEiEKHVJFQ09OQ0lMSUFUSU9OX1RSSUdHRVJfTUFOVUFMEAMSHwobUkVDT05DSUxJQVRJT05fVFJJR0dFUl9DUk9OEARCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_object, file_evenkeel_v1_resource]);
 
 /**
  * Batch is an array of messages about objects of one resource type.
@@ -142,6 +142,90 @@ export const BatchItemSchema: GenMessage<BatchItem> = /*@__PURE__*/
   messageDesc(file_evenkeel_v1_batch, 1);
 
 /**
+ * RefusedItems is a notice for an agent: the ingester could not store these items
+ * of one of its batches, or their content violates the contract. Each has a row
+ * without content and with the reason; the other items of the batch are stored.
+ * An agent learns from it that its content is wrong, for example that its JSON is
+ * not canonical.
+ *
+ * The notice changes nothing about delivery. The message stays acknowledged, and
+ * the agent does not send it again because of the notice: the same content would
+ * be refused again. Each run requests the content again if it violates the
+ * contract. The notice is best effort: it may be lost or arrive more than once, and
+ * its place among acknowledgements and inventories has no meaning. It belongs to
+ * the session in which it arrives. Items that the agent sent with a
+ * quarantine_reason are in no notice.
+ *
+ * @generated from message evenkeel.v1.RefusedItems
+ */
+export type RefusedItems = Message<"evenkeel.v1.RefusedItems"> & {
+  /**
+   * Sequence of the agent's message that had the items.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * Resource type of the items.
+   *
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 2;
+   */
+  resourceType?: ResourceType | undefined;
+
+  /**
+   * Number of items that were refused, at least that of items. A message that
+   * travels on the bus in several parts has one notice for each part.
+   *
+   * @generated from field: uint32 total = 3;
+   */
+  total: number;
+
+  /**
+   * The first refused items, at most 100.
+   *
+   * @generated from field: repeated evenkeel.v1.RefusedItem items = 4;
+   */
+  items: RefusedItem[];
+};
+
+/**
+ * Describes the message evenkeel.v1.RefusedItems.
+ * Use `create(RefusedItemsSchema)` to create a new message.
+ */
+export const RefusedItemsSchema: GenMessage<RefusedItems> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_batch, 2);
+
+/**
+ * RefusedItem is an item that the ingester refused.
+ *
+ * @generated from message evenkeel.v1.RefusedItem
+ */
+export type RefusedItem = Message<"evenkeel.v1.RefusedItem"> & {
+  /**
+   * The object. Its resource type is that of RefusedItems.
+   *
+   * @generated from field: evenkeel.v1.ObjectRef ref = 1;
+   */
+  ref?: ObjectRef | undefined;
+
+  /**
+   * Reason for people, such as 'content: not canonical at byte 17: keys out of
+   * order ("b" before "a")'. At most 1,024 bytes; a longer one is cut.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message evenkeel.v1.RefusedItem.
+ * Use `create(RefusedItemSchema)` to create a new message.
+ */
+export const RefusedItemSchema: GenMessage<RefusedItem> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_batch, 3);
+
+/**
  * RunRef names one attempt of a run.
  *
  * @generated from message evenkeel.v1.RunRef
@@ -169,7 +253,7 @@ export type RunRef = Message<"evenkeel.v1.RunRef"> & {
  * Use `create(RunRefSchema)` to create a new message.
  */
 export const RunRefSchema: GenMessage<RunRef> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_batch, 2);
+  messageDesc(file_evenkeel_v1_batch, 4);
 
 /**
  * KeyRange is the range (after, through] of object keys, ordered as ObjectKey
@@ -198,7 +282,7 @@ export type KeyRange = Message<"evenkeel.v1.KeyRange"> & {
  * Use `create(KeyRangeSchema)` to create a new message.
  */
 export const KeyRangeSchema: GenMessage<KeyRange> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_batch, 3);
+  messageDesc(file_evenkeel_v1_batch, 5);
 
 /**
  * InventoryChunk places a part of an inventory in its run. A resource type
@@ -258,7 +342,7 @@ export type InventoryChunk = Message<"evenkeel.v1.InventoryChunk"> & {
  * Use `create(InventoryChunkSchema)` to create a new message.
  */
 export const InventoryChunkSchema: GenMessage<InventoryChunk> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_batch, 4);
+  messageDesc(file_evenkeel_v1_batch, 6);
 
 /**
  * BatchType selects the function that processes a Batch. A receiver refuses a

@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Batch } from "./batch_pb.ts";
+import type { Batch, RefusedItems } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
 import type { ReconciliationRequest, ResourceReconciled } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
@@ -19,17 +19,17 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/event.proto.
  */
 export const file_evenkeel_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEioQQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSDAoEcGFydBgGIAEoDRINCgVwYXJ0cxgHIAEoDRI4CgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHQoMdHJhY2VfcGFyZW50GAkgASgJQge6SARyAhhAEiMKBWJhdGNoGAogASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI4ChBjb21wcmVzc2VkX2JhdGNoGAsgASgLMhwuZXZlbmtlZWwudjEuQ29tcHJlc3NlZEJhdGNoSAASNAoOc2NvcGVfZGVjbGFyZWQYDCABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgNIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEj4KE3Jlc291cmNlX3JlY29uY2lsZWQYDiABKAsyHy5ldmVua2VlbC52MS5SZXNvdXJjZVJlY29uY2lsZWRIAEINCgRib2R5EgW6SAIIASJQCg9Db21wcmVzc2VkQmF0Y2gSFQoEenN0ZBgBIAEoDEIHukgEegIQARImChJ1bmNvbXByZXNzZWRfYnl0ZXMYAiABKA1CCrpIByoFGICAgCBCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
+  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEi1QQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSDAoEcGFydBgGIAEoDRINCgVwYXJ0cxgHIAEoDRI4CgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHQoMdHJhY2VfcGFyZW50GAkgASgJQge6SARyAhhAEiMKBWJhdGNoGAogASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI4ChBjb21wcmVzc2VkX2JhdGNoGAsgASgLMhwuZXZlbmtlZWwudjEuQ29tcHJlc3NlZEJhdGNoSAASNAoOc2NvcGVfZGVjbGFyZWQYDCABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgNIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEj4KE3Jlc291cmNlX3JlY29uY2lsZWQYDiABKAsyHy5ldmVua2VlbC52MS5SZXNvdXJjZVJlY29uY2lsZWRIABIyCg1yZWZ1c2VkX2l0ZW1zGA8gASgLMhkuZXZlbmtlZWwudjEuUmVmdXNlZEl0ZW1zSABCDQoEYm9keRIFukgCCAEiUAoPQ29tcHJlc3NlZEJhdGNoEhUKBHpzdGQYASABKAxCB7pIBHoCEAESJgoSdW5jb21wcmVzc2VkX2J5dGVzGAIgASgNQgq6SAcqBRiAgIAgQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
 
 /**
  * Event is the envelope of every message on the bus. The backend stamps account,
  * cluster, cluster_uid and epoch from the authenticated session.
  *
  * Topics, below a Pulsar tenant: main/events has what agents send and the
- * requests for runs; replies/{backend} has the inventories for the sessions of
- * one backend; main/dead-letter has messages that no ingester can apply. The
- * payload is the binary form of this message. No schema is registered with the
- * broker. The key is the JSON array of account and cluster without white space,
+ * requests for runs; replies/{backend} has the inventories and the notices of
+ * refused items for the sessions of one backend; main/dead-letter has messages
+ * that no ingester can apply. The payload is the binary form of this message. No
+ * schema is registered with the broker. The key is the JSON array of account and cluster without white space,
  * such as ["shop","prod-1"]; hash it with Murmur3_32. Ingesters share the
  * Key_Shared subscription "ingester" of main/events; other readers use
  * subscriptions of their own. The properties account, cluster, epoch, sequence
@@ -69,7 +69,7 @@ export type Event = Message<"evenkeel.v1.Event"> & {
 
   /**
    * Sequence that the agent assigned, from 1 in each session. 0 for events that
-   * the backend creates.
+   * the backend or an ingester creates.
    *
    * @generated from field: uint64 sequence = 5;
    */
@@ -149,6 +149,14 @@ export type Event = Message<"evenkeel.v1.Event"> & {
      */
     value: ResourceReconciled;
     case: "resourceReconciled";
+  } | {
+    /**
+     * Items that an ingester refused, for the agent that sent them.
+     *
+     * @generated from field: evenkeel.v1.RefusedItems refused_items = 15;
+     */
+    value: RefusedItems;
+    case: "refusedItems";
   } | { case: undefined; value?: undefined };
 };
 

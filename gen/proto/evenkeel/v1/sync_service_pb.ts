@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
-import type { Batch } from "./batch_pb.ts";
+import type { Batch, RefusedItems } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
 import type { ResourceReconciled } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/sync_service.proto.
  */
 export const file_evenkeel_v1_sync_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYAiABKAlCB7pIBHICGEASIwoFaGVsbG8YAyABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAQgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAUgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAYgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEi9QEKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSAASJwoHc3RhbmRieRgGIAEoCzIULmV2ZW5rZWVsLnYxLlN0YW5kYnlIAEIQCgdtZXNzYWdlEgW6SAIIASL9AgoFSGVsbG8SuwEKB2NsdXN0ZXIYASABKAlCqQG6SKUBugGaAQobaGVsbG8uY2x1c3Rlci5kbnNfc3ViZG9tYWluEidtdXN0IGJlIGEgRE5TIHN1YmRvbWFpbiwgc3VjaCBhcyBwcm9kLTEaUnRoaXMubWF0Y2hlcygnXlthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KFsuXVthLXowLTldKFstYS16MC05XSpbYS16MC05XSk/KSokJylyBRABGP0BEh8KC2NsdXN0ZXJfdWlkGAIgASgJQgq6SAdyBRABGIABEh8KC2luc3RhbmNlX2lkGAMgASgJQgq6SAdyBRABGIABEh4KDWFnZW50X3ZlcnNpb24YBCABKAlCB7pIBHICGEASIwoSa3ViZXJuZXRlc192ZXJzaW9uGAUgASgJQge6SARyAhhAEiAKCGZlYXR1cmVzGAcgAygJQg66SAuSAQgQQCIEcgIYQEoECAYQB1IHc3RhbmRieSJ/CgdXZWxjb21lEg0KBWVwb2NoGAEgASgEEiMKBmxpbWl0cxgCIAEoCzITLmV2ZW5rZWVsLnYxLkxpbWl0cxIQCghmZWF0dXJlcxgDIAMoCRIuCgxzdG9yZWRfc2NvcGUYBCABKAsyGC5ldmVua2VlbC52MS5TdG9yZWRTY29wZSIlCgdTdGFuZGJ5EhoKEmFjdGl2ZV9pbnN0YW5jZV9pZBgBIAEoCSJACgtTdG9yZWRTY29wZRIxCg5yZXNvdXJjZV90eXBlcxgBIAMoCzIZLmV2ZW5rZWVsLnYxLlJlc291cmNlVHlwZSJFCgZMaW1pdHMSGQoRbWF4X21lc3NhZ2VfYnl0ZXMYASABKA0SIAoYbWF4X3VuYWNrbm93bGVkZ2VkX2J5dGVzGAIgASgEIiMKD0Fja25vd2xlZGdlbWVudBIQCghzZXF1ZW5jZRgBIAEoBCI3CgVEcmFpbhIuCgtyZXRyeV9hZnRlchgBIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjJOCgtTeW5jU2VydmljZRI/CgRTeW5jEhguZXZlbmtlZWwudjEuU3luY1JlcXVlc3QaGS5ldmVua2VlbC52MS5TeW5jUmVzcG9uc2UoATABQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_evenkeel_v1_scope, file_google_protobuf_duration]);
+  fileDesc("Ch5ldmVua2VlbC92MS9zeW5jX3NlcnZpY2UucHJvdG8SC2V2ZW5rZWVsLnYxIpACCgtTeW5jUmVxdWVzdBIQCghzZXF1ZW5jZRgBIAEoBBIdCgx0cmFjZV9wYXJlbnQYAiABKAlCB7pIBHICGEASIwoFaGVsbG8YAyABKAsyEi5ldmVua2VlbC52MS5IZWxsb0gAEjQKDnNjb3BlX2RlY2xhcmVkGAQgASgLMhouZXZlbmtlZWwudjEuU2NvcGVEZWNsYXJlZEgAEiMKBWJhdGNoGAUgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI+ChNyZXNvdXJjZV9yZWNvbmNpbGVkGAYgASgLMh8uZXZlbmtlZWwudjEuUmVzb3VyY2VSZWNvbmNpbGVkSABCEAoHbWVzc2FnZRIFukgCCAEiqQIKDFN5bmNSZXNwb25zZRInCgd3ZWxjb21lGAEgASgLMhQuZXZlbmtlZWwudjEuV2VsY29tZUgAEjcKD2Fja25vd2xlZGdlbWVudBgCIAEoCzIcLmV2ZW5rZWVsLnYxLkFja25vd2xlZGdlbWVudEgAEiMKBWJhdGNoGAMgASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABIjCgVkcmFpbhgEIAEoCzISLmV2ZW5rZWVsLnYxLkRyYWluSAASMgoNcmVmdXNlZF9pdGVtcxgFIAEoCzIZLmV2ZW5rZWVsLnYxLlJlZnVzZWRJdGVtc0gAEicKB3N0YW5kYnkYBiABKAsyFC5ldmVua2VlbC52MS5TdGFuZGJ5SABCEAoHbWVzc2FnZRIFukgCCAEi/QIKBUhlbGxvErsBCgdjbHVzdGVyGAEgASgJQqkBukilAboBmgEKG2hlbGxvLmNsdXN0ZXIuZG5zX3N1YmRvbWFpbhInbXVzdCBiZSBhIEROUyBzdWJkb21haW4sIHN1Y2ggYXMgcHJvZC0xGlJ0aGlzLm1hdGNoZXMoJ15bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPyhbLl1bYS16MC05XShbLWEtejAtOV0qW2EtejAtOV0pPykqJCcpcgUQARj9ARIfCgtjbHVzdGVyX3VpZBgCIAEoCUIKukgHcgUQARiAARIfCgtpbnN0YW5jZV9pZBgDIAEoCUIKukgHcgUQARiAARIeCg1hZ2VudF92ZXJzaW9uGAQgASgJQge6SARyAhhAEiMKEmt1YmVybmV0ZXNfdmVyc2lvbhgFIAEoCUIHukgEcgIYQBIgCghmZWF0dXJlcxgHIAMoCUIOukgLkgEIEEAiBHICGEBKBAgGEAdSB3N0YW5kYnkifwoHV2VsY29tZRINCgVlcG9jaBgBIAEoBBIjCgZsaW1pdHMYAiABKAsyEy5ldmVua2VlbC52MS5MaW1pdHMSEAoIZmVhdHVyZXMYAyADKAkSLgoMc3RvcmVkX3Njb3BlGAQgASgLMhguZXZlbmtlZWwudjEuU3RvcmVkU2NvcGUiJQoHU3RhbmRieRIaChJhY3RpdmVfaW5zdGFuY2VfaWQYASABKAkiQAoLU3RvcmVkU2NvcGUSMQoOcmVzb3VyY2VfdHlwZXMYASADKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGUiRQoGTGltaXRzEhkKEW1heF9tZXNzYWdlX2J5dGVzGAEgASgNEiAKGG1heF91bmFja25vd2xlZGdlZF9ieXRlcxgCIAEoBCIjCg9BY2tub3dsZWRnZW1lbnQSEAoIc2VxdWVuY2UYASABKAQiNwoFRHJhaW4SLgoLcmV0cnlfYWZ0ZXIYASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24yTgoLU3luY1NlcnZpY2USPwoEU3luYxIYLmV2ZW5rZWVsLnYxLlN5bmNSZXF1ZXN0GhkuZXZlbmtlZWwudjEuU3luY1Jlc3BvbnNlKAEwAUJPCg9kZXYuZXZlbmtlZWwudjFQAVo6Z2l0aHViLmNvbS9ldmVua2VlbC9ldmVua2VlbC9nZW4vZ28vZXZlbmtlZWwvdjE7ZXZlbmtlZWx2MWIGcHJvdG8z", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_resource, file_evenkeel_v1_scope, file_google_protobuf_duration]);
 
 /**
  * SyncRequest is one message of the agent. Its size is limited by
@@ -99,7 +99,7 @@ export const SyncRequestSchema: GenMessage<SyncRequest> = /*@__PURE__*/
  */
 export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
   /**
-   * The message. The number 5 is kept free for a notice of refused items.
+   * The message.
    *
    * @generated from oneof evenkeel.v1.SyncResponse.message
    */
@@ -135,6 +135,14 @@ export type SyncResponse = Message<"evenkeel.v1.SyncResponse"> & {
      */
     value: Drain;
     case: "drain";
+  } | {
+    /**
+     * A notice of items that the ingester refused. It needs no answer.
+     *
+     * @generated from field: evenkeel.v1.RefusedItems refused_items = 5;
+     */
+    value: RefusedItems;
+    case: "refusedItems";
   } | {
     /**
      * The answer to Hello while another agent has the session.
@@ -333,7 +341,8 @@ export const LimitsSchema: GenMessage<Limits> = /*@__PURE__*/
 /**
  * Acknowledgement states that every sequence up to this one is durable on the
  * bus. It does not state that the observations were applied: an ingester may
- * still refuse them, and drops batches that precede ScopeDeclared.
+ * still refuse them (see RefusedItems), and drops batches that precede
+ * ScopeDeclared.
  *
  * @generated from message evenkeel.v1.Acknowledgement
  */

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ReconciliationTrigger, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DrainSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { AgentWorld } from "../../../support/agent/agent-world.ts";
 
@@ -111,5 +111,40 @@ describe("an uplink", () => {
     const before = world.agent.counters.sessions;
     await world.advance(600);
     expect(world.agent.counters.sessions).toBe(before + 1);
+  });
+
+  it("R94: logs a notice of refused items in one line, counts them, and continues its session", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    const sent = world.backend.received.length;
+    const names = Array.from({ length: 100 }, (_, index) => `x${index}`);
+    world.backend.send({
+      case: "refusedItems",
+      value: create(RefusedItemsSchema, {
+        sequence: 2n,
+        resourceType: { group: "apps", version: "v1", resource: "deployments" },
+        total: 120,
+        items: names.map((name) => ({ ref: { namespace: "a", name }, reason: "not canonical" })),
+      }),
+    });
+    await world.advance(1_000);
+    const warnings = world.log.entries.filter(({ level }) => level === "warn");
+    expect(warnings).toMatchObject([
+      {
+        message: "items refused by the ingester; their rows have no content",
+        fields: {
+          resourceType: "deployments.v1.apps",
+          items: 120,
+          first: ["a/x0", "a/x1", "a/x2", "a/x3", "a/x4"],
+          reason: "not canonical",
+          sequence: 2n,
+        },
+      },
+    ]);
+    expect(world.agent.counters).toMatchObject({ sessions: 1, refused: 120 });
+    expect(world.backend.received).toHaveLength(sent);
+    world.configMap("later", "1");
+    await world.advance(2_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 });

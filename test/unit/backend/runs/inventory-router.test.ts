@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Batch, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type Batch, BatchType, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import {
   type ResourceInventory,
   ResourceInventorySchema,
@@ -136,6 +136,26 @@ describe("routeInventories", () => {
     await answer({ identity: { ...older.identity, epoch: 6n } }, [inventory("old")]);
     await answer(older, [inventory("pods")]);
     expect((await next(older)).resourceType?.resource).toBe("pods");
+    expect(runs.failed).toEqual([]);
+  });
+
+  it("R94: offers a notice to its session, and drops that of another epoch", async () => {
+    const session = open("c1");
+    const notify = async (epoch: bigint, sequence: bigint): Promise<void> => {
+      const value = create(RefusedItemsSchema, { sequence, total: 1 });
+      const body = { case: "refusedItems" as const, value };
+      const event = encodeEvent(
+        { ...session.identity, epoch },
+        { sequence: 0n, publishTime: new Date(0), body },
+      );
+      await producer.publish(stop.signal, event);
+    };
+    await notify(6n, 1n);
+    await notify(8n, 2n);
+    await notify(7n, 3n);
+    await answer(session, [inventory("pods")]);
+    const { value } = await session.outbox.take(stop.signal).next();
+    expect(value?.message).toMatchObject({ case: "refusedItems", value: { sequence: 3n, total: 1 } });
     expect(runs.failed).toEqual([]);
   });
 

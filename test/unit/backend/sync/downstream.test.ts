@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { Downstream, type Response } from "../../../../src/backend/sync/downstream.ts";
 
 const { signal } = new AbortController();
@@ -18,6 +18,8 @@ function show({ message }: Response): string {
       return `batch ${message.value.observedVersion}`;
     case "drain":
       return `drain ${message.value.retryAfter?.seconds}.${message.value.retryAfter?.nanos}`;
+    case "refusedItems":
+      return `refused ${message.value.sequence}`;
     default:
       return String(message?.case);
   }
@@ -71,6 +73,27 @@ describe("Downstream", () => {
       true,
       false,
     ]);
+  });
+
+  it("R94: drops the notices that a slow agent does not read, before anything else", async () => {
+    const outbox = new Downstream({ maxItems: 2, maxBytes: 1000 });
+    for (let sequence = 1n; sequence <= 100n; sequence += 1n) {
+      outbox.notify(create(RefusedItemsSchema, { sequence }));
+    }
+    outbox.acknowledge(9n);
+    expect(outbox.offer(batchOf("1"))).toBe(true);
+    outbox.close(undefined);
+    const kept = Array.from({ length: 8 }, (_, index) => `refused ${index + 1}`);
+    expect(await takeAll(outbox)).toEqual(["ack 9", ...kept, "batch 1"]);
+  });
+
+  it("R94: sends a notice that arrives while the agent reads another one slowly", async () => {
+    const outbox = new Downstream();
+    const messages = outbox.take(signal);
+    for (const sequence of [1n, 2n]) {
+      outbox.notify(create(RefusedItemsSchema, { sequence }));
+      expect(show((await messages.next()).value as Response)).toBe(`refused ${sequence}`);
+    }
   });
 
   it("sends Drain last, with the first delay", async () => {

@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
-import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
 import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.ts";
@@ -365,6 +365,16 @@ describe("SyncService", () => {
     const resourceType = { version: "v1", resource: "pods" };
     service.registry.list()[0]?.outbox.offer(create(BatchSchema, { resourceType, type: 2 }));
     expect((await agent.next()).message).toMatchObject({ case: "batch", value: { type: 2 } });
+  });
+
+  it("R94: sends a notice of refused items to the agent", async () => {
+    await using service = await serveSync();
+    const agent = service.connect();
+    await agent.open();
+    const items = [{ ref: { namespace: "a", name: "x" }, reason: "not canonical" }];
+    const notice = create(RefusedItemsSchema, { sequence: 2n, total: 1, items });
+    service.registry.list()[0]?.outbox.notify(notice);
+    expect((await agent.next()).message).toMatchObject({ case: "refusedItems", value: { total: 1, items } });
   });
 
   it("takes the account from the caller's identity, and accepts any cluster of it", async () => {
