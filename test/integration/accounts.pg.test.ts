@@ -327,12 +327,8 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     expect((await treasurer.listDeletionSets({})).deletionSets.map(({ cluster }) => cluster)).not.toContain(
       "prod",
     );
-    const decisions = [
-      treasurer.approveDeletionSet({ id: withheld }),
-      treasurer.rejectDeletionSet({ id: withheld }),
-    ];
-    for (const decision of decisions) {
-      await expect(decision).rejects.toMatchObject({ code: Code.PermissionDenied });
+    for (const decide of [treasurer.approveDeletionSet, treasurer.rejectDeletionSet]) {
+      await expect(decide({ id: withheld })).rejects.toMatchObject({ code: Code.PermissionDenied });
     }
     await expect(treasurer.getDeletionSet({ id: other })).rejects.toMatchObject({ code: Code.NotFound });
     await expect(treasurer.startReconciliation({ cluster: "prod" })).rejects.toMatchObject({
