@@ -135,8 +135,8 @@ export const guardMutants: readonly Mutant[] = [
   {
     race: "R90",
     file: "src/store/sql/verify-resource.ts",
-    find: "fault === undefined && !known.isDryRun\n",
-    replace: "!known.isDryRun\n",
+    find: "fault === undefined && known.hasDeletions && !known.isDryRun\n",
+    replace: "known.hasDeletions && !known.isDryRun\n",
     tests: CONTRACT,
     only: "R90\\)",
   },
@@ -179,6 +179,14 @@ export const guardMutants: readonly Mutant[] = [
     replace: "",
     tests: CONTRACT,
     only: "R91\\)",
+  },
+  {
+    race: "R92",
+    file: "src/store/sql/find-comparison.ts",
+    find: "AND s.state IN ('WITHHELD', 'REJECTED')",
+    replace: "AND FALSE",
+    tests: CONTRACT,
+    only: "R92\\)",
   },
   {
     race: "R92",

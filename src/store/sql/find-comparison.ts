@@ -13,6 +13,8 @@ export interface PendingComparison extends Omit<ComparisonFacts, "epoch" | "sequ
   readonly isInScope: boolean;
   readonly hasRows: boolean;
   readonly wasVerified: boolean;
+  /** True if deletions of the resource type are staged, or the cluster has an open deletion set. */
+  readonly hasDeletions: boolean;
 }
 
 /**
@@ -35,6 +37,7 @@ export async function findComparison(
       isInScope: row.is_in_scope,
       hasRows: row.has_rows,
       wasVerified: row.was_verified,
+      hasDeletions: row.has_deletions,
       attempt: row.attempt,
       sent: BigInt(row.sent),
       incarnation: BigInt(row.sent_incarnation),
@@ -55,6 +58,7 @@ interface Row {
   readonly is_in_scope: boolean;
   readonly has_rows: boolean;
   readonly was_verified: boolean;
+  readonly has_deletions: boolean;
   readonly attempt: number;
   readonly sent: string;
   readonly sent_incarnation: string;
@@ -77,7 +81,14 @@ SELECT r.started_at, r.attempt AS current_attempt, r.dry_run, k.attempt, k.sent,
        EXISTS (
          SELECT FROM kubernetes_object o
          WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = $4 AND o.resource = $5 AND o.state <> 'absent'
-       ) AS has_rows
+       ) AS has_rows,
+       EXISTS (
+         SELECT FROM staged_deletion d
+         WHERE d.account = $1 AND d.cluster = $2 AND d.api_group = $4 AND d.resource = $5
+       ) OR EXISTS (
+         SELECT FROM deletion_set s
+         WHERE s.account = $1 AND s.cluster = $2 AND s.state IN ('WITHHELD', 'REJECTED')
+       ) AS has_deletions
 FROM reconciliation_run r
 JOIN reconciliation_result k ON k.account = r.account AND k.cluster = r.cluster AND k.run_id = r.id
 JOIN agent_session s ON s.account = r.account AND s.cluster = r.cluster AND s.epoch = r.epoch

@@ -38,7 +38,7 @@ export async function verifyResource(
   }
   const fault = end.failure ?? judge(position, progress, end, known);
   const withheld =
-    fault === undefined && !known.isDryRun
+    fault === undefined && known.hasDeletions && !known.isDryRun
       ? await guardDeletions(client, position, guard, { ...known, resourceType, run })
       : undefined;
   const failure = fault ?? withheld?.failure;
