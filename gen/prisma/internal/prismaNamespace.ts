@@ -1571,7 +1571,8 @@ export const DeletionSetResourceScalarFieldEnum = {
   apiVersion: 'apiVersion',
   rows: 'rows',
   deletions: 'deletions',
-  detail: 'detail'
+  detail: 'detail',
+  needsApproval: 'needsApproval'
 } as const
 
 export type DeletionSetResourceScalarFieldEnum = (typeof DeletionSetResourceScalarFieldEnum)[keyof typeof DeletionSetResourceScalarFieldEnum]

@@ -297,7 +297,8 @@ export const DeletionSetResourceScalarFieldEnum = {
   apiVersion: 'apiVersion',
   rows: 'rows',
   deletions: 'deletions',
-  detail: 'detail'
+  detail: 'detail',
+  needsApproval: 'needsApproval'
 } as const
 
 export type DeletionSetResourceScalarFieldEnum = (typeof DeletionSetResourceScalarFieldEnum)[keyof typeof DeletionSetResourceScalarFieldEnum]

@@ -46,6 +46,7 @@ export type DeletionSetResourceMinAggregateOutputType = {
   rows: bigint | null
   deletions: bigint | null
   detail: string | null
+  needsApproval: boolean | null
 }
 
 export type DeletionSetResourceMaxAggregateOutputType = {
@@ -58,6 +59,7 @@ export type DeletionSetResourceMaxAggregateOutputType = {
   rows: bigint | null
   deletions: bigint | null
   detail: string | null
+  needsApproval: boolean | null
 }
 
 export type DeletionSetResourceCountAggregateOutputType = {
@@ -70,6 +72,7 @@ export type DeletionSetResourceCountAggregateOutputType = {
   rows: number
   deletions: number
   detail: number
+  needsApproval: number
   _all: number
 }
 
@@ -94,6 +97,7 @@ export type DeletionSetResourceMinAggregateInputType = {
   rows?: true
   deletions?: true
   detail?: true
+  needsApproval?: true
 }
 
 export type DeletionSetResourceMaxAggregateInputType = {
@@ -106,6 +110,7 @@ export type DeletionSetResourceMaxAggregateInputType = {
   rows?: true
   deletions?: true
   detail?: true
+  needsApproval?: true
 }
 
 export type DeletionSetResourceCountAggregateInputType = {
@@ -118,6 +123,7 @@ export type DeletionSetResourceCountAggregateInputType = {
   rows?: true
   deletions?: true
   detail?: true
+  needsApproval?: true
   _all?: true
 }
 
@@ -217,6 +223,7 @@ export type DeletionSetResourceGroupByOutputType = {
   rows: bigint
   deletions: bigint
   detail: string
+  needsApproval: boolean
   _count: DeletionSetResourceCountAggregateOutputType | null
   _avg: DeletionSetResourceAvgAggregateOutputType | null
   _sum: DeletionSetResourceSumAggregateOutputType | null
@@ -252,6 +259,7 @@ export type DeletionSetResourceWhereInput = {
   rows?: Prisma.BigIntFilter<"DeletionSetResource"> | bigint | number
   deletions?: Prisma.BigIntFilter<"DeletionSetResource"> | bigint | number
   detail?: Prisma.StringFilter<"DeletionSetResource"> | string
+  needsApproval?: Prisma.BoolFilter<"DeletionSetResource"> | boolean
 }
 
 export type DeletionSetResourceOrderByWithRelationInput = {
@@ -264,6 +272,7 @@ export type DeletionSetResourceOrderByWithRelationInput = {
   rows?: Prisma.SortOrder
   deletions?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  needsApproval?: Prisma.SortOrder
 }
 
 export type DeletionSetResourceWhereUniqueInput = Prisma.AtLeast<{
@@ -280,6 +289,7 @@ export type DeletionSetResourceWhereUniqueInput = Prisma.AtLeast<{
   rows?: Prisma.BigIntFilter<"DeletionSetResource"> | bigint | number
   deletions?: Prisma.BigIntFilter<"DeletionSetResource"> | bigint | number
   detail?: Prisma.StringFilter<"DeletionSetResource"> | string
+  needsApproval?: Prisma.BoolFilter<"DeletionSetResource"> | boolean
 }, "account_cluster_setId_group_resource">
 
 export type DeletionSetResourceOrderByWithAggregationInput = {
@@ -292,6 +302,7 @@ export type DeletionSetResourceOrderByWithAggregationInput = {
   rows?: Prisma.SortOrder
   deletions?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  needsApproval?: Prisma.SortOrder
   _count?: Prisma.DeletionSetResourceCountOrderByAggregateInput
   _avg?: Prisma.DeletionSetResourceAvgOrderByAggregateInput
   _max?: Prisma.DeletionSetResourceMaxOrderByAggregateInput
@@ -312,6 +323,7 @@ export type DeletionSetResourceScalarWhereWithAggregatesInput = {
   rows?: Prisma.BigIntWithAggregatesFilter<"DeletionSetResource"> | bigint | number
   deletions?: Prisma.BigIntWithAggregatesFilter<"DeletionSetResource"> | bigint | number
   detail?: Prisma.StringWithAggregatesFilter<"DeletionSetResource"> | string
+  needsApproval?: Prisma.BoolWithAggregatesFilter<"DeletionSetResource"> | boolean
 }
 
 export type DeletionSetResourceCreateInput = {
@@ -324,6 +336,7 @@ export type DeletionSetResourceCreateInput = {
   rows: bigint | number
   deletions: bigint | number
   detail: string
+  needsApproval?: boolean
 }
 
 export type DeletionSetResourceUncheckedCreateInput = {
@@ -336,6 +349,7 @@ export type DeletionSetResourceUncheckedCreateInput = {
   rows: bigint | number
   deletions: bigint | number
   detail: string
+  needsApproval?: boolean
 }
 
 export type DeletionSetResourceUpdateInput = {
@@ -348,6 +362,7 @@ export type DeletionSetResourceUpdateInput = {
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   deletions?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  needsApproval?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DeletionSetResourceUncheckedUpdateInput = {
@@ -360,6 +375,7 @@ export type DeletionSetResourceUncheckedUpdateInput = {
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   deletions?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  needsApproval?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DeletionSetResourceCreateManyInput = {
@@ -372,6 +388,7 @@ export type DeletionSetResourceCreateManyInput = {
   rows: bigint | number
   deletions: bigint | number
   detail: string
+  needsApproval?: boolean
 }
 
 export type DeletionSetResourceUpdateManyMutationInput = {
@@ -384,6 +401,7 @@ export type DeletionSetResourceUpdateManyMutationInput = {
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   deletions?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  needsApproval?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DeletionSetResourceUncheckedUpdateManyInput = {
@@ -396,6 +414,7 @@ export type DeletionSetResourceUncheckedUpdateManyInput = {
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   deletions?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   detail?: Prisma.StringFieldUpdateOperationsInput | string
+  needsApproval?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type DeletionSetResourceAccountClusterSetIdGroupResourceCompoundUniqueInput = {
@@ -416,6 +435,7 @@ export type DeletionSetResourceCountOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   deletions?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  needsApproval?: Prisma.SortOrder
 }
 
 export type DeletionSetResourceAvgOrderByAggregateInput = {
@@ -433,6 +453,7 @@ export type DeletionSetResourceMaxOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   deletions?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  needsApproval?: Prisma.SortOrder
 }
 
 export type DeletionSetResourceMinOrderByAggregateInput = {
@@ -445,6 +466,7 @@ export type DeletionSetResourceMinOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   deletions?: Prisma.SortOrder
   detail?: Prisma.SortOrder
+  needsApproval?: Prisma.SortOrder
 }
 
 export type DeletionSetResourceSumOrderByAggregateInput = {
@@ -464,6 +486,7 @@ export type DeletionSetResourceSelect<ExtArgs extends runtime.Types.Extensions.I
   rows?: boolean
   deletions?: boolean
   detail?: boolean
+  needsApproval?: boolean
 }, ExtArgs["result"]["deletionSetResource"]>
 
 export type DeletionSetResourceSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -476,6 +499,7 @@ export type DeletionSetResourceSelectCreateManyAndReturn<ExtArgs extends runtime
   rows?: boolean
   deletions?: boolean
   detail?: boolean
+  needsApproval?: boolean
 }, ExtArgs["result"]["deletionSetResource"]>
 
 export type DeletionSetResourceSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -488,6 +512,7 @@ export type DeletionSetResourceSelectUpdateManyAndReturn<ExtArgs extends runtime
   rows?: boolean
   deletions?: boolean
   detail?: boolean
+  needsApproval?: boolean
 }, ExtArgs["result"]["deletionSetResource"]>
 
 export type DeletionSetResourceSelectScalar = {
@@ -500,9 +525,10 @@ export type DeletionSetResourceSelectScalar = {
   rows?: boolean
   deletions?: boolean
   detail?: boolean
+  needsApproval?: boolean
 }
 
-export type DeletionSetResourceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "setId" | "group" | "resource" | "apiVersion" | "rows" | "deletions" | "detail", ExtArgs["result"]["deletionSetResource"]>
+export type DeletionSetResourceOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "setId" | "group" | "resource" | "apiVersion" | "rows" | "deletions" | "detail" | "needsApproval", ExtArgs["result"]["deletionSetResource"]>
 
 export type $DeletionSetResourcePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "DeletionSetResource"
@@ -520,6 +546,10 @@ export type $DeletionSetResourcePayload<ExtArgs extends runtime.Types.Extensions
     rows: bigint
     deletions: bigint
     detail: string
+    /**
+     * True after a rejection: no run applies the deletions any more.
+     */
+    needsApproval: boolean
   }, ExtArgs["result"]["deletionSetResource"]>
   composites: {}
 }
@@ -952,6 +982,7 @@ export interface DeletionSetResourceFieldRefs {
   readonly rows: Prisma.FieldRef<"DeletionSetResource", 'BigInt'>
   readonly deletions: Prisma.FieldRef<"DeletionSetResource", 'BigInt'>
   readonly detail: Prisma.FieldRef<"DeletionSetResource", 'String'>
+  readonly needsApproval: Prisma.FieldRef<"DeletionSetResource", 'Boolean'>
 }
     
 

@@ -255,6 +255,7 @@ CREATE TABLE "deletion_set_resource" (
     "rows" BIGINT NOT NULL,
     "deletions" BIGINT NOT NULL,
     "detail" TEXT NOT NULL,
+    "needs_approval" BOOLEAN NOT NULL DEFAULT FALSE,
 
     CONSTRAINT "deletion_set_resource_pkey" PRIMARY KEY ("account", "cluster", "set_id", "api_group", "resource")
 );

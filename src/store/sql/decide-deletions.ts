@@ -21,11 +21,18 @@ export async function decideDeletionSet(
   decidedBy: string,
 ): Promise<void> {
   await client.query(DECIDE, [account, cluster, id, state, decidedBy]);
+  if (state === "REJECTED") {
+    await client.query(MARK_REJECTED, [account, cluster, id]);
+  }
 }
 
 const DECIDE = `
 UPDATE deletion_set SET state = $4, decided_at = now(), decided_by = $5
 WHERE account = $1 AND cluster = $2 AND id = $3`;
+
+// The mark stays when the set grows and waits for a decision again: no run applies what a caller has rejected.
+const MARK_REJECTED = `
+UPDATE deletion_set_resource SET needs_approval = TRUE WHERE account = $1 AND cluster = $2 AND set_id = $3`;
 
 /** A deletion set as a decision needs it. */
 export interface DecidableSet {

@@ -16,8 +16,9 @@ export interface WithheldDeletions {
 /** The part of an open set for one resource type. */
 export interface OpenDeletions {
   readonly setId: string;
-  readonly state: "WITHHELD" | "REJECTED";
   readonly deletions: number;
+  /** True if a caller has rejected them, also if the set has grown since. */
+  readonly needsApproval: boolean;
 }
 
 /** Finds the part of the open set of an origin for a resource type. */
@@ -27,16 +28,19 @@ export async function findOpenDeletions(
   origin: DeletionOrigin,
   { group, resource }: Pick<ResourceType, "group" | "resource">,
 ): Promise<OpenDeletions | undefined> {
-  const { rows } = await client.query<{ id: string; state: OpenDeletions["state"]; deletions: string }>(
-    FIND_OPEN,
-    [account, cluster, origin, group, resource],
-  );
+  const { rows } = await client.query<{ id: string; deletions: string; needs_approval: boolean }>(FIND_OPEN, [
+    account,
+    cluster,
+    origin,
+    group,
+    resource,
+  ]);
   const [row] = rows;
-  return row && { setId: row.id, state: row.state, deletions: Number(row.deletions) };
+  return row && { setId: row.id, deletions: Number(row.deletions), needsApproval: row.needs_approval };
 }
 
 const FIND_OPEN = `
-SELECT s.id, s.state, r.deletions
+SELECT s.id, r.deletions, r.needs_approval
 FROM deletion_set s
 JOIN deletion_set_resource r ON r.account = s.account AND r.cluster = s.cluster AND r.set_id = s.id
 WHERE s.account = $1 AND s.cluster = $2 AND s.origin = $3 AND s.state IN ('WITHHELD', 'REJECTED')

@@ -53,7 +53,7 @@ export async function guardDeletions(
   const open = await findOpenDeletions(client, position, "RUN", resourceType);
   const context = { ...position, ...resourceType, run };
   const rows = claimed > guard.maxDeletions ? await countRows(client, position, resourceType) : claimed;
-  const isRejected = open?.state === "REJECTED" && claimed > 0;
+  const isRejected = open?.needsApproval === true && claimed > 0;
   const deletions = isRejected ? claimed : claimed - confirmed;
   if (!isRejected && !mustWithhold({ deletions, created, rows: rows - created }, guard)) {
     await applyStaged(client, { context });

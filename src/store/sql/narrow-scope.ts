@@ -22,7 +22,9 @@ export async function narrowScope(
   scope: ScopeDeclared,
   guard: DeletionGuard,
 ): Promise<Withheld | undefined> {
-  await dropResourceTypes(client, position, removedBy(scope, RemovalReason.NOT_SERVED));
+  const gone = removedBy(scope, RemovalReason.NOT_SERVED);
+  await dropResourceTypes(client, position, gone);
+  await releaseDeletions(client, position, "SCOPE", gone, "SUPERSEDED");
   const losses = await findLosses(client, position, scope);
   const fresh = losses.filter(({ isHeld }) => !isHeld);
   const deletions = fresh.reduce((sum, loss) => sum + loss.deletions, 0);
@@ -174,7 +176,7 @@ UPDATE resource_state k SET
 FROM unnest($3::text[], $4::text[], $5::text[]) AS e(api_group, resource, message)
 WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = e.api_group AND k.resource = e.resource`;
 
-/** Removes resource types with their rows and tombstones. */
+/** Removes resource types with their rows, tombstones and withheld deletions of runs. */
 export async function dropResourceTypes(
   client: ClientBase,
   { account, cluster }: ClusterKey,
@@ -184,6 +186,7 @@ export async function dropResourceTypes(
     const groups = resourceTypes.map(({ group }) => group);
     const resources = resourceTypes.map(({ resource }) => resource);
     await client.query(DROP_RESOURCE_TYPES, [account, cluster, groups, resources]);
+    await releaseDeletions(client, { account, cluster }, "RUN", resourceTypes, "SUPERSEDED");
   }
 }
 

@@ -186,6 +186,9 @@ export function describeGuard(database: { readonly url: string }): void {
       expect(await openSet(world)).toMatchObject({ id, state: DeletionSetState.REJECTED, decidedBy: "ann" });
       await runThatLacks(world, keys(8), { at: 70 });
       expect(await openSet(world)).toMatchObject({ id, state: DeletionSetState.WITHHELD, decidedBy: "" });
+      await backdateClaims(world);
+      await runThatLacks(world, keys(8), { at: 80 });
+      expect(await present(world)).toHaveLength(10);
     });
 
     it("applies an approved set, except the objects that were put since, and a run becomes due", async () => {
@@ -342,6 +345,22 @@ export function describeGuard(database: { readonly url: string }): void {
       await world.declare([CONFIG_MAPS], [], [PODS]);
       expect(await present(world)).toEqual([]);
     });
+
+    it.each(["a run", "the scope"])(
+      "ends the set of %s when its resource type is proved to be gone",
+      async (origin) => {
+        const world = await openWithPods(10);
+        if (origin === "a run") {
+          await runThatLacks(world, keys(7));
+        } else {
+          await declare(world, { resources: [CONFIG_MAPS], excluded: [PODS] });
+        }
+        expect(await sets(world)).toMatchObject([{ state: DeletionSetState.WITHHELD }]);
+        await world.declare([CONFIG_MAPS], [], [PODS]);
+        expect(await present(world)).toEqual([]);
+        expect(await sets(world)).toMatchObject([{ state: DeletionSetState.SUPERSEDED }]);
+      },
+    );
   });
 }
 
