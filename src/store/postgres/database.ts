@@ -99,6 +99,12 @@ export async function translated<T>(query: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Runs the query of a reader, unless the signal has aborted, and translates its errors. */
+export async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return await translated(query);
+}
+
 async function runTransaction<T>(
   pool: pg.Pool,
   settings: readonly string[],

@@ -81,6 +81,27 @@ export function toQuarantined(observation: Observation, reason: string): Observa
   return { ...observation, state: "quarantined", content: null, quarantineReason: reason };
 }
 
+/** Returns the observation that an object was absent. */
+export function toAbsent({
+  namespace,
+  name,
+  uid,
+  observedVersion,
+}: Pick<Observation, "namespace" | "name" | "uid" | "observedVersion">): Observation {
+  return {
+    namespace,
+    name,
+    state: "absent",
+    uid,
+    resourceVersion: "",
+    observedVersion,
+    content: null,
+    checksum: null,
+    contentFormat: "",
+    quarantineReason: null,
+  };
+}
+
 interface BatchDefaults {
   readonly observedVersion: string;
   readonly contentFormat: string;
@@ -111,15 +132,11 @@ function toObservation({ message }: BatchItem, defaults: BatchDefaults): Observa
     }
     case "deleteObject":
       return {
-        ...keyOf(message.value.ref),
-        state: "absent",
-        uid: message.value.uid,
-        resourceVersion: "",
-        observedVersion: message.value.observedVersion || defaults.observedVersion,
-        content: null,
-        checksum: null,
-        contentFormat: "",
-        quarantineReason: null,
+        ...toAbsent({
+          ...keyOf(message.value.ref),
+          uid: message.value.uid,
+          observedVersion: message.value.observedVersion || defaults.observedVersion,
+        }),
         ...(message.value.reason === DeleteReason.NOT_LISTED && { missing: Number(message.value.missing) }),
       };
     case "verifyObject":

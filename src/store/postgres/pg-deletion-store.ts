@@ -20,7 +20,7 @@ import {
   selectWithheldObjects,
 } from "../sql/decide-deletions.ts";
 import { requestVerdict } from "../sql/guard-deletions.ts";
-import { type ClusterKey, type Database, translated } from "./database.ts";
+import { type ClusterKey, type Database, read } from "./database.ts";
 import { ofClusters, toPage, toTimePosition } from "./page.ts";
 
 const OPEN = ["WITHHELD", "REJECTED"];
@@ -31,11 +31,6 @@ const MAX_EXAMPLES = 100;
 /** Creates the store of deletion sets in Postgres. */
 export function createPgDeletionStore(database: Database): DeletionStore {
   const { prisma, pool } = database;
-
-  const read = async <T>(signal: AbortSignal, query: () => Promise<T>): Promise<T> => {
-    signal.throwIfAborted();
-    return await translated(query);
-  };
 
   const partsOf = async (account: string, rows: readonly SetRow[]): Promise<PartRow[]> =>
     await prisma.deletionSetResource.findMany({

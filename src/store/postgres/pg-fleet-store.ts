@@ -10,7 +10,7 @@ import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/cl
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
 import type { FleetStore, PageQuery } from "../fleet-store.ts";
 import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
-import { type Database, translated } from "./database.ts";
+import { type Database, read } from "./database.ts";
 import { selectNow } from "./database-time.ts";
 import { ofClusters, toPage, toParts, toTimePosition } from "./page.ts";
 
@@ -136,11 +136,6 @@ export function createPgFleetStore(database: Database): FleetStore {
         return toPage(rows, page, toFinding, (row) => [row.group, row.resource, row.namespace, row.name]);
       }),
   };
-}
-
-async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  return await translated(query);
 }
 
 function toObjectPosition({ after }: PageQuery): ObjectPosition | undefined {

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
-import type { Observation } from "../postgres/observation.ts";
+import { type Observation, toAbsent } from "../postgres/observation.ts";
 import { applyObservations } from "./apply-observations.ts";
 import type { ObservationContext } from "./write-rule.ts";
 
@@ -146,7 +146,7 @@ export async function applyStaged(
           incarnation: incarnation === null ? undefined : BigInt(incarnation),
           orderedBy: ofIncarnation[0]?.ordered_by ?? "VERSION",
         },
-        ofIncarnation.map(toDeletion),
+        ofIncarnation.map(toAbsent),
       );
       applied += outcome.applied;
     }
@@ -157,24 +157,9 @@ interface StagedRow {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
-  readonly observed_version: string;
+  readonly observedVersion: string;
   readonly incarnation: string | null;
   readonly ordered_by: "VERSION" | "POSITION" | null;
-}
-
-function toDeletion({ namespace, name, uid, observed_version }: StagedRow): Observation {
-  return {
-    namespace,
-    name,
-    uid,
-    state: "absent",
-    resourceVersion: "",
-    observedVersion: observed_version,
-    content: null,
-    checksum: null,
-    contentFormat: "",
-    quarantineReason: null,
-  };
 }
 
 const TAKE = `
@@ -189,7 +174,7 @@ deleted AS (
   DELETE FROM staged_deletion d USING taken t
   WHERE d.account = $1 AND d.cluster = $2 AND d.api_group = $3 AND d.resource = $4
     AND d.namespace = t.namespace AND d.name = t.name
-  RETURNING d.namespace, d.name, d.uid, d.observed_version, d.incarnation
+  RETURNING d.namespace, d.name, d.uid, d.observed_version AS "observedVersion", d.incarnation
 )
 SELECT deleted.*, (SELECT ordered_by FROM resource_state
                    WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4) AS ordered_by
