@@ -76,6 +76,7 @@ describeWithPostgres("the guard against mass deletion", (database) => {
     expect(cluster$.stdout).toMatch(/Withheld: +\d+ deletions; see "evenkeel deletions list e2e-guard"/);
     expect(cluster$.stdout).toMatch(/Warning: .*typo/);
     expect(reconciled).toMatchObject({ code: 1, stdout: expect.stringMatching(/State: +WITHHELD/) });
+    expect(reconciled.stdout).toMatch(/Warning: .*typo/);
     expect(await countRows()).toBe(before);
 
     const approved = await fleet.ask("deletions", "approve", id);

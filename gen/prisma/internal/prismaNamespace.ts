@@ -1487,7 +1487,7 @@ export const ReconciliationRunScalarFieldEnum = {
   inventoryBytes: 'inventoryBytes',
   repairBytes: 'repairBytes',
   dryRun: 'dryRun',
-  undecided: 'undecided'
+  scopeNotes: 'scopeNotes'
 } as const
 
 export type ReconciliationRunScalarFieldEnum = (typeof ReconciliationRunScalarFieldEnum)[keyof typeof ReconciliationRunScalarFieldEnum]

@@ -213,7 +213,7 @@ export const ReconciliationRunScalarFieldEnum = {
   inventoryBytes: 'inventoryBytes',
   repairBytes: 'repairBytes',
   dryRun: 'dryRun',
-  undecided: 'undecided'
+  scopeNotes: 'scopeNotes'
 } as const
 
 export type ReconciliationRunScalarFieldEnum = (typeof ReconciliationRunScalarFieldEnum)[keyof typeof ReconciliationRunScalarFieldEnum]

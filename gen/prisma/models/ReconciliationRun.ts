@@ -58,7 +58,7 @@ export type ReconciliationRunMinAggregateOutputType = {
   inventoryBytes: bigint | null
   repairBytes: bigint | null
   dryRun: boolean | null
-  undecided: runtime.Bytes | null
+  scopeNotes: runtime.Bytes | null
 }
 
 export type ReconciliationRunMaxAggregateOutputType = {
@@ -79,7 +79,7 @@ export type ReconciliationRunMaxAggregateOutputType = {
   inventoryBytes: bigint | null
   repairBytes: bigint | null
   dryRun: boolean | null
-  undecided: runtime.Bytes | null
+  scopeNotes: runtime.Bytes | null
 }
 
 export type ReconciliationRunCountAggregateOutputType = {
@@ -100,7 +100,7 @@ export type ReconciliationRunCountAggregateOutputType = {
   inventoryBytes: number
   repairBytes: number
   dryRun: number
-  undecided: number
+  scopeNotes: number
   _all: number
 }
 
@@ -137,7 +137,7 @@ export type ReconciliationRunMinAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
-  undecided?: true
+  scopeNotes?: true
 }
 
 export type ReconciliationRunMaxAggregateInputType = {
@@ -158,7 +158,7 @@ export type ReconciliationRunMaxAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
-  undecided?: true
+  scopeNotes?: true
 }
 
 export type ReconciliationRunCountAggregateInputType = {
@@ -179,7 +179,7 @@ export type ReconciliationRunCountAggregateInputType = {
   inventoryBytes?: true
   repairBytes?: true
   dryRun?: true
-  undecided?: true
+  scopeNotes?: true
   _all?: true
 }
 
@@ -287,7 +287,7 @@ export type ReconciliationRunGroupByOutputType = {
   inventoryBytes: bigint
   repairBytes: bigint
   dryRun: boolean
-  undecided: runtime.Bytes | null
+  scopeNotes: runtime.Bytes | null
   _count: ReconciliationRunCountAggregateOutputType | null
   _avg: ReconciliationRunAvgAggregateOutputType | null
   _sum: ReconciliationRunSumAggregateOutputType | null
@@ -331,7 +331,7 @@ export type ReconciliationRunWhereInput = {
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
-  undecided?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
+  scopeNotes?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
 }
 
 export type ReconciliationRunOrderByWithRelationInput = {
@@ -352,7 +352,7 @@ export type ReconciliationRunOrderByWithRelationInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
-  undecided?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopeNotes?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
@@ -378,7 +378,7 @@ export type ReconciliationRunWhereUniqueInput = Prisma.AtLeast<{
   inventoryBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolFilter<"ReconciliationRun"> | boolean
-  undecided?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
+  scopeNotes?: Prisma.BytesNullableFilter<"ReconciliationRun"> | runtime.Bytes | null
 }, "account_cluster_id" | "account_id">
 
 export type ReconciliationRunOrderByWithAggregationInput = {
@@ -399,7 +399,7 @@ export type ReconciliationRunOrderByWithAggregationInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
-  undecided?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopeNotes?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ReconciliationRunCountOrderByAggregateInput
   _avg?: Prisma.ReconciliationRunAvgOrderByAggregateInput
   _max?: Prisma.ReconciliationRunMaxOrderByAggregateInput
@@ -428,7 +428,7 @@ export type ReconciliationRunScalarWhereWithAggregatesInput = {
   inventoryBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   repairBytes?: Prisma.BigIntWithAggregatesFilter<"ReconciliationRun"> | bigint | number
   dryRun?: Prisma.BoolWithAggregatesFilter<"ReconciliationRun"> | boolean
-  undecided?: Prisma.BytesNullableWithAggregatesFilter<"ReconciliationRun"> | runtime.Bytes | null
+  scopeNotes?: Prisma.BytesNullableWithAggregatesFilter<"ReconciliationRun"> | runtime.Bytes | null
 }
 
 export type ReconciliationRunCreateInput = {
@@ -449,7 +449,7 @@ export type ReconciliationRunCreateInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
-  undecided?: runtime.Bytes | null
+  scopeNotes?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedCreateInput = {
@@ -470,7 +470,7 @@ export type ReconciliationRunUncheckedCreateInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
-  undecided?: runtime.Bytes | null
+  scopeNotes?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUpdateInput = {
@@ -491,7 +491,7 @@ export type ReconciliationRunUpdateInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeNotes?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedUpdateInput = {
@@ -512,7 +512,7 @@ export type ReconciliationRunUncheckedUpdateInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeNotes?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunCreateManyInput = {
@@ -533,7 +533,7 @@ export type ReconciliationRunCreateManyInput = {
   inventoryBytes?: bigint | number
   repairBytes?: bigint | number
   dryRun?: boolean
-  undecided?: runtime.Bytes | null
+  scopeNotes?: runtime.Bytes | null
 }
 
 export type ReconciliationRunUpdateManyMutationInput = {
@@ -554,7 +554,7 @@ export type ReconciliationRunUpdateManyMutationInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeNotes?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunUncheckedUpdateManyInput = {
@@ -575,7 +575,7 @@ export type ReconciliationRunUncheckedUpdateManyInput = {
   inventoryBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   repairBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   dryRun?: Prisma.BoolFieldUpdateOperationsInput | boolean
-  undecided?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopeNotes?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
 }
 
 export type ReconciliationRunAccountIdCompoundUniqueInput = {
@@ -607,7 +607,7 @@ export type ReconciliationRunCountOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
-  undecided?: Prisma.SortOrder
+  scopeNotes?: Prisma.SortOrder
 }
 
 export type ReconciliationRunAvgOrderByAggregateInput = {
@@ -635,7 +635,7 @@ export type ReconciliationRunMaxOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
-  undecided?: Prisma.SortOrder
+  scopeNotes?: Prisma.SortOrder
 }
 
 export type ReconciliationRunMinOrderByAggregateInput = {
@@ -656,7 +656,7 @@ export type ReconciliationRunMinOrderByAggregateInput = {
   inventoryBytes?: Prisma.SortOrder
   repairBytes?: Prisma.SortOrder
   dryRun?: Prisma.SortOrder
-  undecided?: Prisma.SortOrder
+  scopeNotes?: Prisma.SortOrder
 }
 
 export type ReconciliationRunSumOrderByAggregateInput = {
@@ -686,7 +686,7 @@ export type ReconciliationRunSelect<ExtArgs extends runtime.Types.Extensions.Int
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
-  undecided?: boolean
+  scopeNotes?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -707,7 +707,7 @@ export type ReconciliationRunSelectCreateManyAndReturn<ExtArgs extends runtime.T
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
-  undecided?: boolean
+  scopeNotes?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -728,7 +728,7 @@ export type ReconciliationRunSelectUpdateManyAndReturn<ExtArgs extends runtime.T
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
-  undecided?: boolean
+  scopeNotes?: boolean
 }, ExtArgs["result"]["reconciliationRun"]>
 
 export type ReconciliationRunSelectScalar = {
@@ -749,10 +749,10 @@ export type ReconciliationRunSelectScalar = {
   inventoryBytes?: boolean
   repairBytes?: boolean
   dryRun?: boolean
-  undecided?: boolean
+  scopeNotes?: boolean
 }
 
-export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "answeredAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun" | "undecided", ExtArgs["result"]["reconciliationRun"]>
+export type ReconciliationRunOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "id" | "initiator" | "trigger" | "state" | "attempt" | "epoch" | "startedAt" | "answeredAt" | "deadlineAt" | "endedAt" | "failureReason" | "failureMessage" | "inventoryBytes" | "repairBytes" | "dryRun" | "scopeNotes", ExtArgs["result"]["reconciliationRun"]>
 
 export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ReconciliationRun"
@@ -788,9 +788,9 @@ export type $ReconciliationRunPayload<ExtArgs extends runtime.Types.Extensions.I
     repairBytes: bigint
     dryRun: boolean
     /**
-     * Groups that did not answer discovery: a ScopeDeclared with nothing else, as Protobuf. Null: all answered.
+     * Groups that did not answer discovery, and warnings: a ScopeDeclared with nothing else, as Protobuf. Null: none.
      */
-    undecided: runtime.Bytes | null
+    scopeNotes: runtime.Bytes | null
   }, ExtArgs["result"]["reconciliationRun"]>
   composites: {}
 }
@@ -1231,7 +1231,7 @@ export interface ReconciliationRunFieldRefs {
   readonly inventoryBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly repairBytes: Prisma.FieldRef<"ReconciliationRun", 'BigInt'>
   readonly dryRun: Prisma.FieldRef<"ReconciliationRun", 'Boolean'>
-  readonly undecided: Prisma.FieldRef<"ReconciliationRun", 'Bytes'>
+  readonly scopeNotes: Prisma.FieldRef<"ReconciliationRun", 'Bytes'>
 }
     
 

@@ -133,7 +133,7 @@ CREATE TABLE "reconciliation_run" (
     "inventory_bytes" BIGINT NOT NULL DEFAULT 0,
     "repair_bytes" BIGINT NOT NULL DEFAULT 0,
     "dry_run" BOOLEAN NOT NULL DEFAULT FALSE,
-    "undecided" BYTEA,
+    "scope_notes" BYTEA,
 
     CONSTRAINT "reconciliation_run_pkey" PRIMARY KEY ("account", "cluster", "id"),
     CONSTRAINT "reconciliation_run_trigger_check" CHECK ("trigger" IN ('INTERVAL', 'CONNECT', 'MANUAL', 'CRON')),

@@ -12,7 +12,7 @@ import type { CliContext } from "../context.ts";
 import { addClientOptions, readAllPages, toClientCall } from "../fleet-client.ts";
 import { createLimitOption } from "../options.ts";
 import { formatMessage } from "../output/message.ts";
-import { formatUndecided } from "../output/run.ts";
+import { formatScopeNotes } from "../output/run.ts";
 import { formatAgo, formatProperties, formatTable, formatVerified } from "../output/table.ts";
 
 /** `evenkeel clusters` */
@@ -126,8 +126,7 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ["Last event", formatAgo(now, lastEventTime)],
     ["Verified", formatReadable(cluster, formatVerified(now, freshness, "not yet"))],
     ["Withheld", withheld === 0n ? "" : `${withheld} deletions; see "evenkeel deletions list ${name}"`],
-    ...cluster.warnings.map((warning): [string, string] => ["Warning", warning]),
-    ...formatUndecided(cluster.undecidedGroups),
+    ...formatScopeNotes(cluster),
   ]);
   const table = formatTable(
     ["RESOURCE", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],

@@ -11,7 +11,6 @@ import {
   ReconciliationStateSchema,
   type ResourceResult,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import type { UndecidedGroup } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { CliContext } from "../context.ts";
 import { type ClientCall, readAllPages } from "../fleet-client.ts";
@@ -48,7 +47,7 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
     ["Inventory", `${run.inventoryBytes} bytes`],
     ["Repairs", `${run.repairBytes} bytes`],
     ["Error", formatFailure(run.failure)],
-    ...formatUndecided(run.undecidedGroups),
+    ...formatScopeNotes(run),
   ]);
   const parts = [
     properties,
@@ -59,12 +58,18 @@ function formatRun(now: Date, run: ReconciliationRun, findings: readonly Reconci
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** Formats API groups that did not answer, as properties. */
-export function formatUndecided(groups: readonly UndecidedGroup[]): [string, string][] {
-  return groups.map(({ group, version, failure }) => {
-    const name = [group, version].filter((part) => part !== "").join("/");
-    return ["Undecided", `${name}: ${failure?.message ?? "did not answer"}`];
-  });
+/** Formats the warnings and the API groups that did not answer, of a cluster or a run, as properties. */
+export function formatScopeNotes({
+  warnings,
+  undecidedGroups,
+}: Pick<ReconciliationRun, "warnings" | "undecidedGroups">): [string, string][] {
+  return [
+    ...warnings.map((warning): [string, string] => ["Warning", warning]),
+    ...undecidedGroups.map(({ group, version, failure }): [string, string] => {
+      const name = [group, version].filter((part) => part !== "").join("/");
+      return ["Undecided", `${name}: ${failure?.message ?? "did not answer"}`];
+    }),
+  ];
 }
 
 /** Formats the number of resource types that do not count because the agent may not list them. */

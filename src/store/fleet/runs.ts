@@ -40,6 +40,7 @@ function toRun(
 ): ReconciliationRun {
   const { id, cluster, initiator, attempt, inventoryBytes, repairBytes } = row;
   const failure = toFailure(row.failureReason, row.failureMessage);
+  const scope = row.scopeNotes === null ? undefined : fromBinary(ScopeDeclaredSchema, row.scopeNotes);
   return create(ReconciliationRunSchema, {
     id,
     cluster,
@@ -52,7 +53,8 @@ function toRun(
     startTime: timestampFromDate(row.startedAt),
     results: results.map((result) => toResourceResult(row, result, counts)),
     dryRun: row.dryRun,
-    undecidedGroups: row.undecided === null ? [] : fromBinary(ScopeDeclaredSchema, row.undecided).undecided,
+    undecidedGroups: scope?.undecided ?? [],
+    warnings: scope?.warnings ?? [],
     ...(row.endedAt && { endTime: timestampFromDate(row.endedAt) }),
     ...(failure && { failure }),
   });

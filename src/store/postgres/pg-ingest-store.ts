@@ -109,7 +109,7 @@ export function createPgIngestStore(
           // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
           await applyScope(client, position, scope, guard);
         }
-        const resourceTypes = await addResults(client, position, request.runId, scope.undecided);
+        const resourceTypes = await addResults(client, position, request.runId, scope);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };
       });
     },

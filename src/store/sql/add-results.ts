@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { ClientBase } from "pg";
 import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ScopeDeclaredSchema, type UndecidedGroup } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { type ScopeDeclared, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import { endRunWhenComplete } from "./end-run.ts";
 
@@ -9,16 +9,17 @@ import { endRunWhenComplete } from "./end-run.ts";
  * Adds every resource type of the cluster's scope to the run. Returns those that are not compared yet, the one that was
  * verified longest ago first: an earlier attempt may have ended some. A resource type that is undecided or withheld
  * is not compared; its result is its failure. The run names the groups that did not answer, because their resource
- * types may be unknown. A run without a resource type to compare ends here.
+ * types may be unknown, and the warnings about the agent's configuration. A run without a resource type to compare
+ * ends here.
  */
 export async function addResults(
   client: ClientBase,
   { account, cluster }: ClusterKey,
   runId: string,
-  undecided: readonly UndecidedGroup[],
+  scope: ScopeDeclared,
 ): Promise<ResourceType[]> {
   await client.query(ADD, [account, cluster, runId]);
-  await client.query(SET_UNDECIDED, [account, cluster, runId, encodeUndecided(undecided)]);
+  await client.query(SET_NOTES, [account, cluster, runId, encodeNotes(scope)]);
   const { rows } = await client.query<{ group: string; resource: string; version: string }>(PENDING, [
     account,
     cluster,
@@ -45,14 +46,14 @@ FROM resource_state k
 WHERE account = $1 AND cluster = $2
 ON CONFLICT (account, cluster, run_id, api_group, resource) DO UPDATE SET api_version = EXCLUDED.api_version`;
 
-const SET_UNDECIDED = `
-UPDATE reconciliation_run SET undecided = $4 WHERE account = $1 AND cluster = $2 AND id = $3`;
+const SET_NOTES = `
+UPDATE reconciliation_run SET scope_notes = $4 WHERE account = $1 AND cluster = $2 AND id = $3`;
 
-/** Returns the groups as the run stores them; null if there are none. */
-function encodeUndecided(undecided: readonly UndecidedGroup[]): Uint8Array | null {
-  return undecided.length === 0
+/** Returns what the run stores of the scope; null if every group answered, and there is no warning. */
+function encodeNotes({ undecided, warnings }: ScopeDeclared): Uint8Array | null {
+  return undecided.length === 0 && warnings.length === 0
     ? null
-    : toBinary(ScopeDeclaredSchema, create(ScopeDeclaredSchema, { undecided: [...undecided] }));
+    : toBinary(ScopeDeclaredSchema, create(ScopeDeclaredSchema, { undecided, warnings }));
 }
 
 const PENDING = `

@@ -68,22 +68,38 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(await store.getCluster(signal, account, "unknown")).toBeUndefined();
   });
 
-  test("R70: a cluster and its runs name the groups that did not answer, also if none of their types is known", async () => {
+  test("R70: a cluster and its runs name the groups that did not answer, and the warnings of the agent", async () => {
     const { world, store } = open("fleet-undecided");
     await using _ = world;
     const request = (await world.connect()) ?? expect.fail("connecting made no run");
     const failure = { reason: "ServiceUnavailable", message: "no answer" };
     const undecided = [{ group: "stuck.example.com", version: "v1", failure }];
     const { generation, resources } = world.nextScope([CONFIG_MAPS]);
-    const scope = create(ScopeDeclaredSchema, { generation, resources, undecided });
+    const warnings = ['namespace "prodd": does not exist; check its spelling'];
+    const scope = create(ScopeDeclaredSchema, { generation, resources, undecided, warnings });
     await world.store.applyScope(world.signal, world.next(), scope);
     await world.answer(request);
     const cluster = await store.getCluster(signal, account, "fleet-undecided");
-    expect(cluster?.undecidedGroups).toMatchObject(undecided);
+    expect(cluster).toMatchObject({ undecidedGroups: undecided, warnings });
     await world.declare([CONFIG_MAPS]);
     // The run keeps what was true when it began.
-    expect((await store.getCluster(signal, account, "fleet-undecided"))?.undecidedGroups).toEqual([]);
-    expect((await store.getRun(signal, account, request.runId))?.undecidedGroups).toMatchObject(undecided);
+    const later = await store.getCluster(signal, account, "fleet-undecided");
+    expect(later).toMatchObject({ undecidedGroups: [], warnings: [] });
+    const run = await store.getRun(signal, account, request.runId);
+    expect(run).toMatchObject({ undecidedGroups: undecided, warnings });
+  });
+
+  test("R70: a run shows the warnings of the agent when every group answered", async () => {
+    const { world, store } = open("fleet-warnings");
+    await using _ = world;
+    const request = (await world.connect()) ?? expect.fail("connecting made no run");
+    const warnings = ['resource type "widgetz": is not served; check its spelling'];
+    const { generation, resources } = world.nextScope([CONFIG_MAPS]);
+    const scope = create(ScopeDeclaredSchema, { generation, resources, warnings });
+    await world.store.applyScope(world.signal, world.next(), scope);
+    await world.answer(request);
+    const run = await store.getRun(signal, account, request.runId);
+    expect(run).toMatchObject({ undecidedGroups: [], warnings });
   });
 
   test("clusters are listed in pages, by name, of the account only", async () => {
