@@ -49,6 +49,8 @@ const MAX_CHECKED_NAMESPACES = 100;
 
 /** Warnings of one declaration. */
 const MAX_WARNINGS = 100;
+/** Groups that did not answer, of one declaration. Resource types of the others are undecided without a reason. */
+const MAX_UNDECIDED = 1_000;
 const MAX_FAILURE_LENGTH = 500;
 const NAMESPACES = create(ResourceTypeSchema, { version: "v1", resource: "namespaces" });
 
@@ -149,7 +151,7 @@ class ScopeFollower {
         resources: resources.map((resource) => resource.scope),
         namespaces: [...new Set(selection.namespaces)].toSorted(),
         removed: change.removed.slice(0, MAX_SCOPE_RESOURCES),
-        undecided: undecided.map(toUndecidedGroup),
+        undecided: undecided.slice(0, MAX_UNDECIDED).map(toUndecidedGroup),
         warnings,
       };
       for (const { resourceType, reason } of change.removed) {

@@ -39,15 +39,16 @@ export function oneOf<const T extends string>(words: readonly T[]): ValueType<T>
   return { schema, expected: `one of ${words.join(", ")}`, fromText: (value) => value, placeholder: "word" };
 }
 
-/** A list of what `item` checks; as a text separated by commas. */
+/** A list of at most `most` values that `item` checks; as a text separated by commas. */
 export function list<T>(
   item: z.ZodMiniType<T>,
   placeholder: string,
   expected: string,
+  most = Number.POSITIVE_INFINITY,
 ): ValueType<readonly T[]> {
   const fromText = (value: string): string[] =>
     value === "" ? [] : value.split(",").map((part) => part.trim());
-  return { schema: z.array(item), expected, fromText, placeholder };
+  return { schema: z.array(item).check(z.maxLength(most)), expected, fromText, placeholder };
 }
 
 /** The URL of a server. */

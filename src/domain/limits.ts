@@ -21,6 +21,9 @@ export const MAX_DISCOVERY_NAMES = 64;
 /** Largest number of resource types in a scope, and of those that leave it with one declaration. */
 export const MAX_SCOPE_RESOURCES = 5_000;
 
+/** Largest number of namespaces that a scope names. */
+export const MAX_SCOPE_NAMESPACES = 5_000;
+
 /** Largest SyncRequest, in bytes: the largest object, its names and a reserve. */
 export const MAX_SYNC_REQUEST_BYTES = 6 * 1024 * 1024;
 

@@ -5,6 +5,7 @@ import type { OutgoingMessage } from "../bus/bus.ts";
 import { TerminalError, toMessage } from "../lib/errors.ts";
 import { expandBatch } from "./compression.ts";
 import { type PackLimits, packBatch } from "./split-batch.ts";
+import { splitScope } from "./split-scope.ts";
 import { clusterKey } from "./topics.ts";
 
 /** Sender of an event. The backend stamps it from the authenticated session. */
@@ -32,22 +33,30 @@ export function encodeEvent(identity: EventIdentity, content: EventContent): Out
 }
 
 /**
- * Encodes an event as one or more messages. A batch is compressed if that saves bytes, and split until each message
- * is within the limit of the bus. The sequence is durable when all of its messages are. An object that fits into no
- * message is sent without its content and with the reason, so that its row is quarantined.
+ * Encodes an event as one or more messages. A batch is compressed if that saves bytes. A batch or a scope is split
+ * until each message is within the limit of the bus. The sequence is durable when all of its messages are. An object
+ * that fits into no message is sent without its content and with the reason, so that its row is quarantined.
  */
 export function encodeEventInParts(
   identity: EventIdentity,
   content: EventContent,
   limits: PackLimits,
 ): OutgoingMessage[] {
-  if (content.body.case !== "batch") {
-    return [encodeEvent(identity, content)];
-  }
-  const bodies = packBatch(content.body.value, limits);
+  const bodies = toParts(content.body, limits);
   return bodies.map((body, part) =>
     encodePart(identity, { ...content, body }, { part, parts: bodies.length }),
   );
+}
+
+function toParts(body: Event["body"], limits: PackLimits): Event["body"][] {
+  switch (body.case) {
+    case "batch":
+      return packBatch(body.value, limits);
+    case "scopeDeclared":
+      return splitScope(body.value, limits.maxMessageBytes);
+    default:
+      return [body];
+  }
 }
 
 /**

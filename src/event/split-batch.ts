@@ -20,7 +20,7 @@ export interface PackLimits {
 }
 
 /** Largest envelope, in bytes: account, cluster and its uid, trace context, numbers. */
-const ENVELOPE_BYTES = 1024;
+export const ENVELOPE_BYTES = 1024;
 
 /** Largest item without its content, in bytes, by the contract's limits on names, versions and reasons. */
 const ITEM_BYTES = 2048;

@@ -34,7 +34,8 @@ export interface IngestStore {
    */
   judgeBatch(signal: AbortSignal, position: StreamPosition, batch: Batch): Promise<void>;
   /**
-   * Stores the scope of the cluster, unless the session has a later one. Resource types that were removed, and
+   * Stores the scope of the cluster, unless the session has a later one. A scope that arrives in parts is stored with
+   * its last part. Resource types that were removed, and
    * namespaces that left, lose their rows, without tombstones.
    */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;

@@ -30,6 +30,8 @@ export type AgentSessionAvgAggregateOutputType = {
   epoch: number | null
   scopeGeneration: number | null
   scopeSequence: number | null
+  scopePartCount: number | null
+  scopePartGeneration: number | null
   appliedSequence: number | null
   missingParts: number | null
   gapSequence: number | null
@@ -39,6 +41,8 @@ export type AgentSessionSumAggregateOutputType = {
   epoch: bigint | null
   scopeGeneration: bigint | null
   scopeSequence: bigint | null
+  scopePartCount: number | null
+  scopePartGeneration: bigint | null
   appliedSequence: bigint | null
   missingParts: number | null
   gapSequence: bigint | null
@@ -59,6 +63,9 @@ export type AgentSessionMinAggregateOutputType = {
   scope: runtime.Bytes | null
   scopeGeneration: bigint | null
   scopeSequence: bigint | null
+  scopeParts: runtime.Bytes | null
+  scopePartCount: number | null
+  scopePartGeneration: bigint | null
   restartReason: string | null
   appliedSequence: bigint | null
   missingParts: number | null
@@ -80,6 +87,9 @@ export type AgentSessionMaxAggregateOutputType = {
   scope: runtime.Bytes | null
   scopeGeneration: bigint | null
   scopeSequence: bigint | null
+  scopeParts: runtime.Bytes | null
+  scopePartCount: number | null
+  scopePartGeneration: bigint | null
   restartReason: string | null
   appliedSequence: bigint | null
   missingParts: number | null
@@ -101,6 +111,9 @@ export type AgentSessionCountAggregateOutputType = {
   scope: number
   scopeGeneration: number
   scopeSequence: number
+  scopeParts: number
+  scopePartCount: number
+  scopePartGeneration: number
   restartReason: number
   appliedSequence: number
   missingParts: number
@@ -113,6 +126,8 @@ export type AgentSessionAvgAggregateInputType = {
   epoch?: true
   scopeGeneration?: true
   scopeSequence?: true
+  scopePartCount?: true
+  scopePartGeneration?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
@@ -122,6 +137,8 @@ export type AgentSessionSumAggregateInputType = {
   epoch?: true
   scopeGeneration?: true
   scopeSequence?: true
+  scopePartCount?: true
+  scopePartGeneration?: true
   appliedSequence?: true
   missingParts?: true
   gapSequence?: true
@@ -142,6 +159,9 @@ export type AgentSessionMinAggregateInputType = {
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
+  scopeParts?: true
+  scopePartCount?: true
+  scopePartGeneration?: true
   restartReason?: true
   appliedSequence?: true
   missingParts?: true
@@ -163,6 +183,9 @@ export type AgentSessionMaxAggregateInputType = {
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
+  scopeParts?: true
+  scopePartCount?: true
+  scopePartGeneration?: true
   restartReason?: true
   appliedSequence?: true
   missingParts?: true
@@ -184,6 +207,9 @@ export type AgentSessionCountAggregateInputType = {
   scope?: true
   scopeGeneration?: true
   scopeSequence?: true
+  scopeParts?: true
+  scopePartCount?: true
+  scopePartGeneration?: true
   restartReason?: true
   appliedSequence?: true
   missingParts?: true
@@ -292,6 +318,9 @@ export type AgentSessionGroupByOutputType = {
   scope: runtime.Bytes | null
   scopeGeneration: bigint
   scopeSequence: bigint
+  scopeParts: runtime.Bytes | null
+  scopePartCount: number
+  scopePartGeneration: bigint
   restartReason: string | null
   appliedSequence: bigint
   missingParts: number
@@ -336,6 +365,9 @@ export type AgentSessionWhereInput = {
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  scopeParts?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFilter<"AgentSession"> | number
+  scopePartGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   restartReason?: Prisma.StringNullableFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
@@ -357,6 +389,9 @@ export type AgentSessionOrderByWithRelationInput = {
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopeParts?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   restartReason?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -382,6 +417,9 @@ export type AgentSessionWhereUniqueInput = Prisma.AtLeast<{
   scope?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
+  scopeParts?: Prisma.BytesNullableFilter<"AgentSession"> | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFilter<"AgentSession"> | number
+  scopePartGeneration?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   restartReason?: Prisma.StringNullableFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntFilter<"AgentSession"> | number
@@ -403,6 +441,9 @@ export type AgentSessionOrderByWithAggregationInput = {
   scope?: Prisma.SortOrderInput | Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopeParts?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   restartReason?: Prisma.SortOrderInput | Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -432,6 +473,9 @@ export type AgentSessionScalarWhereWithAggregatesInput = {
   scope?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   scopeSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
+  scopeParts?: Prisma.BytesNullableWithAggregatesFilter<"AgentSession"> | runtime.Bytes | null
+  scopePartCount?: Prisma.IntWithAggregatesFilter<"AgentSession"> | number
+  scopePartGeneration?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   restartReason?: Prisma.StringNullableWithAggregatesFilter<"AgentSession"> | string | null
   appliedSequence?: Prisma.BigIntWithAggregatesFilter<"AgentSession"> | bigint | number
   missingParts?: Prisma.IntWithAggregatesFilter<"AgentSession"> | number
@@ -453,6 +497,9 @@ export type AgentSessionCreateInput = {
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
+  scopeParts?: runtime.Bytes | null
+  scopePartCount?: number
+  scopePartGeneration?: bigint | number
   restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -474,6 +521,9 @@ export type AgentSessionUncheckedCreateInput = {
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
+  scopeParts?: runtime.Bytes | null
+  scopePartCount?: number
+  scopePartGeneration?: bigint | number
   restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -495,6 +545,9 @@ export type AgentSessionUpdateInput = {
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeParts?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFieldUpdateOperationsInput | number
+  scopePartGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -516,6 +569,9 @@ export type AgentSessionUncheckedUpdateInput = {
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeParts?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFieldUpdateOperationsInput | number
+  scopePartGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -537,6 +593,9 @@ export type AgentSessionCreateManyInput = {
   scope?: runtime.Bytes | null
   scopeGeneration?: bigint | number
   scopeSequence?: bigint | number
+  scopeParts?: runtime.Bytes | null
+  scopePartCount?: number
+  scopePartGeneration?: bigint | number
   restartReason?: string | null
   appliedSequence?: bigint | number
   missingParts?: number
@@ -558,6 +617,9 @@ export type AgentSessionUpdateManyMutationInput = {
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeParts?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFieldUpdateOperationsInput | number
+  scopePartGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -579,6 +641,9 @@ export type AgentSessionUncheckedUpdateManyInput = {
   scope?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
   scopeGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   scopeSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  scopeParts?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  scopePartCount?: Prisma.IntFieldUpdateOperationsInput | number
+  scopePartGeneration?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   restartReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   appliedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   missingParts?: Prisma.IntFieldUpdateOperationsInput | number
@@ -606,6 +671,9 @@ export type AgentSessionCountOrderByAggregateInput = {
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopeParts?: Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -616,6 +684,8 @@ export type AgentSessionAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
@@ -636,6 +706,9 @@ export type AgentSessionMaxOrderByAggregateInput = {
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopeParts?: Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -657,6 +730,9 @@ export type AgentSessionMinOrderByAggregateInput = {
   scope?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopeParts?: Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   restartReason?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
@@ -667,6 +743,8 @@ export type AgentSessionSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   scopeGeneration?: Prisma.SortOrder
   scopeSequence?: Prisma.SortOrder
+  scopePartCount?: Prisma.SortOrder
+  scopePartGeneration?: Prisma.SortOrder
   appliedSequence?: Prisma.SortOrder
   missingParts?: Prisma.SortOrder
   gapSequence?: Prisma.SortOrder
@@ -676,16 +754,16 @@ export type NullableBytesFieldUpdateOperationsInput = {
   set?: runtime.Bytes | null
 }
 
-export type NullableStringFieldUpdateOperationsInput = {
-  set?: string | null
-}
-
 export type IntFieldUpdateOperationsInput = {
   set?: number
   increment?: number
   decrement?: number
   multiply?: number
   divide?: number
+}
+
+export type NullableStringFieldUpdateOperationsInput = {
+  set?: string | null
 }
 
 
@@ -705,6 +783,9 @@ export type AgentSessionSelect<ExtArgs extends runtime.Types.Extensions.Internal
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
+  scopeParts?: boolean
+  scopePartCount?: boolean
+  scopePartGeneration?: boolean
   restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -726,6 +807,9 @@ export type AgentSessionSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
+  scopeParts?: boolean
+  scopePartCount?: boolean
+  scopePartGeneration?: boolean
   restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -747,6 +831,9 @@ export type AgentSessionSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
+  scopeParts?: boolean
+  scopePartCount?: boolean
+  scopePartGeneration?: boolean
   restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
@@ -768,13 +855,16 @@ export type AgentSessionSelectScalar = {
   scope?: boolean
   scopeGeneration?: boolean
   scopeSequence?: boolean
+  scopeParts?: boolean
+  scopePartCount?: boolean
+  scopePartGeneration?: boolean
   restartReason?: boolean
   appliedSequence?: boolean
   missingParts?: boolean
   gapSequence?: boolean
 }
 
-export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "reservedUntil" | "scope" | "scopeGeneration" | "scopeSequence" | "restartReason" | "appliedSequence" | "missingParts" | "gapSequence", ExtArgs["result"]["agentSession"]>
+export type AgentSessionOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "epoch" | "instanceId" | "agentVersion" | "kubernetesVersion" | "replyTopic" | "openedAt" | "seenAt" | "closedAt" | "reservedUntil" | "scope" | "scopeGeneration" | "scopeSequence" | "scopeParts" | "scopePartCount" | "scopePartGeneration" | "restartReason" | "appliedSequence" | "missingParts" | "gapSequence", ExtArgs["result"]["agentSession"]>
 
 export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AgentSession"
@@ -818,6 +908,18 @@ export type $AgentSessionPayload<ExtArgs extends runtime.Types.Extensions.Intern
      * Sequence of that scope.
      */
     scopeSequence: bigint
+    /**
+     * Parts of a later scope whose last part has not arrived, one behind the other. Null: none.
+     */
+    scopeParts: runtime.Bytes | null
+    /**
+     * Number of these parts.
+     */
+    scopePartCount: number
+    /**
+     * Generation of these parts.
+     */
+    scopePartGeneration: bigint
     /**
      * Reason why the backend must end the session, so that the agent declares its scope again; null if there is none.
      */
@@ -1268,6 +1370,9 @@ export interface AgentSessionFieldRefs {
   readonly scope: Prisma.FieldRef<"AgentSession", 'Bytes'>
   readonly scopeGeneration: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly scopeSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
+  readonly scopeParts: Prisma.FieldRef<"AgentSession", 'Bytes'>
+  readonly scopePartCount: Prisma.FieldRef<"AgentSession", 'Int'>
+  readonly scopePartGeneration: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly restartReason: Prisma.FieldRef<"AgentSession", 'String'>
   readonly appliedSequence: Prisma.FieldRef<"AgentSession", 'BigInt'>
   readonly missingParts: Prisma.FieldRef<"AgentSession", 'Int'>

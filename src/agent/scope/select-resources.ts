@@ -2,10 +2,10 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { type ResourceType, ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
-  MAX_CONTENT_BYTES,
   MAX_DISCOVERY_NAME_LENGTH,
   MAX_DISCOVERY_NAMES,
   MAX_SCOPE_RESOURCES,
+  MAX_SYNC_REQUEST_BYTES,
 } from "../../domain/limits.ts";
 import {
   ALL_RESOURCES,
@@ -131,17 +131,20 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
 }
 
 /**
- * Returns the first resource types that one declaration can carry: at most 5,000, and together at most the size of the
- * largest content, which each bus carries in one message. The others are neither read nor removed.
+ * Returns the first resource types that one declaration can carry: at most 5,000, and together at most 3 MiB. The
+ * others are neither read nor removed.
  */
 export function limitScope(resources: readonly SelectedResource[]): readonly SelectedResource[] {
   let bytes = 0;
   const end = resources.findIndex(({ scope }) => {
     bytes += toBinary(ResourceScopeSchema, scope).byteLength + FIELD_BYTES;
-    return bytes > MAX_CONTENT_BYTES;
+    return bytes > MAX_SCOPE_BYTES;
   });
   return resources.slice(0, Math.min(end === -1 ? resources.length : end, MAX_SCOPE_RESOURCES));
 }
+
+/** Half of the largest message of an agent. The rest is for undecided groups, removed types and namespaces. */
+const MAX_SCOPE_BYTES = MAX_SYNC_REQUEST_BYTES / 2;
 
 /** Largest tag and length of an element of a repeated field, in bytes. */
 const FIELD_BYTES = 6;

@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { isClusterName } from "../../domain/limits.ts";
+import { isClusterName, MAX_SCOPE_NAMESPACES } from "../../domain/limits.ts";
 import {
   ALL_RESOURCES,
   isResourceWildcard,
@@ -86,7 +86,12 @@ export const clusterName = {
   ...text("name", "a DNS subdomain such as prod-1"),
   schema: z.string().check(z.refine(isClusterName)),
 };
-const namespaceList = list(z.string().check(z.regex(label)), "name,...", "a list of namespaces");
+const namespaceList = list(
+  z.string().check(z.regex(label)),
+  "name,...",
+  `a list of at most ${MAX_SCOPE_NAMESPACES} namespaces`,
+  MAX_SCOPE_NAMESPACES,
+);
 const { server, kubeconfig, kubeContext } = sharedFields;
 
 /** Keys of {@link AgentConfig}. */

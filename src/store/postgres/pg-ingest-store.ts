@@ -16,7 +16,7 @@ import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judg
 import { restartSession } from "../sql/live-sessions.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
-import { setSessionScope } from "../sql/session-scope.ts";
+import { collectScope, setSessionScope } from "../sql/session-scope.ts";
 import { verifyResource } from "../sql/verify-resource.ts";
 import type { ObservationContext } from "../sql/write-rule.ts";
 import { type ClusterKey, type Database, translated } from "./database.ts";
@@ -65,12 +65,15 @@ export function createPgIngestStore(
       await judgeBatch(database, position, batch);
     },
 
-    async applyScope(signal, position, scope) {
+    async applyScope(signal, position, declared) {
       signal.throwIfAborted();
       const withheld = await database.transaction(position, async (client) => {
         await recordProgress(client, position);
-        const isCurrent = await isCurrentSession(client, position);
-        return isCurrent && (await setSessionScope(client, position, scope))
+        if (!(await isCurrentSession(client, position))) {
+          return undefined;
+        }
+        const scope = await collectScope(client, position, declared);
+        return scope !== undefined && (await setSessionScope(client, position, scope))
           ? await applyScope(client, position, scope, guard)
           : undefined;
       });

@@ -1,10 +1,13 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { batch, CONFIG_MAPS, PODS, put, resourceType } from "../../support/store/messages.ts";
 import type { World } from "../../support/store/world.ts";
 import { openWorlds } from "./open-worlds.ts";
+
+const NODES = resourceType("", "v1", "nodes");
 
 /** The scope: what leaves it, late and lost declarations, and what a change of it means for runs. */
 export function describeScope(database: { readonly url: string }): void {
@@ -109,6 +112,47 @@ export function describeScope(database: { readonly url: string }): void {
       expect(await restarts(world)).toEqual([]);
     });
 
+    it("applies a scope that arrives in parts with its last part, and ignores repeated parts (R71)", async () => {
+      const world = await openWorld();
+      await world.declare([]);
+      expect(await stateOf(world, "pods")).toMatchObject({ availability: "UNDECIDED" });
+      const [first, second, third] = partsOf(world, [[PODS], [CONFIG_MAPS], [NODES]]);
+      for (const part of [first, second, second, first]) {
+        await part();
+      }
+      expect(await stateOf(world, "pods")).toMatchObject({ availability: "UNDECIDED" });
+      for (const part of [second, third, third, first, second]) {
+        await part();
+      }
+      expect(await stateOf(world, "pods")).toMatchObject({ availability: "READABLE" });
+      expect(await stateOf(world, "configmaps")).toMatchObject({ availability: "READABLE" });
+      expect(await stateOf(world, "nodes")).toMatchObject({ availability: "READABLE" });
+      expect(await restarts(world)).toEqual([]);
+      await world.declare([PODS]);
+      expect(await stateOf(world, "nodes")).toMatchObject({ availability: "UNDECIDED" });
+      expect(await restarts(world)).toEqual([]);
+    });
+
+    it.each([0, 1])("restarts the session when part %i of a scope was lost (R71)", async (lost) => {
+      const world = await openWorld();
+      const parts = partsOf(world, [[PODS], [CONFIG_MAPS], [NODES]]);
+      for (const part of parts.toSpliced(lost, 1)) {
+        await part();
+      }
+      expect(await restarts(world)).toEqual(["scope: a part of generation 2 was lost"]);
+      expect(await stateOf(world, "nodes")).toBeUndefined();
+    });
+
+    it("ignores the parts of a scope when a later one is applied (R71)", async () => {
+      const world = await openWorld();
+      const [first, second] = partsOf(world, [[PODS], [NODES]]);
+      await first();
+      await world.declare();
+      expect(await restarts(world)).toEqual(["scope: generation 2 was lost"]);
+      await second();
+      expect(await stateOf(world, "nodes")).toBeUndefined();
+    });
+
     it("forgets the verified time when namespaces join, and their first copy is no drift (R72)", async () => {
       const world = await openWorld();
       await world.declare([PODS], ["a"], [CONFIG_MAPS]);
@@ -130,6 +174,21 @@ export function describeScope(database: { readonly url: string }): void {
       expect(await stateOf(world, "pods")).toMatchObject({ verified_at: expect.any(Date) });
     });
   });
+}
+
+/** Returns functions that apply the parts of the next scope, one for each list of resource types. */
+function partsOf<const T extends readonly (readonly ResourceType[])[]>(
+  world: World,
+  lists: T,
+): { [K in keyof T]: () => Promise<void> } {
+  const { generation } = world.nextScope([]);
+  const position = world.next();
+  return lists.map((resourceTypes, index) => {
+    const resources = resourceTypes.map((resourceType) => ({ resourceType, namespaced: true }));
+    const scope = create(ScopeDeclaredSchema, { generation, resources });
+    const part = { index, count: lists.length };
+    return () => world.store.applyScope(world.signal, { ...position, part }, scope);
+  }) as unknown as { [K in keyof T]: () => Promise<void> };
 }
 
 async function stateOf(world: World, resource: string) {

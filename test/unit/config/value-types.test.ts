@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { byteSize, duration } from "../../../src/config/value-types.ts";
+import * as z from "zod/mini";
+import { byteSize, duration, list } from "../../../src/config/value-types.ts";
 
 test.each([
   ["500ms", 500],
@@ -37,4 +38,10 @@ test.each([
 ])("%j is neither", (text) => {
   expect(duration.schema.safeParse(text).success).toBe(false);
   expect(byteSize.schema.safeParse(text).success).toBe(false);
+});
+
+test("a list has at most the given number of values", () => {
+  const { schema } = list(z.string(), "name,...", "a list of at most 2 names", 2);
+  expect(schema.safeParse(["a", "b"]).success).toBe(true);
+  expect(schema.safeParse(["a", "b", "c"]).success).toBe(false);
 });

@@ -4,7 +4,7 @@ import { field as rules } from "../../../gen/proto/buf/validate/validate_pb.ts";
 import { RefusedItemSchema, RefusedItemsSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ObjectKeySchema, ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceScopeSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import * as limits from "../../../src/domain/limits.ts";
 
 function rulesOf(message: DescMessage, name: string) {
@@ -23,6 +23,16 @@ it.each([
   [RefusedItemsSchema, "items", { case: "repeated", value: { maxItems: BigInt(limits.MAX_NOTICE_ITEMS) } }],
   [ObjectRefSchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
   [ObjectKeySchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
+  [
+    ScopeDeclaredSchema,
+    "namespaces",
+    { case: "repeated", value: { maxItems: BigInt(limits.MAX_SCOPE_NAMESPACES) } },
+  ],
+  [
+    ScopeDeclaredSchema,
+    "resources",
+    { case: "repeated", value: { maxItems: BigInt(limits.MAX_SCOPE_RESOURCES) } },
+  ],
   [
     ResourceScopeSchema,
     "kind",

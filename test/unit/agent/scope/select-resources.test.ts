@@ -6,7 +6,7 @@ import {
   type SelectionOptions,
   selectResources,
 } from "../../../../src/agent/scope/select-resources.ts";
-import { MAX_CONTENT_BYTES } from "../../../../src/domain/limits.ts";
+import { MAX_SYNC_REQUEST_BYTES } from "../../../../src/domain/limits.ts";
 import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
@@ -182,12 +182,12 @@ describe("the size of a scope", () => {
     expect(limitScope(all.slice(0, 5_000))).toHaveLength(5_000);
   });
 
-  it("fits into one message of a bus, however long the names are", () => {
+  it("is half of the largest message, however long the names are", () => {
     const shortNames = Array.from({ length: 64 }, (_, at) => `${at}-`.padEnd(63, "x"));
     const kept = limitScope(selected(2_000, shortNames));
     const scope = create(ScopeDeclaredSchema, { resources: kept.map((resource) => resource.scope) });
     const bytes = toBinary(ScopeDeclaredSchema, scope).byteLength;
-    expect(bytes).toBeLessThanOrEqual(MAX_CONTENT_BYTES);
-    expect(bytes).toBeGreaterThan(0.9 * MAX_CONTENT_BYTES);
+    expect(bytes).toBeLessThanOrEqual(MAX_SYNC_REQUEST_BYTES / 2);
+    expect(bytes).toBeGreaterThan(0.45 * MAX_SYNC_REQUEST_BYTES);
   });
 });
