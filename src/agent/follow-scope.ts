@@ -64,8 +64,11 @@ export async function followScope(signal: AbortSignal, options: FollowScopeOptio
   const changed = new Condition();
   let extra = 0;
   const stopped = new AbortController();
+  const backoff = createBackoff(random, { initialMs: 1_000, maxMs: tuning.discoveryMs });
   const watching = watchDefinitions(AbortSignal.any([signal, stopped.signal]), options, (discoveries) => {
     extra = Math.max(extra, discoveries);
+    // What the earlier discoveries waited for says nothing about the new definition.
+    backoff.reset();
     changed.notifyAll();
   });
   const retrying = {
@@ -76,7 +79,6 @@ export async function followScope(signal: AbortSignal, options: FollowScopeOptio
     backoff: tuning.backoff,
     classify: classifyError,
   };
-  const backoff = createBackoff(random, { initialMs: 1_000, maxMs: tuning.discoveryMs });
   const follower = new ScopeFollower(options);
   const waitForChange = (ms: number): Promise<void> =>
     withinDeadline(

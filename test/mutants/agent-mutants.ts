@@ -607,4 +607,12 @@ export const agentMutants: readonly Mutant[] = [
     tests: ["test/unit/agent/uplink/uplink.test.ts"],
     only: "R94",
   },
+  {
+    race: "R70",
+    file: "src/agent/follow-scope.ts",
+    find: "    backoff.reset();\n    changed.notifyAll();",
+    replace: "    changed.notifyAll();",
+    tests: ["test/unit/agent/scope.test.ts"],
+    only: "declares a new resource type soon although",
+  },
 ];

@@ -50,6 +50,20 @@ describe("scope", () => {
     expect(world.backend.contents("widgets.example.com")).toEqual(world.truth("widgets.example.com"));
   });
 
+  it("declares a new resource type soon although another one has been undecided for long", async () => {
+    await using world = new AgentWorld({ resources: ["*"] });
+    await world.start();
+    let isServed = false;
+    world.intercept = ({ path }, go) =>
+      path === "/apis/apps/v1" || (path.startsWith("/apis/example.com") && !isServed) ? respond(503) : go();
+    await world.advance(DISCOVERY_MS);
+    defineWidgets(world);
+    await world.advance(1_000);
+    isServed = true;
+    await world.advance(5_000);
+    expect(scope(world)).toContain("widgets.v1.example.com");
+  });
+
   it("removes a resource type soon after its definition is deleted", async () => {
     await using world = new AgentWorld({ resources: ["*"] });
     defineWidgets(world);
