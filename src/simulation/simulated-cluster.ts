@@ -23,6 +23,8 @@ export interface SimulatedClusterOptions {
   readonly maxWatchBacklog?: number;
   /** Revision of the empty store; default 1. */
   readonly firstRevision?: number;
+  /** Receives every write, also those whose event no watch gets. */
+  readonly onWrite?: (event: StoreEvent<SimulatedObject>) => void;
 }
 
 /** Objects in a {@link MvccStore}, with the write semantics of an API server, and faults. */
@@ -33,10 +35,13 @@ export class SimulatedCluster {
   readonly store: MvccStore<SimulatedObject>;
   readonly #feed;
   readonly #lostRevisions = new Set<number>();
+  readonly #onWrite: (event: StoreEvent<SimulatedObject>) => void;
 
-  constructor({ clock, random, maxWatchBacklog = 1000, firstRevision }: SimulatedClusterOptions) {
+  constructor(options: SimulatedClusterOptions) {
+    const { clock, random, maxWatchBacklog = 1000, firstRevision, onWrite = () => {} } = options;
     this.store = new MvccStore(firstRevision);
     this.clock = clock;
+    this.#onWrite = onWrite;
     this.random = random;
     this.#feed = createWatchFeed({ maxItems: maxWatchBacklog });
   }
@@ -185,6 +190,7 @@ export class SimulatedCluster {
   }
 
   #publish(event: StoreEvent<SimulatedObject>): void {
+    this.#onWrite(event);
     if (this.faults.takeLoss(event.prefix)) {
       this.#lostRevisions.add(event.revision);
     } else {

@@ -1,5 +1,5 @@
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import {
   type SyncRequest,
@@ -43,6 +43,11 @@ export function createSyncClient(baseUrl: string, token: TokenSource | undefined
     pingIdleConnection: true,
     interceptors: token === undefined ? [] : [createTokenInterceptor(token)],
   });
+  return createSyncClientOn(transport, token);
+}
+
+/** Creates the client of {@link createSyncClient} on another transport. */
+export function createSyncClientOn(transport: Transport, token: TokenSource | undefined): SyncClient {
   const client = createClient(SyncService, transport);
   return async function* openSync(signal, requests) {
     // Leaving the loop does not cancel the call, so the signal must.

@@ -99,7 +99,7 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
   const closing = new AbortController();
   const connections = createHttpConnections(
     clock,
-    createNodeHandler(createRouter(closing.signal, options), log),
+    createNodeHandler(createRpcRouter(closing.signal, options), log),
   );
   // No allowHalfOpen: a client that ends its side is gone. Otherwise a silent stream would never detect that.
   const server = createServer({ noDelay: true, keepAlive: true }, (socket) => connections.accept(socket));
@@ -125,7 +125,14 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
   return { url: `http://${toAuthority(host, port)}`, port, close };
 }
 
-function createRouter(closing: AbortSignal, options: ServeOptions): ConnectRouter {
+/**
+ * Creates the router of a server. Connect's handlers, authentication, validation and error mapping do not depend on the
+ * port, so a simulation calls them without one. Streams end with the reason of `closing` when it aborts.
+ */
+export function createRpcRouter(
+  closing: AbortSignal,
+  options: Pick<ServeOptions, "routes" | "authenticator" | "clock" | "log">,
+): ConnectRouter {
   const { authenticator, clock, log } = options;
   const router = createConnectRouter({
     ...QUESTION_LIMITS,

@@ -54,12 +54,11 @@ const KEEP_ALIVE_MS = 10_000;
 
 /** Creates a pool. It connects at the first query. */
 export function createDatabase({ url, maxConnections = 10, timeouts = {} }: DatabaseOptions): Database {
-  const { lockMs, idleMs, queryMs } = { ...TIMEOUTS, ...timeouts };
   const pool = new pg.Pool({
     connectionString: url,
     max: maxConnections,
     connectionTimeoutMillis: 10_000,
-    query_timeout: queryMs,
+    query_timeout: timeouts.queryMs ?? TIMEOUTS.queryMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     application_name: "evenkeel",
@@ -68,6 +67,12 @@ export function createDatabase({ url, maxConnections = 10, timeouts = {} }: Data
   // connections would end the process.
   pool.on("error", () => {});
   pool.on("connect", (client) => client.on("error", () => {}));
+  return createDatabaseOn(pool, timeouts);
+}
+
+/** Creates the database of {@link createDatabase} on another pool. Its end ends the pool. */
+export function createDatabaseOn(pool: pg.Pool, timeouts: Partial<DatabaseTimeouts> = {}): Database {
+  const { lockMs, idleMs } = { ...TIMEOUTS, ...timeouts };
   const settings = [
     "SET LOCAL evenkeel.writer = 'ingester'",
     `SET LOCAL lock_timeout = '${lockMs}ms'`,

@@ -1,0 +1,164 @@
+import type { HistoryEvent, RowEvent, VerifiedEvent } from "./history.ts";
+import type { Truth } from "./truth.ts";
+
+/** A broken invariant. */
+export interface Violation {
+  readonly invariant: Invariant;
+  readonly at: number;
+  readonly cluster: string;
+  readonly message: string;
+}
+
+/** The invariants, as docs/verification.md names them. */
+export type Invariant =
+  | "I1 convergence"
+  | "I2 monotonic rows"
+  | "I4 no false delete"
+  | "verified is true"
+  | "I8 liveness";
+
+/** What the checker knows of a cluster. */
+export interface CheckedCluster {
+  readonly account: string;
+  readonly name: string;
+  readonly truth: Truth;
+}
+
+/** Checks the recorded history of one cluster against the truth. */
+export function checkHistory(history: readonly HistoryEvent[], cluster: CheckedCluster): Violation[] {
+  const own = history.filter((event) => event.account === cluster.account && event.cluster === cluster.name);
+  return [
+    ...checkMonotonic(own, cluster),
+    ...checkDeletes(own, cluster),
+    ...own.flatMap((event) =>
+      event.type === "verified" ? checkVerified(event, cluster, findEdited(own, event)) : [],
+    ),
+  ];
+}
+
+/** I2: incarnation and observed version of a row never decrease, except by hand. */
+function checkMonotonic(history: readonly HistoryEvent[], { name }: CheckedCluster): Violation[] {
+  const last = new Map<string, RowEvent>();
+  const found: Violation[] = [];
+  for (const event of history) {
+    if (event.type === "row") {
+      const key = `${event.resource} ${event.key}`;
+      const before = last.get(key);
+      const isLower =
+        before !== undefined &&
+        (event.incarnation < before.incarnation ||
+          (event.incarnation === before.incarnation && event.observed < before.observed));
+      if (isLower && event.row !== undefined && event.isIngester && before.isIngester) {
+        const message = `${key}: from ${before.incarnation}/${before.observed} to ${event.incarnation}/${event.observed}`;
+        found.push({ invariant: "I2 monotonic rows", at: event.at, cluster: name, message });
+      }
+      if (event.row === undefined) {
+        last.delete(key);
+      } else {
+        last.set(key, event);
+      }
+    }
+  }
+  return found;
+}
+
+/** I4: the product never deletes the row of an object that existed all the time since the row got it. */
+function checkDeletes(history: readonly HistoryEvent[], { name, truth }: CheckedCluster): Violation[] {
+  const firstSeen = new Map<string, number>();
+  const found: Violation[] = [];
+  for (const event of history) {
+    if (event.type === "row" && event.isIngester) {
+      const isPresent = event.row === "present" || event.row === "quarantined";
+      const key = `${event.resource} ${event.key} ${isPresent ? uidOf(event.state) : event.uid}`;
+      if (isPresent) {
+        firstSeen.set(key, firstSeen.get(key) ?? event.at);
+      } else {
+        const since = firstSeen.get(key);
+        firstSeen.delete(key);
+        const isDelete = event.before === "present" || event.before === "quarantined";
+        if (isDelete && since !== undefined && existedThroughout(truth, event, since)) {
+          const message = `${key} was deleted, and existed since ${seconds(since)}`;
+          found.push({ invariant: "I4 no false delete", at: event.at, cluster: name, message });
+        }
+      }
+    }
+  }
+  return found;
+}
+
+function existedThroughout({ events }: Truth, { resource, key, uid, at }: RowEvent, since: number): boolean {
+  const own = events.filter((event) => event.resource === resource && event.key === key && event.at <= at);
+  const atStart = own.findLast((event) => event.at <= since);
+  return (
+    uidOf(atStart?.state) === uid && own.every((event) => event.at <= since || uidOf(event.state) === uid)
+  );
+}
+
+function uidOf(state: string | undefined): string | undefined {
+  return state?.split(" ", 1)[0];
+}
+
+/** Returns the keys whose rows people changed while the resource type was compared. No verdict covers these changes. */
+function findEdited(history: readonly HistoryEvent[], { resource, asOf, at }: VerifiedEvent): Set<string> {
+  const edits = history.filter(
+    (event) =>
+      event.type === "row" &&
+      !event.isIngester &&
+      event.resource === resource &&
+      event.at >= asOf &&
+      event.at <= at,
+  );
+  return new Set(edits.map((event) => (event as RowEvent).key));
+}
+
+/** Rows that are verified as of T were those of the API server at one moment at or after T. */
+function checkVerified(
+  event: VerifiedEvent,
+  { name, truth }: CheckedCluster,
+  edited: ReadonlySet<string>,
+): Violation[] {
+  const own = truth.events.filter(({ resource, key }) => resource === event.resource && !edited.has(key));
+  const rows = Object.fromEntries(Object.entries(event.rows).filter(([key]) => !edited.has(key)));
+  const state = new Map<string, string>();
+  const apply = (change: (typeof own)[number]): void => {
+    if (change.state === undefined) {
+      state.delete(change.key);
+    } else {
+      state.set(change.key, change.state);
+    }
+  };
+  let next = 0;
+  while (next < own.length && (own[next]?.at ?? 0) <= event.asOf) {
+    apply(own[next++] as (typeof own)[number]);
+  }
+  let difference = describeDifference(state, rows);
+  const first = difference;
+  while (difference !== undefined && next < own.length && (own[next]?.at ?? 0) <= event.at) {
+    apply(own[next++] as (typeof own)[number]);
+    difference = describeDifference(state, rows);
+  }
+  if (difference === undefined) {
+    return [];
+  }
+  const message = `${event.resource} verified as of ${seconds(event.asOf)}: ${difference} (at that time: ${first})`;
+  return [{ invariant: "verified is true", at: event.at, cluster: name, message }];
+}
+
+/** Returns the first difference between the objects and the rows; undefined if there is none. */
+export function describeDifference(
+  objects: ReadonlyMap<string, string>,
+  rows: Readonly<Record<string, string>>,
+): string | undefined {
+  for (const [key, state] of objects) {
+    const row = rows[key];
+    if (row !== state) {
+      return row === undefined ? `${key} lacks a row` : `${key} is "${state}", its row "${row}"`;
+    }
+  }
+  const ghost = Object.keys(rows).find((key) => !objects.has(key));
+  return ghost === undefined ? undefined : `${ghost} has a row and does not exist`;
+}
+
+export function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)} s`;
+}

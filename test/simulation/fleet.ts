@@ -1,0 +1,205 @@
+import type pg from "pg";
+import type { Backend } from "../../src/backend/backend.ts";
+import { createMemoryBus, type MemoryBus } from "../../src/bus/memory/memory-bus.ts";
+import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
+import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { between, index, pick } from "./chance.ts";
+import { Host } from "./host.ts";
+import type { Plan } from "./plan.ts";
+import { runAgent, runBackend, runIngester } from "./programs.ts";
+import { type BusFaults, connectBus, createBusFaults } from "./simulated-bus.ts";
+import { connectDatabase, createDatabaseFaults, type DatabaseFaults } from "./simulated-database.ts";
+import { type ApiFaults, connectKube, createApiFaults } from "./simulated-kube.ts";
+import { SimulatedNetwork } from "./simulated-network.ts";
+import { Trace } from "./trace.ts";
+import { Truth } from "./truth.ts";
+import { createVirtualClock, VirtualTime } from "./virtual-time.ts";
+import { ClusterWorkload } from "./workload.ts";
+
+/** Resource types that the agents read, as they are configured. */
+const SELECTED = ["configmaps", "namespaces", "*.example.com"];
+
+/** Resource types whose rows are compared with the truth. */
+export const CHECKED = ["configmaps", "namespaces", "widgets.example.com"];
+
+/** A cluster of the simulation. */
+export interface FleetCluster {
+  readonly account: string;
+  readonly name: string;
+  readonly api: SimulatedCluster;
+  /** Revision at which the cluster has its first objects. */
+  readonly firstRevision: number;
+  readonly faults: ApiFaults;
+  readonly truth: Truth;
+  readonly workload: ClusterWorkload;
+  readonly agents: Host[];
+}
+
+/** All programs and edges of one simulation. */
+export class Fleet {
+  readonly time = new VirtualTime();
+  readonly trace = new Trace(this.time);
+  readonly network: SimulatedNetwork;
+  readonly broker: MemoryBus = createMemoryBus();
+  readonly busFaults: BusFaults = createBusFaults();
+  readonly databaseFaults: DatabaseFaults = createDatabaseFaults();
+  readonly clusters: readonly FleetCluster[];
+  readonly backends: readonly Host[];
+  readonly ingesters: readonly Host[];
+  /** Number of times that each fault was injected. */
+  readonly reached = new Map<string, number>();
+  readonly pool: pg.Pool;
+  readonly #random: Random;
+  /** The backends that serve now. */
+  readonly #serving = new Map<Host, Backend>();
+
+  constructor(plan: Plan, pool: pg.Pool) {
+    this.pool = pool;
+    this.#random = createSeededRandom(plan.seed ^ 0x5eed);
+    this.network = new SimulatedNetwork(this.time, this.#random);
+    this.clusters = plan.clusters.map(({ account }, at) =>
+      this.#createCluster(`account-${account}`, `cluster-${at}`),
+    );
+    this.backends = plan.skewsMs.map((skewMs, at) => this.#createBackend(`backend-${at}`, skewMs));
+    this.ingesters = Array.from({ length: plan.ingesters }, (_, at) =>
+      this.#createIngester(`ingester-${at}`),
+    );
+    for (const cluster of this.clusters) {
+      cluster.agents.push(this.#createAgent(cluster, `agent-${cluster.name}`));
+    }
+  }
+
+  /** Starts all programs, each at its own time. */
+  start(): void {
+    const agents = this.clusters.flatMap((cluster) => cluster.agents);
+    for (const host of [...this.backends, ...this.ingesters, ...agents]) {
+      this.time.schedule(between(this.#random, 0, 2_000), () => host.start());
+    }
+  }
+
+  /** Adds one more agent to a cluster. */
+  addAgent(cluster: FleetCluster): Host {
+    const host = this.#createAgent(cluster, `agent-${cluster.name}-${cluster.agents.length}`);
+    cluster.agents.push(host);
+    host.start();
+    return host;
+  }
+
+  /** Requests a run by hand, as `evenkeel reconcile` does. */
+  async requestRun({ account, name }: FleetCluster): Promise<void> {
+    const backend = [...this.#serving.values()][0];
+    try {
+      await backend?.startRun(new AbortController().signal, account, name);
+      this.reach("run by hand");
+    } catch (error) {
+      this.trace.add("caller", `run refused: ${error}`);
+    }
+  }
+
+  /** Cuts off the consumers of the ingesters, or those of the backends. */
+  cutOffConsumers(random: Random): void {
+    if (random.float() < 0.7) {
+      this.broker.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
+    } else {
+      for (const { replyTopic } of this.#replyTopics) {
+        this.broker.cutOff(replyTopic, BACKEND_SUBSCRIPTION);
+      }
+    }
+  }
+
+  fillPartition({ account, name }: FleetCluster, isFull: boolean): void {
+    const key = clusterKey(account, name);
+    if (isFull) {
+      this.busFaults.fullKeys.add(key);
+    } else {
+      this.busFaults.fullKeys.delete(key);
+    }
+  }
+
+  /** Counts a fault or a race that happened. */
+  reach(name: string): void {
+    this.reached.set(name, (this.reached.get(name) ?? 0) + 1);
+  }
+
+  /** Kills the process of a host at one of its next crossings. */
+  killSoon(host: Host | undefined, random: Random): void {
+    host?.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
+  }
+
+  readonly #replyTopics: { readonly replyTopic: string }[] = [];
+
+  #createCluster(account: string, name: string): FleetCluster {
+    const random = createSeededRandom(index(this.#random, 2 ** 31));
+    const truth = new Truth(this.time);
+    const clock = createVirtualClock(this.time);
+    const api = new SimulatedCluster({ clock, random, firstRevision: 100, onWrite: truth.write });
+    const workload = new ClusterWorkload(api);
+    const firstRevision = api.store.revision;
+    return { account, name, api, firstRevision, faults: createApiFaults(), truth, workload, agents: [] };
+  }
+
+  #createBackend(name: string, skewMs: number): Host {
+    const { time, trace } = this;
+    const host = new Host({
+      ...{ name, time, trace, skewMs },
+      random: this.#random,
+      program: (process) =>
+        runBackend(process, {
+          bus: connectBus(process, this.#busOptions),
+          database: connectDatabase(process, this.#databaseOptions),
+          network: this.network,
+          onServing: (backend) => {
+            this.#serving.set(host, backend);
+            process.onDeath(() => this.#serving.delete(host));
+          },
+        }).finally(() => this.#serving.delete(host)),
+    });
+    return host;
+  }
+
+  #createIngester(name: string): Host {
+    const { time, trace } = this;
+    return new Host({
+      ...{ name, time, trace },
+      random: this.#random,
+      program: (process) =>
+        runIngester(process, {
+          bus: connectBus(process, this.#busOptions),
+          database: connectDatabase(process, this.#databaseOptions),
+        }),
+    });
+  }
+
+  #createAgent({ account, name: cluster, api, faults }: Omit<FleetCluster, "agents">, name: string): Host {
+    const { time, trace } = this;
+    const kubeOptions = {
+      cluster: api,
+      faults,
+      time,
+      random: this.#random,
+      onFault: (what: string) => this.reach(what),
+    };
+    return new Host({
+      ...{ name, time, trace },
+      random: this.#random,
+      program: (process) =>
+        runAgent(process, {
+          cluster,
+          resources: SELECTED,
+          kube: connectKube(process, kubeOptions),
+          openSync: this.network.createClient(process, name, account),
+        }),
+    });
+  }
+
+  get #busOptions() {
+    const { broker, busFaults: faults, time } = this;
+    return { broker, faults, time, random: this.#random, onFault: (what: string) => this.reach(what) };
+  }
+
+  get #databaseOptions() {
+    const { pool, time, databaseFaults: faults } = this;
+    return { pool, time, faults, random: this.#random, onFault: (what: string) => this.reach(what) };
+  }
+}

@@ -1,0 +1,134 @@
+import { createSeededRandom } from "../../src/lib/random.ts";
+import { between, index, pick } from "./chance.ts";
+import type { Fleet, FleetCluster } from "./fleet.ts";
+import type { Step } from "./plan.ts";
+
+/** Injects the fault of a step. Returns a function that ends it. */
+export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): () => void {
+  const random = createSeededRandom(step.seed);
+  const { busFaults, databaseFaults, network } = fleet;
+  const cluster = fleet.clusters[step.cluster] as FleetCluster;
+  const { faults, api } = cluster;
+  const agent = pick(random, cluster.agents);
+  const nothing = (): void => {};
+  fleet.reach(step.fault);
+
+  /** Sets a field until the fault ends. */
+  const during = <T extends object, K extends keyof T>(target: T, field: K, value: T[K], after: T[K]) => {
+    target[field] = value;
+    return () => {
+      target[field] = after;
+    };
+  };
+  const during$ = (set: Set<string>, value: string) => {
+    set.add(value);
+    return () => void set.delete(value);
+  };
+  const once = (act: () => void) => {
+    act();
+    return nothing;
+  };
+
+  switch (step.fault) {
+    case "kill backend":
+      return once(() => fleet.killSoon(pick(random, fleet.backends), random));
+    case "kill ingester":
+      return once(() => fleet.killSoon(pick(random, fleet.ingesters), random));
+    case "kill agent":
+      return once(() => fleet.killSoon(agent, random));
+    case "stop backend":
+      return once(() => pick(random, fleet.backends).stop());
+    case "stop agent":
+      return once(() => agent.stop());
+    case "second agent": {
+      const second = fleet.addAgent(cluster);
+      return () => second.remove();
+    }
+    case "reset connections":
+      return once(() => void network.breakConnections(agent.name, "reset"));
+    case "silent connections": {
+      const faults$ = ["both ways silent", "to the server silent", "to the client silent"] as const;
+      return once(() => void network.breakConnections(agent.name, pick(random, faults$)));
+    }
+    case "partition agent":
+      network.partition(agent.name, true);
+      return () => network.partition(agent.name, false);
+    case "broker gone":
+      fleet.cutOffConsumers(random);
+      return during(busFaults, "isGone", true, false);
+    case "partition full":
+      fleet.fillPartition(cluster, true);
+      return () => fleet.fillPartition(cluster, false);
+    case "cut off consumers":
+      return once(() => fleet.cutOffConsumers(random));
+    case "publishes refused":
+      return during(busFaults, "refusedRate", between(random, 0.02, 0.3), 0);
+    case "receipts lost":
+      return during(busFaults, "lostReceiptRate", between(random, 0.02, 0.3), 0);
+    case "messages lost":
+      return during(busFaults, "lostMessageRate", between(random, 0.02, 0.3), 0);
+    case "acknowledgements lost":
+      return during(busFaults, "lostAcknowledgementRate", between(random, 0.1, 0.9), 0);
+    case "deliveries late":
+      return during(busFaults, "lateRate", between(random, 0.05, 0.5), 0);
+    case "database gone":
+      return during(databaseFaults, "isGone", true, false);
+    case "locks held":
+      return during(databaseFaults, "lockRate", between(random, 0.1, 0.9), 0);
+    case "commits fail":
+      return during(databaseFaults, "failedCommitRate", between(random, 0.05, 0.5), 0);
+    case "commit answers lost":
+      return during(databaseFaults, "lostCommitRate", between(random, 0.05, 0.5), 0);
+    case "API server gone":
+      api.breakWatches();
+      return during(faults, "isGone", true, false);
+    case "API server starts":
+      api.breakWatches();
+      return during(faults, "isStarting", true, false);
+    case "API server restarts with the agent":
+      api.breakWatches();
+      agent.process?.kill();
+      return during(faults, "isStarting", true, false);
+    case "group hidden":
+      if (random.float() < 0.5) {
+        agent.process?.kill();
+      }
+      return during$(faults.hiddenGroups, "example.com");
+    case "group unavailable":
+      return during$(faults.unavailableGroups, pick(random, ["example.com", "apps"]));
+    case "forbidden":
+      return during$(faults.forbidden, pick(random, ["configmaps", "widgets"]));
+    case "API errors":
+      return during(faults, "errorRate", between(random, 0.05, 0.5), 0);
+    case "false absence":
+      return during(faults, "falseAbsenceRate", between(random, 0.2, 1), 0);
+    case "watches break":
+      return during(faults, "brokenWatchRate", between(random, 0.05, 0.5), 0);
+    case "requests slow":
+      return during(faults, "slowRate", between(random, 0.05, 0.5), 0);
+    case "stale lists": {
+      const revision = Math.max(1, api.store.compactedRevision, api.store.revision - index(random, 20));
+      const stale = { revision, affects: pick(random, ["any", "all"] as const) };
+      api.faults.staleLists = stale;
+      return () => {
+        api.faults.staleLists = undefined;
+      };
+    }
+    case "bookmarks held":
+      return during(api.faults, "holdBookmarks", true, false);
+    case "watch events lost":
+      return once(() => api.faults.loseNextWatchEvent(pick(random, ["configmaps", "widgets.example.com"])));
+    case "compaction":
+      return once(() => api.compact());
+    case "etcd restored": {
+      const oldest = Math.max(cluster.firstRevision, api.store.compactedRevision);
+      api.faults.staleLists = undefined;
+      return once(() => {
+        api.restore(Math.max(oldest, api.store.revision - index(random, 40)));
+        cluster.truth.restore(api);
+      });
+    }
+    default:
+      return step.fault satisfies never;
+  }
+}

@@ -1,0 +1,190 @@
+import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import { between, chance, index, pick, weighted } from "./chance.ts";
+
+/** Kinds of writes to a cluster. */
+export type Write =
+  | "create"
+  | "update"
+  | "delete"
+  | "recreate"
+  | "delete many"
+  | "delete namespace"
+  | "install CRD"
+  | "remove CRD"
+  | "edit row"
+  | "delete row";
+
+/** Kinds of faults, by the part that they hit. */
+export type Fault =
+  | "kill backend"
+  | "kill ingester"
+  | "kill agent"
+  | "stop backend"
+  | "stop agent"
+  | "second agent"
+  | "reset connections"
+  | "silent connections"
+  | "partition agent"
+  | "broker gone"
+  | "partition full"
+  | "cut off consumers"
+  | "publishes refused"
+  | "receipts lost"
+  | "messages lost"
+  | "acknowledgements lost"
+  | "deliveries late"
+  | "database gone"
+  | "locks held"
+  | "commits fail"
+  | "commit answers lost"
+  | "API server gone"
+  | "API server starts"
+  | "API server restarts with the agent"
+  | "group hidden"
+  | "group unavailable"
+  | "forbidden"
+  | "API errors"
+  | "false absence"
+  | "watches break"
+  | "requests slow"
+  | "stale lists"
+  | "bookmarks held"
+  | "watch events lost"
+  | "compaction"
+  | "etcd restored";
+
+/** One step of a plan. Its own seed makes it independent of the other steps, so that a plan can shrink. */
+export type Step =
+  | {
+      readonly type: "write";
+      readonly at: number;
+      readonly seed: number;
+      readonly cluster: number;
+      readonly write: Write;
+    }
+  | {
+      readonly type: "fault";
+      readonly at: number;
+      readonly seed: number;
+      readonly cluster: number;
+      readonly fault: Fault;
+      /** Duration of the fault, in milliseconds. */
+      readonly forMs: number;
+    }
+  | { readonly type: "run"; readonly at: number; readonly seed: number; readonly cluster: number };
+
+/** What happens in a simulation, apart from the delays of messages. */
+export interface Plan {
+  readonly seed: number;
+  /** Account of each cluster. */
+  readonly clusters: readonly { readonly account: number }[];
+  readonly backends: number;
+  readonly ingesters: number;
+  /** Errors of the wall clocks of the backends, in milliseconds. */
+  readonly skewsMs: readonly number[];
+  /** Ordered by time. All faults have ended at `quietMs`. */
+  readonly steps: readonly Step[];
+  /** Time after which nothing changes and nothing fails, in milliseconds. */
+  readonly quietMs: number;
+}
+
+const WRITES: Readonly<Record<Write, number>> = {
+  create: 30,
+  update: 40,
+  delete: 12,
+  recreate: 8,
+  "delete many": 2,
+  "delete namespace": 2,
+  "install CRD": 3,
+  "remove CRD": 2,
+  "edit row": 4,
+  "delete row": 4,
+};
+
+const FAULTS: Readonly<Record<Fault, number>> = {
+  "kill backend": 3,
+  "kill ingester": 3,
+  "kill agent": 4,
+  "stop backend": 2,
+  "stop agent": 2,
+  "second agent": 2,
+  "reset connections": 3,
+  "silent connections": 2,
+  "partition agent": 1,
+  "broker gone": 1,
+  "partition full": 1,
+  "cut off consumers": 2,
+  "publishes refused": 1,
+  "receipts lost": 2,
+  "messages lost": 2,
+  "acknowledgements lost": 2,
+  "deliveries late": 2,
+  "database gone": 1,
+  "locks held": 1,
+  "commits fail": 2,
+  "commit answers lost": 2,
+  "API server gone": 2,
+  "API server starts": 2,
+  "API server restarts with the agent": 2,
+  "group hidden": 2,
+  "group unavailable": 2,
+  forbidden: 1,
+  "API errors": 2,
+  "false absence": 2,
+  "watches break": 2,
+  "requests slow": 1,
+  "stale lists": 2,
+  "bookmarks held": 1,
+  "watch events lost": 2,
+  compaction: 2,
+  "etcd restored": 3,
+};
+
+/** Creates the plan of a seed. */
+export function createPlan(seed: number): Plan {
+  const random = createSeededRandom(seed);
+  const quietMs = Math.round(between(random, 15_000, 45_000));
+  const clusters = Array.from({ length: weighted(random, { 1: 6, 2: 3, 3: 1 }) === "1" ? 1 : 2 }, () => ({
+    account: index(random, 2),
+  }));
+  const backends = chance(random, 0.5) ? 1 : 2;
+  const step = { seed: () => index(random, 2 ** 31), cluster: () => index(random, clusters.length) };
+  const writes: Step[] = Array.from({ length: 5 + index(random, 35) }, () => ({
+    type: "write",
+    at: Math.round(between(random, 0, quietMs)),
+    seed: step.seed(),
+    cluster: step.cluster(),
+    write: weighted(random, WRITES),
+  }));
+  const faults: Step[] = Array.from({ length: index(random, 7) }, () => {
+    const at = Math.round(between(random, 0, quietMs));
+    return {
+      type: "fault",
+      at,
+      seed: step.seed(),
+      cluster: step.cluster(),
+      fault: weighted(random, FAULTS),
+      forMs: Math.round(Math.min(quietMs - at, between(random, 100, pick(random, [1_000, 10_000, 40_000])))),
+    };
+  });
+  const runs: Step[] = Array.from({ length: index(random, 3) }, () => ({
+    type: "run",
+    at: Math.round(between(random, 0, quietMs)),
+    seed: step.seed(),
+    cluster: step.cluster(),
+  }));
+  return {
+    seed,
+    clusters,
+    backends,
+    ingesters: chance(random, 0.6) ? 1 : 2,
+    skewsMs: Array.from({ length: backends }, () => skew(random)),
+    steps: [...writes, ...faults, ...runs].toSorted((a, b) => a.at - b.at),
+    quietMs,
+  };
+}
+
+/** Most clocks are right; some are wrong by minutes. */
+function skew(random: Random): number {
+  return chance(random, 0.8) ? 0 : Math.round(between(random, -120_000, 120_000));
+}

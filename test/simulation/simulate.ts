@@ -1,0 +1,178 @@
+import { checkHistory, describeDifference, type Violation } from "./checker.ts";
+import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
+import { readHistory } from "./history.ts";
+import type { InProcessPostgres } from "./in-process-postgres.ts";
+import { inject } from "./inject.ts";
+import type { Plan, Step } from "./plan.ts";
+import { START } from "./virtual-time.ts";
+
+/** Result of one simulation. */
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  /** SHA-256 of the trace. */
+  readonly hash: string;
+  readonly trace: readonly string[];
+  /** Number of times that each fault happened. */
+  readonly reached: ReadonlyMap<string, number>;
+  /** Virtual time from the last fault until every copy was right and verified, in milliseconds. */
+  readonly settledMs: number;
+}
+
+/** Longest time from the last fault until every copy must be right and verified, in milliseconds. */
+const SETTLE_MS = 180_000;
+const POLL_MS = 1_000;
+
+/** Runs one plan on virtual time, and checks its history. */
+export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise<SimulationResult> {
+  await postgres.clear();
+  const fleet = new Fleet(plan, postgres.pool);
+  using _ = patchClock(() => fleet.time.elapsedMs);
+  const { time, trace } = fleet;
+  fleet.start();
+  for (const step of plan.steps) {
+    time.schedule(step.at, () => begin(fleet, step));
+  }
+  await time.runUntil(plan.quietMs);
+  trace.add("simulation", "quiet from now on");
+  const unsettled = await settle(fleet, plan.quietMs);
+  const settledMs = time.elapsedMs - plan.quietMs;
+  const history = await readHistory(postgres.pool, START);
+  const violations = fleet.clusters.flatMap((cluster) => checkHistory(history, cluster));
+  const hash = trace.hash();
+  kill(fleet);
+  return {
+    seed: plan.seed,
+    violations: [...violations, ...unsettled].toSorted((a, b) => a.at - b.at),
+    hash,
+    trace: trace.lines,
+    reached: fleet.reached,
+    settledMs,
+  };
+}
+
+function begin(fleet: Fleet, step: Step): void {
+  const { time, trace } = fleet;
+  const cluster = fleet.clusters[step.cluster] as FleetCluster;
+  const what = step.type === "write" ? step.write : step.type === "fault" ? step.fault : "run by hand";
+  trace.add(cluster.name, `${step.type}: ${what}`);
+  switch (step.type) {
+    case "write":
+      if (step.write === "edit row" || step.write === "delete row") {
+        void editByHand(fleet, cluster, step.write);
+      } else {
+        cluster.workload.write(step.write, step.seed);
+      }
+      fleet.reach(step.write);
+      break;
+    case "fault": {
+      const end = inject(fleet, step);
+      time.schedule(step.forMs, () => {
+        trace.add(cluster.name, `end of fault: ${step.fault}`);
+        end();
+      });
+      break;
+    }
+    case "run":
+      void fleet.requestRun(cluster);
+      break;
+    default:
+      step satisfies never;
+  }
+}
+
+/** Changes or deletes a row, as a person with psql does. */
+async function editByHand(
+  { pool }: Fleet,
+  { account, name }: FleetCluster,
+  write: "edit row" | "delete row",
+) {
+  const one = `(SELECT ctid FROM kubernetes_object WHERE account = $1 AND cluster = $2 AND state = 'present'
+    ORDER BY resource, namespace, name LIMIT 1)`;
+  await pool.query(
+    write === "delete row"
+      ? `DELETE FROM kubernetes_object WHERE ctid = ${one}`
+      : `UPDATE kubernetes_object SET content = jsonb_set(content, '{metadata,annotations}', '{"simulation/write": "by hand"}')
+         WHERE ctid = ${one}`,
+    [account, name],
+  );
+}
+
+/** Runs until every copy is right and verified after the last fault. Returns what is not, when the time is over. */
+async function settle(fleet: Fleet, quietMs: number): Promise<Violation[]> {
+  const { time } = fleet;
+  for (;;) {
+    const missing: Violation[] = [];
+    for (const cluster of fleet.clusters) {
+      missing.push(...(await findUnsettled(fleet, cluster, quietMs)));
+    }
+    if (missing.length === 0 || time.elapsedMs >= quietMs + SETTLE_MS) {
+      return missing;
+    }
+    await time.runUntil(time.elapsedMs + POLL_MS);
+  }
+}
+
+async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: number): Promise<Violation[]> {
+  const { account, name, api } = cluster;
+  const at = fleet.time.elapsedMs;
+  const { rows } = await fleet.pool.query<{
+    resource: string;
+    verified: number | null;
+    rows: Record<string, string>;
+  }>(COPY, [account, name]);
+  const found: Violation[] = [];
+  for (const resource of CHECKED) {
+    const objects = new Map(
+      api
+        .list(resource)
+        .map(({ metadata: { namespace = "", name: object, uid, annotations } }) => [
+          `${namespace}/${object}`,
+          `${uid} ${annotations?.["simulation/write"] ?? ""}`,
+        ]),
+    );
+    const copy = rows.find((row) => row.resource === resource);
+    const isServed = api
+      .resources()
+      .some((each) => `${each.resource}${each.group && `.${each.group}`}` === resource);
+    const difference = describeDifference(objects, copy?.rows ?? {});
+    const verified =
+      copy?.verified === undefined || copy.verified === null ? undefined : copy.verified - START;
+    if (difference !== undefined) {
+      found.push({ invariant: "I1 convergence", at, cluster: name, message: `${resource}: ${difference}` });
+    } else if (isServed && (verified === undefined || verified < quietMs)) {
+      const message = `${resource}: verified as of ${verified}, not since the last fault at ${quietMs}`;
+      found.push({ invariant: "I8 liveness", at, cluster: name, message });
+    }
+  }
+  return found;
+}
+
+const COPY = `
+SELECT k.resource || CASE WHEN k.api_group = '' THEN '' ELSE '.' || k.api_group END AS resource,
+       round(extract(epoch FROM k.verified_at) * 1000)::float8 AS verified,
+       COALESCE((SELECT jsonb_object_agg(o.namespace || '/' || o.name,
+                   o.uid || ' ' || COALESCE(o.content #>> '{metadata,annotations,simulation/write}', ''))
+                 FROM kubernetes_object o WHERE o.account = k.account AND o.cluster = k.cluster
+                   AND o.api_group = k.api_group AND o.resource = k.resource AND o.state <> 'absent'), '{}') AS rows
+FROM resource_state k WHERE k.account = $1 AND k.cluster = $2`;
+
+function kill(fleet: Fleet): void {
+  const agents = fleet.clusters.flatMap(({ agents }) => agents);
+  for (const host of [...fleet.backends, ...fleet.ingesters, ...agents]) {
+    const { process } = host;
+    host.remove();
+    process?.kill();
+  }
+}
+
+/** Lets the database in this process read virtual time. */
+function patchClock(elapsedMs: () => number): Disposable {
+  const { now } = Date;
+  Date.now = () => START + elapsedMs();
+  return {
+    [Symbol.dispose]: () => {
+      Date.now = now;
+    },
+  };
+}

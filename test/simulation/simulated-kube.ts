@@ -1,0 +1,163 @@
+import type { KubeRequest, KubeResponse, KubeTransport } from "../../src/kube/kube.ts";
+import { RetryableError } from "../../src/lib/errors.ts";
+import type { Random } from "../../src/lib/random.ts";
+import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
+import { between, chance } from "./chance.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** Faults of an API server. A rate is the share of the requests that it hits. */
+export interface ApiFaults {
+  /** True while the server answers nothing. */
+  isGone: boolean;
+  /** True while the server starts: not ready, and without any group except the core group. */
+  isStarting: boolean;
+  /** Groups that discovery lacks and that answer 404, as behind a gateway. */
+  readonly hiddenGroups: Set<string>;
+  /** Groups that answer 503, as an APIService without a backend. */
+  readonly unavailableGroups: Set<string>;
+  /** Resources that answer 403. */
+  readonly forbidden: Set<string>;
+  /** Requests that are answered with 500, 429 or 503. */
+  errorRate: number;
+  /** Reads of one object that are answered with a 404 that is not the API server's. */
+  falseAbsenceRate: number;
+  /** Chunks of watches that break their connection. */
+  brokenWatchRate: number;
+  /** Requests that take seconds. */
+  slowRate: number;
+}
+
+export function createApiFaults(): ApiFaults {
+  return {
+    isGone: false,
+    isStarting: false,
+    hiddenGroups: new Set(),
+    unavailableGroups: new Set(),
+    forbidden: new Set(),
+    errorRate: 0,
+    falseAbsenceRate: 0,
+    brokenWatchRate: 0,
+    slowRate: 0,
+  };
+}
+
+export interface SimulatedKubeOptions {
+  readonly cluster: SimulatedCluster;
+  readonly faults: ApiFaults;
+  readonly time: VirtualTime;
+  readonly random: Random;
+  /** Called for each fault that was injected. */
+  readonly onFault: (name: string) => void;
+}
+
+/** The API server as one agent sees it. */
+export function connectKube(process: SimulatedProcess, options: SimulatedKubeOptions): KubeTransport {
+  const { cluster, faults, time, random, onFault } = options;
+  const transport = createSimulatedTransport(cluster);
+  const died = new AbortController();
+  process.onDeath(() => died.abort(new Error("the process has died")));
+  return {
+    async get(signal, request) {
+      const isSlow = chance(random, faults.slowRate);
+      if (isSlow) {
+        onFault("request slow");
+      }
+      const delay = isSlow ? between(random, 1_000, 9_000) : between(random, 1, 10);
+      const query = new URLSearchParams(request.query).toString();
+      const response = await process.call(`GET ${request.path}?${query}`, [delay, 1], async () => {
+        signal.throwIfAborted();
+        return (
+          (await toFault(request, options)) ??
+          (await transport.get(AbortSignal.any([signal, died.signal]), request))
+        );
+      });
+      return { ...response, body: carry(response.body) };
+    },
+  };
+
+  async function* carry(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      await time.wait(between(random, 0, 5));
+      if (faults.isGone || chance(random, faults.brokenWatchRate)) {
+        onFault("response broken");
+        throw new RetryableError("connection reset");
+      }
+      yield await process.call("receive from the API server", [0, 0], () => chunk);
+    }
+  }
+}
+
+/** Returns the answer of a fault; undefined if the request is answered normally. */
+async function toFault(
+  request: KubeRequest,
+  { cluster, faults, random, onFault }: SimulatedKubeOptions,
+): Promise<KubeResponse | undefined> {
+  const { path } = request;
+  const [, api, group = ""] = path.split("/");
+  const fault = (name: string, answer: KubeResponse): KubeResponse => {
+    onFault(name);
+    return answer;
+  };
+  if (faults.isGone) {
+    onFault("API server gone");
+    throw new RetryableError("connect ECONNREFUSED");
+  }
+  if (path === "/readyz") {
+    return faults.isStarting ? fault("not ready", toText(500, "[-]poststarthook failed")) : undefined;
+  }
+  if (api === "apis" && group !== "" && isHidden(faults, group)) {
+    return fault("group hidden", toText(404, "404 page not found\n"));
+  }
+  if (path === "/apis" && (faults.isStarting || faults.hiddenGroups.size > 0)) {
+    return fault("discovery partial", await withoutHidden(cluster, request, faults));
+  }
+  if (api === "apis" && faults.unavailableGroups.has(group)) {
+    return fault("group unavailable", toStatus(503, "ServiceUnavailable"));
+  }
+  if ([...faults.forbidden].some((resource) => path.split("/").includes(resource))) {
+    return fault("forbidden", toStatus(403, "Forbidden"));
+  }
+  if (chance(random, faults.errorRate)) {
+    return random.float() < 0.5
+      ? fault("answer 500", toStatus(500, "InternalError"))
+      : fault("answer 429", { ...toStatus(429, "TooManyRequests"), retryAfterMs: 1_000 });
+  }
+  const isSingle = /\/(configmaps|namespaces|widgets)\/[^/]+$/.test(path);
+  if (isSingle && chance(random, faults.falseAbsenceRate)) {
+    return fault("false 404", toText(404, "404 page not found\n"));
+  }
+  return undefined;
+}
+
+function isHidden({ isStarting, hiddenGroups }: ApiFaults, group: string): boolean {
+  return isStarting || hiddenGroups.has(group);
+}
+
+async function withoutHidden(
+  cluster: SimulatedCluster,
+  request: KubeRequest,
+  faults: ApiFaults,
+): Promise<KubeResponse> {
+  const response = await createSimulatedTransport(cluster).get(new AbortController().signal, request);
+  const chunks = await Array.fromAsync(response.body);
+  const body = JSON.parse(Buffer.concat(chunks).toString()) as { groups: { name: string }[] };
+  const groups = body.groups.filter(({ name }) => !isHidden(faults, name));
+  return toText(200, JSON.stringify({ ...body, groups }));
+}
+
+function toStatus(code: number, reason: string): KubeResponse {
+  const status = { kind: "Status", apiVersion: "v1", status: "Failure", reason, code, message: reason };
+  return toText(code, JSON.stringify(status));
+}
+
+function toText(status: number, text: string): KubeResponse {
+  return {
+    status,
+    retryAfterMs: undefined,
+    body: (async function* () {
+      yield Buffer.from(text);
+    })(),
+  };
+}

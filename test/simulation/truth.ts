@@ -1,0 +1,75 @@
+import { resourceTypeKey } from "../../src/domain/resource-type.ts";
+import type { StoreEvent } from "../../src/simulation/mvcc-store.ts";
+import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import type { SimulatedObject } from "../../src/simulation/simulated-object.ts";
+import type { VirtualTime } from "./virtual-time.ts";
+
+/** The state of an object that tells it from every other state: its uid and the number of its last write. */
+export type ObjectState = string;
+
+/** A change of the truth: an object was written, or is gone. */
+export interface TruthEvent {
+  readonly at: number;
+  readonly resource: string;
+  readonly key: string;
+  /** Undefined: gone. */
+  readonly state: ObjectState | undefined;
+}
+
+/** Annotation with the number of the last write of an object. */
+export const WRITE_ANNOTATION = "simulation/write";
+
+/** Records what the API server of one cluster had, and when. */
+export class Truth {
+  readonly events: TruthEvent[] = [];
+  readonly #time: VirtualTime;
+  #current = new Map<string, ObjectState>();
+
+  constructor(time: VirtualTime) {
+    this.#time = time;
+  }
+
+  /** Records one write. */
+  readonly write = ({ prefix, key, value }: StoreEvent<SimulatedObject>): void => {
+    this.#set(
+      `${prefix} ${key.includes("/") ? key : `/${key}`}`,
+      value === undefined ? undefined : toState(value),
+    );
+  };
+
+  /** Compares a restored cluster with its last recorded state, and records the differences. */
+  restore(cluster: SimulatedCluster): void {
+    const restored = new Map<string, ObjectState>();
+    for (const resource of new Set(cluster.resources().map(resourceTypeKey))) {
+      for (const object of cluster.list(resource)) {
+        restored.set(
+          `${resource} ${object.metadata.namespace ?? ""}/${object.metadata.name}`,
+          toState(object),
+        );
+      }
+    }
+    for (const name of [...this.#current.keys()].filter((known) => !restored.has(known))) {
+      this.#set(name, undefined);
+    }
+    for (const [name, state] of restored) {
+      this.#set(name, state);
+    }
+  }
+
+  #set(name: string, state: ObjectState | undefined): void {
+    if (this.#current.get(name) === state) {
+      return;
+    }
+    if (state === undefined) {
+      this.#current.delete(name);
+    } else {
+      this.#current.set(name, state);
+    }
+    const [resource = "", key = ""] = name.split(" ");
+    this.events.push({ at: this.#time.elapsedMs, resource, key, state });
+  }
+}
+
+function toState({ metadata: { uid, annotations } }: SimulatedObject): ObjectState {
+  return `${uid} ${annotations?.[WRITE_ANNOTATION] ?? ""}`;
+}
