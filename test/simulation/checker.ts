@@ -9,13 +9,13 @@ export interface Violation {
   readonly message: string;
 }
 
-/** The invariants, as docs/verification.md names them. */
+/** The invariants, see docs/verification.md. */
 export type Invariant =
-  | "I1 convergence"
-  | "I2 monotonic rows"
-  | "I4 no false delete"
-  | "verified is true"
-  | "I8 liveness";
+  | "convergence"
+  | "monotonic rows"
+  | "no false delete"
+  | "true verdicts"
+  | "liveness";
 
 /** What the checker knows of a cluster. */
 export interface CheckedCluster {
@@ -36,7 +36,7 @@ export function checkHistory(history: readonly HistoryEvent[], cluster: CheckedC
   ];
 }
 
-/** I2: incarnation and observed version of a row never decrease, except by hand. */
+/** Incarnation and observed version of a row never decrease, except by the edits of people. */
 function checkMonotonic(history: readonly HistoryEvent[], { name }: CheckedCluster): Violation[] {
   const last = new Map<string, RowEvent>();
   const found: Violation[] = [];
@@ -50,7 +50,7 @@ function checkMonotonic(history: readonly HistoryEvent[], { name }: CheckedClust
           (event.incarnation === before.incarnation && event.observed < before.observed));
       if (isLower && event.row !== undefined && event.isIngester && before.isIngester) {
         const message = `${key}: from ${before.incarnation}/${before.observed} to ${event.incarnation}/${event.observed}`;
-        found.push({ invariant: "I2 monotonic rows", at: event.at, cluster: name, message });
+        found.push({ invariant: "monotonic rows", at: event.at, cluster: name, message });
       }
       if (event.row === undefined) {
         last.delete(key);
@@ -62,7 +62,7 @@ function checkMonotonic(history: readonly HistoryEvent[], { name }: CheckedClust
   return found;
 }
 
-/** I4: the product never deletes the row of an object that existed all the time since the row got it. */
+/** The product never deletes the row of an object that existed all the time since the row got it. */
 function checkDeletes(history: readonly HistoryEvent[], { name, truth }: CheckedCluster): Violation[] {
   const firstSeen = new Map<string, number>();
   const found: Violation[] = [];
@@ -78,7 +78,7 @@ function checkDeletes(history: readonly HistoryEvent[], { name, truth }: Checked
         const isDelete = event.before === "present" || event.before === "quarantined";
         if (isDelete && since !== undefined && existedThroughout(truth, event, since)) {
           const message = `${key} was deleted, and existed since ${seconds(since)}`;
-          found.push({ invariant: "I4 no false delete", at: event.at, cluster: name, message });
+          found.push({ invariant: "no false delete", at: event.at, cluster: name, message });
         }
       }
     }
@@ -141,7 +141,7 @@ function checkVerified(
     return [];
   }
   const message = `${event.resource} verified as of ${seconds(event.asOf)}: ${difference} (at that time: ${first})`;
-  return [{ invariant: "verified is true", at: event.at, cluster: name, message }];
+  return [{ invariant: "true verdicts", at: event.at, cluster: name, message }];
 }
 
 /** Returns the first difference between the objects and the rows; undefined if there is none. */

@@ -86,7 +86,7 @@ export class Fleet {
     return host;
   }
 
-  /** Requests a run by hand, as `evenkeel reconcile` does. */
+  /** Requests a run, as `evenkeel reconcile` does. */
   async requestRun({ account, name }: FleetCluster): Promise<void> {
     const backend = [...this.#serving.values()][0];
     try {

@@ -11,7 +11,7 @@ const SIMULATIONS_PER_VACUUM = 20;
  * A Postgres in this process, with the schema of the product and the triggers that record its history. The regular
  * driver talks to it through memory, without a socket, so the order of all work stays repeatable.
  *
- * It has one session. Whoever connects has it until the end of the transaction, so transactions never overlap.
+ * It has one session. A connection has it until the end of its transaction, so transactions never overlap.
  */
 export class InProcessPostgres implements AsyncDisposable {
   readonly pool: pg.Pool;

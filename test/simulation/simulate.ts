@@ -139,10 +139,10 @@ async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: numbe
     const verified =
       copy?.verified === undefined || copy.verified === null ? undefined : copy.verified - START;
     if (difference !== undefined) {
-      found.push({ invariant: "I1 convergence", at, cluster: name, message: `${resource}: ${difference}` });
+      found.push({ invariant: "convergence", at, cluster: name, message: `${resource}: ${difference}` });
     } else if (isServed && (verified === undefined || verified < quietMs)) {
       const message = `${resource}: verified as of ${verified}, not since the last fault at ${quietMs}`;
-      found.push({ invariant: "I8 liveness", at, cluster: name, message });
+      found.push({ invariant: "liveness", at, cluster: name, message });
     }
   }
   return found;

@@ -9,7 +9,7 @@ import type { VirtualTime } from "./virtual-time.ts";
 export interface DatabaseFaults {
   /** True while the database is gone. */
   isGone: boolean;
-  /** Transactions that cannot get the cluster's lock, as if somebody held it. */
+  /** Transactions that cannot get the cluster's lock, as if another session held it. */
   lockRate: number;
   /** Transactions whose COMMIT fails and does nothing. */
   failedCommitRate: number;

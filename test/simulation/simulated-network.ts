@@ -15,7 +15,7 @@ export interface SimulatedServer {
   readonly router: ConnectRouter;
 }
 
-/** How a connection fails: bytes in flight are lost and both ends learn it, or bytes vanish and nobody learns it. */
+/** How a connection fails: both ends learn it and bytes in flight are lost, or bytes vanish without a notice. */
 export type ConnectionFault = "reset" | "both ways silent" | "to the server silent" | "to the client silent";
 
 /** Time after which an end of a silent connection gives up: its ping, and the wait for the answer, in milliseconds. */

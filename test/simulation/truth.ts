@@ -4,7 +4,7 @@ import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts
 import type { SimulatedObject } from "../../src/simulation/simulated-object.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
-/** The state of an object that tells it from every other state: its uid and the number of its last write. */
+/** Identifies a state of an object: its uid and the number of its last write. */
 export type ObjectState = string;
 
 /** A change of the truth: an object was written, or is gone. */

@@ -13,7 +13,7 @@ export const START = new Date("2026-01-01T00:00:00Z").getTime();
 
 /**
  * Virtual time: a queue of events, which run one after the other. Before the next event runs, all work that the
- * previous one started has come to its end or waits for another event. So the order of all work depends only on the
+ * previous one started has ended or waits for another event. So the order of all work depends only on the
  * events, and an equal seed results in an equal history.
  */
 export class VirtualTime {

@@ -9,7 +9,7 @@ const NAMESPACES = ["a", "b"];
 const NAMES = Array.from({ length: 12 }, (_, at) => `object-${String(at).padStart(2, "0")}`);
 const WIDGETS = "widgets.example.com";
 
-/** Writes of one cluster. Every write gets a number, which tells the states of an object apart. */
+/** Writes of one cluster. Every write gets a number, so that each state of an object is unique. */
 export class ClusterWorkload {
   readonly #cluster: SimulatedCluster;
   #writes = 0;
@@ -24,7 +24,7 @@ export class ClusterWorkload {
     }
   }
 
-  /** Does one write, if the cluster has what it needs. */
+  /** Does one write, unless the cluster lacks an object for it. */
   write(write: Exclude<Write, "edit row" | "delete row">, seed: number): void {
     const random = createSeededRandom(seed);
     switch (write) {
