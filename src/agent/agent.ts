@@ -22,6 +22,7 @@ import { Outbox } from "./uplink/outbox.ts";
 import type { OpenSync } from "./uplink/session.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { Reflectors } from "./watch/reflectors.ts";
+import { RestoreEvidence } from "./watch/restore-evidence.ts";
 
 /** Cluster, resource types, and ports of an agent. */
 export interface AgentOptions {
@@ -138,6 +139,7 @@ async function connect(
     random,
     log,
     failures,
+    evidence: new RestoreEvidence(clock),
     tracer,
     kube,
     tuning,

@@ -8,6 +8,11 @@ export interface AgentTuning {
   readonly discoveryMs: number;
   /** Delay before a list that was refused as stale is repeated. */
   readonly staleListDelayMs: number;
+  /**
+   * Time for which all responses must be below the high watermark of a resource type before its versions count as gone
+   * back, unless those of another resource type went back too.
+   */
+  readonly restoreProofMs: number;
   /** Longest time that a comparison waits for the watch to deliver changes that its list already contains. */
   readonly watchCatchUpMs: number;
   /** Longest time that a comparison waits for the next chunk of an inventory. */
@@ -50,6 +55,7 @@ export const DEFAULT_AGENT_TUNING: AgentTuning = {
   backoff: { initialMs: 500, maxMs: 30_000 },
   discoveryMs: 5 * 60_000,
   staleListDelayMs: 2_000,
+  restoreProofMs: 30_000,
   watchCatchUpMs: 500,
   inventoryMs: 60_000,
   flushMs: 3_000,

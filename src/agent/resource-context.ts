@@ -7,6 +7,7 @@ import type { Tracer } from "../lib/telemetry.ts";
 import type { AgentTuning } from "./config.ts";
 import type { FailureReports } from "./failure-log.ts";
 import type { AgentCounters } from "./metrics.ts";
+import type { RestoreEvidence } from "./watch/restore-evidence.ts";
 import type { VersionTracker } from "./watch/version-tracker.ts";
 
 /** Ports and state that the readers of one resource type share. */
@@ -23,6 +24,8 @@ export interface ResourceContext {
   /** Content format of the resource type. */
   readonly contentFormat: string;
   readonly versions: VersionTracker;
+  /** Resource types of this agent whose versions went back. */
+  readonly evidence: RestoreEvidence;
   /** Uid of the cluster's `kube-system` namespace. */
   readonly clusterUid: string;
   /** Returns the epoch of the latest session. */

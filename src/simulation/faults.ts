@@ -18,6 +18,8 @@ export interface StaleLists {
   readonly revision: number;
   /** `any`: only lists that allow any version (`resourceVersion=0`); `all`: also lists of the newest version. */
   readonly affects: "any" | "all";
+  /** The only resource type that lags; unset: all. */
+  readonly resourceKey?: ResourceKey;
 }
 
 /** Faults of the simulated cluster. By default there are none. */

@@ -10,12 +10,7 @@ export interface Violation {
 }
 
 /** The invariants, see docs/verification.md. */
-export type Invariant =
-  | "convergence"
-  | "monotonic rows"
-  | "no false delete"
-  | "true verdicts"
-  | "liveness";
+export type Invariant = "convergence" | "monotonic rows" | "no false delete" | "true verdicts" | "liveness";
 
 /** What the checker knows of a cluster. */
 export interface CheckedCluster {
@@ -86,12 +81,18 @@ function checkDeletes(history: readonly HistoryEvent[], { name, truth }: Checked
   return found;
 }
 
+/**
+ * Longest time for which a true deletion can be on its way, in milliseconds. Only a restored etcd brings an object back
+ * under its uid, so only then it matters.
+ */
+const LONGEST_WAY_MS = 60_000;
+
 function existedThroughout({ events }: Truth, { resource, key, uid, at }: RowEvent, since: number): boolean {
+  const begin = since - LONGEST_WAY_MS;
   const own = events.filter((event) => event.resource === resource && event.key === key && event.at <= at);
-  const atStart = own.findLast((event) => event.at <= since);
-  return (
-    uidOf(atStart?.state) === uid && own.every((event) => event.at <= since || uidOf(event.state) === uid)
-  );
+  const first = own.findIndex((event) => uidOf(event.state) === uid);
+  const atBegin = own.findLastIndex((event) => event.at <= begin);
+  return first >= 0 && own.slice(Math.max(first, atBegin)).every((event) => uidOf(event.state) === uid);
 }
 
 function uidOf(state: string | undefined): string | undefined {

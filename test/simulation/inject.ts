@@ -108,8 +108,10 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return during(faults, "slowRate", between(random, 0.05, 0.5), 0);
     case "stale lists": {
       const revision = Math.max(1, api.store.compactedRevision, api.store.revision - index(random, 20));
-      const stale = { revision, affects: pick(random, ["any", "all"] as const) };
-      api.faults.staleLists = stale;
+      // The API server itself never lags in a list of the newest version; an extension's replica may.
+      const resourceKey = pick(random, ["configmaps", "widgets.example.com"]);
+      const lagging = { revision, affects: "all", resourceKey } as const;
+      api.faults.staleLists = random.float() < 0.3 ? { revision, affects: "any" } : lagging;
       return () => {
         api.faults.staleLists = undefined;
       };

@@ -3,7 +3,7 @@ import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
 import { readHistory } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import { inject } from "./inject.ts";
-import type { Plan, Step } from "./plan.ts";
+import type { Fault, Plan, Step } from "./plan.ts";
 import { START } from "./virtual-time.ts";
 
 /** Result of one simulation. */
@@ -22,6 +22,9 @@ export interface SimulationResult {
 /** Longest time from the last fault until every copy must be right and verified, in milliseconds. */
 const SETTLE_MS = 180_000;
 const POLL_MS = 1_000;
+
+/** Longest durations of faults that count as something else when they last longer, in milliseconds. */
+const LONGEST_MS: Partial<Record<Fault, number>> = { "stale lists": 25_000 };
 
 /** Runs one plan on virtual time, and checks its history. */
 export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise<SimulationResult> {
@@ -67,7 +70,7 @@ function begin(fleet: Fleet, step: Step): void {
       break;
     case "fault": {
       const end = inject(fleet, step);
-      time.schedule(step.forMs, () => {
+      time.schedule(Math.min(step.forMs, LONGEST_MS[step.fault] ?? Number.POSITIVE_INFINITY), () => {
         trace.add(cluster.name, `end of fault: ${step.fault}`);
         end();
       });

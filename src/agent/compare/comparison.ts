@@ -108,6 +108,8 @@ export class Comparison {
     const scopeGeneration = this.#session.scopeGeneration;
     const first = await this.#nextChunk(signal);
     const snapshot = await this.#list(signal, first);
+    const { versions } = this.#reflector.context;
+    const doubt = versions.inDoubt;
     this.#listBytes = snapshot.bytes;
     const { contentFormat } = mode;
     const marks = new Uint8Array(snapshot.size);
@@ -133,6 +135,7 @@ export class Comparison {
     reader.assertComplete();
     if (!this.#request.isDryRun) {
       this.#reflector.merge(snapshot);
+      versions.settle(doubt);
     }
     return this.#toReconciled(snapshot, firstSequence, scopeGeneration);
   }
@@ -216,7 +219,8 @@ export class Comparison {
     const isSameIncarnation = (versions.incarnation ?? chunk.incarnation) === chunk.incarnation;
     this.#counts.compared += BigInt(chunk.size);
     this.#counts.managed += countManaged(snapshot, from, to, chunk.managed);
-    const options = { managed: chunk.managed, contentFormat, isSameIncarnation };
+    const isInDoubt = (version: string): boolean => versions.isInDoubt(version);
+    const options = { managed: chunk.managed, contentFormat, isSameIncarnation, isInDoubt };
     for (const entry of diff(this.#listed(snapshot, from, to), chunk.stored(), options)) {
       switch (entry.type) {
         case "equal":

@@ -30,6 +30,8 @@ export interface DiffOptions {
   readonly contentFormat: string;
   /** True if stored and listed versions belong to one incarnation; otherwise equal versions prove nothing. */
   readonly isSameIncarnation: boolean;
+  /** True if an equal version proves nothing. */
+  readonly isInDoubt: (resourceVersion: string) => boolean;
 }
 
 /** Result of the comparison of one object; `at` is its index among the listed ones. */
@@ -97,7 +99,7 @@ function nextStored(rows: Iterator<StoredObject>, last: StoredObject | undefined
 function isEqual(
   listed: ListedObject,
   stored: StoredObject,
-  { contentFormat, isSameIncarnation }: DiffOptions,
+  { contentFormat, isSameIncarnation, isInDoubt }: DiffOptions,
 ): boolean {
   return (
     isSameIncarnation &&
@@ -105,6 +107,7 @@ function isEqual(
     // Two objects without versions are equal only if their contents are.
     listed.resourceVersion !== "" &&
     listed.resourceVersion === stored.resourceVersion &&
+    !isInDoubt(listed.resourceVersion) &&
     stored.contentFormat === contentFormat &&
     stored.checksum.length !== 0 &&
     (listed.checksum === undefined || sameChecksum(listed.checksum, stored.checksum))

@@ -2,7 +2,7 @@ import { formatKey } from "../../domain/object-key.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { objectKeyOf } from "../../kube/kube-object.ts";
-import { listPages } from "../../kube/list.ts";
+import { currentVersion, listPages } from "../../kube/list.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
@@ -11,10 +11,10 @@ import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 /**
  * Lists a resource type in these namespaces ("" for all), linearizably, metadata only.
  *
- * A list below the high watermark is refused, because a lagging API server may have served it, and is
- * repeated after a short delay. If the second list is below it too, the versions themselves went back (an
- * etcd restored from a backup), and a new incarnation begins. The watermark is read before the request,
- * because the watch advances it meanwhile.
+ * A list below the high watermark is refused, because a lagging API server may have served it. It is repeated until one
+ * is not below it, or until it is proved that the versions themselves went back (an etcd restored from a backup). Then
+ * a new incarnation begins. If they did not go back, the versions between are in doubt: a restored etcd may have
+ * assigned them again meanwhile. The watermark is read before the request, because the watch advances it meanwhile.
  *
  * The incarnation is the epoch of the session. A resource type that has used it already ends the session.
  *
@@ -25,31 +25,76 @@ export async function listSnapshot(
   context: ResourceContext,
   namespaces: readonly string[],
 ): Promise<Snapshot> {
-  const mark = context.versions.highWatermark;
-  const before = context.versions.incarnationSignal;
+  const { log, failures, evidence, versions, resourceType } = context;
+  const mark = versions.highWatermark;
+  const before = versions.incarnationSignal;
   const snapshot = await listOnce(signal, context, namespaces);
   if (!isBelow(snapshot, mark)) {
+    evidence.remove(resourceType);
     return observed(context, snapshot);
   }
-  const { clock, log, failures, tuning, versions } = context;
-  const resourceType = resourceTypeKey(context.resourceType);
+  const name = resourceTypeKey(resourceType);
+  versions.doubt(parseResourceVersion(snapshot.lowestVersion) ?? 0n);
   // An etcd restore affects all resource types, which share a line; their versions are details.
-  failures.noticed("staleList", resourceType);
-  log.debug("list below the high watermark refused", { resourceType, version: snapshot.lowestVersion, mark });
-  await clock.sleep(signal, tuning.staleListDelayMs);
-  const again = await listOnce(signal, context, namespaces);
+  failures.noticed("staleList", name);
+  log.debug("list below the high watermark refused", {
+    resourceType: name,
+    version: snapshot.lowestVersion,
+    mark,
+  });
+  const again = await listAgain(signal, context, namespaces, mark);
   if (isBelow(again, mark) && versions.incarnationSignal === before) {
     const incarnation = context.epoch();
     if (versions.incarnation === incarnation) {
-      const reason = `${resourceType}: versions went back a second time in one session`;
+      const reason = `${name}: versions went back a second time in one session`;
       context.renewSession(incarnation, reason);
       throw new RetryableError(`${reason}; the next session begins a new incarnation`);
     }
-    failures.noticed("incarnation", resourceType);
-    log.debug("new incarnation begun", { resourceType, version: again.lowestVersion, mark, incarnation });
+    failures.noticed("incarnation", name);
+    log.debug("new incarnation begun", {
+      resourceType: name,
+      version: again.lowestVersion,
+      mark,
+      incarnation,
+    });
+    evidence.conclude(resourceType);
     versions.restart(incarnation, parseResourceVersion(again.lowestVersion) ?? 0n);
   }
   return observed(context, again);
+}
+
+/**
+ * Lists again after a list below the watermark. Returns a list at or above it, or one below it that proves that the
+ * versions went back: those of another resource type did too, or all responses of half a minute were below it.
+ */
+async function listAgain(
+  signal: AbortSignal,
+  context: ResourceContext,
+  namespaces: readonly string[],
+  mark: bigint,
+): Promise<Snapshot> {
+  const { clock, kube, tuning, evidence, versions, resourceType } = context;
+  const incarnation = versions.incarnationSignal;
+  evidence.add(resourceType);
+  for (;;) {
+    await clock.sleep(signal, tuning.staleListDelayMs);
+    const current = parseResourceVersion(await currentVersion(signal, kube, resourceType, namespaces[0]));
+    const isReached = current === undefined || current >= mark;
+    if (isReached) {
+      evidence.remove(resourceType);
+    } else {
+      evidence.add(resourceType);
+    }
+    const isProved =
+      !isReached &&
+      (evidence.isShared(resourceType) || evidence.belowMs(resourceType) >= tuning.restoreProofMs);
+    if (isReached || isProved || incarnation.aborted) {
+      const again = await listOnce(signal, context, namespaces);
+      if (isProved || incarnation.aborted || !isBelow(again, mark)) {
+        return again;
+      }
+    }
+  }
 }
 
 async function listOnce(

@@ -1,4 +1,14 @@
-import { maxVersion } from "../../domain/resource-version.ts";
+import { maxVersion, minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+
+/**
+ * Versions above one that the API server stated although it had stated a higher one before. A lagging server did that,
+ * or an etcd that was restored, and then these versions exist in two histories.
+ */
+export interface VersionDoubt {
+  readonly above: bigint;
+  /** High watermark at that time. */
+  readonly upTo: bigint;
+}
 
 /**
  * Tracks the high watermark of a resource type, and its incarnation.
@@ -8,6 +18,7 @@ import { maxVersion } from "../../domain/resource-version.ts";
  * work of the old one.
  */
 export class VersionTracker {
+  #doubt: VersionDoubt | undefined;
   #incarnation: bigint | undefined;
   #highWatermark = 0n;
   #incarnationEnd = new AbortController();
@@ -35,6 +46,35 @@ export class VersionTracker {
     this.#highWatermark = maxVersion(this.#highWatermark, version);
   }
 
+  /** Records a version below the high watermark. */
+  doubt(version: bigint): void {
+    const { above = version, upTo = 0n } = this.#doubt ?? {};
+    this.#doubt = { above: minVersion(above, version), upTo: maxVersion(upTo, this.#highWatermark) };
+  }
+
+  /** The versions in doubt; undefined if there are none. Each call of {@link doubt} changes its identity. */
+  get inDoubt(): VersionDoubt | undefined {
+    return this.#doubt;
+  }
+
+  /** Ends the doubt, unless it has changed: the contents of all objects with these versions were read. */
+  settle(doubt: VersionDoubt | undefined): void {
+    if (this.#doubt === doubt) {
+      this.#doubt = undefined;
+    }
+  }
+
+  /** True if an object can have this version with two contents, so that an equal version proves nothing. */
+  isInDoubt(resourceVersion: string): boolean {
+    const version = parseResourceVersion(resourceVersion);
+    return (
+      this.#doubt !== undefined &&
+      version !== undefined &&
+      version > this.#doubt.above &&
+      version <= this.#doubt.upTo
+    );
+  }
+
   /** Records the state that the ingester stored. An older incarnation than the current one is ignored. */
   learn(incarnation: bigint, highWatermark: bigint): void {
     if (this.#incarnation === undefined || this.#incarnation === incarnation) {
@@ -49,6 +89,8 @@ export class VersionTracker {
   restart(incarnation: bigint, version: bigint): void {
     this.#incarnation = incarnation;
     this.#highWatermark = version;
+    // In a new incarnation no version proves anything.
+    this.#doubt = undefined;
     const ended = this.#incarnationEnd;
     this.#incarnationEnd = new AbortController();
     ended.abort(new Error("the versions of the resource type went back; its watch is void"));

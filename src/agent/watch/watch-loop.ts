@@ -119,14 +119,20 @@ export class WatchLoop {
    * server would accept a watch from the old version but send no events.
    */
   async #probe(signal: AbortSignal): Promise<bigint | undefined> {
-    const { kube, resourceType, versions } = this.#context;
+    const { kube, resourceType, versions, evidence } = this.#context;
     if (this.#resume === undefined || this.#incarnationSignal.aborted) {
       return undefined;
     }
     const mark = versions.highWatermark;
     const version = parseResourceVersion(await currentVersion(signal, kube, resourceType, this.#namespace));
+    if (version !== undefined && version >= mark) {
+      evidence.remove(resourceType);
+      return this.#resume;
+    }
     // A stale response can also be below the watermark; the list decides.
-    return version !== undefined && version >= mark ? this.#resume : undefined;
+    evidence.add(resourceType);
+    versions.doubt(version ?? 0n);
+    return undefined;
   }
 
   async #watch(signal: AbortSignal, from: bigint): Promise<void> {
@@ -256,15 +262,15 @@ export class WatchLoop {
   }
 
   async #putChanged(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
-    const { log, resourceType } = this.#context;
+    const { log, resourceType, versions } = this.#context;
     const { writer, mode } = this.#target;
     const wanted = new Uint8Array(snapshot.size);
     for (let at = 0; at < snapshot.size; at++) {
       const listed = snapshot.at(at);
       const known = writer.index.get(snapshot.keyAt(at));
       const isSame = known?.uid === listed.uid && known.resourceVersion === listed.resourceVersion;
-      // Two objects without versions can differ.
-      if (!isSame || listed.resourceVersion === "") {
+      // Two objects without versions, or with versions in doubt, can differ.
+      if (!isSame || listed.resourceVersion === "" || versions.isInDoubt(listed.resourceVersion)) {
         wanted[at] = 1;
       }
     }

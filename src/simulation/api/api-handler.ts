@@ -1,5 +1,6 @@
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import type { ForcedResponse } from "../faults.ts";
+import type { ResourceKey } from "../served-resources.ts";
 import { type SimulatedCluster, toObjectKey } from "../simulated-cluster.ts";
 import type { FeedSubscription } from "../watch-feed.ts";
 import {
@@ -102,7 +103,7 @@ function answerCollection(
   const options = parseListOptions(query);
   if (!options.watch) {
     const representation = negotiate(accept, "list");
-    const newestRevision = toNewestRevision(cluster, options.resourceVersion);
+    const newestRevision = toNewestRevision(cluster, resourceTypeKey(served), options.resourceVersion);
     return json(
       200,
       createListBody(cluster.store, { served, namespace, options, representation, newestRevision }),
@@ -124,7 +125,7 @@ function readObject(
   representation: Representation,
 ): object {
   const asked = parseRevision(query.get("resourceVersion"));
-  const newest = toNewestRevision(cluster, asked);
+  const newest = toNewestRevision(cluster, resourceTypeKey(served), asked);
   if (asked !== undefined && asked > BigInt(newest)) {
     throw tooLargeResourceVersion(asked, newest);
   }
@@ -136,9 +137,15 @@ function readObject(
 }
 
 /** Returns the newest revision that the answer to this request may contain. */
-function toNewestRevision({ faults, store }: SimulatedCluster, asked: bigint | undefined): number {
+function toNewestRevision(
+  { faults, store }: SimulatedCluster,
+  resourceKey: ResourceKey,
+  asked: bigint | undefined,
+): number {
   const stale = faults.staleLists;
-  return stale !== undefined && (stale.affects === "all" || asked === 0n)
+  return stale !== undefined &&
+    (stale.resourceKey ?? resourceKey) === resourceKey &&
+    (stale.affects === "all" || asked === 0n)
     ? Math.min(stale.revision, store.revision)
     : store.revision;
 }

@@ -2,6 +2,7 @@ import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { createAgentCounters } from "../../../src/agent/metrics.ts";
 import type { Change } from "../../../src/agent/uplink/live-segment.ts";
 import { Reflector, type ReflectorOptions } from "../../../src/agent/watch/reflector.ts";
+import { RestoreEvidence } from "../../../src/agent/watch/restore-evidence.ts";
 import { VersionTracker } from "../../../src/agent/watch/version-tracker.ts";
 import { formatKey } from "../../../src/domain/object-key.ts";
 import { getClusterUid } from "../../../src/kube/api-server.ts";
@@ -43,6 +44,7 @@ export class ReflectorWorld implements AsyncDisposable {
       resourceType: CONFIG_MAPS,
       contentFormat: "f1",
       versions: new VersionTracker(),
+      evidence: new RestoreEvidence(this.clock),
       clusterUid: await getClusterUid(this.stop.signal, kube),
       epoch: () => this.epoch,
       renewSession: () => {},

@@ -4,7 +4,7 @@ import { BatchType, ReconciliationTrigger } from "../../../../gen/proto/evenkeel
 import { DeleteReason, PutObjectSchema } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { AgentWorld, respond } from "../../../support/agent/agent-world.ts";
-import { delay } from "../../../support/agent/intercept.ts";
+import { delay, isList } from "../../../support/agent/intercept.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
 import { ref } from "../../../support/store/messages.ts";
 
@@ -138,6 +138,30 @@ describe("a comparison", () => {
     await world.advance(60_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
     expect(world.backend.incarnations.get("configmaps")).toBe(2n);
+  });
+
+  it("reads an object whose version was assigned again between the two lists of a run (R16)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    const backup = world.cluster.store.revision;
+    world.configMap("a", "first history");
+    await world.advance();
+    let lists = 0;
+    world.intercept = async ({ path, query }, go) => {
+      // The watch stays away, so that only the run sees the lower version.
+      if (query?.["limit"] === "1" && lists < 1) {
+        return respond(503);
+      }
+      const response = await go();
+      if (isList(path, query) && ++lists === 1) {
+        world.configMap("a", "second history");
+      }
+      return response;
+    };
+    world.cluster.restore(backup);
+    world.backend.ask("configmaps");
+    await world.advance(2_500);
+    expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 1n, put: 1n });
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
   it("fails when a part of the inventory is missing (R33)", async () => {

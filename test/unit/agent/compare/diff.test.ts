@@ -5,7 +5,12 @@ import { compareKeys } from "../../../../src/domain/object-key.ts";
 import { type KeyRange, KeyRanges } from "../../../../src/domain/reconciliation/key-ranges.ts";
 
 const sum = (n: number): Uint8Array => new Uint8Array(32).fill(n);
-const options = { managed: new Set<string>(), contentFormat: "f", isSameIncarnation: true };
+const options = {
+  managed: new Set<string>(),
+  contentFormat: "f",
+  isSameIncarnation: true,
+  isInDoubt: () => false,
+};
 const listed: ListedObject = { key: "a/x", uid: "u", resourceVersion: "1", checksum: sum(1) };
 const stored: StoredObject = {
   key: "a/x",
@@ -30,6 +35,7 @@ describe("diff of one object", () => {
     ["R53: both without a version", "changed", { resourceVersion: "" }, { resourceVersion: "" }, {}],
     ["another content format", "changed", {}, { contentFormat: "g" }, {}],
     ["R16: another incarnation", "changed", {}, {}, { isSameIncarnation: false }],
+    ["R16: a version in doubt", "changed", {}, {}, { isInDoubt: () => true }],
   ])("%s: %s", (_name, expected, l, h, more) => {
     expect(resources([{ ...listed, ...l }], [{ ...stored, ...h }], more)).toEqual([expected]);
   });

@@ -149,6 +149,29 @@ describe("a watch", () => {
     });
   });
 
+  it("begins a new incarnation within seconds when two resource types went back (R16)", async () => {
+    await using world = new AgentWorld({ resources: ["configmaps", "namespaces"] });
+    world.configMap("a", "1");
+    await world.start();
+    const keys = ["configmaps", "namespaces"];
+    for (const key of keys) {
+      world.backend.ask(key);
+    }
+    await world.advance(2_000);
+    const backup = world.cluster.store.revision;
+    for (let i = 0; i < 5; i++) {
+      world.configMap("a", `old ${i}`);
+      world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: `old-${i}` } });
+    }
+    await world.advance();
+    world.cluster.restore(backup);
+    await world.advance(8_000);
+    for (const key of keys) {
+      expect(world.backend.incarnations.get(key)).toBe(1n);
+      expect(world.backend.contents(key)).toEqual(world.truth(key));
+    }
+  });
+
   it("begins another incarnation for each restore, also in one session, and converges (R16)", async () => {
     await using world = await syncedWorld(["a", "b"]);
     const backups: number[] = [];
@@ -171,6 +194,52 @@ describe("a watch", () => {
     const incarnation = world.backend.incarnations.get("configmaps") ?? 0n;
     expect(incarnation).toBe(world.backend.epoch);
     expect(world.agent.counters.sessions).toBe(3);
+  });
+
+  it("reads objects whose version a restored etcd assigned again before the second list (R16)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    const backup = world.cluster.store.revision;
+    world.configMap("a", "first history");
+    await world.advance();
+    let lists = 0;
+    world.intercept = async ({ path, query }, go) => {
+      const response = await go();
+      if (isList(path, query) && ++lists === 1) {
+        world.configMap("a", "second history");
+      }
+      return response;
+    };
+    world.cluster.restore(backup);
+    await world.advance(20_000);
+    expect(lists).toBe(2);
+    expect(world.backend.incarnations.get("configmaps")).toBeUndefined();
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    // A run reads them once more: its own list may have been from the first history.
+    for (const put of [1n, 0n]) {
+      world.backend.ask("configmaps");
+      await world.advance(2_000);
+      expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 2n - put, put, deleted: 0n });
+    }
+  });
+
+  it("reads them also if the versions passed the mark before the first list (R16)", async () => {
+    await using world = await syncedWorld(["a", "b"]);
+    const backup = world.cluster.store.revision;
+    world.configMap("a", "first history");
+    await world.advance();
+    let isProbed = false;
+    world.intercept = async ({ path, query }, go) => {
+      const response = await go();
+      if (path.endsWith("/configmaps") && query?.["limit"] === "1" && !isProbed) {
+        isProbed = true;
+        world.configMap("a", "second history");
+      }
+      return response;
+    };
+    world.cluster.restore(backup);
+    await world.advance(20_000);
+    expect(isProbed).toBe(true);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
   it("goes on after its end where it stopped, without another list", async () => {
