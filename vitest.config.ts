@@ -18,7 +18,7 @@ export const shared = {
 
 export default defineConfig({
   test: {
-    // Once for both projects: a project that inherits it would start servers of its own.
+    // Once for all projects: a project that inherits it would start servers of its own.
     globalSetup: "test/support/vitest/global-setup.ts",
     reporters: ["default", createSlowFileReporter(), createSkipReporter()],
     teardownTimeout: 30_000,
@@ -33,6 +33,17 @@ export default defineConfig({
         },
       },
       {
+        // Alone: it uses every core.
+        test: {
+          ...shared,
+          testTimeout: 900_000,
+          name: "simulation",
+          include: ["test/simulation/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
         // After the others and one at a time: each starts whole programs, and some measure how long these take.
         test: {
           ...shared,
@@ -40,7 +51,7 @@ export default defineConfig({
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
           maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

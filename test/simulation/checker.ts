@@ -6,6 +6,9 @@ export interface Violation {
   readonly invariant: Invariant;
   readonly at: number;
   readonly cluster: string;
+  /** Resource type, and key of the object if it is about one. */
+  readonly resource: string;
+  readonly key?: string;
   readonly message: string;
 }
 
@@ -45,7 +48,8 @@ function checkMonotonic(history: readonly HistoryEvent[], { name }: CheckedClust
           (event.incarnation === before.incarnation && event.observed < before.observed));
       if (isLower && event.row !== undefined && event.isIngester && before.isIngester) {
         const message = `${key}: from ${before.incarnation}/${before.observed} to ${event.incarnation}/${event.observed}`;
-        found.push({ invariant: "monotonic rows", at: event.at, cluster: name, message });
+        const { at, resource } = event;
+        found.push({ invariant: "monotonic rows", at, cluster: name, resource, key: event.key, message });
       }
       if (event.row === undefined) {
         last.delete(key);
@@ -73,7 +77,8 @@ function checkDeletes(history: readonly HistoryEvent[], { name, truth }: Checked
         const isDelete = event.before === "present" || event.before === "quarantined";
         if (isDelete && since !== undefined && existedThroughout(truth, event, since)) {
           const message = `${key} was deleted, and existed since ${seconds(since)}`;
-          found.push({ invariant: "no false delete", at: event.at, cluster: name, message });
+          const { at, resource } = event;
+          found.push({ invariant: "no false delete", at, cluster: name, resource, key: event.key, message });
         }
       }
     }
@@ -132,32 +137,74 @@ function checkVerified(
   while (next < own.length && (own[next]?.at ?? 0) <= event.asOf) {
     apply(own[next++] as (typeof own)[number]);
   }
-  let difference = describeDifference(state, rows);
+  let difference = findDifference(state, rows);
   const first = difference;
   while (difference !== undefined && next < own.length && (own[next]?.at ?? 0) <= event.at) {
     apply(own[next++] as (typeof own)[number]);
-    difference = describeDifference(state, rows);
+    difference = findDifference(state, rows);
   }
   if (difference === undefined) {
     return [];
   }
-  const message = `${event.resource} verified as of ${seconds(event.asOf)}: ${difference} (at that time: ${first})`;
-  return [{ invariant: "true verdicts", at: event.at, cluster: name, message }];
+  const { at, resource, asOf } = event;
+  const { key } = difference;
+  const message = `${resource} verified as of ${seconds(asOf)}: ${difference.message} (at that time: ${first?.message})`;
+  return [{ invariant: "true verdicts", at, cluster: name, resource, key, message }];
+}
+
+/** A difference between an object and its row. */
+export interface Difference {
+  readonly key: string;
+  readonly message: string;
 }
 
 /** Returns the first difference between the objects and the rows; undefined if there is none. */
-export function describeDifference(
+export function findDifference(
   objects: ReadonlyMap<string, string>,
   rows: Readonly<Record<string, string>>,
-): string | undefined {
+): Difference | undefined {
   for (const [key, state] of objects) {
     const row = rows[key];
     if (row !== state) {
-      return row === undefined ? `${key} lacks a row` : `${key} is "${state}", its row "${row}"`;
+      const message = row === undefined ? `${key} lacks a row` : `${key} is "${state}", its row "${row}"`;
+      return { key, message };
     }
   }
   const ghost = Object.keys(rows).find((key) => !objects.has(key));
-  return ghost === undefined ? undefined : `${ghost} has a row and does not exist`;
+  return ghost === undefined ? undefined : { key: ghost, message: `${ghost} has a row and does not exist` };
+}
+
+/** Formats what happened to the object of a violation, and to its row. */
+export function formatObjectHistory(
+  history: readonly HistoryEvent[],
+  { truth }: CheckedCluster,
+  { cluster, resource, key }: Violation,
+): string[] {
+  const objects = truth.events
+    .filter((event) => event.resource === resource && event.key === key)
+    .map(({ at, state }) => ({ at, text: `object ${state ?? "is gone"}` }));
+  const rows = history
+    .filter((event) => event.cluster === cluster && event.resource === resource)
+    .flatMap((event) =>
+      event.type === "verified"
+        ? [
+            {
+              at: event.at,
+              text: `verified as of ${seconds(event.asOf)}, row ${event.rows[key ?? ""] ?? "absent"}`,
+            },
+          ]
+        : event.key === key
+          ? [{ at: event.at, text: formatRow(event) }]
+          : [],
+    );
+  return [...objects, ...rows]
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ at, text }) => `${seconds(at)} ${text}`);
+}
+
+function formatRow({ row, state, incarnation, observed, isIngester }: RowEvent): string {
+  const writer = isIngester ? "" : ", by a person";
+  return `row ${row ?? "deleted"} ${state}, observed at ${observed} of incarnation ${incarnation}${writer}`;
 }
 
 export function seconds(ms: number): string {

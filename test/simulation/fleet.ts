@@ -5,6 +5,7 @@ import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from 
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { between, index, pick } from "./chance.ts";
+import type { Effect } from "./coverage.ts";
 import { Host } from "./host.ts";
 import type { Plan } from "./plan.ts";
 import { runAgent, runBackend, runIngester } from "./programs.ts";
@@ -91,7 +92,7 @@ export class Fleet {
     const backend = [...this.#serving.values()][0];
     try {
       await backend?.startRun(new AbortController().signal, account, name);
-      this.reach("run by hand");
+      this.reach("run requested");
     } catch (error) {
       this.trace.add("caller", `run refused: ${error}`);
     }
@@ -178,7 +179,7 @@ export class Fleet {
       faults,
       time,
       random: this.#random,
-      onFault: (what: string) => this.reach(what),
+      onFault: (what: Effect) => this.reach(what),
     };
     return new Host({
       ...{ name, time, trace },
@@ -195,11 +196,11 @@ export class Fleet {
 
   get #busOptions() {
     const { broker, busFaults: faults, time } = this;
-    return { broker, faults, time, random: this.#random, onFault: (what: string) => this.reach(what) };
+    return { broker, faults, time, random: this.#random, onFault: (what: Effect) => this.reach(what) };
   }
 
   get #databaseOptions() {
     const { pool, time, databaseFaults: faults } = this;
-    return { pool, time, faults, random: this.#random, onFault: (what: string) => this.reach(what) };
+    return { pool, time, faults, random: this.#random, onFault: (what: Effect) => this.reach(what) };
   }
 }

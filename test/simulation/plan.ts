@@ -88,7 +88,8 @@ export interface Plan {
   readonly quietMs: number;
 }
 
-const WRITES: Readonly<Record<Write, number>> = {
+/** Weight of each write in a plan. */
+export const WRITES: Readonly<Record<Write, number>> = {
   create: 30,
   update: 40,
   delete: 12,
@@ -101,7 +102,8 @@ const WRITES: Readonly<Record<Write, number>> = {
   "delete row": 4,
 };
 
-const FAULTS: Readonly<Record<Fault, number>> = {
+/** Weight of each fault in a plan. */
+export const FAULTS: Readonly<Record<Fault, number>> = {
   "kill backend": 3,
   "kill ingester": 3,
   "kill agent": 4,

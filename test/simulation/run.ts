@@ -1,29 +1,88 @@
+import { parseArgs } from "node:util";
+import { formatCoverage } from "./coverage.ts";
 import { InProcessPostgres } from "./in-process-postgres.ts";
 import { createPlan } from "./plan.ts";
+import { formatFailure } from "./report.ts";
+import { simulateSeeds } from "./seed-pool.ts";
 import { simulate } from "./simulate.ts";
 
-const [first = "1", count = "1"] = process.argv.slice(2);
-await using postgres = await InProcessPostgres.create();
-const started = performance.now();
-for (let seed = Number(first); seed < Number(first) + Number(count); seed += 1) {
-  const begun = performance.now();
+/*
+ * Simulates the product on virtual time.
+ *
+ *   npm run simulate -- --seeds 100000 [--from 1] [--workers 2]   many seeds, with progress
+ *   npm run simulate -- --seed 42                                 one seed, with its whole history
+ *
+ * Fails if an invariant is broken.
+ */
+
+const PROGRESS_MS = 10_000;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "500" },
+    from: { type: "string", default: "1" },
+    workers: { type: "string" },
+    seed: { type: "string" },
+  },
+});
+
+if (values.seed === undefined) {
+  process.exitCode = (await runMany(toCount("from"), toCount("seeds"))) ? 0 : 1;
+} else {
+  process.exitCode = (await runOne(toCount("seed"))) ? 0 : 1;
+}
+
+async function runOne(seed: number): Promise<boolean> {
+  await using postgres = await InProcessPostgres.create();
   const plan = createPlan(seed);
   const result = await simulate(plan, postgres);
-  const ms = Math.round(performance.now() - begun);
-  console.log(
-    seed,
-    `${ms} ms`,
-    result.hash.slice(0, 8),
-    `${result.trace.length} lines`,
-    `settled ${result.settledMs}`,
-    plan.steps.length,
-  );
-  for (const violation of result.violations.slice(0, 5)) {
-    console.log("  ", violation.invariant, violation.at, violation.cluster, violation.message);
+  console.log(result.trace.join("\n"));
+  console.log(`seed ${seed}: hash ${result.hash}, settled in ${result.settledMs} ms`);
+  if (result.violations.length > 0) {
+    console.log(formatFailure(plan, result));
   }
-  if (process.env["TRACE"]) {
-    console.log(result.trace.join("\n"));
-  }
+  return result.violations.length === 0;
 }
-console.log(`${Math.round(performance.now() - started)} ms`);
-process.exit(0);
+
+async function runMany(firstSeed: number, count: number): Promise<boolean> {
+  const started = performance.now();
+  const reached = new Map<string, number>();
+  let [done, failures, shown] = [0, 0, started];
+  const showProgress = (): void => {
+    const elapsed = (performance.now() - started) / 1000;
+    const rate = (done / elapsed).toFixed(1);
+    console.log(`${done} of ${count} seeds in ${elapsed.toFixed(0)} s (${rate}/s), ${failures} failed`);
+  };
+  await simulateSeeds({
+    firstSeed,
+    count,
+    ...(values.workers !== undefined && { workers: toCount("workers") }),
+    onResult(result) {
+      done += 1;
+      for (const name of result.reached) {
+        reached.set(name, (reached.get(name) ?? 0) + 1);
+      }
+      if (result.failure !== undefined) {
+        failures += 1;
+        console.log(result.failure);
+      }
+      if (performance.now() - shown >= PROGRESS_MS) {
+        shown = performance.now();
+        showProgress();
+      }
+    },
+  });
+  console.log("share of the seeds that reached each fault and race:");
+  console.log(formatCoverage(reached, done));
+  showProgress();
+  return failures === 0;
+}
+
+function toCount(name: "seeds" | "from" | "workers" | "seed"): number {
+  const value = Number(values[name]);
+  if (!Number.isSafeInteger(value) || value < 1) {
+    console.error(`--${name}: expected a positive integer, found ${JSON.stringify(values[name])}`);
+    process.exit(2);
+  }
+  return value;
+}

@@ -1,4 +1,5 @@
-import { checkHistory, describeDifference, type Violation } from "./checker.ts";
+import { checkHistory, findDifference, formatObjectHistory, type Violation } from "./checker.ts";
+import { findRaces } from "./coverage.ts";
 import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
 import { readHistory } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
@@ -13,6 +14,8 @@ export interface SimulationResult {
   /** SHA-256 of the trace. */
   readonly hash: string;
   readonly trace: readonly string[];
+  /** What happened to the object of the first violation. */
+  readonly history: readonly string[];
   /** Number of times that each fault happened. */
   readonly reached: ReadonlyMap<string, number>;
   /** Virtual time from the last fault until every copy was right and verified, in milliseconds. */
@@ -42,13 +45,20 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
   const settledMs = time.elapsedMs - plan.quietMs;
   const history = await readHistory(postgres.pool, START);
   const violations = fleet.clusters.flatMap((cluster) => checkHistory(history, cluster));
+  const all = [...violations, ...unsettled].toSorted((a, b) => a.at - b.at);
+  const [first] = all;
+  const broken = fleet.clusters.find(({ name }) => name === first?.cluster);
+  for (const race of findRaces(trace.lines)) {
+    fleet.reach(race);
+  }
   const hash = trace.hash();
   kill(fleet);
   return {
     seed: plan.seed,
-    violations: [...violations, ...unsettled].toSorted((a, b) => a.at - b.at),
+    violations: all,
     hash,
     trace: trace.lines,
+    history: first && broken ? formatObjectHistory(history, broken, first) : [],
     reached: fleet.reached,
     settledMs,
   };
@@ -138,14 +148,15 @@ async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: numbe
     const isServed = api
       .resources()
       .some((each) => `${each.resource}${each.group && `.${each.group}`}` === resource);
-    const difference = describeDifference(objects, copy?.rows ?? {});
+    const difference = findDifference(objects, copy?.rows ?? {});
     const verified =
       copy?.verified === undefined || copy.verified === null ? undefined : copy.verified - START;
     if (difference !== undefined) {
-      found.push({ invariant: "convergence", at, cluster: name, message: `${resource}: ${difference}` });
+      const { key, message } = difference;
+      found.push({ invariant: "convergence", at, cluster: name, resource, key, message });
     } else if (isServed && (verified === undefined || verified < quietMs)) {
       const message = `${resource}: verified as of ${verified}, not since the last fault at ${quietMs}`;
-      found.push({ invariant: "liveness", at, cluster: name, message });
+      found.push({ invariant: "liveness", at, cluster: name, resource, message });
     }
   }
   return found;

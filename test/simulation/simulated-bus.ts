@@ -5,6 +5,7 @@ import { Condition } from "../../src/lib/condition.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 import type { Random } from "../../src/lib/random.ts";
 import { between, chance } from "./chance.ts";
+import type { Effect } from "./coverage.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -44,7 +45,7 @@ export interface SimulatedBusOptions {
   readonly time: VirtualTime;
   readonly random: Random;
   /** Called for each fault that was injected. */
-  readonly onFault: (name: string) => void;
+  readonly onFault: (effect: Effect) => void;
 }
 
 /** Time for which a late delivery waits, in milliseconds. */
@@ -55,7 +56,7 @@ export function connectBus(process: SimulatedProcess, options: SimulatedBusOptio
   const { broker, faults, time, random, onFault } = options;
   const assertThere = (): void => {
     if (faults.isGone) {
-      onFault("broker gone");
+      onFault("call refused: broker gone");
       throw new RetryableError("the broker is gone");
     }
   };
@@ -76,7 +77,9 @@ export function connectBus(process: SimulatedProcess, options: SimulatedBusOptio
           const delay = lastAt - time.elapsedMs;
           return process.call(`publish ${message.properties?.["body"] ?? ""}`, [delay, 2], async () => {
             if (faults.isGone || faults.fullKeys.has(message.key) || chance(random, faults.refusedRate)) {
-              onFault(faults.fullKeys.has(message.key) ? "partition full" : "publish refused");
+              onFault(
+                faults.fullKeys.has(message.key) ? "publish refused: partition full" : "publish refused",
+              );
               throw new PublishRefusedError("the broker refused the message");
             }
             if (chance(random, faults.lostMessageRate)) {

@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { Random } from "../../src/lib/random.ts";
 import { createDatabaseOn, type Database } from "../../src/store/postgres/database.ts";
 import { between, chance } from "./chance.ts";
+import type { Effect } from "./coverage.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -27,7 +28,7 @@ export interface SimulatedDatabaseOptions {
   readonly faults: DatabaseFaults;
   readonly random: Random;
   /** Called for each fault that was injected. */
-  readonly onFault: (name: string) => void;
+  readonly onFault: (effect: Effect) => void;
 }
 
 /** Time after which a statement gives up waiting for a lock, in milliseconds. */
@@ -40,13 +41,13 @@ const LOCK_TIMEOUT_MS = 2_000;
 export function connectDatabase(process: SimulatedProcess, options: SimulatedDatabaseOptions): Database {
   const { pool, time, faults, random, onFault } = options;
   const delay = (): number => between(random, 1, 12);
-  const fail = (name: string, error: Error): never => {
+  const fail = (name: Effect, error: Error): never => {
     onFault(name);
     throw error;
   };
   const assertThere = (): void => {
     if (faults.isGone) {
-      fail("database gone", toPgError("the database is gone", "57P03"));
+      fail("query refused: database gone", toPgError("the database is gone", "57P03"));
     }
   };
   const overrides = {

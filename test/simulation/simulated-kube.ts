@@ -4,6 +4,7 @@ import type { Random } from "../../src/lib/random.ts";
 import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
 import { between, chance } from "./chance.ts";
+import type { Effect } from "./coverage.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
@@ -49,7 +50,7 @@ export interface SimulatedKubeOptions {
   readonly time: VirtualTime;
   readonly random: Random;
   /** Called for each fault that was injected. */
-  readonly onFault: (name: string) => void;
+  readonly onFault: (effect: Effect) => void;
 }
 
 /** The API server as one agent sees it. */
@@ -96,28 +97,28 @@ async function toFault(
 ): Promise<KubeResponse | undefined> {
   const { path } = request;
   const [, api, group = ""] = path.split("/");
-  const fault = (name: string, answer: KubeResponse): KubeResponse => {
+  const fault = (name: Effect, answer: KubeResponse): KubeResponse => {
     onFault(name);
     return answer;
   };
   if (faults.isGone) {
-    onFault("API server gone");
+    onFault("request refused: API server gone");
     throw new RetryableError("connect ECONNREFUSED");
   }
   if (path === "/readyz") {
     return faults.isStarting ? fault("not ready", toText(500, "[-]poststarthook failed")) : undefined;
   }
   if (api === "apis" && group !== "" && isHidden(faults, group)) {
-    return fault("group hidden", toText(404, "404 page not found\n"));
+    return fault("answer 404 of a group", toText(404, "404 page not found\n"));
   }
   if (path === "/apis" && (faults.isStarting || faults.hiddenGroups.size > 0)) {
     return fault("discovery partial", await withoutHidden(cluster, request, faults));
   }
   if (api === "apis" && faults.unavailableGroups.has(group)) {
-    return fault("group unavailable", toStatus(503, "ServiceUnavailable"));
+    return fault("answer 503 of a group", toStatus(503, "ServiceUnavailable"));
   }
   if ([...faults.forbidden].some((resource) => path.split("/").includes(resource))) {
-    return fault("forbidden", toStatus(403, "Forbidden"));
+    return fault("answer 403", toStatus(403, "Forbidden"));
   }
   if (chance(random, faults.errorRate)) {
     return random.float() < 0.5
