@@ -117,39 +117,28 @@ function findEdited(history: readonly HistoryEvent[], { resource, asOf, at }: Ve
   return new Set(edits.map((event) => (event as RowEvent).key));
 }
 
-/** Rows that are verified as of T were those of the API server at one moment at or after T. */
+/** Each row that is verified as of T was right at a moment at or after T; so was the lack of a row. */
 function checkVerified(
   event: VerifiedEvent,
   { name, truth }: CheckedCluster,
   edited: ReadonlySet<string>,
 ): Violation[] {
-  const own = truth.events.filter(({ resource, key }) => resource === event.resource && !edited.has(key));
-  const rows = Object.fromEntries(Object.entries(event.rows).filter(([key]) => !edited.has(key)));
-  const state = new Map<string, string>();
-  const apply = (change: (typeof own)[number]): void => {
-    if (change.state === undefined) {
-      state.delete(change.key);
-    } else {
-      state.set(change.key, change.state);
+  const { at, resource, asOf, rows } = event;
+  const changes = Map.groupBy(
+    truth.events.filter((change) => change.resource === resource && change.at <= at),
+    ({ key }) => key,
+  );
+  for (const key of new Set([...changes.keys(), ...Object.keys(rows)])) {
+    const own = changes.get(key) ?? [];
+    const atStart = own.findLast((change) => change.at <= asOf)?.state;
+    const states = [atStart, ...own.filter((change) => change.at > asOf).map(({ state }) => state)];
+    if (!edited.has(key) && !states.includes(rows[key])) {
+      const expected = states.map((state) => state ?? "none").join(" or ");
+      const message = `${resource} verified as of ${seconds(asOf)}: ${key} was ${expected}, its row ${rows[key] ?? "none"}`;
+      return [{ invariant: "true verdicts", at, cluster: name, resource, key, message }];
     }
-  };
-  let next = 0;
-  while (next < own.length && (own[next]?.at ?? 0) <= event.asOf) {
-    apply(own[next++] as (typeof own)[number]);
   }
-  let difference = findDifference(state, rows);
-  const first = difference;
-  while (difference !== undefined && next < own.length && (own[next]?.at ?? 0) <= event.at) {
-    apply(own[next++] as (typeof own)[number]);
-    difference = findDifference(state, rows);
-  }
-  if (difference === undefined) {
-    return [];
-  }
-  const { at, resource, asOf } = event;
-  const { key } = difference;
-  const message = `${resource} verified as of ${seconds(asOf)}: ${difference.message} (at that time: ${first?.message})`;
-  return [{ invariant: "true verdicts", at, cluster: name, resource, key, message }];
+  return [];
 }
 
 /** A difference between an object and its row. */

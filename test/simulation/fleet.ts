@@ -35,7 +35,17 @@ export interface FleetCluster {
   readonly truth: Truth;
   readonly workload: ClusterWorkload;
   readonly agents: Host[];
+  /** Records that the etcd was restored. */
+  onRestored(): void;
+  /**
+   * True if the agent must live on, because it may not have proved yet that versions went back. Its successor cannot know
+   * (docs/correctness.md, limits of the proof).
+   */
+  isJustRestored(): boolean;
 }
+
+/** Time for which an agent lives on after a restore, in milliseconds. */
+const AFTER_RESTORE_MS = 40_000;
 
 /** All programs and edges of one simulation. */
 export class Fleet {
@@ -137,7 +147,16 @@ export class Fleet {
     const api = new SimulatedCluster({ clock, random, firstRevision: 100, onWrite: truth.write });
     const workload = new ClusterWorkload(api);
     const firstRevision = api.store.revision;
-    return { account, name, api, firstRevision, faults: createApiFaults(), truth, workload, agents: [] };
+    let restoredAt = Number.NEGATIVE_INFINITY;
+    return {
+      ...{ account, name, api, firstRevision, truth, workload },
+      faults: createApiFaults(),
+      agents: [],
+      onRestored: () => {
+        restoredAt = this.time.elapsedMs;
+      },
+      isJustRestored: () => this.time.elapsedMs < restoredAt + AFTER_RESTORE_MS,
+    };
   }
 
   #createBackend(name: string, skewMs: number): Host {

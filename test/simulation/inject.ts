@@ -35,11 +35,19 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
     case "kill ingester":
       return once(() => fleet.killSoon(pick(random, fleet.ingesters), random));
     case "kill agent":
-      return once(() => fleet.killSoon(agent, random));
+      return once(() => {
+        if (!cluster.isJustRestored()) {
+          fleet.killSoon(agent, random);
+        }
+      });
     case "stop backend":
       return once(() => pick(random, fleet.backends).stop());
     case "stop agent":
-      return once(() => agent.stop());
+      return once(() => {
+        if (!cluster.isJustRestored()) {
+          agent.stop();
+        }
+      });
     case "second agent": {
       const second = fleet.addAgent(cluster);
       return () => second.remove();
@@ -87,10 +95,12 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return during(faults, "isStarting", true, false);
     case "API server restarts with the agent":
       api.breakWatches();
-      agent.process?.kill();
+      if (!cluster.isJustRestored()) {
+        agent.process?.kill();
+      }
       return during(faults, "isStarting", true, false);
     case "group hidden":
-      if (random.float() < 0.5) {
+      if (random.float() < 0.5 && !cluster.isJustRestored()) {
         agent.process?.kill();
       }
       return during$(faults.hiddenGroups, "example.com");
@@ -128,6 +138,7 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return once(() => {
         api.restore(Math.max(oldest, api.store.revision - index(random, 40)));
         cluster.truth.restore(api);
+        cluster.onRestored();
       });
     }
     default:
