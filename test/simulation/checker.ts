@@ -117,7 +117,7 @@ function findEdited(history: readonly HistoryEvent[], { resource, asOf, at }: Ve
   return new Set(edits.map((event) => (event as RowEvent).key));
 }
 
-/** Each row that is verified as of T was right at a moment at or after T; so was the lack of a row. */
+/** Each row that is verified as of T was right at some time from T on; so was the lack of a row. */
 function checkVerified(
   event: VerifiedEvent,
   { name, truth }: CheckedCluster,
