@@ -38,7 +38,7 @@ export interface FleetCluster {
   /** Records that the etcd was restored. */
   onRestored(): void;
   /**
-   * True if the agent must live on, because it may not have proved yet that versions went back. Its successor cannot know
+   * True if the agent must live on, and no replica lags, because the agent may not have proved yet that versions went back
    * (docs/correctness.md, limits of the proof).
    */
   isJustRestored(): boolean;

@@ -121,7 +121,8 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       // The API server itself never lags in a list of the newest version; an extension's replica may.
       const resourceKey = pick(random, ["configmaps", "widgets.example.com"]);
       const lagging = { revision, affects: "all", resourceKey } as const;
-      api.faults.staleLists = random.float() < 0.3 ? { revision, affects: "any" } : lagging;
+      const isLagging = random.float() < 0.7 && !cluster.isJustRestored();
+      api.faults.staleLists = isLagging ? lagging : { revision, affects: "any" };
       return () => {
         api.faults.staleLists = undefined;
       };
