@@ -18,7 +18,7 @@ export const shared = {
 
 export default defineConfig({
   test: {
-    // Once for both projects: a project that inherits it would start servers of its own.
+    // Once for all projects: a project that inherits it would start servers of its own.
     globalSetup: "test/support/vitest/global-setup.ts",
     reporters: ["default", createSlowFileReporter(), createSkipReporter()],
     teardownTimeout: 30_000,
@@ -41,6 +41,17 @@ export default defineConfig({
           include: ["test/e2e/**/*.test.ts"],
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // Last and one at a time: each starts a broker, a Postgres and a control plane of its own, and faults take time.
+        test: {
+          ...shared,
+          testTimeout: 600_000,
+          name: "chaos",
+          include: ["test/chaos/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
