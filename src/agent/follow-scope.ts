@@ -67,7 +67,7 @@ export async function followScope(signal: AbortSignal, options: FollowScopeOptio
   const backoff = createBackoff(random, { initialMs: 1_000, maxMs: tuning.discoveryMs });
   const watching = watchDefinitions(AbortSignal.any([signal, stopped.signal]), options, (discoveries) => {
     extra = Math.max(extra, discoveries);
-    // What the earlier discoveries waited for says nothing about the new definition.
+    // The new definition is served soon, however long the earlier discoveries had to wait.
     backoff.reset();
     changed.notifyAll();
   });
