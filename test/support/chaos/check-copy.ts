@@ -5,6 +5,7 @@ import { eventually } from "../e2e/eventually.ts";
 import { countRowsNaming } from "../e2e/rows.ts";
 import type { KubeClient } from "../kube/kube-client.ts";
 import { type AuditedDeletion, readDeletions } from "./audit-log.ts";
+import { markOf } from "./churn.ts";
 import type { Tenancy } from "./fleet.ts";
 import { findVersionDecreases, type Removal, readRemovals } from "./row-history.ts";
 
@@ -50,7 +51,7 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
     );
     expect(wrong, "removals without a deletion").toEqual([]);
     expect(await findVersionDecreases(client, account), "versions that decreased").toEqual([]);
-    for (const other of check.others) {
+    for (const other of check.others.map(markOf)) {
       expect(await countRowsNaming(databaseUrl, account, other), `rows of ${account} with ${other}`).toEqual(
         {},
       );

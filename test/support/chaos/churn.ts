@@ -81,12 +81,16 @@ function pathOf(namespace: string): string {
   return `/api/v1/namespaces/${namespace}/configmaps`;
 }
 
-/** Each text contains the namespace, so that a text in the wrong place is recognized. */
+/** Returns the text in each object of a namespace, so that content in the wrong place is recognized. */
+export function markOf(namespace: string): string {
+  return `churn of ${namespace}`;
+}
+
 function toConfigMap(namespace: string, name: string, value: string) {
   return {
     apiVersion: "v1",
     kind: "ConfigMap",
     metadata: { name, namespace },
-    data: { value: `${namespace} ${value}` },
+    data: { value: `${markOf(namespace)} ${value}` },
   };
 }

@@ -65,7 +65,7 @@ export interface ChaosFleet extends AsyncDisposable {
 const failingEntry = fileURLToPath(new URL("failing-evenkeel.ts", import.meta.url));
 
 /** Time between the runs of a cluster. */
-const RECONCILE_INTERVAL = "5s";
+const RECONCILE_INTERVAL = "3s";
 
 /** Starts a fleet. */
 export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet> {
