@@ -39,7 +39,8 @@ describeChaos("programs that are killed or stopped under churn", (servers) => {
   });
 
   it("R10: both agents are killed repeatedly", async () => {
-    await runScenario(servers(), { name: "kill-agents", size: "server" }, async (scenario) => {
+    const options = { name: "kill-agents", size: "server", areRepairsExpected: true } as const;
+    await runScenario(servers(), options, async (scenario) => {
       for (let round = 0; round < 3; round += 1) {
         for (const agent of scenario.agents) {
           await agent.program.end("SIGKILL");

@@ -12,7 +12,8 @@ const LIFTED_QUOTA_BYTES = 1024 ** 3;
 describeChaos("a Postgres that goes back, and a broker that is full, under churn", (servers) => {
   it("Postgres is restored to an older copy", async () => {
     const size = { backends: 1, ingesters: 1 };
-    await runScenario(servers(), { name: "postgres-restore", size }, async ({ pause }) => {
+    const options = { name: "postgres-restore", size, areRepairsExpected: true };
+    await runScenario(servers(), options, async ({ pause }) => {
       const { postgres } = servers();
       const backup = `${postgres.dataDirectory}-backup`;
       await postgres.restart(async () => copyDirectory(postgres.dataDirectory, backup));
@@ -50,7 +51,7 @@ async function fillBroker(scenario: Scenario, policy: string): Promise<void> {
   await eventually("the broker to end a producer", () =>
     expect(count("producer connection lost")).toBeGreaterThan(before),
   );
-  await pause(5_000);
+  await pause(2_000);
   ingester?.start();
   await setQuota(LIFTED_QUOTA_BYTES);
   await eventually("the producers to be restored", () =>

@@ -21,6 +21,8 @@ export interface CopyCheck {
   readonly recoveryMs: number;
   /** True if etcd was restored: objects of the lost history ended without a deletion. */
   readonly isEtcdRestored: boolean;
+  /** True if the agent can miss changes, or their messages can be lost, so that runs repair rows. */
+  readonly areRepairsExpected: boolean;
 }
 
 /**
@@ -29,7 +31,8 @@ export interface CopyCheck {
  * - a run that begins later verifies every resource type, and the rows equal the objects;
  * - no row of an object was removed before the API server received a request to delete that object;
  * - observed versions never decreased within an incarnation;
- * - no row of the account has content of another account.
+ * - no row of the account has content of another account;
+ * - no run had to repair a row, unless the faults lose changes.
  */
 export async function checkCopy(check: CopyCheck): Promise<void> {
   const { databaseUrl, kube, tenancy, recoveryMs } = check;
@@ -56,9 +59,21 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
         {},
       );
     }
+    if (!check.areRepairsExpected && !check.isEtcdRestored) {
+      expect(await readFindings(client, account), "rows that a run repaired").toEqual([]);
+    }
   } finally {
     await client.end();
   }
+}
+
+async function readFindings(client: pg.Client, account: string): Promise<readonly unknown[]> {
+  const { rows } = await client.query(
+    `SELECT resource, namespace, name, type, cause, found_at, detail FROM reconciliation_finding WHERE account = $1
+     ORDER BY found_at LIMIT 10`,
+    [account],
+  );
+  return rows;
 }
 
 async function readClock(client: pg.Client): Promise<Date> {

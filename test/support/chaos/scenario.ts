@@ -34,6 +34,8 @@ export interface ScenarioOptions {
   readonly maxTextBytes?: number;
   /** True if etcd is restored. */
   readonly isEtcdRestored?: boolean;
+  /** True if the faults lose changes, so that runs repair rows. */
+  readonly areRepairsExpected?: boolean;
   /** Errors in the logs of the programs that the scenario causes. */
   readonly expectedErrors?: readonly RegExp[];
 }
@@ -65,7 +67,8 @@ export async function runScenario(
   const random = createSeededRandom(seed);
   const kube = createKubeClient(servers.controlPlane);
   const tenancies = [toTenancy(options, "acme"), toTenancy(options, "globex")] as const;
-  const { maxTextBytes = DEFAULT_TEXT_BYTES, isEtcdRestored = false, expectedErrors = [] } = options;
+  const { maxTextBytes = DEFAULT_TEXT_BYTES, expectedErrors = [] } = options;
+  const { isEtcdRestored = false, areRepairsExpected = false } = options;
   const churns = tenancies.map(({ namespace }, index) => ({
     ...{ kube, namespace, maxTextBytes },
     random: createSeededRandom(seed + index + 1),
@@ -84,7 +87,8 @@ export async function runScenario(
       const others = tenancies.filter((other) => other !== tenancy).map(({ namespace }) => namespace);
       const { auditLogPath } = servers;
       await checkCopy({
-        ...{ databaseUrl, kube, auditLogPath, tenancy, others, recoveryMs, isEtcdRestored },
+        ...{ databaseUrl, kube, auditLogPath, tenancy, others },
+        ...{ recoveryMs, isEtcdRestored, areRepairsExpected },
       });
     });
     await Promise.all(checks);
