@@ -102,6 +102,7 @@ export async function runScenario(
     await causeFaults({ ...fleet, servers, random, databaseUrl, tenancies, busTenant, pause });
   } finally {
     stop.abort();
+    await churning;
   }
   expect(Math.min(...(await churning)), "changes of each churn").toBeGreaterThan(0);
   await check(RECOVERY_MS);
