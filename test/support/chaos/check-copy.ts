@@ -32,7 +32,7 @@ export interface CopyCheck {
  * - no row of an object was removed before the API server received a request to delete that object;
  * - observed versions never decreased within an incarnation;
  * - no row of the account has content of another account;
- * - no run had to repair a row, unless the faults lose changes.
+ * - no message was lost and no run had to repair a row, unless the faults lose changes.
  */
 export async function checkCopy(check: CopyCheck): Promise<void> {
   const { databaseUrl, kube, tenancy, recoveryMs } = check;
@@ -60,11 +60,21 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
       );
     }
     if (!check.areRepairsExpected && !check.isEtcdRestored) {
+      expect(await readGaps(client, account), "lost messages").toEqual([]);
       expect(await readFindings(client, account), "rows that a run repaired").toEqual([]);
     }
   } finally {
     await client.end();
   }
+}
+
+/** Returns the sessions in whose stream the ingester missed a message. */
+async function readGaps(client: pg.Client, account: string): Promise<readonly unknown[]> {
+  const { rows } = await client.query(
+    "SELECT epoch, gap_sequence, applied_sequence FROM agent_session WHERE account = $1 AND gap_sequence > 0",
+    [account],
+  );
+  return rows;
 }
 
 async function readFindings(client: pg.Client, account: string): Promise<readonly unknown[]> {

@@ -2,9 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../../../src/lib/random.ts";
 import type { KubeClient } from "../kube/kube-client.ts";
 
-/** ConfigMaps that are changed and never deleted, and those that are created and deleted again and again. */
-const KEPT = 10;
-const CHURNED = 30;
+/**
+ * ConfigMaps that are changed and never deleted, and those that are created and deleted again and again. There are so
+ * many that the next change of an object does not soon hide the loss of the last one.
+ */
+const KEPT = 20;
+const CHURNED = 200;
 
 /** Pause between two requests, in milliseconds: about 20 requests a second. */
 const MIN_PAUSE_MS = 20;

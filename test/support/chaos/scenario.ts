@@ -91,6 +91,8 @@ export async function runScenario(
         ...{ recoveryMs, isEtcdRestored, areRepairsExpected },
       });
     });
+    // Both end before the servers stop, even if one fails.
+    await Promise.allSettled(checks);
     await Promise.all(checks);
     expect(findErrorLines(fleet.programs, expectedErrors), "errors in the logs").toEqual([]);
   };
