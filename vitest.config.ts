@@ -54,6 +54,17 @@ export default defineConfig({
           sequence: { groupOrder: 2 },
         },
       },
+      {
+        // Last and one at a time: each starts a broker, a Postgres and a control plane of its own, and faults take time.
+        test: {
+          ...shared,
+          testTimeout: 600_000,
+          name: "chaos",
+          include: ["test/chaos/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
     ],
   },
 });

@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { describeWithOwnBroker } from "../support/bus/own-broker.ts";
@@ -9,6 +8,7 @@ import { findDifferences } from "../support/e2e/copy.ts";
 import { eventually } from "../support/e2e/eventually.ts";
 import { type Fleet, type Member, startFleet } from "../support/e2e/fleet.ts";
 import { createPrograms, type Programs } from "../support/e2e/programs.ts";
+import { countRowsNaming } from "../support/e2e/rows.ts";
 import { describeWithKube } from "../support/kube/control-plane.ts";
 import { createKubeClient, type KubeClient } from "../support/kube/kube-client.ts";
 import { describeWithOwnPostgres } from "../support/postgres/own-postgres.ts";
@@ -246,32 +246,4 @@ function shuffle<T>(items: readonly T[], random: Random): T[] {
     .map((item) => ({ item, place: random.float() }))
     .toSorted((a, b) => a.place - b.place)
     .map(({ item }) => item);
-}
-
-/** Returns the number of rows of an account, by table, that contain the name of another account. */
-async function countRowsNaming(
-  databaseUrl: string,
-  account: string,
-  other: string,
-): Promise<Record<string, number>> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    const { rows: tables } = await client.query<{ name: string }>(
-      "SELECT DISTINCT table_name AS name FROM information_schema.columns WHERE column_name = 'account'",
-    );
-    const counts: Record<string, number> = {};
-    for (const { name } of tables) {
-      const { rows } = await client.query<{ count: number }>(
-        `SELECT count(*)::int AS count FROM ${name} t WHERE t.account = $1 AND t::text LIKE '%' || $2 || '%'`,
-        [account, other],
-      );
-      if (rows[0] !== undefined && rows[0].count > 0) {
-        counts[name] = rows[0].count;
-      }
-    }
-    return counts;
-  } finally {
-    await client.end();
-  }
 }

@@ -36,8 +36,17 @@ export interface ControlPlane extends ControlPlaneAddress {
   stop(): Promise<void>;
 }
 
+/** Options of a control plane. */
+export interface ControlPlaneOptions {
+  /** Audit policy of the API server, and the file to which it appends its events. Default: no audit. */
+  readonly audit?: { readonly policyPath: string; readonly logPath: string };
+}
+
 /** Builds missing programs and starts a control plane. It has only the objects that the server itself creates. */
-export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
+export async function startControlPlane(
+  reaper: Reaper,
+  options: ControlPlaneOptions = {},
+): Promise<ControlPlane> {
   const { etcd, kubeApiserver } = await buildControlPlane();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-control-plane-"));
   const leftover = { type: "dir", path: directory } as const;
@@ -65,7 +74,7 @@ export async function startControlPlane(reaper: Reaper): Promise<ControlPlane> {
   const startApi = (): Promise<ServerProcess> =>
     startServerProcess({
       command: kubeApiserver,
-      args: apiserverArgs(directory, port, etcdUrl),
+      args: [...apiserverArgs(directory, port, etcdUrl), ...auditArgs(options)],
       reaper,
       isReady: () => isReady(address),
     });
@@ -149,6 +158,12 @@ function apiserverArgs(directory: string, port: number, etcdUrl: string): string
     "--service-cluster-ip-range=10.0.0.0/24",
     "--disable-admission-plugins=ServiceAccount",
   ];
+}
+
+function auditArgs({ audit }: ControlPlaneOptions): string[] {
+  return audit === undefined
+    ? []
+    : [`--audit-policy-file=${audit.policyPath}`, `--audit-log-path=${audit.logPath}`];
 }
 
 /** Resolves to true if the server is ready and complete: /readyz is ok before the namespaces of every cluster exist. */

@@ -23,6 +23,8 @@ export interface PostgresServer {
 export interface OwnPostgres {
   /** URL of a user with permission to create databases, in a database that exists at once. */
   readonly url: string;
+  /** Directory of the data, to be copied or replaced with its owner and modes while the server is stopped. */
+  readonly dataDirectory: string;
   /** Stops the server and starts it again with the same rows on the same port. */
   restart(whileDown: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
@@ -101,8 +103,9 @@ export async function startOwnPostgres(
   if (user !== undefined) {
     chownSync(directory, user.uid, user.gid);
   }
-  const cluster = join(directory, "pgdata");
-  const args = ["-D", cluster, "-U", "evenkeel", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+  const dataDirectory = join(directory, "pgdata");
+  const options = ["-U", "evenkeel", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+  const args = ["-D", dataDirectory, ...options];
   const made = spawnSync(initdb, args, { cwd: directory, encoding: "utf8", ...user });
   if (made.status !== 0) {
     throw new Error(`initdb failed: ${made.stderr || made.error}`);
@@ -112,7 +115,7 @@ export async function startOwnPostgres(
   const start = (): Promise<ServerProcess> =>
     startServerProcess({
       command: postgres,
-      args: ["-D", cluster, "-p", String(port), ...settings(directory, durable)],
+      args: ["-D", dataDirectory, "-p", String(port), ...settings(directory, durable)],
       reaper,
       isReady: () => query(url, "SELECT 1").then(() => true),
       stopSignal: "SIGINT",
@@ -121,6 +124,7 @@ export async function startOwnPostgres(
   let server = await start();
   return {
     url,
+    dataDirectory,
     async restart(whileDown) {
       await server.stop();
       await whileDown();

@@ -109,8 +109,16 @@ function translateError(error: unknown, signal: AbortSignal, log: Log): ConnectE
   if (signal.aborted && (error === signal.reason || isAbortError(error))) {
     return fromKnownError(signal.reason) ?? new ConnectError("call: cancelled", Code.Canceled);
   }
+  if (isLostConnection(error)) {
+    return new ConnectError("call: the connection was closed", Code.Canceled);
+  }
   log.error("call failed", { error });
   return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+}
+
+/** True for the error of a request whose client has vanished: the server closes its connection after a lost ping. */
+function isLostConnection(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
 }
 
 function fromKnownError(error: unknown): ConnectError | undefined {

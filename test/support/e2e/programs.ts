@@ -42,17 +42,21 @@ export interface Programs extends AsyncDisposable {
 
 type Stream = "stdout" | "stderr";
 
-const entry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
+const mainEntry = fileURLToPath(new URL("../../../src/main/evenkeel.ts", import.meta.url));
 
 /** Time limit of a command, after which it is killed, in milliseconds. */
 const commandTimeoutMs = 90_000;
 
-/** Creates an empty set of processes. They get no `EVENKEEL_*` variables of this process. */
-export function createPrograms(): Programs {
+/**
+ * Creates an empty set of processes. They get no `EVENKEEL_*` variables of this process.
+ *
+ * @param entry the file that they run; default: that of `evenkeel`
+ */
+export function createPrograms(entry = mainEntry): Programs {
   const reaper = createReaper();
   const running = new Set<Program>();
   const startRecorded = (args: readonly string[], recorded: readonly Stream[]): Program => {
-    const program = startProgram(args, recorded);
+    const program = startProgram(entry, args, recorded);
     const leftover = { type: "pid", pid: program.pid } as const;
     running.add(program);
     reaper.add(leftover);
@@ -79,7 +83,7 @@ export function createPrograms(): Programs {
   };
 }
 
-function startProgram(args: readonly string[], recorded: readonly Stream[]): Program {
+function startProgram(entry: string, args: readonly string[], recorded: readonly Stream[]): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
   // Without the cache each process would compile the same sources again, which takes longer than most of its
   // work here.

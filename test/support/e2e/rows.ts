@@ -39,3 +39,31 @@ export function createHandOnRows(databaseUrl: () => string, cluster: string): Ha
     },
   };
 }
+
+/** Returns the number of rows of an account, by table, that contain a text, such as the name of another account. */
+export async function countRowsNaming(
+  databaseUrl: string,
+  account: string,
+  text: string,
+): Promise<Record<string, number>> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows: tables } = await client.query<{ name: string }>(
+      "SELECT DISTINCT table_name AS name FROM information_schema.columns WHERE column_name = 'account'",
+    );
+    const counts: Record<string, number> = {};
+    for (const { name } of tables) {
+      const { rows } = await client.query<{ count: number }>(
+        `SELECT count(*)::int AS count FROM ${name} t WHERE t.account = $1 AND t::text LIKE '%' || $2 || '%'`,
+        [account, text],
+      );
+      if (rows[0] !== undefined && rows[0].count > 0) {
+        counts[name] = rows[0].count;
+      }
+    }
+    return counts;
+  } finally {
+    await client.end();
+  }
+}

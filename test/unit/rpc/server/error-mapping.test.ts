@@ -24,6 +24,8 @@ import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const going = new AbortController().signal;
 const abortError = new DOMException("This operation was aborted", "AbortError");
+/** Error of Node's streams when a request's connection is closed before its end. */
+const prematureClose = Object.assign(new Error("Premature close"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
 const terminal = new TerminalError("the uid differs");
 const expired = new ConnectError(
   "token: expired",
@@ -54,6 +56,7 @@ describe("the error that a caller receives", () => {
     ["a thrown string", "SELECT secret", going, Code.Internal, "internal error", true],
     ["undefined", undefined, going, Code.Internal, "internal error", true],
     ["an abort inside the handler", abortError, going, Code.Internal, "internal error", true],
+    ["a lost connection", prematureClose, going, Code.Canceled, "call: the connection was closed", false],
     ["an abort of the call", abortError, AbortSignal.abort(), Code.Canceled, "call: cancelled", false],
     [
       "an abort with a reason",
