@@ -5,6 +5,10 @@ import { administer } from "../support/bus/pulsar-tenant.ts";
 import { runScenario, type Scenario } from "../support/chaos/scenario.ts";
 import { describeChaos } from "../support/chaos/servers.ts";
 import { eventually } from "../support/e2e/eventually.ts";
+import { createHandOnRows } from "../support/e2e/rows.ts";
+
+/** Writes to rows that the restored copy lacks, at least. */
+const MIN_LOST_WRITES = 20;
 
 const QUOTA_BYTES = 256 * 1024;
 const LIFTED_QUOTA_BYTES = 1024 ** 3;
@@ -13,10 +17,19 @@ describeChaos("a Postgres that goes back, and a broker that is full, under churn
   it("Postgres is restored to an older copy", async () => {
     const size = { backends: 1, ingesters: 1 };
     const options = { name: "postgres-restore", size, areRepairsExpected: true };
-    await runScenario(servers(), options, async ({ pause }) => {
+    await runScenario(servers(), options, async ({ databaseUrl, tenancies, pause }) => {
       const { postgres } = servers();
+      const rows = createHandOnRows(() => databaseUrl, tenancies[0].cluster);
+      const countWrites = async (): Promise<number> => {
+        const [found] = await rows.sql("SELECT count(*) AS writes FROM row_history WHERE cluster = $1");
+        return Number(found?.["writes"]);
+      };
       const backup = `${postgres.dataDirectory}-backup`;
       await postgres.restart(async () => copyDirectory(postgres.dataDirectory, backup));
+      const copied = await countWrites();
+      await eventually("writes that the copy lacks", async () =>
+        expect(await countWrites()).toBeGreaterThan(copied + MIN_LOST_WRITES),
+      );
       await pause(5_000);
       await postgres.restart(async () => {
         rmSync(postgres.dataDirectory, { recursive: true });
