@@ -49,13 +49,14 @@ describeChaos("programs that are frozen under churn", (servers) => {
       const passing = 1 + Math.floor(scenario.random.float() * 20);
       const frozen = first?.start({ point: "before-commit", passing, signal: "SIGSTOP" });
       await eventually("the ingester to be frozen", () => expect(isStopped(frozen?.pid)).toBe(true));
-      // It has messages of both clusters, and the lock of one of them.
+      // It has messages of both clusters, and the lock of at least one of them.
       second?.start();
-      for (const count of [1, 0]) {
-        await eventually(`${count} idle transactions`, async () =>
-          expect(await countIdleTransactions(scenario.databaseUrl)).toBe(count),
-        );
-      }
+      await eventually("an idle transaction", async () =>
+        expect(await countIdleTransactions(scenario.databaseUrl)).toBeGreaterThan(0),
+      );
+      await eventually("Postgres to end it", async () =>
+        expect(await countIdleTransactions(scenario.databaseUrl)).toBe(0),
+      );
       process.kill(frozen?.pid ?? 0, "SIGCONT");
       await scenario.pause(2_000);
     });
