@@ -166,8 +166,8 @@ export const readingMutants: readonly Mutant[] = [
   {
     race: "R53",
     file: LOOP,
-    find: ' || listed.resourceVersion === "") {',
-    replace: ") {",
+    find: ' || listed.resourceVersion === ""',
+    replace: "",
     tests: UNVERSIONED_TESTS,
   },
   {

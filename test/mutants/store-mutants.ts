@@ -180,7 +180,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "I9",
     file: DATABASE,
-    find: "    query_timeout: queryMs,\n",
+    find: "    query_timeout: timeouts.queryMs ?? TIMEOUTS.queryMs,\n",
     replace: "",
     tests: DATABASE_TESTS,
     only: "no answer in time",
