@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { Backend } from "../../src/backend/backend.ts";
+import type { SubscribeOptions } from "../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
@@ -62,6 +63,8 @@ export class Fleet {
   readonly reached = new Map<string, number>();
   readonly pool: pg.Pool;
   readonly #random: Random;
+  /** Topics on which backends read inventories. */
+  readonly #replyTopics = new Set<string>();
   /** The backends that serve now. */
   readonly #serving = new Map<Host, Backend>();
 
@@ -113,8 +116,8 @@ export class Fleet {
     if (random.float() < 0.7) {
       this.broker.cutOff(TOPICS.events, INGESTER_SUBSCRIPTION);
     } else {
-      for (const { replyTopic } of this.#replyTopics) {
-        this.broker.cutOff(replyTopic, BACKEND_SUBSCRIPTION);
+      for (const topic of this.#replyTopics) {
+        this.broker.cutOff(topic, BACKEND_SUBSCRIPTION);
       }
     }
   }
@@ -137,8 +140,6 @@ export class Fleet {
   killSoon(host: Host | undefined, random: Random): void {
     host?.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
   }
-
-  readonly #replyTopics: { readonly replyTopic: string }[] = [];
 
   #createCluster(account: string, name: string): FleetCluster {
     const random = createSeededRandom(index(this.#random, 2 ** 31));
@@ -215,7 +216,13 @@ export class Fleet {
 
   get #busOptions() {
     const { broker, busFaults: faults, time } = this;
-    return { broker, faults, time, random: this.#random, onFault: (what: Effect) => this.reach(what) };
+    const onSubscribe = ({ topic, subscription }: SubscribeOptions): void => {
+      if (subscription === BACKEND_SUBSCRIPTION) {
+        this.#replyTopics.add(topic);
+      }
+    };
+    const onFault = (what: Effect): void => this.reach(what);
+    return { broker, faults, time, random: this.#random, onSubscribe, onFault };
   }
 
   get #databaseOptions() {

@@ -20,7 +20,8 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       target[field] = after;
     };
   };
-  const during$ = (set: Set<string>, value: string) => {
+  /** Adds a value until the fault ends. */
+  const added = (set: Set<string>, value: string) => {
     set.add(value);
     return () => void set.delete(value);
   };
@@ -55,8 +56,8 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
     case "reset connections":
       return once(() => void network.breakConnections(agent.name, "reset"));
     case "silent connections": {
-      const faults$ = ["both ways silent", "to the server silent", "to the client silent"] as const;
-      return once(() => void network.breakConnections(agent.name, pick(random, faults$)));
+      const ways = ["both ways silent", "to the server silent", "to the client silent"] as const;
+      return once(() => void network.breakConnections(agent.name, pick(random, ways)));
     }
     case "partition agent":
       network.partition(agent.name, true);
@@ -103,11 +104,11 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       if (random.float() < 0.5 && !cluster.isJustRestored()) {
         agent.process?.kill();
       }
-      return during$(faults.hiddenGroups, "example.com");
+      return added(faults.hiddenGroups, "example.com");
     case "group unavailable":
-      return during$(faults.unavailableGroups, pick(random, ["example.com", "apps"]));
+      return added(faults.unavailableGroups, pick(random, ["example.com", "apps"]));
     case "forbidden":
-      return during$(faults.forbidden, pick(random, ["configmaps", "widgets"]));
+      return added(faults.forbidden, pick(random, ["configmaps", "widgets"]));
     case "API errors":
       return during(faults, "errorRate", between(random, 0.05, 0.5), 0);
     case "false absence":

@@ -1,4 +1,10 @@
-import { type Bus, type Delivery, PublishRefusedError, PublishUnknownError } from "../../src/bus/bus.ts";
+import {
+  type Bus,
+  type Delivery,
+  PublishRefusedError,
+  PublishUnknownError,
+  type SubscribeOptions,
+} from "../../src/bus/bus.ts";
 import type { MemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import { waitFor } from "../../src/lib/abort.ts";
 import { Condition } from "../../src/lib/condition.ts";
@@ -44,6 +50,8 @@ export interface SimulatedBusOptions {
   readonly faults: BusFaults;
   readonly time: VirtualTime;
   readonly random: Random;
+  /** Called for each subscription that a process joins. */
+  readonly onSubscribe: (options: SubscribeOptions) => void;
   /** Called for each fault that was injected. */
   readonly onFault: (effect: Effect) => void;
 }
@@ -53,7 +61,7 @@ const LATE_MS = 5_000;
 
 /** The bus as one process sees it. The broker outlives the process. */
 export function connectBus(process: SimulatedProcess, options: SimulatedBusOptions): Bus {
-  const { broker, faults, time, random, onFault } = options;
+  const { broker, faults, time, random, onSubscribe, onFault } = options;
   const assertThere = (): void => {
     if (faults.isGone) {
       onFault("call refused: broker gone");
@@ -100,6 +108,7 @@ export function connectBus(process: SimulatedProcess, options: SimulatedBusOptio
     async subscribe(signal, subscribing) {
       const consumer = await process.call(`subscribe ${subscribing.topic}`, [1, 1], () => {
         assertThere();
+        onSubscribe(subscribing);
         return broker.subscribe(signal, subscribing);
       });
       process.onDeath(() => {
