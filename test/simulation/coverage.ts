@@ -55,6 +55,19 @@ export function findRaces(trace: readonly string[]): string[] {
     .map(([name]) => name);
 }
 
+/** Returns the number of simulations that reached each name. */
+export function countReached(
+  results: Iterable<{ readonly reached: readonly string[] }>,
+): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { reached } of results) {
+    for (const name of reached) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  return counts;
+}
+
 /** Formats the share of the simulations that reached each name, the rarest first. */
 export function formatCoverage(reached: ReadonlyMap<string, number>, simulations: number): string {
   return [...MUST_REACH]

@@ -3,6 +3,7 @@ import type { Backend } from "../../src/backend/backend.ts";
 import type { SubscribeOptions } from "../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
+import { NEVER } from "../../src/lib/abort.ts";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { between, index, pick } from "./chance.ts";
@@ -104,7 +105,7 @@ export class Fleet {
   async requestRun({ account, name }: FleetCluster): Promise<void> {
     const backend = [...this.#serving.values()][0];
     try {
-      await backend?.startRun(new AbortController().signal, account, name);
+      await backend?.startRun(NEVER, account, name);
       this.reach("run requested");
     } catch (error) {
       this.trace.add("caller", `run refused: ${error}`);
@@ -137,8 +138,8 @@ export class Fleet {
   }
 
   /** Kills the process of a host at one of its next crossings. */
-  killSoon(host: Host | undefined, random: Random): void {
-    host?.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
+  killSoon(host: Host, random: Random): void {
+    host.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
   }
 
   #createCluster(account: string, name: string): FleetCluster {

@@ -39,14 +39,16 @@ export interface VerifiedEvent {
 
 export type HistoryEvent = RowEvent | VerifiedEvent;
 
-/** Name of the resource of a row, as `resourceTypeKey` writes it. */
-const RESOURCE = (row: string): string =>
+/** SQL of the resource type of a row, as `resourceTypeKey` writes it. */
+export const RESOURCE = (row: string): string =>
   `${row}.resource || CASE WHEN ${row}.api_group = '' THEN '' ELSE '.' || ${row}.api_group END`;
 
-const STATE = (row: string): string =>
+/** SQL of the state of the object of a row, as the truth has it. */
+export const STATE = (row: string): string =>
   `${row}.uid || ' ' || COALESCE(${row}.content #>> '{metadata,annotations,${WRITE_ANNOTATION}}', '')`;
 
-const MS = (time: string): string => `round(extract(epoch FROM ${time}) * 1000)`;
+/** SQL of a time, in milliseconds since 1970. */
+export const MS = (time: string): string => `round(extract(epoch FROM ${time}) * 1000)`;
 
 /** Triggers that record every change of a row and every verdict, inside the transactions that make them. */
 export const CREATE_HISTORY = `

@@ -29,6 +29,11 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
     act();
     return nothing;
   };
+  const unlessJustRestored = (act: () => void): void => {
+    if (!cluster.isJustRestored()) {
+      act();
+    }
+  };
 
   switch (step.fault) {
     case "kill backend":
@@ -36,19 +41,11 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
     case "kill ingester":
       return once(() => fleet.killSoon(pick(random, fleet.ingesters), random));
     case "kill agent":
-      return once(() => {
-        if (!cluster.isJustRestored()) {
-          fleet.killSoon(agent, random);
-        }
-      });
+      return once(() => unlessJustRestored(() => fleet.killSoon(agent, random)));
     case "stop backend":
       return once(() => pick(random, fleet.backends).stop());
     case "stop agent":
-      return once(() => {
-        if (!cluster.isJustRestored()) {
-          agent.stop();
-        }
-      });
+      return once(() => unlessJustRestored(() => agent.stop()));
     case "second agent": {
       const second = fleet.addAgent(cluster);
       return () => second.remove();
@@ -96,13 +93,11 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return during(faults, "isStarting", true, false);
     case "API server restarts with the agent":
       api.breakWatches();
-      if (!cluster.isJustRestored()) {
-        agent.process?.kill();
-      }
+      unlessJustRestored(() => agent.process?.kill());
       return during(faults, "isStarting", true, false);
     case "group hidden":
-      if (random.float() < 0.5 && !cluster.isJustRestored()) {
-        agent.process?.kill();
+      if (random.float() < 0.5) {
+        unlessJustRestored(() => agent.process?.kill());
       }
       return added(faults.hiddenGroups, "example.com");
     case "group unavailable":

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { formatCoverage } from "./coverage.ts";
+import { countReached, formatCoverage } from "./coverage.ts";
 import { InProcessPostgres } from "./in-process-postgres.ts";
 import { createPlan } from "./plan.ts";
 import { formatFailure } from "./report.ts";
@@ -46,22 +46,21 @@ async function runOne(seed: number): Promise<boolean> {
 
 async function runMany(firstSeed: number, count: number): Promise<boolean> {
   const started = performance.now();
-  const reached = new Map<string, number>();
-  let [done, failures, shown] = [0, 0, started];
+  const results: { readonly reached: readonly string[] }[] = [];
+  let [failures, shown] = [0, started];
   const showProgress = (): void => {
     const elapsed = (performance.now() - started) / 1000;
-    const rate = (done / elapsed).toFixed(1);
-    console.log(`${done} of ${count} seeds in ${elapsed.toFixed(0)} s (${rate}/s), ${failures} failed`);
+    const rate = (results.length / elapsed).toFixed(1);
+    console.log(
+      `${results.length} of ${count} seeds in ${elapsed.toFixed(0)} s (${rate}/s), ${failures} failed`,
+    );
   };
   await simulateSeeds({
     firstSeed,
     count,
     ...(values.workers !== undefined && { workers: toCount("workers") }),
     onResult(result) {
-      done += 1;
-      for (const name of result.reached) {
-        reached.set(name, (reached.get(name) ?? 0) + 1);
-      }
+      results.push(result);
       if (result.failure !== undefined) {
         failures += 1;
         console.log(result.failure);
@@ -73,7 +72,7 @@ async function runMany(firstSeed: number, count: number): Promise<boolean> {
     },
   });
   console.log("share of the seeds that reached each fault and race:");
-  console.log(formatCoverage(reached, done));
+  console.log(formatCoverage(countReached(results), results.length));
   showProgress();
   return failures === 0;
 }

@@ -1,15 +1,16 @@
+import { resourceTypeKey } from "../../src/domain/resource-type.ts";
 import { checkHistory, findDifference, formatObjectHistory, type Violation } from "./checker.ts";
 import { findRaces } from "./coverage.ts";
 import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
-import { readHistory } from "./history.ts";
+import { MS, RESOURCE, readHistory, STATE } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import { inject } from "./inject.ts";
 import type { Fault, Plan, Step } from "./plan.ts";
+import { WRITE_ANNOTATION } from "./truth.ts";
 import { START } from "./virtual-time.ts";
 
 /** Result of one simulation. */
 export interface SimulationResult {
-  readonly seed: number;
   readonly violations: readonly Violation[];
   /** SHA-256 of the trace. */
   readonly hash: string;
@@ -54,7 +55,6 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
   const hash = trace.hash();
   kill(fleet);
   return {
-    seed: plan.seed,
     violations: all,
     hash,
     trace: trace.lines,
@@ -105,7 +105,7 @@ async function editByHand(
   await pool.query(
     write === "delete row"
       ? `DELETE FROM kubernetes_object WHERE ctid = ${one}`
-      : `UPDATE kubernetes_object SET content = jsonb_set(content, '{metadata,annotations}', '{"simulation/write": "by hand"}')
+      : `UPDATE kubernetes_object SET content = jsonb_set(content, '{metadata,annotations}', '{"${WRITE_ANNOTATION}": "by hand"}')
          WHERE ctid = ${one}`,
     [account, name],
   );
@@ -127,7 +127,7 @@ async function settle(fleet: Fleet, quietMs: number): Promise<Violation[]> {
 }
 
 async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: number): Promise<Violation[]> {
-  const { account, name, api } = cluster;
+  const { account, name, api, truth } = cluster;
   const at = fleet.time.elapsedMs;
   const { rows } = await fleet.pool.query<{
     resource: string;
@@ -136,21 +136,10 @@ async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: numbe
   }>(COPY, [account, name]);
   const found: Violation[] = [];
   for (const resource of CHECKED) {
-    const objects = new Map(
-      api
-        .list(resource)
-        .map(({ metadata: { namespace = "", name: object, uid, annotations } }) => [
-          `${namespace}/${object}`,
-          `${uid} ${annotations?.["simulation/write"] ?? ""}`,
-        ]),
-    );
     const copy = rows.find((row) => row.resource === resource);
-    const isServed = api
-      .resources()
-      .some((each) => `${each.resource}${each.group && `.${each.group}`}` === resource);
-    const difference = findDifference(objects, copy?.rows ?? {});
-    const verified =
-      copy?.verified === undefined || copy.verified === null ? undefined : copy.verified - START;
+    const isServed = api.resources().some((each) => resourceTypeKey(each) === resource);
+    const difference = findDifference(truth.objectsOf(resource), copy?.rows ?? {});
+    const verified = copy?.verified == null ? undefined : copy.verified - START;
     if (difference !== undefined) {
       const { key, message } = difference;
       found.push({ invariant: "convergence", at, cluster: name, resource, key, message });
@@ -163,10 +152,8 @@ async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: numbe
 }
 
 const COPY = `
-SELECT k.resource || CASE WHEN k.api_group = '' THEN '' ELSE '.' || k.api_group END AS resource,
-       round(extract(epoch FROM k.verified_at) * 1000)::float8 AS verified,
-       COALESCE((SELECT jsonb_object_agg(o.namespace || '/' || o.name,
-                   o.uid || ' ' || COALESCE(o.content #>> '{metadata,annotations,simulation/write}', ''))
+SELECT ${RESOURCE("k")} AS resource, ${MS("k.verified_at")}::float8 AS verified,
+       COALESCE((SELECT jsonb_object_agg(o.namespace || '/' || o.name, ${STATE("o")})
                  FROM kubernetes_object o WHERE o.account = k.account AND o.cluster = k.cluster
                    AND o.api_group = k.api_group AND o.resource = k.resource AND o.state <> 'absent'), '{}') AS rows
 FROM resource_state k WHERE k.account = $1 AND k.cluster = $2`;

@@ -1,4 +1,5 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../src/kube/kube.ts";
+import { NEVER } from "../../src/lib/abort.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 import type { Random } from "../../src/lib/random.ts";
 import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
@@ -141,7 +142,7 @@ async function withoutHidden(
   request: KubeRequest,
   faults: ApiFaults,
 ): Promise<KubeResponse> {
-  const response = await createSimulatedTransport(cluster).get(new AbortController().signal, request);
+  const response = await createSimulatedTransport(cluster).get(NEVER, request);
   const chunks = await Array.fromAsync(response.body);
   const body = JSON.parse(Buffer.concat(chunks).toString()) as { groups: { name: string }[] };
   const groups = body.groups.filter(({ name }) => !isHidden(faults, name));

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalClientFn, UniversalClientRequest } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc";
-import { waitFor } from "../../src/lib/abort.ts";
+import { NEVER, waitFor } from "../../src/lib/abort.ts";
 import { Condition } from "../../src/lib/condition.ts";
 import type { Random } from "../../src/lib/random.ts";
 import { createSyncClientOn, type SyncClient } from "../../src/rpc/client/sync-client.ts";
@@ -283,7 +283,5 @@ class Pipe {
     });
   }
 }
-
-const NEVER = new AbortController().signal;
 
 async function* empty(): AsyncGenerator<Uint8Array> {}

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { formatCoverage, MUST_REACH } from "./coverage.ts";
+import { countReached, formatCoverage, MUST_REACH } from "./coverage.ts";
 import { simulateSeeds } from "./seed-pool.ts";
 import type { SeedResult } from "./worker.ts";
 
@@ -21,10 +21,7 @@ it("an equal seed results in an equal history", async () => {
 
 it(`${SEEDS} simulations keep every invariant, and reach every fault and race`, async () => {
   const results = await run(1, SEEDS);
-  const reached = new Map<string, number>();
-  for (const name of [...results.values()].flatMap((result) => result.reached)) {
-    reached.set(name, (reached.get(name) ?? 0) + 1);
-  }
+  const reached = countReached(results.values());
   console.log(`share of ${SEEDS} simulations that reached each fault and race:`);
   console.log(formatCoverage(reached, SEEDS));
   const failures = [...results.values()].flatMap(({ failure }) => failure ?? []);

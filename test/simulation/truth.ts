@@ -56,6 +56,12 @@ export class Truth {
     }
   }
 
+  /** Returns the states of the objects of a resource type that exist now, by key. */
+  objectsOf(resource: string): Map<string, ObjectState> {
+    const own = [...this.#current].filter(([name]) => name.startsWith(`${resource} `));
+    return new Map(own.map(([name, state]) => [name.slice(resource.length + 1), state]));
+  }
+
   #set(name: string, state: ObjectState | undefined): void {
     if (this.#current.get(name) === state) {
       return;

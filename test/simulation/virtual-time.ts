@@ -1,10 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, DeadlineError } from "../../src/lib/clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
+import { deadlineOn, type Schedule, sleepOn } from "../support/scheduled-waits.ts";
 
 interface Event {
   readonly at: number;
-  /** Number of the event: events of one time run in the order in which they were scheduled. */
-  readonly order: number;
   fire: (() => void) | undefined;
 }
 
@@ -17,10 +16,9 @@ export const START = new Date("2026-01-01T00:00:00Z").getTime();
  * events, and an equal seed results in an equal history.
  */
 export class VirtualTime {
-  /** Later events first. */
+  /** Later events first; events of one time in the reverse order of their scheduling. */
   readonly #events: Event[] = [];
   #elapsedMs = 0;
-  #count = 0;
 
   /** Milliseconds since {@link START}. */
   get elapsedMs(): number {
@@ -29,7 +27,7 @@ export class VirtualTime {
 
   /** Runs `fire` after `ms`. Returns a function that cancels it. */
   schedule(ms: number, fire: () => void): () => void {
-    const event: Event = { at: this.#elapsedMs + Math.max(0, ms), order: this.#count++, fire };
+    const event: Event = { at: this.#elapsedMs + Math.max(0, ms), fire };
     this.#insert(event);
     return () => {
       event.fire = undefined;
@@ -43,12 +41,12 @@ export class VirtualTime {
     });
   }
 
-  /** Runs all events up to this time, or until `isDone` returns true. Throws what an event throws. */
-  async runUntil(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+  /** Runs all events up to this time. Throws what an event throws. */
+  async runUntil(untilMs: number): Promise<void> {
     await nextTurn();
     for (;;) {
       const next = this.#events.at(-1);
-      if (next === undefined || next.at > untilMs || isDone()) {
+      if (next === undefined || next.at > untilMs) {
         break;
       }
       this.#events.pop();
@@ -59,9 +57,7 @@ export class VirtualTime {
         await nextTurn();
       }
     }
-    if (!isDone()) {
-      this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
-    }
+    this.#elapsedMs = Math.max(this.#elapsedMs, untilMs);
   }
 
   #insert(event: Event): void {
@@ -87,7 +83,7 @@ export function createVirtualClock(
     isRunning = () => true,
   }: { readonly skewMs?: number; readonly isRunning?: () => boolean } = {},
 ): Clock {
-  const schedule = (ms: number, fire: () => void): (() => void) =>
+  const schedule: Schedule = (ms, fire) =>
     time.schedule(ms, () => {
       if (isRunning()) {
         fire();
@@ -96,23 +92,7 @@ export function createVirtualClock(
   return {
     now: () => new Date(START + time.elapsedMs + skewMs),
     monotonic: () => time.elapsedMs,
-    async sleep(signal, ms) {
-      signal.throwIfAborted();
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const cancel = schedule(ms, resolve);
-      const onAbort = (): void => reject(signal.reason);
-      signal.addEventListener("abort", onAbort, { once: true });
-      try {
-        await promise;
-      } finally {
-        cancel();
-        signal.removeEventListener("abort", onAbort);
-      }
-    },
-    deadline(signal, ms) {
-      const controller = new AbortController();
-      const cancel = schedule(ms, () => controller.abort(new DeadlineError(ms)));
-      return { signal: AbortSignal.any([signal, controller.signal]), [Symbol.dispose]: cancel };
-    },
+    sleep: (signal, ms) => sleepOn(schedule, signal, ms),
+    deadline: (signal, ms) => deadlineOn(schedule, signal, ms),
   };
 }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Clock, type Deadline, DeadlineError } from "../../src/lib/clock.ts";
+import type { Clock, Deadline } from "../../src/lib/clock.ts";
+import { deadlineOn, type Schedule, sleepOn } from "./scheduled-waits.ts";
 
 interface Timer {
   readonly at: number;
@@ -30,24 +31,12 @@ export class ManualClock implements Clock {
     return this.#elapsedMs;
   }
 
-  async sleep(signal: AbortSignal, ms: number): Promise<void> {
-    signal.throwIfAborted();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const remove = this.#schedule(ms, resolve);
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    try {
-      await promise;
-    } finally {
-      remove();
-      signal.removeEventListener("abort", onAbort);
-    }
+  sleep(signal: AbortSignal, ms: number): Promise<void> {
+    return sleepOn(this.#schedule, signal, ms);
   }
 
   deadline(signal: AbortSignal, ms: number): Deadline {
-    const controller = new AbortController();
-    const remove = this.#schedule(ms, () => controller.abort(new DeadlineError(ms)));
-    return { signal: AbortSignal.any([signal, controller.signal]), [Symbol.dispose]: remove };
+    return deadlineOn(this.#schedule, signal, ms);
   }
 
   /**
@@ -70,11 +59,11 @@ export class ManualClock implements Clock {
     this.#elapsedMs = target;
   }
 
-  #schedule(ms: number, fire: () => void): () => void {
+  readonly #schedule: Schedule = (ms, fire) => {
     const timer: Timer = { at: this.#elapsedMs + Math.max(0, ms), fire };
     this.#timers.add(timer);
     return () => {
       this.#timers.delete(timer);
     };
-  }
+  };
 }
