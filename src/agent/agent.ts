@@ -4,6 +4,7 @@ import type { BatchHandlers } from "../domain/batch-type.ts";
 import { getClusterUid, getServerVersion } from "../kube/api-server.ts";
 import { withDeadlines } from "../kube/deadline-transport.ts";
 import type { KubeTransport } from "../kube/kube.ts";
+import { withListLimit } from "../kube/list-limit.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -68,6 +69,9 @@ export interface Agent {
 
 const REQUEST_DEADLINES = { requestMs: 60_000, watchGraceMs: 15_000 };
 
+/** A healthy API server answers a page within a second, and admits hundreds of requests at a time from all clients. */
+const LIST_LIMIT = { maxLists: 16, slowMs: 10_000 };
+
 /**
  * Creates an agent with a new instance ID. After it connects, a run compares the objects that an earlier
  * process delivered.
@@ -125,7 +129,7 @@ async function connect(
 ): Promise<ConnectedAgent> {
   const { clock, random, log, tracer, openSync, cluster, agentVersion } = options;
   const { tuning = DEFAULT_AGENT_TUNING } = options;
-  const kube = withDeadlines(options.kube, clock, REQUEST_DEADLINES);
+  const kube = withListLimit(withDeadlines(options.kube, clock, REQUEST_DEADLINES), clock, LIST_LIMIT);
   const clusterUid = await retry(signal, retryOptions(options, "reading the cluster's uid"), () =>
     getClusterUid(signal, kube),
   );

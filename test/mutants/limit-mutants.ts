@@ -4,6 +4,8 @@ const LINEAR_TESTS = ["test/unit/linear-time.test.ts"];
 const VALIDATION_TESTS = ["test/unit/rpc/server/validation.test.ts"];
 const ERROR_TESTS = ["test/unit/rpc/server/error-mapping.test.ts"];
 
+const LIST_LIMIT = "src/kube/list-limit.ts";
+const LIST_LIMIT_TESTS = ["test/unit/kube/list-limit.test.ts"];
 const LIMITS = "src/rpc/server/service-limits.ts";
 const HEALTH = "src/rpc/server/health.ts";
 const LIMIT_TESTS = ["test/unit/rpc/server/service-limits.test.ts"];
@@ -160,5 +162,36 @@ export const limitMutants: readonly Mutant[] = [
     replace: "message",
     tests: LIMIT_TESTS,
     only: "fileByFilename",
+  },
+  {
+    race: "L5",
+    file: "src/agent/agent.ts",
+    find: "const LIST_LIMIT = { maxLists: 16,",
+    replace: "const LIST_LIMIT = { maxLists: 1_000,",
+    tests: ["test/unit/agent/watch/first-lists.test.ts"],
+  },
+  {
+    race: "L5",
+    file: LIST_LIMIT,
+    find: 'slow.signal.addEventListener("abort", () => place[Symbol.dispose](), { once: true });',
+    replace: "",
+    tests: LIST_LIMIT_TESTS,
+    only: "hang",
+  },
+  {
+    race: "L5",
+    file: LIST_LIMIT,
+    find: "if (isTaken) {",
+    replace: "{",
+    tests: LIST_LIMIT_TESTS,
+    only: "once",
+  },
+  {
+    race: "L5",
+    file: LIST_LIMIT,
+    find: "if (!this.#waiting.delete(given.resolve)) {",
+    replace: "this.#waiting.delete(given.resolve);\n      if (false) {",
+    tests: LIST_LIMIT_TESTS,
+    only: "given up",
   },
 ];

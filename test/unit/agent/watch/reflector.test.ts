@@ -44,6 +44,23 @@ describe("a reflector", () => {
     expect(world.backend.reconciled.at(-1)).toMatchObject({ equal: 1n, put: 0n });
   });
 
+  it("waits for its first list as long as the API server asks (L5)", async () => {
+    await using world = new AgentWorld();
+    const lists = () => world.requests.filter((url) => url.includes("/configmaps?limit")).length;
+    world.cluster.faults.forceResponse({
+      status: 429,
+      reason: "TooManyRequests",
+      retryAfterSeconds: 120,
+      matches: (url) => url.includes("/configmaps?limit"),
+    });
+    await world.start();
+    await world.advance(110_000);
+    expect(lists()).toBe(1);
+    await world.advance(20_000);
+    expect(lists()).toBe(2);
+    expect(world.agent.counters.lists).toBe(1);
+  });
+
   it("sends no object of its first list, and every change after it", async () => {
     await using world = new ReflectorWorld();
     world.configMap("a");
