@@ -6,6 +6,7 @@ const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
+const PURGE = "src/store/sql/purge-tombstones.ts";
 const NARROW = "src/store/sql/narrow-scope.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
@@ -17,6 +18,62 @@ const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
 /** Protections in the SQL and around it. */
 export const storeMutants: readonly Mutant[] = [
+  {
+    race: "R5",
+    file: RULE,
+    find: "ELSE greatest(state.low, state.purged) END",
+    replace: "ELSE state.low END",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: APPLY,
+    find: "purged_version = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.purged_version END",
+    replace: "purged_version = k.purged_version",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: NARROW,
+    find: "low_watermark = 0, purged_version = 0",
+    replace: "low_watermark = 0",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: PURGE,
+    find: "place > $3 AND NOT includes_young",
+    replace: "place > $3",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: PURGE,
+    find: "WHERE place > $3 AND NOT includes_young",
+    replace: "WHERE NOT includes_young",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: PURGE,
+    find: "\n    AND k.incarnation = newest.incarnation",
+    replace: "",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "R5",
+    file: "src/store/postgres/pg-ingest-store.ts",
+    find: "          await purgeTombstones(client, position);\n",
+    replace: "",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
   {
     race: "R1",
     file: RULE,
@@ -60,7 +117,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R5",
     file: RULE,
-    find: "CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END",
+    find: "CASE WHEN state.inc > state.incarnation THEN 0 ELSE greatest(state.low, state.purged) END",
     replace: "0",
     tests: CONTRACT,
     only: "R5\\)",

@@ -1429,6 +1429,7 @@ export const ResourceStateScalarFieldEnum = {
   orderedBy: 'orderedBy',
   lowWatermark: 'lowWatermark',
   highWatermark: 'highWatermark',
+  purgedVersion: 'purgedVersion',
   incarnation: 'incarnation',
   compactedSeq: 'compactedSeq',
   refusedEpoch: 'refusedEpoch',

@@ -31,6 +31,7 @@ export type ResourceStateAvgAggregateOutputType = {
   scopeGeneration: number | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
+  purgedVersion: runtime.Decimal | null
   incarnation: number | null
   compactedSeq: number | null
   refusedEpoch: number | null
@@ -42,6 +43,7 @@ export type ResourceStateSumAggregateOutputType = {
   scopeGeneration: bigint | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
+  purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
   refusedEpoch: bigint | null
@@ -64,6 +66,7 @@ export type ResourceStateMinAggregateOutputType = {
   orderedBy: string | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
+  purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
   refusedEpoch: bigint | null
@@ -91,6 +94,7 @@ export type ResourceStateMaxAggregateOutputType = {
   orderedBy: string | null
   lowWatermark: runtime.Decimal | null
   highWatermark: runtime.Decimal | null
+  purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
   refusedEpoch: bigint | null
@@ -122,6 +126,7 @@ export type ResourceStateCountAggregateOutputType = {
   orderedBy: number
   lowWatermark: number
   highWatermark: number
+  purgedVersion: number
   incarnation: number
   compactedSeq: number
   refusedEpoch: number
@@ -140,6 +145,7 @@ export type ResourceStateAvgAggregateInputType = {
   scopeGeneration?: true
   lowWatermark?: true
   highWatermark?: true
+  purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
   refusedEpoch?: true
@@ -151,6 +157,7 @@ export type ResourceStateSumAggregateInputType = {
   scopeGeneration?: true
   lowWatermark?: true
   highWatermark?: true
+  purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
   refusedEpoch?: true
@@ -173,6 +180,7 @@ export type ResourceStateMinAggregateInputType = {
   orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
+  purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
   refusedEpoch?: true
@@ -200,6 +208,7 @@ export type ResourceStateMaxAggregateInputType = {
   orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
+  purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
   refusedEpoch?: true
@@ -231,6 +240,7 @@ export type ResourceStateCountAggregateInputType = {
   orderedBy?: true
   lowWatermark?: true
   highWatermark?: true
+  purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
   refusedEpoch?: true
@@ -349,6 +359,7 @@ export type ResourceStateGroupByOutputType = {
   orderedBy: string | null
   lowWatermark: runtime.Decimal
   highWatermark: runtime.Decimal
+  purgedVersion: runtime.Decimal
   incarnation: bigint
   compactedSeq: bigint
   refusedEpoch: bigint
@@ -403,6 +414,7 @@ export type ResourceStateWhereInput = {
   orderedBy?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
@@ -434,6 +446,7 @@ export type ResourceStateOrderByWithRelationInput = {
   orderedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -469,6 +482,7 @@ export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
   orderedBy?: Prisma.StringNullableFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
@@ -500,6 +514,7 @@ export type ResourceStateOrderByWithAggregationInput = {
   orderedBy?: Prisma.SortOrderInput | Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -539,6 +554,7 @@ export type ResourceStateScalarWhereWithAggregatesInput = {
   orderedBy?: Prisma.StringNullableWithAggregatesFilter<"ResourceState"> | string | null
   lowWatermark?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
@@ -570,6 +586,7 @@ export type ResourceStateCreateInput = {
   orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
   refusedEpoch?: bigint | number
@@ -601,6 +618,7 @@ export type ResourceStateUncheckedCreateInput = {
   orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
   refusedEpoch?: bigint | number
@@ -632,6 +650,7 @@ export type ResourceStateUpdateInput = {
   orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -663,6 +682,7 @@ export type ResourceStateUncheckedUpdateInput = {
   orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -694,6 +714,7 @@ export type ResourceStateCreateManyInput = {
   orderedBy?: string | null
   lowWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
   refusedEpoch?: bigint | number
@@ -725,6 +746,7 @@ export type ResourceStateUpdateManyMutationInput = {
   orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -756,6 +778,7 @@ export type ResourceStateUncheckedUpdateManyInput = {
   orderedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   lowWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   highWatermark?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
+  purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
@@ -802,6 +825,7 @@ export type ResourceStateCountOrderByAggregateInput = {
   orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -818,6 +842,7 @@ export type ResourceStateAvgOrderByAggregateInput = {
   scopeGeneration?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -840,6 +865,7 @@ export type ResourceStateMaxOrderByAggregateInput = {
   orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -867,6 +893,7 @@ export type ResourceStateMinOrderByAggregateInput = {
   orderedBy?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -883,6 +910,7 @@ export type ResourceStateSumOrderByAggregateInput = {
   scopeGeneration?: Prisma.SortOrder
   lowWatermark?: Prisma.SortOrder
   highWatermark?: Prisma.SortOrder
+  purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
@@ -959,6 +987,7 @@ export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.Interna
   orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
+  purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
   refusedEpoch?: boolean
@@ -990,6 +1019,7 @@ export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
+  purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
   refusedEpoch?: boolean
@@ -1021,6 +1051,7 @@ export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
+  purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
   refusedEpoch?: boolean
@@ -1052,6 +1083,7 @@ export type ResourceStateSelectScalar = {
   orderedBy?: boolean
   lowWatermark?: boolean
   highWatermark?: boolean
+  purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
   refusedEpoch?: boolean
@@ -1063,7 +1095,7 @@ export type ResourceStateSelectScalar = {
   scrubName?: boolean
 }
 
-export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
+export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "purgedVersion" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
 
 export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ResourceState"
@@ -1113,6 +1145,10 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      * Highest version at which the resource type was observed in its incarnation.
      */
     highWatermark: runtime.Decimal
+    /**
+     * Version of the newest tombstone of its incarnation that was purged above the low watermark; 0: none.
+     */
+    purgedVersion: runtime.Decimal
     /**
      * Epoch of the session that detected that versions went back; 0 until then.
      */
@@ -1580,6 +1616,7 @@ export interface ResourceStateFieldRefs {
   readonly orderedBy: Prisma.FieldRef<"ResourceState", 'String'>
   readonly lowWatermark: Prisma.FieldRef<"ResourceState", 'Decimal'>
   readonly highWatermark: Prisma.FieldRef<"ResourceState", 'Decimal'>
+  readonly purgedVersion: Prisma.FieldRef<"ResourceState", 'Decimal'>
   readonly incarnation: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly compactedSeq: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly refusedEpoch: Prisma.FieldRef<"ResourceState", 'BigInt'>

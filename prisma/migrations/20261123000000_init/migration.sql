@@ -71,6 +71,7 @@ CREATE TABLE "resource_state" (
     "ordered_by" TEXT,
     "low_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "high_watermark" DECIMAL(39,0) NOT NULL DEFAULT 0,
+    "purged_version" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "incarnation" BIGINT NOT NULL DEFAULT 0,
     "compacted_seq" BIGINT NOT NULL DEFAULT 0,
     "refused_epoch" BIGINT NOT NULL DEFAULT 0,

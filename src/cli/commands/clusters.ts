@@ -129,13 +129,14 @@ function formatCluster(now: Date, cluster: Cluster): string {
     ...formatScopeNotes(cluster),
   ]);
   const table = formatTable(
-    ["RESOURCE", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "VERIFIED"],
+    ["RESOURCE", "VERSION", "NAMESPACES", "OBJECTS", "QUARANTINED", "TOMBSTONES", "VERIFIED"],
     resources.map((each) => [
       resourceTypeKey(each.resourceType),
       each.resourceType?.version ?? "",
       each.namespaces.join(",") || "all",
       String(each.objects),
       String(each.quarantined),
+      String(each.tombstones),
       formatStatus(now, each),
     ]),
   );

@@ -19,10 +19,11 @@ import { isRecent } from "../session-store.ts";
 import { selectWithheld } from "../sql/deletion-sets.ts";
 import { enumFromName, toFailure } from "./runs.ts";
 
-/** Number of objects by state. */
-interface ObjectCounts {
+/** Number of rows by state. */
+interface RowCounts {
   readonly present: number;
   readonly quarantined: number;
+  readonly absent: number;
 }
 
 /** Rows that form a {@link Cluster}. */
@@ -32,7 +33,7 @@ export interface ClusterParts {
   readonly connected: boolean;
   /** Agents that wait for the session. */
   readonly standbyCount: number;
-  readonly counts: ObjectCounts;
+  readonly counts: RowCounts;
   /** States of its resource types. */
   readonly states: readonly Pick<ResourceState, "verifiedAt" | "availability">[];
   /** Number of deletions that are withheld. */
@@ -74,7 +75,7 @@ function toCluster({
 }
 
 /** Returns the status of a resource type in scope. */
-function toResourceStatus(state: ResourceState, counts: ObjectCounts, now: Date): ResourceStatus {
+function toResourceStatus(state: ResourceState, counts: RowCounts, now: Date): ResourceStatus {
   const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
   const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
   const failure = toFailure(state.failureReason, state.failureMessage);
@@ -89,6 +90,7 @@ function toResourceStatus(state: ResourceState, counts: ObjectCounts, now: Date)
     namespaces,
     objects: BigInt(counts.present),
     quarantined: BigInt(counts.quarantined),
+    tombstones: BigInt(counts.absent),
     lowWatermark: lowWatermark.toFixed(),
     highWatermark: highWatermark.toFixed(),
     incarnation,
@@ -194,7 +196,7 @@ export async function selectResourceStatuses({ prisma, pool }: Database, account
     }),
     prisma.kubernetesObject.groupBy({
       by: ["group", "resource", "state"],
-      where: { account, cluster, state: { not: "absent" } },
+      where: { account, cluster },
       _count: true,
     }),
     selectNow(pool),
@@ -206,7 +208,7 @@ export async function selectResourceStatuses({ prisma, pool }: Database, account
   });
 }
 
-function toCounts(counts: readonly { readonly state: string; readonly _count: number }[]): ObjectCounts {
+function toCounts(counts: readonly { readonly state: string; readonly _count: number }[]): RowCounts {
   const countOf = (state: string): number => counts.find((count) => count.state === state)?._count ?? 0;
-  return { present: countOf("present"), quarantined: countOf("quarantined") };
+  return { present: countOf("present"), quarantined: countOf("quarantined"), absent: countOf("absent") };
 }

@@ -14,6 +14,7 @@ import { failRun } from "../sql/end-run.ts";
 import { divertListedDeletions, type Withheld } from "../sql/guard-deletions.ts";
 import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
 import { restartSession } from "../sql/live-sessions.ts";
+import { purgeTombstones } from "../sql/purge-tombstones.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { collectScope, setSessionScope } from "../sql/session-scope.ts";
@@ -111,6 +112,7 @@ export function createPgIngestStore(
         } else {
           // The session holds the declared scope, so a resource type whose state was deleted is reconciled too.
           await applyScope(client, position, scope, guard);
+          await purgeTombstones(client, position);
         }
         const resourceTypes = await addResults(client, position, request.runId, scope);
         return { position, request, attempt: attempt.number, replyTopic: attempt.replyTopic, resourceTypes };

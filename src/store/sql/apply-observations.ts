@@ -26,11 +26,11 @@ export interface ObservationsOutcome {
 /**
  * The rule that decides every write, for the observations of one resource type, in one statement.
  *
- * An observation applies if `(incarnation, O) >= (row or tombstone, else low watermark)`:
+ * An observation applies if `(incarnation, O) >= (row or tombstone, else low watermark or purged version)`:
  * - `>=`, because at equal O there is one truth; it repairs an edited row of an idle cluster.
  * - A row above the highest version at which the resource type was ever observed (`state.high`, as it was before this
- *   statement) is corrupt and counts as 0; so does a low watermark above it.
- * - A newer incarnation starts with both watermarks at 0. An unset incarnation means the stored one, unless a younger
+ *   statement) is corrupt and counts as 0; so do a low watermark and a purged version above it.
+ * - A newer incarnation starts with all of them at 0. An unset incarnation means the stored one, unless a younger
  *   session detected that: then the observation is from before the versions went back.
  *
  * A change number is assigned only if a reader sees a change. The cluster's lock gives the numbers the order of
@@ -123,6 +123,7 @@ new_watermark AS (
     incarnation = seen.inc,
     high_watermark = seen.high,
     low_watermark = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.low_watermark END,
+    purged_version = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.purged_version END,
     ordered_by = COALESCE(k.ordered_by, $8)
   FROM (
     SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high

@@ -221,7 +221,7 @@ export async function dropNamespaces(
 
 const DROP_NAMESPACES = `
 WITH narrowed AS (
-  UPDATE resource_state k SET low_watermark = 0
+  UPDATE resource_state k SET low_watermark = 0, purged_version = 0
   FROM unnest($3::text[], $4::text[]) AS r(api_group, resource)
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = r.api_group AND k.resource = r.resource
   RETURNING k.api_group, k.resource

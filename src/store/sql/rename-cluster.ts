@@ -56,7 +56,7 @@ const BIND = "UPDATE cluster SET uid = $3, first_epoch = epoch WHERE account = $
 
 const RESET_STATES = `
 UPDATE resource_state k SET
-  incarnation = c.epoch, low_watermark = 0, high_watermark = 0,
+  incarnation = c.epoch, low_watermark = 0, high_watermark = 0, purged_version = 0,
   verified_at = NULL, failure_reason = NULL, failure_message = NULL
 FROM cluster c
 WHERE c.account = $1 AND c.name = $2 AND k.account = $1 AND k.cluster = $2`;

@@ -179,6 +179,7 @@ UPDATE resource_state k SET
   low_watermark = CASE WHEN v.inc = k.incarnation AND k.low_watermark <= k.high_watermark
     THEN greatest(k.low_watermark, v.version) ELSE v.version END,
   high_watermark = CASE WHEN v.inc = k.incarnation THEN greatest(k.high_watermark, v.version) ELSE v.version END,
+  purged_version = CASE WHEN v.inc = k.incarnation THEN k.purged_version ELSE 0 END,
   ordered_by = $9,
   availability = 'READABLE',
   verified_at = greatest(CASE WHEN k.verified_at <= now() THEN k.verified_at END, least($7, now())),

@@ -79,7 +79,7 @@ const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_gro
 
 /**
  * Observations with the rows of their keys. Those outside the scope are left out, and those without a row below the low
- * watermark.
+ * watermark or the version of a purged tombstone.
  *
  * LIMIT 1 makes Postgres find each row by the primary key. The plan of a simple join depends on statistics: before the
  * first ANALYZE, each batch reads all rows of the resource type, so the first copy of a cluster takes quadratic time.
@@ -87,7 +87,8 @@ const rowOf = (of: string): string => `account = $1 AND cluster = $2 AND api_gro
 export const CANDIDATES = `
 stored AS (
   SELECT CASE WHEN k.incarnation > c.epoch THEN 0 ELSE k.incarnation END AS incarnation,
-         k.high_watermark, k.low_watermark, k.namespaces, k.verified_at, COALESCE(k.ordered_by, $8) AS ordered_by
+         k.high_watermark, k.low_watermark, k.purged_version, k.namespaces, k.verified_at,
+         COALESCE(k.ordered_by, $8) AS ordered_by
   FROM resource_state k
   JOIN cluster c ON c.account = k.account AND c.name = k.cluster
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
@@ -96,6 +97,7 @@ stored AS (
 state AS (
   SELECT incarnation, high_watermark AS high, namespaces, verified_at, ordered_by,
          CASE WHEN low_watermark > high_watermark THEN 0 ELSE low_watermark END AS low,
+         CASE WHEN purged_version > high_watermark THEN 0 ELSE purged_version END AS purged,
          CASE WHEN $6::bigint IS NOT NULL THEN $6::bigint
               WHEN $7::bigint >= incarnation THEN incarnation ELSE 0 END AS inc
   FROM stored
@@ -124,7 +126,8 @@ candidate AS (
   WHERE (cardinality(state.namespaces) = 0 OR item.namespace = ANY (state.namespaces))
     AND (o.name IS NOT NULL
          OR (state.inc, item.observed_version) >=
-            (state.incarnation, CASE WHEN state.inc > state.incarnation THEN 0 ELSE state.low END))
+            (state.incarnation,
+             CASE WHEN state.inc > state.incarnation THEN 0 ELSE greatest(state.low, state.purged) END))
 )`;
 
 /** True if the candidate EXCLUDED applies to the row o. */

@@ -8,6 +8,7 @@ import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
 import { describeScope } from "./scope.ts";
 import { describeScrub } from "./scrub.ts";
+import { describeTombstones } from "./tombstones.ts";
 
 /** Contract of the store on each supported Postgres. */
 export function describeIngestStore(name: string, database: { readonly url: string }): void {
@@ -21,5 +22,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeGuard(database);
     describeFindings(database);
     describeDryRun(database);
+    describeTombstones(database);
   });
 }

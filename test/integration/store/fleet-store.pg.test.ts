@@ -11,7 +11,16 @@ import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
-import { batch, CONFIG_MAPS, contentOf, PODS, put, ref, resourceType } from "../../support/store/messages.ts";
+import {
+  batch,
+  CONFIG_MAPS,
+  contentOf,
+  PODS,
+  put,
+  ref,
+  remove,
+  resourceType,
+} from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 
 const { signal } = new AbortController();
@@ -41,7 +50,7 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await using _ = world;
     await world.connect();
     await world.declare();
-    await world.apply(put("a/one", { observed: 10 }), put("b/two", { observed: 12 }));
+    await world.apply(put("a/one", { observed: 10 }), put("b/two", { observed: 12 }), remove("b/three", 11));
 
     const cluster = await store.getCluster(signal, account, "fleet-1");
     expect(cluster).toMatchObject({
@@ -59,10 +68,12 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(cluster?.lastEventTime).toBeDefined();
     expect(cluster?.freshness?.verifiedTime).toBeUndefined();
     expect(
-      cluster?.resources.map((each) => [each.resourceType?.resource, each.objects, each.highWatermark]),
+      cluster?.resources.map(({ resourceType, objects, tombstones, highWatermark }) => [
+        ...[resourceType?.resource, objects, tombstones, highWatermark],
+      ]),
     ).toEqual([
-      ["configmaps", 0n, "0"],
-      ["pods", 2n, "12"],
+      ["configmaps", 0n, 0n, "0"],
+      ["pods", 2n, 1n, "12"],
     ]);
     expect(await store.getCluster(signal, "another", "fleet-1")).toBeUndefined();
     expect(await store.getCluster(signal, account, "unknown")).toBeUndefined();
