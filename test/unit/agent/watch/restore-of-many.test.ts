@@ -1,9 +1,12 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { askAll, changeAll, createCustomWorld, customTypes } from "../../../support/agent/custom-types.ts";
 
 const types = customTypes(200);
 const INTERVAL_MS = 10 * 60_000;
+
+// 200 resource types take 9 s of CPU time, which a busy machine can make a minute.
+vi.setConfig({ testTimeout: 180_000 });
 
 it("200 resource types that go back twice in one session end it once, and one run verifies all (R16)", async () => {
   await using world = createCustomWorld(types);

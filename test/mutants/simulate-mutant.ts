@@ -1,0 +1,33 @@
+import { InProcessPostgres } from "../simulation/in-process-postgres.ts";
+import { createPlan } from "../simulation/plan.ts";
+import { simulate } from "../simulation/simulate.ts";
+
+/** What the simulator found, as {@link simulate-mutant.ts} prints it. */
+export interface Found {
+  /** Number of seeds until the first violation; all of them if there was none. */
+  readonly seeds: number;
+  /** The broken invariant; undefined: none. */
+  readonly invariant?: string;
+  readonly message?: string;
+}
+
+/*
+ * Simulates the seeds from 1 on until an invariant is broken, and prints a {@link Found} as JSON.
+ *
+ *   node test/mutants/simulate-mutant.ts COUNT
+ */
+
+const count = Number(process.argv[2]);
+await using postgres = await InProcessPostgres.create();
+let found: Found = { seeds: count };
+for (let seed = 1; seed <= count; seed += 1) {
+  const [first] = (await simulate(createPlan(seed), postgres)).violations;
+  // A line for each seed lets the parent notice a simulation without an end.
+  console.log(seed);
+  if (first !== undefined) {
+    const { invariant, message } = first;
+    found = { seeds: seed, invariant, message };
+    break;
+  }
+}
+console.log(JSON.stringify(found));

@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import type { Mutant } from "./mutant.ts";
+import { mutants } from "./mutants.ts";
+import type { Found } from "./simulate-mutant.ts";
+
+/*
+ * Removes protections one by one, in a copy of the tree, and lets the simulator search a violation of an invariant.
+ *
+ *   node test/mutants/simulate.ts [--seeds 50] [--workers 2] [R5 R12 ...]
+ *
+ * Prints the invariant that each mutant breaks, and after how many seeds. A survivor is no failure: many protections
+ * matter only to parts that the simulation replaces, and the mutants' own tests need each of them.
+ */
+
+/** The product's code that the simulation runs. */
+const SIMULATED = /^src\/(agent|backend|domain|event|ingester|store)\//;
+const NOT_COPIED: ReadonlySet<string> = new Set(["node_modules", ".git", "dist"]);
+/** With some mutants, a simulation never ends. Without one, a seed takes about a second. */
+const SEED_TIMEOUT_MS = 120_000;
+
+const root = resolve(import.meta.dirname, "../..");
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seeds: { type: "string", default: "50" }, workers: { type: "string", default: "2" } },
+});
+const races = new Set(positionals);
+const waiting = mutants.filter(
+  ({ race, file }) => SIMULATED.test(file) && (races.size === 0 || races.has(race)),
+);
+const total = waiting.length;
+const killedBy: string[] = [];
+await Promise.all(Array.from({ length: Number(values.workers) }, work));
+for (const [invariant, found] of Map.groupBy(killedBy, (each) => each)) {
+  console.log(`${String(found.length).padStart(4)} by ${invariant}`);
+}
+console.log(`${killedBy.length} of ${total} mutants found in ${values.seeds} seeds each`);
+
+async function work(): Promise<void> {
+  const copy = mkdtempSync(join(tmpdir(), "evenkeel-simulated-"));
+  try {
+    cpSync(root, copy, {
+      recursive: true,
+      filter: (source) => !NOT_COPIED.has(source.slice(root.length + 1)),
+    });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const found = await findViolation(copy, mutant);
+      const { race, file, find } = mutant;
+      const line = find.trim().split("\n", 1)[0]?.slice(0, 60);
+      const result = found.invariant === undefined ? "survived" : `${found.invariant}, ${found.seeds} seeds`;
+      console.log(`${race.padEnd(4)} ${result.padEnd(28)} ${file}: ${line}`);
+      if (found.invariant !== undefined) {
+        killedBy.push(found.invariant);
+      }
+    }
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+async function findViolation(copy: string, { file, find, replace }: Mutant): Promise<Found> {
+  const path = join(copy, file);
+  const original = readFileSync(path, "utf8");
+  writeFileSync(
+    path,
+    original.replace(find, () => replace),
+  );
+  const args = ["test/mutants/simulate-mutant.ts", values.seeds];
+  const child = spawn(process.execPath, args, { cwd: copy, stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    return await readResult(child);
+  } finally {
+    child.kill("SIGKILL");
+    writeFileSync(path, original);
+  }
+}
+
+/** Reads the output of a simulation. An end without a result, and a seed without an end, count as violations too. */
+async function readResult(child: ChildProcess): Promise<Found> {
+  let seeds = 1;
+  let timer = setTimeout(() => {}, 0);
+  const watch = (): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => child.kill("SIGKILL"), SEED_TIMEOUT_MS);
+  };
+  watch();
+  try {
+    for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
+      watch();
+      if (line.startsWith("{")) {
+        return JSON.parse(line) as Found;
+      }
+      seeds = Number(line) + 1;
+    }
+    return { seeds, invariant: child.killed ? "no end" : "process ended" };
+  } finally {
+    clearTimeout(timer);
+  }
+}
