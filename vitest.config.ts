@@ -55,13 +55,14 @@ export default defineConfig({
         },
       },
       {
-        // Last and one at a time: each starts a broker, a Postgres and a control plane of its own, and faults take time.
+        // Last, and more files at a time than there are cores: the scenarios wait for time limits most of the time.
         test: {
           ...shared,
           testTimeout: 600_000,
           name: "chaos",
           include: ["test/chaos/**/*.test.ts"],
-          maxWorkers: 1,
+          globalSetup: "test/support/chaos/global-setup.ts",
+          maxWorkers: 4,
           sequence: { groupOrder: 3 },
         },
       },

@@ -22,6 +22,8 @@ export interface BrokerAddress {
 
 /** A running broker, with its metadata and storage in the same process. */
 export interface Broker extends BrokerAddress {
+  /** Returns the ID of the present process. */
+  processId(): number;
   /**
    * Stops the broker and starts it again with its data on the same ports. It is a graceful stop: after a kill, its only
    * bookie may have lost acknowledged messages or may not start again.
@@ -94,6 +96,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   await admin.createNamespaces(tenant, ["main", "replies"]);
   return {
     ...address,
+    processId: () => running.processId,
     async restart(whileDown = async () => {}) {
       await running.stop();
       await whileDown();

@@ -7,7 +7,8 @@ export type BrokerSettings = Readonly<Record<string, string | number | boolean>>
 
 /**
  * Returns settings that make the ports of a broker and its bookie reachable from this machine only. A text frame of the
- * WebSocket API can hold the broker's largest message (5 MiB, in base64).
+ * WebSocket API can hold the broker's largest message (5 MiB, in base64). A consumer whose connection was lost without
+ * notice keeps its keys until the idle timeout, which is longer than two pings of the programs.
  *
  * The bookie selects a free port. The transport inside the process (`enableLocalTransport`) would be faster, but it
  * never answers when a backlog of messages of about 30 KB is read.
@@ -23,6 +24,7 @@ export function localBrokerSettings(ports: {
     advertisedAddress: "127.0.0.1",
     listeningInterface: findLoopbackInterface(),
     webSocketMaxTextFrameSize: 8 * 1024 * 1024,
+    webSocketSessionIdleTimeoutMillis: 45_000,
   };
 }
 

@@ -29,6 +29,8 @@ export interface ControlPlaneAddress {
 export interface ControlPlane extends ControlPlaneAddress {
   /** Directory of etcd's data, to be copied or replaced while etcd is stopped. */
   readonly etcdDirectory: string;
+  /** Returns the ID of the present process of the API server. */
+  apiServerProcessId(): number;
   /** Stops and starts both programs; objects, ports and certificates stay. */
   restart(whileDown?: () => Promise<void>): Promise<void>;
   /** Stops and starts the API server only. */
@@ -78,8 +80,8 @@ export async function startControlPlane(
       reaper,
       isReady: () => isReady(address),
     });
-  let store: ServerProcess | undefined;
-  let api: ServerProcess | undefined;
+  let store: ServerProcess;
+  let api: ServerProcess;
   const start = async (): Promise<void> => {
     store = await startStore();
     try {
@@ -90,15 +92,16 @@ export async function startControlPlane(
     }
   };
   // A graceful stop waits for the watches of clients, up to its timeout. The API server has no state that it needs.
-  const stopApi = async (): Promise<void> => api?.kill();
+  const stopApi = async (): Promise<void> => api.kill();
   const stopAll = async (): Promise<void> => {
     await stopApi();
-    await store?.stop();
+    await store.stop();
   };
   await start();
   return {
     ...address,
     etcdDirectory,
+    apiServerProcessId: () => api.processId,
     async restart(whileDown = async () => {}) {
       await stopAll();
       await whileDown();

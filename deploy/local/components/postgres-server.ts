@@ -25,6 +25,8 @@ export interface OwnPostgres {
   readonly url: string;
   /** Directory of the data, to be copied or replaced with its owner and modes while the server is stopped. */
   readonly dataDirectory: string;
+  /** Returns the ID of the present process, whose children serve the connections. */
+  processId(): number;
   /** Stops the server and starts it again with the same rows on the same port. */
   restart(whileDown: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
@@ -125,6 +127,7 @@ export async function startOwnPostgres(
   return {
     url,
     dataDirectory,
+    processId: () => server.processId,
     async restart(whileDown) {
       await server.stop();
       await whileDown();

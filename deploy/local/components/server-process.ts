@@ -21,6 +21,7 @@ export interface ServerProcessOptions {
 
 /** A server that runs until it is stopped. */
 export interface ServerProcess {
+  readonly processId: number;
   /** Stops the server and waits for its end. Kills it after the timeout. */
   stop(): Promise<void>;
   /** Kills the server and waits for its end. */
@@ -53,7 +54,8 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   });
   const output = keepLastOutput(child);
   await once(child, "spawn");
-  const leftover: Leftover = { type: "pid", pid: Number(child.pid) };
+  const processId = Number(child.pid);
+  const leftover: Leftover = { type: "pid", pid: processId };
   reaper.add(leftover);
   const exited = once(child, "exit").then(() => reaper.remove(leftover));
   const stop = async (): Promise<void> => {
@@ -74,7 +76,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     }
     await sleep(50);
   }
-  return { stop, kill };
+  return { processId, stop, kill };
 }
 
 function keepLastOutput(child: ChildProcess): () => string {

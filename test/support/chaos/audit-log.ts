@@ -41,13 +41,13 @@ interface AuditEvent {
   readonly responseObject?: { readonly details?: { readonly uid?: string } };
 }
 
-/** Returns the deletions of a namespace that succeeded, or whose outcome is unknown, from an audit log. */
+/** Returns the deletions of a namespace that succeeded, or whose outcome is unknown, from the audit log of all. */
 export function readDeletions(path: string, namespace: string): readonly AuditedDeletion[] {
   const byRequest = new Map<string, AuditedDeletion>();
   // The last line may be incomplete, because the server was killed or is about to write the rest.
   const lines = readFileSync(path, "utf8")
     .split("\n")
-    .filter((line) => line.endsWith("}"));
+    .filter((line) => line.endsWith("}") && line.includes(namespace));
   for (const line of lines) {
     const event: AuditEvent = JSON.parse(line);
     const { objectRef, auditID, responseStatus, responseObject } = event;

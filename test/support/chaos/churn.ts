@@ -9,9 +9,9 @@ import type { KubeClient } from "../kube/kube-client.ts";
 const KEPT = 20;
 const CHURNED = 200;
 
-/** Pause between two requests, in milliseconds: about 20 requests a second. */
-const MIN_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 80;
+/** Pause between two requests, in milliseconds: more than 10 requests a second, because several scenarios run at a time. */
+const MIN_PAUSE_MS = 30;
+const MAX_PAUSE_MS = 130;
 
 /** Pause after a request that did not reach the API server. */
 const RETRY_MS = 200;

@@ -1,7 +1,12 @@
+import type { OpenSync } from "../../../src/agent/uplink/session.ts";
 import type { Bus, Consumer, Delivery, Producer } from "../../../src/bus/bus.ts";
+import type { KubeResponse, KubeTransport } from "../../../src/kube/kube.ts";
 import type { Database } from "../../../src/store/postgres/database.ts";
 
-/** Named points between a program and its ports. */
+/**
+ * Named points between a program and its ports. `after-read` follows a complete response of the API server, and
+ * `after-watch` each part of a watch's response.
+ */
 const POINTS = [
   "after-receive",
   "before-publish",
@@ -10,6 +15,10 @@ const POINTS = [
   "after-commit",
   "before-acknowledge",
   "after-acknowledge",
+  "after-read",
+  "after-watch",
+  "before-send",
+  "after-send",
 ] as const;
 
 /** A point of {@link POINTS}. */
@@ -51,13 +60,58 @@ function createPass({ point, passing, signal }: Failpoint): Pass {
   };
 }
 
-/** Returns the ports of a program, with the failpoint in them. */
+/** Returns the ports of a backend or an ingester, with the failpoint in them. */
 export function withFailpoint(
   ports: { readonly bus: Bus; readonly database: Database },
   failpoint: Failpoint,
 ): { readonly bus: Bus; readonly database: Database } {
   const pass = createPass(failpoint);
   return { bus: wrapBus(ports.bus, pass), database: wrapDatabase(ports.database, pass) };
+}
+
+/** Returns the ports of an agent, with the failpoint in them. */
+export function withAgentFailpoint(
+  ports: { readonly kube: KubeTransport; readonly openSync: OpenSync },
+  failpoint: Failpoint,
+): { readonly kube: KubeTransport; readonly openSync: OpenSync } {
+  const pass = createPass(failpoint);
+  return { kube: wrapKube(ports.kube, pass), openSync: wrapSync(ports.openSync, pass) };
+}
+
+function wrapKube(kube: KubeTransport, pass: Pass): KubeTransport {
+  async function* read({ body }: KubeResponse, isWatch: boolean): AsyncGenerator<Uint8Array> {
+    for await (const part of body) {
+      yield part;
+      if (isWatch) {
+        pass("after-watch");
+      }
+    }
+    if (!isWatch) {
+      pass("after-read");
+    }
+  }
+  return {
+    async get(signal, request) {
+      const response = await kube.get(signal, request);
+      return { ...response, body: read(response, request.query?.["watch"] !== undefined) };
+    },
+  };
+}
+
+function wrapSync(openSync: OpenSync, pass: Pass): OpenSync {
+  async function* send<T>(requests: AsyncIterable<T>): AsyncGenerator<T> {
+    for await (const request of requests) {
+      pass("before-send");
+      yield request;
+      pass("after-send");
+    }
+  }
+  return async function* open(signal, requests) {
+    for await (const response of openSync(signal, send(requests))) {
+      pass("after-receive");
+      yield response;
+    }
+  };
 }
 
 function wrapDatabase(database: Database, pass: Pass): Database {

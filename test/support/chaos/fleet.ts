@@ -27,11 +27,11 @@ export interface Tenancy {
 export interface FleetOptions {
   readonly databaseUrl: string;
   readonly kubeconfigPath: string;
-  /** Flags that name the broker. */
-  readonly busArgs: readonly string[];
   readonly tenancies: readonly Tenancy[];
   /** `server` is one process of `evenkeel server`, without a broker. */
   readonly size: "server" | { readonly backends: number; readonly ingesters: number };
+  /** The broker and the tenant of its topics; unused without a broker. */
+  readonly bus: { readonly webSocketUrl: string; readonly tenant: string };
   /** Resource types that the agents read. */
   readonly resources: string;
 }
@@ -40,13 +40,16 @@ export interface FleetOptions {
 export interface FleetLinks {
   /** From agents to each backend. */
   readonly backends: readonly TcpProxy[];
-  /** From backends and ingesters to Postgres. */
-  readonly database: TcpProxy;
+  /** From backends, or the one server, to Postgres. */
+  readonly backendDatabase: TcpProxy;
+  readonly ingesterDatabase: TcpProxy;
+  readonly backendBroker: TcpProxy;
+  readonly ingesterBroker: TcpProxy;
   /** From agents to the API server. */
   readonly kube: TcpProxy;
 }
 
-/** The processes of a scenario, with a proxy on each of their connections except those to the broker. */
+/** The processes of a scenario, with a proxy on each of their connections. */
 export interface ChaosFleet extends AsyncDisposable {
   /** Backends, or the one server. */
   readonly backends: readonly Member[];
@@ -69,7 +72,7 @@ const RECONCILE_INTERVAL = "3s";
 
 /** Starts a fleet. */
 export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet> {
-  const { size, busArgs, tenancies, resources } = options;
+  const { size, bus, tenancies, resources } = options;
   await using stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-chaos-fleet-"));
   stack.defer(() => rmSync(directory, { recursive: true, force: true }));
@@ -79,12 +82,19 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
   const tokenPath = ({ account }: Tenancy): string => join(directory, `${account}.token`);
 
   const ports = await Promise.all(Array.from({ length: size === "server" ? 1 : size.backends }, freePort));
+  const linkTo = async (port: number): Promise<TcpProxy> => stack.use(await createTcpProxy(port));
   const links: FleetLinks = {
-    backends: await Promise.all(ports.map(async (port) => stack.use(await createTcpProxy(port)))),
-    database: stack.use(await createTcpProxy(portOf(options.databaseUrl))),
-    kube: stack.use(await createTcpProxy(apiPortOf(options.kubeconfigPath))),
+    backends: await Promise.all(ports.map(linkTo)),
+    backendDatabase: await linkTo(portOf(options.databaseUrl)),
+    ingesterDatabase: await linkTo(portOf(options.databaseUrl)),
+    backendBroker: await linkTo(portOf(bus.webSocketUrl)),
+    ingesterBroker: await linkTo(portOf(bus.webSocketUrl)),
+    kube: await linkTo(apiPortOf(options.kubeconfigPath)),
   };
-  const databaseArgs = ["--database-url", withPort(options.databaseUrl, links.database.port)];
+  const databaseArgs = ({ port }: TcpProxy) => ["--database-url", withPort(options.databaseUrl, port)];
+  const busArgs = ({ port }: TcpProxy) => [
+    ...["--bus-url", withPort(bus.webSocketUrl, port), "--bus-tenant", bus.tenant],
+  ];
   const kubeconfigPath = join(directory, "kubeconfig.json");
   writeFileSync(kubeconfigPath, redirectKubeconfig(options.kubeconfigPath, links.kube.port));
 
@@ -116,12 +126,12 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
       size === "server" ? "server" : "backend",
       ...["--port", String(port), "--auth-public-keys", keyPath],
       ...["--reconcile-interval", RECONCILE_INTERVAL, "--run-deadline", "30s"],
-      ...databaseArgs,
-      ...(size === "server" ? [] : busArgs),
+      ...databaseArgs(links.backendDatabase),
+      ...(size === "server" ? [] : busArgs(links.backendBroker)),
     ),
   );
   const ingesters = Array.from({ length: size === "server" ? 0 : size.ingesters }, () =>
-    startMember("ingester", ...databaseArgs, ...busArgs),
+    startMember("ingester", ...databaseArgs(links.ingesterDatabase), ...busArgs(links.ingesterBroker)),
   );
   const writeToken: ChaosFleet["writeToken"] = async (tenancy, expiresAt) => {
     const { account, cluster } = tenancy;

@@ -1,3 +1,4 @@
+import { Agent } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
 import { query, withDatabase } from "../../../deploy/local/components/postgres-server.ts";
@@ -12,20 +13,23 @@ import { churn, prepareChurn } from "./churn.ts";
 import { type ChaosFleet, type FleetOptions, startChaosFleet, type Tenancy } from "./fleet.ts";
 import { findErrorLines } from "./program-logs.ts";
 import { recordRowHistory } from "./row-history.ts";
-import type { Servers } from "./servers.ts";
+import type { SharedServers } from "./servers.ts";
 
 /** Variable that repeats the random choices of a scenario. */
 const SEED_VARIABLE = "EVENKEEL_SEED";
 
-/** Time for the first copy, and for the copy after the faults, in milliseconds: several runs on a busy machine. */
-const FIRST_COPY_MS = 120_000;
-const RECOVERY_MS = 90_000;
+/**
+ * Time for the first copy, and for the copy after the faults, in milliseconds. A program needs up to 40 s to detect a
+ * silent peer and then up to 30 s to connect again; a busy machine doubles that.
+ */
+const FIRST_COPY_MS = 180_000;
+const RECOVERY_MS = 180_000;
 
 const DEFAULT_TEXT_BYTES = 600;
 
 /** A scenario's size and expectations. */
 export interface ScenarioOptions {
-  /** Unique in its file. It names the database and the namespaces. */
+  /** Unique. It names the database and the namespaces. */
   readonly name: string;
   readonly size: FleetOptions["size"];
   /** Resource types that the agents read; default: three. */
@@ -42,7 +46,7 @@ export interface ScenarioOptions {
 
 /** A running scenario, under churn. */
 export interface Scenario extends ChaosFleet {
-  readonly servers: Servers;
+  readonly servers: SharedServers;
   readonly random: Random;
   readonly databaseUrl: string;
   /** Two accounts, each with a cluster of the same name. */
@@ -58,14 +62,16 @@ export interface Scenario extends ChaosFleet {
  * the copies and the logs after the end of both.
  */
 export async function runScenario(
-  servers: Servers,
+  servers: SharedServers,
   options: ScenarioOptions,
   causeFaults: (scenario: Scenario) => Promise<void>,
 ): Promise<void> {
   const seed = Number(process.env[SEED_VARIABLE] ?? Math.floor(Math.random() * 2 ** 32));
   console.info(`${options.name}: ${SEED_VARIABLE}=${seed}`);
   const random = createSeededRandom(seed);
-  const kube = createKubeClient(servers.controlPlane);
+  using stack = new DisposableStack();
+  const connections = stack.adopt(new Agent({ keepAlive: true }), (agent) => agent.destroy());
+  const kube = createKubeClient(servers.controlPlane, connections);
   const tenancies = [toTenancy(options, "acme"), toTenancy(options, "globex")] as const;
   const { maxTextBytes = DEFAULT_TEXT_BYTES, expectedErrors = [] } = options;
   const { isEtcdRestored = false, areRepairsExpected = false } = options;
@@ -76,10 +82,13 @@ export async function runScenario(
   await Promise.all(churns.map(prepareChurn));
   const databaseUrl = await createDatabase(servers, options.name);
   const busTenant = newTenant();
+  if (options.size !== "server") {
+    await createTopics(servers, busTenant);
+  }
   await using fleet = await startChaosFleet({
     ...{ databaseUrl, tenancies, size: options.size },
     kubeconfigPath: servers.controlPlane.kubeconfigPath,
-    busArgs: options.size === "server" ? [] : await createTopics(servers, busTenant),
+    bus: { webSocketUrl: servers.broker.webSocketUrl, tenant: busTenant },
     resources: options.resources ?? "configmaps,serviceaccounts,services",
   });
   const check = async (recoveryMs: number): Promise<void> => {
@@ -114,7 +123,7 @@ function toTenancy({ name }: ScenarioOptions, account: string): Tenancy {
   return { account, cluster: "main", namespace: `${name}-${account}` };
 }
 
-async function createDatabase({ postgres }: Servers, name: string): Promise<string> {
+async function createDatabase({ postgres }: SharedServers, name: string): Promise<string> {
   const database = `chaos_${name.replaceAll("-", "_")}`;
   await query(postgres.url, `CREATE DATABASE ${database}`);
   const url = withDatabase(postgres.url, database);
@@ -123,9 +132,7 @@ async function createDatabase({ postgres }: Servers, name: string): Promise<stri
   return url;
 }
 
-/** Creates the topics of a new tenant, and returns the flags that name them. */
-async function createTopics({ broker }: Servers, tenant: string): Promise<readonly string[]> {
-  const { adminUrl, webSocketUrl } = broker;
+async function createTopics({ broker }: SharedServers, tenant: string): Promise<void> {
   const topology = createTopology({
     partitions: 4,
     backlogBytes: 1024 ** 3,
@@ -133,7 +140,6 @@ async function createTopics({ broker }: Servers, tenant: string): Promise<readon
     deadLetterRetentionMs: 3_600_000,
     limits: {},
   });
-  const admin = administer(adminUrl, tenant);
+  const admin = administer(broker.adminUrl, tenant);
   await applyTopology(AbortSignal.timeout(60_000), admin, { tenant, topology, mayChange: () => true });
-  return ["--bus-url", webSocketUrl, "--bus-admin-url", adminUrl, "--bus-tenant", tenant];
 }

@@ -5,13 +5,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** Direction of bytes. */
 export type Direction = "toServer" | "toClient";
 
-/** A TCP proxy on the loopback interface that injects faults. Only {@link TcpProxy.freeze} outlives `heal`. */
+/** One end of the connections through a proxy. */
+export type Side = "client" | "server";
+
+/**
+ * A TCP proxy on the loopback interface that injects faults. Only {@link TcpProxy.freeze} and {@link TcpProxy.halfOpen}
+ * outlive `heal`.
+ */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** Resets all connections, and refuses new ones. */
   cut(): void;
   /** Stops both directions of the present connections for ever, as a lost route does. New connections work. */
   freeze(): void;
+  /**
+   * Resets one side of the present connections. The other side is not notified, as after a crash or behind a firewall
+   * that forgot the connection: it stays open and silent for ever. New connections work.
+   */
+  halfOpen(reset: Side): void;
   /** Delays each chunk of bytes. */
   delay(ms: number): void;
   /** Passes bytes in this direction only. The others wait. */
@@ -68,7 +79,10 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       await pass(link, direction);
       to.end();
     } catch {
-      close(link);
+      // A frozen connection does not pass an error on either.
+      if (!link.isFrozen) {
+        close(link);
+      }
     }
   }
 
@@ -101,15 +115,22 @@ export async function createTcpProxy(targetPort: number): Promise<TcpProxy> {
       close(link);
     }
   };
+  const freezeAll = (): void => {
+    for (const link of links) {
+      link.isFrozen = true;
+    }
+  };
   return {
     port: (server.address() as AddressInfo).port,
     cut() {
       setFault({ type: "cut" });
       cutAll();
     },
-    freeze() {
-      for (const link of links) {
-        link.isFrozen = true;
+    freeze: freezeAll,
+    halfOpen(reset) {
+      freezeAll();
+      for (const { near, far } of links) {
+        (reset === "client" ? near : far).resetAndDestroy();
       }
     },
     delay: (ms) => setFault({ type: "delay", ms }),

@@ -9,6 +9,7 @@ const SILENCE_MS = 100;
 
 let proxy: TcpProxy;
 const echo = createServer((socket) => {
+  served.push(socket);
   socket.on("error", () => {});
   socket.on("data", (data) => {
     received += data.toString();
@@ -17,9 +18,11 @@ const echo = createServer((socket) => {
 });
 let received: string;
 const clients: Socket[] = [];
+let served: Socket[];
 
 beforeEach(async () => {
   received = "";
+  served = [];
   echo.listen(0, "127.0.0.1");
   await once(echo, "listening");
   proxy = await createTcpProxy((echo.address() as AddressInfo).port);
@@ -94,6 +97,22 @@ test("a frozen connection stays silent and open, and new ones pass", async () =>
   next.socket.write("c");
   await answerOf(next).toBe("c");
   expect([client.answer, received, client.socket.closed]).toEqual(["a", "ac", false]);
+});
+
+test.each(["client", "server"] as const)("a half-open connection is reset at the %s only", async (reset) => {
+  const client = await open();
+  client.socket.write("a");
+  await answerOf(client).toBe("a");
+  expect(served).toHaveLength(1);
+  proxy.halfOpen(reset);
+  await expect
+    .poll(() => ({ client: client.socket.closed, server: served[0]?.closed }), { interval: 5 })
+    .toEqual({ client: reset === "client", server: reset === "server" });
+  await sleep(SILENCE_MS);
+  expect([client.socket.closed, served[0]?.closed]).toEqual([reset === "client", reset === "server"]);
+  const next = await open();
+  next.socket.write("b");
+  await answerOf(next).toBe("b");
 });
 
 test("a side that ends still receives the answer", async () => {

@@ -1,0 +1,69 @@
+import { expect, it } from "vitest";
+import { administer } from "../support/bus/pulsar-tenant.ts";
+import { whileFrozen } from "../support/chaos/frozen.ts";
+import { runScenario, type Scenario } from "../support/chaos/scenario.ts";
+import { describeChaos, ownServer } from "../support/chaos/servers.ts";
+import { startChaosBroker } from "../support/chaos/start-servers.ts";
+import { eventually } from "../support/e2e/eventually.ts";
+import type { Program } from "../support/e2e/programs.ts";
+
+const QUOTA_BYTES = 256 * 1024;
+const LIFTED_QUOTA_BYTES = 1024 ** 3;
+
+describeChaos("a broker that is full or frozen, under churn", (shared) => {
+  const own = ownServer(startChaosBroker);
+  const size = { backends: 1, ingesters: 1 };
+
+  it("the broker refuses messages above a quota, and holds them above another one", async () => {
+    const options = { name: "broker-full", size, maxTextBytes: 100_000 };
+    await runScenario({ ...shared, broker: own() }, options, async (scenario) => {
+      for (const policy of ["producer_exception", "producer_request_hold"]) {
+        await fillBroker(scenario, policy);
+      }
+    });
+  });
+
+  it("the broker is frozen until backend and ingester have given up their connections", async () => {
+    const broker = own();
+    const options = { name: "freeze-broker", size };
+    await runScenario({ ...shared, broker }, options, async ({ backends, ingesters, pause }) => {
+      await whileFrozen(broker.processId(), async () => {
+        await eventually("the backend to give up", () =>
+          expect(count(backends[0]?.program, "producer connection lost")).toBeGreaterThan(0),
+        );
+        await eventually("the ingester to give up", () =>
+          expect(count(ingesters[0]?.program, "consumer cut off")).toBeGreaterThan(0),
+        );
+        await pause(2_000);
+      });
+      await pause(2_000);
+    });
+  });
+});
+
+/** Sets a quota, and stops the ingester until the broker has ended the backend's producers. Then lifts the quota. */
+async function fillBroker(scenario: Scenario, policy: string): Promise<void> {
+  const { busTenant, servers, pause, backends, ingesters } = scenario;
+  const admin = administer(servers.broker.adminUrl, busTenant);
+  const setQuota = (limitBytes: number): Promise<void> =>
+    admin.setPolicies(AbortSignal.timeout(60_000), "main", { backlogQuota: { limitBytes, policy } });
+  const [ingester] = ingesters;
+  const countInBackend = (line: string): number => count(backends[0]?.program, line);
+  const before = countInBackend("producer connection lost");
+  await setQuota(QUOTA_BYTES);
+  await ingester?.program.end("SIGTERM");
+  await eventually("the broker to end a producer", () =>
+    expect(countInBackend("producer connection lost")).toBeGreaterThan(before),
+  );
+  await pause(2_000);
+  ingester?.start();
+  await setQuota(LIFTED_QUOTA_BYTES);
+  await eventually("the producers to be restored", () =>
+    expect(countInBackend("producer connection restored")).toBe(countInBackend("producer connection lost")),
+  );
+}
+
+/** Counts the lines of a program's log with a text. */
+function count(program: Program | undefined, text: string): number {
+  return (program?.stderr() ?? "").split(text).length - 1;
+}

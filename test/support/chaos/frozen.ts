@@ -1,0 +1,25 @@
+import { execFileSync } from "node:child_process";
+
+/** Stops a process and its descendants by SIGSTOP, and continues them when `work` has ended. */
+export async function whileFrozen(pid: number, work: () => Promise<void>): Promise<void> {
+  signalTree(pid, "SIGSTOP");
+  try {
+    await work();
+  } finally {
+    signalTree(pid, "SIGCONT");
+  }
+}
+
+/** Signals a parent before its children, so that it starts no more of them. */
+function signalTree(pid: number, signal: NodeJS.Signals): void {
+  process.kill(pid, signal);
+  for (const child of listChildren(pid)) {
+    signalTree(child, signal);
+  }
+}
+
+function listChildren(pid: number): readonly number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).trim().split("\n");
+  const pairs = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.flatMap(([child, parent]) => (parent === pid && child !== undefined ? [child] : []));
+}
