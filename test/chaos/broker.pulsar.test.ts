@@ -10,29 +10,30 @@ import type { Program } from "../support/e2e/programs.ts";
 const QUOTA_BYTES = 256 * 1024;
 const LIFTED_QUOTA_BYTES = 1024 ** 3;
 
+/** Lines of the log. */
+const LOST = "producer connection lost";
+const CUT_OFF = "consumer cut off";
+
 describeChaos("a broker that is full or frozen, under churn", (shared) => {
   const own = ownServer(startChaosBroker);
   const size = { backends: 1, ingesters: 1 };
 
-  it("the broker refuses messages above a quota, and holds them above another one", async () => {
-    const options = { name: "broker-full", size, maxTextBytes: 100_000 };
-    await runScenario({ ...shared, broker: own() }, options, async (scenario) => {
+  it("the broker refuses messages, holds them, and is frozen until the programs give up their connections", async () => {
+    const broker = own();
+    const options = { name: "broker", size, maxTextBytes: 30_000 };
+    await runScenario({ ...shared, broker }, options, async (scenario) => {
+      const { backends, ingesters, pause } = scenario;
       for (const policy of ["producer_exception", "producer_request_hold"]) {
         await fillBroker(scenario, policy);
       }
-    });
-  });
-
-  it("the broker is frozen until backend and ingester have given up their connections", async () => {
-    const broker = own();
-    const options = { name: "freeze-broker", size };
-    await runScenario({ ...shared, broker }, options, async ({ backends, ingesters, pause }) => {
+      const lost = count(backends[0]?.program, LOST);
+      const cutOff = count(ingesters[0]?.program, CUT_OFF);
       await whileFrozen(broker.processId(), async () => {
         await eventually("the backend to give up", () =>
-          expect(count(backends[0]?.program, "producer connection lost")).toBeGreaterThan(0),
+          expect(count(backends[0]?.program, LOST)).toBeGreaterThan(lost),
         );
         await eventually("the ingester to give up", () =>
-          expect(count(ingesters[0]?.program, "consumer cut off")).toBeGreaterThan(0),
+          expect(count(ingesters[0]?.program, CUT_OFF)).toBeGreaterThan(cutOff),
         );
         await pause(2_000);
       });
@@ -49,17 +50,17 @@ async function fillBroker(scenario: Scenario, policy: string): Promise<void> {
     admin.setPolicies(AbortSignal.timeout(60_000), "main", { backlogQuota: { limitBytes, policy } });
   const [ingester] = ingesters;
   const countInBackend = (line: string): number => count(backends[0]?.program, line);
-  const before = countInBackend("producer connection lost");
+  const before = countInBackend(LOST);
   await setQuota(QUOTA_BYTES);
   await ingester?.program.end("SIGTERM");
   await eventually("the broker to end a producer", () =>
-    expect(countInBackend("producer connection lost")).toBeGreaterThan(before),
+    expect(countInBackend(LOST)).toBeGreaterThan(before),
   );
   await pause(2_000);
   ingester?.start();
   await setQuota(LIFTED_QUOTA_BYTES);
   await eventually("the producers to be restored", () =>
-    expect(countInBackend("producer connection restored")).toBe(countInBackend("producer connection lost")),
+    expect(countInBackend("producer connection restored")).toBe(countInBackend(LOST)),
   );
 }
 

@@ -4,24 +4,17 @@ import { runScenario } from "../support/chaos/scenario.ts";
 import { describeChaos } from "../support/chaos/servers.ts";
 
 describeChaos("connections of messages that fail under churn", (servers) => {
-  const size = { backends: 1, ingesters: 1 };
-
-  it("connections of agents to the backend", async () => {
-    await runScenario(servers, { name: "link-backend", size }, async (scenario) => {
-      for (const link of scenario.links.backends) {
+  it("connections of agents to the backend, and of backend and ingester to the broker", async () => {
+    const size = { backends: 1, ingesters: 1 };
+    await runScenario(servers, { name: "link-bus", size }, async (scenario) => {
+      const { backends, backendBroker, ingesterBroker } = scenario.links;
+      const links = [...backends, backendBroker, ingesterBroker];
+      for (const link of links) {
         await disturb(scenario, link);
+      }
+      for (const link of links) {
         silence(scenario, link);
       }
-    });
-  });
-
-  it("connections of the backend and of the ingester to the broker", async () => {
-    await runScenario(servers, { name: "link-broker", size }, async (scenario) => {
-      const { backendBroker, ingesterBroker } = scenario.links;
-      await disturb(scenario, backendBroker);
-      await disturb(scenario, ingesterBroker);
-      silence(scenario, backendBroker);
-      silence(scenario, ingesterBroker);
     });
   });
 });

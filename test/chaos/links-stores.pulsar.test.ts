@@ -8,10 +8,13 @@ describeChaos("connections to Postgres and to the API server that fail under chu
     const size = { backends: 1, ingesters: 1 };
     await runScenario(servers, { name: "link-database", size }, async (scenario) => {
       const { backendDatabase, ingesterDatabase } = scenario.links;
-      await disturb(scenario, backendDatabase);
-      await disturb(scenario, ingesterDatabase);
-      silence(scenario, backendDatabase);
-      silence(scenario, ingesterDatabase);
+      const links = [backendDatabase, ingesterDatabase];
+      for (const link of links) {
+        await disturb(scenario, link);
+      }
+      for (const link of links) {
+        silence(scenario, link);
+      }
     });
   });
 

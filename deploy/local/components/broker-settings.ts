@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { SESSION_IDLE_MS } from "../../../src/bus/pulsar/websocket/keep-alive.ts";
 
 /** Settings of Pulsar's `standalone.conf` by name. */
 export type BrokerSettings = Readonly<Record<string, string | number | boolean>>;
@@ -24,7 +25,7 @@ export function localBrokerSettings(ports: {
     advertisedAddress: "127.0.0.1",
     listeningInterface: findLoopbackInterface(),
     webSocketMaxTextFrameSize: 8 * 1024 * 1024,
-    webSocketSessionIdleTimeoutMillis: 45_000,
+    webSocketSessionIdleTimeoutMillis: SESSION_IDLE_MS,
   };
 }
 

@@ -4,6 +4,7 @@ import type { BrokerLimits } from "../../bus/pulsar/admin/pulsar-admin.ts";
 import { applyTopology, type TopologyChanges } from "../../bus/pulsar/topology/apply-topology.ts";
 import type { Difference } from "../../bus/pulsar/topology/topology.ts";
 import { toMaxFrameBytes } from "../../bus/pulsar/websocket/frames.ts";
+import { SESSION_IDLE_MS } from "../../bus/pulsar/websocket/keep-alive.ts";
 import type { BusSettings } from "../../bus/settings.ts";
 import { toAdminUrl } from "../../config/fields/bus.ts";
 import { adminTopicsProgram } from "../../config/programs/admin.ts";
@@ -66,18 +67,24 @@ function createAdminTopicsCommand(context: CliContext): Command {
   });
 }
 
-function formatUnseenLimits({ maxMessageBytes, maxTextFrameBytes }: Partial<BrokerLimits>): string {
+function formatUnseenLimits(limits: Partial<BrokerLimits>): string {
+  const { maxMessageBytes, maxTextFrameBytes, sessionIdleMs } = limits;
   const frames =
-    maxTextFrameBytes === undefined ? "" : ` and webSocketMaxTextFrameSize to at least ${maxTextFrameBytes}`;
+    maxTextFrameBytes === undefined ? "" : `, webSocketMaxTextFrameSize to at least ${maxTextFrameBytes}`;
+  const idle =
+    sessionIdleMs === undefined ? "" : `, webSocketSessionIdleTimeoutMillis to at most ${sessionIdleMs}`;
   const message = `maxMessageSize to at least ${maxMessageBytes}`;
-  return `Cannot read the broker's limits (superuser only). Set ${message}${frames}.\n`;
+  return `Cannot read the broker's limits (superuser only). Set ${message}${frames}${idle}.\n`;
 }
 
 /** Returns the limits for the largest object, or the configured ones: larger objects are then quarantined. */
 function toLimits({ url, maxMessageBytes = LARGEST_MESSAGE_BYTES }: BusSettings): Partial<BrokerLimits> {
   const largest = Math.min(maxMessageBytes, LARGEST_MESSAGE_BYTES);
   const isWebSocket = url.startsWith("ws");
-  return { maxMessageBytes: largest, ...(isWebSocket && { maxTextFrameBytes: toMaxFrameBytes(largest) }) };
+  return {
+    maxMessageBytes: largest,
+    ...(isWebSocket && { maxTextFrameBytes: toMaxFrameBytes(largest), sessionIdleMs: SESSION_IDLE_MS }),
+  };
 }
 
 /** Flags that decide about changes. */

@@ -27,9 +27,13 @@ describeWithBroker("the admin API of a broker", (broker) => {
     };
   });
 
-  it("the broker returns its limits of messages and of WebSocket frames", async () => {
+  it("the broker returns its limits of messages, of WebSocket frames and of silent connections", async () => {
     const limits = await administer(broker().adminUrl, newTenant()).readBrokerLimits(signal);
-    expect(limits).toEqual({ maxMessageBytes: 5 * 1024 * 1024, maxTextFrameBytes: 8 * 1024 * 1024 });
+    expect(limits).toEqual({
+      maxMessageBytes: 5 * 1024 * 1024,
+      maxTextFrameBytes: 8 * 1024 * 1024,
+      sessionIdleMs: 45_000,
+    });
   });
 
   it("the broker returns its version", async () => {

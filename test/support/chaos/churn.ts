@@ -9,9 +9,9 @@ import type { KubeClient } from "../kube/kube-client.ts";
 const KEPT = 20;
 const CHURNED = 200;
 
-/** Pause between two requests, in milliseconds: more than 10 requests a second, because several scenarios run at a time. */
-const MIN_PAUSE_MS = 30;
-const MAX_PAUSE_MS = 130;
+/** Pause between two requests, in milliseconds: about 9 requests a second. Several scenarios run at a time. */
+const MIN_PAUSE_MS = 40;
+const MAX_PAUSE_MS = 160;
 
 /** Pause after a request that did not reach the API server. */
 const RETRY_MS = 200;

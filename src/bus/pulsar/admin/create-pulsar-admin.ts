@@ -21,6 +21,7 @@ const stats = z.object({ subscriptions: z.record(z.string(), subscriptionStats) 
 const configuration = z.object({
   maxMessageSize: z.coerce.number(),
   webSocketMaxTextFrameSize: z.coerce.number(),
+  webSocketSessionIdleTimeoutMillis: z.coerce.number(),
 });
 
 /** Pulsar's notation of the position before a topic's first message. */
@@ -104,6 +105,7 @@ export function createPulsarAdmin(transport: AdminTransport, tenant: string, clo
       return {
         maxMessageBytes: limits.maxMessageSize,
         maxTextFrameBytes: limits.webSocketMaxTextFrameSize,
+        sessionIdleMs: limits.webSocketSessionIdleTimeoutMillis,
       };
     },
   };

@@ -53,10 +53,15 @@ export interface SubscriptionStats {
   readonly delivered: number;
 }
 
-/** The size limits of a broker. */
+/** Limits of a broker. */
 export interface BrokerLimits {
   /** `maxMessageSize`: largest payload, in bytes. */
   readonly maxMessageBytes: number;
   /** `webSocketMaxTextFrameSize`: largest frame of its WebSocket API, in bytes. */
   readonly maxTextFrameBytes: number;
+  /**
+   * `webSocketSessionIdleTimeoutMillis`: time after which it ends a silent connection of its WebSocket API, in
+   * milliseconds.
+   */
+  readonly sessionIdleMs: number;
 }

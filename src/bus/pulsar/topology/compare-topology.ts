@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Policies } from "../admin/policies.ts";
 import type { BrokerLimits } from "../admin/pulsar-admin.ts";
 import { compareTopic } from "./compare-topic.ts";
-import { formatBytes, formatPolicy, POLICY_NAMES } from "./format-policy.ts";
+import { formatBytes, formatPolicy, formatSeconds, POLICY_NAMES } from "./format-policy.ts";
 import type { CurrentTopology } from "./read-topology.ts";
 import type { Difference, Topology, WantedNamespace } from "./topology.ts";
 
@@ -20,6 +20,7 @@ export function compareTopology(tenant: string, wanted: Topology, found: Current
     ...wanted.topics.flatMap((each) => compareTopic(each, found.topics.get(each.name))),
     ...(found.version === undefined ? [] : compareVersion(found.version)),
     ...(found.limits === undefined ? [] : compareLimits(wanted.limits, found.limits)),
+    ...(found.limits === undefined ? [] : compareIdleTime(wanted.limits, found.limits)),
   ];
 }
 
@@ -61,6 +62,9 @@ function compareVersion(version: string): Difference[] {
   return isOld ? [{ ...difference, remedy: { advice } }] : [];
 }
 
+/** Files of a setting of the WebSocket API, which no API can change. */
+const WEBSOCKET_FILES = "broker.conf, or websocket.conf if the WebSocket API runs separately";
+
 /** Returns the limits that are too low. They are set in the broker's files, which no API can change. */
 function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Difference[] {
   const { maxMessageBytes = 0, maxTextFrameBytes = 0 } = wanted;
@@ -75,7 +79,7 @@ function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Diff
       setting: "webSocketMaxTextFrameSize",
       least: maxTextFrameBytes,
       bytes: found.maxTextFrameBytes,
-      where: "broker.conf, or websocket.conf if the WebSocket API runs separately",
+      where: WEBSOCKET_FILES,
     },
   ];
   return settings
@@ -86,4 +90,22 @@ function compareLimits(wanted: Partial<BrokerLimits>, found: BrokerLimits): Diff
       found: formatBytes(bytes),
       remedy: { advice: `set ${setting}=${least} in ${where}; until then larger objects are quarantined` },
     }));
+}
+
+function compareIdleTime({ sessionIdleMs: most }: Partial<BrokerLimits>, found: BrokerLimits): Difference[] {
+  if (most === undefined || found.sessionIdleMs <= most) {
+    return [];
+  }
+  const setting = "webSocketSessionIdleTimeoutMillis";
+  const advice =
+    `set ${setting}=${most} in ${WEBSOCKET_FILES}; until then the clusters of an ingester that vanishes wait for ` +
+    formatSeconds(found.sessionIdleMs / 1000);
+  return [
+    {
+      what: `broker: ${setting}`,
+      wanted: `at most ${formatSeconds(most / 1000)}`,
+      found: formatSeconds(found.sessionIdleMs / 1000),
+      remedy: { advice },
+    },
+  ];
 }

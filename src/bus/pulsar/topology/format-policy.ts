@@ -35,7 +35,8 @@ export function formatPolicy<K extends keyof PolicyValues>(
   return value === undefined ? undefined : FORMATS[name](value);
 }
 
-function formatSeconds(seconds: number): string {
+/** Returns a time in the largest unit of which it is a whole number: "5m", "45s". */
+export function formatSeconds(seconds: number): string {
   const units = [
     [86_400, "d"],
     [3600, "h"],

@@ -7,7 +7,7 @@ import type { BrokerLimits, PulsarAdmin } from "../admin/pulsar-admin.ts";
 export interface Topology {
   readonly namespaces: readonly WantedNamespace[];
   readonly topics: readonly WantedTopic[];
-  /** Minimum limits of the broker. */
+  /** Limits of the broker: its sizes at least, its times at most. */
   readonly limits: Partial<BrokerLimits>;
 }
 

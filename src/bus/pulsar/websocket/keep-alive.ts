@@ -11,11 +11,16 @@ export interface PingedLink {
 }
 
 /**
- * Time between pings, in milliseconds. It is far below the idle timeout of the broker
- * (webSocketSessionIdleTimeoutMillis, 5 minutes, which any frame resets) and those of load balancers (often
- * 60 s).
+ * Time between pings, in milliseconds. It is far below the idle timeouts of load balancers (often 60 s), and below half of
+ * that of the broker, which any frame resets.
  */
 export const PING_INTERVAL_MS = 20_000;
+
+/**
+ * Wanted idle timeout of the broker, in milliseconds: longer than two pings. Until it passes, the broker keeps the
+ * consumer of a program that vanished without closing its connection, and the messages of its keys wait.
+ */
+export const SESSION_IDLE_MS = 45_000;
 
 /**
  * Pings until `signal` aborts. Drops a connection that receives nothing for a whole interval, not even a

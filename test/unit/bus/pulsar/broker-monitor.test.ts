@@ -19,7 +19,9 @@ const { signal } = new AbortController();
 async function watch(limits: BrokerLimits | undefined, maxMessageBytes = MEBIBYTE) {
   const gauges = new Map<string, () => number | undefined>();
   const metrics: Metrics = { ...noMetrics, gauge: (name, _, read) => void gauges.set(name, read) };
-  const admin = createMemoryPulsarAdmin(limits ?? { maxMessageBytes: 0, maxTextFrameBytes: 0 });
+  const admin = createMemoryPulsarAdmin(
+    limits ?? { maxMessageBytes: 0, maxTextFrameBytes: 0, sessionIdleMs: 0 },
+  );
   let isGone = false;
   let inReplay = 0;
   const stalls: string[] = [];
@@ -82,6 +84,7 @@ describe("monitoring the broker", () => {
     const { admin, clock, read, end, setGone } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
+      sessionIdleMs: 45_000,
     });
     await clock.advance(1_000);
     expect(read()).toEqual([undefined, undefined]);
@@ -117,6 +120,7 @@ describe("monitoring the broker", () => {
     const { admin, clock, end, setGone, setInReplay, stalls } = await watch({
       maxMessageBytes: 5 * MEBIBYTE,
       maxTextFrameBytes: 8 * MEBIBYTE,
+      sessionIdleMs: 45_000,
     });
     await createTopics(admin);
     await clock.advance(15_000);
@@ -139,10 +143,13 @@ describe("monitoring the broker", () => {
   });
 
   it.each([
-    [{ maxMessageBytes: MEBIBYTE, maxTextFrameBytes: 2 * MEBIBYTE }, undefined],
-    [{ maxMessageBytes: MEBIBYTE - 1, maxTextFrameBytes: 2 * MEBIBYTE }, /maxMessageSize.*expected 1048576/],
+    [{ maxMessageBytes: MEBIBYTE, maxTextFrameBytes: 2 * MEBIBYTE, sessionIdleMs: 45_000 }, undefined],
     [
-      { maxMessageBytes: MEBIBYTE, maxTextFrameBytes: MEBIBYTE },
+      { maxMessageBytes: MEBIBYTE - 1, maxTextFrameBytes: 2 * MEBIBYTE, sessionIdleMs: 45_000 },
+      /maxMessageSize.*expected 1048576/,
+    ],
+    [
+      { maxMessageBytes: MEBIBYTE, maxTextFrameBytes: MEBIBYTE, sessionIdleMs: 45_000 },
       /webSocketMaxTextFrameSize.*expected 1430872/,
     ],
   ])("limits that are too low are an error: %o", async (limits, problem) => {

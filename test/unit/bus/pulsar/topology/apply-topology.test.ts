@@ -12,7 +12,7 @@ import {
 } from "../../../../support/bus/memory-pulsar-admin.ts";
 
 const { signal } = new AbortController();
-const limits = { maxMessageBytes: 5000, maxTextFrameBytes: 8000 };
+const limits = { maxMessageBytes: 5000, maxTextFrameBytes: 8000, sessionIdleMs: 300_000 };
 const options: TopologyOptions = {
   partitions: 4,
   backlogBytes: 1024 ** 3,
@@ -175,6 +175,19 @@ describe("applyTopology", () => {
       },
     ]);
     expect((await mend(admin, everything, { limits: { maxMessageBytes: 5000 } })).remaining).toEqual([]);
+  });
+
+  it("the advice names the setting if a broker keeps the consumers of vanished programs for too long", async () => {
+    const admin = await prepared();
+    expect((await mend(admin, everything, { limits: { sessionIdleMs: 45_000 } })).remaining).toMatchObject([
+      {
+        what: "broker: webSocketSessionIdleTimeoutMillis",
+        wanted: "at most 45s",
+        found: "5m",
+        remedy: { advice: expect.stringContaining("webSocketSessionIdleTimeoutMillis=45000") },
+      },
+    ]);
+    expect((await mend(admin, everything, { limits: { sessionIdleMs: 300_000 } })).remaining).toEqual([]);
   });
 
   it.each([
