@@ -5,7 +5,7 @@ import type { Member } from "./fleet.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Highest number of the passing that kills a program. */
-const MAX_PASSING = 6;
+const MAX_PASSING = 4;
 
 /** Restarts a program once for each failpoint, and once without one. Each failpoint must kill it. */
 export async function killAtEach(

@@ -12,6 +12,7 @@ import { checkCopy } from "./check-copy.ts";
 import { churn, prepareChurn } from "./churn.ts";
 import { type ChaosFleet, type FleetOptions, startChaosFleet, type Tenancy } from "./fleet.ts";
 import { findErrorLines } from "./program-logs.ts";
+import { recordState } from "./record-state.ts";
 import { recordRowHistory } from "./row-history.ts";
 import type { SharedServers } from "./servers.ts";
 
@@ -111,12 +112,16 @@ export async function runScenario(
   try {
     const pause = (maxMs: number): Promise<void> => sleep(random.float() * maxMs);
     await causeFaults({ ...fleet, servers, random, databaseUrl, tenancies, busTenant, pause });
+    stop.abort();
+    expect(Math.min(...(await churning)), "changes of each churn").toBeGreaterThan(0);
+    await check(RECOVERY_MS);
+  } catch (error) {
+    await recordState({ databaseUrl, busTenant, adminUrl: servers.broker.adminUrl });
+    throw error;
   } finally {
     stop.abort();
     await churning;
   }
-  expect(Math.min(...(await churning)), "changes of each churn").toBeGreaterThan(0);
-  await check(RECOVERY_MS);
 }
 
 function toTenancy({ name }: ScenarioOptions, account: string): Tenancy {

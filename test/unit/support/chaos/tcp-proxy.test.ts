@@ -121,3 +121,22 @@ test("a side that ends still receives the answer", async () => {
   await once(client.socket, "close");
   expect(client.answer).toBe("last");
 });
+
+test("a server that still writes to a client that has closed its connection is reset", async () => {
+  const writing = createServer({ allowHalfOpen: true }, (socket) => {
+    socket.on("error", () => {});
+    served.push(socket);
+    socket.resume();
+    socket.once("end", () => {
+      const timer = setInterval(() => socket.write("late"), 5);
+      socket.on("close", () => clearInterval(timer));
+    });
+  }).listen(0, "127.0.0.1");
+  await once(writing, "listening");
+  await using own = await createTcpProxy((writing.address() as AddressInfo).port);
+  const client = connect(own.port, "127.0.0.1");
+  await once(client, "connect");
+  client.destroy();
+  await expect.poll(() => served[0]?.closed, { interval: 5 }).toBe(true);
+  writing.close();
+});
