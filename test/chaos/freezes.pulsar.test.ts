@@ -8,19 +8,16 @@ import { countIdleTransactions, readActiveInstance } from "../support/chaos/sess
 import { eventually } from "../support/e2e/eventually.ts";
 
 describeChaos("programs that are frozen under churn", (servers) => {
-  it("R61: a backend is frozen until a standby at another one has its session", async () => {
+  it("R61: a backend, and then an agent, is frozen until a standby has its session", async () => {
     const size = { backends: 2, ingesters: 1 };
-    // The standby is another process, which did not see the changes before its time.
-    const options = { name: "freeze-backend", size, areRepairsExpected: true };
+    // A standby is another process, which did not see the changes before its time.
+    const options = { name: "freeze-sessions", size, areRepairsExpected: true };
     await runScenario(servers, options, async (scenario) => {
-      await freezeUntilReplaced(scenario, scenario.backends[0], 1);
-    });
-  });
-
-  it("R61: an agent is frozen until a standby has its session", async () => {
-    const options = { name: "freeze-agent", size: "server", areRepairsExpected: true } as const;
-    await runScenario(servers, options, async (scenario) => {
-      await freezeUntilReplaced(scenario, scenario.agents[0], 0);
+      const [backend] = scenario.backends;
+      const [first] = scenario.agents;
+      const second = await scenario.startAgent(scenario.tenancies[0], 1);
+      await freezeUntilReplaced(scenario, { frozen: backend, active: first, standby: second });
+      await freezeUntilReplaced(scenario, { frozen: second, active: second, standby: first });
     });
   });
 
@@ -51,33 +48,40 @@ describeChaos("programs that are frozen under churn", (servers) => {
   });
 });
 
-/**
- * Freezes the agent of the first cluster, or its backend, until a standby at the backend of this index has the session.
- * The frozen side must not get it back.
- */
+/** Two agents of the first cluster. */
+interface Takeover {
+  /** The active agent or its backend. */
+  readonly frozen: Member | undefined;
+  readonly active: Member | undefined;
+  readonly standby: Member | undefined;
+}
+
+/** Freezes a program until the standby has the session of the active agent. The frozen side must not get it back. */
 async function freezeUntilReplaced(
-  scenario: Scenario,
-  member: Member | undefined,
-  standbyBackend: number,
+  { databaseUrl, tenancies: [tenancy], pause }: Scenario,
+  { frozen, active, standby }: Takeover,
 ): Promise<void> {
-  const { databaseUrl, tenancies, agents } = scenario;
-  const [tenancy] = tenancies;
-  const standby = await scenario.startAgent(tenancy, standbyBackend);
-  await eventually("the standby", () => expect(standby.program.stderr()).toContain("waiting as a standby"));
+  await eventually("the standby", () => expect(countWaits(standby)).toBeGreaterThan(0));
+  const waits = countWaits(active);
   const before = await readActiveInstance(databaseUrl, tenancy);
   let after = before;
-  await whileFrozen(member?.program.pid ?? 0, async () => {
-    const look = async (): Promise<void> => {
-      after = await readActiveInstance(databaseUrl, tenancy);
-      expect(after).not.toBe(before);
-    };
+  const look = async (): Promise<void> => {
+    after = await readActiveInstance(databaseUrl, tenancy);
+    expect(after).not.toBe(before);
+  };
+  await whileFrozen(frozen?.program.pid ?? 0, async () => {
     await eventually("the takeover", look, { intervalMs: 250 });
-    await scenario.pause(2_000);
+    await pause(2_000);
   });
   await eventually("the replaced agent to become a standby", () =>
-    expect(agents[0]?.program.stderr()).toContain("waiting as a standby"),
+    expect(countWaits(active)).toBeGreaterThan(waits),
   );
   expect(await readActiveInstance(databaseUrl, tenancy)).toBe(after);
+}
+
+/** Counts how often an agent began to wait as a standby. */
+function countWaits(member: Member | undefined): number {
+  return (member?.program.stderr() ?? "").split("waiting as a standby").length - 1;
 }
 
 /** True if a signal has stopped the process. */
