@@ -94,6 +94,8 @@ export async function startChaosFleet(options: FleetOptions): Promise<ChaosFleet
   const databaseArgs = ({ port }: TcpProxy) => ["--database-url", withPort(options.databaseUrl, port)];
   const busArgs = ({ port }: TcpProxy) => [
     ...["--bus-url", withPort(bus.webSocketUrl, port), "--bus-tenant", bus.tenant],
+    // With it, an ingester notices a subscription that the broker has stalled.
+    ...["--bus-admin-url", `http://127.0.0.1:${port}`],
   ];
   const kubeconfigPath = join(directory, "kubeconfig.json");
   writeFileSync(kubeconfigPath, redirectKubeconfig(options.kubeconfigPath, links.kube.port));
