@@ -13,6 +13,14 @@ const LIMIT_TESTS = ["test/unit/rpc/server/service-limits.test.ts"];
 /** Protections of a process against what one request or one object costs. */
 export const limitMutants: readonly Mutant[] = [
   {
+    race: "R38",
+    file: "src/bus/pulsar/topology/compare-topology.ts",
+    find: "found.sessionIdleMs <= most",
+    replace: "found.sessionIdleMs > 0",
+    tests: ["test/unit/bus/pulsar/topology/apply-topology.test.ts"],
+    only: "vanished programs",
+  },
+  {
     race: "L1",
     file: "src/domain/canonical-json.ts",
     find: "(?:\\d{16}|\\d{1,15}(?:\\.\\d|[eE]))/;",

@@ -34,14 +34,14 @@ export async function prepareChurn({ kube, namespace }: ChurnOptions): Promise<v
 }
 
 /**
- * Creates, changes, deletes and recreates ConfigMaps until `signal` aborts, and returns the number of changes. The
+ * Creates, changes, deletes and recreates ConfigMaps until `signal` aborts, and calls `onChange` after each change. The
  * sequence of requests depends on `random` only. The API server may be down meanwhile.
  */
 export async function churn(
   signal: AbortSignal,
   { kube, namespace, random, maxTextBytes }: ChurnOptions,
-): Promise<number> {
-  let changes = 0;
+  onChange: () => void,
+): Promise<void> {
   for (let step = 0; !signal.aborted; step += 1) {
     const [method, name] = pickRequest(random);
     const text = toText(random, maxTextBytes);
@@ -50,7 +50,7 @@ export async function churn(
     const body = method === "DELETE" ? undefined : toConfigMap(namespace, name, `step ${step} ${text}`);
     try {
       await kube.send(method, path, body);
-      changes += 1;
+      onChange();
       await sleep(pauseMs);
     } catch (error) {
       // The object exists already, or not yet: the next request finds another one.
@@ -58,7 +58,6 @@ export async function churn(
       await sleep(isAnswer ? pauseMs : RETRY_MS);
     }
   }
-  return changes;
 }
 
 function pickRequest(random: Random): readonly ["POST" | "PUT" | "DELETE", string] {
