@@ -2,8 +2,7 @@ import { expect, it } from "vitest";
 import { administer } from "../support/bus/pulsar-tenant.ts";
 import { whileFrozen } from "../support/chaos/frozen.ts";
 import { runScenario, type Scenario } from "../support/chaos/scenario.ts";
-import { describeChaos, ownServer } from "../support/chaos/servers.ts";
-import { startChaosBroker } from "../support/chaos/start-servers.ts";
+import { describeChaos } from "../support/chaos/servers.ts";
 import { eventually } from "../support/e2e/eventually.ts";
 import type { Program } from "../support/e2e/programs.ts";
 
@@ -15,11 +14,10 @@ const LOST = "producer connection lost";
 const CUT_OFF = "consumer cut off";
 
 describeChaos("a broker that is full or frozen, under churn", (shared) => {
-  const own = ownServer(startChaosBroker);
   const size = { backends: 1, ingesters: 1 };
 
   it("the broker refuses messages, holds them, and is frozen until the programs give up their connections", async () => {
-    const broker = own();
+    const broker = shared.brokerToFreeze;
     const options = { name: "broker", size, maxTextBytes: 30_000 };
     await runScenario({ ...shared, broker }, options, async (scenario) => {
       const { backends, ingesters, pause } = scenario;
@@ -28,7 +26,7 @@ describeChaos("a broker that is full or frozen, under churn", (shared) => {
       }
       const lost = count(backends[0]?.program, LOST);
       const cutOff = count(ingesters[0]?.program, CUT_OFF);
-      await whileFrozen(broker.processId(), async () => {
+      await whileFrozen(broker.processId, async () => {
         await eventually("the backend to give up", () =>
           expect(count(backends[0]?.program, LOST)).toBeGreaterThan(lost),
         );

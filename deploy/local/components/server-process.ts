@@ -28,13 +28,14 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-const startTimeoutMs = 90_000;
+/** A broker that starts on a busy machine takes more than a minute. */
+const startTimeoutMs = 180_000;
 const lastOutputBytes = 4_000;
 
 /**
  * Starts a server and waits until it is ready.
  *
- * @throws Error with its last output, if it ends or is not ready within a minute
+ * @throws Error with its last output, if it ends or is not ready in time
  */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const {

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import type { SharedServers } from "./servers.ts";
+import type { ChaosServers } from "./servers.ts";
 import {
   findMissingServers,
   startAuditedControlPlane,
@@ -20,15 +20,18 @@ export async function teardown(): Promise<void> {
   await servers?.[Symbol.asyncDispose]();
 }
 
-async function start(): Promise<SharedServers> {
+async function start(): Promise<ChaosServers> {
   const stack = new AsyncDisposableStack();
   servers = stack;
   const use = async <T extends AsyncDisposable>(started: Promise<T>): Promise<T> => stack.use(await started);
-  const [broker, postgres, { controlPlane, auditLogPath }] = await Promise.all([
+  // Now, because a broker that starts among scenarios takes minutes.
+  const [broker, another, postgres, { controlPlane, auditLogPath }] = await Promise.all([
+    use(startChaosBroker()),
     use(startChaosBroker()),
     use(startChaosPostgres()),
     use(startAuditedControlPlane()),
   ]);
+  const brokerToFreeze = { ...another, processId: another.processId() };
   // Test files get the addresses as JSON: only the file that starts a server may stop it.
-  return JSON.parse(JSON.stringify({ broker, postgres, controlPlane, auditLogPath }));
+  return JSON.parse(JSON.stringify({ broker, brokerToFreeze, postgres, controlPlane, auditLogPath }));
 }

@@ -12,10 +12,15 @@ export interface SharedServers {
   readonly auditLogPath: string;
 }
 
+/** The servers that all files share, and a broker for the file that freezes one. */
+export interface ChaosServers extends SharedServers {
+  readonly brokerToFreeze: BrokerAddress & { readonly processId: number };
+}
+
 declare module "vitest" {
   interface ProvidedContext {
     /** The servers of all files, or the reasons why there are none. */
-    readonly chaosServers: SharedServers | { readonly missing: readonly string[] };
+    readonly chaosServers: ChaosServers | { readonly missing: readonly string[] };
   }
 }
 
@@ -26,12 +31,12 @@ const START_TIMEOUT_MS = 3 * 60_000;
  * `describe` for chaos tests. All files share the servers, and each scenario has its own database, tenant and
  * namespaces. Without one of the servers they are skipped, and the name has the reason.
  */
-export function describeChaos(name: string, body: (servers: SharedServers) => void): void {
+export function describeChaos(name: string, body: (servers: ChaosServers) => void): void {
   const servers = inject("chaosServers");
   if ("missing" in servers) {
     describe.skip(`${name} (skipped: ${servers.missing.join("; ")})`, () => {
       // The scenarios are registered, and never run.
-      body({} as SharedServers);
+      body({} as ChaosServers);
     });
     return;
   }
