@@ -24,6 +24,8 @@ describeChaos("a broker that is full or frozen, under churn", (shared) => {
       for (const policy of ["producer_exception", "producer_request_hold"]) {
         await fillBroker(scenario, policy);
       }
+      // The ingester has begun to read, so that it has a connection to give up.
+      await scenario.untilVerified();
       const lost = count(backends[0]?.program, LOST);
       const cutOff = count(ingesters[0]?.program, CUT_OFF);
       await whileFrozen(broker.processId, async () => {

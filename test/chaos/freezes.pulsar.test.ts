@@ -69,7 +69,7 @@ async function freezeUntilReplaced(
     after = await readActiveInstance(databaseUrl, tenancy);
     expect(after).not.toBe(before);
   };
-  await whileFrozen(frozen?.program.pid ?? 0, async () => {
+  await whileFrozen(frozen?.program.pid, async () => {
     await eventually("the takeover", look, { intervalMs: 250 });
     await pause(2_000);
   });

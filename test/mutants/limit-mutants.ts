@@ -21,6 +21,14 @@ export const limitMutants: readonly Mutant[] = [
     only: "vanished programs",
   },
   {
+    race: "L2",
+    file: "src/rpc/server/error-mapping.ts",
+    find: '  "ERR_HTTP2_INVALID_STREAM",\n',
+    replace: "",
+    tests: ERROR_TESTS,
+    only: "an answer after the end",
+  },
+  {
     race: "L1",
     file: "src/domain/canonical-json.ts",
     find: "(?:\\d{16}|\\d{1,15}(?:\\.\\d|[eE]))/;",

@@ -116,9 +116,18 @@ function translateError(error: unknown, signal: AbortSignal, log: Log): ConnectE
   return new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }
 
-/** True for the error of a request whose client has vanished: the server closes its connection after a lost ping. */
+/** Codes of Node for a client that has vanished: the server closes its connection after a lost ping. */
+const LOST_CONNECTION: ReadonlySet<unknown> = new Set([
+  "ERR_STREAM_PREMATURE_CLOSE", // its request had no end
+  // A message was written before the handler noticed the end:
+  "ERR_HTTP2_INVALID_STREAM",
+  "ERR_HTTP2_INVALID_SESSION",
+  "ERR_STREAM_DESTROYED",
+  "ERR_STREAM_WRITE_AFTER_END",
+]);
+
 function isLostConnection(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ERR_STREAM_PREMATURE_CLOSE";
+  return error instanceof Error && "code" in error && LOST_CONNECTION.has(error.code);
 }
 
 function fromKnownError(error: unknown): ConnectError | undefined {

@@ -38,15 +38,10 @@ export interface CopyCheck {
 export async function checkCopy(check: CopyCheck): Promise<void> {
   const { databaseUrl, kube, tenancy, recoveryMs } = check;
   const { account, namespace } = tenancy;
+  await untilVerified({ databaseUrl, tenancy, recoveryMs });
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
-    const since = await readClock(client);
-    await eventually(
-      `the copy of ${account} to be verified`,
-      async () => expect(await findUnverified(client, tenancy, since)).toEqual([]),
-      { timeoutMs: recoveryMs, intervalMs: 250 },
-    );
     expect(await findDifferences({ ...tenancy, databaseUrl, kube })).toEqual([]);
     const deletions = readDeletions(check.auditLogPath, namespace);
     const living = await listUids(kube, namespace);
@@ -64,6 +59,26 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
       expect(await readGaps(client, account), "lost messages").toEqual([]);
       expect(await readUnexplainedFindings(client, account), "findings without a cause").toEqual([]);
     }
+  } finally {
+    await client.end();
+  }
+}
+
+/** Waits until a run that begins later has verified every resource type of the cluster. */
+export async function untilVerified({
+  databaseUrl,
+  tenancy,
+  recoveryMs,
+}: Pick<CopyCheck, "databaseUrl" | "tenancy" | "recoveryMs">): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const since = await readClock(client);
+    await eventually(
+      `the copy of ${tenancy.account} to be verified`,
+      async () => expect(await findUnverified(client, tenancy, since)).toEqual([]),
+      { timeoutMs: recoveryMs, intervalMs: 250 },
+    );
   } finally {
     await client.end();
   }

@@ -1,18 +1,29 @@
 import { execFileSync } from "node:child_process";
 
 /** Stops a process and its descendants by SIGSTOP, and continues them when `work` has ended. */
-export async function whileFrozen(pid: number, work: () => Promise<void>): Promise<void> {
-  signalTree(pid, "SIGSTOP");
+export async function whileFrozen(pid: number | undefined, work: () => Promise<void>): Promise<void> {
+  if (pid === undefined) {
+    throw new Error("no process to freeze");
+  }
+  // Throws if there is none.
+  process.kill(pid, "SIGSTOP");
   try {
+    signalTree(pid, "SIGSTOP");
     await work();
   } finally {
     signalTree(pid, "SIGCONT");
   }
 }
 
-/** Signals a parent before its children, so that it starts no more of them. */
+/** Signals a parent before its children, so that it starts no more of them. A child may have ended meanwhile. */
 function signalTree(pid: number, signal: NodeJS.Signals): void {
-  process.kill(pid, signal);
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") {
+      throw error;
+    }
+  }
   for (const child of listChildren(pid)) {
     signalTree(child, signal);
   }

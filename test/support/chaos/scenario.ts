@@ -9,7 +9,7 @@ import { migrate } from "../../../src/store/postgres/migrate.ts";
 import { administer, newTenant } from "../bus/pulsar-tenant.ts";
 import { eventually } from "../e2e/eventually.ts";
 import { createKubeClient } from "../kube/kube-client.ts";
-import { checkCopy } from "./check-copy.ts";
+import { checkCopy, untilVerified } from "./check-copy.ts";
 import { churn, prepareChurn } from "./churn.ts";
 import { type ChaosFleet, type FleetOptions, startChaosFleet, type Tenancy } from "./fleet.ts";
 import { findErrorLines } from "./program-logs.ts";
@@ -60,6 +60,8 @@ export interface Scenario extends ChaosFleet {
   readonly busTenant: string;
   /** Churns for a random time of up to `maxMs`. */
   pause(maxMs: number): Promise<void>;
+  /** Waits until runs that begin later have verified both clusters: all programs work again. */
+  untilVerified(): Promise<void>;
 }
 
 /**
@@ -125,7 +127,14 @@ export async function runScenario(
       expect(Math.min(...changes)).toBeGreaterThan(MIN_CHANGES),
     );
     const pause = (maxMs: number): Promise<void> => sleep(random.float() * maxMs);
-    await causeFaults({ ...fleet, servers, random, databaseUrl, tenancies, busTenant, pause });
+    await causeFaults({
+      ...{ ...fleet, servers, random, databaseUrl, tenancies, busTenant, pause },
+      async untilVerified() {
+        for (const tenancy of tenancies) {
+          await untilVerified({ databaseUrl, tenancy, recoveryMs: RECOVERY_MS });
+        }
+      },
+    });
     stop.abort();
     await churning;
     await check(RECOVERY_MS);

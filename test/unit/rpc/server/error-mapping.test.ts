@@ -57,6 +57,22 @@ describe("the error that a caller receives", () => {
     ["undefined", undefined, going, Code.Internal, "internal error", true],
     ["an abort inside the handler", abortError, going, Code.Internal, "internal error", true],
     ["a lost connection", prematureClose, going, Code.Canceled, "call: the connection was closed", false],
+    ...[
+      "ERR_HTTP2_INVALID_STREAM",
+      "ERR_HTTP2_INVALID_SESSION",
+      "ERR_STREAM_DESTROYED",
+      "ERR_STREAM_WRITE_AFTER_END",
+    ].map((code): [string, unknown, AbortSignal, Code, string, boolean] => {
+      const error = Object.assign(new Error("The stream has been destroyed"), { code });
+      return [
+        `an answer after the end: ${code}`,
+        error,
+        going,
+        Code.Canceled,
+        "call: the connection was closed",
+        false,
+      ];
+    }),
     ["an abort of the call", abortError, AbortSignal.abort(), Code.Canceled, "call: cancelled", false],
     [
       "an abort with a reason",
