@@ -11,8 +11,8 @@ export interface PingedLink {
 }
 
 /**
- * Time between pings, in milliseconds. It is far below the idle timeouts of load balancers (often 60 s), and below half of
- * that of the broker, which any frame resets.
+ * Time between pings, in milliseconds. It is far below the idle timeouts of load balancers (often 60 s), and below half
+ * of that of the broker, which any frame resets.
  */
 export const PING_INTERVAL_MS = 20_000;
 
