@@ -120,7 +120,9 @@ function wasNarrowed(
   const [namespace = ""] = key.split("/", 1);
   return narrowings.some(({ from, until, scope: { resources, namespaces } }) => {
     const isRead =
-      resources.some((name) => name === resource || (name.startsWith("*.") && resource.endsWith(name.slice(1)))) &&
+      resources.some(
+        (name) => name === resource || (name.startsWith("*.") && resource.endsWith(name.slice(1))),
+      ) &&
       (namespace === "" || namespaces.length === 0 || namespaces.includes(namespace));
     return from <= at && until >= since && !isRead;
   });

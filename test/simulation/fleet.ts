@@ -5,9 +5,9 @@ import { createMemoryBus, type MemoryBus } from "../../src/bus/memory/memory-bus
 import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { NEVER } from "../../src/lib/abort.ts";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { createDatabaseOn } from "../../src/store/postgres/database.ts";
 import { createPgDeletionStore } from "../../src/store/postgres/pg-deletion-store.ts";
-import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { between, index, pick } from "./chance.ts";
 import type { Effect } from "./coverage.ts";
 import { Host } from "./host.ts";

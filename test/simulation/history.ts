@@ -137,6 +137,10 @@ export async function readHistory(pool: pg.Pool, start: number): Promise<History
   );
   return rows.map(
     (event) =>
-      ({ ...event, row: event["row"] ?? undefined, before: event["before"] ?? undefined }) as unknown as HistoryEvent,
+      ({
+        ...event,
+        row: event["row"] ?? undefined,
+        before: event["before"] ?? undefined,
+      }) as unknown as HistoryEvent,
   );
 }

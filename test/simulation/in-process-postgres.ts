@@ -3,6 +3,7 @@ import { PGlite } from "@electric-sql/pglite";
 import pg from "pg";
 import { readMigrations } from "../../src/store/postgres/migrate.ts";
 import { CREATE_HISTORY, HISTORY_TABLE, RECORD_RESTORE } from "./history.ts";
+import { replaceClock } from "./virtual-time.ts";
 
 /** Dead rows make every statement slower; a VACUUM discards the plans. */
 const SIMULATIONS_PER_VACUUM = 20;
@@ -31,6 +32,7 @@ export class InProcessPostgres implements AsyncDisposable {
   }
 
   static async create(): Promise<InProcessPostgres> {
+    using _ = replaceClock(() => 0);
     const db = await PGlite.create();
     for (const { sql } of readMigrations()) {
       await db.exec(sql);
@@ -38,6 +40,8 @@ export class InProcessPostgres implements AsyncDisposable {
     await db.exec(CREATE_HISTORY);
     // Planning costs more than the work on a few rows.
     await db.exec("SET plan_cache_mode = force_generic_plan");
+    // Pending statistics start timers of real time.
+    await db.exec("SET track_counts = off");
     const { rows: tables } = await db.query<Table>(LIST_TABLES);
     await db.exec("CREATE SCHEMA earlier");
     for (const { name } of tables) {
@@ -49,6 +53,7 @@ export class InProcessPostgres implements AsyncDisposable {
 
   /** Removes everything that a simulation wrote. */
   async clear(): Promise<void> {
+    using _ = replaceClock(() => 0);
     // TRUNCATE would be faster, but then Postgres plans every statement again.
     // The history last: the deletion of rows adds to it.
     const deletions = this.#tables.map(({ name }) => `DELETE FROM ${name}`);

@@ -157,7 +157,9 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       return end;
     }
     case "scope narrowed":
-      return cluster.isJustRestored() || isReconfigured(cluster) ? nothing : narrowScope(fleet, cluster, step, random);
+      return cluster.isJustRestored() || isReconfigured(cluster)
+        ? nothing
+        : narrowScope(fleet, cluster, step, random);
     case "cluster rebuilt":
       return cluster.isJustRestored() || isReconfigured(cluster) ? nothing : rebuild(fleet, cluster, random);
     default:

@@ -1,14 +1,14 @@
 import { resourceTypeKey } from "../../src/domain/resource-type.ts";
+import { checkTables } from "./check-tables.ts";
 import { checkHistory, findDifference, formatObjectHistory, type Violation } from "./checker.ts";
 import { findRaces } from "./coverage.ts";
 import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
-import { checkTables } from "./check-tables.ts";
 import { MS, RESOURCE, type RowEvent, readHistory, STATE } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import { inject } from "./inject.ts";
 import type { Fault, Plan, Step } from "./plan.ts";
 import { WRITE_ANNOTATION } from "./truth.ts";
-import { START } from "./virtual-time.ts";
+import { replaceClock, START } from "./virtual-time.ts";
 
 /** Result of one simulation. */
 export interface SimulationResult {
@@ -35,7 +35,7 @@ const LONGEST_MS: Partial<Record<Fault, number>> = { "stale lists": 25_000 };
 export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise<SimulationResult> {
   await postgres.clear();
   const fleet = new Fleet(plan, postgres);
-  using _ = patchClock(() => fleet.time.elapsedMs);
+  using _ = replaceClock(() => fleet.time.elapsedMs);
   const { time, trace } = fleet;
   fleet.start();
   for (const step of plan.steps) {
@@ -70,7 +70,14 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
 function begin(fleet: Fleet, step: Step): void {
   const { time, trace } = fleet;
   const cluster = fleet.clusters[step.cluster] as FleetCluster;
-  const what = step.type === "write" ? step.write : step.type === "fault" ? step.fault : step.dryRun ? "dry, by hand" : "by hand";
+  const what =
+    step.type === "write"
+      ? step.write
+      : step.type === "fault"
+        ? step.fault
+        : step.dryRun
+          ? "dry, by hand"
+          : "by hand";
   trace.add(cluster.id, `${step.type}: ${what}`);
   switch (step.type) {
     case "write":
@@ -191,9 +198,10 @@ async function replay(fleet: Fleet): Promise<Violation[]> {
   for (const event of history.filter((each) => each.type === "row") as RowEvent[]) {
     const { account, cluster, resource, key, row, state, incarnation, observed } = event;
     const name = JSON.stringify([account, cluster, resource, key]);
-    const now = JSON.stringify([row, state, incarnation, observed]);
-    // The rule writes an equal row again.
-    if (event.at >= begin && last.get(name) !== now) {
+    // A tombstone at the low watermark may come back. The rule writes an equal row again.
+    const isAbsent = row === undefined || row === "absent";
+    const now = isAbsent ? "none" : JSON.stringify([row, state, incarnation, observed]);
+    if (event.at >= begin && (last.get(name) ?? "none") !== now) {
       changes.push(event);
     }
     last.set(name, now);
@@ -211,15 +219,4 @@ function kill(fleet: Fleet): void {
     host.remove();
     process?.kill();
   }
-}
-
-/** Lets the database in this process read virtual time. */
-function patchClock(elapsedMs: () => number): Disposable {
-  const { now } = Date;
-  Date.now = () => START + elapsedMs();
-  return {
-    [Symbol.dispose]: () => {
-      Date.now = now;
-    },
-  };
 }
