@@ -98,7 +98,7 @@ export function createVirtualClock(
 }
 
 /**
- * Lets everything in this process read virtual time. A database in this process must never read another one: its timers
+ * Makes everything in this process read virtual time. A database in this process must never read another one: its timers
  * would wait for a time that is far away.
  */
 export function replaceClock(elapsedMs: () => number): Disposable {
