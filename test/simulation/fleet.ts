@@ -72,6 +72,8 @@ export interface FleetCluster {
    * (docs/correctness.md, limits of the proof).
    */
   isJustRestored(): boolean;
+  /** True if the etcd was restored. Two objects may then have had one version. */
+  wasRestored(): boolean;
 }
 
 /** Time for which an agent lives on after a restore, in milliseconds. */
@@ -226,6 +228,7 @@ export class Fleet {
       onRestored: () => {
         restoredAt = this.time.elapsedMs;
       },
+      wasRestored: () => restoredAt >= 0,
       isJustRestored: () => this.time.elapsedMs < restoredAt + AFTER_RESTORE_MS,
     };
   }

@@ -45,7 +45,8 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
   trace.add("simulation", "quiet from now on");
   const unsettled = await settle(fleet, plan.quietMs);
   const settledMs = time.elapsedMs - plan.quietMs;
-  const changedAgain = plan.isReplayed && unsettled.length === 0 ? await replay(fleet) : [];
+  const isReplayed = plan.isReplayed && !fleet.clusters.some((cluster) => cluster.wasRestored());
+  const changedAgain = isReplayed && unsettled.length === 0 ? await replay(fleet) : [];
   const atEnd = [...unsettled, ...changedAgain, ...(await checkTables(fleet))];
   const history = await readHistory(postgres.pool, START);
   const violations = fleet.clusters.flatMap((cluster) => checkHistory(history, cluster));
