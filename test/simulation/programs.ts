@@ -27,7 +27,7 @@ const RUN_DEADLINE_MS = 20_000;
 const DRAIN_MS = 3_000;
 
 /** Limits that the small clusters of a simulation reach. */
-const GUARD: DeletionGuard = { maxDeletions: 8, maxShare: 0.4, agreementMs: 15_000 };
+const GUARD: DeletionGuard = { maxDeletions: 4, maxShare: 0.4, agreementMs: 15_000 };
 
 /** A token is the name of an account. */
 const authenticator: Authenticator = {
