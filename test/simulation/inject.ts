@@ -161,7 +161,9 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
         ? nothing
         : narrowScope(fleet, cluster, step, random);
     case "cluster rebuilt":
-      return cluster.isJustRestored() || isReconfigured(cluster) ? nothing : rebuild(fleet, cluster, random);
+      return cluster.isJustRestored() || isReconfigured(cluster) || !wasConnected(fleet, cluster)
+        ? nothing
+        : rebuild(fleet, cluster, random);
     default:
       return step.fault satisfies never;
   }
@@ -172,12 +174,23 @@ function isReconfigured({ narrowings, answering, api }: FleetCluster): boolean {
   return answering !== api || narrowings.at(-1)?.until === Number.POSITIVE_INFINITY;
 }
 
+/** True if an agent of the cluster had a session, which binds the name of the cluster to its uid. */
+function wasConnected({ trace }: Fleet, { agents }: FleetCluster): boolean {
+  return agents.some(({ name }) =>
+    trace.lines.some((line) => line.includes(` ${name}#`) && line.includes("session opened")),
+  );
+}
+
 /** Restores the tables as they are now after a time. The database is gone while that happens. */
-function restorePostgres({ postgres, databaseFaults, time }: Fleet, forMs: number): () => void {
+function restorePostgres(fleet: Fleet, forMs: number): () => void {
+  const { postgres, databaseFaults, time } = fleet;
   void postgres.copy();
   let isOver = false;
   const restore = async (): Promise<void> => {
-    await postgres.restoreCopy();
+    // A copy from before its first session would bind the name of a cluster to the one that was built in its place.
+    if (fleet.clusters.every(({ answering, api }) => answering === api)) {
+      await postgres.restoreCopy();
+    }
     databaseFaults.isGone = false;
   };
   time.schedule(forMs * 0.8, () => {
