@@ -34,10 +34,10 @@ export class InProcessPostgres implements AsyncDisposable {
   static async create(): Promise<InProcessPostgres> {
     using _ = replaceClock(() => 0);
     const db = await PGlite.create();
-    for (const { sql } of readMigrations()) {
-      await db.exec(sql);
+    for (const sql of [...readMigrations().map((migration) => migration.sql), CREATE_HISTORY]) {
+      // No simulation outlives its process, so nothing needs the write-ahead log.
+      await db.exec(sql.replaceAll(/^CREATE TABLE/gm, "CREATE UNLOGGED TABLE"));
     }
-    await db.exec(CREATE_HISTORY);
     // Planning costs more than the work on a few rows.
     await db.exec("SET plan_cache_mode = force_generic_plan");
     // Pending statistics start timers of real time.
@@ -45,8 +45,7 @@ export class InProcessPostgres implements AsyncDisposable {
     const { rows: tables } = await db.query<Table>(LIST_TABLES);
     await db.exec("CREATE SCHEMA earlier");
     for (const { name } of tables) {
-      // No simulation outlives its process, so nothing needs the write-ahead log.
-      await db.exec(`ALTER TABLE ${name} SET UNLOGGED; CREATE UNLOGGED TABLE earlier.${name} (LIKE ${name})`);
+      await db.exec(`CREATE UNLOGGED TABLE earlier.${name} (LIKE ${name})`);
     }
     return new InProcessPostgres(db, tables);
   }
