@@ -18,13 +18,18 @@ export const EFFECTS = [
   "answer 404 of a group",
   "discovery partial",
   "answer 503 of a group",
+  "answer 401",
   "answer 403",
   "answer 500",
   "answer 429",
   "false 404",
   "request slow",
   "response broken",
+  "object abridged",
   "run requested",
+  "dry run requested",
+  "deletions approved",
+  "messages replayed",
 ] as const;
 
 export type Effect = (typeof EFFECTS)[number];
@@ -37,6 +42,8 @@ export const RACES: Readonly<Record<string, RegExp>> = {
   "R34 session replaced": /session (ended|restarted)/,
   "R70 resource type leaves the scope": /resource type left the scope/,
   "R75 forbidden": /forbidden|Forbidden/,
+  "cluster of another uid refused": /expected kube-system uid/,
+  "deletions withheld": /deletions withheld/,
   "process killed": /: killed$/,
 };
 

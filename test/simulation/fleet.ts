@@ -1,15 +1,18 @@
 import type pg from "pg";
 import type { Backend } from "../../src/backend/backend.ts";
-import type { SubscribeOptions } from "../../src/bus/bus.ts";
+import type { OutgoingMessage, SubscribeOptions } from "../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus } from "../../src/bus/memory/memory-bus.ts";
 import { BACKEND_SUBSCRIPTION, clusterKey, INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { NEVER } from "../../src/lib/abort.ts";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { createDatabaseOn } from "../../src/store/postgres/database.ts";
+import { createPgDeletionStore } from "../../src/store/postgres/pg-deletion-store.ts";
 import { between, index, pick } from "./chance.ts";
 import type { Effect } from "./coverage.ts";
 import { Host } from "./host.ts";
-import type { Plan } from "./plan.ts";
+import type { InProcessPostgres } from "./in-process-postgres.ts";
+import type { Plan, PlannedCluster } from "./plan.ts";
 import { runAgent, runBackend, runIngester } from "./programs.ts";
 import { type BusFaults, connectBus, createBusFaults } from "./simulated-bus.ts";
 import { connectDatabase, createDatabaseFaults, type DatabaseFaults } from "./simulated-database.ts";
@@ -26,13 +29,38 @@ const SELECTED = ["configmaps", "namespaces", "*.example.com"];
 /** Resource types whose rows are compared with the truth. */
 export const CHECKED = ["configmaps", "namespaces", "widgets.example.com"];
 
+/** What the agents of a cluster read. */
+export interface AgentScope {
+  readonly resources: readonly string[];
+  /** Empty for all. */
+  readonly namespaces: readonly string[];
+}
+
+const WHOLE_SCOPE: AgentScope = { resources: SELECTED, namespaces: [] };
+
+/** A time during which the agents of a cluster were configured to read only a part. */
+export interface Narrowing {
+  readonly from: number;
+  until: number;
+  readonly scope: AgentScope;
+}
+
 /** A cluster of the simulation. */
 export interface FleetCluster {
+  /** Account and name. */
+  readonly id: string;
   readonly account: string;
   readonly name: string;
   readonly api: SimulatedCluster;
+  /** The cluster that answers the agents: `api`, or one that was built under its address. */
+  answering: SimulatedCluster;
+  /** Scope that the agents get at their start. */
+  scope: AgentScope;
+  readonly narrowings: Narrowing[];
   /** Revision at which the cluster has its first objects. */
   readonly firstRevision: number;
+  /** True if lists and watches of its custom objects lack fields that single reads have. */
+  readonly isAbridged: boolean;
   readonly faults: ApiFaults;
   readonly truth: Truth;
   readonly workload: ClusterWorkload;
@@ -44,6 +72,8 @@ export interface FleetCluster {
    * (docs/correctness.md, limits of the proof).
    */
   isJustRestored(): boolean;
+  /** True if the etcd was restored. Two objects may then have had one version. */
+  wasRestored(): boolean;
 }
 
 /** Time for which an agent lives on after a restore, in milliseconds. */
@@ -63,25 +93,33 @@ export class Fleet {
   /** Number of times that each fault was injected. */
   readonly reached = new Map<string, number>();
   readonly pool: pg.Pool;
+  readonly postgres: InProcessPostgres;
+  /** Messages of the topic of events, in the order in which the broker stored them. */
+  readonly published: OutgoingMessage[] = [];
   readonly #random: Random;
   /** Topics on which backends read inventories. */
   readonly #replyTopics = new Set<string>();
   /** The backends that serve now. */
   readonly #serving = new Map<Host, Backend>();
 
-  constructor(plan: Plan, pool: pg.Pool) {
-    this.pool = pool;
+  constructor(plan: Plan, postgres: InProcessPostgres) {
+    this.postgres = postgres;
+    this.pool = postgres.pool;
     this.#random = createSeededRandom(plan.seed ^ 0x5eed);
     this.network = new SimulatedNetwork(this.time, this.#random);
-    this.clusters = plan.clusters.map(({ account }, at) =>
-      this.#createCluster(`account-${account}`, `cluster-${at}`),
-    );
+    const named = new Map<number, number>();
+    this.clusters = plan.clusters.map((planned) => {
+      // Clusters of several accounts have equal names.
+      const at = named.get(planned.account) ?? 0;
+      named.set(planned.account, at + 1);
+      return this.#createCluster(`account-${planned.account}`, `cluster-${at}`, planned);
+    });
     this.backends = plan.skewsMs.map((skewMs, at) => this.#createBackend(`backend-${at}`, skewMs));
     this.ingesters = Array.from({ length: plan.ingesters }, (_, at) =>
       this.#createIngester(`ingester-${at}`),
     );
     for (const cluster of this.clusters) {
-      cluster.agents.push(this.#createAgent(cluster, `agent-${cluster.name}`));
+      cluster.agents.push(this.#createAgent(cluster, `agent-${cluster.id}`));
     }
   }
 
@@ -95,21 +133,50 @@ export class Fleet {
 
   /** Adds one more agent to a cluster. */
   addAgent(cluster: FleetCluster): Host {
-    const host = this.#createAgent(cluster, `agent-${cluster.name}-${cluster.agents.length}`);
+    const host = this.#createAgent(cluster, `agent-${cluster.id}-${cluster.agents.length}`);
     cluster.agents.push(host);
     host.start();
     return host;
   }
 
   /** Requests a run, as `evenkeel reconcile` does. */
-  async requestRun({ account, name }: FleetCluster): Promise<void> {
+  async requestRun({ account, name }: FleetCluster, dryRun: boolean): Promise<void> {
     const backend = [...this.#serving.values()][0];
     try {
-      await backend?.startRun(NEVER, account, name);
-      this.reach("run requested");
+      await backend?.startRun(NEVER, account, name, { dryRun });
+      this.reach(dryRun ? "dry run requested" : "run requested");
     } catch (error) {
       this.trace.add("caller", `run refused: ${error}`);
     }
+  }
+
+  /** Approves all withheld deletions of a cluster, as `evenkeel deletions approve` does. */
+  async approveDeletions({ account, name }: FleetCluster): Promise<void> {
+    const deletions = createPgDeletionStore(createDatabaseOn(this.pool));
+    const { rows } = await this.pool.query<{ id: string }>(
+      "SELECT id FROM deletion_set WHERE account = $1 AND cluster = $2 AND state = 'WITHHELD' ORDER BY origin",
+      [account, name],
+    );
+    for (const { id } of rows) {
+      await deletions.approve(NEVER, account, id, { decidedBy: "operator" });
+      this.reach("deletions approved");
+    }
+  }
+
+  /** Kills the agents of a cluster. They start again with its scope. */
+  restartAgents({ agents }: FleetCluster): void {
+    for (const agent of agents) {
+      agent.process?.kill();
+    }
+  }
+
+  /** Delivers all messages once more. */
+  async replay(): Promise<void> {
+    const producer = await this.broker.createProducer(NEVER, TOPICS.events);
+    for (const message of [...this.published]) {
+      await producer.publish(NEVER, message);
+    }
+    this.reach("messages replayed");
   }
 
   /** Cuts off the consumers of the ingesters, or those of the backends. */
@@ -142,21 +209,26 @@ export class Fleet {
     host.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
   }
 
-  #createCluster(account: string, name: string): FleetCluster {
+  #createCluster(account: string, name: string, { isAbridged }: PlannedCluster): FleetCluster {
+    const id = `${account}/${name}`;
     const random = createSeededRandom(index(this.#random, 2 ** 31));
     const truth = new Truth(this.time);
     const clock = createVirtualClock(this.time);
     const api = new SimulatedCluster({ clock, random, firstRevision: 100, onWrite: truth.write });
-    const workload = new ClusterWorkload(api);
+    const workload = new ClusterWorkload(api, id);
     const firstRevision = api.store.revision;
     let restoredAt = Number.NEGATIVE_INFINITY;
     return {
-      ...{ account, name, api, firstRevision, truth, workload },
+      ...{ id, account, name, api, firstRevision, truth, workload, isAbridged },
+      answering: api,
+      scope: WHOLE_SCOPE,
+      narrowings: [],
       faults: createApiFaults(),
       agents: [],
       onRestored: () => {
         restoredAt = this.time.elapsedMs;
       },
+      wasRestored: () => restoredAt >= 0,
       isJustRestored: () => this.time.elapsedMs < restoredAt + AFTER_RESTORE_MS,
     };
   }
@@ -193,10 +265,12 @@ export class Fleet {
     });
   }
 
-  #createAgent({ account, name: cluster, api, faults }: Omit<FleetCluster, "agents">, name: string): Host {
+  #createAgent(cluster: FleetCluster, name: string): Host {
     const { time, trace } = this;
+    const { account, faults, isAbridged } = cluster;
     const kubeOptions = {
-      cluster: api,
+      cluster: () => cluster.answering,
+      isAbridged,
       faults,
       time,
       random: this.#random,
@@ -207,8 +281,8 @@ export class Fleet {
       random: this.#random,
       program: (process) =>
         runAgent(process, {
-          cluster,
-          resources: SELECTED,
+          cluster: cluster.name,
+          ...cluster.scope,
           kube: connectKube(process, kubeOptions),
           openSync: this.network.createClient(process, name, account),
         }),
@@ -223,7 +297,12 @@ export class Fleet {
       }
     };
     const onFault = (what: Effect): void => this.reach(what);
-    return { broker, faults, time, random: this.#random, onSubscribe, onFault };
+    const onStored = (topic: string, message: OutgoingMessage): void => {
+      if (topic === TOPICS.events) {
+        this.published.push(message);
+      }
+    };
+    return { broker, faults, time, random: this.#random, onSubscribe, onStored, onFault };
   }
 
   get #databaseOptions() {

@@ -1,10 +1,15 @@
-import { createSeededRandom } from "../../src/lib/random.ts";
+import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { between, index, pick } from "./chance.ts";
-import type { Fleet, FleetCluster } from "./fleet.ts";
+import type { AgentScope, Fleet, FleetCluster } from "./fleet.ts";
 import type { Step } from "./plan.ts";
+import { createVirtualClock } from "./virtual-time.ts";
+import { ClusterWorkload } from "./workload.ts";
+
+type FaultStep = Extract<Step, { type: "fault" }>;
 
 /** Injects the fault of a step. Returns a function that ends it. */
-export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): () => void {
+export function inject(fleet: Fleet, step: FaultStep): () => void {
   const random = createSeededRandom(step.seed);
   const { busFaults, databaseFaults, network } = fleet;
   const cluster = fleet.clusters[step.cluster] as FleetCluster;
@@ -79,6 +84,8 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return during(busFaults, "lateRate", between(random, 0.05, 0.5), 0);
     case "database gone":
       return during(databaseFaults, "isGone", true, false);
+    case "Postgres restored":
+      return restorePostgres(fleet, step.forMs);
     case "locks held":
       return during(databaseFaults, "lockRate", between(random, 0.1, 0.9), 0);
     case "commits fail":
@@ -104,6 +111,9 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
       return added(faults.unavailableGroups, pick(random, ["example.com", "apps"]));
     case "forbidden":
       return added(faults.forbidden, pick(random, ["configmaps", "widgets"]));
+    case "token expired":
+      api.breakWatches();
+      return during(faults, "isUnauthorized", true, false);
     case "API errors":
       return during(faults, "errorRate", between(random, 0.05, 0.5), 0);
     case "false absence":
@@ -132,13 +142,108 @@ export function inject(fleet: Fleet, step: Extract<Step, { type: "fault" }>): ()
     case "etcd restored": {
       const oldest = Math.max(cluster.firstRevision, api.store.compactedRevision);
       api.faults.staleLists = undefined;
+      if (isReconfigured(cluster)) {
+        return nothing;
+      }
       return once(() => {
         api.restore(Math.max(oldest, api.store.revision - index(random, 40)));
         cluster.truth.restore(api);
         cluster.onRestored();
       });
     }
+    case "CRD late": {
+      const end = added(faults.hiddenGroups, "example.com");
+      cluster.workload.write("install CRD", step.seed);
+      return end;
+    }
+    case "scope narrowed":
+      return cluster.isJustRestored() || isReconfigured(cluster)
+        ? nothing
+        : narrowScope(fleet, cluster, step, random);
+    case "cluster rebuilt":
+      return cluster.isJustRestored() || isReconfigured(cluster) || !wasConnected(fleet, cluster)
+        ? nothing
+        : rebuild(fleet, cluster, random);
     default:
       return step.fault satisfies never;
   }
+}
+
+/** True if the agents must restart at the end of another fault. */
+function isReconfigured({ narrowings, answering, api }: FleetCluster): boolean {
+  return answering !== api || narrowings.at(-1)?.until === Number.POSITIVE_INFINITY;
+}
+
+/** True if an agent of the cluster had a session, which binds the name of the cluster to its uid. */
+function wasConnected({ trace }: Fleet, { agents }: FleetCluster): boolean {
+  return agents.some(({ name }) =>
+    trace.lines.some((line) => line.includes(` ${name}#`) && line.includes("session opened")),
+  );
+}
+
+/** Restores the tables as they are now after a time. The database is gone while that happens. */
+function restorePostgres(fleet: Fleet, forMs: number): () => void {
+  const { postgres, databaseFaults, time } = fleet;
+  void postgres.copy();
+  let isOver = false;
+  const restore = async (): Promise<void> => {
+    // A copy from before its first session would bind the name of a cluster to the one that was built in its place.
+    if (fleet.clusters.every(({ answering, api }) => answering === api)) {
+      await postgres.restoreCopy();
+    }
+    databaseFaults.isGone = false;
+  };
+  time.schedule(forMs * 0.8, () => {
+    databaseFaults.isGone = true;
+    isOver = true;
+    void restore();
+  });
+  return () => {
+    if (!isOver) {
+      throw new Error("the database was not restored in time");
+    }
+  };
+}
+
+const NARROW_SCOPES: readonly AgentScope[] = [
+  { resources: ["namespaces", "*.example.com"], namespaces: [] },
+  { resources: ["configmaps", "namespaces"], namespaces: [] },
+  { resources: ["configmaps", "namespaces", "*.example.com"], namespaces: ["a"] },
+  { resources: ["configmaps", "namespaces", "*.example.com"], namespaces: ["b", "kube-system"] },
+];
+
+/** Restarts the agents with a part of the scope, and later with the whole. An operator may approve the deletions. */
+function narrowScope(fleet: Fleet, cluster: FleetCluster, { forMs }: FaultStep, random: Random): () => void {
+  const { time } = fleet;
+  const whole = cluster.scope;
+  const scope = pick(random, NARROW_SCOPES);
+  const narrowing = { from: time.elapsedMs, until: Number.POSITIVE_INFINITY, scope };
+  cluster.narrowings.push(narrowing);
+  cluster.scope = scope;
+  fleet.restartAgents(cluster);
+  if (random.float() < 0.7) {
+    time.schedule(forMs * between(random, 0.5, 1), () => void fleet.approveDeletions(cluster));
+  }
+  return () => {
+    narrowing.until = time.elapsedMs;
+    cluster.scope = whole;
+    fleet.restartAgents(cluster);
+  };
+}
+
+/** Puts another cluster under the address of the API server, and later the old one again. */
+function rebuild(fleet: Fleet, cluster: FleetCluster, random: Random): () => void {
+  const answering = new SimulatedCluster({
+    clock: createVirtualClock(fleet.time),
+    random: createSeededRandom(index(random, 2 ** 31)),
+    firstRevision: cluster.api.store.revision + 50 - index(random, 100),
+  });
+  new ClusterWorkload(answering, "rebuilt");
+  const change = (to: SimulatedCluster): void => {
+    cluster.answering.breakWatches();
+    cluster.answering = to;
+    fleet.restartAgents(cluster);
+  };
+  change(answering);
+  return () => change(cluster.api);
 }

@@ -9,6 +9,7 @@ export type Write =
   | "recreate"
   | "delete many"
   | "delete namespace"
+  | "create odd"
   | "install CRD"
   | "remove CRD"
   | "edit row"
@@ -34,6 +35,7 @@ export type Fault =
   | "acknowledgements lost"
   | "deliveries late"
   | "database gone"
+  | "Postgres restored"
   | "locks held"
   | "commits fail"
   | "commit answers lost"
@@ -43,6 +45,7 @@ export type Fault =
   | "group hidden"
   | "group unavailable"
   | "forbidden"
+  | "token expired"
   | "API errors"
   | "false absence"
   | "watches break"
@@ -51,7 +54,10 @@ export type Fault =
   | "bookmarks held"
   | "watch events lost"
   | "compaction"
-  | "etcd restored";
+  | "etcd restored"
+  | "CRD late"
+  | "scope narrowed"
+  | "cluster rebuilt";
 
 /** One step of a plan. Its own seed makes it independent of the other steps, so that a plan can shrink. */
 export type Step =
@@ -71,13 +77,25 @@ export type Step =
       /** Duration of the fault, in milliseconds. */
       readonly forMs: number;
     }
-  | { readonly type: "run"; readonly at: number; readonly seed: number; readonly cluster: number };
+  | {
+      readonly type: "run";
+      readonly at: number;
+      readonly seed: number;
+      readonly cluster: number;
+      readonly dryRun: boolean;
+    };
+
+/** A cluster of a plan. */
+export interface PlannedCluster {
+  readonly account: number;
+  /** True if lists and watches of its custom objects lack fields that single reads have. */
+  readonly isAbridged: boolean;
+}
 
 /** What happens in a simulation, apart from the delays of messages. */
 export interface Plan {
   readonly seed: number;
-  /** Account of each cluster. */
-  readonly clusters: readonly { readonly account: number }[];
+  readonly clusters: readonly PlannedCluster[];
   readonly ingesters: number;
   /** Error of the wall clock of each backend, in milliseconds. */
   readonly skewsMs: readonly number[];
@@ -85,6 +103,8 @@ export interface Plan {
   readonly steps: readonly Step[];
   /** Time after which nothing changes and nothing fails, in milliseconds. */
   readonly quietMs: number;
+  /** True if all messages are delivered once more at the end. */
+  readonly isReplayed: boolean;
 }
 
 /** Weight of each write in a plan. */
@@ -95,6 +115,7 @@ export const WRITES: Readonly<Record<Write, number>> = {
   recreate: 8,
   "delete many": 2,
   "delete namespace": 2,
+  "create odd": 3,
   "install CRD": 3,
   "remove CRD": 2,
   "edit row": 4,
@@ -121,6 +142,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   "acknowledgements lost": 2,
   "deliveries late": 2,
   "database gone": 1,
+  "Postgres restored": 3,
   "locks held": 1,
   "commits fail": 2,
   "commit answers lost": 2,
@@ -130,6 +152,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   "group hidden": 2,
   "group unavailable": 2,
   forbidden: 1,
+  "token expired": 1,
   "API errors": 2,
   "false absence": 2,
   "watches break": 2,
@@ -139,14 +162,24 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   "watch events lost": 2,
   compaction: 2,
   "etcd restored": 3,
+  "CRD late": 2,
+  "scope narrowed": 4,
+  "cluster rebuilt": 2,
 };
+
+/** Weight of each number of clusters: each one costs time. */
+const CLUSTERS = { 1: 62, 2: 30, 3: 6, 4: 2 };
 
 /** Creates the plan of a seed. */
 export function createPlan(seed: number): Plan {
   const random = createSeededRandom(seed);
-  const quietMs = Math.round(between(random, 15_000, 45_000));
-  const clusters = Array.from({ length: chance(random, 0.6) ? 1 : 2 }, () => ({
-    account: index(random, 2),
+  // Most plans are short, because the time of a simulation costs as much as its faults.
+  const quietMs = Math.round(
+    chance(random, 0.8) ? between(random, 8_000, 16_000) : between(random, 16_000, 45_000),
+  );
+  const clusters = Array.from({ length: Number(weighted(random, CLUSTERS)) }, () => ({
+    account: index(random, 3),
+    isAbridged: chance(random, 0.1),
   }));
   const backends = chance(random, 0.5) ? 1 : 2;
   const step = { seed: () => index(random, 2 ** 31), cluster: () => index(random, clusters.length) };
@@ -173,6 +206,7 @@ export function createPlan(seed: number): Plan {
     at: Math.round(between(random, 0, quietMs)),
     seed: step.seed(),
     cluster: step.cluster(),
+    dryRun: chance(random, 0.5),
   }));
   return {
     seed,
@@ -181,6 +215,7 @@ export function createPlan(seed: number): Plan {
     skewsMs: Array.from({ length: backends }, () => skew(random)),
     steps: [...writes, ...faults, ...runs].toSorted((a, b) => a.at - b.at),
     quietMs,
+    isReplayed: chance(random, 0.1),
   };
 }
 

@@ -27,7 +27,7 @@ const RUN_DEADLINE_MS = 20_000;
 const DRAIN_MS = 3_000;
 
 /** Limits that the small clusters of a simulation reach. */
-const GUARD: DeletionGuard = { maxDeletions: 8, maxShare: 0.4, agreementMs: 15_000 };
+const GUARD: DeletionGuard = { maxDeletions: 4, maxShare: 0.4, agreementMs: 15_000 };
 
 /** A token is the name of an account. */
 const authenticator: Authenticator = {
@@ -88,6 +88,7 @@ export async function runIngester(
 export interface AgentPorts {
   readonly cluster: string;
   readonly resources: readonly string[];
+  readonly namespaces: readonly string[];
   readonly kube: KubeTransport;
   readonly openSync: SyncClient;
 }
@@ -97,9 +98,9 @@ export async function runAgent(process: SimulatedProcess, ports: AgentPorts): Pr
   await createAgent({
     ...ports,
     excludeResources: [],
-    namespaces: [],
     agentVersion: "0",
-    tuning: { ...DEFAULT_AGENT_TUNING, discoveryMs: 15_000, watchMs: 20_000 },
+    // Small clusters, too, shall read pages of contents.
+    tuning: { ...DEFAULT_AGENT_TUNING, discoveryMs: 15_000, watchMs: 20_000, maxSingleReads: 4 },
     ...{ clock, random, log, metrics: noMetrics, tracer: noTracer },
   }).run(stop.signal);
 }

@@ -24,6 +24,7 @@ export function formatFailure(plan: Plan, { violations, trace, history }: Simula
     ...lines.slice(-MAX_LINES),
     "",
     `repeat it: npm run simulate -- --seed ${plan.seed}`,
+    `the shrunk plan, for regressions.ts: ${JSON.stringify(plan)}`,
   ].join("\n");
 }
 

@@ -3,7 +3,7 @@ import { countReached, formatCoverage } from "./coverage.ts";
 import { InProcessPostgres } from "./in-process-postgres.ts";
 import { createPlan } from "./plan.ts";
 import { formatFailure } from "./report.ts";
-import { simulateSeeds } from "./seed-pool.ts";
+import { SeedPool } from "./seed-pool.ts";
 import { simulate } from "./simulate.ts";
 
 /*
@@ -55,21 +55,17 @@ async function runMany(firstSeed: number, count: number): Promise<boolean> {
       `${results.length} of ${count} seeds in ${elapsed.toFixed(0)} s (${rate}/s), ${failures} failed`,
     );
   };
-  await simulateSeeds({
-    firstSeed,
-    count,
-    ...(values.workers !== undefined && { workers: toCount("workers") }),
-    onResult(result) {
-      results.push(result);
-      if (result.failure !== undefined) {
-        failures += 1;
-        console.log(result.failure);
-      }
-      if (performance.now() - shown >= PROGRESS_MS) {
-        shown = performance.now();
-        showProgress();
-      }
-    },
+  using pool = await SeedPool.create(values.workers === undefined ? undefined : toCount("workers"));
+  await pool.runSeeds(firstSeed, count, (result) => {
+    results.push(result);
+    if (result.failure !== undefined) {
+      failures += 1;
+      console.log(result.failure);
+    }
+    if (performance.now() - shown >= PROGRESS_MS) {
+      shown = performance.now();
+      showProgress();
+    }
   });
   console.log("share of the seeds that reached each fault and race:");
   console.log(formatCoverage(countReached(results), results.length));

@@ -1,43 +1,65 @@
-import { fork } from "node:child_process";
+import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
+import { createPlan, type Plan } from "./plan.ts";
 import type { SeedResult } from "./worker.ts";
 
-export interface SeedPoolOptions {
-  readonly firstSeed: number;
-  readonly count: number;
-  /** Number of processes; default: one for each core. */
-  readonly workers?: number;
-  readonly onResult: (result: SeedResult) => void;
-}
+/** Processes that simulate plans, each plan in one of them. Their start takes seconds. */
+export class SeedPool implements Disposable {
+  readonly #children: readonly ChildProcess[];
 
-/** Simulates seeds in several processes, each seed in one of them. Rejects if a process ends before its time. */
-export async function simulateSeeds({
-  firstSeed,
-  count,
-  workers = availableParallelism(),
-  onResult,
-}: SeedPoolOptions): Promise<void> {
-  const end = firstSeed + count;
-  let next = firstSeed;
-  const work = async (): Promise<void> => {
-    const child = fork(fileURLToPath(new URL("./worker.ts", import.meta.url)));
-    const ended = once(child, "exit").then(([code, signal]) => {
-      throw new Error(`a worker of the simulator ended: ${signal ?? `code ${code}`}`);
-    });
-    ended.catch(() => {});
-    try {
-      await Promise.race([once(child, "message"), ended]);
-      while (next < end) {
-        const answered = once(child, "message");
-        child.send(next++);
-        const [result] = await Promise.race([answered, ended]);
-        onResult(result as SeedResult);
+  private constructor(children: readonly ChildProcess[]) {
+    this.#children = children;
+  }
+
+  /** Starts the processes; default: one for each core. */
+  static async create(workers = availableParallelism()): Promise<SeedPool> {
+    const children = Array.from({ length: workers }, () =>
+      fork(fileURLToPath(new URL("./worker.ts", import.meta.url))),
+    );
+    await Promise.all(children.map((child) => answerOf(child)));
+    return new SeedPool(children);
+  }
+
+  /** Simulates the plans of seeds. */
+  async runSeeds(firstSeed: number, count: number, onResult: (result: SeedResult) => void): Promise<void> {
+    await this.run(
+      Array.from({ length: count }, (_, at) => createPlan(firstSeed + at)),
+      onResult,
+    );
+  }
+
+  /** Simulates plans. Rejects if a process ends. */
+  async run(plans: readonly Plan[], onResult: (result: SeedResult) => void): Promise<void> {
+    let next = 0;
+    const work = async (child: ChildProcess): Promise<void> => {
+      while (next < plans.length) {
+        child.send(plans[next++] as Plan);
+        onResult((await answerOf(child)) as SeedResult);
       }
-    } finally {
+    };
+    await Promise.all(this.#children.map(work));
+  }
+
+  [Symbol.dispose](): void {
+    for (const child of this.#children) {
       child.kill("SIGKILL");
     }
-  };
-  await Promise.all(Array.from({ length: Math.min(workers, count) }, work));
+  }
+}
+
+async function answerOf(child: ChildProcess): Promise<unknown> {
+  const answered = new AbortController();
+  const { signal } = answered;
+  const ended = once(child, "exit", { signal }).then(([code, killed]) => {
+    throw new Error(`a worker of the simulator ended: ${killed ?? `code ${code}`}`);
+  });
+  try {
+    const [answer] = await Promise.race([once(child, "message", { signal }), ended]);
+    return answer;
+  } finally {
+    answered.abort();
+    ended.catch(() => {});
+  }
 }

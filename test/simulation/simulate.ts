@@ -1,13 +1,14 @@
 import { resourceTypeKey } from "../../src/domain/resource-type.ts";
+import { checkTables } from "./check-tables.ts";
 import { checkHistory, findDifference, formatObjectHistory, type Violation } from "./checker.ts";
 import { findRaces } from "./coverage.ts";
 import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
-import { MS, RESOURCE, readHistory, STATE } from "./history.ts";
+import { MS, RESOURCE, type RowEvent, readHistory, STATE } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import { inject } from "./inject.ts";
 import type { Fault, Plan, Step } from "./plan.ts";
 import { WRITE_ANNOTATION } from "./truth.ts";
-import { START } from "./virtual-time.ts";
+import { replaceClock, START } from "./virtual-time.ts";
 
 /** Result of one simulation. */
 export interface SimulationResult {
@@ -33,8 +34,8 @@ const LONGEST_MS: Partial<Record<Fault, number>> = { "stale lists": 25_000 };
 /** Runs one plan on virtual time, and checks its history. */
 export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise<SimulationResult> {
   await postgres.clear();
-  const fleet = new Fleet(plan, postgres.pool);
-  using _ = patchClock(() => fleet.time.elapsedMs);
+  const fleet = new Fleet(plan, postgres);
+  using _ = replaceClock(() => fleet.time.elapsedMs);
   const { time, trace } = fleet;
   fleet.start();
   for (const step of plan.steps) {
@@ -44,11 +45,14 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
   trace.add("simulation", "quiet from now on");
   const unsettled = await settle(fleet, plan.quietMs);
   const settledMs = time.elapsedMs - plan.quietMs;
+  const isReplayed = plan.isReplayed && !fleet.clusters.some((cluster) => cluster.wasRestored());
+  const changedAgain = isReplayed && unsettled.length === 0 ? await replay(fleet) : [];
+  const atEnd = [...unsettled, ...changedAgain, ...(await checkTables(fleet))];
   const history = await readHistory(postgres.pool, START);
   const violations = fleet.clusters.flatMap((cluster) => checkHistory(history, cluster));
-  const all = [...violations, ...unsettled].toSorted((a, b) => a.at - b.at);
+  const all = [...violations, ...atEnd].toSorted((a, b) => a.at - b.at);
   const [first] = all;
-  const broken = fleet.clusters.find(({ name }) => name === first?.cluster);
+  const broken = fleet.clusters.find(({ id }) => id === first?.cluster);
   for (const race of findRaces(trace.lines)) {
     fleet.reach(race);
   }
@@ -67,8 +71,15 @@ export async function simulate(plan: Plan, postgres: InProcessPostgres): Promise
 function begin(fleet: Fleet, step: Step): void {
   const { time, trace } = fleet;
   const cluster = fleet.clusters[step.cluster] as FleetCluster;
-  const what = step.type === "write" ? step.write : step.type === "fault" ? step.fault : "run by hand";
-  trace.add(cluster.name, `${step.type}: ${what}`);
+  const what =
+    step.type === "write"
+      ? step.write
+      : step.type === "fault"
+        ? step.fault
+        : step.dryRun
+          ? "dry, by hand"
+          : "by hand";
+  trace.add(cluster.id, `${step.type}: ${what}`);
   switch (step.type) {
     case "write":
       if (step.write === "edit row" || step.write === "delete row") {
@@ -81,13 +92,13 @@ function begin(fleet: Fleet, step: Step): void {
     case "fault": {
       const end = inject(fleet, step);
       time.schedule(Math.min(step.forMs, LONGEST_MS[step.fault] ?? Number.POSITIVE_INFINITY), () => {
-        trace.add(cluster.name, `end of fault: ${step.fault}`);
+        trace.add(cluster.id, `end of fault: ${step.fault}`);
         end();
       });
       break;
     }
     case "run":
-      void fleet.requestRun(cluster);
+      void fleet.requestRun(cluster, step.dryRun);
       break;
     default:
       step satisfies never;
@@ -115,10 +126,7 @@ async function editByHand(
 async function settle(fleet: Fleet, quietMs: number): Promise<Violation[]> {
   const { time } = fleet;
   for (;;) {
-    const missing: Violation[] = [];
-    for (const cluster of fleet.clusters) {
-      missing.push(...(await findUnsettled(fleet, cluster, quietMs)));
-    }
+    const missing = await findUnsettled(fleet, quietMs);
     if (missing.length === 0 || time.elapsedMs >= quietMs + SETTLE_MS) {
       return missing;
     }
@@ -126,37 +134,84 @@ async function settle(fleet: Fleet, quietMs: number): Promise<Violation[]> {
   }
 }
 
-async function findUnsettled(fleet: Fleet, cluster: FleetCluster, quietMs: number): Promise<Violation[]> {
-  const { account, name, api, truth } = cluster;
-  const at = fleet.time.elapsedMs;
-  const { rows } = await fleet.pool.query<{
-    resource: string;
-    verified: number | null;
-    rows: Record<string, string>;
-  }>(COPY, [account, name]);
-  const found: Violation[] = [];
-  for (const resource of CHECKED) {
-    const copy = rows.find((row) => row.resource === resource);
-    const isServed = api.resources().some((each) => resourceTypeKey(each) === resource);
-    const difference = findDifference(truth.objectsOf(resource), copy?.rows ?? {});
-    const verified = copy?.verified == null ? undefined : copy.verified - START;
-    if (difference !== undefined) {
-      const { key, message } = difference;
-      found.push({ invariant: "convergence", at, cluster: name, resource, key, message });
-    } else if (isServed && (verified === undefined || verified < quietMs)) {
-      const message = `${resource}: verified as of ${verified}, not since the last fault at ${quietMs}`;
-      found.push({ invariant: "liveness", at, cluster: name, resource, message });
-    }
-  }
-  return found;
+async function findUnsettled(fleet: Fleet, quietMs: number): Promise<Violation[]> {
+  const { rows: copies } = await fleet.pool.query<Copy>(COPIES);
+  return fleet.clusters.flatMap((cluster) =>
+    CHECKED.flatMap((resource) => {
+      const copy = copies.find(
+        (row) => row.account === cluster.account && row.cluster === cluster.name && row.resource === resource,
+      );
+      return compare(fleet, cluster, quietMs, resource, copy);
+    }),
+  );
 }
 
-const COPY = `
-SELECT ${RESOURCE("k")} AS resource, ${MS("k.verified_at")}::float8 AS verified,
+function compare(
+  { time }: Fleet,
+  { id, api, truth }: FleetCluster,
+  quietMs: number,
+  resource: string,
+  copy: Copy | undefined,
+): Violation[] {
+  const at = time.elapsedMs;
+  const isServed = api.resources().some((each) => resourceTypeKey(each) === resource);
+  const difference = findDifference(truth.objectsOf(resource), copy?.rows ?? {});
+  const verified = copy?.verified == null ? undefined : copy.verified - START;
+  if (difference !== undefined) {
+    const { key, message } = difference;
+    return [{ invariant: "convergence", at, cluster: id, resource, key, message }];
+  }
+  if (isServed && (verified === undefined || verified < quietMs)) {
+    const message = `${resource}: verified as of ${verified}, not since the last fault at ${quietMs}`;
+    return [{ invariant: "liveness", at, cluster: id, resource, message }];
+  }
+  return [];
+}
+
+/** The copy of the objects of one resource type. */
+interface Copy {
+  readonly account: string;
+  readonly cluster: string;
+  readonly resource: string;
+  readonly verified: number | null;
+  /** States of the objects, by key. */
+  readonly rows: Readonly<Record<string, string>>;
+}
+
+const COPIES = `
+SELECT k.account, k.cluster, ${RESOURCE("k")} AS resource, ${MS("k.verified_at")}::float8 AS verified,
        COALESCE((SELECT jsonb_object_agg(o.namespace || '/' || o.name, ${STATE("o")})
                  FROM kubernetes_object o WHERE o.account = k.account AND o.cluster = k.cluster
                    AND o.api_group = k.api_group AND o.resource = k.resource AND o.state <> 'absent'), '{}') AS rows
-FROM resource_state k WHERE k.account = $1 AND k.cluster = $2`;
+FROM resource_state k`;
+
+/** Time in which ingesters apply all messages once more, in milliseconds. */
+const REPLAY_MS = 6_000;
+
+/** Delivers all messages once more. Returns the rows that this changes. */
+async function replay(fleet: Fleet): Promise<Violation[]> {
+  const begin = fleet.time.elapsedMs;
+  await fleet.replay();
+  await fleet.time.runUntil(begin + REPLAY_MS);
+  const history = await readHistory(fleet.pool, START);
+  const last = new Map<string, string>();
+  const changes: RowEvent[] = [];
+  for (const event of history.filter((each) => each.type === "row") as RowEvent[]) {
+    const { account, cluster, resource, key, row, state, incarnation, observed } = event;
+    const name = JSON.stringify([account, cluster, resource, key]);
+    // A tombstone at the low watermark may come back. The rule writes an equal row again.
+    const isAbsent = row === undefined || row === "absent";
+    const now = isAbsent ? "none" : JSON.stringify([row, state, incarnation, observed]);
+    if (event.at >= begin && (last.get(name) ?? "none") !== now) {
+      changes.push(event);
+    }
+    last.set(name, now);
+  }
+  return changes.map(({ at, account, cluster, resource, key, state }) => ({
+    ...{ invariant: "idempotence", at, cluster: `${account}/${cluster}`, resource, key },
+    message: `${resource} ${key}: a message that was delivered again changed its row to "${state}"`,
+  }));
+}
 
 function kill(fleet: Fleet): void {
   const agents = fleet.clusters.flatMap(({ agents }) => agents);
@@ -165,15 +220,4 @@ function kill(fleet: Fleet): void {
     host.remove();
     process?.kill();
   }
-}
-
-/** Lets the database in this process read virtual time. */
-function patchClock(elapsedMs: () => number): Disposable {
-  const { now } = Date;
-  Date.now = () => START + elapsedMs();
-  return {
-    [Symbol.dispose]: () => {
-      Date.now = now;
-    },
-  };
 }

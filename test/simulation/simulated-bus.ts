@@ -1,6 +1,7 @@
 import {
   type Bus,
   type Delivery,
+  type OutgoingMessage,
   PublishRefusedError,
   PublishUnknownError,
   type SubscribeOptions,
@@ -50,6 +51,8 @@ export interface SimulatedBusOptions {
   readonly faults: BusFaults;
   readonly time: VirtualTime;
   readonly random: Random;
+  /** Called for each message that the broker has stored. */
+  readonly onStored: (topic: string, message: OutgoingMessage) => void;
   /** Called for each subscription that a process joins. */
   readonly onSubscribe: (options: SubscribeOptions) => void;
   /** Called for each fault that was injected. */
@@ -61,7 +64,7 @@ const LATE_MS = 5_000;
 
 /** The bus as one process sees it. The broker outlives the process. */
 export function connectBus(process: SimulatedProcess, options: SimulatedBusOptions): Bus {
-  const { broker, faults, time, random, onSubscribe, onFault } = options;
+  const { broker, faults, time, random, onSubscribe, onStored, onFault } = options;
   const assertThere = (): void => {
     if (faults.isGone) {
       onFault("call refused: broker gone");
@@ -95,6 +98,7 @@ export function connectBus(process: SimulatedProcess, options: SimulatedBusOptio
               return;
             }
             await producer.publish(publishSignal, message);
+            onStored(topic, message);
             if (chance(random, faults.lostReceiptRate)) {
               onFault("receipt lost");
               throw new PublishUnknownError("the broker sent no receipt");

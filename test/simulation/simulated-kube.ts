@@ -4,6 +4,7 @@ import { RetryableError } from "../../src/lib/errors.ts";
 import type { Random } from "../../src/lib/random.ts";
 import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
+import { rewriteJson } from "../support/agent/rewrite-json.ts";
 import { between, chance } from "./chance.ts";
 import type { Effect } from "./coverage.ts";
 import type { SimulatedProcess } from "./process.ts";
@@ -21,6 +22,8 @@ export interface ApiFaults {
   readonly unavailableGroups: Set<string>;
   /** Resources that answer 403. */
   readonly forbidden: Set<string>;
+  /** True while the agent's token counts as expired. */
+  isUnauthorized: boolean;
   /** Requests that are answered with 500, 429 or 503. */
   errorRate: number;
   /** Reads of one object that are answered with a 404 that is not the API server's. */
@@ -38,6 +41,7 @@ export function createApiFaults(): ApiFaults {
     hiddenGroups: new Set(),
     unavailableGroups: new Set(),
     forbidden: new Set(),
+    isUnauthorized: false,
     errorRate: 0,
     falseAbsenceRate: 0,
     brokenWatchRate: 0,
@@ -46,7 +50,10 @@ export function createApiFaults(): ApiFaults {
 }
 
 export interface SimulatedKubeOptions {
-  readonly cluster: SimulatedCluster;
+  /** Returns the cluster that answers now. */
+  readonly cluster: () => SimulatedCluster;
+  /** True if lists and watches of custom objects lack fields that single reads have. */
+  readonly isAbridged: boolean;
   readonly faults: ApiFaults;
   readonly time: VirtualTime;
   readonly random: Random;
@@ -56,8 +63,7 @@ export interface SimulatedKubeOptions {
 
 /** The API server as one agent sees it. */
 export function connectKube(process: SimulatedProcess, options: SimulatedKubeOptions): KubeTransport {
-  const { cluster, faults, time, random, onFault } = options;
-  const transport = createSimulatedTransport(cluster);
+  const { cluster, isAbridged, faults, time, random, onFault } = options;
   const died = new AbortController();
   process.onDeath(() => died.abort(new Error("the process has died")));
   return {
@@ -72,10 +78,12 @@ export function connectKube(process: SimulatedProcess, options: SimulatedKubeOpt
         signal.throwIfAborted();
         return (
           (await toFault(request, options)) ??
-          (await transport.get(AbortSignal.any([signal, died.signal]), request))
+          (await createSimulatedTransport(cluster()).get(AbortSignal.any([signal, died.signal]), request))
         );
       });
-      return { ...response, body: carry(response.body) };
+      const served =
+        isAbridged && request.path.endsWith("/widgets") ? rewriteJson(response, abridge(onFault)) : response;
+      return { ...served, body: carry(served.body) };
     },
   };
 
@@ -105,6 +113,9 @@ async function toFault(
   if (faults.isGone) {
     onFault("request refused: API server gone");
     throw new RetryableError("connect ECONNREFUSED");
+  }
+  if (faults.isUnauthorized) {
+    return fault("answer 401", toStatus(401, "Unauthorized"));
   }
   if (path === "/readyz") {
     return faults.isStarting ? fault("not ready", toText(500, "[-]poststarthook failed")) : undefined;
@@ -138,15 +149,34 @@ function isHidden({ isStarting, hiddenGroups }: ApiFaults, group: string): boole
 }
 
 async function withoutHidden(
-  cluster: SimulatedCluster,
+  cluster: () => SimulatedCluster,
   request: KubeRequest,
   faults: ApiFaults,
 ): Promise<KubeResponse> {
-  const response = await createSimulatedTransport(cluster).get(NEVER, request);
+  const response = await createSimulatedTransport(cluster()).get(NEVER, request);
   const chunks = await Array.fromAsync(response.body);
   const body = JSON.parse(Buffer.concat(chunks).toString()) as { groups: { name: string }[] };
   const groups = body.groups.filter(({ name }) => !isHidden(faults, name));
   return toText(200, JSON.stringify({ ...body, groups }));
+}
+
+/** Returns a function that removes the spec of the objects in a list or in the event of a watch. */
+function abridge(onFault: (effect: Effect) => void): (value: unknown) => unknown {
+  const shorten = (object: object): object => {
+    if (!("spec" in object)) {
+      return object;
+    }
+    onFault("object abridged");
+    return { ...object, spec: {} };
+  };
+  return (value) => {
+    const { items, object } = value as { readonly items?: readonly object[]; readonly object?: object };
+    return {
+      ...(value as object),
+      ...(items !== undefined && { items: items.map(shorten) }),
+      ...(object !== undefined && { object: shorten(object) }),
+    };
+  };
 }
 
 function toStatus(code: number, reason: string): KubeResponse {

@@ -106,15 +106,17 @@ export class SimulatedNetwork {
       }
       const body = connection.up.carry(request.body ?? empty());
       const signal = connection.atServer;
-      const response = await waitFor(
-        connection.atClient,
-        handler({ httpVersion: "2.0", method, url, header, body, signal }),
-      );
+      // A server writes its answer also to a client that has left, and so learns that.
+      const answered = handler({ httpVersion: "2.0", method, url, header, body, signal }).then((answer) => {
+        connection.down.send(answer.body ?? empty(), () => connection.finish());
+        return answer;
+      });
+      const response = await waitFor(connection.atClient, answered);
       return {
         status: response.status,
         header: new Headers(response.header),
         trailer: response.trailer ?? new Headers(),
-        body: connection.down.carry(response.body ?? empty(), () => connection.finish()),
+        body: connection.down.receive(),
       };
     };
 }
@@ -236,11 +238,19 @@ class Pipe {
     this.#changed.notifyAll();
   }
 
-  async *carry(
-    source: AsyncIterable<Uint8Array>,
-    onEnd: () => void = () => {},
-  ): AsyncGenerator<Uint8Array, void, undefined> {
+  /** Sends the chunks of the source when the receiver begins to read. */
+  async *carry(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    this.send(source, () => {});
+    yield* this.receive();
+  }
+
+  /** Sends the chunks of the source, and calls `onEnd` when its end has arrived. */
+  send(source: AsyncIterable<Uint8Array>, onEnd: () => void): void {
     void this.#send(source, onEnd);
+  }
+
+  /** Yields the chunks that arrive. */
+  async *receive(): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
       await this.#changed.waitUntil(NEVER, () => this.#arrived.length > 0 || this.#end !== undefined);
       if (this.#end !== undefined && "error" in this.#end) {

@@ -96,3 +96,17 @@ export function createVirtualClock(
     deadline: (signal, ms) => deadlineOn(schedule, signal, ms),
   };
 }
+
+/**
+ * Makes everything in this process read virtual time. A database in this process must never read another one: its timers
+ * would wait for a time that is far away.
+ */
+export function replaceClock(elapsedMs: () => number): Disposable {
+  const { now } = Date;
+  Date.now = () => START + elapsedMs();
+  return {
+    [Symbol.dispose]: () => {
+      Date.now = now;
+    },
+  };
+}

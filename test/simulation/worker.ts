@@ -1,11 +1,11 @@
 import type { Violation } from "./checker.ts";
 import { InProcessPostgres } from "./in-process-postgres.ts";
-import { createPlan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { formatFailure } from "./report.ts";
 import { shrink } from "./shrink.ts";
 import { simulate } from "./simulate.ts";
 
-/** Result of one seed, as a worker process sends it. */
+/** Result of one plan, as a worker process sends it. */
 export interface SeedResult {
   readonly seed: number;
   readonly hash: string;
@@ -17,28 +17,28 @@ export interface SeedResult {
 }
 
 /*
- * A worker of the simulator: it receives seeds, runs them one after the other, and sends their results. A failing plan
+ * A worker of the simulator: it receives plans, runs them one after the other, and sends their results. A failing plan
  * is shrunk first.
  */
 
 const postgres = await InProcessPostgres.create();
 
-async function runSeed(seed: number): Promise<SeedResult> {
-  const plan = createPlan(seed);
+async function runPlan(plan: Plan): Promise<SeedResult> {
   const { hash, settledMs, reached, violations } = await simulate(plan, postgres);
   const [first] = violations;
-  const failure = first && (await explain(seed, first));
-  return { seed, hash, settledMs, reached: [...reached.keys()], failure };
+  const failure = first && (await explain(plan, first));
+  return { seed: plan.seed, hash, settledMs, reached: [...reached.keys()], failure };
 }
 
-async function explain(seed: number, { invariant }: Violation): Promise<string> {
-  const run = async (plan: ReturnType<typeof createPlan>) => (await simulate(plan, postgres)).violations;
-  const plan = await shrink(createPlan(seed), invariant, run);
-  return formatFailure(plan, await simulate(plan, postgres));
+async function explain(plan: Plan, { invariant }: Violation): Promise<string> {
+  const run = async (fewer: Plan) => (await simulate(fewer, postgres)).violations;
+  const shrunk = await shrink(plan, invariant, run);
+  return formatFailure(shrunk, await simulate(shrunk, postgres));
 }
 
-process.on("message", (seed: number) => {
-  runSeed(seed).then(
+process.on("message", (plan: Plan) => {
+  const { seed } = plan;
+  runPlan(plan).then(
     (result) => process.send?.(result),
     (error: unknown) => {
       const failure = `seed ${seed}: the simulation failed: ${error instanceof Error ? error.stack : error}`;

@@ -9,13 +9,15 @@ const NAMESPACES = ["a", "b"];
 const NAMES = Array.from({ length: 12 }, (_, at) => `object-${String(at).padStart(2, "0")}`);
 const WIDGETS = "widgets.example.com";
 
-/** Writes of one cluster. Every write gets a number, so that each state of an object is unique. */
+/** Writes of one cluster. Every write gets a mark, so that each state of an object is unique in all clusters. */
 export class ClusterWorkload {
   readonly #cluster: SimulatedCluster;
+  readonly #mark: string;
   #writes = 0;
 
-  constructor(cluster: SimulatedCluster) {
+  constructor(cluster: SimulatedCluster, mark: string) {
     this.#cluster = cluster;
+    this.#mark = mark;
     for (const name of ["kube-system", ...NAMESPACES]) {
       this.#create(toNamespace(name));
     }
@@ -56,6 +58,11 @@ export class ClusterWorkload {
       case "delete namespace":
         this.#deleteNamespace(pick(random, NAMESPACES));
         break;
+      case "create odd": {
+        const odd = pick(random, ODD_OBJECTS);
+        this.#createIn(odd({ ...toConfigMap(pick(random, NAMESPACES), "odd") }));
+        break;
+      }
       case "install CRD":
         if (!this.#has("customresourcedefinitions.apiextensions.k8s.io", "", WIDGETS)) {
           this.#create(toWidgetDefinition(pick(random, ["v1", "v2"])));
@@ -80,6 +87,11 @@ export class ClusterWorkload {
       version !== undefined && random.float() < 0.5
         ? toWidget(version, namespace, name)
         : toConfigMap(namespace, name);
+    this.#createIn(object);
+  }
+
+  #createIn(object: SimulatedObject): void {
+    const { namespace = "", name } = object.metadata;
     if (!this.#has("namespaces", "", namespace)) {
       this.#create(toNamespace(namespace));
     }
@@ -128,9 +140,30 @@ export class ClusterWorkload {
 
   #numbered(object: SimulatedObject): SimulatedObject {
     this.#writes += 1;
-    const annotations = { ...object.metadata.annotations, [WRITE_ANNOTATION]: String(this.#writes) };
-    return { ...object, metadata: { ...object.metadata, annotations } };
+    const write = `${this.#mark}#${this.#writes}`;
+    const annotations = { ...object.metadata.annotations, [WRITE_ANNOTATION]: write };
+    const spec = object.kind === "Widget" ? { spec: { size: 1, write } } : {};
+    return { ...object, ...spec, metadata: { ...object.metadata, annotations } };
   }
+}
+
+/** Objects that an API server serves, and that the contract, the index or Postgres cannot carry as they are. */
+const ODD_OBJECTS: readonly ((object: SimulatedObject) => SimulatedObject)[] = [
+  (object) => named(object, "odd-nul", { data: { value: "a\0b" } }),
+  (object) => named(object, "odd-half", { data: { value: "a\ud800b" } }),
+  (object) => named(object, "odd\0name"),
+  (object) => named(object, `odd-${"x".repeat(1_100)}`),
+  (object) => named(object, `odd-${"x".repeat(300)}`),
+  (object) => identified(named(object, "odd-uid"), "u".repeat(300)),
+  (object) => identified(named(object, "odd-no-uid"), ""),
+];
+
+function named(object: SimulatedObject, name: string, fields: object = {}): SimulatedObject {
+  return { ...object, ...fields, metadata: { ...object.metadata, name } };
+}
+
+function identified(object: SimulatedObject, uid: string): SimulatedObject {
+  return { ...object, metadata: { ...object.metadata, uid } };
 }
 
 interface Target {
@@ -152,7 +185,6 @@ function toWidget(version: string, namespace: string, name: string): SimulatedOb
     apiVersion: `example.com/${version}`,
     kind: "Widget",
     metadata: { namespace, name },
-    spec: { size: 1 },
   };
 }
 
