@@ -72,12 +72,20 @@ export interface FleetCluster {
    * (docs/correctness.md, limits of the proof).
    */
   isJustRestored(): boolean;
+  /**
+   * True if nothing may be written, because the agent may not have seen yet that versions went back: a write that takes
+   * the number of a lost one is equal to it (docs/correctness.md, limits of the proof).
+   */
+  mustRest(): boolean;
   /** True if the etcd was restored. Two objects may then have had one version. */
   wasRestored(): boolean;
 }
 
 /** Time for which an agent lives on after a restore, in milliseconds. */
 const AFTER_RESTORE_MS = 40_000;
+
+/** Time without writes after a restore, in milliseconds. */
+const REST_MS = 3_000;
 
 /** All programs and edges of one simulation. */
 export class Fleet {
@@ -228,6 +236,7 @@ export class Fleet {
       onRestored: () => {
         restoredAt = this.time.elapsedMs;
       },
+      mustRest: () => this.time.elapsedMs < restoredAt + REST_MS,
       wasRestored: () => restoredAt >= 0,
       isJustRestored: () => this.time.elapsedMs < restoredAt + AFTER_RESTORE_MS,
     };

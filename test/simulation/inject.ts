@@ -153,7 +153,9 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
     }
     case "CRD late": {
       const end = added(faults.hiddenGroups, "example.com");
-      cluster.workload.write("install CRD", step.seed);
+      if (!cluster.mustRest()) {
+        cluster.workload.write("install CRD", step.seed);
+      }
       return end;
     }
     case "scope narrowed":

@@ -84,7 +84,7 @@ function begin(fleet: Fleet, step: Step): void {
     case "write":
       if (step.write === "edit row" || step.write === "delete row") {
         void editByHand(fleet, cluster, step.write);
-      } else {
+      } else if (!cluster.mustRest()) {
         cluster.workload.write(step.write, step.seed);
       }
       fleet.reach(step.write);
