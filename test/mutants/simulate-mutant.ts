@@ -2,7 +2,7 @@ import { InProcessPostgres } from "../simulation/in-process-postgres.ts";
 import { createPlan } from "../simulation/plan.ts";
 import { simulate } from "../simulation/simulate.ts";
 
-/** What the simulator found, as {@link simulate-mutant.ts} prints it. */
+/** Result of the search for a violation. */
 export interface Found {
   /** Number of seeds until the first violation; all of them if there was none. */
   readonly seeds: number;
@@ -12,7 +12,7 @@ export interface Found {
 }
 
 /*
- * Simulates the seeds from 1 on until an invariant is broken, and prints a {@link Found} as JSON.
+ * Simulates the seeds from 1 on until an invariant is broken, and prints a `Found` as JSON.
  *
  *   node test/mutants/simulate-mutant.ts COUNT
  */

@@ -5,7 +5,7 @@ import { askAll, changeAll, createCustomWorld, customTypes } from "../../../supp
 const types = customTypes(200);
 const INTERVAL_MS = 10 * 60_000;
 
-// 200 resource types take 9 s of CPU time, which a busy machine can make a minute.
+// 200 resource types take 9 s of CPU time, which is a minute on a busy machine.
 vi.setConfig({ testTimeout: 180_000 });
 
 it("200 resource types that go back twice in one session end it once, and one run verifies all (R16)", async () => {
