@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Mutant } from "./mutant.ts";
 import { mutants } from "./mutants.ts";
+import { MutatedTree, ROOT } from "./mutated-tree.ts";
 
 /*
  * Removes protections one by one, in a copy of the tree, and prints the ones that no test notices.
@@ -13,29 +13,18 @@ import { mutants } from "./mutants.ts";
  * Fails when a mutant survives, when its text is not found exactly once, or when its tests fail without it too.
  */
 
-const root = resolve(import.meta.dirname, "../..");
-const NOT_COPIED: ReadonlySet<string> = new Set(["node_modules", ".git", "dist"]);
 /** With some mutants, a test never ends. */
 const TIMEOUT_MS = 300_000;
 
 const races = new Set(process.argv.slice(2));
 const chosen = mutants.filter(({ race }) => races.size === 0 || races.has(race));
-const copy = mkdtempSync(join(tmpdir(), "evenkeel-mutants-"));
-try {
-  process.exitCode = (await runAll()) ? 0 : 1;
-} finally {
-  rmSync(copy, { recursive: true, force: true });
+for (const mutant of chosen) {
+  assertFoundOnce(mutant);
 }
+using tree = new MutatedTree();
+process.exitCode = (await runAll()) ? 0 : 1;
 
 async function runAll(): Promise<boolean> {
-  for (const mutant of chosen) {
-    assertFoundOnce(mutant);
-  }
-  cpSync(root, copy, {
-    recursive: true,
-    filter: (source) => !NOT_COPIED.has(source.slice(root.length + 1)),
-  });
-  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   const files = [...new Set(chosen.flatMap(({ tests }) => tests))];
   if (!(await passes(files, undefined, 10 * TIMEOUT_MS))) {
     console.error("the tests fail without any mutant");
@@ -58,24 +47,14 @@ async function runAll(): Promise<boolean> {
 }
 
 function assertFoundOnce({ race, file, find }: Mutant): void {
-  const count = readFileSync(join(root, file), "utf8").split(find).length - 1;
+  const count = readFileSync(join(ROOT, file), "utf8").split(find).length - 1;
   if (count !== 1) {
     throw new Error(`${race}: expected this once in ${file}, found it ${count} times:\n${find}`);
   }
 }
 
-async function kills({ file, find, replace, tests, only }: Mutant): Promise<boolean> {
-  const path = join(copy, file);
-  const original = readFileSync(path, "utf8");
-  writeFileSync(
-    path,
-    original.replace(find, () => replace),
-  );
-  try {
-    return !(await passes(tests, only, TIMEOUT_MS));
-  } finally {
-    writeFileSync(path, original);
-  }
+async function kills(mutant: Mutant): Promise<boolean> {
+  return !(await tree.withMutant(mutant, () => passes(mutant.tests, mutant.only, TIMEOUT_MS)));
 }
 
 /** Returns true if the tests pass within `timeoutMs`. */
@@ -84,10 +63,10 @@ async function passes(
   only: string | undefined,
   timeoutMs: number,
 ): Promise<boolean> {
-  const vitest = join(root, "node_modules/vitest/vitest.mjs");
+  const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
   const args = [vitest, "run", "--bail=1", ...(only === undefined ? [] : ["-t", only]), ...files];
   const child = spawn(process.execPath, args, {
-    cwd: copy,
+    cwd: tree.directory,
     stdio: only === undefined && files.length > 1 ? ["ignore", "inherit", "inherit"] : "ignore",
     signal: AbortSignal.timeout(timeoutMs),
     killSignal: "SIGTERM",

@@ -1,11 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
-import type { Mutant } from "./mutant.ts";
 import { mutants } from "./mutants.ts";
+import { MutatedTree } from "./mutated-tree.ts";
 import type { Found } from "./simulate-mutant.ts";
 
 /*
@@ -19,11 +16,9 @@ import type { Found } from "./simulate-mutant.ts";
 
 /** The product's code that the simulation runs. */
 const SIMULATED = /^src\/(agent|backend|domain|event|ingester|store)\//;
-const NOT_COPIED: ReadonlySet<string> = new Set(["node_modules", ".git", "dist"]);
 /** With some mutants, a simulation never ends. Without one, a seed takes about a second. */
 const SEED_TIMEOUT_MS = 120_000;
 
-const root = resolve(import.meta.dirname, "../..");
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { seeds: { type: "string", default: "50" }, workers: { type: "string", default: "2" } },
@@ -41,42 +36,26 @@ for (const [invariant, found] of Map.groupBy(killedBy, (each) => each)) {
 console.log(`${killedBy.length} of ${total} mutants found in ${values.seeds} seeds each`);
 
 async function work(): Promise<void> {
-  const copy = mkdtempSync(join(tmpdir(), "evenkeel-simulated-"));
-  try {
-    cpSync(root, copy, {
-      recursive: true,
-      filter: (source) => !NOT_COPIED.has(source.slice(root.length + 1)),
-    });
-    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
-    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-      const found = await findViolation(copy, mutant);
-      const { race, file, find } = mutant;
-      const line = find.trim().split("\n", 1)[0]?.slice(0, 60);
-      const result = found.invariant === undefined ? "survived" : `${found.invariant}, ${found.seeds} seeds`;
-      console.log(`${race.padEnd(4)} ${result.padEnd(28)} ${file}: ${line}`);
-      if (found.invariant !== undefined) {
-        killedBy.push(found.invariant);
-      }
+  using tree = new MutatedTree();
+  for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+    const found = await tree.withMutant(mutant, () => findViolation(tree.directory));
+    const { race, file, find } = mutant;
+    const line = find.trim().split("\n", 1)[0]?.slice(0, 60);
+    const result = found.invariant === undefined ? "survived" : `${found.invariant}, ${found.seeds} seeds`;
+    console.log(`${race.padEnd(4)} ${result.padEnd(28)} ${file}: ${line}`);
+    if (found.invariant !== undefined) {
+      killedBy.push(found.invariant);
     }
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
   }
 }
 
-async function findViolation(copy: string, { file, find, replace }: Mutant): Promise<Found> {
-  const path = join(copy, file);
-  const original = readFileSync(path, "utf8");
-  writeFileSync(
-    path,
-    original.replace(find, () => replace),
-  );
+async function findViolation(cwd: string): Promise<Found> {
   const args = ["test/mutants/simulate-mutant.ts", values.seeds];
-  const child = spawn(process.execPath, args, { cwd: copy, stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "ignore"] });
   try {
     return await readResult(child);
   } finally {
     child.kill("SIGKILL");
-    writeFileSync(path, original);
   }
 }
 
