@@ -1,9 +1,10 @@
-import pg from "pg";
+import type pg from "pg";
 import { expect } from "vitest";
 import { findDifferences } from "../e2e/copy.ts";
 import { eventually } from "../e2e/eventually.ts";
 import { countRowsNaming } from "../e2e/rows.ts";
 import type { KubeClient } from "../kube/kube-client.ts";
+import { withClient } from "../postgres/with-client.ts";
 import { type AuditedDeletion, readDeletions } from "./audit-log.ts";
 import { markOf } from "./churn.ts";
 import type { Tenancy } from "./fleet.ts";
@@ -39,9 +40,7 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
   const { databaseUrl, kube, tenancy, recoveryMs } = check;
   const { account, namespace } = tenancy;
   await untilVerified({ databaseUrl, tenancy, recoveryMs });
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+  await withClient({ connectionString: databaseUrl }, async (client) => {
     expect(await findDifferences({ ...tenancy, databaseUrl, kube })).toEqual([]);
     const deletions = readDeletions(check.auditLogPath, namespace);
     const living = await listUids(kube, namespace);
@@ -59,9 +58,7 @@ export async function checkCopy(check: CopyCheck): Promise<void> {
       expect(await readGaps(client, account), "lost messages").toEqual([]);
       expect(await readUnexplainedFindings(client, account), "findings without a cause").toEqual([]);
     }
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Waits until a run that begins later has verified every resource type of the cluster. */
@@ -70,18 +67,14 @@ export async function untilVerified({
   tenancy,
   recoveryMs,
 }: Pick<CopyCheck, "databaseUrl" | "tenancy" | "recoveryMs">): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+  await withClient({ connectionString: databaseUrl }, async (client) => {
     const since = await readClock(client);
     await eventually(
       `the copy of ${tenancy.account} to be verified`,
       async () => expect(await findUnverified(client, tenancy, since)).toEqual([]),
       { timeoutMs: recoveryMs, intervalMs: 250 },
     );
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Returns the sessions in whose stream the ingester missed a message. */

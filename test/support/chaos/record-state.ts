@@ -1,6 +1,6 @@
-import pg from "pg";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { toMessage } from "../../../src/lib/errors.ts";
+import { withClient } from "../postgres/with-client.ts";
 import { testRecord } from "../vitest/test-record.ts";
 
 /** The servers of a failed scenario. */
@@ -70,11 +70,6 @@ async function record(name: string, read: () => Promise<readonly unknown[]>): Pr
 }
 
 async function select(databaseUrl: string, statement: string): Promise<readonly unknown[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, query_timeout: 10_000 });
-  await client.connect();
-  try {
-    return (await client.query(statement)).rows;
-  } finally {
-    await client.end();
-  }
+  const config = { connectionString: databaseUrl, query_timeout: 10_000 };
+  return await withClient(config, async (client) => (await client.query(statement)).rows);
 }

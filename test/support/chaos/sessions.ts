@@ -1,5 +1,6 @@
-import pg from "pg";
+import type pg from "pg";
 import { expect } from "vitest";
+import { withClient } from "../postgres/with-client.ts";
 import type { Tenancy } from "./fleet.ts";
 
 /** Returns the agent that opened the newest session of a cluster. */
@@ -32,11 +33,8 @@ async function select<Row extends pg.QueryResultRow>(
   statement: string,
   parameters: readonly string[] = [],
 ): Promise<readonly Row[]> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(statement, [...parameters])).rows;
-  } finally {
-    await client.end();
-  }
+  return await withClient(
+    { connectionString: databaseUrl },
+    async (client) => (await client.query<Row>(statement, [...parameters])).rows,
+  );
 }

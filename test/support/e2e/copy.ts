@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import pg from "pg";
+import type pg from "pg";
 import { canonicalize, parseExact } from "../../../src/domain/canonical-json.ts";
 import { resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { listPages } from "../../../src/kube/list.ts";
 import { ANONYMOUS_ACCOUNT } from "../../../src/rpc/auth/authenticator.ts";
+import { withClient } from "../postgres/with-client.ts";
 
 /** Rows of a cluster, and the API to compare them with. */
 export interface CopyOf {
@@ -50,9 +51,7 @@ interface ReadResource {
  * of the content.
  */
 export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
-  const client = new pg.Client({ connectionString: of.databaseUrl });
-  await client.connect();
-  try {
+  return await withClient({ connectionString: of.databaseUrl }, async (client) => {
     const resources = await readResources(client, of);
     if (resources.length === 0) {
       return ["the scope is empty"];
@@ -69,9 +68,7 @@ export async function findDifferences(of: CopyOf): Promise<readonly string[]> {
       const wrong = compare(rows.get(key), objects.get(key));
       return wrong === undefined ? [] : [`${key}: ${wrong}`];
     });
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 /** Returns the difference of one object, or `undefined`. */

@@ -1,4 +1,5 @@
-import pg from "pg";
+import type pg from "pg";
+import { withClient } from "../postgres/with-client.ts";
 
 /** Rows of one cluster, read and edited with SQL, past the ingester and its rule. */
 export interface HandOnRows {
@@ -12,21 +13,14 @@ export interface HandOnRows {
 
 /** Opens a connection for each statement, so that none outlives a test. */
 export function createHandOnRows(databaseUrl: () => string, cluster: string): HandOnRows {
-  const withClient = async <T>(use: (client: pg.Client) => Promise<T>): Promise<T> => {
-    const client = new pg.Client({ connectionString: databaseUrl() });
-    await client.connect();
-    try {
-      return await use(client);
-    } finally {
-      await client.end();
-    }
-  };
+  const connect = <T>(use: (client: pg.Client) => Promise<T>): Promise<T> =>
+    withClient({ connectionString: databaseUrl() }, use);
   const sql: HandOnRows["sql"] = (statement, ...parameters) =>
-    withClient(async (client) => (await client.query(statement, [cluster, ...parameters])).rows);
+    connect(async (client) => (await client.query(statement, [cluster, ...parameters])).rows);
   return {
     sql,
     async script(statements) {
-      await withClient((client) => client.query(statements));
+      await connect((client) => client.query(statements));
     },
     async valueOf(namespace, name) {
       const [row] = await sql(
@@ -46,9 +40,7 @@ export async function countRowsNaming(
   account: string,
   text: string,
 ): Promise<Record<string, number>> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  try {
+  return await withClient({ connectionString: databaseUrl }, async (client) => {
     const { rows: tables } = await client.query<{ name: string }>(
       "SELECT DISTINCT table_name AS name FROM information_schema.columns WHERE column_name = 'account'",
     );
@@ -63,7 +55,5 @@ export async function countRowsNaming(
       }
     }
     return counts;
-  } finally {
-    await client.end();
-  }
+  });
 }
