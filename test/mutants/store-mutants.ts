@@ -18,6 +18,22 @@ const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 /** Protections in the SQL and around it. */
 export const storeMutants: readonly Mutant[] = [
   {
+    race: "R71",
+    file: "src/store/sql/begin-attempt.ts",
+    find: "AFTER_SCOPE.has(row.trigger)",
+    replace: 'row.trigger === "CONNECT"',
+    tests: CONTRACT,
+    only: "restored database lost",
+  },
+  {
+    race: "R71",
+    file: "src/backend/runs/run-scheduler.ts",
+    find: "    .filter(({ hasScope }) => hasScope)\n",
+    replace: "",
+    tests: ["test/unit/backend/runs/run-scheduler.test.ts"],
+    only: "has not declared",
+  },
+  {
     race: "R1",
     file: RULE,
     find: "ELSE corrupt IS TRUE",
