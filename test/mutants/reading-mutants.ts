@@ -209,6 +209,14 @@ export const readingMutants: readonly Mutant[] = [
   },
   {
     race: "R55",
+    file: MODE,
+    find: "const isShownWhole = this.#isChecked && !this.#isAbridged;",
+    replace: "const isShownWhole = !this.#isAbridged;",
+    tests: ABRIDGED_TESTS,
+    only: "first read fails",
+  },
+  {
+    race: "R55",
     file: LOOP,
     find: "const object = await mode.resolve(signal, shown);",
     replace: "const object = mode.isAbridged ? await mode.resolve(signal, shown) : shown;",

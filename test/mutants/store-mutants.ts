@@ -75,6 +75,22 @@ export const storeMutants: readonly Mutant[] = [
     only: "never verifies",
   },
   {
+    race: "R71",
+    file: "src/store/sql/begin-attempt.ts",
+    find: "AFTER_SCOPE.has(row.trigger)",
+    replace: 'row.trigger === "CONNECT"',
+    tests: CONTRACT,
+    only: "restored database lost",
+  },
+  {
+    race: "R71",
+    file: "src/backend/runs/run-scheduler.ts",
+    find: "    .filter(({ hasScope }) => hasScope)\n",
+    replace: "",
+    tests: ["test/unit/backend/runs/run-scheduler.test.ts"],
+    only: "has not declared",
+  },
+  {
     race: "R1",
     file: RULE,
     find: "ELSE corrupt IS TRUE",

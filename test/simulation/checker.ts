@@ -139,7 +139,16 @@ function checkResurrections(history: readonly HistoryEvent[], { id, truth }: Che
     if (event.type === "restored") {
       deleted.clear();
     }
-    if (event.type !== "row" || !event.isIngester) {
+    if (event.type !== "row") {
+      continue;
+    }
+    if (!event.isIngester) {
+      // A person who deletes a row deletes the knowledge of its deletions too.
+      for (const known of deleted.keys()) {
+        if (known.startsWith(`${event.resource} ${event.key} `)) {
+          deleted.delete(known);
+        }
+      }
       continue;
     }
     const identity = `${event.resource} ${event.key} ${event.row === "absent" ? event.uid : uidOf(event.state)}`;

@@ -10,6 +10,7 @@ import { createDatabaseOn } from "../../src/store/postgres/database.ts";
 import { createPgDeletionStore } from "../../src/store/postgres/pg-deletion-store.ts";
 import { between, index, pick } from "./chance.ts";
 import type { Effect } from "./coverage.ts";
+import { RESOURCE } from "./history.ts";
 import { Host } from "./host.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import type { Plan, PlannedCluster } from "./plan.ts";
@@ -169,6 +170,16 @@ export class Fleet {
       await deletions.approve(NEVER, account, id, { decidedBy: "operator" });
       this.reach("deletions approved");
     }
+  }
+
+  /** True if a list of the resource type was stored, so that a list of an older version is recognized. */
+  async hasWatermark({ account, name }: FleetCluster, resource: string): Promise<boolean> {
+    const { rows } = await this.pool.query<{ known: boolean }>(
+      `SELECT count(*) > 0 AS known FROM resource_state k
+       WHERE k.account = $1 AND k.cluster = $2 AND ${RESOURCE("k")} = $3 AND k.verified_at IS NOT NULL`,
+      [account, name, resource],
+    );
+    return rows[0]?.known === true;
   }
 
   /** Kills the agents of a cluster. They start again with its scope. */

@@ -128,7 +128,14 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       const resourceKey = pick(random, ["configmaps", "widgets.example.com"]);
       const lagging = { revision, affects: "all", resourceKey } as const;
       const isLagging = random.float() < 0.7 && !cluster.isJustRestored();
-      api.faults.staleLists = isLagging ? lagging : { revision, affects: "any" };
+      api.faults.staleLists = { revision, affects: "any" };
+      if (isLagging) {
+        void fleet.hasWatermark(cluster, resourceKey).then((isStored) => {
+          if (isStored && api.faults.staleLists !== undefined) {
+            api.faults.staleLists = lagging;
+          }
+        });
+      }
       return () => {
         api.faults.staleLists = undefined;
       };
@@ -189,8 +196,11 @@ function restorePostgres(fleet: Fleet, forMs: number): () => void {
   void postgres.copy();
   let isOver = false;
   const restore = async (): Promise<void> => {
-    // A copy from before its first session would bind the name of a cluster to the one that was built in its place.
-    if (fleet.clusters.every(({ answering, api }) => answering === api)) {
+    // A copy from before its first session would bind the name of a cluster to the one that was built in its place, and
+    // one without watermarks cannot show that a replica lags.
+    if (
+      fleet.clusters.every(({ answering, api }) => answering === api && api.faults.staleLists === undefined)
+    ) {
       await postgres.restoreCopy();
     }
     databaseFaults.isGone = false;

@@ -27,4 +27,42 @@ export const REGRESSIONS: readonly Regression[] = [
       quietMs: 18_073,
     },
   },
+  {
+    fault: "an event without some fields is stored and verified, if the first read of its type fails (R55)",
+    plan: {
+      seed: 1217,
+      clusters: [
+        { account: 0, isAbridged: true },
+        { account: 0, isAbridged: false },
+      ],
+      ingesters: 2,
+      skewsMs: [0],
+      steps: [
+        { type: "write", at: 6396, seed: 1064510869, cluster: 1, write: "create" },
+        { type: "write", at: 7347, seed: 447277224, cluster: 0, write: "install CRD" },
+        { type: "fault", at: 12474, seed: 588205536, cluster: 0, fault: "false absence", forMs: 9417 },
+        { type: "write", at: 18437, seed: 1213832052, cluster: 0, write: "create" },
+      ],
+      quietMs: 21891,
+      isReplayed: false,
+    },
+  },
+  {
+    fault: "a restored Postgres without the scope of the open session never gets a run (R71)",
+    plan: {
+      seed: 1229,
+      clusters: [{ account: 0, isAbridged: false }],
+      ingesters: 1,
+      skewsMs: [0, -113094],
+      steps: [
+        { type: "write", at: 1374, seed: 191968142, cluster: 0, write: "create" },
+        { type: "write", at: 5068, seed: 911917169, cluster: 0, write: "delete" },
+        { type: "fault", at: 5803, seed: 1493423700, cluster: 0, fault: "kill agent", forMs: 12614 },
+        { type: "write", at: 8630, seed: 2091272284, cluster: 0, write: "recreate" },
+        { type: "fault", at: 11417, seed: 1172789683, cluster: 0, fault: "Postgres restored", forMs: 785 },
+      ],
+      quietMs: 27443,
+      isReplayed: false,
+    },
+  },
 ];

@@ -3,7 +3,7 @@ import { checkTables } from "./check-tables.ts";
 import { checkHistory, findDifference, formatObjectHistory, type Violation } from "./checker.ts";
 import { findRaces } from "./coverage.ts";
 import { CHECKED, Fleet, type FleetCluster } from "./fleet.ts";
-import { MS, RESOURCE, type RowEvent, readHistory, STATE } from "./history.ts";
+import { MS, RESOURCE, readHistory, STATE } from "./history.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
 import { inject } from "./inject.ts";
 import type { Fault, Plan, Step } from "./plan.ts";
@@ -188,29 +188,33 @@ FROM resource_state k`;
 /** Time in which ingesters apply all messages once more, in milliseconds. */
 const REPLAY_MS = 6_000;
 
-/** Delivers all messages once more. Returns the rows that this changes. */
+/** Delivers all messages once more. Returns the changes of objects that this causes. */
 async function replay(fleet: Fleet): Promise<Violation[]> {
   const begin = fleet.time.elapsedMs;
+  const { rows: copies } = await fleet.pool.query<Copy>(COPIES);
+  const last = new Map<string, string>();
+  for (const { account, cluster, resource, rows } of copies) {
+    for (const [key, state] of Object.entries(rows)) {
+      last.set(JSON.stringify([account, cluster, resource, key]), state);
+    }
+  }
   await fleet.replay();
   await fleet.time.runUntil(begin + REPLAY_MS);
   const history = await readHistory(fleet.pool, START);
-  const last = new Map<string, string>();
-  const changes: RowEvent[] = [];
-  for (const event of history.filter((each) => each.type === "row") as RowEvent[]) {
-    const { account, cluster, resource, key, row, state, incarnation, observed } = event;
-    const name = JSON.stringify([account, cluster, resource, key]);
-    // A tombstone at the low watermark may come back. The rule writes an equal row again.
-    const isAbsent = row === undefined || row === "absent";
-    const now = isAbsent ? "none" : JSON.stringify([row, state, incarnation, observed]);
-    if (event.at >= begin && (last.get(name) ?? "none") !== now) {
-      changes.push(event);
+  return history.flatMap((event) => {
+    if (event.type !== "row" || event.at < begin) {
+      return [];
     }
-    last.set(name, now);
-  }
-  return changes.map(({ at, account, cluster, resource, key, state }) => ({
-    ...{ invariant: "idempotence", at, cluster: `${account}/${cluster}`, resource, key },
-    message: `${resource} ${key}: a message that was delivered again changed its row to "${state}"`,
-  }));
+    const { at, account, cluster, resource, key, row, state } = event;
+    const name = JSON.stringify([account, cluster, resource, key]);
+    // The rule writes an equal row again, and a tombstone may come back.
+    const now = row === undefined || row === "absent" ? undefined : state;
+    if (last.get(name) === now) {
+      return [];
+    }
+    const message = `${resource} ${key}: a message that was delivered again changed "${last.get(name)}" to "${now}"`;
+    return [{ invariant: "idempotence", at, cluster: `${account}/${cluster}`, resource, key, message }];
+  });
 }
 
 function kill(fleet: Fleet): void {

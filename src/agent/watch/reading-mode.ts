@@ -61,7 +61,9 @@ export class ReadingMode {
       this.#logUnread(shown, error);
     }
     const verdict = this.#judge(shown, read);
-    return verdict === "same" || (read === undefined && !this.#isAbridged) ? shown : read;
+    // Until one read has decided, an event may lack fields. Then no later run would find a difference.
+    const isShownWhole = this.#isChecked && !this.#isAbridged;
+    return verdict === "same" || (read === undefined && isShownWhole) ? shown : read;
   }
 
   /**

@@ -54,7 +54,12 @@ export async function scheduleRuns(signal: AbortSignal, options: RunSchedulerOpt
 
 async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount: number): Promise<void> {
   const { runs, registry, intervalMs, retentionMs } = options;
-  const ownSessions = registry.list().map(({ identity }) => identity);
+  // This backend, and not the database, knows if an agent has declared its scope, because a restored database may have
+  // lost it. Then the request, which follows the scope, proves the loss.
+  const ownSessions = registry
+    .list()
+    .filter(({ hasScope }) => hasScope)
+    .map(({ identity }) => identity);
   await runs.expireRuns(signal);
   const due = await runs.listDue(signal, ownSessions, intervalMs);
   for (const session of sampleFairly(options.random, due, MAX_STARTS)) {

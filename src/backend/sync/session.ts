@@ -39,6 +39,7 @@ export class Session {
   #connectRun: ReconciliationRequest | undefined;
   #lastSequence = 0n;
   #generation = 0n;
+  #hasScope = false;
 
   constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
@@ -50,6 +51,11 @@ export class Session {
       stored: (sequence) => this.outbox.acknowledge(sequence),
       failure: (error) => this.end(error),
     });
+  }
+
+  /** True if a scope of the agent was published. What is published from then on follows it. */
+  get hasScope(): boolean {
+    return this.#hasScope;
   }
 
   /** Ends the stream with an error. */
@@ -79,6 +85,7 @@ export class Session {
     }
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message), traceParent);
+    this.#hasScope ||= message.case === "scopeDeclared";
     if (message.case === "scopeDeclared" && this.#connectRun !== undefined) {
       // The inventories cover the declared scope, so the request follows it on the bus.
       const value = this.#connectRun;

@@ -10,9 +10,9 @@ import { ConflictError, TerminalError } from "../../lib/errors.ts";
 import type { SessionKey } from "../session-store.ts";
 
 /**
- * Returns the sessions that have declared a scope, without an active run and without a run that began in the last
- * `intervalMs`. A dry run counts only while it is active. A resource type that joined the scope after the last run was
- * answered makes its cluster due, once no other has joined for 5 seconds.
+ * Returns the sessions without an active run and without a run that began in the last `intervalMs`. A dry run counts
+ * only while it is active. A resource type that joined the scope after the last run was answered makes its cluster due,
+ * once no other has joined for 5 seconds.
  */
 export async function listDue(
   pool: Pool,
@@ -34,8 +34,7 @@ const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
 JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
-WHERE s.scope_generation > 0
-  AND NOT EXISTS (
+WHERE NOT EXISTS (
     SELECT FROM reconciliation_run r
     WHERE r.account = k.account AND r.cluster = k.cluster
       AND (r.ended_at IS NULL

@@ -10,8 +10,8 @@ export interface Attempt {
   /** The session's last ScopeDeclared as Protobuf, if one was applied. */
   readonly scope: Uint8Array | undefined;
   /**
-   * True if the session has no scope although its agent declared one: the request on connect, and any other message,
-   * follow it in the stream.
+   * True if the session has no scope although its agent declared one: the requests on connect and of the schedule, and
+   * any message of the agent, follow it in the stream.
    */
   readonly isScopeLost: boolean;
 }
@@ -32,10 +32,13 @@ export async function beginAttempt(
       number: row.attempt,
       replyTopic: row.reply_topic,
       scope: row.scope ?? undefined,
-      isScopeLost: row.scope === null && (row.trigger === "CONNECT" || row.applied !== "0"),
+      isScopeLost: row.scope === null && (AFTER_SCOPE.has(row.trigger) || row.applied !== "0"),
     }
   );
 }
+
+/** Triggers whose requests are published behind the session's first scope. */
+const AFTER_SCOPE: ReadonlySet<string> = new Set(["CONNECT", "INTERVAL"]);
 
 interface Row {
   readonly attempt: number;

@@ -89,6 +89,22 @@ export function describeScope(database: { readonly url: string }): void {
       expect(await restarts(world)).toHaveLength(1);
     });
 
+    it("restarts the session when a restored database lost its declaration (R71)", async () => {
+      const world = await openWorld();
+      await world.connect("agent-2");
+      await world.sql("UPDATE reconciliation_run SET ended_at = now(), state = 'EXPIRED' WHERE cluster = $1");
+      await world.sql(
+        "UPDATE reconciliation_run SET started_at = started_at - interval '1 h' WHERE cluster = $1",
+      );
+      expect(await isDue(world)).toBe(true);
+      const { account, cluster } = world;
+      const trigger = ReconciliationTrigger.INTERVAL;
+      const run = { account, cluster, trigger, initiator: "evenkeel/backend", deadlineMs: 60_000 };
+      await world.answer((await world.runs.createRun(world.signal, run)).request);
+      expect(await lastRun(world, "INTERVAL")).toMatchObject({ state: "FAILED", failure_reason: "NoScope" });
+      expect(await restarts(world)).toHaveLength(1);
+    });
+
     it("restarts the session when an object of a lost declaration arrives (R71)", async () => {
       const world = await openWorld();
       world.next();

@@ -130,6 +130,25 @@ describe("a resource type whose lists are abridged (R55)", () => {
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
   });
 
+  it("is not copied from a watch while its first read fails", async () => {
+    await using world = new AgentWorld();
+    abridge(world);
+    await world.start();
+    world.backend.ask("configmaps", { trigger: CONNECT });
+    await world.advance(5_000);
+    const served = world.intercept;
+    world.intercept = async (request, go) =>
+      request.path.endsWith("/configmaps/first")
+        ? respond(404, "404 page not found")
+        : await served(request, go);
+    world.configMap("first", "1");
+    await world.advance(2_000);
+    world.intercept = served;
+    world.backend.ask("configmaps");
+    await world.advance(5_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+  });
+
   it("is copied as the lists show it when the role allows no single reads", async () => {
     await using world = new AgentWorld();
     create(world, 60);

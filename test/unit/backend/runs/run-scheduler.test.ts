@@ -1,5 +1,7 @@
+import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { scheduleRuns } from "../../../../src/backend/runs/run-scheduler.ts";
 import type { Session } from "../../../../src/backend/sync/session.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
@@ -13,6 +15,11 @@ import { ManualClock } from "../../../support/manual-clock.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 const SECOND = 1000;
+
+const SCOPE = create(SyncRequestSchema, {
+  sequence: 1n,
+  message: { case: "scopeDeclared", value: { generation: 1n } },
+});
 
 describe("scheduleRuns", () => {
   let clock: ManualClock;
@@ -51,16 +58,17 @@ describe("scheduleRuns", () => {
       retentionMs: 7_000,
     });
   };
-  const hold = (cluster: string, epoch = 7n): Session => {
+  const hold = async (cluster: string, epoch = 7n): Promise<Session> => {
     const session = createSession({ cluster, epoch });
+    await session.accept(stop.signal, SCOPE);
     registry.add(session);
     return session;
   };
   const started = () => runs.created.map(({ cluster }) => cluster);
 
   it("requests the runs that are due by stored times, for the sessions that it owns", async () => {
-    hold("c1");
-    hold("c2");
+    await hold("c1");
+    await hold("c2");
     runs.due = (held) => held.filter(({ cluster }) => cluster === "c2" && runs.created.length === 0);
     start();
     await clock.advance(3 * SECOND);
@@ -85,9 +93,18 @@ describe("scheduleRuns", () => {
     ]);
   });
 
+  it("requests no run of a session whose agent has not declared its scope", async () => {
+    registry.add(createSession({ cluster: "c1" }));
+    await hold("c2");
+    runs.due = (held) => (runs.created.length === 0 ? held : []);
+    start();
+    await clock.advance(2 * SECOND);
+    expect(started()).toEqual(["c2"]);
+  });
+
   it("starts a limited number of runs in one tick", async () => {
     for (let index = 0; index < 25; index += 1) {
-      hold(`c${index}`);
+      await hold(`c${index}`);
     }
     runs.due = (held) => held.filter(({ cluster }) => !started().includes(cluster));
     start();
@@ -98,7 +115,7 @@ describe("scheduleRuns", () => {
   });
 
   it("ends runs past their deadline in each tick", async () => {
-    hold("c1");
+    await hold("c1");
     start();
     await clock.advance(4.5 * SECOND);
     expect(runs.expirations).toBe(5);
@@ -116,8 +133,8 @@ describe("scheduleRuns", () => {
     ["another run is active", new ConflictError("another run is active")],
     ["the agent has left", new TerminalError("not connected")],
   ])("goes on with the other clusters when %s", async (_, error) => {
-    hold("c1");
-    hold("c2");
+    await hold("c1");
+    await hold("c2");
     runs.due = (held) => held.filter(({ cluster }) => !started().includes(cluster));
     runs.onCreate = ({ cluster }) => {
       if (cluster === "c1") {
@@ -130,7 +147,7 @@ describe("scheduleRuns", () => {
   });
 
   it("retries in the next tick while the database is unreachable", async () => {
-    hold("c1");
+    await hold("c1");
     let isGone = true;
     runs.due = (held) => {
       if (isGone) {
@@ -147,7 +164,7 @@ describe("scheduleRuns", () => {
   });
 
   it("fails a run immediately if the publish of its request fails", async () => {
-    hold("c1");
+    await hold("c1");
     runs.due = (held) => (started().length === 0 ? held : []);
     producer.publish = () => Promise.reject(new PublishRefusedError("refused"));
     start();
