@@ -37,12 +37,15 @@ export interface OpenedSession extends SessionKey {
   readonly storedScope: readonly ResourceType[];
 }
 
-/** A session that must end, so that its agent declares its scope again. */
-export interface SessionRestart {
-  readonly session: SessionKey;
-  /** The reason, for people. */
-  readonly reason: string;
-}
+/** A session that must end, because a newer one replaced it, or so that its agent declares its scope again. */
+export type EndedSession =
+  | { readonly type: "replaced"; readonly session: SessionKey }
+  | {
+      readonly type: "restart";
+      readonly session: SessionKey;
+      /** The reason, for people. */
+      readonly reason: string;
+    };
 
 /** A cluster whose session belongs to another agent. */
 export interface HeldCluster {
@@ -80,10 +83,8 @@ export interface SessionStore {
    * so no standby may take over before its agent had half a minute to reconnect.
    */
   closeSession(signal: AbortSignal, session: SessionKey, reserve: boolean): Promise<void>;
-  /** Records that these sessions are alive, and returns those that are no longer current. */
-  keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]>;
-  /** Returns the ones that must end, because the ingester noticed that it lost their scope. */
-  listRestarts(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionRestart[]>;
+  /** Records that these sessions are alive, and returns those that must end. */
+  keepSessions(signal: AbortSignal, sessions: readonly SessionKey[]): Promise<EndedSession[]>;
   /**
    * Records that these standbys wait, and returns those whose cluster has no session that is open and alive. Until a
    * standby has been recorded for some seconds without a pause, a silent session counts as alive: after an outage of

@@ -137,6 +137,14 @@ export const clusterMutants: readonly Mutant[] = [
     only: "R61",
   },
   {
+    race: "R71",
+    file: "src/backend/sync/session-keeper.ts",
+    find: "registry.find(session)?.end(",
+    replace: "void (",
+    tests: ["test/unit/backend/sync/session-keeper.test.ts"],
+    only: "R71",
+  },
+  {
     race: "R61",
     file: "src/backend/sync/session-keeper.ts",
     find: "standbys.wake(vacant);",

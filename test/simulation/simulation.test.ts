@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { countReached, formatCoverage, MUST_REACH } from "./coverage.ts";
+import { createPlan } from "./plan.ts";
 import { REGRESSIONS } from "./regressions.ts";
 import { SeedPool } from "./seed-pool.ts";
 import type { SeedResult } from "./worker.ts";
 
 const SEEDS = 500;
-const REPEATED = 6;
+/** Seeds whose histories depend on the order in which the database finds rows, among others. */
+const REPEATED = [1, 2, 3, 16, 34, 39, 49, 116];
 
 let pool: SeedPool;
 const results = new Map<number, SeedResult>();
@@ -29,11 +31,11 @@ it(`${SEEDS} simulations keep every invariant, and reach every fault and race`, 
 it("an equal seed results in an equal history, whatever was simulated before", async () => {
   // Compared at the end: an error now would leave processes at work when the next test begins.
   const repeated: SeedResult[] = [];
-  await pool.runSeeds(1, REPEATED, (result) => repeated.push(result));
+  await pool.run(REPEATED.map(createPlan), (result) => repeated.push(result));
   for (const { seed, hash } of repeated) {
     expect([seed, hash]).toEqual([seed, results.get(seed)?.hash]);
   }
-  expect(new Set(repeated.map(({ hash }) => hash)).size).toBe(REPEATED);
+  expect(new Set(repeated.map(({ hash }) => hash)).size).toBe(REPEATED.length);
 });
 
 it("the plans that once broke an invariant keep every one", async () => {

@@ -48,12 +48,15 @@ async function keep(
   { sessions, registry, standbys, log }: SessionKeeperOptions,
 ): Promise<void> {
   const own = registry.list().map(({ identity }) => identity);
-  for (const replaced of await sessions.keepSessions(signal, own)) {
-    registry.endReplaced(replaced);
-  }
-  for (const { session, reason } of await sessions.listRestarts(signal, own)) {
-    log.warn("session restarted", { cluster: session.cluster, reason });
-    registry.find(session)?.end(new RetryableError(`session of cluster "${session.cluster}": ${reason}`));
+  for (const ended of await sessions.keepSessions(signal, own)) {
+    const { session } = ended;
+    if (ended.type === "replaced") {
+      registry.endReplaced(session);
+    } else {
+      const { reason } = ended;
+      log.warn("session restarted", { cluster: session.cluster, reason });
+      registry.find(session)?.end(new RetryableError(`session of cluster "${session.cluster}": ${reason}`));
+    }
   }
   const waiting = standbys.list().map(({ agent }) => agent);
   if (waiting.length > 0) {

@@ -6,7 +6,7 @@ import { addRun } from "../sql/add-run.ts";
 import { closeSession } from "../sql/end-sessions.ts";
 import { findDuplicate } from "../sql/find-cluster.ts";
 import { keepStandbys, removeStandby } from "../sql/keep-standbys.ts";
-import { keepSessions, listRestarts } from "../sql/live-sessions.ts";
+import { keepSessions } from "../sql/live-sessions.ts";
 import {
   type ClusterState,
   findClusterState,
@@ -88,11 +88,6 @@ export function createPgSessionStore(
     async removeStandby(signal, standby) {
       signal.throwIfAborted();
       await translated(() => removeStandby(database.pool, standby));
-    },
-
-    async listRestarts(signal, sessions) {
-      signal.throwIfAborted();
-      return await translated(() => listRestarts(database.pool, sessions));
     },
   };
 }

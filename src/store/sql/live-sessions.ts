@@ -1,10 +1,10 @@
 import type { ClientBase, Pool } from "pg";
 import type { ClusterKey } from "../postgres/database.ts";
 import {
+  type EndedSession,
   SESSION_AHEAD_MS,
   SESSION_TIMEOUT_MS,
   type SessionKey,
-  type SessionRestart,
 } from "../session-store.ts";
 
 /** Returns the condition that a closed session, by its alias, is reserved for its agent. */
@@ -49,23 +49,29 @@ FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
 WHERE c.account = $1 AND c.name = $2 AND c.removed_at IS NULL`;
 
-/** Records that these sessions are alive, and returns those that are no longer current. */
-export async function keepSessions(pool: Pool, sessions: readonly SessionKey[]): Promise<SessionKey[]> {
-  const { rows } = await pool.query<{ account: string; cluster: string; epoch: string }>(KEEP_SESSIONS, [
+/** Records that these sessions are alive, and returns those that must end. */
+export async function keepSessions(pool: Pool, sessions: readonly SessionKey[]): Promise<EndedSession[]> {
+  const { rows } = await pool.query<{ at: string; restart: string | null }>(KEEP_SESSIONS, [
     sessions.map(({ account }) => account),
     sessions.map(({ cluster }) => cluster),
     sessions.map(({ epoch }) => epoch),
   ]);
-  const current = new Set(rows.map((row) => `${row.account} ${row.cluster} ${row.epoch}`));
-  return sessions.filter(({ account, cluster, epoch }) => !current.has(`${account} ${cluster} ${epoch}`));
+  const current = new Map(rows.map(({ at, restart }) => [Number(at), restart]));
+  return sessions.flatMap((session, index): EndedSession[] => {
+    const restart = current.get(index + 1);
+    if (restart === undefined) {
+      return [{ type: "replaced", session }];
+    }
+    return restart === null ? [] : [{ type: "restart", session, reason: restart }];
+  });
 }
 
 const KEEP_SESSIONS = `
 UPDATE agent_session s SET seen_at = now()
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch), cluster c
+FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, at), cluster c
 WHERE s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch AND s.closed_at IS NULL
   AND c.account = k.account AND c.name = k.cluster AND c.epoch = k.epoch
-RETURNING s.account, s.cluster, s.epoch`;
+RETURNING k.at, s.restart_reason AS restart`;
 
 /**
  * Requests that the backend ends the session, so that the agent declares its scope again. The first reason stays.
@@ -81,22 +87,3 @@ export async function restartSession(
 const RESTART = `
 UPDATE agent_session SET restart_reason = COALESCE(restart_reason, $4)
 WHERE account = $1 AND cluster = $2 AND epoch = $3`;
-
-/** Returns the open ones of these sessions that must restart. */
-export async function listRestarts(pool: Pool, sessions: readonly SessionKey[]): Promise<SessionRestart[]> {
-  const { rows } = await pool.query<{ account: string; cluster: string; epoch: string; reason: string }>(
-    LIST_RESTARTS,
-    [
-      sessions.map(({ account }) => account),
-      sessions.map(({ cluster }) => cluster),
-      sessions.map(({ epoch }) => epoch),
-    ],
-  );
-  return rows.map(({ reason, ...row }) => ({ session: { ...row, epoch: BigInt(row.epoch) }, reason }));
-}
-
-const LIST_RESTARTS = `
-SELECT s.account, s.cluster, s.epoch, s.restart_reason AS reason
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
-JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
-WHERE s.restart_reason IS NOT NULL AND s.closed_at IS NULL`;

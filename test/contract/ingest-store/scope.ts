@@ -228,8 +228,8 @@ async function lastRun(world: World, trigger = "MANUAL") {
 }
 
 async function restarts(world: World): Promise<string[]> {
-  const found = await world.sessions.listRestarts(world.signal, [world.at(0n)]);
-  return found.map(({ reason }) => reason);
+  const ended = await world.sessions.keepSessions(world.signal, [world.at(0n)]);
+  return ended.flatMap((each) => (each.type === "restart" ? [each.reason] : []));
 }
 
 async function isDue(world: World): Promise<boolean> {

@@ -90,7 +90,9 @@ describeWithPostgres("an operator's changes of clusters", (database) => {
     expect(await countsOf("prod-1")).toEqual({});
     await deliverLate();
     expect(await countsOf("prod-1")).toEqual({});
-    expect(await world.sessions.keepSessions(world.signal, [own])).toEqual([own]);
+    expect(await world.sessions.keepSessions(world.signal, [own])).toEqual([
+      { type: "replaced", session: own },
+    ]);
     for (const instanceId of ["agent-1", "agent-2"]) {
       await expect(world.request(instanceId, true)).rejects.toMatchObject({
         message: expect.stringContaining("evenkeel admin cluster remove prod-1 --forget"),
@@ -160,7 +162,9 @@ describeWithPostgres("an operator's changes of clusters", (database) => {
     expect(await admin.rename(world.signal, account, "prod-1", "prod-eu")).toBe(2);
     const { agent_standby: _, ...kept } = before;
     expect(await countsOf("prod-eu")).toEqual(kept);
-    expect(await world.sessions.keepSessions(world.signal, [own])).toEqual([own]);
+    expect(await world.sessions.keepSessions(world.signal, [own])).toEqual([
+      { type: "replaced", session: own },
+    ]);
     await deliverLate();
     expect(await countsOf("prod-1")).toEqual({});
     await expect(world.request("agent-1")).rejects.toMatchObject({ info: { reason: "CLUSTER_DUPLICATE" } });

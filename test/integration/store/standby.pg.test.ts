@@ -43,7 +43,9 @@ describeWithPostgres("standbys", (database) => {
     await world.connect("agent-1");
     const { epoch } = world;
     expect(await world.request("agent-1")).toMatchObject({ type: "opened" });
-    expect(await world.sessions.keepSessions(world.signal, [own(world)])).toEqual([{ ...own(world), epoch }]);
+    expect(await world.sessions.keepSessions(world.signal, [own(world)])).toEqual([
+      { type: "replaced", session: { ...own(world), epoch } },
+    ]);
   });
 
   test("R61: a closed session is vacant at once, and the first standby that asks gets it", async () => {

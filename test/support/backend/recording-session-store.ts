@@ -1,10 +1,10 @@
 import { TerminalError } from "../../../src/lib/errors.ts";
 import type {
+  EndedSession,
   HeldCluster,
   OpenedSession,
   SessionKey,
   SessionRequest,
-  SessionRestart,
   SessionStore,
   StandbyAgent,
   StandbyKey,
@@ -27,10 +27,8 @@ export class RecordingSessionStore implements SessionStore {
   readonly silent = new Set<string>();
   /** Agent of the open session of each cluster. */
   readonly #active = new Map<string, { readonly epoch: bigint; readonly instanceId: string }>();
-  /** Sessions that were replaced at another backend. */
-  replaced: readonly SessionKey[] = [];
-  /** Sessions that must restart. */
-  restarts: readonly SessionRestart[] = [];
+  /** Sessions that must end. */
+  ended: readonly EndedSession[] = [];
   #lastEpoch = 0n;
 
   async openSession(_signal: AbortSignal, request: SessionRequest): Promise<OpenedSession | HeldCluster> {
@@ -66,13 +64,9 @@ export class RecordingSessionStore implements SessionStore {
     }
   }
 
-  async keepSessions(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<SessionKey[]> {
+  async keepSessions(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<EndedSession[]> {
     this.kept.push([...sessions]);
-    return sessions.filter(({ epoch }) => this.replaced.some((key) => key.epoch === epoch));
-  }
-
-  async listRestarts(): Promise<SessionRestart[]> {
-    return [...this.restarts];
+    return this.ended.filter(({ session }) => sessions.some(({ epoch }) => epoch === session.epoch));
   }
 
   async keepStandbys(_signal: AbortSignal, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]> {

@@ -48,12 +48,23 @@ describe("keepStreams", () => {
     const other = createSession({ cluster: "c2", epoch: 8n });
     registry.add(session);
     registry.add(other);
-    sessions.replaced = [session.identity];
+    sessions.ended = [{ type: "replaced", session: session.identity }];
     start();
     await clock.advance(0);
     await expect(session.outbox.take(stop.signal).next()).rejects.toThrow(ConflictError);
     other.outbox.acknowledge(1n);
     expect((await other.outbox.take(stop.signal).next()).done).toBe(false);
+  });
+
+  it("R71: ends a session that lost its scope, so that its agent connects again", async () => {
+    const session = createSession({ cluster: "c1", epoch: 7n });
+    registry.add(session);
+    sessions.ended = [{ type: "restart", session: session.identity, reason: "scope: generation 2 was lost" }];
+    start();
+    await clock.advance(0);
+    const lost = session.outbox.take(stop.signal).next();
+    await expect(lost).rejects.toThrow(RetryableError);
+    await expect(lost).rejects.toThrow("generation 2 was lost");
   });
 
   it("R61: wakes a standby whose cluster is vacant within a second, and no other", async () => {
