@@ -15,7 +15,12 @@ import { ComparisonWorker } from "./compare/comparison-worker.ts";
 import { type AgentTuning, DEFAULT_AGENT_TUNING } from "./config.ts";
 import { FailureLog } from "./failure-log.ts";
 import { followScope } from "./follow-scope.ts";
-import { type AgentCounters, createAgentCounters, registerAgentMetrics } from "./metrics.ts";
+import {
+  type AgentCounters,
+  createAgentCounters,
+  registerAgentMetrics,
+  registerOutboxMetrics,
+} from "./metrics.ts";
 import { type AgentBatchHandler, createBatchProcessor } from "./process-batch.ts";
 import { classifyError } from "./retry-budget.ts";
 import { selectResources } from "./scope/select-resources.ts";
@@ -135,6 +140,7 @@ async function connect(
   );
   const kubernetesVersion = await readKubernetesVersion(signal, options, kube);
   const outbox = new Outbox(tuning);
+  registerOutboxMetrics(options.metrics, outbox.state);
   const epoch = (): bigint => outbox.epoch;
   const renewSession = (of: bigint, reason: string): void => outbox.renewSession(of, reason);
   const failures = new FailureLog(log, clock);

@@ -56,6 +56,23 @@ const METRICS: Readonly<Record<Count, readonly [name: string, help: string]>> = 
   comparisonsFailed: ["evenkeel_agent_comparisons_failed_total", "Comparisons that failed"],
 };
 
+/** Exports the fill of an agent's outbox as metrics. */
+export function registerOutboxMetrics(
+  metrics: Metrics,
+  outbox: { readonly pendingBytes: number; readonly unacknowledgedBytes: number },
+): void {
+  metrics.gauge(
+    "evenkeel_agent_pending_bytes",
+    "Bytes of changes and repairs that are not sent yet",
+    () => outbox.pendingBytes,
+  );
+  metrics.gauge(
+    "evenkeel_agent_unacknowledged_bytes",
+    "Bytes sent to the backend and not acknowledged",
+    () => outbox.unacknowledgedBytes,
+  );
+}
+
 /** Exports the counters of an agent as metrics. */
 export function registerAgentMetrics(metrics: Metrics, counters: Readonly<AgentCounters>): void {
   for (const [count, [name, help]] of Object.entries(METRICS) as [Count, readonly [string, string]][]) {

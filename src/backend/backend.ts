@@ -79,6 +79,9 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     "Agents that wait at this backend for the session of their cluster",
     () => standbys.list().length,
   );
+  options.metrics.gauge("evenkeel_backend_queued_bytes", "Bytes of batches that wait for slow agents", () =>
+    registry.list().reduce((sum, { outbox }) => sum + outbox.bytes, 0),
+  );
   const own = replyTopic(random.uuid());
   // Create both subscriptions first: otherwise messages acknowledged to agents could miss the ingester, and
   // inventories could miss this backend.

@@ -2,6 +2,7 @@ import type { Bus } from "../bus/bus.ts";
 import type { IngesterConfig } from "../config/programs/ingester.ts";
 import type { DeletionGuard } from "../domain/reconciliation/deletion-guard.ts";
 import { createIngester } from "../ingester/ingester.ts";
+import type { WindowLimits } from "../ingester/keyed-window.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Database } from "../store/postgres/database.ts";
 import { createPgIngestStore } from "../store/postgres/pg-ingest-store.ts";
@@ -26,6 +27,7 @@ export interface SuperviseIngesterOptions {
   readonly runtime: Runtime;
   /** See {@link IngesterOptions}. */
   readonly scrubRows?: number;
+  readonly windowLimits?: WindowLimits;
   /** Default {@link DEFAULT_DELETION_GUARD}. */
   readonly guard?: DeletionGuard;
   /** On a request, the ingester applies the messages in flight, leaves the bus, and joins it again. */
@@ -35,8 +37,9 @@ export interface SuperviseIngesterOptions {
 /** Runs an ingester until `signal` aborts, and restarts it after each failure. */
 export async function superviseIngester(
   signal: AbortSignal,
-  { bus, database, runtime, scrubRows, guard, restart = new RestartTrigger() }: SuperviseIngesterOptions,
+  options: SuperviseIngesterOptions,
 ): Promise<void> {
+  const { bus, database, runtime, scrubRows, windowLimits, guard, restart = new RestartTrigger() } = options;
   const withheldTotal = runtime.metrics.counter(
     "evenkeel_ingester_withheld_total",
     "Verdicts and scopes whose deletions were withheld; see evenkeel deletions list",
@@ -48,7 +51,11 @@ export async function superviseIngester(
       runtime.log.warn("deletions withheld", { account, cluster, deletions, reason: failure.message });
     },
   });
-  const ingester = createIngester({ ...runtime, bus, store, ...(scrubRows !== undefined && { scrubRows }) });
+  const ingester = createIngester({
+    ...{ ...runtime, bus, store },
+    ...(scrubRows !== undefined && { scrubRows }),
+    ...(windowLimits !== undefined && { windowLimits }),
+  });
   await supervise(signal, { ...runtime, name: "ingester" }, async (s) => {
     const requested = restart.signal;
     await ingester.run(AbortSignal.any([s, requested]));

@@ -24,7 +24,11 @@ export type Invariant =
   | "liveness"
   | "isolation"
   | "harmless dry runs"
-  | "idempotence";
+  | "idempotence"
+  | "few sessions"
+  | "bounded queues"
+  | "no failed comparison"
+  | "prompt changes";
 
 /** What the checker knows of a cluster. */
 export interface CheckedCluster {
@@ -226,6 +230,10 @@ function checkVerified(
 ): Violation[] {
   const { id, truth } = cluster;
   const { at, resource, asOf, rows } = event;
+  if (asOf > at) {
+    const message = `${resource} verified as of ${seconds(asOf)}, which is ${seconds(asOf - at)} in the future`;
+    return [{ invariant: "true verdicts", at, cluster: id, resource, message }];
+  }
   const changes = Map.groupBy(
     truth.events.filter((change) => change.resource === resource && change.at <= at),
     ({ key }) => key,

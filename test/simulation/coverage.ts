@@ -26,10 +26,13 @@ export const EFFECTS = [
   "request slow",
   "response broken",
   "object abridged",
+  "deletion at last version",
   "run requested",
   "dry run requested",
   "deletions approved",
   "messages replayed",
+  "outbox full",
+  "window full",
 ] as const;
 
 export type Effect = (typeof EFFECTS)[number];

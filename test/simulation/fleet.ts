@@ -13,8 +13,9 @@ import type { Effect } from "./coverage.ts";
 import { RESOURCE } from "./history.ts";
 import { Host } from "./host.ts";
 import type { InProcessPostgres } from "./in-process-postgres.ts";
+import { Peaks } from "./peaks.ts";
 import type { Plan, PlannedCluster } from "./plan.ts";
-import { runAgent, runBackend, runIngester } from "./programs.ts";
+import { runAgent, runBackend, runIngester, TUNING, WINDOW_LIMITS } from "./programs.ts";
 import { type BusFaults, connectBus, createBusFaults } from "./simulated-bus.ts";
 import { connectDatabase, createDatabaseFaults, type DatabaseFaults } from "./simulated-database.ts";
 import { type ApiFaults, connectKube, createApiFaults } from "./simulated-kube.ts";
@@ -92,6 +93,7 @@ const REST_MS = 3_000;
 export class Fleet {
   readonly time = new VirtualTime();
   readonly trace = new Trace(this.time);
+  readonly peaks = new Peaks();
   readonly network: SimulatedNetwork;
   readonly broker: MemoryBus = createMemoryBus();
   readonly busFaults: BusFaults = createBusFaults();
@@ -223,6 +225,16 @@ export class Fleet {
     this.reached.set(name, (this.reached.get(name) ?? 0) + 1);
   }
 
+  /** Counts the limits that queues reached. */
+  reachLimits(): void {
+    if (this.peaks.of("evenkeel_agent_pending_bytes") >= TUNING.maxPendingBytes) {
+      this.reach("outbox full");
+    }
+    if (this.peaks.of("evenkeel_ingester_held_bytes") >= WINDOW_LIMITS.maxBytes) {
+      this.reach("window full");
+    }
+  }
+
   /** Kills the process of a host at one of its next crossings. */
   killSoon(host: Host, random: Random): void {
     host.process?.killAtCrossing(1 + index(random, pick(random, [3, 30, 200])));
@@ -254,9 +266,9 @@ export class Fleet {
   }
 
   #createBackend(name: string, skewMs: number): Host {
-    const { time, trace } = this;
+    const { time, trace, peaks } = this;
     const host = new Host({
-      ...{ name, time, trace, skewMs },
+      ...{ name, time, trace, peaks, skewMs },
       random: this.#random,
       program: (process) =>
         runBackend(process, {
@@ -273,9 +285,9 @@ export class Fleet {
   }
 
   #createIngester(name: string): Host {
-    const { time, trace } = this;
+    const { time, trace, peaks } = this;
     return new Host({
-      ...{ name, time, trace },
+      ...{ name, time, trace, peaks },
       random: this.#random,
       program: (process) =>
         runIngester(process, {
@@ -286,7 +298,7 @@ export class Fleet {
   }
 
   #createAgent(cluster: FleetCluster, name: string): Host {
-    const { time, trace } = this;
+    const { time, trace, peaks } = this;
     const { account, faults, isAbridged } = cluster;
     const kubeOptions = {
       cluster: () => cluster.answering,
@@ -297,7 +309,7 @@ export class Fleet {
       onFault: (what: Effect) => this.reach(what),
     };
     return new Host({
-      ...{ name, time, trace },
+      ...{ name, time, trace, peaks },
       random: this.#random,
       program: (process) =>
         runAgent(process, {

@@ -1,5 +1,6 @@
 import type { Random } from "../../src/lib/random.ts";
 import { between } from "./chance.ts";
+import type { Peaks } from "./peaks.ts";
 import { SimulatedProcess } from "./process.ts";
 import type { Trace } from "./trace.ts";
 import type { VirtualTime } from "./virtual-time.ts";
@@ -9,6 +10,7 @@ export interface HostOptions {
   readonly time: VirtualTime;
   readonly trace: Trace;
   readonly random: Random;
+  readonly peaks: Peaks;
   readonly skewMs?: number;
   /** Runs the program until the process is requested to stop. */
   readonly program: (process: SimulatedProcess) => Promise<void>;
@@ -33,9 +35,10 @@ export class Host {
   }
 
   start(): void {
-    const { name, time, trace, random, skewMs = 0, program } = this.#options;
+    const { name, program, ...options } = this.#options;
+    const { time, trace, random } = options;
     this.#starts += 1;
-    const process = new SimulatedProcess({ name: `${name}#${this.#starts}`, time, trace, random, skewMs });
+    const process = new SimulatedProcess({ ...options, name: `${name}#${this.#starts}` });
     this.#process = process;
     trace.add(process.name, "started");
     const restart = (): void => {

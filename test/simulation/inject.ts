@@ -55,6 +55,8 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       const second = fleet.addAgent(cluster);
       return () => second.remove();
     }
+    case "second agent stays":
+      return once(() => fleet.addAgent(cluster));
     case "reset connections":
       return once(() => void network.breakConnections(agent.name, "reset"));
     case "silent connections": {
@@ -109,6 +111,11 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       return added(faults.hiddenGroups, "example.com");
     case "group unavailable":
       return added(faults.unavailableGroups, pick(random, ["example.com", "apps"]));
+    case "group stays unavailable":
+      if (random.float() < 0.5) {
+        unlessJustRestored(() => agent.process?.kill());
+      }
+      return once(() => faults.unavailableGroups.add("example.com"));
     case "forbidden":
       return added(faults.forbidden, pick(random, ["configmaps", "widgets"]));
     case "token expired":
@@ -116,6 +123,14 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       return during(faults, "isUnauthorized", true, false);
     case "API errors":
       return during(faults, "errorRate", between(random, 0.05, 0.5), 0);
+    case "one API error":
+      return once(() =>
+        api.faults.forceResponse({
+          status: pick(random, [429, 503]),
+          retryAfterSeconds: 1,
+          matches: (url) => !url.includes("watch=") && /configmaps|namespaces|widgets/.test(url),
+        }),
+      );
     case "false absence":
       return during(faults, "falseAbsenceRate", between(random, 0.2, 1), 0);
     case "watches break":
@@ -144,6 +159,8 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       return during(api.faults, "holdBookmarks", true, false);
     case "watch events lost":
       return once(() => api.faults.loseNextWatchEvent(pick(random, ["configmaps", "widgets.example.com"])));
+    case "deletions at last version":
+      return during(faults, "deletionsAtLastVersion", true, false);
     case "compaction":
       return once(() => api.compact());
     case "etcd restored": {

@@ -23,6 +23,7 @@ export type Fault =
   | "stop backend"
   | "stop agent"
   | "second agent"
+  | "second agent stays"
   | "reset connections"
   | "silent connections"
   | "partition agent"
@@ -44,15 +45,18 @@ export type Fault =
   | "API server restarts with the agent"
   | "group hidden"
   | "group unavailable"
+  | "group stays unavailable"
   | "forbidden"
   | "token expired"
   | "API errors"
+  | "one API error"
   | "false absence"
   | "watches break"
   | "requests slow"
   | "stale lists"
   | "bookmarks held"
   | "watch events lost"
+  | "deletions at last version"
   | "compaction"
   | "etcd restored"
   | "CRD late"
@@ -130,6 +134,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   "stop backend": 2,
   "stop agent": 2,
   "second agent": 2,
+  "second agent stays": 1,
   "reset connections": 3,
   "silent connections": 2,
   "partition agent": 1,
@@ -151,15 +156,18 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
   "API server restarts with the agent": 2,
   "group hidden": 2,
   "group unavailable": 2,
+  "group stays unavailable": 1,
   forbidden: 1,
   "token expired": 1,
   "API errors": 2,
+  "one API error": 2,
   "false absence": 2,
   "watches break": 2,
   "requests slow": 1,
   "stale lists": 2,
   "bookmarks held": 1,
   "watch events lost": 2,
+  "deletions at last version": 2,
   compaction: 2,
   "etcd restored": 3,
   "CRD late": 2,

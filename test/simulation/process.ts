@@ -2,6 +2,8 @@ import type { Clock } from "../../src/lib/clock.ts";
 import { toMessage } from "../../src/lib/errors.ts";
 import type { Log, LogFields } from "../../src/lib/log.ts";
 import { createSeededRandom, type Random } from "../../src/lib/random.ts";
+import type { Metrics } from "../../src/lib/telemetry.ts";
+import type { Peaks } from "./peaks.ts";
 import type { Trace } from "./trace.ts";
 import { createVirtualClock, type VirtualTime } from "./virtual-time.ts";
 
@@ -10,6 +12,7 @@ export interface ProcessOptions {
   readonly time: VirtualTime;
   readonly trace: Trace;
   readonly random: Random;
+  readonly peaks: Peaks;
   /** Error of the process's wall clock, in milliseconds. */
   readonly skewMs?: number;
 }
@@ -26,22 +29,27 @@ export class SimulatedProcess {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly metrics: Metrics;
   /** Aborts when the process shall end in order, as by SIGTERM. */
   readonly stop = new AbortController();
   readonly #time: VirtualTime;
   readonly #trace: Trace;
+  readonly #sample: () => void;
   readonly #onDeath = new Set<() => void>();
   #isAlive = true;
   /** Crossings of the boundary until the process dies. */
   #left = Number.POSITIVE_INFINITY;
 
-  constructor({ name, time, trace, random, skewMs = 0 }: ProcessOptions) {
+  constructor({ name, time, trace, random, peaks, skewMs = 0 }: ProcessOptions) {
     this.name = name;
     this.#time = time;
     this.#trace = trace;
     this.clock = createVirtualClock(time, { skewMs, isRunning: () => this.#isAlive });
     this.random = createSeededRandom(Math.floor(random.float() * 2 ** 32));
     this.log = createTracingLog(trace, name, {});
+    const { metrics, sample } = peaks.createMetrics();
+    this.metrics = metrics;
+    this.#sample = sample;
   }
 
   get isAlive(): boolean {
@@ -97,6 +105,7 @@ export class SimulatedProcess {
   }
 
   #cross(): void {
+    this.#sample();
     this.#left -= 1;
     if (this.#left <= 0) {
       this.kill();

@@ -1,12 +1,13 @@
 import { createAgent } from "../../src/agent/agent.ts";
-import { DEFAULT_AGENT_TUNING } from "../../src/agent/config.ts";
+import { type AgentTuning, DEFAULT_AGENT_TUNING } from "../../src/agent/config.ts";
 import { type Backend, createBackend } from "../../src/backend/backend.ts";
 import type { Bus } from "../../src/bus/bus.ts";
 import type { DeletionGuard } from "../../src/domain/reconciliation/deletion-guard.ts";
+import type { WindowLimits } from "../../src/ingester/keyed-window.ts";
 import type { KubeTransport } from "../../src/kube/kube.ts";
 import { untilAborted } from "../../src/lib/abort.ts";
 import { retry } from "../../src/lib/retry.ts";
-import { noMetrics, noTracer } from "../../src/lib/telemetry.ts";
+import { noTracer } from "../../src/lib/telemetry.ts";
 import { superviseIngester } from "../../src/main/ingester.ts";
 import type { Authenticator } from "../../src/rpc/auth/authenticator.ts";
 import type { SyncClient } from "../../src/rpc/client/sync-client.ts";
@@ -29,6 +30,14 @@ const DRAIN_MS = 3_000;
 /** Limits that the small clusters of a simulation reach. */
 const GUARD: DeletionGuard = { maxDeletions: 4, maxShare: 0.4, agreementMs: 15_000 };
 
+/** Small clusters, too, shall read pages of contents, and fill the outbox. */
+export const TUNING: AgentTuning = {
+  ...DEFAULT_AGENT_TUNING,
+  ...{ discoveryMs: 15_000, watchMs: 20_000, maxSingleReads: 4, maxPendingBytes: 512 },
+};
+
+export const WINDOW_LIMITS: WindowLimits = { maxItems: 12, maxItemsPerKey: 4, maxBytes: 4_096 };
+
 /** A token is the name of an account. */
 const authenticator: Authenticator = {
   authenticate: async (_signal, headers) => ({
@@ -46,8 +55,8 @@ export interface BackendPorts {
 
 export async function runBackend(process: SimulatedProcess, ports: BackendPorts): Promise<void> {
   const { bus, database, network, onServing } = ports;
-  const { clock, random, log } = process;
-  const runtime = { clock, random, log, metrics: noMetrics, tracer: noTracer };
+  const { clock, random, log, metrics } = process;
+  const runtime = { clock, random, log, metrics, tracer: noTracer };
   const running = new AbortController();
   const backend = await retry(process.stop.signal, { ...runtime, name: "joining the bus" }, () =>
     createBackend(running.signal, {
@@ -80,9 +89,10 @@ export async function runIngester(
   process: SimulatedProcess,
   { bus, database }: { readonly bus: Bus; readonly database: Database },
 ): Promise<void> {
-  const { clock, random, log } = process;
-  const runtime = { clock, random, log, metrics: noMetrics, tracer: noTracer };
-  await superviseIngester(process.stop.signal, { bus, database, runtime, guard: GUARD, scrubRows: 10 });
+  const { clock, random, log, metrics } = process;
+  const runtime = { clock, random, log, metrics, tracer: noTracer };
+  const options = { guard: GUARD, scrubRows: 10, windowLimits: WINDOW_LIMITS };
+  await superviseIngester(process.stop.signal, { bus, database, runtime, ...options });
 }
 
 export interface AgentPorts {
@@ -94,13 +104,12 @@ export interface AgentPorts {
 }
 
 export async function runAgent(process: SimulatedProcess, ports: AgentPorts): Promise<void> {
-  const { clock, random, log, stop } = process;
+  const { clock, random, log, metrics, stop } = process;
   await createAgent({
     ...ports,
     excludeResources: [],
     agentVersion: "0",
-    // Small clusters, too, shall read pages of contents.
-    tuning: { ...DEFAULT_AGENT_TUNING, discoveryMs: 15_000, watchMs: 20_000, maxSingleReads: 4 },
-    ...{ clock, random, log, metrics: noMetrics, tracer: noTracer },
+    tuning: TUNING,
+    ...{ clock, random, log, metrics, tracer: noTracer },
   }).run(stop.signal);
 }

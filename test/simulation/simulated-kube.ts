@@ -1,8 +1,11 @@
+import { resourceTypeKey } from "../../src/domain/resource-type.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "../../src/kube/kube.ts";
 import { NEVER } from "../../src/lib/abort.ts";
 import { RetryableError } from "../../src/lib/errors.ts";
 import type { Random } from "../../src/lib/random.ts";
-import type { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
+import { toApiVersion } from "../../src/simulation/served-resources.ts";
+import { type SimulatedCluster, toObjectKey } from "../../src/simulation/simulated-cluster.ts";
+import type { SimulatedObject } from "../../src/simulation/simulated-object.ts";
 import { createSimulatedTransport } from "../../src/simulation/simulated-transport.ts";
 import { rewriteJson } from "../support/agent/rewrite-json.ts";
 import { between, chance } from "./chance.ts";
@@ -24,6 +27,8 @@ export interface ApiFaults {
   readonly forbidden: Set<string>;
   /** True while the agent's token counts as expired. */
   isUnauthorized: boolean;
+  /** True to send the objects of DELETED events with the version of their last write, as some servers do. */
+  deletionsAtLastVersion: boolean;
   /** Requests that are answered with 500, 429 or 503. */
   errorRate: number;
   /** Reads of one object that are answered with a 404 that is not the API server's. */
@@ -42,6 +47,7 @@ export function createApiFaults(): ApiFaults {
     unavailableGroups: new Set(),
     forbidden: new Set(),
     isUnauthorized: false,
+    deletionsAtLastVersion: false,
     errorRate: 0,
     falseAbsenceRate: 0,
     brokenWatchRate: 0,
@@ -81,8 +87,8 @@ export function connectKube(process: SimulatedProcess, options: SimulatedKubeOpt
           (await createSimulatedTransport(cluster()).get(AbortSignal.any([signal, died.signal]), request))
         );
       });
-      const served =
-        isAbridged && request.path.endsWith("/widgets") ? rewriteJson(response, abridge(onFault)) : response;
+      const isShortened = isAbridged && response.status === 200 && request.path.endsWith("/widgets");
+      const served = isShortened ? rewriteJson(response, abridge(onFault)) : response;
       return { ...served, body: carry(served.body) };
     },
   };
@@ -94,8 +100,32 @@ export function connectKube(process: SimulatedProcess, options: SimulatedKubeOpt
         onFault("response broken");
         throw new RetryableError("connection reset");
       }
-      yield await process.call("receive from the API server", [0, 0], () => chunk);
+      yield await process.call("receive from the API server", [0, 0], () =>
+        faults.deletionsAtLastVersion ? atLastVersion(chunk) : chunk,
+      );
     }
+  }
+
+  /** Returns an event of a watch, if it is a deletion, with the version of the object's last write. */
+  function atLastVersion(chunk: Uint8Array): Uint8Array {
+    const line = Buffer.from(chunk).toString();
+    if (!line.startsWith('{"type":"DELETED"')) {
+      return chunk;
+    }
+    const event = JSON.parse(line) as { readonly object: SimulatedObject };
+    const { apiVersion, kind, metadata } = event.object;
+    const { store } = cluster();
+    const served = cluster()
+      .resources()
+      .find((each) => each.kind === kind && toApiVersion(each) === apiVersion);
+    const key = toObjectKey(metadata.namespace ?? "", metadata.name);
+    const last = served && store.get(resourceTypeKey(served), key, Number(metadata.resourceVersion) - 1);
+    if (last === undefined) {
+      return chunk;
+    }
+    onFault("deletion at last version");
+    const object = { ...event.object, metadata: { ...metadata, resourceVersion: String(last.modRevision) } };
+    return Buffer.from(`${JSON.stringify({ ...event, object })}\n`);
   }
 }
 

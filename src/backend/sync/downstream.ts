@@ -34,6 +34,11 @@ export class Downstream {
     this.#queue = new BoundedQueue<Item>(limits, ({ bytes }) => bytes);
   }
 
+  /** Bytes of the batches that wait for the agent. */
+  get bytes(): number {
+    return this.#queue.bytes;
+  }
+
   /** Acknowledges all sequences up to this one. */
   acknowledge(sequence: bigint): void {
     this.#acknowledged = sequence;

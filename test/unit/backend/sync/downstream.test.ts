@@ -34,6 +34,17 @@ async function takeAll(outbox: Downstream): Promise<string[]> {
 }
 
 describe("Downstream", () => {
+  it("counts the bytes of the batches that wait", async () => {
+    const outbox = new Downstream();
+    outbox.offer(batchOf("1"));
+    outbox.offer(batchOf("22"));
+    outbox.acknowledge(1n);
+    expect(outbox.bytes).toBe(3 + 4);
+    outbox.close(undefined);
+    await takeAll(outbox);
+    expect(outbox.bytes).toBe(0);
+  });
+
   it("sends only the newest acknowledgement", async () => {
     const outbox = new Downstream();
     for (const sequence of [1n, 2n, 3n]) {
