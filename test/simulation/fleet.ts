@@ -174,12 +174,16 @@ export class Fleet {
     }
   }
 
-  /** True if a list of the resource type was stored, so that a list of an older version is recognized. */
-  async hasWatermark({ account, name }: FleetCluster, resource: string): Promise<boolean> {
+  /** True if the stored high watermark of the resource type is above the version, so that a list of it is recognized. */
+  async isBelowWatermark(
+    { account, name }: FleetCluster,
+    resource: string,
+    version: number,
+  ): Promise<boolean> {
     const { rows } = await this.pool.query<{ known: boolean }>(
       `SELECT count(*) > 0 AS known FROM resource_state k
-       WHERE k.account = $1 AND k.cluster = $2 AND ${RESOURCE("k")} = $3 AND k.verified_at IS NOT NULL`,
-      [account, name, resource],
+       WHERE k.account = $1 AND k.cluster = $2 AND ${RESOURCE("k")} = $3 AND k.high_watermark > $4`,
+      [account, name, resource, version],
     );
     return rows[0]?.known === true;
   }

@@ -145,8 +145,8 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
       const isLagging = random.float() < 0.7 && !cluster.isJustRestored();
       api.faults.staleLists = { revision, affects: "any" };
       if (isLagging) {
-        void fleet.hasWatermark(cluster, resourceKey).then((isStored) => {
-          if (isStored && api.faults.staleLists !== undefined) {
+        void fleet.isBelowWatermark(cluster, resourceKey, revision).then((isKnown) => {
+          if (isKnown && api.faults.staleLists !== undefined) {
             api.faults.staleLists = lagging;
           }
         });

@@ -183,7 +183,7 @@ export function createPlan(seed: number): Plan {
   const random = createSeededRandom(seed);
   // Most plans are short, because the time of a simulation costs as much as its faults.
   const quietMs = Math.round(
-    chance(random, 0.8) ? between(random, 8_000, 16_000) : between(random, 16_000, 45_000),
+    chance(random, 0.8) ? between(random, 6_000, 13_000) : between(random, 13_000, 45_000),
   );
   const clusters = Array.from({ length: Number(weighted(random, CLUSTERS)) }, () => ({
     account: index(random, 3),

@@ -61,7 +61,7 @@ async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount
     .filter(({ hasScope }) => hasScope)
     .map(({ identity }) => identity);
   await runs.expireRuns(signal);
-  const due = await runs.listDue(signal, ownSessions, intervalMs);
+  const due = ownSessions.length > 0 ? await runs.listDue(signal, ownSessions, intervalMs) : [];
   for (const session of sampleFairly(options.random, due, MAX_STARTS)) {
     await begin(signal, options, session);
   }

@@ -48,7 +48,7 @@ async function keep(
   { sessions, registry, standbys, log }: SessionKeeperOptions,
 ): Promise<void> {
   const own = registry.list().map(({ identity }) => identity);
-  for (const ended of await sessions.keepSessions(signal, own)) {
+  for (const ended of own.length > 0 ? await sessions.keepSessions(signal, own) : []) {
     const { session } = ended;
     if (ended.type === "replaced") {
       registry.endReplaced(session);
@@ -59,9 +59,7 @@ async function keep(
     }
   }
   const waiting = standbys.list().map(({ agent }) => agent);
-  if (waiting.length > 0) {
-    for (const vacant of await sessions.keepStandbys(signal, waiting)) {
-      standbys.wake(vacant);
-    }
+  for (const vacant of waiting.length > 0 ? await sessions.keepStandbys(signal, waiting) : []) {
+    standbys.wake(vacant);
   }
 }

@@ -86,6 +86,7 @@ describe("keepStreams", () => {
   });
 
   it("R61: continues when the database does not answer", async () => {
+    registry.add(createSession({ cluster: "c1" }));
     const standby = park("vacant");
     let isGone = true;
     const keep = sessions.keepSessions.bind(sessions);
