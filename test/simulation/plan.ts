@@ -176,7 +176,7 @@ export const FAULTS: Readonly<Record<Fault, number>> = {
 };
 
 /** Weight of each number of clusters: each one costs time. */
-const CLUSTERS = { 1: 62, 2: 30, 3: 6, 4: 2 };
+const CLUSTERS = { 1: 72, 2: 22, 3: 4, 4: 2 };
 
 /** Creates the plan of a seed. */
 export function createPlan(seed: number): Plan {

@@ -12,7 +12,7 @@ import type { SessionKey } from "../session-store.ts";
 /**
  * Returns the sessions without an active run and without a run that began in the last `intervalMs`. A dry run counts
  * only while it is active. A resource type that joined the scope after the last run was answered makes its cluster due,
- * once no other has joined for 5 seconds.
+ * once no other has joined for 5 seconds. Keeps the order.
  */
 export async function listDue(
   pool: Pool,
@@ -32,7 +32,7 @@ export async function listDue(
 // ended early does not count, nor does one in the future, which is from before the database's clock went back.
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
-FROM unnest($1::text[], $2::text[], $3::bigint[]) AS k(account, cluster, epoch)
+FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, place)
 JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
 WHERE NOT EXISTS (
     SELECT FROM reconciliation_run r
@@ -46,7 +46,8 @@ WHERE NOT EXISTS (
                  WHERE t.account = k.account AND t.cluster = k.cluster
                    AND t.availability NOT IN ('UNDECIDED', 'WITHHELD')
                ), FALSE)))
-  )`;
+  )
+ORDER BY k.place`;
 
 /** A run to add. */
 export interface NewRun {
