@@ -301,7 +301,7 @@ export const agentMutants: readonly Mutant[] = [
     file: "src/domain/reconciliation/key-ranges.ts",
     find: "return count === this.#ranges.size;",
     replace: "return true;",
-    tests: DIFF,
+    tests: ["test/unit/domain/reconciliation/key-ranges.test.ts"],
     only: "R33",
   },
   {

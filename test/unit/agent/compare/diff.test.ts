@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { diff, type ListedObject, type StoredObject } from "../../../../src/agent/compare/diff.ts";
 import { compareKeys } from "../../../../src/domain/object-key.ts";
-import { type KeyRange, KeyRanges } from "../../../../src/domain/reconciliation/key-ranges.ts";
 
 const sum = (n: number): Uint8Array => new Uint8Array(32).fill(n);
 const options = {
@@ -67,44 +66,6 @@ describe("diff of two sorted sets", () => {
         ];
         expect(found.toSorted()).toEqual(expected.toSorted());
       }),
-    );
-  });
-});
-
-describe("R33: key ranges", () => {
-  const all: KeyRange[] = [
-    { after: "", through: "a/m", last: false },
-    { after: "a/m", through: "b/a", last: false },
-    { after: "b/a", through: "", last: true },
-  ];
-
-  it("tile in any order, and only when all are there", () => {
-    fc.assert(
-      fc.property(fc.shuffledSubarray(all, { minLength: 0, maxLength: 3 }), (some) => {
-        const ranges = new KeyRanges();
-        for (const range of some) {
-          expect(ranges.add(range)).toBe(true);
-        }
-        expect(ranges.isTiled).toBe(some.length === all.length);
-      }),
-    );
-  });
-
-  it("do not tile when they overlap", () => {
-    const ranges = new KeyRanges();
-    for (const range of [...all, { after: "a/c", through: "a/d", last: false }]) {
-      ranges.add(range);
-    }
-    expect(ranges.isTiled).toBe(false);
-  });
-
-  it("take one that comes twice once, and refuse one that contradicts", () => {
-    const ranges = new KeyRanges();
-    ranges.add({ after: "", through: "a/m", last: false });
-    expect(ranges.add({ after: "", through: "a/m", last: false })).toBe(false);
-    expect(() => ranges.add({ after: "", through: "a/n", last: false })).toThrow("two different key ranges");
-    expect(() => ranges.add({ after: "b/a", through: "a/z", last: false })).toThrow(
-      "key range (b/a, a/z] is empty",
     );
   });
 });

@@ -34,6 +34,8 @@ const FACTS: ComparisonFacts = {
   refusedSequence: 4n,
 };
 
+const NOTHING_BEFORE = { firstRepair: undefined, gapSequence: 0n, refusedSequence: 0n };
+
 describe("judgeComparison", () => {
   it("accepts a statement that agrees with what the ingester knows", () => {
     expect(judgeComparison(END, FACTS)).toBeUndefined();
@@ -70,6 +72,34 @@ describe("judgeComparison", () => {
     expect(judgeComparison({ ...END, ...end }, { ...FACTS, ...facts })).toMatchObject({ reason });
   });
 
+  it("says what was expected and what was found", () => {
+    const messages = wrong.map(([, , end, facts]) =>
+      judgeComparison({ ...END, ...end }, { ...FACTS, ...facts }),
+    );
+    expect(messages.map((fault) => fault?.message).join("\n")).toMatchInlineSnapshot(`
+      "expected the end of attempt 2, found attempt 9
+      expected the end of attempt 1, found attempt 2
+      expected a first sequence from 1 to 9, found 0
+      expected a first sequence from 1 to 9, found 10
+      expected a first sequence of at most 4, the first repair, found 5
+      messages between sequences 5 and 6 were lost
+      an item of sequence 5 could not be applied; see the quarantined objects
+      expected a scope generation from 2 to 3, found 1
+      expected a scope generation from 2 to 3, found 7
+      expected a scope generation from 1 to 3, found 0
+      the inventory had 8 objects, the agent compared 7
+      the inventory had 8 objects, the agent compared 9
+      11 objects were listed, but equal, put, managed, gone and unrepresentable sum to 10
+      10 objects were listed, but equal, put, managed, gone and unrepresentable sum to 11
+      expected an incarnation of at most the session's epoch 1000, found 1001
+      expected a comparison by version, found one by position
+      expected a comparison by position, found one by version
+      expected a list at version 90 or higher, found version 89
+      expected a list at version 90 or higher, found version 89
+      expected incarnation 500 or a newer one, found 499"
+    `);
+  });
+
   const right: [string, Partial<ComparisonStatement>, Partial<ComparisonFacts>][] = [
     ["a list at the high watermark", { listVersion: "90" }, {}],
     ["a list below the high watermark of an older incarnation", { listVersion: "5", incarnation: 1000n }, {}],
@@ -77,6 +107,9 @@ describe("judgeComparison", () => {
     ["no version, by position", { listVersion: "" }, { orderedBy: "POSITION" }],
     ["an order that is not known yet", { listVersion: "" }, { orderedBy: undefined }],
     ["no repairs", {}, { firstRepair: undefined }],
+    ["the first sequence of its session", { firstSequence: 1n }, NOTHING_BEFORE],
+    ["a range of its own sequence only", { firstSequence: 9n }, { firstRepair: undefined }],
+    ["the stored incarnation, named", { incarnation: 500n }, {}],
     ["a resource type that an earlier session declared", { scopeGeneration: 1n }, { changedGeneration: 0n }],
   ];
   it.each(right)("accepts %s", (_, end, facts) => {
