@@ -1,8 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
+import type { Fault } from "../simulation/plan.ts";
 import { mutants } from "./mutants.ts";
 import { MutatedTree } from "./mutated-tree.ts";
+import { RACE_FAULTS } from "./race-faults.ts";
 import type { Found } from "./simulate-mutant.ts";
 
 /*
@@ -10,8 +12,9 @@ import type { Found } from "./simulate-mutant.ts";
  *
  *   node test/mutants/simulate.ts [--seeds 50] [--workers 2] [R5 R12 ...]
  *
- * Prints the invariant that each mutant breaks, and after how many seeds. A survivor is no failure: many protections
- * matter only to parts that the simulation replaces, and the mutants' own tests need each of them.
+ * The plans have faults that can show the race of the mutant. Prints the invariant that each mutant breaks, and after
+ * how many seeds. A survivor is no failure: many protections matter only to parts that the simulation replaces, and the
+ * mutants' own tests need each of them.
  */
 
 /** The product's code that the simulation runs. */
@@ -38,8 +41,8 @@ console.log(`${killedBy.length} of ${total} mutants found in ${values.seeds} see
 async function work(): Promise<void> {
   using tree = new MutatedTree();
   for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-    const found = await tree.withMutant(mutant, () => findViolation(tree.directory));
     const { race, file, find } = mutant;
+    const found = await tree.withMutant(mutant, () => findViolation(tree.directory, RACE_FAULTS[race] ?? []));
     const line = find.trim().split("\n", 1)[0]?.slice(0, 60);
     const result = found.invariant === undefined ? "survived" : `${found.invariant}, ${found.seeds} seeds`;
     console.log(`${race.padEnd(4)} ${result.padEnd(28)} ${file}: ${line}`);
@@ -49,8 +52,8 @@ async function work(): Promise<void> {
   }
 }
 
-async function findViolation(cwd: string): Promise<Found> {
-  const args = ["test/mutants/simulate-mutant.ts", values.seeds];
+async function findViolation(cwd: string, faults: readonly Fault[]): Promise<Found> {
+  const args = ["test/mutants/simulate-mutant.ts", values.seeds, faults.join(",")];
   const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "ignore"] });
   try {
     return await readResult(child);

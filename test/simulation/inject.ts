@@ -79,7 +79,7 @@ export function inject(fleet: Fleet, step: FaultStep): () => void {
     case "receipts lost":
       return during(busFaults, "lostReceiptRate", between(random, 0.02, 0.3), 0);
     case "messages lost":
-      return during(busFaults, "lostMessageRate", between(random, 0.02, 0.3), 0);
+      return during(busFaults, "lostMessageRate", between(random, 0.05, 0.5), 0);
     case "acknowledgements lost":
       return during(busFaults, "lostAcknowledgementRate", between(random, 0.1, 0.9), 0);
     case "deliveries late":

@@ -65,4 +65,23 @@ export const REGRESSIONS: readonly Regression[] = [
       isReplayed: false,
     },
   },
+  {
+    fault: "a resource type that left and came back without a session sends objects that are gone (R30)",
+    plan: {
+      seed: 204,
+      clusters: [{ account: 1, isAbridged: false }],
+      ingesters: 1,
+      skewsMs: [-30939],
+      steps: [
+        { type: "fault", at: 838, seed: 392981605, cluster: 0, fault: "partition full", forMs: 6007 },
+        { type: "write", at: 4200, seed: 2061685278, cluster: 0, write: "install CRD" },
+        { type: "write", at: 7715, seed: 128642157, cluster: 0, write: "update" },
+        { type: "write", at: 7902, seed: 390309652, cluster: 0, write: "delete many" },
+        { type: "write", at: 8336, seed: 1839799619, cluster: 0, write: "remove CRD" },
+        { type: "write", at: 10196, seed: 370303562, cluster: 0, write: "install CRD" },
+      ],
+      quietMs: 12712,
+      isReplayed: true,
+    },
+  },
 ];

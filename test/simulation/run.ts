@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { countReached, formatCoverage } from "./coverage.ts";
 import { InProcessPostgres } from "./in-process-postgres.ts";
-import { createPlan } from "./plan.ts";
+import { createPlan, FAULTS, type Fault } from "./plan.ts";
 import { formatFailure } from "./report.ts";
 import { SeedPool } from "./seed-pool.ts";
 import { simulate } from "./simulate.ts";
@@ -11,6 +11,8 @@ import { simulate } from "./simulate.ts";
  *
  *   npm run simulate -- --seeds 100000 [--from 1] [--workers 2]   many seeds, with progress
  *   npm run simulate -- --seed 42                                 one seed, with its whole history
+ *
+ * Both with `--faults "messages lost,kill agent"`: plans have these faults and no others.
  *
  * Fails if an invariant is broken.
  */
@@ -23,9 +25,11 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     workers: { type: "string" },
     seed: { type: "string" },
+    faults: { type: "string", default: "" },
   },
 });
 
+const faults = toFaults(values.faults);
 if (values.seed === undefined) {
   process.exitCode = (await runMany(toCount("from"), toCount("seeds"))) ? 0 : 1;
 } else {
@@ -34,7 +38,7 @@ if (values.seed === undefined) {
 
 async function runOne(seed: number): Promise<boolean> {
   await using postgres = await InProcessPostgres.create();
-  const plan = createPlan(seed);
+  const plan = createPlan(seed, faults);
   const result = await simulate(plan, postgres);
   console.log(result.trace.join("\n"));
   console.log(`seed ${seed}: hash ${result.hash}, settled in ${result.settledMs} ms`);
@@ -56,7 +60,8 @@ async function runMany(firstSeed: number, count: number): Promise<boolean> {
     );
   };
   using pool = await SeedPool.create(values.workers === undefined ? undefined : toCount("workers"));
-  await pool.runSeeds(firstSeed, count, (result) => {
+  const plans = Array.from({ length: count }, (_, at) => createPlan(firstSeed + at, faults));
+  await pool.run(plans, (result) => {
     results.push(result);
     if (result.failure !== undefined) {
       failures += 1;
@@ -71,6 +76,17 @@ async function runMany(firstSeed: number, count: number): Promise<boolean> {
   console.log(formatCoverage(countReached(results), results.length));
   showProgress();
   return failures === 0;
+}
+
+function toFaults(names: string): Fault[] {
+  const found = names === "" ? [] : names.split(",");
+  const unknown = found.find((name) => !Object.hasOwn(FAULTS, name));
+  if (unknown !== undefined) {
+    const known = Object.keys(FAULTS).join(", ");
+    console.error(`--faults: expected some of ${known}; found ${JSON.stringify(unknown)}`);
+    process.exit(2);
+  }
+  return found as Fault[];
 }
 
 function toCount(name: "seeds" | "from" | "workers" | "seed"): number {

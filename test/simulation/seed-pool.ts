@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { createPlan, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { SeedResult } from "./worker.ts";
 
 /** Processes that simulate plans, each plan in one of them. Their start takes seconds. */
@@ -20,14 +20,6 @@ export class SeedPool implements Disposable {
     );
     await Promise.all(children.map((child) => answerOf(child)));
     return new SeedPool(children);
-  }
-
-  /** Simulates the plans of seeds. */
-  async runSeeds(firstSeed: number, count: number, onResult: (result: SeedResult) => void): Promise<void> {
-    await this.run(
-      Array.from({ length: count }, (_, at) => createPlan(firstSeed + at)),
-      onResult,
-    );
   }
 
   /** Simulates plans. Rejects if a process ends. */

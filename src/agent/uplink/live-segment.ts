@@ -20,6 +20,8 @@ export interface Change {
 export interface ChangeSink {
   /** Adds a change. Waits while too many bytes are pending, which pauses the watch. */
   offer(signal: AbortSignal, change: Change): Promise<void>;
+  /** Drops the puts of a resource type that are not sent yet, see {@link UplinkState.dropPuts}. */
+  dropPuts(resourceKey: string): void;
 }
 
 /** Changes of one resource type and one incarnation, ready to become a batch. */
@@ -97,6 +99,20 @@ export class LiveSegment {
       return { first, items, bytes, traceParent: traceParent || first.traceParent };
     }
     return undefined;
+  }
+
+  /** Drops the puts of a resource type. */
+  dropPuts(resourceKey: string): void {
+    const changes = this.resources.get(resourceKey) ?? new Map<string, Change>();
+    for (const [key, { item }] of changes) {
+      if (item.message.case === "putObject") {
+        changes.delete(key);
+        this.#bytes -= sizeOfItem(item);
+      }
+    }
+    if (changes.size === 0) {
+      this.resources.delete(resourceKey);
+    }
   }
 
   /** Drops the changes of resource types that are not wanted. */

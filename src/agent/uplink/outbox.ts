@@ -52,6 +52,11 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
+  dropPuts(resourceKey: string): void {
+    this.#state.dropPuts(resourceKey);
+    this.#room.notifyAll();
+  }
+
   /** Adds a batch of repairs. Waits while too many bytes are pending. */
   async offerRunBatch(signal: AbortSignal, batch: Batch): Promise<void> {
     await this.#waitForRoom(signal);

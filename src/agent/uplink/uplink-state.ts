@@ -33,6 +33,8 @@ interface MarkerSegment {
 interface Numbered {
   readonly request: SyncRequest;
   readonly bytes: number;
+  /** True if the next session must not send its puts again. */
+  hasDroppedPuts: boolean;
 }
 
 /** Scope that the agent declares. */
@@ -79,6 +81,8 @@ const MARKER_BYTES = 256;
  *  U8. A change of a resource type outside the session's scope is dropped with the resource type, not sent.
  *  U9. An item that the backend refused is withheld, as {@link WithheldItems} defines. A run that lost an item
  *      in this way ends with a failure.
+ *  U10. When the reflector of a resource type ends, its pending puts are dropped, and those without acknowledgement
+ *      are not sent again. This is an exception from U4 and U5.
  */
 export class UplinkState {
   readonly #batchLimits: BatchLimits;
@@ -137,6 +141,26 @@ export class UplinkState {
     this.#pendingBytes += segment.bytes - before;
   }
 
+  /**
+   * Drops the puts of a resource type that are not sent yet. Those without acknowledgement are not sent again. Their
+   * reflector has ended, so nothing reports the deletion of their objects. The next one sends those that exist.
+   * Deletes stay: a newer put wins over them.
+   */
+  dropPuts(resourceKey: string): void {
+    this.#segments = this.#segments.flatMap((segment) => {
+      const before = segment.bytes;
+      if (segment.type === "live") {
+        segment.dropPuts(resourceKey);
+      }
+      const left = segment.type === "live" ? segment : withoutPuts(segment, resourceKey);
+      this.#pendingBytes -= before - (left?.bytes ?? 0);
+      return left === undefined || (left.type === "live" && left.isEmpty) ? [] : [left];
+    });
+    for (const numbered of this.#unacknowledged) {
+      numbered.hasDroppedPuts ||= isLiveBatchOf(numbered.request.message, resourceKey);
+    }
+  }
+
   /** Adds a batch of repairs. */
   offerRunBatch(batch: Batch): void {
     const bytes = batch.items.reduce((sum, item) => sum + sizeOfItem(item), MARKER_BYTES);
@@ -158,13 +182,12 @@ export class UplinkState {
 
   /** Starts a session: sequences restart at 1, and unacknowledged messages are pending again. */
   openSession(limits: { readonly maxUnacknowledgedBytes: number }): void {
-    const again = this.#unacknowledged.map(
-      ({ request: { message, traceParent }, bytes }): MarkerSegment => ({
-        type: "marker",
-        message,
-        bytes,
-        traceParent,
-      }),
+    const again = this.#unacknowledged.flatMap(
+      ({ request: { message, traceParent }, bytes, hasDroppedPuts }): MarkerSegment[] => {
+        const segment: MarkerSegment = { type: "marker", message, bytes, traceParent };
+        const left = hasDroppedPuts ? withoutPuts(segment, resourceTypeOfBatch(segment)) : segment;
+        return left === undefined ? [] : [left];
+      },
     );
     const pending = [...again, ...this.#segments].filter(
       (segment) => segment.type === "live" || !endsWithSession(segment),
@@ -323,7 +346,7 @@ export class UplinkState {
     this.#careful = Math.max(0, this.#careful - 1);
     this.#pendingBytes -= bytes;
     this.#unacknowledgedBytes += bytes;
-    this.#unacknowledged.push({ request, bytes });
+    this.#unacknowledged.push({ request, bytes, hasDroppedPuts: false });
     return request;
   }
 
@@ -368,6 +391,27 @@ function comparisonOf(run: RunRef | undefined, resourceType: ResourceType | unde
 /** True if a message is valid only in its session. */
 function endsWithSession({ message }: MarkerSegment): boolean {
   return message.case !== "batch" || message.value.run !== undefined;
+}
+
+/** True for a batch of live changes of the resource type. */
+function isLiveBatchOf(message: SyncRequest["message"], resourceKey: string): boolean {
+  return (
+    message.case === "batch" &&
+    message.value.run === undefined &&
+    resourceTypeKey(message.value.resourceType) === resourceKey
+  );
+}
+
+/** Returns the message without the puts of live changes of the resource type; undefined if nothing is left of it. */
+function withoutPuts(segment: MarkerSegment, resourceKey: string): MarkerSegment | undefined {
+  const { message } = segment;
+  if (message.case !== "batch" || !isLiveBatchOf(message, resourceKey)) {
+    return segment;
+  }
+  const items = message.value.items.filter((item) => item.message.case !== "putObject");
+  const bytes = items.reduce((sum, item) => sum + sizeOfItem(item), 0);
+  const value = create(BatchSchema, { ...message.value, items });
+  return items.length === 0 ? undefined : { ...segment, bytes, message: { case: "batch", value } };
 }
 
 function resourceTypeOfBatch({ message }: MarkerSegment): string {

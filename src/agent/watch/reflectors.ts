@@ -71,6 +71,7 @@ export class Reflectors {
           new Error("the resource type left the scope, or its version or namespaces changed"),
         );
         await running.ended;
+        this.#sink.dropPuts(key);
       }
     }
     for (const [key, resourceType] of wanted) {

@@ -49,7 +49,10 @@ export class ReflectorWorld implements AsyncDisposable {
       epoch: () => this.epoch,
       renewSession: () => {},
     };
-    const sink = { offer: async (_: AbortSignal, change: Change) => void this.changes.push(change) };
+    const sink = {
+      offer: async (_: AbortSignal, change: Change) => void this.changes.push(change),
+      dropPuts: () => {},
+    };
     const all = { namespaces: [], isWatchable: true, sendAll: false, ...options };
     const reflector = new Reflector(context, sink, all);
     this.#running = reflector.run(this.stop.signal);

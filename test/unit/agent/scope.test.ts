@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { RemovalReason } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { formatResourceType, parseResourceType, resourceTypeKey } from "../../../src/domain/resource-type.ts";
 import type { KubeResponse } from "../../../src/kube/kube.ts";
+import { RetryableError } from "../../../src/lib/errors.ts";
 import { AgentWorld, respond } from "../../support/agent/agent-world.ts";
 import { FakeBackend } from "../../support/agent/fake-backend.ts";
 
@@ -72,6 +73,34 @@ describe("scope", () => {
     await world.advance(30_000);
     expect(scope(world)).not.toContain("widgets.v1.example.com");
     expect(removed(world)).toEqual([`widgets.example.com ${RemovalReason.NOT_SERVED}`]);
+  });
+
+  it("R30: sends no object of a resource type that was removed and defined again meanwhile", async () => {
+    // The outbox has room for a scope and one change, so the watch waits before it reports the deletion.
+    await using world = new AgentWorld({ resources: ["*.example.com"] }, { maxPendingBytes: 500 });
+    await world.start();
+    // biome-ignore lint/correctness/useYield: it ends before its first message
+    world.connect = async function* () {
+      throw new RetryableError("no backend answers");
+    };
+    world.backend.disconnect();
+    await world.advance();
+    defineWidgets(world);
+    await world.advance(10_000);
+    world.cluster.delete("customresourcedefinitions.apiextensions.k8s.io", "", "widgets.example.com");
+    await world.advance(30_000);
+    defineWidgets(world);
+    world.cluster.delete("widgets.example.com", "default", "w");
+    await world.advance(10_000);
+    world.connect = (signal, requests) => world.backend.openSync(signal, requests);
+    await world.advance(60_000);
+    expect(scope(world)).toContain("widgets.v1.example.com");
+    const sent = world.backend.received.flatMap(({ message }) =>
+      message.case === "batch" && message.value.resourceType?.resource === "widgets"
+        ? message.value.items
+        : [],
+    );
+    expect(sent.filter((item) => item.message.case === "putObject")).toEqual([]);
   });
 
   it("discovers at its interval without the right to watch definitions", async () => {

@@ -102,6 +102,38 @@ describe("UplinkState", () => {
     expect(batch?.message.case === "batch" && batch.message.value.items[0]?.message.value?.uid).toBe("new");
   });
 
+  it("R30: drops the pending puts of a reflector that has ended, and keeps its deletes", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.offer(gone("y", 2));
+    state.offer(put("node", 3, { resourceType: NODES }));
+    const before = state.pendingBytes;
+    state.dropPuts(resourceTypeKey(PODS));
+    expect(state.pendingBytes).toBeLessThan(before);
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "-a/y@2", "+a/node@3"]);
+    expect([state.pendingBytes, state.isDrained]).toEqual([0, true]);
+  });
+
+  it("R30: does not send a put of a reflector that has ended again", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.offer(gone("y", 2));
+    state.offer(put("node", 3, { resourceType: NODES }));
+    const sent = [state.next(), state.next(), state.next()];
+    expect(sent.map((request) => request && sketch(request))).toEqual([
+      "scope 1",
+      "+a/x@1 -a/y@2",
+      "+a/node@3",
+    ]);
+    state.dropPuts(resourceTypeKey(PODS));
+    state.offer(put("x", 4));
+    state.openSession(SESSION);
+    // This one was pending again.
+    state.dropPuts(resourceTypeKey(NODES));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "-a/y@2", "+a/x@4"]);
+    expect([state.pendingBytes, state.isDrained]).toEqual([0, true]);
+  });
+
   it("R20: moves no change over a marker", () => {
     const state = openState();
     state.offer(put("x", 1));
