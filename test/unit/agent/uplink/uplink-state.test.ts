@@ -228,6 +228,7 @@ type Command =
       readonly resourceType: ResourceType;
       readonly bytes: number;
     }
+  | { readonly op: "drop"; readonly resourceType: ResourceType }
   | { readonly op: "run" | "marker" | "scope" | "take" | "session" }
   | { readonly op: "acknowledge"; readonly share: number };
 
@@ -251,6 +252,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   {
     weight: 1,
+    arbitrary: fc.record({ op: fc.constant("drop" as const), resourceType: fc.constantFrom(PODS, NODES) }),
+  },
+  {
+    weight: 1,
     arbitrary: fc.record({
       op: fc.constantFrom("run" as const, "marker" as const, "scope" as const, "session" as const),
     }),
@@ -260,11 +265,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 /** Runs the commands against a backend that applies what is new by the rule, and checks the invariants as it goes. */
 class Model {
   readonly #state = openState();
-  /** Newest version offered, and newest one received, of each object. */
-  readonly #offered = new Map<string, number>();
+  /** Newest version offered, and newest one received, of each object. A dropped put need not be received. */
+  readonly #offered = new Map<string, { readonly version: number; readonly mayBeLost: boolean }>();
   readonly #received = new Map<string, number>();
+  /** Versions of the puts, and the newest version of each resource type at which its puts were dropped. */
+  readonly #puts = new Set<number>();
+  readonly #dropped = new Map<string, number>();
   /** For each KindReconciled of this session: what had been offered when it was. */
-  #markers: Map<string, number>[] = [];
+  #markers: Map<string, { readonly version: number; readonly mayBeLost: boolean }>[] = [];
   #taken: { readonly request: SyncRequest; readonly bytes: string }[] = [];
   #last = 0n;
   #generation = 0n;
@@ -284,7 +292,9 @@ class Model {
     }
     expect(this.#state.isDrained).toBe(true);
     expect([this.#state.pendingBytes, this.#state.unacknowledgedBytes]).toEqual([0, 0]);
-    expect(this.#received).toEqual(this.#offered); // U4, U5
+    for (const [object, { version, mayBeLost }] of this.#offered) {
+      expect(mayBeLost || this.#received.get(object) === version).toBe(true); // U4, U5
+    }
   }
 
   #step(c: Command): void {
@@ -292,10 +302,17 @@ class Model {
       case "put":
       case "delete": {
         const version = ++this.#version;
+        if (c.op === "put") {
+          this.#puts.add(version);
+        }
         this.#state.offer(c.op === "put" ? put(c.name, version, c) : gone(c.name, version, c.resourceType));
-        this.#offered.set(`${resourceTypeKey(c.resourceType)} ${c.name}`, version);
+        this.#offered.set(`${resourceTypeKey(c.resourceType)} ${c.name}`, { version, mayBeLost: false });
         return;
       }
+      case "drop":
+        this.#state.dropPuts(resourceTypeKey(c.resourceType));
+        this.#drop(resourceTypeKey(c.resourceType));
+        return;
       case "run":
         this.#state.offerRunBatch(
           create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, run: RUN }),
@@ -320,6 +337,17 @@ class Model {
         return;
       default:
         c satisfies never;
+    }
+  }
+
+  #drop(resourceKey: string): void {
+    this.#dropped.set(resourceKey, this.#version);
+    for (const expected of [this.#offered, ...this.#markers]) {
+      for (const [object, { version }] of expected) {
+        if (object.startsWith(`${resourceKey} `) && this.#puts.has(version)) {
+          expected.set(object, { version, mayBeLost: true });
+        }
+      }
     }
   }
 
@@ -353,9 +381,8 @@ class Model {
         expect(message.value.generation).toBe(++this.#generation);
         return;
       case "resourceReconciled": {
-        const before = this.#markers.shift() ?? new Map<string, number>();
-        for (const [object, version] of before) {
-          expect(this.#received.get(object) ?? 0).toBeGreaterThanOrEqual(version); // U3, forwards
+        for (const [object, { version, mayBeLost }] of this.#markers.shift() ?? []) {
+          expect(mayBeLost || (this.#received.get(object) ?? 0) >= version).toBe(true); // U3, forwards
         }
         return;
       }
@@ -364,7 +391,9 @@ class Model {
         for (const item of message.value.items) {
           const object = `${resourceTypeKey(message.value.resourceType)} ${item.message.value?.ref?.name}`;
           const version = Number(ownObservedVersionOf(item));
-          const marker = this.#markers[0]?.get(object);
+          const dropped = this.#dropped.get(resourceTypeKey(message.value.resourceType)) ?? 0;
+          expect(item.message.case === "putObject" && version <= dropped).toBe(false); // U10
+          const marker = this.#markers[0]?.get(object)?.version;
           // U3, backwards: a change offered behind a marker that is still to come.
           expect(this.#markers.length === 0 || version <= (marker ?? 0)).toBe(true);
           this.#received.set(object, Math.max(version, this.#received.get(object) ?? 0));
