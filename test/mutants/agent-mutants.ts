@@ -173,8 +173,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: "src/agent/uplink/uplink-state.ts",
-    find: "numbered.hasDroppedPuts ||=",
-    replace: "void",
+    find: "numbered.hasDroppedPuts = true;",
+    replace: "void numbered;",
     tests: UPLINK,
     only: "R30",
   },
@@ -184,6 +184,14 @@ export const agentMutants: readonly Mutant[] = [
     find: 'const left = segment.type === "live" ? segment : withoutPuts(segment, resourceKey);',
     replace: "const left = segment;",
     tests: UPLINK,
+    only: "R30",
+  },
+  {
+    race: "R30",
+    file: "src/agent/uplink/outbox.ts",
+    find: "if (this.#state.dropPuts(resourceKey)) {",
+    replace: "if (this.#state.dropPuts(resourceKey) && resourceKey === undefined) {",
+    tests: ["test/unit/agent/scope.test.ts"],
     only: "R30",
   },
   {

@@ -20,7 +20,10 @@ export interface Change {
 export interface ChangeSink {
   /** Adds a change. Waits while too many bytes are pending, which pauses the watch. */
   offer(signal: AbortSignal, change: Change): Promise<void>;
-  /** Drops the puts of a resource type that are not sent yet, see {@link UplinkState.dropPuts}. */
+  /**
+   * Drops the puts of a resource type whose reflector has ended, because nothing reports the deletion of their objects.
+   * The session ends if some are on their way.
+   */
   dropPuts(resourceKey: string): void;
 }
 

@@ -53,7 +53,13 @@ export class Outbox implements ChangeSink {
   }
 
   dropPuts(resourceKey: string): void {
-    this.#state.dropPuts(resourceKey);
+    if (this.#state.dropPuts(resourceKey)) {
+      this.#endSession(
+        new RetryableError(
+          `session: ${resourceKey} is read by another reflector while puts are on their way`,
+        ),
+      );
+    }
     this.#room.notifyAll();
   }
 

@@ -145,8 +145,11 @@ export class UplinkState {
    * Drops the puts of a resource type that are not sent yet. Those without acknowledgement are not sent again. Their
    * reflector has ended, so nothing reports the deletion of their objects. The next one sends those that exist.
    * Deletes stay: a newer put wins over them.
+   *
+   * Returns true if puts are without acknowledgement. Then the session must end: they are on their way, and no run of
+   * this session may verify the resource type before they arrive.
    */
-  dropPuts(resourceKey: string): void {
+  dropPuts(resourceKey: string): boolean {
     this.#segments = this.#segments.flatMap((segment) => {
       const before = segment.bytes;
       if (segment.type === "live") {
@@ -156,9 +159,13 @@ export class UplinkState {
       this.#pendingBytes -= before - (left?.bytes ?? 0);
       return left === undefined || (left.type === "live" && left.isEmpty) ? [] : [left];
     });
-    for (const numbered of this.#unacknowledged) {
-      numbered.hasDroppedPuts ||= isLiveBatchOf(numbered.request.message, resourceKey);
+    const onTheirWay = this.#unacknowledged.filter(({ request: { message } }) =>
+      hasLivePuts(message, resourceKey),
+    );
+    for (const numbered of onTheirWay) {
+      numbered.hasDroppedPuts = true;
     }
+    return onTheirWay.length > 0;
   }
 
   /** Adds a batch of repairs. */
@@ -393,19 +400,20 @@ function endsWithSession({ message }: MarkerSegment): boolean {
   return message.case !== "batch" || message.value.run !== undefined;
 }
 
-/** True for a batch of live changes of the resource type. */
-function isLiveBatchOf(message: SyncRequest["message"], resourceKey: string): boolean {
+/** True for a batch of live changes of the resource type that has a put. */
+function hasLivePuts(message: SyncRequest["message"], resourceKey: string): boolean {
   return (
     message.case === "batch" &&
     message.value.run === undefined &&
-    resourceTypeKey(message.value.resourceType) === resourceKey
+    resourceTypeKey(message.value.resourceType) === resourceKey &&
+    message.value.items.some((item) => item.message.case === "putObject")
   );
 }
 
 /** Returns the message without the puts of live changes of the resource type; undefined if nothing is left of it. */
 function withoutPuts(segment: MarkerSegment, resourceKey: string): MarkerSegment | undefined {
   const { message } = segment;
-  if (message.case !== "batch" || !isLiveBatchOf(message, resourceKey)) {
+  if (message.case !== "batch" || !hasLivePuts(message, resourceKey)) {
     return segment;
   }
   const items = message.value.items.filter((item) => item.message.case !== "putObject");

@@ -27,6 +27,18 @@ function defineWidgets(world: AgentWorld): void {
   });
 }
 
+function serveWidgets(world: AgentWorld, version: string): void {
+  world.cluster.update(
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "",
+    "widgets.example.com",
+    (definition) => ({
+      ...definition,
+      spec: { ...(definition["spec"] as object), versions: [{ name: version, served: true, storage: true }] },
+    }),
+  );
+}
+
 function scope(world: AgentWorld): string[] {
   return (world.backend.scopes.at(-1)?.resources ?? []).map(({ resourceType }) =>
     resourceType === undefined ? "" : formatResourceType(resourceType),
@@ -101,6 +113,26 @@ describe("scope", () => {
         : [],
     );
     expect(sent.filter((item) => item.message.case === "putObject")).toEqual([]);
+  });
+
+  it("R30: ends the session if objects of a resource type are on their way when its version changes", async () => {
+    await using world = new AgentWorld({ resources: ["*.example.com"] });
+    defineWidgets(world);
+    await world.start();
+    await world.advance(5_000);
+    world.backend.holdAcknowledgements = true;
+    world.cluster.update("widgets.example.com", "default", "w", (object) => ({
+      ...object,
+      spec: { size: 2 },
+    }));
+    await world.advance();
+    serveWidgets(world, "v2");
+    await world.advance(5_000);
+    world.backend.holdAcknowledgements = false;
+    await world.advance(10_000);
+    expect(scope(world)).toEqual(["widgets.v2.example.com"]);
+    expect(world.agent.counters.sessions).toBe(2);
+    expect(world.backend.contents("widgets.example.com")).toEqual(world.truth("widgets.example.com"));
   });
 
   it("discovers at its interval without the right to watch definitions", async () => {

@@ -108,7 +108,7 @@ describe("UplinkState", () => {
     state.offer(gone("y", 2));
     state.offer(put("node", 3, { resourceType: NODES }));
     const before = state.pendingBytes;
-    state.dropPuts(resourceTypeKey(PODS));
+    expect(state.dropPuts(resourceTypeKey(PODS))).toBe(false);
     expect(state.pendingBytes).toBeLessThan(before);
     expect(drain(state).map(sketch)).toEqual(["scope 1", "-a/y@2", "+a/node@3"]);
     expect([state.pendingBytes, state.isDrained]).toEqual([0, true]);
@@ -125,11 +125,11 @@ describe("UplinkState", () => {
       "+a/x@1 -a/y@2",
       "+a/node@3",
     ]);
-    state.dropPuts(resourceTypeKey(PODS));
+    expect(state.dropPuts(resourceTypeKey(PODS))).toBe(true);
     state.offer(put("x", 4));
     state.openSession(SESSION);
     // This one was pending again.
-    state.dropPuts(resourceTypeKey(NODES));
+    expect(state.dropPuts(resourceTypeKey(NODES))).toBe(false);
     expect(drain(state).map(sketch)).toEqual(["scope 1", "-a/y@2", "+a/x@4"]);
     expect([state.pendingBytes, state.isDrained]).toEqual([0, true]);
   });
