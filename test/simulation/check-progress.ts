@@ -63,11 +63,12 @@ async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
 }
 
 /**
- * Highest values of the gauges. The outbox of an agent takes one more change of each resource type, and the window of an
- * ingester one more message and those of each cluster that it must keep.
+ * Highest values of the gauges. The outbox of an agent takes one more change of each of three resource types, of about 512
+ * bytes, and a marker of each, of 256 bytes. The window of an ingester takes one more message, and those of each cluster
+ * that it must keep.
  */
 const BOUNDS: Readonly<Record<string, number>> = {
-  evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 1_536,
+  evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (512 + 256),
   evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + 4_096,
 };
 
