@@ -181,7 +181,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: "src/agent/uplink/uplink-state.ts",
-    find: 'const left = segment.type === "live" ? segment : withoutPuts(segment, resourceKey);',
+    find: "const left = isMarkerWithPuts ? withoutPuts(segment) : segment;",
     replace: "const left = segment;",
     tests: UPLINK,
     only: "R30",

@@ -1,7 +1,7 @@
-import type { Violation } from "./checker.ts";
-import { seconds } from "./checker.ts";
+import { seconds, type Violation } from "./checker.ts";
 import { CHECKED, type Fleet, type FleetCluster } from "./fleet.ts";
 import { type HistoryEvent, RESOURCE, type RowEvent } from "./history.ts";
+import type { Gauge } from "./peaks.ts";
 import type { Fault, Plan } from "./plan.ts";
 import { TUNING, WINDOW_LIMITS } from "./programs.ts";
 
@@ -67,13 +67,13 @@ async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
  * bytes, and a marker of each, of 256 bytes. The window of an ingester takes one more message, and those of each cluster
  * that it must keep.
  */
-const BOUNDS: Readonly<Record<string, number>> = {
+const BOUNDS: Readonly<Record<Gauge, number>> = {
   evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (512 + 256),
   evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + 4_096,
 };
 
 function checkBounds({ peaks, time }: Fleet): Violation[] {
-  return Object.entries(BOUNDS)
+  return (Object.entries(BOUNDS) as [Gauge, number][])
     .filter(([gauge, bound]) => peaks.of(gauge) > bound)
     .map(([gauge, bound]) => ({
       ...{ invariant: "bounded queues", at: time.elapsedMs, cluster: "", resource: "" },

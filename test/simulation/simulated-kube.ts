@@ -114,12 +114,10 @@ export function connectKube(process: SimulatedProcess, options: SimulatedKubeOpt
     }
     const event = JSON.parse(line) as { readonly object: SimulatedObject };
     const { apiVersion, kind, metadata } = event.object;
-    const { store } = cluster();
-    const served = cluster()
-      .resources()
-      .find((each) => each.kind === kind && toApiVersion(each) === apiVersion);
+    const api = cluster();
+    const served = api.resources().find((each) => each.kind === kind && toApiVersion(each) === apiVersion);
     const key = toObjectKey(metadata.namespace ?? "", metadata.name);
-    const last = served && store.get(resourceTypeKey(served), key, Number(metadata.resourceVersion) - 1);
+    const last = served && api.store.get(resourceTypeKey(served), key, Number(metadata.resourceVersion) - 1);
     if (last === undefined) {
       return chunk;
     }

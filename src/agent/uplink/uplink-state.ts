@@ -155,7 +155,8 @@ export class UplinkState {
       if (segment.type === "live") {
         segment.dropPuts(resourceKey);
       }
-      const left = segment.type === "live" ? segment : withoutPuts(segment, resourceKey);
+      const isMarkerWithPuts = segment.type === "marker" && hasLivePuts(segment.message, resourceKey);
+      const left = isMarkerWithPuts ? withoutPuts(segment) : segment;
       this.#pendingBytes -= before - (left?.bytes ?? 0);
       return left === undefined || (left.type === "live" && left.isEmpty) ? [] : [left];
     });
@@ -192,7 +193,7 @@ export class UplinkState {
     const again = this.#unacknowledged.flatMap(
       ({ request: { message, traceParent }, bytes, hasDroppedPuts }): MarkerSegment[] => {
         const segment: MarkerSegment = { type: "marker", message, bytes, traceParent };
-        const left = hasDroppedPuts ? withoutPuts(segment, resourceTypeOfBatch(segment)) : segment;
+        const left = hasDroppedPuts ? withoutPuts(segment) : segment;
         return left === undefined ? [] : [left];
       },
     );
@@ -410,10 +411,10 @@ function hasLivePuts(message: SyncRequest["message"], resourceKey: string): bool
   );
 }
 
-/** Returns the message without the puts of live changes of the resource type; undefined if nothing is left of it. */
-function withoutPuts(segment: MarkerSegment, resourceKey: string): MarkerSegment | undefined {
+/** Returns a batch without its puts; undefined if nothing is left of it. */
+function withoutPuts(segment: MarkerSegment): MarkerSegment | undefined {
   const { message } = segment;
-  if (message.case !== "batch" || !hasLivePuts(message, resourceKey)) {
+  if (message.case !== "batch") {
     return segment;
   }
   const items = message.value.items.filter((item) => item.message.case !== "putObject");

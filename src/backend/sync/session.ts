@@ -53,7 +53,7 @@ export class Session {
     });
   }
 
-  /** True if a scope of the agent was published. What is published from then on follows it. */
+  /** True if a scope of the agent was published. Later messages of the session follow it on the bus. */
   get hasScope(): boolean {
     return this.#hasScope;
   }

@@ -51,12 +51,12 @@ WHERE c.account = $1 AND c.name = $2 AND c.removed_at IS NULL`;
 
 /** Records that these sessions are alive, and returns those that must end. */
 export async function keepSessions(pool: Pool, sessions: readonly SessionKey[]): Promise<EndedSession[]> {
-  const { rows } = await pool.query<{ at: string; restart: string | null }>(KEEP_SESSIONS, [
+  const { rows } = await pool.query<{ place: string; restart: string | null }>(KEEP_SESSIONS, [
     sessions.map(({ account }) => account),
     sessions.map(({ cluster }) => cluster),
     sessions.map(({ epoch }) => epoch),
   ]);
-  const current = new Map(rows.map(({ at, restart }) => [Number(at), restart]));
+  const current = new Map(rows.map(({ place, restart }) => [Number(place), restart]));
   return sessions.flatMap((session, index): EndedSession[] => {
     const restart = current.get(index + 1);
     if (restart === undefined) {
@@ -68,10 +68,10 @@ export async function keepSessions(pool: Pool, sessions: readonly SessionKey[]):
 
 const KEEP_SESSIONS = `
 UPDATE agent_session s SET seen_at = now()
-FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, at), cluster c
+FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, place), cluster c
 WHERE s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch AND s.closed_at IS NULL
   AND c.account = k.account AND c.name = k.cluster AND c.epoch = k.epoch
-RETURNING k.at, s.restart_reason AS restart`;
+RETURNING k.place, s.restart_reason AS restart`;
 
 /**
  * Requests that the backend ends the session, so that the agent declares its scope again. The first reason stays.
