@@ -65,4 +65,27 @@ export const websocketMutants: readonly Mutant[] = [
     replace: "    } catch (cause) {\n      throw cause;\n",
     tests: ["test/unit/bus/pulsar/websocket/keep-alive.test.ts"],
   },
+  {
+    race: "L6",
+    file: `${folder}/permits.ts`,
+    find: "  #window = 1;",
+    replace: "  #window = Number.POSITIVE_INFINITY;",
+    tests: testsOf("permits"),
+  },
+  {
+    race: "L6",
+    file: `${folder}/permits.ts`,
+    find: "      this.#window = 1;",
+    replace: "",
+    tests: testsOf("permits"),
+    only: "keeps one permit",
+  },
+  {
+    race: "L6",
+    file: `${folder}/permits.ts`,
+    find: "Math.min(this.#window * 2, this.#limits.maxPrefetched)",
+    replace: "1",
+    tests: testsOf("permits"),
+    only: "permits grow",
+  },
 ];

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -10,9 +11,12 @@ import { freePort } from "../../../deploy/local/components/free-port.ts";
 import type { Bus } from "../../../src/bus/bus.ts";
 import { openBus } from "../../../src/bus/open-bus.ts";
 import type { BusOptions, BusSettings } from "../../../src/bus/settings.ts";
+import { RetryableError, toMessage } from "../../../src/lib/errors.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
 import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
 import { describeWithPulsarClient } from "../../support/bus/pulsar-client.ts";
+import { createTcpProxy } from "../../support/chaos/tcp-proxy.ts";
+import { eventually } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 
@@ -38,6 +42,9 @@ const settings = {
 
 /** Time limit of a test: Pulsar's own client retries for 30 s. */
 const timeout = 100_000;
+
+/** Time between messages that arrive slowly, in milliseconds: less than the idle timeout of the broker. */
+const SLOW_MS = 1_100;
 
 describeWithOwnBroker("a broker that asks everybody who they are", { settings, adminToken }, (broker) => {
   const { signal } = new AbortController();
@@ -127,6 +134,74 @@ describeWithOwnBroker("a broker that asks everybody who they are", { settings, a
       unknown: "check that the broker is running, that this is its URL, and that it accepts the token",
       forbidden: "AuthorizationError",
     });
+  });
+
+  it("a consumer that vanishes silently holds few of the messages that arrive slowly", {
+    timeout,
+  }, async () => {
+    const { webSocketUrl: url, tenant } = broker();
+    await using proxy = await createTcpProxy(Number(new URL(url).port));
+    const subscription = {
+      topic: "main/vanished",
+      subscription: "s",
+      maxUnacknowledged: 100,
+      maxPrefetched: 16,
+    };
+    const received: { readonly key: string; readonly by: string }[] = [];
+    /** Subscribes, and again each time that a busy machine answers a ping too late, until `stop` aborts. */
+    const consume = async (stop: AbortSignal, by: string, busUrl: string): Promise<void> => {
+      const bus = await open({ url: busUrl, tenant, token: adminToken }, { clock: createFastClock(20) });
+      while (!stop.aborted) {
+        const consumer = await bus.subscribe(signal, subscription);
+        try {
+          for await (const delivery of consumer.deliveries(stop)) {
+            received.push({ key: delivery.key, by });
+            await delivery.acknowledge();
+          }
+        } catch (error) {
+          expect(stop.aborted || error instanceof RetryableError, toMessage(error)).toBe(true);
+        }
+        await consumer.close();
+      }
+    };
+    const stops = { vanished: new AbortController(), other: new AbortController() };
+    const consuming = [
+      consume(stops.vanished.signal, "vanished", `ws://127.0.0.1:${proxy.port}`),
+      consume(stops.other.signal, "other", url),
+    ];
+    for (const consumer of consuming) {
+      // The error of a failed test counts, and not that of a consumer whose bus is closed then.
+      consumer.catch(() => {});
+    }
+    const bus = await open({ url, tenant, token: adminToken });
+    const producer = await bus.createProducer(signal, subscription.topic);
+    const publish = (key: string) => producer.publish(signal, { key, payload: Uint8Array.of(1) });
+    const findKeyOfVanished = async (): Promise<string> => {
+      for (let number = 0; number < 30; number++) {
+        const key = `k${number}`;
+        await publish(key);
+        await eventually(`message ${key}`, () => expect(received.at(-1)?.key).toBe(key));
+        if (received.at(-1)?.by === "vanished") {
+          return key;
+        }
+        await sleep(SLOW_MS);
+      }
+      throw new Error("expected keys at both consumers, found all at one");
+    };
+    const key = await findKeyOfVanished();
+    await sleep(SLOW_MS);
+    proxy.freeze();
+    stops.vanished.abort();
+    // Each message that the broker writes to the lost connection restarts its idle timeout of 2 s.
+    let published = 0;
+    while (!received.some((message) => message.key === key && message.by === "other")) {
+      await publish(key);
+      published += 1;
+      await sleep(SLOW_MS);
+    }
+    expect(published).toBeLessThan(10);
+    stops.other.abort();
+    await Promise.all(consuming);
   });
 
   it("idle connections stay open beyond the broker's idle timeout", async () => {

@@ -102,9 +102,9 @@ describeWithBroker("Pulsar's WebSocket API, and what networks do", (broker) => {
     const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
     const sent = (): number => proxy.countFromBroker("/consumer/");
     const held = [(await deliveries.next()).value];
-    await eventually("messages to be prefetched", () => expect(sent()).toBe(3));
     for (let index = 1; index < 6; index++) {
       held.push((await deliveries.next()).value);
+      expect(sent() - held.length).toBeLessThanOrEqual(3);
     }
     await eventually("the limit to be reached", () => expect(sent()).toBe(6));
     await held[3]?.acknowledge();

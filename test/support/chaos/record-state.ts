@@ -1,4 +1,4 @@
-import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
+import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { toMessage } from "../../../src/lib/errors.ts";
 import { withClient } from "../postgres/with-client.ts";
 import { testRecord } from "../vitest/test-record.ts";
@@ -28,19 +28,27 @@ interface SubscriptionStats {
 
 /** Records what the servers know when a scenario fails: backlogs and consumers, the newest runs, and open transactions. */
 export async function recordState({ databaseUrl, adminUrl, busTenant }: FailedScenario): Promise<void> {
-  const stats = `${adminUrl}/admin/v2/persistent/${busTenant}/${TOPICS.events}/partitioned-stats`;
+  const admin = `${adminUrl}/admin/v2/persistent`;
   await record("events", async () => {
-    const response = await fetch(`${stats}?getPreciseBacklog=true&perPartition=true`);
-    const { partitions }: PartitionedStats = JSON.parse(await response.text());
-    return Object.entries(partitions).map(([topic, { subscriptions }]) => {
-      const found = subscriptions[INGESTER_SUBSCRIPTION];
-      const consumers = found?.consumers.map(({ unackedMessages, availablePermits }) => ({
-        ...{ unackedMessages, availablePermits },
-      }));
-      const { msgBacklog, msgInReplay, unackedMessages, msgOutCounter } = found ?? {};
-      const partition = topic.slice(-1);
-      return { partition, msgBacklog, msgInReplay, unackedMessages, msgOutCounter, consumers };
-    });
+    const { partitions }: PartitionedStats = await fetchJson(
+      `${admin}/${busTenant}/${TOPICS.events}/partitioned-stats?getPreciseBacklog=true&perPartition=true`,
+    );
+    return Object.entries(partitions).map(([topic, stats]) => ({
+      partition: topic.slice(-1),
+      ...summarize(stats, INGESTER_SUBSCRIPTION),
+    }));
+  });
+  await record("replies", async () => {
+    const topics: readonly string[] = await fetchJson(`${admin}/${busTenant}/replies`);
+    return await Promise.all(
+      topics.map(async (name) => {
+        const topic = name.slice(name.lastIndexOf("/") + 1);
+        const stats: TopicStats = await fetchJson(
+          `${admin}/${busTenant}/replies/${topic}/stats?getPreciseBacklog=true`,
+        );
+        return { topic, ...summarize(stats, BACKEND_SUBSCRIPTION) };
+      }),
+    );
   });
   await record("runs", () =>
     select(
@@ -56,6 +64,21 @@ export async function recordState({ databaseUrl, adminUrl, busTenant }: FailedSc
        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
     ),
   );
+}
+
+async function fetchJson<T>(url: string): Promise<T> {
+  const response = await fetch(url);
+  return JSON.parse(await response.text());
+}
+
+/** Returns the figures of a subscription and of its consumers. */
+function summarize({ subscriptions }: TopicStats, subscription: string): object {
+  const found = subscriptions[subscription];
+  const consumers = found?.consumers.map(({ unackedMessages, availablePermits }) => ({
+    ...{ unackedMessages, availablePermits },
+  }));
+  const { msgBacklog, msgInReplay, unackedMessages, msgOutCounter } = found ?? {};
+  return { msgBacklog, msgInReplay, unackedMessages, msgOutCounter, consumers };
 }
 
 /** The state is the last help: a server that does not answer must not hide the failure. */

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { BoundedQueue } from "../../../lib/bounded-queue.ts";
+import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
 import type { Connection } from "./connection.ts";
@@ -52,6 +53,7 @@ function readNumbers(bytes: Uint8Array): Map<number, string> | undefined {
  */
 export class WebSocketConsumer implements Consumer {
   readonly #connection: Connection;
+  readonly #clock: Clock;
   readonly #permits: Permits;
   readonly #queue = new BoundedQueue<IncomingMessage>(
     // Permits limit the messages that arrive.
@@ -66,10 +68,12 @@ export class WebSocketConsumer implements Consumer {
 
   constructor(
     connection: Connection,
+    clock: Clock,
     { topic, subscription, ...limits }: SubscribeOptions,
     onCutOff: () => void,
   ) {
     this.#connection = connection;
+    this.#clock = clock;
     this.#permits = new Permits(limits);
     this.#reading = this.#read().catch((cause: unknown) => {
       this.#cutOff = new RetryableError(
@@ -111,7 +115,7 @@ export class WebSocketConsumer implements Consumer {
         this.#askForMore();
       } else {
         this.#unacknowledged.add(message.messageId);
-        this.#permits.arrive();
+        this.#permits.arrive(this.#clock.monotonic());
         this.#queue.offer(message);
       }
     }

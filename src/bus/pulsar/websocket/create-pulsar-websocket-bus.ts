@@ -56,7 +56,7 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
       const what = `consumer of ${subscription} on ${topic}`;
       const connecting = AbortSignal.any([signal, closed.signal]);
       const connection = await dial(connecting, what, toConsumerUrl(url, tenant, options), dialOptions);
-      const consumer = new WebSocketConsumer(connection, options, () => {
+      const consumer = new WebSocketConsumer(connection, clock, options, () => {
         log.warn("consumer cut off", { topic, subscription });
         busMetrics.cutOff(topic);
       });
