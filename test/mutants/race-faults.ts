@@ -44,6 +44,7 @@ export const RACE_FAULTS: Readonly<Record<string, readonly Fault[]>> = {
   R90: ["watch events lost", "messages lost", "API server restarts with the agent"],
   R91: ["scope narrowed"],
   R92: ["watch events lost", "messages lost", "scope narrowed"],
+  R95: ["token expired", "one API error"],
   R93: ["API errors", "requests slow", "one API error"],
   I8: ["commits fail", "database gone", "locks held"],
   I9: ["commits fail", "database gone", "locks held"],

@@ -258,8 +258,7 @@ export class ComparisonWorker {
     slot.signal.addEventListener("abort", () => this.#freeSlot(job));
     try {
       const reconciled = await comparison.run(either);
-      either.throwIfAborted();
-      this.#end(attempt, reconciled);
+      attempt.summary.add(reconciled);
       counters.comparisonsSucceeded++;
       failures.worked(work);
       const { listed, equal, put, deleted } = reconciled;
@@ -270,7 +269,9 @@ export class ComparisonWorker {
       if (!signal.aborted) {
         counters.comparisonsFailed++;
         failures.failed(work, error);
-        this.#end(attempt, failed(session, end, firstSequence, error));
+        const reconciled = failed(session, end, firstSequence, error);
+        session.sendReconciled(reconciled);
+        attempt.summary.add(reconciled);
       }
       if (error instanceof ClusterChangedError) {
         throw error;
@@ -285,11 +286,6 @@ export class ComparisonWorker {
   #freeSlot(job: Job): void {
     this.#slots.delete(job);
     this.#changed.notifyAll();
-  }
-
-  #end({ session, summary }: Attempt, reconciled: ResourceReconciled): void {
-    session.sendReconciled(reconciled);
-    summary.add(reconciled);
   }
 }
 

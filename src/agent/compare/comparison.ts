@@ -18,7 +18,7 @@ import { carriedIdentity } from "../representation.ts";
 import { RetryBudget } from "../retry-budget.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
-import type { DeletionLog } from "../watch/index-writer.ts";
+import type { DeletionLog, SentObject } from "../watch/index-writer.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { diff, type ListedObject, type StoredObject } from "./diff.ts";
@@ -65,7 +65,7 @@ export class Comparison {
   /** Bytes of the list; undefined until it is complete. */
   #listBytes: number | undefined;
   /** Stored objects that the list lacks. */
-  readonly #objectMissing: { readonly key: string; readonly uid: string }[] = [];
+  readonly #objectMissing: Pick<SentObject, "key" | "uid">[] = [];
 
   constructor(reflector: Reflector, session: UplinkSession, request: ComparisonRequest) {
     this.#reflector = reflector;
@@ -97,9 +97,9 @@ export class Comparison {
   }
 
   /**
-   * Compares, and returns the message that ends the comparison.
+   * Compares, sends the message that ends the comparison, and returns it.
    *
-   * @throws the error that ended the comparison.
+   * @throws the error that ended the comparison. No message was sent then.
    */
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { mode } = this.#reflector;
@@ -122,7 +122,7 @@ export class Comparison {
       }
     }
     await this.#waitForWatch(signal, snapshot, marks);
-    await this.#deleteMissing(signal, snapshot);
+    await this.#delete(signal, snapshot, this.#objectMissing);
     const reader = this.#createReader(snapshot, deletions.log);
     await reader.read(signal, marks);
     if (mode.contentFormat !== contentFormat) {
@@ -134,10 +134,14 @@ export class Comparison {
     await this.#batches.flush(signal);
     reader.assertComplete();
     if (!this.#request.isDryRun) {
-      this.#reflector.merge(snapshot);
+      this.#reflector.merge(snapshot, await this.#deleteUnlisted(signal, snapshot));
       versions.settle(doubt);
     }
-    return this.#toReconciled(snapshot, firstSequence, scopeGeneration);
+    // No wait from here on: a change that the watch sends now, from before the list, comes after the end.
+    signal.throwIfAborted();
+    const end = this.#toReconciled(snapshot, firstSequence, scopeGeneration);
+    this.#session.sendReconciled(end);
+    return end;
   }
 
   #createReader(snapshot: Snapshot, deletions: Readonly<DeletionLog>): DifferenceReader {
@@ -256,14 +260,44 @@ export class Comparison {
     }
   }
 
-  async #deleteMissing(signal: AbortSignal, snapshot: Snapshot): Promise<void> {
-    for (const { key, uid } of this.#objectMissing) {
+  /** Sends a Delete for each object that the list lacks. */
+  async #delete(
+    signal: AbortSignal,
+    snapshot: Snapshot,
+    missing: readonly Pick<SentObject, "key" | "uid">[],
+  ): Promise<void> {
+    for (const { key, uid } of missing) {
       const objectKey = parseKey(key);
       // A namespace outside the scope was not listed, so the list proves nothing about its objects.
       if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
         const at = snapshot.versionFor(objectKey.namespace);
         await this.#batches.add(signal, deleteItem(objectKey, uid, at, DeleteReason.NOT_LISTED));
         this.#counts.deleted++;
+      }
+    }
+  }
+
+  /**
+   * Deletes the rows of objects that the watch has sent since the inventory was read, and that the list lacks: a watch
+   * that lags behind the list reports their end later. Returns all sent objects that the list lacks.
+   */
+  async #deleteUnlisted(signal: AbortSignal, snapshot: Snapshot): Promise<SentObject[]> {
+    const deleted = new Set(this.#objectMissing.map(({ key }) => key));
+    for (let isFirst = true; ; isFirst = false) {
+      const unlisted = this.#reflector.unlisted(snapshot);
+      const rest = unlisted.filter(({ key }) => !deleted.has(key));
+      if (rest.length === 0 || !snapshot.isVersioned) {
+        return unlisted;
+      }
+      if (isFirst) {
+        const keys = rest.map(({ key }) => key);
+        await this.#reflector.waitForWatch(signal, 0n, keys, this.#reflector.context.tuning.watchCatchUpMs);
+      } else {
+        await this.#delete(signal, snapshot, rest);
+        await this.#batches.flush(signal);
+        for (const { key } of rest) {
+          deleted.add(key);
+        }
       }
     }
   }

@@ -11,6 +11,12 @@ import type { ResourceContext } from "../resource-context.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
 import type { PackedIndex } from "./object-index.ts";
+import type { PackedObject } from "./packed-records.ts";
+
+/** State of an object that was sent. */
+export interface SentObject extends Pick<PackedObject, "uid" | "resourceVersion"> {
+  readonly key: string;
+}
 
 /** Highest observed version of the Deletes that were sent since the log was opened, by key. */
 export type DeletionLog = Map<string, bigint>;
@@ -27,6 +33,8 @@ export class IndexWriter {
   readonly #context: ResourceContext;
   readonly #sink: ChangeSink;
   readonly #deletionLogs = new Set<DeletionLog>();
+  /** States that the sink may have accepted, and that the index does not have yet. */
+  readonly #sending = new Map<string, SentObject>();
   #hasSkipped = false;
 
   constructor(context: ResourceContext, index: PackedIndex, sink: ChangeSink) {
@@ -83,8 +91,22 @@ export class IndexWriter {
     }
     const { item, content } = createPut(state, contentFormat, String(observed));
     reportQuarantined(this.#context, key, content);
-    await this.#send(signal, item);
-    this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
+    this.#sending.set(key, { key, uid, resourceVersion });
+    try {
+      await this.#send(signal, item);
+      this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
+    } finally {
+      this.#sending.delete(key);
+    }
+  }
+
+  /** Yields the objects of the index, and those on their way to it, in no order. */
+  *sent(): Generator<SentObject, void, undefined> {
+    for (const key of this.index.keys()) {
+      const { uid = "", resourceVersion = "" } = this.index.get(key) ?? {};
+      yield { key, uid, resourceVersion };
+    }
+    yield* this.#sending.values();
   }
 
   /** Sends the observation "the object was absent" at version `observed`; `missing` as `DeleteObject` defines it. */

@@ -9,7 +9,7 @@ import { retry } from "../../lib/retry.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { classifyError } from "../retry-budget.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
-import { type DeletionLog, IndexWriter } from "./index-writer.ts";
+import { type DeletionLog, IndexWriter, type SentObject } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
 import { ReadingMode } from "./reading-mode.ts";
@@ -157,17 +157,24 @@ export class Reflector {
     await withinDeadline(signal, this.#context.clock, ms, wait, () => {});
   }
 
-  /** Merges a complete list into the index. Newer state from the watch stays. */
-  merge(snapshot: Snapshot): void {
-    for (const text of this.index.keys()) {
-      const namespace = parseKey(text)?.namespace ?? "";
-      if (snapshot.covers(namespace) && snapshot.find(text) === undefined) {
-        const listed = parseResourceVersion(snapshot.versionFor(namespace));
-        const known = parseResourceVersion(this.index.get(text)?.resourceVersion ?? "");
-        if (listed === undefined || known === undefined || known <= listed) {
-          this.index.delete(text);
-        }
-      }
+  /**
+   * Returns the objects that a complete list lacks, and that were sent, or are being sent, in a state from before the
+   * list: the watch has not reported their end yet.
+   */
+  unlisted(snapshot: Snapshot): SentObject[] {
+    return [...this.#writer.sent()].filter(({ key, resourceVersion }) => {
+      const namespace = parseKey(key)?.namespace ?? "";
+      const listed = parseResourceVersion(snapshot.versionFor(namespace));
+      const sent = parseResourceVersion(resourceVersion);
+      const isOlder = listed === undefined || sent === undefined || sent <= listed;
+      return isOlder && snapshot.covers(namespace) && snapshot.find(key) === undefined;
+    });
+  }
+
+  /** Merges a complete list into the index: removes `unlisted` objects. Newer state from the watch stays. */
+  merge(snapshot: Snapshot, unlisted: readonly SentObject[]): void {
+    for (const { key } of unlisted) {
+      this.index.delete(key);
     }
     for (let at = 0; at < snapshot.size; at++) {
       const key = snapshot.keyAt(at);

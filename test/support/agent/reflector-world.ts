@@ -6,6 +6,7 @@ import { RestoreEvidence } from "../../../src/agent/watch/restore-evidence.ts";
 import { VersionTracker } from "../../../src/agent/watch/version-tracker.ts";
 import { formatKey } from "../../../src/domain/object-key.ts";
 import { getClusterUid } from "../../../src/kube/api-server.ts";
+import { waitFor } from "../../../src/lib/abort.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/telemetry.ts";
 import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
@@ -23,6 +24,8 @@ export class ReflectorWorld implements AsyncDisposable {
   readonly stop = new AbortController();
   /** Epoch of the present session. */
   epoch = 1n;
+  /** Settles before the sink answers that it has accepted a change. */
+  acceptance: Promise<void> = Promise.resolve();
   #running: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -50,7 +53,10 @@ export class ReflectorWorld implements AsyncDisposable {
       renewSession: () => {},
     };
     const sink = {
-      offer: async (_: AbortSignal, change: Change) => void this.changes.push(change),
+      offer: async (signal: AbortSignal, change: Change) => {
+        this.changes.push(change);
+        await waitFor(signal, this.acceptance);
+      },
       dropPuts: () => {},
     };
     const all = { namespaces: [], isWatchable: true, sendAll: false, ...options };

@@ -100,6 +100,24 @@ describe("a comparison", () => {
     expect(batches.map(({ run }) => run === undefined)).toEqual([true, false]);
   });
 
+  it("deletes an object that the watch sent after the inventory was read, and whose end it has not reported (R95)", async () => {
+    await using world = await syncedWorld(["a", "late"]);
+    const rows = world.backend.rows.get("configmaps");
+    const late = rows?.get("default/late");
+    world.cluster.faults.loseNextWatchEvent("configmaps");
+    world.cluster.delete("configmaps", "default", "late");
+    const listed = world.cluster.store.revision;
+    // The Put of the watch is on its way while the inventory is read.
+    rows?.delete("default/late");
+    world.backend.ask("configmaps");
+    if (late !== undefined) {
+      rows?.set("default/late", late);
+    }
+    await world.advance(10_000);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+    expect(deletesOfRuns(world)).toEqual([String(listed)]);
+  });
+
   it("deletes what a list lacks at the list's version, so that what was observed later stays (R2)", async () => {
     await using world = await syncedWorld(["a", "ghost"]);
     // A row that the cluster does not have: the backend missed the Delete.
@@ -112,14 +130,7 @@ describe("a comparison", () => {
     const listed = world.cluster.store.revision;
     world.backend.ask("configmaps");
     await world.advance(2_000);
-    const deletes = world.backend.received.flatMap(({ message }) =>
-      message.case === "batch" && message.value.run !== undefined
-        ? message.value.items.flatMap((item) =>
-            item.message.case === "deleteObject" ? [ownObservedVersionOf(item)] : [],
-          )
-        : [],
-    );
-    expect(deletes).toEqual([String(listed)]);
+    expect(deletesOfRuns(world)).toEqual([String(listed)]);
     expect(world.backend.reconciled.at(-1)).toMatchObject({ deleted: 1n, listVersion: String(listed) });
   });
 
@@ -252,3 +263,14 @@ describe("a comparison", () => {
     expect(world.backend.reconciled[0]?.failure).toBeUndefined();
   });
 });
+
+/** Returns the observed versions of the Deletes that runs sent. */
+function deletesOfRuns({ backend }: AgentWorld): (string | undefined)[] {
+  return backend.received.flatMap(({ message }) =>
+    message.case === "batch" && message.value.run !== undefined
+      ? message.value.items.flatMap((item) =>
+          item.message.case === "deleteObject" ? [ownObservedVersionOf(item)] : [],
+        )
+      : [],
+  );
+}

@@ -178,6 +178,24 @@ describe("a reflector", () => {
     await next;
   });
 
+  it("knows an object that it is sending, and that a later list lacks (R95)", async () => {
+    await using world = new ReflectorWorld();
+    const reflector = await world.start();
+    const acceptance = Promise.withResolvers<void>();
+    world.acceptance = acceptance.promise;
+    world.configMap("late");
+    await world.clock.advance(100);
+    expect(world.sent).toEqual(["putObject default/late"]);
+    const lists = async () => await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    expect(reflector.unlisted(await lists())).toEqual([]);
+    world.cluster.delete("configmaps", "default", "late");
+    const later = await lists();
+    expect(reflector.unlisted(later).map(({ key }) => key)).toEqual(["default/late"]);
+    acceptance.resolve();
+    await world.clock.advance(100);
+    expect(reflector.unlisted(later)).toEqual([]);
+  });
+
   it("takes a list into its index, and keeps what the watch has delivered since", async () => {
     await using world = new ReflectorWorld();
     for (const name of ["changed", "gone", "kept"]) {
@@ -195,7 +213,7 @@ describe("a reflector", () => {
     await world.clock.advance(100);
     const watched = reflector.index.get("default/changed")?.resourceVersion;
     expect([...reflector.index.keys()]).toContain("default/gone");
-    reflector.merge(snapshot);
+    reflector.merge(snapshot, reflector.unlisted(snapshot));
     expect([...reflector.index.keys()].toSorted()).toEqual([
       "default/changed",
       "default/kept",
