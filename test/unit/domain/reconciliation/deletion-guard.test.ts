@@ -1,5 +1,8 @@
 import { expect, it } from "vitest";
-import { mustWithhold } from "../../../../src/domain/reconciliation/deletion-guard.ts";
+import {
+  DEFAULT_DELETION_GUARD,
+  mustWithhold,
+} from "../../../../src/domain/reconciliation/deletion-guard.ts";
 
 const GUARD = { maxDeletions: 100, maxShare: 0.2, agreementMs: 1 };
 
@@ -13,4 +16,8 @@ it.each([
   ["with the new objects above both limits", true, { deletions: 151, created: 50, rows: 200 }],
 ])("R90: deletions %s: withheld is %s", (_, isWithheld, counts) => {
   expect(mustWithhold(counts, GUARD)).toBe(isWithheld);
+});
+
+it("withholds by default more than 100 deletions of a fifth of the rows, until two comparisons agree for 10 minutes", () => {
+  expect(DEFAULT_DELETION_GUARD).toEqual({ maxDeletions: 100, maxShare: 0.2, agreementMs: 600_000 });
 });

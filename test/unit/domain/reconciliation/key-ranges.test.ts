@@ -74,3 +74,10 @@ describe("R33: key ranges", () => {
     );
   });
 });
+
+it("states the reason that the run records", () => {
+  expect(new BadInventoryError("ranges overlap")).toMatchObject({
+    name: "BadInventoryError",
+    reason: "BadInventory",
+  });
+});

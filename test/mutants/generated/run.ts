@@ -1,0 +1,47 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/*
+ * Plants the mutants that StrykerJS generates into one part of the product, and runs the tests of that part against each.
+ *
+ *   npm run mutants:generated -- reconciliation
+ *
+ * Prints the survivors and the score, and writes dist/mutation.json. A part takes minutes to hours.
+ */
+
+interface Part {
+  readonly mutate: string;
+  /** Tests that need no server. Each mutant runs those that reach it. */
+  readonly tests: readonly string[];
+}
+
+const AGENT_TESTS = ["test/unit/agent/**/*.test.ts"];
+
+const PARTS: Readonly<Record<string, Part>> = {
+  reconciliation: { mutate: "src/domain/reconciliation/*.ts", tests: ["test/unit/domain/**/*.test.ts"] },
+  compare: { mutate: "src/agent/compare/*.ts", tests: AGENT_TESTS },
+  uplink: { mutate: "src/agent/uplink/*.ts", tests: AGENT_TESTS },
+  watch: { mutate: "src/agent/watch/*.ts", tests: AGENT_TESTS },
+  scope: { mutate: "src/agent/scope/*.ts", tests: AGENT_TESTS },
+  agent: { mutate: "src/agent/*.ts", tests: AGENT_TESTS },
+  store: {
+    mutate: "src/store/sql/*.ts",
+    tests: ["test/unit/store/**/*.test.ts", "test/integration/store/ingest-store.test.ts"],
+  },
+};
+
+const [name = "", ...options] = process.argv.slice(2);
+const part = PARTS[name];
+if (part === undefined) {
+  console.error(`mutants:generated: expected one of ${Object.keys(PARTS).join(", ")}, found "${name}"`);
+  process.exit(2);
+}
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const stryker = path("node_modules/@stryker-mutator/core/bin/stryker.js");
+const config = path("stryker.config.mjs");
+const { status } = spawnSync(
+  process.execPath,
+  [stryker, "run", config, "--mutate", part.mutate, ...options],
+  { stdio: "inherit", env: { ...process.env, EVENKEEL_MUTANT_TESTS: part.tests.join(",") } },
+);
+process.exitCode = status ?? 1;
