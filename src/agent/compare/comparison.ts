@@ -18,8 +18,8 @@ import { carriedIdentity } from "../representation.ts";
 import { RetryBudget } from "../retry-budget.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
-import type { DeletionLog, SentObject } from "../watch/index-writer.ts";
-import type { Reflector } from "../watch/reflector.ts";
+import type { DeletionLog } from "../watch/index-writer.ts";
+import type { Reflector, UnlistedObject } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { diff, type ListedObject, type StoredObject } from "./diff.ts";
 import { ComparisonError, DifferenceReader } from "./difference-reader.ts";
@@ -65,7 +65,10 @@ export class Comparison {
   /** Bytes of the list; undefined until it is complete. */
   #listBytes: number | undefined;
   /** Stored objects that the list lacks. */
-  readonly #objectMissing: Pick<SentObject, "key" | "uid">[] = [];
+  readonly #objectMissing: UnlistedObject[] = [];
+
+  /** Keys of the objects whose Deletes were sent because the list lacks them. */
+  readonly #deleted = new Set<string>();
 
   constructor(reflector: Reflector, session: UplinkSession, request: ComparisonRequest) {
     this.#reflector = reflector;
@@ -134,10 +137,15 @@ export class Comparison {
     await this.#batches.flush(signal);
     reader.assertComplete();
     if (!this.#request.isDryRun) {
-      this.#reflector.merge(snapshot, await this.#deleteUnlisted(signal, snapshot));
+      let unlisted = this.#reflector.unlisted(snapshot);
+      while (snapshot.isVersioned && unlisted.some(({ key }) => !this.#deleted.has(key))) {
+        await this.#deleteUnlisted(signal, snapshot, unlisted);
+        unlisted = this.#reflector.unlisted(snapshot);
+      }
+      this.#reflector.merge(snapshot, unlisted);
       versions.settle(doubt);
     }
-    // No wait from here on: a change that the watch sends now, from before the list, comes after the end.
+    // No wait since the check: what the watch sends now, from before the list, comes after the end and is refused.
     signal.throwIfAborted();
     const end = this.#toReconciled(snapshot, firstSequence, scopeGeneration);
     this.#session.sendReconciled(end);
@@ -261,12 +269,9 @@ export class Comparison {
   }
 
   /** Sends a Delete for each object that the list lacks. */
-  async #delete(
-    signal: AbortSignal,
-    snapshot: Snapshot,
-    missing: readonly Pick<SentObject, "key" | "uid">[],
-  ): Promise<void> {
+  async #delete(signal: AbortSignal, snapshot: Snapshot, missing: readonly UnlistedObject[]): Promise<void> {
     for (const { key, uid } of missing) {
+      this.#deleted.add(key);
       const objectKey = parseKey(key);
       // A namespace outside the scope was not listed, so the list proves nothing about its objects.
       if (objectKey !== undefined && snapshot.covers(objectKey.namespace)) {
@@ -279,27 +284,18 @@ export class Comparison {
 
   /**
    * Deletes the rows of objects that the watch has sent since the inventory was read, and that the list lacks: a watch
-   * that lags behind the list reports their end later. Returns all sent objects that the list lacks.
+   * that lags behind the list reports their end later. Waits up to `watchCatchUpMs` for it first.
    */
-  async #deleteUnlisted(signal: AbortSignal, snapshot: Snapshot): Promise<SentObject[]> {
-    const deleted = new Set(this.#objectMissing.map(({ key }) => key));
-    for (let isFirst = true; ; isFirst = false) {
-      const unlisted = this.#reflector.unlisted(snapshot);
-      const rest = unlisted.filter(({ key }) => !deleted.has(key));
-      if (rest.length === 0 || !snapshot.isVersioned) {
-        return unlisted;
-      }
-      if (isFirst) {
-        const keys = rest.map(({ key }) => key);
-        await this.#reflector.waitForWatch(signal, 0n, keys, this.#reflector.context.tuning.watchCatchUpMs);
-      } else {
-        await this.#delete(signal, snapshot, rest);
-        await this.#batches.flush(signal);
-        for (const { key } of rest) {
-          deleted.add(key);
-        }
-      }
-    }
+  async #deleteUnlisted(
+    signal: AbortSignal,
+    snapshot: Snapshot,
+    unlisted: readonly UnlistedObject[],
+  ): Promise<void> {
+    const isOpen = ({ key }: UnlistedObject): boolean => !this.#deleted.has(key);
+    const keys = unlisted.filter(isOpen).map(({ key }) => key);
+    await this.#reflector.waitForWatch(signal, 0n, keys, this.#reflector.context.tuning.watchCatchUpMs);
+    await this.#delete(signal, snapshot, this.#reflector.unlisted(snapshot).filter(isOpen));
+    await this.#batches.flush(signal);
   }
 
   /** Changes in flight on the watch are not drift: waits up to `watchCatchUpMs` for them. */

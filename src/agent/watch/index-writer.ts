@@ -14,9 +14,7 @@ import type { PackedIndex } from "./object-index.ts";
 import type { PackedObject } from "./packed-records.ts";
 
 /** State of an object that was sent. */
-export interface SentObject extends Pick<PackedObject, "uid" | "resourceVersion"> {
-  readonly key: string;
-}
+export type SentObject = Pick<PackedObject, "uid" | "resourceVersion">;
 
 /** Highest observed version of the Deletes that were sent since the log was opened, by key. */
 export type DeletionLog = Map<string, bigint>;
@@ -91,7 +89,7 @@ export class IndexWriter {
     }
     const { item, content } = createPut(state, contentFormat, String(observed));
     reportQuarantined(this.#context, key, content);
-    this.#sending.set(key, { key, uid, resourceVersion });
+    this.#sending.set(key, { uid, resourceVersion });
     try {
       await this.#send(signal, item);
       this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
@@ -100,13 +98,19 @@ export class IndexWriter {
     }
   }
 
-  /** Yields the objects of the index, and those on their way to it, in no order. */
-  *sent(): Generator<SentObject, void, undefined> {
-    for (const key of this.index.keys()) {
-      const { uid = "", resourceVersion = "" } = this.index.get(key) ?? {};
-      yield { key, uid, resourceVersion };
+  /** Yields the keys of the index, and those on their way to it, in no order. */
+  *sentKeys(): Generator<string, void, undefined> {
+    yield* this.index.keys();
+    for (const key of this.#sending.keys()) {
+      if (!this.index.has(key)) {
+        yield key;
+      }
     }
-    yield* this.#sending.values();
+  }
+
+  /** Returns the last state of an object that the sink has accepted, or may have. */
+  sent(key: string): SentObject | undefined {
+    return this.#sending.get(key) ?? this.index.get(key);
   }
 
   /** Sends the observation "the object was absent" at version `observed`; `missing` as `DeleteObject` defines it. */

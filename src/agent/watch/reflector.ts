@@ -9,7 +9,7 @@ import { retry } from "../../lib/retry.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { classifyError } from "../retry-budget.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
-import { type DeletionLog, IndexWriter, type SentObject } from "./index-writer.ts";
+import { type DeletionLog, IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
 import { ReadingMode } from "./reading-mode.ts";
@@ -32,6 +32,12 @@ export interface ReflectorOptions {
 /** A log of Deletes that is open until its disposal. */
 export interface DeletionObserver extends Disposable {
   readonly log: Readonly<DeletionLog>;
+}
+
+/** An object that a list lacks. */
+export interface UnlistedObject {
+  readonly key: string;
+  readonly uid: string;
 }
 
 /** Source of a snapshot. */
@@ -161,18 +167,24 @@ export class Reflector {
    * Returns the objects that a complete list lacks, and that were sent, or are being sent, in a state from before the
    * list: the watch has not reported their end yet.
    */
-  unlisted(snapshot: Snapshot): SentObject[] {
-    return [...this.#writer.sent()].filter(({ key, resourceVersion }) => {
+  unlisted(snapshot: Snapshot): UnlistedObject[] {
+    const unlisted: UnlistedObject[] = [];
+    for (const key of this.#writer.sentKeys()) {
       const namespace = parseKey(key)?.namespace ?? "";
-      const listed = parseResourceVersion(snapshot.versionFor(namespace));
-      const sent = parseResourceVersion(resourceVersion);
-      const isOlder = listed === undefined || sent === undefined || sent <= listed;
-      return isOlder && snapshot.covers(namespace) && snapshot.find(key) === undefined;
-    });
+      if (snapshot.covers(namespace) && snapshot.find(key) === undefined) {
+        const { uid = "", resourceVersion = "" } = this.#writer.sent(key) ?? {};
+        const listed = parseResourceVersion(snapshot.versionFor(namespace));
+        const sent = parseResourceVersion(resourceVersion);
+        if (listed === undefined || sent === undefined || sent <= listed) {
+          unlisted.push({ key, uid });
+        }
+      }
+    }
+    return unlisted;
   }
 
   /** Merges a complete list into the index: removes `unlisted` objects. Newer state from the watch stays. */
-  merge(snapshot: Snapshot, unlisted: readonly SentObject[]): void {
+  merge(snapshot: Snapshot, unlisted: readonly UnlistedObject[]): void {
     for (const { key } of unlisted) {
       this.index.delete(key);
     }
