@@ -66,7 +66,6 @@ export class Comparison {
   #listBytes: number | undefined;
   /** Stored objects that the list lacks. */
   readonly #objectMissing: UnlistedObject[] = [];
-
   /** Keys of the objects whose Deletes were sent because the list lacks them. */
   readonly #deleted = new Set<string>();
 
