@@ -639,22 +639,6 @@ export const agentMutants: readonly Mutant[] = [
     only: "each restore",
   },
   {
-    race: "R95",
-    file: "src/agent/compare/comparison.ts",
-    find: "      while (snapshot.isVersioned && ",
-    replace: "      while (false && ",
-    tests: ["test/unit/agent/compare/comparison.test.ts"],
-    only: "R95",
-  },
-  {
-    race: "R95",
-    file: "src/agent/watch/index-writer.ts",
-    find: "if (!this.index.has(key)) {",
-    replace: "if (false) {",
-    tests: ["test/unit/agent/watch/reflector.test.ts"],
-    only: "R95",
-  },
-  {
     race: "R16",
     file: "src/agent/watch/list-snapshot.ts",
     find: "if (versions.incarnation === incarnation) {",
