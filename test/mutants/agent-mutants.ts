@@ -625,8 +625,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R95",
     file: "src/agent/watch/index-writer.ts",
-    find: "if (!this.index.has(key)) {",
-    replace: "if (false) {",
+    find: "    this.#offer(item, since);\n",
+    replace: "    this.#offer(item, since);\n    await Promise.resolve();\n    await Promise.resolve();\n",
     tests: ["test/unit/agent/watch/reflector.test.ts"],
     only: "R95",
   },

@@ -1,5 +1,10 @@
 import { create } from "@bufbuild/protobuf";
-import { BatchType, ReconciliationTrigger, type RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type BatchItem,
+  BatchType,
+  ReconciliationTrigger,
+  type RunRef,
+} from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   type ResourceReconciled,
@@ -7,6 +12,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { sameChecksum } from "../../domain/content-format.ts";
 import { formatKey, parseKey } from "../../domain/object-key.ts";
+import { keyOfItem } from "../../domain/observations.ts";
 import { KeyRanges } from "../../domain/reconciliation/key-ranges.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { objectKeyOf } from "../../kube/kube-object.ts";
@@ -18,7 +24,7 @@ import { carriedIdentity } from "../representation.ts";
 import { RetryBudget } from "../retry-budget.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
-import type { DeletionLog } from "../watch/index-writer.ts";
+import { DeletionLog } from "../watch/deletion-log.ts";
 import type { Reflector, UnlistedObject } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { diff, type ListedObject, type StoredObject } from "./diff.ts";
@@ -66,6 +72,8 @@ export class Comparison {
   #listBytes: number | undefined;
   /** Stored objects that the list lacks. */
   readonly #objectMissing: UnlistedObject[] = [];
+  /** Deletes that the watch has sent since the comparison began. */
+  #deletions = new DeletionLog();
   /** Keys of the objects whose Deletes were sent because the list lacks them. */
   readonly #deleted = new Set<string>();
 
@@ -74,7 +82,8 @@ export class Comparison {
     this.#session = session;
     this.#request = request;
     const type = request.isDryRun ? BatchType.DRY_RUN : BatchType.DEFAULT;
-    this.#batches = new RepairBatcher(reflector.context, session, request.run, type);
+    const revise = (item: BatchItem): BatchItem => this.#revise(item);
+    this.#batches = new RepairBatcher(reflector.context, session, request.run, type, revise);
     this.#retries = new RetryBudget(reflector.context, reflector.context.tuning.retries);
   }
 
@@ -106,6 +115,7 @@ export class Comparison {
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { mode } = this.#reflector;
     using deletions = this.#reflector.observeDeletions();
+    this.#deletions = deletions.log;
     const firstSequence = this.#session.nextSequence;
     const scopeGeneration = this.#session.scopeGeneration;
     const first = await this.#nextChunk(signal);
@@ -125,7 +135,7 @@ export class Comparison {
     }
     await this.#waitForWatch(signal, snapshot, marks);
     await this.#delete(signal, snapshot, this.#objectMissing);
-    const reader = this.#createReader(snapshot, deletions.log);
+    const reader = this.#createReader(snapshot);
     await reader.read(signal, marks);
     if (mode.contentFormat !== contentFormat) {
       // Rows that compared as equal were written from lists that have proved to be abridged.
@@ -151,8 +161,8 @@ export class Comparison {
     return end;
   }
 
-  #createReader(snapshot: Snapshot, deletions: Readonly<DeletionLog>): DifferenceReader {
-    return new DifferenceReader(this.#reflector, snapshot, deletions, this.#retries, {
+  #createReader(snapshot: Snapshot): DifferenceReader {
+    return new DifferenceReader(this.#reflector, snapshot, this.#deletions, this.#retries, {
       put: async (signal, at, state, observedVersion) => {
         const isPut = await this.#put(signal, at, state, observedVersion);
         this.#counts[isPut ? "put" : "equal"]++;
@@ -329,6 +339,26 @@ export class Comparison {
       await this.#batches.add(signal, item);
     }
     return !isEqual;
+  }
+
+  /**
+   * Replaces a Put whose object has ended since it was read by a Delete: the one that the watch has sent may be as old
+   * as the Put, or older, and the Put would bring the row back.
+   */
+  #revise(item: BatchItem): BatchItem {
+    const { message } = item;
+    if (message.case !== "putObject" || message.value.ref === undefined) {
+      return item;
+    }
+    const { ref, uid, observedVersion } = message.value;
+    const version = parseResourceVersion(observedVersion) ?? 0n;
+    const deletion = this.#deletions.endOf(keyOfItem(item), uid, version);
+    if (deletion === undefined) {
+      return item;
+    }
+    this.#counts.put--;
+    this.#counts.gone++;
+    return deleteItem(ref, uid, String(maxVersion(version, deletion.observed)), deletion.reason);
   }
 }
 

@@ -4,9 +4,9 @@ import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { MalformedResponseError, reasonOf } from "../../kube/kube-error.ts";
 import { TerminalError, toMessage } from "../../lib/errors.ts";
 import type { ObservedState } from "../observed-put.ts";
-import { escapeKey } from "../representation.ts";
+import { carriedIdentity, escapeKey } from "../representation.ts";
 import type { RetryBudget } from "../retry-budget.ts";
-import type { DeletionLog } from "../watch/index-writer.ts";
+import type { DeletionLog } from "../watch/deletion-log.ts";
 import { type ReadResult, readContents } from "../watch/read-contents.ts";
 import type { Reflector } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
@@ -53,7 +53,7 @@ const MAX_FAILED_READS = 20;
 export class DifferenceReader {
   readonly #reflector: Reflector;
   readonly #snapshot: Snapshot;
-  readonly #deletions: Readonly<DeletionLog>;
+  readonly #deletions: DeletionLog;
   readonly #retries: RetryBudget;
   readonly #target: DifferenceTarget;
   readonly #unread: { readonly at: number; readonly error: unknown }[] = [];
@@ -61,7 +61,7 @@ export class DifferenceReader {
   constructor(
     reflector: Reflector,
     snapshot: Snapshot,
-    deletions: Readonly<DeletionLog>,
+    deletions: DeletionLog,
     retries: RetryBudget,
     target: DifferenceTarget,
   ) {
@@ -169,8 +169,9 @@ export class DifferenceReader {
   #isReported(at: number): boolean {
     const { namespace } = this.#snapshot.objectKeyAt(at);
     const listed = parseResourceVersion(this.#snapshot.versionFor(namespace));
-    const deleted = this.#deletions.get(this.#snapshot.keyAt(at));
-    return listed !== undefined && deleted !== undefined && deleted > listed;
+    const { uid } = carriedIdentity(this.#snapshot.at(at));
+    const key = this.#snapshot.keyAt(at);
+    return listed !== undefined && this.#deletions.endOf(key, uid, listed) !== undefined;
   }
 
   /** Lists again. Returns the objects that the list contains, although a read answers that they do not exist. */

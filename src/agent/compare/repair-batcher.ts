@@ -15,14 +15,23 @@ export class RepairBatcher {
   readonly #session: UplinkSession;
   readonly #run: RunRef;
   readonly #type: BatchType;
+  readonly #revise: (item: BatchItem) => BatchItem;
   #items: BatchItem[] = [];
   #bytes = 0;
 
-  constructor(context: ResourceContext, session: UplinkSession, run: RunRef, type: BatchType) {
+  /** `revise` is called for each item in the turn in which it is sent. */
+  constructor(
+    context: ResourceContext,
+    session: UplinkSession,
+    run: RunRef,
+    type: BatchType,
+    revise: (item: BatchItem) => BatchItem,
+  ) {
     this.#context = context;
     this.#session = session;
     this.#run = run;
     this.#type = type;
+    this.#revise = revise;
   }
 
   /** Adds an item. Sends the pending batch first if the item does not fit. */
@@ -44,15 +53,16 @@ export class RepairBatcher {
     }
     this.#items = [];
     this.#bytes = 0;
+    await this.#session.waitForRoom(signal);
     const { resourceType, versions } = this.#context;
     const { incarnation } = versions;
     const batch = create(BatchSchema, {
       resourceType,
       type: this.#type,
-      items,
+      items: items.map(this.#revise),
       run: this.#run,
       ...(incarnation === undefined ? {} : { incarnation }),
     });
-    await this.#session.sendRunBatch(signal, batch);
+    this.#session.sendRunBatch(batch);
   }
 }

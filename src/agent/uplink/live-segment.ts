@@ -18,8 +18,10 @@ export interface Change {
 
 /** Receiver of observations. */
 export interface ChangeSink {
-  /** Adds a change. Waits while too many bytes are pending, which pauses the watch. */
-  offer(signal: AbortSignal, change: Change): Promise<void>;
+  /** Waits while too many bytes are pending, which pauses the watch. */
+  waitForRoom(signal: AbortSignal): Promise<void>;
+  /** Adds a change. The caller waits for room first, and notes what it has sent in the same turn. */
+  offer(change: Change): void;
   /**
    * Drops the puts of a resource type whose reflector has ended, because nothing reports the deletion of their objects.
    * The session ends if some are on their way.

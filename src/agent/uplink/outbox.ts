@@ -9,7 +9,7 @@ import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
 export interface OutboxLimits {
   readonly batch: BatchLimits;
-  /** Pending bytes at which {@link Outbox.offer} waits. */
+  /** Pending bytes at which {@link Outbox.waitForRoom} waits. */
   readonly maxPendingBytes: number;
 }
 
@@ -46,8 +46,13 @@ export class Outbox implements ChangeSink {
     return this.#epoch;
   }
 
-  async offer(signal: AbortSignal, change: Change): Promise<void> {
-    await this.#waitForRoom(signal);
+  /** Waits while too many bytes are pending. */
+  async waitForRoom(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#room.waitUntil(signal, () => this.#state.pendingBytes < this.#maxPendingBytes);
+  }
+
+  offer(change: Change): void {
     this.#state.offer(change);
     this.#work.notifyAll();
   }
@@ -63,9 +68,8 @@ export class Outbox implements ChangeSink {
     this.#room.notifyAll();
   }
 
-  /** Adds a batch of repairs. Waits while too many bytes are pending. */
-  async offerRunBatch(signal: AbortSignal, batch: Batch): Promise<void> {
-    await this.#waitForRoom(signal);
+  /** Adds a batch of repairs. The caller waits for room first. */
+  offerRunBatch(batch: Batch): void {
     this.#state.offerRunBatch(batch);
     this.#work.notifyAll();
   }
@@ -124,10 +128,5 @@ export class Outbox implements ChangeSink {
     } finally {
       stop.removeEventListener("abort", onStop);
     }
-  }
-
-  async #waitForRoom(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    await this.#room.waitUntil(signal, () => this.#state.pendingBytes < this.#maxPendingBytes);
   }
 }

@@ -156,8 +156,12 @@ function openSession(
     get nextSequence() {
       return outbox.state.nextSequence;
     },
-    async sendRunBatch(caller, batch) {
-      await outbox.offerRunBatch(AbortSignal.any([caller, signal]), batch);
+    async waitForRoom(caller) {
+      await outbox.waitForRoom(AbortSignal.any([caller, signal]));
+    },
+    sendRunBatch(batch) {
+      signal.throwIfAborted();
+      outbox.offerRunBatch(batch);
     },
     sendReconciled(message) {
       signal.throwIfAborted();
@@ -211,8 +215,10 @@ export interface UplinkSession {
   readonly scopeGeneration: bigint;
   /** Lower bound of the sequence of the next message. */
   readonly nextSequence: bigint;
-  /** Sends a batch of repairs. Waits while too many bytes are pending. */
-  sendRunBatch(signal: AbortSignal, batch: Batch): Promise<void>;
+  /** Waits while too many bytes are pending. */
+  waitForRoom(signal: AbortSignal): Promise<void>;
+  /** Sends a batch of repairs, behind everything sent before. The caller waits for room first. */
+  sendRunBatch(batch: Batch): void;
   /** Sends the end of a comparison, behind everything sent before. */
   sendReconciled(message: ResourceReconciled): void;
 }

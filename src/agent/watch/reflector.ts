@@ -9,7 +9,8 @@ import { retry } from "../../lib/retry.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import { classifyError } from "../retry-budget.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
-import { type DeletionLog, IndexWriter } from "./index-writer.ts";
+import type { DeletionLog } from "./deletion-log.ts";
+import { IndexWriter } from "./index-writer.ts";
 import { listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
 import { ReadingMode } from "./reading-mode.ts";
@@ -31,7 +32,7 @@ export interface ReflectorOptions {
 
 /** A log of Deletes that is open until its disposal. */
 export interface DeletionObserver extends Disposable {
-  readonly log: Readonly<DeletionLog>;
+  readonly log: DeletionLog;
 }
 
 /** An object that a list lacks. */
@@ -164,15 +165,15 @@ export class Reflector {
   }
 
   /**
-   * Returns the objects that a complete list lacks, and that were sent, or are being sent, in a state from before the
-   * list: the watch has not reported their end yet.
+   * Returns the objects that a complete list lacks, and that were sent in a state from before the list: the watch has
+   * not reported their end yet.
    */
   unlisted(snapshot: Snapshot): UnlistedObject[] {
     const unlisted: UnlistedObject[] = [];
-    for (const key of this.#writer.sentKeys()) {
+    for (const key of this.index.keys()) {
       const namespace = parseKey(key)?.namespace ?? "";
       if (snapshot.covers(namespace) && snapshot.find(key) === undefined) {
-        const { uid = "", resourceVersion = "" } = this.#writer.sent(key) ?? {};
+        const { uid = "", resourceVersion = "" } = this.index.get(key) ?? {};
         const listed = parseResourceVersion(snapshot.versionFor(namespace));
         const sent = parseResourceVersion(resourceVersion);
         if (listed === undefined || sent === undefined || sent <= listed) {

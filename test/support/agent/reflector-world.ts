@@ -24,8 +24,10 @@ export class ReflectorWorld implements AsyncDisposable {
   readonly stop = new AbortController();
   /** Epoch of the present session. */
   epoch = 1n;
-  /** Settles before the sink answers that it has accepted a change. */
-  acceptance: Promise<void> = Promise.resolve();
+  /** Settles when the sink has room for a change. */
+  room: Promise<void> = Promise.resolve();
+  /** Called for each change. */
+  onOffer: () => void = () => {};
   #running: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -53,9 +55,10 @@ export class ReflectorWorld implements AsyncDisposable {
       renewSession: () => {},
     };
     const sink = {
-      offer: async (signal: AbortSignal, change: Change) => {
+      waitForRoom: async (signal: AbortSignal) => await waitFor(signal, this.room),
+      offer: (change: Change) => {
         this.changes.push(change);
-        await waitFor(signal, this.acceptance);
+        this.onOffer();
       },
       dropPuts: () => {},
     };

@@ -178,22 +178,25 @@ describe("a reflector", () => {
     await next;
   });
 
-  it("knows an object that it is sending, and that a later list lacks (R95)", async () => {
+  it("knows an object in the turn in which it sends it, and that a later list lacks it (R95)", async () => {
     await using world = new ReflectorWorld();
     const reflector = await world.start();
-    const acceptance = Promise.withResolvers<void>();
-    world.acceptance = acceptance.promise;
+    const room = Promise.withResolvers<void>();
+    world.room = room.promise;
     world.configMap("late");
     await world.clock.advance(100);
-    expect(world.sent).toEqual(["putObject default/late"]);
-    const lists = async () => await reflector.snapshot(world.stop.signal, { reuseInitial: false });
-    expect(reflector.unlisted(await lists())).toEqual([]);
     world.cluster.delete("configmaps", "default", "late");
-    const later = await lists();
-    expect(reflector.unlisted(later).map(({ key }) => key)).toEqual(["default/late"]);
-    acceptance.resolve();
+    const later = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    const unlisted = () => reflector.unlisted(later).map(({ key }) => key);
+    const atOffer: string[][] = [];
+    world.onOffer = () => {
+      queueMicrotask(() => atOffer.push(unlisted()));
+    };
+    expect(unlisted()).toEqual([]);
+    room.resolve();
     await world.clock.advance(100);
-    expect(reflector.unlisted(later)).toEqual([]);
+    expect(world.sent).toEqual(["putObject default/late", "deleteObject default/late"]);
+    expect(atOffer).toEqual([["default/late"], []]);
   });
 
   it("takes a list into its index, and keeps what the watch has delivered since", async () => {

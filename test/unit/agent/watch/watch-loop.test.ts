@@ -346,6 +346,55 @@ describe("a watch", () => {
     expect(Object.keys(world.backend.contents("configmaps"))).toEqual(["default/b"]);
   });
 
+  it.each([
+    ["it was deleted", false, ["default/b"]],
+    ["it was deleted and created again", true, ["default/a", "default/b"]],
+  ])(
+    "sends no Put of a run after the DELETED event of its object with an old version: %s (R54)",
+    async (_name, again, left) => {
+      await using world = await syncedWorld(["a", "b"]);
+      let isListed = false;
+      world.intercept = async ({ path, query }, go) => {
+        const response = await go();
+        if (query?.["watch"] !== undefined) {
+          return rewriteJson(response, (served) => {
+            const event = served as { type: string; object: { metadata: object } };
+            const metadata = { ...event.object.metadata, resourceVersion: "3" };
+            return event.type === "DELETED" ? { ...event, object: { ...event.object, metadata } } : event;
+          });
+        }
+        isListed ||= isList(path, query);
+        if (path.endsWith("/configmaps/a") && isListed) {
+          isListed = false;
+          world.cluster.delete("configmaps", "default", "a");
+          if (again) {
+            world.configMap("a", "again");
+          }
+          // The response was made before the deletion, and the watch delivers that first.
+          await world.clock.sleep(new AbortController().signal, 500);
+        }
+        return response;
+      };
+      world.cluster.breakWatches();
+      await world.advance(2_000);
+      world.backend.rows.get("configmaps")?.delete("default/a");
+      const sent = world.backend.received.length;
+      world.backend.ask("configmaps");
+      await world.advance(5_000);
+      expect(Object.keys(world.backend.contents("configmaps"))).toEqual(left);
+      expect(world.backend.contents("configmaps")).toEqual(world.truth());
+      expect(world.backend.reconciled.at(-1)).toMatchObject({ listed: 2n, equal: 1n, put: 0n, gone: 1n });
+      const kinds = world.backend.received
+        .slice(sent)
+        .flatMap(({ message }) =>
+          message.case === "batch" && message.value.run !== undefined
+            ? message.value.items.map((item) => `${item.message.case} ${item.message.value?.ref?.name}`)
+            : [],
+        );
+      expect(kinds).toEqual(["deleteObject a"]);
+    },
+  );
+
   it("keeps an object that is deleted and created again during a run, with old versions (R54)", async () => {
     await using world = await syncedWorld(["a", "b"]);
     world.intercept = async ({ path, query }, go) => {
