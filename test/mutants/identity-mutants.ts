@@ -52,10 +52,24 @@ export const identityMutants: readonly Mutant[] = [
   },
   {
     race: "AUTH",
-    file: "src/rpc/server/serve.ts",
-    find: "if (!request.stream || expiresAt === undefined) {",
-    replace: "if (expiresAt !== undefined) {",
-    tests: ["test/unit/rpc/server/expiry.test.ts"],
+    file: "src/rpc/server/identity-interceptor.ts",
+    find: "if (!request.stream || (",
+    replace: "if (request.stream || (",
+    tests: ["test/unit/rpc/server/identity-interceptor.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/server/identity-interceptor.ts",
+    find: "if (isRevoked?.() === true) {",
+    replace: "if (isRevoked === undefined) {",
+    tests: ["test/unit/rpc/server/identity-interceptor.test.ts"],
+  },
+  {
+    race: "AUTH",
+    file: "src/rpc/auth/jwt-authenticator.ts",
+    find: "return one.id === other.id && one.key.equals(other.key);",
+    replace: "return one.id === other.id;",
+    tests: ["test/unit/rpc/auth/jwt-authenticator.test.ts"],
   },
   {
     race: "AUTH",

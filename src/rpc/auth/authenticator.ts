@@ -19,6 +19,8 @@ export interface Identity {
   readonly subject?: string;
   /** Time after which the proof of the identity is not accepted; unset: no limit. */
   readonly expiresAt?: Date;
+  /** True once the proof is not accepted any more, whatever its time; unset: never. Cheap enough for a call per stream. */
+  readonly isRevoked?: () => boolean;
 }
 
 /** Context key of the caller's identity. The authentication gate sets it. */

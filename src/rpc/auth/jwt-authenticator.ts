@@ -25,7 +25,8 @@ const CHECK_INTERVAL_MS = 5_000;
  * keys.
  *
  * A replaced key file is read again within {@link CHECK_INTERVAL_MS}, so keys can be rotated without a restart: add the
- * new key, sign tokens with it, and remove the old key when its last token has expired.
+ * new key, sign tokens with it, and remove the old key when its last token has expired. Removing a key revokes the
+ * tokens that it has signed.
  *
  * @throws ConfigError if a key file cannot be read
  */
@@ -46,7 +47,8 @@ export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authen
     async authenticate(_signal, headers) {
       const token = readBearerToken(headers);
       try {
-        return toIdentity(await verifyToken(token, readKeys(), { audience, now: clock.now() }));
+        const { claims, key } = await verifyToken(token, readKeys(), { audience, now: clock.now() });
+        return { ...toIdentity(claims), isRevoked: () => !readKeys().some((each) => isSame(each, key)) };
       } catch (error) {
         if (!(error instanceof InvalidTokenError)) {
           throw error;
@@ -56,6 +58,10 @@ export function createJwtAuthenticator(options: JwtAuthenticatorOptions): Authen
       }
     },
   };
+}
+
+function isSame(one: PublicKey, other: PublicKey): boolean {
+  return one.id === other.id && one.key.equals(other.key);
 }
 
 function toIdentity({ expiresAt, ...claims }: TokenClaims): Identity {

@@ -7,57 +7,18 @@ import {
   createConnectRouter,
   type Interceptor,
 } from "@connectrpc/connect";
-import { NEVER, sleepUnlessAborted } from "../../lib/abort.ts";
+import { NEVER } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { TerminalError } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import { type Authenticator, createAuthenticationGate, identityKey } from "../auth/authenticator.ts";
+import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
 import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createHttpConnections } from "./http-connections.ts";
+import { createIdentityInterceptor } from "./identity-interceptor.ts";
 import { listen, toAuthority } from "./listen.ts";
 import { createNodeHandler } from "./node-handler.ts";
 import { registerReflection } from "./reflection.ts";
 import { QUESTION_LIMITS } from "./service-limits.ts";
 import { createValidationInterceptor } from "./validation.ts";
-
-/** Longest time between two checks of the wall clock, in milliseconds. The clock can be set. */
-const CHECK_INTERVAL_MS = 60_000;
-
-/**
- * Creates an interceptor that ends streams when the caller's identity expires: the signal of the call aborts with
- * UNAUTHENTICATED. Without it, a token would count as long as its stream. An agent reconnects with a new token and
- * sends unacknowledged messages again.
- */
-function createExpiryInterceptor(clock: Clock): Interceptor {
-  return (next) => (request) => {
-    const expiresAt = request.contextValues.get(identityKey)?.expiresAt;
-    if (!request.stream || expiresAt === undefined) {
-      return next(request);
-    }
-    const expiry = new AbortController();
-    void abortAt(request.signal, clock, expiresAt, expiry);
-    return next({ ...request, signal: AbortSignal.any([request.signal, expiry.signal]) });
-  };
-}
-
-/** Aborts the controller at the time, unless `signal` aborts before. The signal of a call aborts at its end. */
-async function abortAt(
-  signal: AbortSignal,
-  clock: Clock,
-  time: Date,
-  controller: AbortController,
-): Promise<void> {
-  while (!signal.aborted) {
-    const leftMs = time.getTime() - clock.now().getTime();
-    if (leftMs <= 0) {
-      const message = "token: expired; call again with a new one";
-      const cause = new TerminalError(message, { info: { reason: "TOKEN_EXPIRED" } });
-      controller.abort(new ConnectError(message, Code.Unauthenticated, undefined, undefined, cause));
-      return;
-    }
-    await sleepUnlessAborted(signal, clock, Math.min(leftMs, CHECK_INTERVAL_MS));
-  }
-}
 
 export interface ServeOptions {
   /** Address to listen on, such as `127.0.0.1`. */
@@ -89,7 +50,7 @@ export interface RpcServer {
  * Serves Connect, gRPC and gRPC-Web on one port, over HTTP/1.1 and over HTTP/2 without TLS.
  *
  * In all services except Health, calls are authenticated before their body is read. In all services, messages are
- * validated, errors of handlers are translated, and streams end when the caller's identity expires. The server closes
+ * validated, errors of handlers are translated, and streams end when the caller's identity expires or is revoked. The server closes
  * when `signal` aborts; await {@link RpcServer.close} for its end.
  *
  * @throws ConfigError if the server cannot listen on the port
@@ -143,7 +104,7 @@ export function createRpcRouter(
     interceptors: [
       createErrorMappingInterceptor(log),
       createDrainInterceptor(closing),
-      createExpiryInterceptor(clock),
+      createIdentityInterceptor(clock),
       createValidationInterceptor(),
     ],
   });

@@ -9,9 +9,14 @@ import {
 } from "./claims.ts";
 import { ALGORITHMS, type PublicKey } from "./keys.ts";
 
+/** Claims of a token, and the key that has signed it. */
+export interface VerifiedToken {
+  readonly claims: TokenClaims;
+  readonly key: PublicKey;
+}
+
 /**
- * Returns the claims of a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the
- * audience.
+ * Verifies a token (RFC 7519) that one of the keys has signed, that is valid now, and that is for the audience.
  *
  * Only keys with the token's algorithm and, if it has one, its `kid` are tried. Claims are checked after the signature,
  * so that a caller without a key cannot find valid claims by trying.
@@ -22,11 +27,11 @@ export async function verifyToken(
   token: string,
   keys: readonly PublicKey[],
   expectations: Expectations,
-): Promise<TokenClaims> {
+): Promise<VerifiedToken> {
   for (const key of selectKeys(token, keys)) {
     const payload = await verifyWith(key, token, expectations);
     if (payload !== undefined) {
-      return toTokenClaims(payload);
+      return { claims: toTokenClaims(payload), key };
     }
   }
   throw new InvalidTokenError("token: the signature matches no accepted key");

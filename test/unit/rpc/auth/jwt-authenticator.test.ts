@@ -49,6 +49,7 @@ test("the identity has the claims of the token, and expires with it plus the clo
     cluster: "c1",
     subject: "agent of c1",
     expiresAt: new Date("2026-01-01T00:01:30Z"),
+    isRevoked: expect.any(Function),
   });
   await clock.advance(89_999);
   await expect(authenticate(authenticator, `Bearer ${token}`)).resolves.toBeDefined();
@@ -115,6 +116,24 @@ describe("key files", () => {
     expect(await isTaken(authenticator, issuer)).toBe(false);
     expect(await isTaken(authenticator, successor)).toBe(true);
     expect(aboveDebug(log)).toEqual(["info public keys reloaded", "info public keys reloaded"]);
+  });
+
+  test("revoke with a removed key what it has signed, also if its name stays", async () => {
+    const jwk = (each: TokenIssuer) => ({ ...each.publicKey.export({ format: "jwk" }), kid: "main" });
+    const write = (...keys: readonly object[]) => replace(JSON.stringify({ keys }));
+    write(jwk(issuer));
+    const authenticator = createAuthenticator(file);
+    const token = await issuer.issue({}, { kid: "main" });
+    const { isRevoked } = await authenticate(authenticator, `Bearer ${token}`);
+    expect(isRevoked?.()).toBe(false);
+    write(jwk(issuer), jwk(createTokenIssuer()));
+    await clock.advance(5000);
+    expect(isRevoked?.()).toBe(false);
+    write(jwk(createTokenIssuer()));
+    await clock.advance(4999);
+    expect(isRevoked?.()).toBe(false);
+    await clock.advance(1);
+    expect(isRevoked?.()).toBe(true);
   });
 
   test.each<[string, () => void]>([

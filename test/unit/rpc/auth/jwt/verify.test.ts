@@ -11,12 +11,10 @@ const issuer = createTokenIssuer();
 const [key] = parsePublicKeys(issuer.publicPem);
 const options = { audience: "evenkeel", now };
 
-const verify = (token: string, keys: readonly (PublicKey | undefined)[] = [key]) =>
-  verifyToken(
-    token,
-    keys.filter((each) => each !== undefined),
-    options,
-  );
+const verify = async (token: string, keys: readonly (PublicKey | undefined)[] = [key]) => {
+  const accepted = keys.filter((each) => each !== undefined);
+  return (await verifyToken(token, accepted, options)).claims;
+};
 
 /** Composes a token from its parts. `sign` returns the third part. */
 function forge(header: object, claims: object, sign: (input: string) => string): string {

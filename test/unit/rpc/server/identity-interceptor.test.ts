@@ -7,8 +7,8 @@ import { serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.
 
 const DAY_MS = 86_400_000;
 
-/** Serves an endless stream to a caller whose identity expires after this time. */
-async function serveExpiring(clock: ManualClock, afterMs: number) {
+/** Serves an endless stream to a caller whose identity expires after this time, or is revoked. */
+async function serveExpiring(clock: ManualClock, afterMs: number, isRevoked = () => false) {
   const expiresAt = new Date(clock.now().getTime() + afterMs);
   /** Times at which the signals of streams aborted. */
   const endedAt: Date[] = [];
@@ -25,7 +25,7 @@ async function serveExpiring(clock: ManualClock, afterMs: number) {
         },
       },
     },
-    { clock, authenticator: { authenticate: async () => ({ account: "a", expiresAt }) } },
+    { clock, authenticator: { authenticate: async () => ({ account: "a", expiresAt, isRevoked }) } },
   );
   return { ...server, expiresAt, endedAt };
 }
@@ -44,6 +44,27 @@ describe("a stream ends with UNAUTHENTICATED when its caller's identity expires"
     await clock.advance(2 * DAY_MS);
     await next;
     expect(server.endedAt).toEqual([server.expiresAt]);
+  });
+});
+
+describe("a stream ends with UNAUTHENTICATED when its caller's identity is revoked", () => {
+  test.each(Object.keys(transportsTo("http://localhost")))("over %s", async (name) => {
+    const clock = new ManualClock();
+    let isRevoked = false;
+    await using server = await serveExpiring(clock, DAY_MS, () => isRevoked);
+    const client = createClient(FleetService, transportsTo(server.url)[name] as Transport);
+    const runs = client.watchReconciliationRuns({})[Symbol.asyncIterator]();
+    await runs.next();
+    const next = expect(runs.next()).rejects.toMatchObject({
+      code: Code.Unauthenticated,
+      rawMessage: "token: revoked: its key was removed; call again with a new one",
+    });
+    await clock.advance(60_000);
+    expect(server.endedAt).toEqual([]);
+    isRevoked = true;
+    await clock.advance(5_000);
+    await next;
+    expect(server.endedAt).toHaveLength(1);
   });
 });
 
