@@ -1,4 +1,5 @@
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet/fleet-service.ts";
 import type { Bus } from "../bus/bus.ts";
@@ -103,13 +104,21 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     clock,
     startRun: backend.startRun,
   });
+  const health = createHealth();
+  const setServing = (serving: boolean): void => {
+    // The empty name is the server as a whole.
+    for (const service of ["", FleetService.typeName, SyncService.typeName]) {
+      health.set(service, serving);
+    }
+  };
+  setServing(true);
   const rpc = await serve(running.signal, {
     host: options.host,
     port: options.port,
     routes(router) {
       backend.routes(router);
       router.service(FleetService, fleet);
-      createHealth().register(router);
+      health.register(router);
     },
     authenticator,
     clock,
@@ -118,6 +127,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
   const roles = backend.run(running.signal);
   const stop = async (): Promise<void> => {
     await untilAborted(signal);
+    setServing(false);
     await backend.drain(running.signal, DRAIN_TIMEOUT_MS);
     await rpc.close();
     running.abort(new Error("the backend stops"));

@@ -97,6 +97,23 @@ describe("a service reads no more than its largest legitimate message", () => {
   });
 });
 
+describe("a request in JSON with an unknown field", () => {
+  test.each<[string, object, string]>([
+    ["ListObjects", { clutsers: ["a"] }, "clutsers"],
+    ["ListObjects", { resources: [{ kind: "pods" }] }, "kind"],
+    ["GetCluster", { name: "a", "na\u001bme": "b" }, "na\\u001bme"],
+  ])("%s %j names the field", async (method, request, field) => {
+    await using server = await serveForTest({ fleet: { listObjects: () => ({}), getCluster: () => ({}) } });
+    const response = await fetch(`${server.url}/${FleetService.typeName}/${method}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain(`key \\"${field}\\" is unknown`);
+  });
+});
+
 test("at most 1,000 Watch streams are open, and the end of one admits another", async () => {
   await using server = await serveForTest({});
   // A connection has a limit of 1,000 streams, too.
