@@ -50,7 +50,7 @@ export const readingMutants: readonly Mutant[] = [
   {
     race: "R51",
     file: READER,
-    find: "return listed !== undefined && deleted !== undefined && deleted > listed;",
+    find: "return listed !== undefined && this.#deletions.endOf(key, uid, listed) !== undefined;",
     replace: "return listed === undefined && deleted !== undefined;",
     tests: READER_TESTS,
     only: "watch reports its deletion",
