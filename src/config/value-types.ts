@@ -1,5 +1,5 @@
-import { isIPv4 } from "node:net";
 import * as z from "zod/mini";
+import { isLoopback } from "../lib/loopback.ts";
 
 /** A type of configuration value: what a file may hold, and how a flag or the environment writes it as text. */
 export interface ValueType<T> {
@@ -110,11 +110,6 @@ export const loopbackHost: ValueType<string> = {
   fromText: (value) => value,
   placeholder: "address",
 };
-
-/** True if only this machine reaches the address. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
-}
 
 /** True if others on the network could read what is sent to this URL: another machine, without TLS. */
 export function isExposed(url: string): boolean {

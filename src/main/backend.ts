@@ -120,6 +120,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
       router.service(FleetService, fleet);
       health.register(router);
     },
+    isLocalOnly: options.auth.type === "none",
     authenticator,
     clock,
     log,

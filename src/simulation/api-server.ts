@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { waitFor } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
+import { findForeignOrigin } from "../lib/loopback.ts";
 import { type ApiResponse, answer } from "./api/api-handler.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 
@@ -21,7 +22,7 @@ export interface ApiServerOptions {
 
 /**
  * Serves a simulated cluster over HTTP/1.1 on 127.0.0.1, without TLS and authentication. `kubectl --server=URL` and any
- * Kubernetes client can read it.
+ * Kubernetes client can read it. Pages of other sites are refused.
  */
 export async function createApiServer(
   signal: AbortSignal,
@@ -30,6 +31,11 @@ export async function createApiServer(
   const closing = new AbortController();
   const answers = new Set<Promise<void>>();
   const server = createServer((request, response) => {
+    const foreign = findForeignOrigin({ host: request.headers.host, origin: request.headers.origin });
+    if (foreign !== undefined) {
+      response.writeHead(403, { "content-type": "text/plain; charset=utf-8" }).end(`forbidden: ${foreign}\n`);
+      return;
+    }
     const answered = handle(closing.signal, cluster, request, response)
       .catch((error: unknown) => {
         // The client, a requested fault or the end of the server can break a connection. Only other errors are logged.

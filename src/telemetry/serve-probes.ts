@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { NEVER, waitFor } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
+import { findForeignOrigin, isLoopback } from "../lib/loopback.ts";
 import { listen, toAuthority } from "../rpc/server/listen.ts";
 
 /** Check of one dependency of a program. */
@@ -31,6 +32,9 @@ export interface ProbeServer extends AsyncDisposable {
 /** Timeout of all checks. Kubernetes' default timeout of a probe is one second. */
 const CHECK_TIMEOUT_MS = 900;
 
+/** Time for which the result of a check is kept, in milliseconds. */
+const KEEP_RESULT_MS = 1_000;
+
 /**
  * Serves `/livez` (the process answers), `/readyz` (all dependencies are available; 503 names those that are not) and
  * `/metrics` (Prometheus), as text. No authentication: the answers contain no data of any account.
@@ -38,8 +42,16 @@ const CHECK_TIMEOUT_MS = 900;
  * @throws ConfigError if the server cannot listen on the port
  */
 export async function serveProbes(signal: AbortSignal, options: ProbeOptions): Promise<ProbeServer> {
+  const isLocalOnly = isLoopback(options.host);
+  const checks = options.checks.map((check) => shareResult(options.clock, check));
   const server = createServer((request, response) => {
-    answer(options, request, response).catch((error: unknown) =>
+    const { host, origin } = request.headers;
+    const foreign = isLocalOnly ? findForeignOrigin({ host, origin }) : undefined;
+    if (foreign !== undefined) {
+      respond(response, 403, `forbidden: ${foreign}\n`);
+      return;
+    }
+    answer(checks, options.metrics, request, response).catch((error: unknown) =>
       respond(response, 500, `${toMessage(error)}\n`),
     );
   });
@@ -55,8 +67,33 @@ export async function serveProbes(signal: AbortSignal, options: ProbeOptions): P
   };
 }
 
+/** Result of a check; `problem` is unset if the dependency is available. */
+interface CheckResult {
+  readonly name: string;
+  readonly problem?: string;
+}
+
+/**
+ * Returns a function that runs a check, or returns its last result. One runs at a time, and its result is kept for a
+ * second: every caller may send requests, and each check of the database takes one of its connections.
+ */
+function shareResult(clock: Clock, check: ReadinessCheck): () => Promise<CheckResult> {
+  let last: Promise<CheckResult> | undefined;
+  let keptUntil = Number.POSITIVE_INFINITY;
+  return () => {
+    if (last === undefined || clock.monotonic() >= keptUntil) {
+      keptUntil = Number.POSITIVE_INFINITY;
+      last = run(clock, check).finally(() => {
+        keptUntil = clock.monotonic() + KEEP_RESULT_MS;
+      });
+    }
+    return last;
+  };
+}
+
 async function answer(
-  options: ProbeOptions,
+  checks: readonly (() => Promise<CheckResult>)[],
+  metrics: ProbeOptions["metrics"],
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -65,7 +102,7 @@ async function answer(
     case "/livez":
       return respond(response, 200, "ok\n");
     case "/readyz": {
-      const results = await Promise.all(options.checks.map((check) => run(options.clock, check)));
+      const results = await Promise.all(checks.map((check) => check()));
       const isReady = results.every(({ problem }) => problem === undefined);
       const lines = results.map(({ name, problem }) =>
         problem ? `[-] ${name}: ${problem}\n` : `[+] ${name}\n`,
@@ -73,16 +110,13 @@ async function answer(
       return respond(response, isReady ? 200 : 503, lines.join(""));
     }
     case "/metrics":
-      return options.metrics(request, response);
+      return metrics(request, response);
     default:
       return respond(response, 404, "not found: use /livez, /readyz or /metrics\n");
   }
 }
 
-async function run(
-  clock: Clock,
-  { name, check }: ReadinessCheck,
-): Promise<{ readonly name: string; readonly problem?: string }> {
+async function run(clock: Clock, { name, check }: ReadinessCheck): Promise<CheckResult> {
   using deadline = clock.deadline(NEVER, CHECK_TIMEOUT_MS);
   try {
     await waitFor(deadline.signal, check(deadline.signal));

@@ -1,7 +1,8 @@
 import * as z from "zod/mini";
+import { isLoopback } from "../../lib/loopback.ts";
 import { optional, type ValuesOf, withDefault } from "../field.ts";
 import { invalidConfig } from "../load.ts";
-import { isLoopback, list, text, toggle, type ValueType } from "../value-types.ts";
+import { list, text, toggle, type ValueType } from "../value-types.ts";
 
 /** How callers are authenticated. */
 export type AuthConfig =

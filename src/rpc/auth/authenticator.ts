@@ -19,7 +19,7 @@ export interface Identity {
   readonly subject?: string;
   /** Time after which the proof of the identity is not accepted; unset: no limit. */
   readonly expiresAt?: Date;
-  /** True once the proof is not accepted any more, whatever its time; unset: never. Cheap enough for a call per stream. */
+  /** True once the proof is revoked; unset: never. Cheap: it is called every few seconds for each stream. */
   readonly isRevoked?: () => boolean;
 }
 

@@ -3,7 +3,7 @@ import { createServer as createHttp1Server, type ServerResponse } from "node:htt
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { type Clock, createSystemClock } from "../../lib/clock.ts";
-import { pingUntilClosed } from "./keep-alive.ts";
+import { closeIdle, pingUntilClosed } from "./keep-alive.ts";
 import type { NodeHandler } from "./node-handler.ts";
 
 /** The connections of a port. */
@@ -20,17 +20,33 @@ export interface HttpConnections {
 export interface HttpTimeouts {
   /** For the 24 bytes that distinguish HTTP/2 from HTTP/1.1; default 10,000. */
   readonly sniffMs: number;
-  /** For the headers of an HTTP/1.1 request; default 60,000. */
+  /** For the headers of an HTTP/1.1 request; default 10,000. */
   readonly headersMs: number;
-  /** Between two checks for late requests; default 30,000. */
+  /** For an HTTP/1.1 request with its body; default 15,000. */
+  readonly requestMs: number;
+  /** Between two checks for late HTTP/1.1 requests; default 2,000. */
   readonly checkMs: number;
+  /** For the first request of an HTTP/2 connection; default 10,000. */
+  readonly firstStreamMs: number;
+  /** For an HTTP/2 connection without requests after its first; default 60,000. */
+  readonly idleMs: number;
   /** Between two pings of an HTTP/2 connection, and for the answer to each; default 10,000. */
   readonly pingMs: number;
 }
 
-const defaultTimeouts: HttpTimeouts = { sniffMs: 10_000, headersMs: 60_000, checkMs: 30_000, pingMs: 10_000 };
-// Concurrent calls on one HTTP/2 connection. Node's default is 2^32 - 1.
+const defaultTimeouts: HttpTimeouts = {
+  sniffMs: 10_000,
+  headersMs: 10_000,
+  requestMs: 15_000,
+  checkMs: 2_000,
+  firstStreamMs: 10_000,
+  idleMs: 60_000,
+  pingMs: 10_000,
+};
+/** Concurrent calls on one HTTP/2 connection. Node's default is 2^32 - 1. */
 const MAX_CONCURRENT_STREAMS = 1000;
+/** Requests of one HTTP/1.1 connection. Each of many that are sent at once takes memory until its turn. */
+const MAX_REQUESTS_PER_SOCKET = 1000;
 
 /**
  * Serves HTTP/1.1 and HTTP/2 without TLS (prior knowledge) on the same connections.
@@ -41,14 +57,18 @@ const MAX_CONCURRENT_STREAMS = 1000;
 export function createHttpConnections(
   clock: Clock,
   handler: NodeHandler,
-  { sniffMs, headersMs, checkMs, pingMs }: HttpTimeouts = defaultTimeouts,
+  timeouts: HttpTimeouts = defaultTimeouts,
 ): HttpConnections {
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
   const draining = new AbortController();
   const http1Responses = new Set<ServerResponse>();
-  const timeouts = { headersTimeout: headersMs, connectionsCheckingInterval: checkMs };
-  const http1 = createHttp1Server(timeouts, (request, response) => {
+  const http1Options = {
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+  };
+  const http1 = createHttp1Server(http1Options, (request, response) => {
     http1Responses.add(response);
     response.once("close", () => {
       http1Responses.delete(response);
@@ -58,6 +78,7 @@ export function createHttpConnections(
     });
     handler(request, response);
   });
+  http1.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
   // This event starts the timers of headersTimeout and requestTimeout. A server that never listens does not emit it.
   http1.emit("listening");
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS } }, handler);
@@ -65,12 +86,13 @@ export function createHttpConnections(
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     // Network time is the machine's, also where the program runs on another clock.
-    void pingUntilClosed(session, createSystemClock(), pingMs);
+    void pingUntilClosed(session, createSystemClock(), timeouts.pingMs);
+    void closeIdle(session, createSystemClock(), timeouts);
   });
 
   const handOver = async (socket: Socket): Promise<void> => {
     try {
-      using deadline = clock.deadline(draining.signal, sniffMs);
+      using deadline = clock.deadline(draining.signal, timeouts.sniffMs);
       const version = await sniffHttpVersion(deadline.signal, socket);
       (version === "2" ? http2 : http1).emit("connection", socket);
     } catch {

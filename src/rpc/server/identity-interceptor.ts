@@ -24,7 +24,7 @@ export function createIdentityInterceptor(clock: Clock): Interceptor {
   };
 }
 
-/** Aborts the controller when the identity ends, unless `signal` aborts before. The signal of a call aborts at its end. */
+/** Aborts the controller when the identity ends, unless `signal`, that of the call, aborts before. */
 async function abortAtEnd(
   signal: AbortSignal,
   clock: Clock,

@@ -22,6 +22,40 @@ export async function pingUntilClosed(
   }
 }
 
+/**
+ * Closes an HTTP/2 connection that has no first request within `firstStreamMs`, or that has had none for `idleMs`. The
+ * client of the second kind gets GOAWAY, and connects again for its next request.
+ */
+export async function closeIdle(
+  session: ServerHttp2Session,
+  clock: Clock,
+  { firstStreamMs, idleMs }: { readonly firstStreamMs: number; readonly idleMs: number },
+): Promise<void> {
+  const closed = new AbortController();
+  session.once("close", () => closed.abort(new Error("the connection has closed")));
+  let open = 0;
+  let limitMs = firstStreamMs;
+  let idleSince = clock.monotonic();
+  session.on("stream", (stream) => {
+    open++;
+    limitMs = idleMs;
+    stream.once("close", () => {
+      open--;
+      idleSince = clock.monotonic();
+    });
+  });
+  while (!session.destroyed) {
+    const leftMs = open > 0 ? limitMs : idleSince + limitMs - clock.monotonic();
+    if (leftMs <= 0) {
+      session.close();
+      // A client that sent a part of a request does not answer GOAWAY.
+      session.socket.destroySoon();
+      return;
+    }
+    await sleepUnlessAborted(closed.signal, clock, leftMs);
+  }
+}
+
 async function isAnswered(session: ServerHttp2Session, clock: Clock, pingMs: number): Promise<boolean> {
   const answered = Promise.withResolvers<void>();
   using deadline = clock.deadline(NEVER, pingMs);

@@ -1,10 +1,17 @@
+import { ServerResponse } from "node:http";
 import { constants, Http2ServerResponse } from "node:http2";
 // biome-ignore lint/style/noRestrictedImports: a simulation never runs Node's HTTP server.
 import { setImmediate } from "node:timers";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { NEVER, waitFor } from "../../lib/abort.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import { findForeignOrigin } from "../../lib/loopback.ts";
+
+/** Longest time for the body of a request with one message, in milliseconds. */
+const MAX_BODY_MS = 10_000;
 
 /** A request of either of Node's HTTP servers. */
 export type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
@@ -13,22 +20,41 @@ export type NodeResponse = Parameters<typeof universalResponseToNodeResponse>[1]
 /** Handler of the requests of both. */
 export type NodeHandler = (request: NodeRequest, response: NodeResponse) => void;
 
+export interface NodeHandlerOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** True to refuse pages of other sites: the port is on loopback and has no authentication. Default false. */
+  readonly isLocalOnly?: boolean;
+}
+
 /**
  * Creates a handler that passes requests of Node's HTTP servers to a router.
+ *
+ * The body of a request with one message must arrive within 10 seconds.
  *
  * It replaces `connectNodeAdapter`, which writes to the console, and which throws in the server's event and so ends the
  * process if a request's Host is malformed (`Host: [`) or missing, as HTTP/1.0 allows.
  */
-export function createNodeHandler(router: ConnectRouter, log: Log): NodeHandler {
+export function createNodeHandler(
+  router: ConnectRouter,
+  { clock, log, isLocalOnly = false }: NodeHandlerOptions,
+): NodeHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
+    const { headers } = request;
+    const host = headers.host ?? headers[":authority"]?.toString();
+    const foreign = isLocalOnly ? findForeignOrigin({ host, origin: headers.origin }) : undefined;
+    if (foreign !== undefined) {
+      refuse(response, 403, `forbidden: ${foreign}\n`);
+      return;
+    }
     const handler = handlers.get(path);
     if (handler === undefined) {
       refuse(response, 404, `not found: ${path}\n`);
       return;
     }
-    void answer(handler, request, response).catch((error: unknown) => {
+    void answer(handler, clock, request, response).catch((error: unknown) => {
       if (!isDisconnect(error)) {
         log.warn("response not written", { method: path, error });
       }
@@ -38,6 +64,7 @@ export function createNodeHandler(router: ConnectRouter, log: Log): NodeHandler 
 
 async function answer(
   handler: UniversalHandler,
+  clock: Clock,
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
@@ -46,21 +73,53 @@ async function answer(
     refuse(response, 400, "request: missing or malformed host\n");
     return;
   }
-  const universalResponse = await handler(universalRequest);
-  closeAfterResponse(response);
+  const { method } = handler;
+  const { body } = universalRequest;
+  const hasOneMessage = method.methodKind === "unary" || method.methodKind === "server_streaming";
+  const universalResponse = await handler({
+    ...universalRequest,
+    body: hasOneMessage && isStream(body) ? arriveInTime(clock, body) : body,
+  });
+  closeAfterResponse(request, response);
   await universalResponseToNodeResponse(universalResponse, response);
+}
+
+function isStream(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/**
+ * Yields the chunks of a body.
+ *
+ * @throws ConnectError (DEADLINE_EXCEEDED) if they take too long: each unfinished body holds memory and a stream
+ */
+async function* arriveInTime(clock: Clock, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  using deadline = clock.deadline(NEVER, MAX_BODY_MS);
+  const chunks = body[Symbol.asyncIterator]();
+  for (;;) {
+    const { value, done } = await waitFor(deadline.signal, chunks.next()).catch((error: unknown) => {
+      const message = `request: expected its body within ${MAX_BODY_MS} ms`;
+      throw deadline.signal.aborted ? new ConnectError(message, Code.DeadlineExceeded) : error;
+    });
+    if (done === true) {
+      return;
+    }
+    yield value;
+  }
 }
 
 /**
  * Closes the stream of a call that ended before its request: the client need not send more (RFC 9113, 8.1). Otherwise
  * the stream of each session that ends with an error would stay open as long as its connection, until the connection
- * reaches its limit of streams.
+ * reaches its limit of streams. HTTP/1.1 has no streams, so its connection is closed.
  */
-function closeAfterResponse(response: NodeResponse): void {
+function closeAfterResponse(request: NodeRequest, response: NodeResponse): void {
   if (response instanceof Http2ServerResponse) {
     const { stream } = response;
     // In the next turn of the event loop, because a close drops unsent trailers.
     stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+  } else if (response instanceof ServerResponse && !request.complete) {
+    response.shouldKeepAlive = false;
   }
 }
 

@@ -15,10 +15,15 @@ import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createHttpConnections } from "./http-connections.ts";
 import { createIdentityInterceptor } from "./identity-interceptor.ts";
 import { listen, toAuthority } from "./listen.ts";
-import { createNodeHandler } from "./node-handler.ts";
+import { createNodeHandler, type NodeHandlerOptions } from "./node-handler.ts";
 import { registerReflection } from "./reflection.ts";
 import { QUESTION_LIMITS } from "./service-limits.ts";
 import { createValidationInterceptor } from "./validation.ts";
+
+/** Silence after which TCP checks a connection, in milliseconds. The default of Linux is two hours. */
+const KEEP_ALIVE_MS = 30_000;
+
+const DEFAULT_MAX_CONNECTIONS = 10_000;
 
 export interface ServeOptions {
   /** Address to listen on, such as `127.0.0.1`. */
@@ -30,6 +35,10 @@ export interface ServeOptions {
   readonly authenticator: Authenticator;
   readonly clock: Clock;
   readonly log: Log;
+  /** As in {@link NodeHandlerOptions}. */
+  readonly isLocalOnly?: boolean;
+  /** Connections at a time; further ones are closed at once. Default 10,000. */
+  readonly maxConnections?: number;
   /** Time for which a close waits for calls before it cancels them, in milliseconds; default 5,000. */
   readonly closeTimeoutMs?: number;
 }
@@ -50,20 +59,22 @@ export interface RpcServer {
  * Serves Connect, gRPC and gRPC-Web on one port, over HTTP/1.1 and over HTTP/2 without TLS.
  *
  * In all services except Health, calls are authenticated before their body is read. In all services, messages are
- * validated, errors of handlers are translated, and streams end when the caller's identity expires or is revoked. The server closes
- * when `signal` aborts; await {@link RpcServer.close} for its end.
+ * validated, errors of handlers are translated, and streams end when the caller's identity expires or is revoked. The
+ * server closes when `signal` aborts; await {@link RpcServer.close} for its end.
  *
  * @throws ConfigError if the server cannot listen on the port
  */
 export async function serve(signal: AbortSignal, options: ServeOptions): Promise<RpcServer> {
-  const { host, clock, log, closeTimeoutMs = 5000 } = options;
+  const { host, clock, closeTimeoutMs = 5000 } = options;
   const closing = new AbortController();
   const connections = createHttpConnections(
     clock,
-    createNodeHandler(createRpcRouter(closing.signal, options), log),
+    createNodeHandler(createRpcRouter(closing.signal, options), options),
   );
   // No allowHalfOpen: a client that ends its side is gone. Otherwise a silent stream would never detect that.
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => connections.accept(socket));
+  const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  const server = createServer(tcp, (socket) => connections.accept(socket));
+  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
   const port = await listen(signal, server, host, options.port);
 
   const closeOnce = async (): Promise<void> => {

@@ -6,8 +6,8 @@ type ServiceLimits = NonNullable<Parameters<ConnectRouter["service"]>[2]>;
 
 /**
  * Default limits of a service, for decompressed messages. Sufficient for all queries. An unknown field of a request in
- * JSON is an error that names it: a misspelled filter would select everything. Binary requests of newer clients may have
- * unknown fields.
+ * JSON is an error that names it: a misspelled filter would select everything. Binary requests may have unknown fields,
+ * because those of newer clients do.
  */
 export const QUESTION_LIMITS: ServiceLimits = {
   readMaxBytes: 64 * 1024,

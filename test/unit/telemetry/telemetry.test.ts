@@ -1,9 +1,10 @@
 import { InMemorySpanExporter } from "@opentelemetry/sdk-trace";
 import { afterEach, describe, expect, it } from "vitest";
-import { createSystemClock } from "../../../src/lib/clock.ts";
+import { type Clock, createSystemClock } from "../../../src/lib/clock.ts";
 import { createOtlpTracer } from "../../../src/telemetry/otlp-tracer.ts";
 import { createPrometheusMetrics } from "../../../src/telemetry/prometheus-metrics.ts";
 import { type ProbeServer, type ReadinessCheck, serveProbes } from "../../../src/telemetry/serve-probes.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const { signal } = new AbortController();
 
@@ -11,11 +12,10 @@ describe("the probes' port", () => {
   let server: ProbeServer | undefined;
   afterEach(async () => server?.[Symbol.asyncDispose]());
 
-  const serve = async (checks: readonly ReadinessCheck[]) => {
+  const serve = async (checks: readonly ReadinessCheck[], probeClock: Clock = createSystemClock()) => {
     const prometheus = createPrometheusMetrics("evenkeel-test", "1.2.3");
-    const clock = createSystemClock();
     const metrics = prometheus.handle;
-    server = await serveProbes(signal, { host: "127.0.0.1", port: 0, checks, metrics, clock });
+    server = await serveProbes(signal, { host: "127.0.0.1", port: 0, checks, metrics, clock: probeClock });
     const get = async (path: string) => {
       const response = await fetch(`${server?.url}${path}`);
       return { status: response.status, text: await response.text() };
@@ -34,15 +34,47 @@ describe("the probes' port", () => {
         }
       },
     };
-    const { get } = await serve([fine, bus]);
+    const clock = new ManualClock();
+    const { get } = await serve([fine, bus], clock);
     expect(await get("/livez")).toEqual({ status: 200, text: "ok\n" });
     expect(await get("/readyz")).toEqual({
       status: 503,
       text: "[+] database\n[-] bus: connection refused\n",
     });
     isThere = true;
+    await clock.advance(1_000);
     expect(await get("/readyz?verbose")).toEqual({ status: 200, text: "[+] database\n[+] bus\n" });
     expect((await get("/")).status).toBe(404);
+  });
+
+  it("shares the result of a check for a second, however many requests come", async () => {
+    let checks = 0;
+    const first = Promise.withResolvers<void>();
+    const check: ReadinessCheck = {
+      name: "database",
+      async check() {
+        checks++;
+        await first.promise;
+      },
+    };
+    const clock = new ManualClock();
+    const { get } = await serve([check], clock);
+    const answers = Promise.all(Array.from({ length: 20 }, () => get("/readyz")));
+    await expect.poll(() => checks).toBe(1);
+    first.resolve();
+    expect(new Set((await answers).map(({ status }) => status))).toEqual(new Set([200]));
+    await clock.advance(999);
+    await get("/readyz");
+    expect(checks).toBe(1);
+    await clock.advance(1);
+    await get("/readyz");
+    expect(checks).toBe(2);
+  });
+
+  it("refuses pages of other sites", async () => {
+    await serve([fine]);
+    const response = await fetch(`${server?.url}/metrics`, { headers: { origin: "http://evil.example" } });
+    expect(response.status).toBe(403);
   });
 
   it("answers before the probe's timeout", async () => {
