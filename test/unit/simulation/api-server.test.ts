@@ -66,7 +66,7 @@ describe("the simulated API server over HTTP", () => {
     const socket = connect(Number(port), hostname);
     socket.pause().on("error", () => {});
     await once(socket, "connect");
-    socket.write("GET /api/v1/configmaps?watch=1&resourceVersion=2 HTTP/1.1\r\nhost: x\r\n\r\n");
+    socket.write("GET /api/v1/configmaps?watch=1&resourceVersion=2 HTTP/1.1\r\nhost: localhost\r\n\r\n");
     await until(() => cluster.watches === 1);
     let writes = 0;
     await until(() => {
