@@ -604,7 +604,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R70",
     file: SCOPE,
-    find: "AND NOT EXISTS (SELECT FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)`",
+    find: "AND (k.api_group, k.resource) NOT IN (SELECT s.api_group, s.resource FROM scope s)`",
     replace: "AND FALSE`",
     tests: CONTRACT,
     only: "R70\\)",
