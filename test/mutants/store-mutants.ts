@@ -602,6 +602,14 @@ export const storeMutants: readonly Mutant[] = [
     only: "R70",
   },
   {
+    race: "R22",
+    file: "src/store/postgres/pg-ingest-store.ts",
+    find: "return await applyLastResort(client, context, first, error.message);",
+    replace: "return await applyWhole(client, context, [toQuarantined(first, error.message)]);",
+    tests: CONTRACT,
+    only: "dropped alone",
+  },
+  {
     race: "R70",
     file: SCOPE,
     find: "AND (k.api_group, k.resource) NOT IN (SELECT s.api_group, s.resource FROM scope s)`",
