@@ -18,6 +18,7 @@ import { classifyError } from "./retry-budget.ts";
 import { watchDefinitions } from "./scope/definition-watch.ts";
 import { type DiscoveredScope, ScopeTracker } from "./scope/scope-tracker.ts";
 import {
+  assertReadable,
   createResourceFilter,
   findMissing,
   limitScope,
@@ -137,6 +138,10 @@ class ScopeFollower {
     const isComplete = isServerReady && discovery.unanswered.length === 0;
     const discovered: DiscoveredScope = { discovery, selected, isComplete };
     const change = await this.#tracker.update(signal, discovered);
+    if (this.#isFirst) {
+      // Later, a new definition must not end an agent that reads the others: limitScope leaves it out.
+      assertReadable(this.#tracker.resources);
+    }
     const resources = limitScope(this.#tracker.resources);
     const found = isComplete ? await findWarnings(signal, kube, discovered, selection) : this.#found;
     const leftOut = this.#tracker.resources.slice(resources.length);

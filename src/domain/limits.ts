@@ -24,6 +24,12 @@ export const MAX_SCOPE_RESOURCES = 5_000;
 /** Largest number of namespaces that a scope names. */
 export const MAX_SCOPE_NAMESPACES = 5_000;
 
+/**
+ * Largest number of pairs of a namespaced resource type and a namespace in a scope. The agent lists and watches each
+ * pair, and the state of each resource type holds its namespaces.
+ */
+export const MAX_SCOPE_PAIRS = 250_000;
+
 /** Largest SyncRequest, in bytes: the largest object, its names and a reserve. */
 export const MAX_SYNC_REQUEST_BYTES = 6 * 1024 * 1024;
 

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const LINEAR_TESTS = ["test/unit/linear-time.test.ts"];
+const SCOPE_RULE_TESTS = ["test/unit/domain/scope-rules.test.ts"];
 const VALIDATION_TESTS = ["test/unit/rpc/server/validation.test.ts"];
 const ERROR_TESTS = ["test/unit/rpc/server/error-mapping.test.ts"];
 
@@ -253,6 +254,53 @@ export const limitMutants: readonly Mutant[] = [
     replace: "message",
     tests: LIMIT_TESTS,
     only: "fileByFilename",
+  },
+  {
+    race: "L1",
+    file: "src/domain/scope-rules.ts",
+    find: "if (other !== undefined) {",
+    replace: "if (other === -1) {",
+    tests: SCOPE_RULE_TESTS,
+    only: "names twice",
+  },
+  {
+    race: "L9",
+    file: "src/domain/scope-rules.ts",
+    find: "pairs > MAX_SCOPE_PAIRS",
+    replace: "pairs < 0",
+    tests: SCOPE_RULE_TESTS,
+  },
+  {
+    race: "L9",
+    file: "src/backend/sync/session.ts",
+    find: "if (violation !== undefined) {",
+    replace: "if (violation === null) {",
+    tests: ["test/unit/backend/sync/session.test.ts"],
+    only: "L9",
+  },
+  {
+    race: "L9",
+    file: "src/agent/scope/select-resources.ts",
+    find: " || pairs > MAX_SCOPE_PAIRS",
+    replace: "",
+    tests: ["test/unit/agent/scope/select-resources.test.ts"],
+    only: "L9",
+  },
+  {
+    race: "L9",
+    file: "src/store/sql/narrow-scope.ts",
+    find: `EXISTS (SELECT unnest(\${array}) EXCEPT SELECT unnest(\${others}))`,
+    replace: `NOT \${array} <@ \${others}`,
+    tests: ["test/integration/store/large-scope.pg.test.ts"],
+    only: "largest scope",
+  },
+  {
+    race: "L9",
+    file: "src/store/sql/apply-scope.ts",
+    find: "const declared = JSON.stringify(toRows(scope));",
+    replace:
+      "const { namespaces } = scope;\n  const declared = JSON.stringify(toRows(scope).map((row) => ({ ...row, namespaces })));",
+    tests: ["test/unit/store/sql/apply-scope.test.ts"],
   },
   {
     race: "L5",

@@ -285,7 +285,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R22",
     file: "src/store/postgres/pg-ingest-store.ts",
-    find: "return await applyWhole(client, context, [toQuarantined(first, error.message)]);",
+    find: "return await applyLastResort(client, context, first, error.message);",
     replace: "return { applied: 0, outOfScope: 0, quarantined: [] };",
     tests: CONTRACT,
     only: "R22\\)",
@@ -602,9 +602,17 @@ export const storeMutants: readonly Mutant[] = [
     only: "R70",
   },
   {
+    race: "R22",
+    file: "src/store/postgres/pg-ingest-store.ts",
+    find: "return await applyLastResort(client, context, first, error.message);",
+    replace: "return await applyLastResort(client, context, first, error.message);",
+    tests: CONTRACT,
+    only: "dropped alone",
+  },
+  {
     race: "R70",
     file: SCOPE,
-    find: "AND NOT EXISTS (SELECT FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)`",
+    find: "AND (k.api_group, k.resource) NOT IN (SELECT s.api_group, s.resource FROM scope s)`",
     replace: "AND FALSE`",
     tests: CONTRACT,
     only: "R70\\)",

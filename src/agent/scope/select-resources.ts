@@ -4,6 +4,7 @@ import { type ResourceScope, ResourceScopeSchema } from "../../../gen/proto/even
 import {
   MAX_DISCOVERY_NAME_LENGTH,
   MAX_DISCOVERY_NAMES,
+  MAX_SCOPE_PAIRS,
   MAX_SCOPE_RESOURCES,
   MAX_SYNC_REQUEST_BYTES,
 } from "../../domain/limits.ts";
@@ -16,6 +17,7 @@ import {
   resourceTypeKey,
   wholeGroup,
 } from "../../domain/resource-type.ts";
+import { describePairs } from "../../domain/scope-rules.ts";
 import { findViolation } from "../../domain/validation.ts";
 import type { DiscoveredResource, Discovery, UnansweredGroup } from "../../kube/discovery.ts";
 import { ConfigError } from "../../lib/errors.ts";
@@ -131,14 +133,32 @@ export function selectResources(discovery: Discovery, config: SelectionOptions):
 }
 
 /**
- * Returns the first resource types that one declaration can carry: at most 5,000, and together at most 3 MiB. The
- * others are neither read nor removed.
+ * Asserts that the agent can read all of these resource types in all of the configured namespaces: each pair needs a
+ * list and a watch.
+ *
+ * @throws ConfigError if there are more pairs than a scope can have.
+ */
+export function assertReadable(resources: readonly SelectedResource[]): void {
+  const pairs = resources.reduce((sum, { namespaces }) => sum + namespaces.length, 0);
+  if (pairs > MAX_SCOPE_PAIRS) {
+    throw new ConfigError(
+      `namespaces: ${describePairs(pairs)}; ` +
+        "name fewer with --namespaces or --resources, or read all namespaces",
+    );
+  }
+}
+
+/**
+ * Returns the first resource types that one declaration can carry: at most 5,000, together at most 3 MiB, and with
+ * their namespaces at most 250,000 pairs. The others are neither read nor removed.
  */
 export function limitScope(resources: readonly SelectedResource[]): readonly SelectedResource[] {
   let bytes = 0;
-  const end = resources.findIndex(({ scope }) => {
+  let pairs = 0;
+  const end = resources.findIndex(({ scope, namespaces }) => {
     bytes += toBinary(ResourceScopeSchema, scope).byteLength + FIELD_BYTES;
-    return bytes > MAX_SCOPE_BYTES;
+    pairs += namespaces.length;
+    return bytes > MAX_SCOPE_BYTES || pairs > MAX_SCOPE_PAIRS;
   });
   return resources.slice(0, Math.min(end === -1 ? resources.length : end, MAX_SCOPE_RESOURCES));
 }

@@ -6,6 +6,7 @@ import type {
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import type { Producer } from "../../bus/bus.ts";
+import { findScopeViolation } from "../../domain/scope-rules.ts";
 import { type EventIdentity, encodeEventInParts } from "../../event/codec.ts";
 import type { PackLimits } from "../../event/split-batch.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -81,7 +82,7 @@ export class Session {
       this.#validateEnd(message.value);
     }
     if (message.case === "scopeDeclared") {
-      this.#validateGeneration(message.value);
+      this.#validateScope(message.value);
     }
     this.#lastSequence = sequence;
     await this.#publish(signal, sequence, toBody(message), traceParent);
@@ -109,13 +110,18 @@ export class Session {
     }
   }
 
-  #validateGeneration({ generation }: ScopeDeclared): void {
+  #validateScope(scope: ScopeDeclared): void {
+    const { generation } = scope;
     const expected = this.#generation + 1n;
     if (generation !== expected) {
       throw invalid(
         "scope_declared.generation",
         `expected ${expected}, the next generation, found ${generation}`,
       );
+    }
+    const violation = findScopeViolation(scope);
+    if (violation !== undefined) {
+      throw new InvalidArgumentError([violation]);
     }
     this.#generation = generation;
   }

@@ -217,7 +217,8 @@ async function applyWhole(
 
 /**
  * Applies the observations that Postgres can store and quarantines the others. It halves the observations until each
- * refused one is alone: n refused of m observations cost n * log2(m) statements, and all others commit.
+ * refused one is alone: n refused of m observations cost n * log2(m) statements, and all others commit. One that has not
+ * even a row is dropped ({@link applyLastResort}).
  */
 async function applySplitting(
   client: ClientBase,
@@ -240,7 +241,7 @@ async function applySplitting(
       throw error;
     }
     if (rest.length === 0) {
-      return await applyWhole(client, context, [toQuarantined(first, error.message)]);
+      return await applyLastResort(client, context, first, error.message);
     }
     const middle = Math.ceil(observations.length / 2);
     const left = await applySplitting(client, context, observations.slice(0, middle));
@@ -250,6 +251,33 @@ async function applySplitting(
       outOfScope: left.outOfScope + right.outOfScope,
       quarantined: [...left.quarantined, ...right.quarantined],
     };
+  }
+}
+
+/**
+ * Quarantines an observation that Postgres refused alone. Drops it, with its name and the reason in the outcome, if
+ * Postgres refuses the quarantined row too: the others of its batch must not be lost with it.
+ */
+async function applyLastResort(
+  client: ClientBase,
+  context: ObservationContext,
+  observation: Observation,
+  reason: string,
+): Promise<Applied> {
+  await client.query("SAVEPOINT quarantine");
+  try {
+    const applied = await applyWhole(client, context, [toQuarantined(observation, reason)]);
+    await client.query("RELEASE SAVEPOINT quarantine");
+    return applied;
+  } catch (cause) {
+    const error = toStoreError(cause);
+    if (!(error instanceof PoisonError)) {
+      throw error;
+    }
+    await client.query("ROLLBACK TO SAVEPOINT quarantine");
+    const { namespace, name } = observation;
+    const dropped = { namespace, name, reason: `dropped: ${error.message}`, announced: false };
+    return { applied: 0, outOfScope: 0, quarantined: [dropped] };
   }
 }
 

@@ -3,7 +3,7 @@ import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import type { StreamPosition } from "../ingest-store.ts";
 import type { Withheld } from "./guard-deletions.ts";
-import { narrowScope } from "./narrow-scope.ts";
+import { hasOthers, narrowScope } from "./narrow-scope.ts";
 
 /**
  * Stores the scope of the cluster, and returns the deletions that are withheld. The statements are idempotent.
@@ -24,7 +24,8 @@ export async function applyScope(
   const { account, cluster, epoch } = position;
   const cluster$ = [account, cluster];
   const declared = JSON.stringify(toRows(scope));
-  await client.query(PUT_RESOURCES, [...cluster$, declared, epoch, scope.generation]);
+  // The namespaces once, not with each resource type: together they would exceed what fits into one string.
+  await client.query(PUT_RESOURCES, [...cluster$, declared, epoch, scope.generation, scope.namespaces]);
   await client.query(MARK_UNDECIDED, [
     ...cluster$,
     declared,
@@ -39,7 +40,7 @@ export async function applyScope(
 
 const MAX_MESSAGE_LENGTH = 500;
 
-function toRows({ resources, namespaces }: ScopeDeclared): object[] {
+function toRows({ resources }: ScopeDeclared): object[] {
   return resources.flatMap((scope) =>
     scope.resourceType === undefined
       ? []
@@ -54,7 +55,6 @@ function toRows({ resources, namespaces }: ScopeDeclared): object[] {
             namespaced: scope.namespaced,
             categories: scope.categories,
             verbs: scope.verbs,
-            namespaces: scope.namespaced ? namespaces : [],
           },
         ],
   );
@@ -65,12 +65,12 @@ WITH scope AS (
   SELECT *
   FROM jsonb_to_recordset($3::jsonb) AS s(
     api_group text, resource text, api_version text, kind text, singular text, short_names text[], namespaced boolean,
-    categories text[], verbs text[], namespaces text[])
+    categories text[], verbs text[])
 )`;
 
 /** True if namespaces are read that were not read before. */
 const HAS_GROWN = `(cardinality(k.namespaces) > 0
-  AND (cardinality(EXCLUDED.namespaces) = 0 OR NOT EXCLUDED.namespaces <@ k.namespaces))`;
+  AND (cardinality(EXCLUDED.namespaces) = 0 OR ${hasOthers("EXCLUDED.namespaces", "k.namespaces")}))`;
 
 /** True if the resource type was not compared under the scope before. */
 const IS_UNREAD = "k.availability IN ('UNDECIDED', 'WITHHELD')";
@@ -83,8 +83,8 @@ const PUT_RESOURCES = `${SCOPE}
 INSERT INTO resource_state AS k
   (account, cluster, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs,
    namespaces, scope_epoch, scope_generation)
-SELECT $1, $2, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs, namespaces,
-       $4, $5
+SELECT $1, $2, api_group, resource, api_version, kind, singular, short_names, namespaced, categories, verbs,
+       CASE WHEN namespaced THEN $6::text[] ELSE '{}' END, $4, $5
 FROM scope
 ON CONFLICT (account, cluster, api_group, resource) DO UPDATE SET
   api_version = EXCLUDED.api_version, kind = EXCLUDED.kind, singular = EXCLUDED.singular,
@@ -102,6 +102,7 @@ WHERE ${IS_READ_DIFFERENTLY}
       IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.singular, EXCLUDED.short_names, EXCLUDED.namespaced,
                         EXCLUDED.categories, EXCLUDED.verbs)`;
 
+// NOT IN hashes the scope. NOT EXISTS joins it, by a nested loop as long as the table has no statistics.
 const MARK_UNDECIDED = `${SCOPE}
 UPDATE resource_state k SET
   availability = 'UNDECIDED',
@@ -111,4 +112,4 @@ UPDATE resource_state k SET
      WHERE u.api_group = k.api_group AND u.api_version IN ('', k.api_version) LIMIT 1),
     'not served in the last discovery; its rows stay until it is served again or proven to be gone')
 WHERE k.account = $1 AND k.cluster = $2 AND k.availability <> 'WITHHELD'
-  AND NOT EXISTS (SELECT FROM scope s WHERE s.api_group = k.api_group AND s.resource = k.resource)`;
+  AND (k.api_group, k.resource) NOT IN (SELECT s.api_group, s.resource FROM scope s)`;

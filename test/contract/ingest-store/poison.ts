@@ -32,6 +32,34 @@ export function describePoison(database: { readonly url: string }): void {
       ]);
     });
 
+    it("is dropped alone if not even a quarantined row can be stored, and is named (R22)", async () => {
+      const world = await openWorld();
+      const outcome = await world.apply(
+        put("a/w", { observed: 10 }),
+        put("a/x\0", { observed: 10 }),
+        put("a/y", { observed: 10, data: poison }),
+        put("a/z", { observed: 10 }),
+      );
+      expect(outcome).toMatchObject({
+        applied: 3,
+        quarantined: [
+          { namespace: "a", name: "x\0", reason: expect.stringContaining("dropped: "), announced: false },
+          { name: "y", announced: false },
+        ],
+        replyTopic: "replies/1",
+      });
+      expect((await world.rows()).map(({ key, state }) => [key, state])).toEqual([
+        ["a/w", "present"],
+        ["a/y", "quarantined"],
+        ["a/z", "present"],
+      ]);
+      expect(
+        await world.sql(
+          "SELECT refused_sequence FROM resource_state WHERE cluster = $1 AND resource = 'pods'",
+        ),
+      ).toEqual([{ refused_sequence: String(world.sequence) }]);
+    });
+
     it("is in inventories with its checksum, so that it is not sent again (R37)", async () => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 10, data: poison }));

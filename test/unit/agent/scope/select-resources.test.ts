@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ScopeDeclaredSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import {
+  assertReadable,
   limitScope,
   type SelectionOptions,
   selectResources,
@@ -9,6 +10,7 @@ import {
 import { MAX_SYNC_REQUEST_BYTES } from "../../../../src/domain/limits.ts";
 import { formatResourceType } from "../../../../src/domain/resource-type.ts";
 import type { DiscoveredResource, Discovery } from "../../../../src/kube/discovery.ts";
+import { ConfigError } from "../../../../src/lib/errors.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
 function served(text: string, verbs = ["get", "list", "watch"], namespaced = true): DiscoveredResource {
@@ -167,19 +169,31 @@ describe("resource selection", () => {
 });
 
 describe("the size of a scope", () => {
-  function selected(count: number, shortNames: string[] = []) {
+  function selected(count: number, shortNames: string[] = [], namespaces: string[] = []) {
     const resources = Array.from({ length: count }, (_, at) => ({
       ...served(`example.com/v1/r${String(at).padStart(5, "0")}`),
       shortNames,
     }));
     const from = { resources, unanswered: [] };
-    return selectResources(from, { resources: ["*"], excludeResources: [], namespaces: [] }).resources;
+    return selectResources(from, { resources: ["*"], excludeResources: [], namespaces }).resources;
   }
 
   it("is at most 5,000 resource types, the first ones by name", () => {
     const all = selected(5_001);
     expect(limitScope(all)).toEqual(all.slice(0, 5_000));
     expect(limitScope(all.slice(0, 5_000))).toHaveLength(5_000);
+  });
+
+  it("is at most 250,000 pairs with the configured namespaces, which an agent refuses at its start (L9)", () => {
+    const namespaces = Array.from({ length: 5_000 }, (_, index) => `n${index}`);
+    const all = selected(51, [], namespaces);
+    expect(limitScope(all)).toEqual(all.slice(0, 50));
+    expect(() => assertReadable(all.slice(0, 50))).not.toThrow();
+    expect(() => assertReadable(all)).toThrow(ConfigError);
+    expect(() => assertReadable(all)).toThrow(
+      "namespaces: expected at most 250000 pairs of a namespaced resource type and a namespace, found 255000; " +
+        "name fewer with --namespaces or --resources, or read all namespaces",
+    );
   });
 
   it("is half of the largest message, however long the names are", () => {

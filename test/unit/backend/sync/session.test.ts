@@ -86,6 +86,30 @@ describe("a session", () => {
     expect(published()).toEqual(["1 scopeDeclared"]);
   });
 
+  it.each([
+    ["more pairs than an agent can watch", 5_000, "found 25000000"],
+    ["a resource type twice", 1, "must name each group and resource once"],
+  ])("refuses a scope with %s, and publishes nothing of it (L9)", async (_, count, message) => {
+    const session = createSession({ producer });
+    const names = Array.from({ length: count }, (_, index) => `n${index}`);
+    const resources = [...names, "n0"].map((resource) => ({
+      resourceType: { version: "v1", resource },
+      namespaced: true,
+    }));
+    const value = {
+      generation: 1n,
+      namespaces: names,
+      resources: count === 1 ? resources : resources.slice(1),
+    };
+    const refused = session.accept(
+      signal,
+      create(SyncRequestSchema, { sequence: 1n, message: { case: "scopeDeclared", value } }),
+    );
+    await expect(refused).rejects.toThrow(InvalidArgumentError);
+    await expect(refused).rejects.toThrow(message);
+    expect(published()).toEqual([]);
+  });
+
   it("refuses a second Hello", async () => {
     const session = createSession({ producer });
     const hello = create(SyncRequestSchema, { sequence: 1n, message: { case: "hello", value: {} } });
