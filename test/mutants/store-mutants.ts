@@ -605,7 +605,7 @@ export const storeMutants: readonly Mutant[] = [
     race: "R22",
     file: "src/store/postgres/pg-ingest-store.ts",
     find: "return await applyLastResort(client, context, first, error.message);",
-    replace: "return await applyLastResort(client, context, first, error.message);",
+    replace: "return await applyWhole(client, context, [toQuarantined(first, error.message)]);",
     tests: CONTRACT,
     only: "dropped alone",
   },

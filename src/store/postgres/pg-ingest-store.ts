@@ -217,8 +217,8 @@ async function applyWhole(
 
 /**
  * Applies the observations that Postgres can store and quarantines the others. It halves the observations until each
- * refused one is alone: n refused of m observations cost n * log2(m) statements, and all others commit. One that has not
- * even a row is dropped ({@link applyLastResort}).
+ * refused one is alone: n refused of m observations cost n * log2(m) statements, and all others commit. One that cannot
+ * have even a quarantined row is dropped ({@link applyLastResort}).
  */
 async function applySplitting(
   client: ClientBase,
