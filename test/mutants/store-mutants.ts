@@ -1,7 +1,9 @@
 import type { Mutant } from "./mutant.ts";
 
 const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
-const DATABASE = "src/store/postgres/database.ts";
+const TIMEOUTS = "src/store/postgres/timeouts.ts";
+const POOL = "src/store/postgres/bounded-pool.ts";
+const WAITING = ["test/integration/store/waiting-cluster.pg.test.ts"];
 const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
@@ -228,7 +230,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL lock_timeout",
     replace: "SET LOCAL evenkeel.lock_timeout",
     tests: ["test/integration/store/waiting-cluster.pg.test.ts"],
@@ -236,7 +238,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL lock_timeout",
     replace: "SET LOCAL evenkeel.lock_timeout",
     tests: DATABASE_TESTS,
@@ -244,7 +246,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL idle_in_transaction_session_timeout",
     replace: "SET LOCAL evenkeel.idle_in_transaction_session_timeout",
     tests: DATABASE_TESTS,
@@ -252,19 +254,59 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
-    find: "    query_timeout: timeouts.queryMs ?? TIMEOUTS.queryMs,\n",
+    file: POOL,
+    find: "      query_timeout: timeouts.queryMs,\n",
     replace: "",
     tests: DATABASE_TESTS,
     only: "no answer in time",
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: "src/store/postgres/transaction.ts",
     find: "broken = error instanceof QueryTimeoutError ? error : await rollback(client);",
     replace: "broken = await rollback(client);",
     tests: DATABASE_TESTS,
     only: "no answer in time",
+  },
+  {
+    race: "I9",
+    file: TIMEOUTS,
+    find: "SET LOCAL statement_timeout",
+    replace: "SET LOCAL evenkeel.statement_timeout",
+    tests: DATABASE_TESTS,
+    only: "before its client gives up",
+  },
+  {
+    race: "I9",
+    file: POOL,
+    find: "inTransaction(this, this.#begin,",
+    replace: 'inTransaction(this, "BEGIN",',
+    tests: DATABASE_TESTS,
+    only: "wait of a single statement",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/live-sessions.ts",
+    find: 'toKeep("SKIP LOCKED")',
+    replace: 'toKeep("")',
+    tests: WAITING,
+    only: "does not end the sessions",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/live-sessions.ts",
+    find: "const MAX_WAITS = 2;",
+    replace: "const MAX_WAITS = 0;",
+    tests: WAITING,
+    only: "in its turn",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/keep-standbys.ts",
+    find: "  FOR NO KEY UPDATE OF s SKIP LOCKED\n",
+    replace: "  FOR NO KEY UPDATE OF s\n",
+    tests: WAITING,
+    only: "does not end the sessions",
   },
   {
     race: "I9",

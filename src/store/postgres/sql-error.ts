@@ -103,6 +103,11 @@ export function toStoreError(cause: unknown): Error {
   return toError(cause);
 }
 
+/** True if the statement waited for a lock until its timeout. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === "55P03";
+}
+
 /**
  * True if the error means "no connection": every code that is not one of Postgres does. Sockets, DNS and TLS have many
  * codes, and each version of Node may add some.
