@@ -5,6 +5,7 @@ const TIMEOUTS = "src/store/postgres/timeouts.ts";
 const POOL = "src/store/postgres/bounded-pool.ts";
 const WAITING = ["test/integration/store/waiting-cluster.pg.test.ts"];
 const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
+const PLANS = ["test/integration/store/plans.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
@@ -315,6 +316,30 @@ export const storeMutants: readonly Mutant[] = [
     replace: "{}",
     tests: ["test/unit/dev/embedded-postgres/embedded-postgres.test.ts"],
     only: "I9",
+  },
+  {
+    race: "L7",
+    file: MIGRATION,
+    find: 'CREATE INDEX "reconciliation_run_account_cluster_started_at_idx" ON "reconciliation_run"("account", "cluster", "started_at" DESC);\n',
+    replace: "",
+    tests: PLANS,
+    only: "listDue",
+  },
+  {
+    race: "L7",
+    file: MIGRATION,
+    find: 'CREATE INDEX "reconciliation_run_account_ended_at_idx" ON "reconciliation_run"("account", "ended_at");\n',
+    replace: "",
+    tests: PLANS,
+    only: "listOpenRuns",
+  },
+  {
+    race: "L7",
+    file: "src/store/postgres/purge.ts",
+    find: "count === BATCH;",
+    replace: "count > BATCH;",
+    tests: PLANS,
+    only: "in batches",
   },
   {
     race: "R22",

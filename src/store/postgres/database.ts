@@ -17,6 +17,8 @@ export interface Database extends AsyncDisposable {
    * of the driver become `RetryableError`, `PoisonError` or `TerminalError`.
    */
   transaction<T>(cluster: ClusterKey, work: (client: pg.ClientBase) => Promise<T>): Promise<T>;
+  /** As {@link transaction}, without the lock of a cluster, and for other tables than that of objects. */
+  unlocked<T>(work: (client: pg.ClientBase) => Promise<T>): Promise<T>;
 }
 
 /** Key of a cluster. */
@@ -48,6 +50,7 @@ export function createDatabaseOn(pool: pg.Pool, timeouts = DEFAULT_TIMEOUTS): Da
     transaction: (cluster, work) =>
       // The lock in the same round trip.
       translated(() => inTransaction(pool, `${begin}; ${toLockStatement(cluster)}`, work)),
+    unlocked: (work) => translated(() => inTransaction(pool, toBegin(timeouts), work)),
     async [Symbol.asyncDispose]() {
       await prisma.$disconnect();
       await pool.end();

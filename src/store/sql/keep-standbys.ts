@@ -1,4 +1,4 @@
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { StandbyAgent, StandbyKey } from "../session-store.ts";
 import { isAlive, isReserved } from "./live-sessions.ts";
 
@@ -28,10 +28,18 @@ export async function removeStandby(pool: Pool, { account, cluster, instanceId }
   ]);
 }
 
-/** Deletes standbys that no backend has confirmed for longer than a session may be silent. */
-export async function purgeStandbys(pool: Pool): Promise<void> {
-  await pool.query(`DELETE FROM agent_standby WHERE NOT (${isAlive("seen_at")})`);
+/** Deletes some standbys that no backend has confirmed for longer than a session may be silent. Returns their number. */
+export async function purgeStandbys(client: ClientBase, limit: number): Promise<number> {
+  const { rowCount } = await client.query(PURGE_STANDBYS, [limit]);
+  return rowCount ?? 0;
 }
+
+const PURGE_STANDBYS = `
+DELETE FROM agent_standby WHERE (account, cluster, instance_id) IN (
+  SELECT account, cluster, instance_id FROM agent_standby
+  WHERE NOT (${isAlive("seen_at")})
+  LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
 
 // A pause of 5 s between two confirmations restarts kept_since. A session that is silent for a standby kept for 4 s was
 // confirmed by no backend although the database answered.
