@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { toError } from "../../lib/errors.ts";
-import { QueryTimeoutError, toStoreError } from "./sql-error.ts";
+import { isConnectionUseless } from "./sql-error.ts";
 
 /** Runs `work` between the statements `begin` and COMMIT. An error rolls back and is rethrown. */
 export async function inTransaction<T>(
@@ -16,9 +16,8 @@ export async function inTransaction<T>(
     await client.query("COMMIT");
     return result;
   } catch (cause) {
-    const error = toStoreError(cause);
     // A ROLLBACK would wait for the same answer. Postgres rolls back by itself when the connection closes.
-    broken = error instanceof QueryTimeoutError ? error : await rollback(client);
+    broken = isConnectionUseless(cause) ? toError(cause) : await rollback(client);
     throw cause;
   } finally {
     client.release(broken);

@@ -191,4 +191,13 @@ describeWithPostgres("a database", (provided) => {
     expect(sent).toEqual([]);
     expect(hasty.pool.totalCount).toBe(0);
   });
+
+  it("destroys a connection to a server that has become a standby (I9)", async () => {
+    const failed = database.transaction({ account: "acme", cluster: "standby" }, async (client) => {
+      await client.query("SET TRANSACTION READ ONLY");
+      await client.query("CREATE TABLE of_primary (id int)");
+    });
+    await expect(failed).rejects.toThrow(RetryableError);
+    expect(database.pool.totalCount).toBe(0);
+  });
 });
