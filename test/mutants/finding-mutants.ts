@@ -92,8 +92,8 @@ export const findingMutants: readonly Mutant[] = [
   {
     race: "R82",
     file: "src/store/sql/add-run.ts",
-    find: "               AND NOT r.dry_run\n",
-    replace: "",
+    find: " AND NOT r.dry_run\n",
+    replace: "\n",
     tests: CONTRACT,
     only: "R82\\)",
   },

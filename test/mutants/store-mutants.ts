@@ -1,8 +1,11 @@
 import type { Mutant } from "./mutant.ts";
 
 const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
-const DATABASE = "src/store/postgres/database.ts";
+const TIMEOUTS = "src/store/postgres/timeouts.ts";
+const POOL = "src/store/postgres/bounded-pool.ts";
+const WAITING = ["test/integration/store/waiting-cluster.pg.test.ts"];
 const DATABASE_TESTS = ["test/unit/store/postgres/database.pg.test.ts"];
+const PLANS = ["test/integration/store/plans.pg.test.ts"];
 const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
@@ -228,7 +231,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL lock_timeout",
     replace: "SET LOCAL evenkeel.lock_timeout",
     tests: ["test/integration/store/waiting-cluster.pg.test.ts"],
@@ -236,7 +239,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL lock_timeout",
     replace: "SET LOCAL evenkeel.lock_timeout",
     tests: DATABASE_TESTS,
@@ -244,7 +247,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
+    file: TIMEOUTS,
     find: "SET LOCAL idle_in_transaction_session_timeout",
     replace: "SET LOCAL evenkeel.idle_in_transaction_session_timeout",
     tests: DATABASE_TESTS,
@@ -252,19 +255,59 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "I9",
-    file: DATABASE,
-    find: "    query_timeout: timeouts.queryMs ?? TIMEOUTS.queryMs,\n",
+    file: POOL,
+    find: "      query_timeout: timeouts.queryMs,\n",
     replace: "",
     tests: DATABASE_TESTS,
     only: "no answer in time",
   },
   {
     race: "I9",
-    file: DATABASE,
-    find: "broken = error instanceof QueryTimeoutError ? error : await rollback(client);",
+    file: "src/store/postgres/transaction.ts",
+    find: "broken = isConnectionUseless(cause) ? toError(cause) : await rollback(client);",
     replace: "broken = await rollback(client);",
     tests: DATABASE_TESTS,
     only: "no answer in time",
+  },
+  {
+    race: "I9",
+    file: TIMEOUTS,
+    find: "SET LOCAL statement_timeout",
+    replace: "SET LOCAL evenkeel.statement_timeout",
+    tests: DATABASE_TESTS,
+    only: "before its client gives up",
+  },
+  {
+    race: "I9",
+    file: POOL,
+    find: "inTransaction(this, this.#begin,",
+    replace: 'inTransaction(this, "BEGIN",',
+    tests: DATABASE_TESTS,
+    only: "wait of a single statement",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/live-sessions.ts",
+    find: 'toKeep("SKIP LOCKED")',
+    replace: 'toKeep("")',
+    tests: WAITING,
+    only: "does not end the sessions",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/live-sessions.ts",
+    find: "const MAX_WAITS = 2;",
+    replace: "const MAX_WAITS = 0;",
+    tests: WAITING,
+    only: "in its turn",
+  },
+  {
+    race: "I9",
+    file: "src/store/sql/keep-standbys.ts",
+    find: "  FOR NO KEY UPDATE OF s SKIP LOCKED\n",
+    replace: "  FOR NO KEY UPDATE OF s\n",
+    tests: WAITING,
+    only: "does not end the sessions",
   },
   {
     race: "I9",
@@ -273,6 +316,38 @@ export const storeMutants: readonly Mutant[] = [
     replace: "{}",
     tests: ["test/unit/dev/embedded-postgres/embedded-postgres.test.ts"],
     only: "I9",
+  },
+  {
+    race: "I9",
+    file: "src/store/postgres/sql-error.ts",
+    find: ' || codeOf(error) === "25006";',
+    replace: ";",
+    tests: DATABASE_TESTS,
+    only: "become a standby",
+  },
+  {
+    race: "I9",
+    file: "src/backend/runs/run-scheduler.ts",
+    find: "const STARTS_AT_ONCE = 4;",
+    replace: "const STARTS_AT_ONCE = 1;",
+    tests: ["test/unit/backend/runs/run-scheduler.test.ts"],
+    only: "while some wait or fail",
+  },
+  {
+    race: "I8",
+    file: "src/store/postgres/migrate.ts",
+    find: 'encoding !== "UTF8"',
+    replace: 'encoding === ""',
+    tests: ["test/unit/store/postgres/migrate.pg.test.ts"],
+    only: "not UTF-8",
+  },
+  {
+    race: "L10",
+    file: "src/store/postgres/purge.ts",
+    find: "count === BATCH;",
+    replace: "count > BATCH;",
+    tests: PLANS,
+    only: "in batches",
   },
   {
     race: "R22",

@@ -141,7 +141,7 @@ const PREPARABLE = /^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)[^;]*$/;
 
 /** Statements that only matter if there are several sessions: timeouts, and locks of clusters. */
 const OF_SEVERAL_SESSIONS =
-  /; (?:SET LOCAL (?:lock_timeout|idle_in_transaction_session_timeout) = '\d+ms'|SELECT pg_advisory_xact_lock\(-?\d+\))/g;
+  /; (?:SET LOCAL (?:lock_timeout|idle_in_transaction_session_timeout|statement_timeout) = '\d+ms'|SELECT pg_advisory_xact_lock\(-?\d+\))/g;
 
 function toSingleSession(text: unknown): unknown {
   return typeof text === "string" ? text.replaceAll(OF_SEVERAL_SESSIONS, "") : text;

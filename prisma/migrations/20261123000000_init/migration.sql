@@ -149,6 +149,10 @@ CREATE INDEX "cluster_account_uid_idx" ON "cluster"("account", "uid");
 
 CREATE UNIQUE INDEX "reconciliation_run_account_id_key" ON "reconciliation_run"("account", "id");
 CREATE INDEX "reconciliation_run_account_started_at_id_idx" ON "reconciliation_run"("account", "started_at" DESC, "id");
+CREATE INDEX "reconciliation_run_account_cluster_started_at_idx" ON "reconciliation_run"("account", "cluster", "started_at" DESC);
+CREATE INDEX "reconciliation_run_account_ended_at_idx" ON "reconciliation_run"("account", "ended_at");
+CREATE INDEX "reconciliation_run_ended_at_idx" ON "reconciliation_run"("ended_at");
+CREATE INDEX "agent_session_closed_at_idx" ON "agent_session"("closed_at");
 
 -- One active run per cluster.
 CREATE UNIQUE INDEX "reconciliation_run_active_key" ON "reconciliation_run"("account", "cluster") WHERE "ended_at" IS NULL;
@@ -245,6 +249,7 @@ CREATE TABLE "deletion_set" (
 
 CREATE UNIQUE INDEX "deletion_set_account_id_key" ON "deletion_set"("account", "id");
 CREATE INDEX "deletion_set_account_created_at_id_idx" ON "deletion_set"("account", "created_at" DESC, "id");
+CREATE INDEX "deletion_set_decided_at_idx" ON "deletion_set"("decided_at");
 
 -- A cluster has at most one open set of each origin.
 CREATE UNIQUE INDEX "deletion_set_open_key" ON "deletion_set"("account", "cluster", "origin") WHERE "state" IN ('WITHHELD', 'REJECTED');

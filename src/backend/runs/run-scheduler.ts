@@ -24,6 +24,9 @@ const TICK_MS = 1_000;
 /** Most runs that one tick starts. It spreads the runs of a fleet that connected at the same time. */
 const MAX_STARTS = 10;
 
+/** Runs that begin side by side. Each takes a connection, perhaps to wait for the lock of its cluster. */
+const STARTS_AT_ONCE = 4;
+
 const PURGE_EVERY_TICKS = 600;
 
 /**
@@ -62,11 +65,36 @@ async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount
     .map(({ identity }) => identity);
   await runs.expireRuns(signal);
   const due = ownSessions.length > 0 ? await runs.listDue(signal, ownSessions, intervalMs) : [];
-  for (const session of sampleFairly(options.random, due, MAX_STARTS)) {
-    await begin(signal, options, session);
-  }
+  await beginAll(signal, options, sampleFairly(options.random, due, MAX_STARTS));
   if (tickCount % PURGE_EVERY_TICKS === 0) {
     await runs.purge(signal, retentionMs);
+  }
+}
+
+/**
+ * Begins the runs side by side, so that a cluster that waits or fails delays no other.
+ *
+ * @throws the first error, after all have been tried
+ */
+async function beginAll(
+  signal: AbortSignal,
+  options: RunSchedulerOptions,
+  sessions: readonly SessionKey[],
+): Promise<void> {
+  const queue = sessions.values();
+  const errors: unknown[] = [];
+  const beginInTurn = async (): Promise<void> => {
+    for (const session of queue) {
+      try {
+        await begin(signal, options, session);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, beginInTurn));
+  if (errors.length > 0) {
+    throw errors[0];
   }
 }
 

@@ -159,7 +159,7 @@ async function change(
   const { createDatabase } = await import("../../store/postgres/database.ts");
   const { createPgClusterAdmin } = await import("../../store/postgres/pg-cluster-admin.ts");
   // A rename updates all rows in one statement, and an ingester may hold the lock for some seconds.
-  const timeouts = { lockMs: 30_000, queryMs: 0 };
+  const timeouts = { lockMs: 30_000, statementMs: 0, queryMs: 0 };
   await using database = createDatabase({ url: databaseUrl, maxConnections: 1, timeouts });
   context.print(await apply(createPgClusterAdmin(database), account));
 }

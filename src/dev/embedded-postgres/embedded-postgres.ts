@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { PGlite } from "@electric-sql/pglite";
 import { PGLiteSocketServer } from "@electric-sql/pglite-socket";
 import { ConfigError } from "../../lib/errors.ts";
-import type { DatabaseTimeouts } from "../../store/postgres/database.ts";
+import type { DatabaseTimeouts } from "../../store/postgres/timeouts.ts";
 import { lockDataDir } from "./data-dir-lock.ts";
 import { guardExtendedQueries } from "./extended-query-guard.ts";
 

@@ -26,6 +26,7 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
   const client = createClient(databaseUrl);
   await client.connect();
   try {
+    await assertUtf8(client);
     await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
     await client.query(CREATE_TABLE);
     const applied = await readApplied(client, migrations);
@@ -42,7 +43,7 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
 /**
  * Returns the names of the migrations that the database lacks.
  *
- * @throws ConfigError if the URL is invalid
+ * @throws ConfigError if the URL is invalid, or the database's encoding is not UTF-8
  * @throws TerminalError if the database is newer than this version
  * @throws RetryableError while the database is unreachable
  */
@@ -53,6 +54,7 @@ export async function listPendingMigrations(
   const client = createClient(databaseUrl);
   try {
     await client.connect();
+    await assertUtf8(client);
     const { rows } = await client.query<{ exists: boolean }>(
       `SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS exists`,
     );
@@ -62,6 +64,19 @@ export async function listPendingMigrations(
     throw toStoreError(cause);
   } finally {
     await client.end();
+  }
+}
+
+/** Asserts that the database can store every text of Kubernetes. */
+async function assertUtf8(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string }>(
+    "SELECT current_setting('server_encoding') AS encoding",
+  );
+  const encoding = rows[0]?.encoding;
+  if (encoding !== "UTF8") {
+    throw new ConfigError(
+      `database: expected the encoding UTF8, found ${encoding}; create one with ENCODING 'UTF8' TEMPLATE template0`,
+    );
   }
 }
 

@@ -2,12 +2,10 @@ import { NotFoundError, TerminalError } from "../../lib/errors.ts";
 import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
 import { addRun, listDue } from "../sql/add-run.ts";
-import { purgeDeletionSets } from "../sql/deletion-sets.ts";
-import { expireRuns, failRun, purgeRuns } from "../sql/end-run.ts";
-import { purgeSessions } from "../sql/end-sessions.ts";
-import { purgeStandbys } from "../sql/keep-standbys.ts";
+import { expireRuns, failRun } from "../sql/end-run.ts";
 import { findSession } from "../sql/live-sessions.ts";
 import { type Database, translated } from "./database.ts";
+import { purge } from "./purge.ts";
 
 /** Creates the store of reconciliation runs in Postgres. */
 export function createPgRunStore(database: Database, random: Random): RunStore {
@@ -48,10 +46,7 @@ export function createPgRunStore(database: Database, random: Random): RunStore {
 
     async purge(signal, retentionMs) {
       signal.throwIfAborted();
-      await translated(() => purgeRuns(pool, retentionMs));
-      await translated(() => purgeSessions(pool, retentionMs));
-      await translated(() => purgeStandbys(pool));
-      await translated(() => purgeDeletionSets(pool, retentionMs));
+      await purge(signal, database, retentionMs);
     },
   };
 }

@@ -77,7 +77,7 @@ export function createPgSessionStore(
 
     async keepSessions(signal, sessions) {
       signal.throwIfAborted();
-      return await translated(() => keepSessions(database.pool, sessions));
+      return await translated(() => keepSessions(database.pool, random, sessions));
     },
 
     async keepStandbys(signal, standbys) {

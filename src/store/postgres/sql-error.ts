@@ -104,6 +104,19 @@ export function toStoreError(cause: unknown): Error {
 }
 
 /**
+ * True if the connection of a failed statement must not be used again: it still waits for an answer, or its server has
+ * become a standby, and a new connection may reach the primary.
+ */
+export function isConnectionUseless(error: unknown): boolean {
+  return toStoreError(error) instanceof QueryTimeoutError || codeOf(error) === "25006";
+}
+
+/** True if the statement waited for a lock until its timeout. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === "55P03";
+}
+
+/**
  * True if the error means "no connection": every code that is not one of Postgres does. Sockets, DNS and TLS have many
  * codes, and each version of Node may add some.
  */

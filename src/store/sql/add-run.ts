@@ -29,23 +29,27 @@ export async function listDue(
 }
 
 // Stored times decide, so neither a restart nor a flapping agent loses or multiplies runs. A run that a new session
-// ended early does not count, nor does one in the future, which is from before the database's clock went back.
+// ended early does not count, nor does one in the future, which is from before the database's clock went back. Two
+// conditions, because no index serves an OR of both.
 const LIST_DUE = `
 SELECT k.account, k.cluster, k.epoch
 FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, place)
 JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
 WHERE NOT EXISTS (
     SELECT FROM reconciliation_run r
+    WHERE r.account = k.account AND r.cluster = k.cluster AND r.ended_at IS NULL
+  )
+  AND NOT EXISTS (
+    SELECT FROM reconciliation_run r
     WHERE r.account = k.account AND r.cluster = k.cluster
-      AND (r.ended_at IS NULL
-           OR (r.started_at > now() - $4 * interval '1 ms' AND r.started_at <= now() AND r.state <> 'SUPERSEDED'
-               AND NOT r.dry_run
-               AND NOT COALESCE((
-                 SELECT max(t.joined_at) > r.answered_at AND max(t.joined_at) < now() - interval '5 seconds'
-                 FROM resource_state t
-                 WHERE t.account = k.account AND t.cluster = k.cluster
-                   AND t.availability NOT IN ('UNDECIDED', 'WITHHELD')
-               ), FALSE)))
+      AND r.started_at > now() - $4 * interval '1 ms' AND r.started_at <= now()
+      AND r.state <> 'SUPERSEDED' AND NOT r.dry_run
+      AND NOT COALESCE((
+        SELECT max(t.joined_at) > r.answered_at AND max(t.joined_at) < now() - interval '5 seconds'
+        FROM resource_state t
+        WHERE t.account = k.account AND t.cluster = k.cluster
+          AND t.availability NOT IN ('UNDECIDED', 'WITHHELD')
+      ), FALSE)
   )
 ORDER BY k.place`;
 

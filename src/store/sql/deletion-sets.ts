@@ -191,16 +191,27 @@ const SUPERSEDE = `
 UPDATE deletion_set SET state = 'SUPERSEDED', decided_at = now()
 WHERE account = $1 AND cluster = $2 AND state IN ('WITHHELD', 'REJECTED')`;
 
-/** Deletes sets that ended more than `retentionMs` ago. */
-export async function purgeDeletionSets(pool: Pool, retentionMs: number): Promise<void> {
-  await pool.query(PURGE, [retentionMs]);
+/** Deletes some sets that ended more than `retentionMs` ago, and returns their number. */
+export async function purgeDeletionSets(
+  client: ClientBase,
+  retentionMs: number,
+  limit: number,
+): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(PURGE_DELETION_SETS, [retentionMs, limit]);
+  return Number(rows[0]?.count ?? 0);
 }
 
-const PURGE = `
+const PURGE_DELETION_SETS = `
 WITH old AS (
-  DELETE FROM deletion_set
-  WHERE state IN ('APPLIED', 'SUPERSEDED') AND decided_at < now() - $1 * interval '1 ms'
+  DELETE FROM deletion_set WHERE (account, cluster, id) IN (
+    SELECT account, cluster, id FROM deletion_set
+    WHERE state IN ('APPLIED', 'SUPERSEDED') AND decided_at < now() - $1 * interval '1 ms'
+    ORDER BY decided_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  )
   RETURNING account, cluster, id
+),
+resources AS (
+  DELETE FROM deletion_set_resource r USING old
+  WHERE r.account = old.account AND r.cluster = old.cluster AND r.set_id = old.id
 )
-DELETE FROM deletion_set_resource r USING old
-WHERE r.account = old.account AND r.cluster = old.cluster AND r.set_id = old.id`;
+SELECT count(*) AS count FROM old`;

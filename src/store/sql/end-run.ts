@@ -74,14 +74,20 @@ WHERE (account, cluster, id) IN (
   FOR UPDATE SKIP LOCKED
 )`;
 
-/** Deletes runs that ended more than `retentionMs` ago, with their results and findings. */
-export async function purgeRuns(pool: Pool, retentionMs: number): Promise<void> {
-  await pool.query(PURGE_RUNS, [retentionMs]);
+/** Deletes some runs that ended more than `retentionMs` ago, with their results and findings. Returns their number. */
+export async function purgeRuns(client: ClientBase, retentionMs: number, limit: number): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(PURGE_RUNS, [retentionMs, limit]);
+  return Number(rows[0]?.count ?? 0);
 }
 
 const PURGE_RUNS = `
 WITH old AS (
-  DELETE FROM reconciliation_run WHERE ended_at < now() - $1 * interval '1 ms' RETURNING account, cluster, id
+  DELETE FROM reconciliation_run WHERE (account, cluster, id) IN (
+    SELECT account, cluster, id FROM reconciliation_run
+    WHERE ended_at < now() - $1 * interval '1 ms'
+    ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  )
+  RETURNING account, cluster, id
 ),
 results AS (
   DELETE FROM reconciliation_result r USING old
@@ -90,6 +96,9 @@ results AS (
 dry_run_findings AS (
   DELETE FROM dry_run_finding f USING old
   WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id
+),
+findings AS (
+  DELETE FROM reconciliation_finding f USING old
+  WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id
 )
-DELETE FROM reconciliation_finding f USING old
-WHERE f.account = old.account AND f.cluster = old.cluster AND f.run_id = old.id`;
+SELECT count(*) AS count FROM old`;

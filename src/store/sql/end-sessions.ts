@@ -48,7 +48,15 @@ UPDATE reconciliation_run SET
   failure_message = 'an operator ended the session of the cluster'
 WHERE account = $1 AND cluster = $2 AND ended_at IS NULL`;
 
-/** Deletes sessions that were closed more than `retentionMs` ago. */
-export async function purgeSessions(pool: Pool, retentionMs: number): Promise<void> {
-  await pool.query("DELETE FROM agent_session WHERE closed_at < now() - $1 * interval '1 ms'", [retentionMs]);
+/** Deletes some sessions that were closed more than `retentionMs` ago, and returns their number. */
+export async function purgeSessions(client: ClientBase, retentionMs: number, limit: number): Promise<number> {
+  const { rowCount } = await client.query(PURGE_SESSIONS, [retentionMs, limit]);
+  return rowCount ?? 0;
 }
+
+const PURGE_SESSIONS = `
+DELETE FROM agent_session WHERE (account, cluster, epoch) IN (
+  SELECT account, cluster, epoch FROM agent_session
+  WHERE closed_at < now() - $1 * interval '1 ms'
+  ORDER BY closed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)`;

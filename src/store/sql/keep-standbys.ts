@@ -1,8 +1,11 @@
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import type { StandbyAgent, StandbyKey } from "../session-store.ts";
 import { isAlive, isReserved } from "./live-sessions.ts";
 
-/** Records that these standbys wait, and returns those whose cluster has no session that is open and alive. */
+/**
+ * Records that these standbys wait, and returns those whose cluster has no session that is open and alive. Skips those
+ * whose row is locked, so that a lock in one cluster harms no other.
+ */
 export async function keepStandbys(pool: Pool, standbys: readonly StandbyAgent[]): Promise<StandbyKey[]> {
   const { rows } = await pool.query<{ account: string; cluster: string; instance_id: string }>(
     KEEP_STANDBYS,
@@ -25,10 +28,18 @@ export async function removeStandby(pool: Pool, { account, cluster, instanceId }
   ]);
 }
 
-/** Deletes standbys that no backend has confirmed for longer than a session may be silent. */
-export async function purgeStandbys(pool: Pool): Promise<void> {
-  await pool.query(`DELETE FROM agent_standby WHERE NOT (${isAlive("seen_at")})`);
+/** Deletes some standbys that no backend has confirmed for longer than a session may be silent. Returns their number. */
+export async function purgeStandbys(client: ClientBase, limit: number): Promise<number> {
+  const { rowCount } = await client.query(PURGE_STANDBYS, [limit]);
+  return rowCount ?? 0;
 }
+
+const PURGE_STANDBYS = `
+DELETE FROM agent_standby WHERE (account, cluster, instance_id) IN (
+  SELECT account, cluster, instance_id FROM agent_standby
+  WHERE NOT (${isAlive("seen_at")})
+  LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
 
 // A pause of 5 s between two confirmations restarts kept_since. A session that is silent for a standby kept for 4 s was
 // confirmed by no backend although the database answered.
@@ -38,15 +49,31 @@ WITH k AS (
   FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k(account, cluster, instance_id, agent_version)
   ORDER BY account, cluster, instance_id
 ),
-kept AS (
-  INSERT INTO agent_standby AS s (account, cluster, instance_id, agent_version, kept_since, seen_at)
-  SELECT account, cluster, instance_id, agent_version, now(), now() FROM k
-  ON CONFLICT (account, cluster, instance_id) DO UPDATE SET
-    agent_version = EXCLUDED.agent_version,
+held AS (
+  SELECT s.account, s.cluster, s.instance_id, k.agent_version
+  FROM k JOIN agent_standby s USING (account, cluster, instance_id)
+  FOR NO KEY UPDATE OF s SKIP LOCKED
+),
+updated AS (
+  UPDATE agent_standby s SET
+    agent_version = held.agent_version,
     kept_since = CASE WHEN s.seen_at BETWEEN now() - interval '5 s' AND now() + interval '5 s'
                       THEN least(s.kept_since, now()) ELSE now() END,
     seen_at = now()
+  FROM held
+  WHERE s.account = held.account AND s.cluster = held.cluster AND s.instance_id = held.instance_id
+  RETURNING s.account, s.cluster, s.instance_id, s.kept_since
+),
+added AS (
+  INSERT INTO agent_standby (account, cluster, instance_id, agent_version, kept_since, seen_at)
+  SELECT k.account, k.cluster, k.instance_id, k.agent_version, now(), now()
+  FROM k LEFT JOIN agent_standby s USING (account, cluster, instance_id)
+  WHERE s.account IS NULL
+  ON CONFLICT DO NOTHING
   RETURNING account, cluster, instance_id, kept_since
+),
+kept AS (
+  SELECT * FROM updated UNION ALL SELECT * FROM added
 )
 SELECT kept.account, kept.cluster, kept.instance_id
 FROM kept

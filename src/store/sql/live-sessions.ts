@@ -1,5 +1,7 @@
 import type { ClientBase, Pool } from "pg";
+import type { Random } from "../../lib/random.ts";
 import type { ClusterKey } from "../postgres/database.ts";
+import { isLockTimeout } from "../postgres/sql-error.ts";
 import {
   type EndedSession,
   SESSION_AHEAD_MS,
@@ -49,29 +51,112 @@ FROM cluster c
 LEFT JOIN agent_session s ON s.account = c.account AND s.cluster = c.name AND s.epoch = c.epoch
 WHERE c.account = $1 AND c.name = $2 AND c.removed_at IS NULL`;
 
-/** Records that these sessions are alive, and returns those that must end. */
-export async function keepSessions(pool: Pool, sessions: readonly SessionKey[]): Promise<EndedSession[]> {
-  const { rows } = await pool.query<{ place: string; restart: string | null }>(KEEP_SESSIONS, [
+/** A session of which `keepSessions` knows the state. */
+interface KeptSession {
+  readonly session: SessionKey;
+  /** False if another session has replaced it. */
+  readonly isCurrent: boolean;
+  /** Reason to restart it; null if there is none. */
+  readonly restart: string | null;
+  /** True if another transaction holds its row, so that nothing was recorded. */
+  readonly isLocked: boolean;
+}
+
+/** Most locked sessions that one call waits for. Each wait holds a connection. */
+const MAX_WAITS = 2;
+
+/**
+ * Records that these sessions are alive, and returns those that must end.
+ *
+ * The statement for all of them skips locked rows, so that a lock in one cluster harms no other. An ingester holds a
+ * row for some milliseconds at each message, perhaps at each call. So some of the skipped sessions, chosen at random,
+ * wait for their turn in statements of their own.
+ */
+export async function keepSessions(
+  pool: Pool,
+  random: Random,
+  sessions: readonly SessionKey[],
+): Promise<EndedSession[]> {
+  const kept = await keep(pool, KEEP_UNLOCKED, sessions);
+  const locked = kept.filter(({ isLocked }) => isLocked).map(({ session }) => session);
+  const waited = await Promise.all(
+    chooseSome(random, locked).map(async (session) => await keepWaiting(pool, session)),
+  );
+  return [...kept.filter(({ isLocked }) => !isLocked), ...waited.flat()].flatMap(
+    ({ session, isCurrent, restart }): EndedSession[] => {
+      if (!isCurrent) {
+        return [{ type: "replaced", session }];
+      }
+      return restart === null ? [] : [{ type: "restart", session, reason: restart }];
+    },
+  );
+}
+
+function chooseSome(random: Random, locked: readonly SessionKey[]): SessionKey[] {
+  return locked
+    .map((session) => ({ session, rank: random.float() }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .slice(0, MAX_WAITS)
+    .map(({ session }) => session);
+}
+
+/** Waits for the row of a session. Returns nothing if it stays locked: the next call tries again. */
+async function keepWaiting(pool: Pool, session: SessionKey): Promise<KeptSession[]> {
+  try {
+    return await keep(pool, KEEP_WAITING, [session]);
+  } catch (error) {
+    if (isLockTimeout(error)) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+async function keep(pool: Pool, statement: string, sessions: readonly SessionKey[]): Promise<KeptSession[]> {
+  const { rows } = await pool.query<{ place: string; restart: string | null; locked: boolean }>(statement, [
     sessions.map(({ account }) => account),
     sessions.map(({ cluster }) => cluster),
     sessions.map(({ epoch }) => epoch),
   ]);
-  const current = new Map(rows.map(({ place, restart }) => [Number(place), restart]));
-  return sessions.flatMap((session, index): EndedSession[] => {
-    const restart = current.get(index + 1);
-    if (restart === undefined) {
-      return [{ type: "replaced", session }];
-    }
-    return restart === null ? [] : [{ type: "restart", session, reason: restart }];
+  const current = new Map(rows.map((row) => [Number(row.place), row]));
+  return sessions.map((session, index) => {
+    const row = current.get(index + 1);
+    return {
+      session,
+      isCurrent: row !== undefined,
+      restart: row?.restart ?? null,
+      isLocked: row?.locked === true,
+    };
   });
 }
 
-const KEEP_SESSIONS = `
-UPDATE agent_session s SET seen_at = now()
-FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, place), cluster c
-WHERE s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch AND s.closed_at IS NULL
-  AND c.account = k.account AND c.name = k.cluster AND c.epoch = k.epoch
-RETURNING k.place, s.restart_reason AS restart`;
+function toKeep(lock: string): string {
+  return `
+WITH current AS (
+  SELECT k.place, k.account, k.cluster, k.epoch, s.restart_reason
+  FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY AS k(account, cluster, epoch, place)
+  JOIN cluster c ON c.account = k.account AND c.name = k.cluster AND c.epoch = k.epoch
+  JOIN agent_session s ON s.account = k.account AND s.cluster = k.cluster AND s.epoch = k.epoch
+  WHERE s.closed_at IS NULL
+),
+held AS (
+  SELECT current.place, s.account, s.cluster, s.epoch
+  FROM current JOIN agent_session s USING (account, cluster, epoch)
+  WHERE s.closed_at IS NULL
+  FOR NO KEY UPDATE OF s ${lock}
+),
+kept AS (
+  UPDATE agent_session s SET seen_at = now() FROM held
+  WHERE s.account = held.account AND s.cluster = held.cluster AND s.epoch = held.epoch
+  RETURNING held.place
+)
+SELECT current.place, current.restart_reason AS restart, kept.place IS NULL AS locked
+FROM current LEFT JOIN kept ON kept.place = current.place`;
+}
+
+const KEEP_UNLOCKED = toKeep("SKIP LOCKED");
+
+const KEEP_WAITING = toKeep("");
 
 /**
  * Requests that the backend ends the session, so that the agent declares its scope again. The first reason stays.

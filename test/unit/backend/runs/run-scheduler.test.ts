@@ -102,6 +102,30 @@ describe("scheduleRuns", () => {
     expect(started()).toEqual(["c2"]);
   });
 
+  it("begins the runs of other clusters while some wait or fail (I9)", async () => {
+    for (let index = 0; index < 9; index += 1) {
+      await hold(`c${index}`);
+    }
+    const gate = Promise.withResolvers<void>();
+    const create = runs.createRun.bind(runs);
+    runs.createRun = async (signal, run) => {
+      if (["c0", "c1", "c2"].includes(run.cluster)) {
+        await gate.promise;
+      }
+      if (["c3", "c4"].includes(run.cluster)) {
+        throw new RetryableError("locked");
+      }
+      return await create(signal, run);
+    };
+    runs.due = (held) => held.filter(({ cluster }) => !started().includes(cluster));
+    start();
+    await clock.advance(0);
+    expect(started().toSorted()).toEqual(["c5", "c6", "c7", "c8"]);
+    gate.resolve();
+    await clock.advance(SECOND);
+    expect(started().toSorted()).toEqual(["c0", "c1", "c2", "c5", "c6", "c7", "c8"]);
+  });
+
   it("starts a limited number of runs in one tick", async () => {
     for (let index = 0; index < 25; index += 1) {
       await hold(`c${index}`);

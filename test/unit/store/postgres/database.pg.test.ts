@@ -102,23 +102,59 @@ describeWithPostgres("a database", (provided) => {
   it("survives a connection that breaks during a transaction, with a RetryableError", async () => {
     const failed = database.transaction(CLUSTER, async (client) => {
       const { rows } = await client.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
-      await other.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
       // The connection breaks while no query is pending.
-      await new Promise((resolve) => client.once("end", resolve));
+      const ended = new Promise((resolve) => client.once("end", resolve));
+      await other.pool.query("SELECT pg_terminate_backend($1)", [rows[0]?.pid]);
+      await ended;
       await client.query("SELECT 1");
     });
     await expect(failed).rejects.toThrow(RetryableError);
     await database.transaction(CLUSTER, (client) => client.query("SELECT 1"));
   });
 
-  it("limits each wait for a lock and the idle time of a transaction (I9)", async () => {
-    const settings = await database.transaction(CLUSTER, async (client) => {
-      const { rows } = await client.query<{ lock: string; idle: string }>(
-        "SELECT current_setting('lock_timeout') AS lock, current_setting('idle_in_transaction_session_timeout') AS idle",
-      );
-      return rows[0];
+  const SETTINGS = ["lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"];
+  const SELECT_SETTINGS = `SELECT ${SETTINGS.map((name) => `current_setting('${name}')`).join(" || ' ' || ")} AS all`;
+
+  it("limits locks, idle times and statements, also of a single statement and of Prisma (I9)", async () => {
+    const inTransaction = await database.transaction(CLUSTER, (client) => client.query(SELECT_SETTINGS));
+    expect(inTransaction.rows).toEqual([{ all: "2s 10s 25s" }]);
+    expect((await database.pool.query(SELECT_SETTINGS)).rows).toEqual([{ all: "2s 10s 25s" }]);
+    expect(await database.prisma.$queryRawUnsafe(SELECT_SETTINGS)).toEqual([{ all: "2s 10s 25s" }]);
+  });
+
+  it("leaves no setting in the session, which a pooler shares", async () => {
+    await database.pool.query("SELECT 1");
+    const client = await database.pool.connect();
+    const { rows } = await client.query(SELECT_SETTINGS);
+    client.release();
+    expect(rows).toEqual([{ all: "0 0 0" }]);
+  });
+
+  it("ends a statement in Postgres before its client gives up (I9)", async () => {
+    await using hasty = createDatabase({
+      url: provided.url,
+      timeouts: { statementMs: 100, queryMs: 10_000 },
     });
-    expect(settings).toEqual({ lock: "2s", idle: "10s" });
+    await expect(hasty.pool.query("SELECT pg_sleep(60)")).rejects.toMatchObject({ code: "57014" });
+    await expect(hasty.transaction(CLUSTER, (client) => client.query("SELECT pg_sleep(60)"))).rejects.toThrow(
+      RetryableError,
+    );
+    expect(hasty.pool.totalCount).toBe(1);
+  });
+
+  it("ends the wait of a single statement for a lock, in Postgres too (I9)", async () => {
+    await database.pool.query("CREATE TABLE held (id int)");
+    await using hasty = createDatabase({ url: provided.url, timeouts: { lockMs: 50 } });
+    await database.transaction(CLUSTER, async (client) => {
+      await client.query("LOCK TABLE held");
+      await expect(hasty.pool.query("SELECT * FROM held")).rejects.toMatchObject({ code: "55P03" });
+      const { rows } = await client.query(
+        "SELECT FROM pg_locks WHERE NOT granted AND relation = 'held'::regclass",
+      );
+      expect(rows).toEqual([]);
+    });
+    expect((await hasty.pool.query("SELECT * FROM held")).rows).toEqual([]);
+    expect(hasty.pool.totalCount).toBe(1);
   });
 
   it("ends the wait for a lock with a RetryableError, and the connection is used again (I9)", async () => {
@@ -154,5 +190,14 @@ describeWithPostgres("a database", (provided) => {
     await expect(failed).rejects.toThrow(RetryableError);
     expect(sent).toEqual([]);
     expect(hasty.pool.totalCount).toBe(0);
+  });
+
+  it("destroys a connection to a server that has become a standby (I9)", async () => {
+    const failed = database.transaction({ account: "acme", cluster: "standby" }, async (client) => {
+      await client.query("SET TRANSACTION READ ONLY");
+      await client.query("CREATE TABLE of_primary (id int)");
+    });
+    await expect(failed).rejects.toThrow(RetryableError);
+    expect(database.pool.totalCount).toBe(0);
   });
 });

@@ -4,8 +4,13 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { TerminalError } from "../../../../src/lib/errors.ts";
-import { type Migration, migrate, readMigrations } from "../../../../src/store/postgres/migrate.ts";
+import { ConfigError, TerminalError } from "../../../../src/lib/errors.ts";
+import {
+  listPendingMigrations,
+  type Migration,
+  migrate,
+  readMigrations,
+} from "../../../../src/store/postgres/migrate.ts";
 import { describeWithPostgres } from "../../../support/postgres/postgres.ts";
 
 function migration(name: string, sql: string): Migration {
@@ -68,6 +73,18 @@ describeWithPostgres("migrations", (database) => {
       "SELECT attcompression AS by FROM pg_attribute WHERE attrelid = 'kubernetes_object'::regclass AND attname = 'content'",
     );
     expect(rows).toEqual([{ by: rowCount === 0 ? "" : "l" }]);
+  });
+
+  it("are refused in a database that is not UTF-8, and so is the start of programs", async () => {
+    const name = `latin_${randomUUID().replaceAll("-", "")}`;
+    await client.query(
+      `CREATE DATABASE ${name} ENCODING LATIN1 TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'`,
+    );
+    const latin = new URL(database.url);
+    latin.pathname = `/${name}`;
+    await expect(migrate(latin.href)).rejects.toThrow("expected the encoding UTF8, found LATIN1");
+    await expect(listPendingMigrations(latin.href)).rejects.toThrow(ConfigError);
+    await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
   });
 
   it("are recorded in Prisma's format", async () => {
