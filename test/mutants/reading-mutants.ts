@@ -50,8 +50,8 @@ export const readingMutants: readonly Mutant[] = [
   {
     race: "R51",
     file: READER,
-    find: "return listed !== undefined && deleted !== undefined && deleted > listed;",
-    replace: "return listed === undefined && deleted !== undefined;",
+    find: "return listed !== undefined && this.#deletions.endOf(key, uid, listed) !== undefined;",
+    replace: "return listed === undefined && this.#deletions.endOf(key, uid, 0n) !== undefined;",
     tests: READER_TESTS,
     only: "watch reports its deletion",
   },
