@@ -22,6 +22,14 @@ const SELECTION_TESTS = ["test/unit/agent/scope/select-resources.test.ts"];
 /** Protections in the agent. */
 export const agentMutants: readonly Mutant[] = [
   {
+    race: "R52",
+    file: "src/agent/uplink/batch-items.ts",
+    find: "const OVERHEAD_BYTES = 192;",
+    replace: "const OVERHEAD_BYTES = 160;",
+    tests: ["test/unit/agent/uplink/batch-items.test.ts"],
+    only: "never below",
+  },
+  {
     race: "R1",
     file: COMPARISON,
     find: "    await this.#waitForWatch(signal, snapshot, marks);\n",

@@ -12,7 +12,7 @@ import type { ObjectContent } from "../object-content.ts";
 import { carriedIdentity } from "../representation.ts";
 
 /** Bytes of a message beside content and names: field tags, versions, uid, checksum. Rounded up. */
-const OVERHEAD_BYTES = 160;
+const OVERHEAD_BYTES = 192;
 /** Length of a usual uid. */
 const ORDINARY_LENGTH = 36;
 
@@ -52,7 +52,7 @@ export function deleteItem(
   return create(BatchItemSchema, { message: { case: "deleteObject", value } });
 }
 
-/** Returns an upper bound of the bytes that an item takes in a message. */
+/** Returns an upper bound of the bytes that an item takes in a message. It assumes that uid and version are ASCII. */
 export function sizeOfItem({ message }: BatchItem): number {
   const ref = message.value?.ref;
   const names = (ref?.namespace.length ?? 0) + (ref?.name.length ?? 0);

@@ -15,15 +15,19 @@ interface Part {
   readonly tests: readonly string[];
 }
 
-const AGENT_TESTS = ["test/unit/agent/**/*.test.ts"];
+const agentTests = (...names: readonly string[]): string[] =>
+  names.map((name) => `test/unit/agent/${name}.test.ts`);
+
+/** Short tests of a whole agent: races, and lists that are not as they should be. */
+const WORLD_TESTS = agentTests("races", "abridged", "unversioned");
 
 const PARTS: Readonly<Record<string, Part>> = {
   reconciliation: { mutate: "src/domain/reconciliation/*.ts", tests: ["test/unit/domain/**/*.test.ts"] },
-  compare: { mutate: "src/agent/compare/*.ts", tests: AGENT_TESTS },
-  uplink: { mutate: "src/agent/uplink/*.ts", tests: AGENT_TESTS },
-  watch: { mutate: "src/agent/watch/*.ts", tests: AGENT_TESTS },
-  scope: { mutate: "src/agent/scope/*.ts", tests: AGENT_TESTS },
-  agent: { mutate: "src/agent/*.ts", tests: AGENT_TESTS },
+  compare: { mutate: "src/agent/compare/*.ts", tests: [...agentTests("compare/*"), ...WORLD_TESTS] },
+  uplink: { mutate: "src/agent/uplink/*.ts", tests: agentTests("uplink/*", "agent") },
+  watch: { mutate: "src/agent/watch/*.ts", tests: [...agentTests("watch/*"), ...WORLD_TESTS] },
+  scope: { mutate: "src/agent/scope/*.ts", tests: agentTests("scope/*", "scope") },
+  agent: { mutate: "src/agent/*.ts", tests: [...agentTests("*", "uplink/uplink", "compare/retry-budget")] },
   store: {
     mutate: "src/store/sql/*.ts",
     tests: ["test/unit/store/**/*.test.ts", "test/integration/store/ingest-store.test.ts"],

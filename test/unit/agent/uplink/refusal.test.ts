@@ -5,9 +5,11 @@ import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
-import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { deleteItem, putItem } from "../../../../src/agent/uplink/batch-items.ts";
 import { UplinkState } from "../../../../src/agent/uplink/uplink-state.ts";
+import { WithheldItems } from "../../../../src/agent/uplink/withheld-items.ts";
+import { MAX_REASON_LENGTH } from "../../../../src/domain/limits.ts";
 import { InvalidArgumentError } from "../../../../src/lib/errors.ts";
 import type { AgentWorld } from "../../../support/agent/agent-world.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
@@ -32,7 +34,7 @@ function offer(state: UplinkState, name: string, version = 1): void {
 }
 
 function openState(): UplinkState {
-  const state = new UplinkState({ maxItems: 10, maxBytes: 100_000 });
+  const state = new UplinkState({ maxItems: 20, maxBytes: 100_000 });
   state.declareScope({ resources: [create(ResourceScopeSchema, { resourceType: PODS })], namespaces: [] });
   state.openSession(SESSION);
   return state;
@@ -67,6 +69,10 @@ function itemsOf(requests: readonly SyncRequest[]): string[] {
         })
       : [],
   );
+}
+
+function asRequest(batch: Batch): SyncRequest {
+  return create(SyncRequestSchema, { message: { case: "batch", value: batch } });
 }
 
 describe("a refusal of the backend (R52)", () => {
@@ -123,6 +129,8 @@ describe("a refusal of the backend (R52)", () => {
     ["no field", ""],
     ["the scope", "scope_declared.resources[3]"],
     ["an item that was not sent", "batch.items[7].put_object.uid"],
+    ["the item behind the last one", "batch.items[1].put_object.uid"],
+    ["an item in another message", "scope.batch.items[0]"],
     ["a field of the batch", "batch.incarnation"],
   ])("withholds nothing for %s", (_name, field) => {
     const state = openState();
@@ -131,6 +139,103 @@ describe("a refusal of the backend (R52)", () => {
     expect(state.refuse([{ field, description: "no" }])).toEqual([]);
     state.openSession(SESSION);
     expect(itemsOf(drain(state))).toEqual(["a/x"]);
+  });
+
+  it("finds the message with all refused items, and an index of several digits", () => {
+    const state = openState();
+    offer(state, "x");
+    send(state);
+    const names = Array.from({ length: 12 }, (_, at) => `y${at}`);
+    for (const name of names) {
+      offer(state, name);
+    }
+    send(state);
+    const violations = [0, 11].map((at) => ({
+      field: `batch.items[${at}].put_object.uid`,
+      description: "no",
+    }));
+    expect(state.refuse(violations)).toEqual(["pods a/y0", "pods a/y11"]);
+  });
+
+  it("of a message without a field does not slow the next session down", () => {
+    const state = openState();
+    offer(state, "x");
+    send(state);
+    state.refuse([{ field: "scope_declared.resources[3]", description: "no" }]);
+    state.openSession(SESSION);
+    expect(send(state)).toHaveLength(2);
+  });
+
+  it("withholds a Delete until the object is observed as gone at another version", () => {
+    const state = openState();
+    const offerGone = (version: string): void => {
+      const gone = deleteItem({ namespace: "a", name: "x" }, "u", version, DeleteReason.OBSERVED);
+      state.offer({ resourceType: PODS, incarnation: undefined, item: gone, traceParent: "" });
+    };
+    offerGone("1");
+    send(state);
+    state.refuse([{ field: "batch.items[0].delete_object.uid", description: "no" }]);
+    state.openSession(SESSION);
+    offerGone("1");
+    expect(itemsOf(drain(state))).toEqual([]);
+    offerGone("2");
+    expect(itemsOf(drain(state))).toEqual(["a/x"]);
+  });
+
+  it("is given as the reason of the item without content, cut to what the contract allows", () => {
+    const withheld = new WithheldItems();
+    const batch = create(BatchSchema, { resourceType: PODS, items: [item("x")] });
+    withheld.refuse(batch, item("x"), "y".repeat(5_000));
+    const [left] = withheld.applyTo(batch).items;
+    expect(left?.message).toMatchObject({ case: "putObject", value: { content: new Uint8Array() } });
+    const reason = left?.message.case === "putObject" ? left.message.value.quarantineReason : "";
+    expect(reason).toMatch(/^refused by the backend: y+$/);
+    expect(reason).toHaveLength(MAX_REASON_LENGTH);
+  });
+
+  it("is forgotten after 10,000 others, the oldest first", () => {
+    const withheld = new WithheldItems();
+    const batchOf = (name: string): Batch => create(BatchSchema, { resourceType: PODS, items: [item(name)] });
+    const refuse = (name: string): void => withheld.refuse(batchOf(name), item(name), "no");
+    const isWithheld = (name: string): boolean =>
+      itemsOf([asRequest(withheld.applyTo(batchOf(name)))])[0] !== `a/${name}`;
+    for (let at = 0; at < 10_000; at++) {
+      refuse(`x${at}`);
+    }
+    refuse("x0");
+    expect(isWithheld("x1")).toBe(true);
+    refuse("another");
+    expect(["x0", "x1", "x2", "another"].map(isWithheld)).toEqual([true, false, true, true]);
+  });
+
+  it("fails no comparison of the next session, and changes no failure", () => {
+    const state = openState();
+    const batch: Batch = create(BatchSchema, {
+      resourceType: PODS,
+      type: BatchType.DEFAULT,
+      items: [deleteItem({ namespace: "a", name: "x" }, "u", "1", DeleteReason.NOT_LISTED)],
+      run: RUN,
+    });
+    const endOf = (failure?: string) => {
+      const end = { run: RUN, resourceType: PODS, listVersion: "7" };
+      state.offerReconciled(
+        create(
+          ResourceReconciledSchema,
+          failure === undefined ? end : { ...end, failure: { reason: failure } },
+        ),
+      );
+      const last = drain(state).at(-1)?.message;
+      return last?.case === "resourceReconciled" ? (last.value.failure?.reason ?? "none") : undefined;
+    };
+    state.offerRunBatch(batch);
+    send(state);
+    state.refuse([{ field: "batch.items[0]", description: "no" }]);
+    state.openSession(SESSION);
+    state.offerRunBatch(batch);
+    expect(endOf("Forbidden")).toBe("Forbidden");
+    expect(endOf()).toBe("Refused");
+    state.openSession(SESSION);
+    expect(endOf()).toBe("none");
   });
 
   it("fails the comparison that lost an item", () => {

@@ -5,7 +5,12 @@ import { BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_
 import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import {
+  RemovalReason,
+  RemovedResourceSchema,
+  ResourceScopeSchema,
+  UndecidedGroupSchema,
+} from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { deleteItem, putItem } from "../../../../src/agent/uplink/batch-items.ts";
 import type { Change } from "../../../../src/agent/uplink/live-segment.ts";
@@ -443,5 +448,176 @@ describe("the trace of a batch", () => {
     state.next();
     state.offer(traced("x", 1, unrecorded));
     expect(state.next()?.traceParent).toBe(unrecorded);
+  });
+});
+
+describe("a batch of live changes", () => {
+  const REPLICAS: ResourceType = { ...PODS, version: "v2" };
+
+  it("has one incarnation (U6)", () => {
+    const state = openState();
+    state.offer({ ...put("x", 1), incarnation: 5n });
+    state.offer({ ...put("y", 2), incarnation: 6n });
+    state.offer({ ...put("z", 3), incarnation: 5n });
+    state.offer(put("w", 4));
+    const batches = drain(state).flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
+    expect(batches.map(({ incarnation, items }) => [incarnation, items.map(keyOfItem)])).toEqual([
+      [5n, ["a/x", "a/z"]],
+      [6n, ["a/y"]],
+      [undefined, ["a/w"]],
+    ]);
+  });
+
+  it("has one version of the resource type (U6)", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.offer(put("y", 2, { resourceType: REPLICAS }));
+    state.offer(put("z", 3));
+    const batches = drain(state).flatMap(({ message }) => (message.case === "batch" ? [message.value] : []));
+    expect(batches.map(({ resourceType, items }) => [resourceType?.version, items.map(keyOfItem)])).toEqual([
+      ["v1", ["a/x", "a/z"]],
+      ["v2", ["a/y"]],
+    ]);
+  });
+
+  it("keeps the change of the higher incarnation, whatever the versions are", () => {
+    const state = openState();
+    state.offer({ ...put("x", 1), incarnation: 6n });
+    state.offer({ ...gone("x", 9), incarnation: 5n });
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1"]);
+  });
+
+  it("keeps the latest change of versions that do not compare, or are equal", () => {
+    const state = openState();
+    const withVersion = (change: Change, observedVersion: string): Change => {
+      const { value } = change.item.message;
+      if (value !== undefined && "observedVersion" in value) {
+        value.observedVersion = observedVersion;
+      }
+      return change;
+    };
+    state.offer(put("x", 1));
+    state.offer(withVersion(gone("x", 1), ""));
+    state.offer(withVersion(put("y", 1), ""));
+    state.offer(gone("y", 1));
+    state.offer(put("z", 1));
+    state.offer(gone("z", 1));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "-a/x@ -a/y@1 -a/z@1"]);
+  });
+});
+
+describe("the messages that are pending", () => {
+  it("have no bytes of resource types that left the scope", () => {
+    const state = openState();
+    for (const name of ["x", "y"]) {
+      state.offer(put(name, 1, { bytes: 500 }));
+      state.offer(put(name, 2, { resourceType: NODES, bytes: 900 }));
+    }
+    state.declareScope(scopeOf([PODS]));
+    state.openSession(SESSION);
+    const left = state.pendingBytes;
+    expect(left).toBeGreaterThan(1_000);
+    expect(left).toBeLessThan(1_000 + 900);
+    drain(state);
+    expect(state.pendingBytes).toBe(0);
+  });
+
+  it("have no answers to a run after its session, and no batch of a resource type that left the scope", () => {
+    const state = openState();
+    state.offer(put("x", 1, { resourceType: NODES }));
+    state.next();
+    state.next();
+    state.declareScope(scopeOf([PODS]));
+    state.openSession(SESSION);
+    expect(drain(state).map(sketch)).toEqual(["scope 1"]);
+  });
+
+  it("keep the answers to a run when puts of the watch are dropped (R30)", () => {
+    const state = openState();
+    const items = [put("r", 2).item];
+    state.offerRunBatch(
+      create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, items, run: RUN }),
+    );
+    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
+    state.dropPuts(resourceTypeKey(PODS));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/r@2", "resourceReconciled"]);
+  });
+
+  it("are counted when a batch without its dropped puts is sent again (R30)", () => {
+    const state = openState();
+    for (const [name, version] of [
+      ["x", 1],
+      ["y", 2],
+    ] as const) {
+      state.offer(gone(name, version));
+    }
+    state.offer(put("z", 3, { bytes: 900 }));
+    state.next();
+    state.next();
+    state.dropPuts(resourceTypeKey(PODS));
+    state.openSession(SESSION);
+    state.next();
+    const before = state.pendingBytes;
+    expect(before).toBeGreaterThan(0);
+    expect(before).toBeLessThan(900);
+    state.next();
+    expect(state.pendingBytes).toBe(0);
+    expect(state.unacknowledgedBytes).toBeGreaterThan(before);
+  });
+
+  it("are drained when none is pending and none is without acknowledgement", () => {
+    const state = openState();
+    expect(state.isDrained).toBe(false);
+    const scope = state.next();
+    expect(state.isDrained).toBe(false);
+    state.acknowledge(scope?.sequence ?? 0n);
+    expect(state.isDrained).toBe(true);
+    state.offer(put("x", 1));
+    expect(state.isDrained).toBe(false);
+  });
+
+  it("stay when an acknowledgement comes again", () => {
+    const state = openState();
+    state.offer(put("x", 1));
+    state.next();
+    state.next();
+    state.acknowledge(1n);
+    const { unacknowledgedBytes } = state;
+    state.acknowledge(1n);
+    expect([state.isDrained, state.unacknowledgedBytes]).toEqual([false, unacknowledgedBytes]);
+  });
+});
+
+describe("a declared scope", () => {
+  it("has everything that the agent declares, in this session and in the next one", () => {
+    const state = openState();
+    const declared = {
+      ...scopeOf([PODS]),
+      namespaces: ["a"],
+      removed: [create(RemovedResourceSchema, { resourceType: NODES, reason: RemovalReason.EXCLUDED })],
+      undecided: [create(UndecidedGroupSchema, { group: "apps", version: "v1" })],
+      warnings: ["no such namespace"],
+    };
+    state.declareScope(declared);
+    const [, second] = drain(state);
+    state.openSession(SESSION);
+    const [again] = drain(state);
+    for (const request of [second, again]) {
+      expect(request?.message).toMatchObject({ case: "scopeDeclared", value: declared });
+    }
+  });
+
+  it("without removed or undecided types and warnings has none", () => {
+    const [scope] = drain(openState());
+    expect(scope?.message.value).toMatchObject({ removed: [], undecided: [], warnings: [] });
+  });
+
+  it("waits for the session", () => {
+    const state = new UplinkState(LIMITS);
+    state.declareScope(scopeOf([PODS]));
+    expect([state.next(), state.pendingBytes]).toEqual([undefined, 0]);
+    state.openSession(SESSION);
+    state.declareScope(scopeOf([PODS, NODES]));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "scope 2"]);
   });
 });

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DrainSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { InvalidArgumentError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { AgentWorld } from "../../../support/agent/agent-world.ts";
 
 const MINUTE = 60_000;
@@ -146,5 +147,88 @@ describe("an uplink", () => {
     world.configMap("later", "1");
     await world.advance(2_000);
     expect(world.backend.contents("configmaps")).toEqual(world.truth());
+  });
+
+  it("ends with a permanent refusal of the backend", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.disconnect(new TerminalError("this agent is not known"));
+    await world.advance(1_000);
+    await expect(world.ended).rejects.toThrow("this agent is not known");
+  });
+
+  it("ends without an error when the refusal comes after it was stopped", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.holdAcknowledgements = true;
+    world.configMap("a", "1");
+    await world.advance();
+    const stopped = world.stop();
+    world.backend.disconnect(new TerminalError("this agent is not known"));
+    await expect(stopped).resolves.toBeUndefined();
+  });
+
+  it("stops after the flush time although the backend acknowledges nothing", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.holdAcknowledgements = true;
+    world.configMap("a", "1");
+    await world.advance();
+    const started = world.clock.monotonic();
+    const ended = world.ended.then(() => world.clock.monotonic() - started);
+    await world.stop();
+    expect(await ended).toBe(3_000);
+  });
+
+  it("logs an outage of the backend and its end once each, however often it tries", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    const { openSync } = world.backend;
+    let isDown = true;
+    world.connect = (signal, requests) => {
+      if (isDown) {
+        throw new RetryableError("no backend answers");
+      }
+      return openSync(signal, requests);
+    };
+    world.backend.disconnect(new RetryableError("no backend answers"));
+    await world.advance(5 * MINUTE);
+    isDown = false;
+    await world.advance(MINUTE);
+    const lines = world.log.entries.filter(({ message }) => message.startsWith("session"));
+    expect(lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      "info session opened",
+      "info session ended; reconnecting",
+      "info session reconnected",
+      "info session opened",
+    ]);
+    expect(lines.at(-1)?.fields).toMatchObject({ epoch: 2n });
+  });
+
+  it("waits as long as the backend asks, and up to a tenth longer", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    for (const _ of [1, 2, 3]) {
+      const { sessions } = world.agent.counters;
+      world.backend.disconnect(new RetryableError("overloaded", { retryAfterMs: 100_000 }));
+      await world.advance(99_000);
+      expect(world.agent.counters.sessions).toBe(sessions);
+      await world.advance(16_000);
+      expect(world.agent.counters.sessions).toBe(sessions + 1);
+    }
+  });
+
+  it("logs each item that the backend refuses, with the reason", async () => {
+    await using world = new AgentWorld();
+    await world.start();
+    world.backend.holdAcknowledgements = true;
+    world.configMap("a", "1");
+    await world.advance();
+    const violation = { field: "batch.items[0].put_object.ref", description: "no such name" };
+    world.backend.disconnect(new InvalidArgumentError([violation]));
+    await world.advance(5_000);
+    expect(world.log.entries.filter(({ level }) => level === "error")).toMatchObject([
+      { fields: { item: "configmaps default/a", error: expect.stringContaining("no such name") } },
+    ]);
   });
 });

@@ -1,0 +1,169 @@
+import { create } from "@bufbuild/protobuf";
+import { describe, expect, it } from "vitest";
+import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
+import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { putItem } from "../../../../src/agent/uplink/batch-items.ts";
+import { Outbox } from "../../../../src/agent/uplink/outbox.ts";
+import { RetryableError } from "../../../../src/lib/errors.ts";
+
+const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
+const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
+const LIMITS = { batch: { maxItems: 10, maxBytes: 10_000 }, maxPendingBytes: 2_000 };
+const SESSION = { epoch: 7n, maxUnacknowledgedBytes: 100_000 };
+
+function offer(outbox: Outbox, name: string, bytes = 10, resourceType: ResourceType = PODS): void {
+  const content = {
+    content: new Uint8Array(bytes),
+    checksum: new Uint8Array(32),
+    contentFormat: "f",
+    quarantineReason: "",
+  };
+  const metadata = { name, namespace: "a", uid: "u", resourceVersion: "1" };
+  const item = putItem({ metadata }, content, "1");
+  outbox.offer({ resourceType, incarnation: undefined, item, traceParent: "" });
+}
+
+function declare(outbox: Outbox): void {
+  const resources = [PODS, NODES].map((resourceType) => create(ResourceScopeSchema, { resourceType }));
+  outbox.declareScope({ resources, namespaces: [] });
+}
+
+/** Opens a session, takes its messages, and keeps them and the errors that end it. */
+function openSession(outbox: Outbox) {
+  const taken: SyncRequest[] = [];
+  const ends: Error[] = [];
+  const abort = new AbortController();
+  const stop = new AbortController();
+  outbox.openSession(SESSION, (error) => void ends.push(error));
+  const ended = (async () => {
+    for await (const request of outbox.take(abort.signal, stop.signal)) {
+      taken.push(request);
+    }
+  })();
+  return { taken, ends, abort, stop, ended };
+}
+
+/** Returns true if the promise is still pending after all work that needs no time. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  let settled = false;
+  const settle = (): void => {
+    settled = true;
+  };
+  void promise.then(settle, settle);
+  await new Promise(setImmediate);
+  return !settled;
+}
+
+const never = new AbortController().signal;
+
+describe("an outbox", () => {
+  it("has room until the limit is pending, and again when a session takes the messages", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    await outbox.waitForRoom(never);
+    offer(outbox, "x", LIMITS.maxPendingBytes);
+    const room = outbox.waitForRoom(never);
+    expect(await isPending(room)).toBe(true);
+    const { abort, ended } = openSession(outbox);
+    await room;
+    abort.abort(new Error("the test has ended"));
+    await expect(ended).rejects.toThrow("the test has ended");
+  });
+
+  it("has no room for a caller that was aborted", async () => {
+    const outbox = new Outbox(LIMITS);
+    const aborted = AbortSignal.abort(new Error("stopped"));
+    await expect(outbox.waitForRoom(aborted)).rejects.toThrow("stopped");
+  });
+
+  it("has room again when the puts of a reflector are dropped (R30)", async () => {
+    const outbox = new Outbox(LIMITS);
+    offer(outbox, "x", LIMITS.maxPendingBytes);
+    const room = outbox.waitForRoom(never);
+    expect(await isPending(room)).toBe(true);
+    outbox.dropPuts("pods");
+    await room;
+  });
+
+  it("ends the session if dropped puts are on their way, and only then (R30)", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    offer(outbox, "x");
+    const { ends, taken, abort, ended } = openSession(outbox);
+    await isPending(ended);
+    expect(taken).toHaveLength(2);
+    outbox.dropPuts("nodes");
+    expect(ends).toEqual([]);
+    outbox.dropPuts("pods");
+    expect(ends).toEqual([expect.any(RetryableError)]);
+    expect(ends[0]?.message).toContain("pods");
+    abort.abort();
+    await expect(ended).rejects.toThrow();
+  });
+
+  it("renews the session of the epoch that is asked for, and no other", () => {
+    const outbox = new Outbox(LIMITS);
+    expect(outbox.epoch).toBe(0n);
+    outbox.renewSession(0n, "before the first session");
+    const ends: Error[] = [];
+    outbox.openSession(SESSION, (error) => void ends.push(error));
+    expect(outbox.epoch).toBe(7n);
+    outbox.renewSession(6n, "an earlier session");
+    expect(ends).toEqual([]);
+    outbox.renewSession(7n, "a restored etcd");
+    expect(ends).toMatchObject([{ message: "session: a restored etcd" }]);
+    expect(ends[0]).toBeInstanceOf(RetryableError);
+  });
+
+  it("sends a scope that is declared while nothing is to be sent", async () => {
+    const outbox = new Outbox(LIMITS);
+    const { taken, abort, ended } = openSession(outbox);
+    expect(await isPending(ended)).toBe(true);
+    declare(outbox);
+    await isPending(ended);
+    expect(taken.map(({ message }) => message.case)).toEqual(["scopeDeclared"]);
+    abort.abort();
+    await expect(ended).rejects.toThrow();
+  });
+
+  it("sends the answers to runs that are offered while nothing is to be sent", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    const { taken, abort, ended } = openSession(outbox);
+    await isPending(ended);
+    outbox.offerRunBatch(create(BatchSchema, { resourceType: PODS, run: { runId: "r", attempt: 1 } }));
+    await isPending(ended);
+    expect(taken.map(({ message }) => message.case)).toEqual(["scopeDeclared", "batch"]);
+    abort.abort();
+    await expect(ended).rejects.toThrow();
+  });
+
+  it("ends after it is stopped when all messages are acknowledged, not before", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    const { stop, ended } = openSession(outbox);
+    expect(await isPending(ended)).toBe(true);
+    stop.abort();
+    expect(await isPending(ended)).toBe(true);
+    outbox.acknowledge(1n);
+    await ended;
+  });
+
+  it("ends at once if it is stopped while all messages are acknowledged", async () => {
+    const outbox = new Outbox(LIMITS);
+    const { stop, ended } = openSession(outbox);
+    expect(await isPending(ended)).toBe(true);
+    stop.abort();
+    await ended;
+  });
+
+  it("sends nothing after its session was aborted", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    outbox.openSession(SESSION);
+    const aborted = AbortSignal.abort(new Error("cut off"));
+    await expect(outbox.take(aborted, never).next()).rejects.toThrow("cut off");
+  });
+});
