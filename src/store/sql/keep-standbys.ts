@@ -28,7 +28,7 @@ export async function removeStandby(pool: Pool, { account, cluster, instanceId }
   ]);
 }
 
-/** Deletes some standbys that no backend has confirmed for longer than a session may be silent. Returns their number. */
+/** Deletes some standbys that no backend has confirmed for longer than a session may be silent. Returns the number. */
 export async function purgeStandbys(client: ClientBase, limit: number): Promise<number> {
   const { rowCount } = await client.query(PURGE_STANDBYS, [limit]);
   return rowCount ?? 0;
