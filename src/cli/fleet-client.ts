@@ -28,19 +28,25 @@ function createReachInterceptor(baseUrl: string): Interceptor {
     try {
       return await next(request);
     } catch (error) {
-      throw isUnreachable(error) ? toUnreachable(baseUrl, error) : error;
+      throw toNamedError(baseUrl, error);
     }
   };
 }
 
-/** No answer at all, as opposed to a server that answers UNAVAILABLE. */
-function isUnreachable(error: unknown): error is ConnectError {
-  return error instanceof ConnectError && error.code === Code.Unavailable && error.cause !== undefined;
-}
-
-function toUnreachable(baseUrl: string, error: ConnectError): ConnectError {
-  const message = `no server answers at ${baseUrl}; start one with "evenkeel dev", or set --server`;
-  return new ConnectError(message, Code.Unavailable, undefined, undefined, error);
+/** Returns an error that names the server and the remedy if the call ended without an answer of a server. */
+function toNamedError(baseUrl: string, error: unknown): unknown {
+  if (!(error instanceof ConnectError) || error.cause === undefined) {
+    return error;
+  }
+  if (error.code === Code.Unavailable) {
+    const message = `no server answers at ${baseUrl}; start one with "evenkeel dev", or set --server`;
+    return new ConnectError(message, Code.Unavailable, undefined, undefined, error);
+  }
+  if (error.cause instanceof Error && "syscall" in error.cause) {
+    const message = `the connection to ${baseUrl} broke: ${error.rawMessage}; try again, or check --server`;
+    return new ConnectError(message, Code.Aborted, undefined, undefined, error);
+  }
+  return error;
 }
 
 /** Client and output format of a command that calls a server. */

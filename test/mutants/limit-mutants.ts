@@ -182,8 +182,8 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L3",
     file: "src/rpc/server/node-handler.ts",
-    find: "hasOneMessage && isStream(body) ? arriveInTime(clock, body) : body",
-    replace: "body",
+    find: "arriveInTime(clock, chunks) });",
+    replace: "{ [Symbol.asyncIterator]: () => chunks } });",
     tests: ["test/unit/rpc/server/unfinished-requests.test.ts"],
   },
   {
@@ -192,7 +192,23 @@ export const limitMutants: readonly Mutant[] = [
     find: "    response.shouldKeepAlive = false;\n",
     replace: "",
     tests: ["test/unit/rpc/server/unfinished-requests.test.ts"],
-    only: "refused request",
+    only: "a second later",
+  },
+  {
+    race: "L3",
+    file: "src/rpc/server/node-handler.ts",
+    find: "    await dropRest(clock, chunks);\n",
+    replace: "",
+    tests: ["test/unit/rpc/server/unfinished-requests.test.ts"],
+    only: "after its body",
+  },
+  {
+    race: "L3",
+    file: "src/rpc/server/node-handler.ts",
+    find: "waitFor(deadline.signal, chunks.next())).done",
+    replace: "chunks.next()).done",
+    tests: ["test/unit/rpc/server/unfinished-requests.test.ts"],
+    only: "a second later",
   },
   {
     race: "L7",

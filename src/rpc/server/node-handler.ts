@@ -12,6 +12,8 @@ import { findForeignOrigin } from "../../lib/loopback.ts";
 
 /** Longest time for the body of a request with one message, in milliseconds. */
 const MAX_BODY_MS = 10_000;
+/** Longest wait for the rest of a body that is not needed, in milliseconds. */
+const MAX_DROP_MS = 1000;
 
 /** A request of either of Node's HTTP servers. */
 export type NodeRequest = Parameters<typeof universalRequestFromNodeRequest>[0];
@@ -76,10 +78,17 @@ async function answer(
   const { method } = handler;
   const { body } = universalRequest;
   const hasOneMessage = method.methodKind === "unary" || method.methodKind === "server_streaming";
-  const universalResponse = await handler({
-    ...universalRequest,
-    body: hasOneMessage && isStream(body) ? arriveInTime(clock, body) : body,
-  });
+  if (!hasOneMessage || !isStream(body)) {
+    const universalResponse = await handler(universalRequest);
+    closeAfterResponse(request, response);
+    await universalResponseToNodeResponse(universalResponse, response);
+    return;
+  }
+  const chunks = body[Symbol.asyncIterator]();
+  const universalResponse = await handler({ ...universalRequest, body: arriveInTime(clock, chunks) });
+  if (response instanceof ServerResponse && !request.complete) {
+    await dropRest(clock, chunks);
+  }
   closeAfterResponse(request, response);
   await universalResponseToNodeResponse(universalResponse, response);
 }
@@ -93,9 +102,8 @@ function isStream(body: UniversalServerRequest["body"]): body is AsyncIterable<U
  *
  * @throws ConnectError (DEADLINE_EXCEEDED) if they take too long: each unfinished body holds memory and a stream
  */
-async function* arriveInTime(clock: Clock, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* arriveInTime(clock: Clock, chunks: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
   using deadline = clock.deadline(NEVER, MAX_BODY_MS);
-  const chunks = body[Symbol.asyncIterator]();
   for (;;) {
     const { value, done } = await waitFor(deadline.signal, chunks.next()).catch((error: unknown) => {
       const message = `request: expected its body within ${MAX_BODY_MS} ms`;
@@ -105,6 +113,19 @@ async function* arriveInTime(clock: Clock, body: AsyncIterable<Uint8Array>): Asy
       return;
     }
     yield value;
+  }
+}
+
+/**
+ * Reads the rest of the body of a call that has ended, for at most a second. A client that still writes to a closed
+ * connection over HTTP/1.1 gets its reset (EPIPE, ECONNRESET) instead of the answer.
+ */
+async function dropRest(clock: Clock, chunks: AsyncIterator<Uint8Array>): Promise<void> {
+  using deadline = clock.deadline(NEVER, MAX_DROP_MS);
+  try {
+    while (!(await waitFor(deadline.signal, chunks.next())).done) {}
+  } catch {
+    // The client is late or gone. The connection is closed after the answer.
   }
 }
 

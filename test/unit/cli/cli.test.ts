@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
@@ -331,6 +333,20 @@ describe("wrong use", () => {
     const result = await run(args);
     expect(result.code).toBe(code);
     expect(result.err).toContain(message);
+  });
+
+  test("a connection that breaks is named with its server", async () => {
+    const breaking = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.resetAndDestroy());
+    });
+    await once(breaking.listen(0, "127.0.0.1"), "listening");
+    const { port } = breaking.address() as AddressInfo;
+    const { code, err } = await run(`clusters --server http://127.0.0.1:${port}`);
+    breaking.close();
+    expect(code).toBe(1);
+    expect(err).toMatch(`evenkeel: the connection to http://127.0.0.1:${port} broke: `);
+    expect(err).toContain("ECONNRESET; try again, or check --server\n");
   });
 
   test.each(["--help", "--version", "help reconcile", "reconcile --help"])("%s is not", async (args) => {

@@ -9,6 +9,8 @@ import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 
 const FLEET = "/evenkeel.v1.FleetService";
+/** Bytes of a body that does not fit into the buffers of a socket. */
+const REST = 10_000_000;
 const fleet = {
   getCluster: () => ({}),
   async *watchReconciliationRuns() {
@@ -57,18 +59,46 @@ describe("the body of a request with one message arrives within 10 seconds, or t
     const answer = post(server.port, `${FLEET}/GetCluster`);
     await expect.poll(() => clock.pending).toBeGreaterThan(0);
     await clock.advance(10_000);
+    await expect.poll(() => clock.pending).toBeGreaterThan(0);
+    await clock.advance(1000);
     expect(await answer).toMatch(/^HTTP\/1\.1 504 .*expected its body within 10000 ms/s);
   });
 });
 
-test("a refused request without the rest of its body leaves no open connection over HTTP/1.1", async () => {
+describe("a refused request over HTTP/1.1", () => {
   const authenticator: Authenticator = {
     authenticate: async () => {
       throw new ConnectError("no token", Code.Unauthenticated);
     },
   };
-  await using server = await serveForTest({ fleet }, { clock: new ManualClock(), authenticator });
-  expect(await post(server.port, `${FLEET}/GetCluster`)).toMatch(/^HTTP\/1\.1 401 .*connection: close/is);
+
+  test("gets its answer after its body, and keeps its connection", async () => {
+    await using server = await serveForTest({ fleet }, { authenticator });
+    const socket = connect(server.port, "127.0.0.1");
+    await once(socket, "connect");
+    const answers: string[] = [];
+    socket.setEncoding("utf8").on("data", (chunk: string) => answers.push(chunk));
+    const request = `POST ${FLEET}/GetCluster HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n`;
+    for (const count of [1, 2]) {
+      socket.write(`${request}Content-Length: ${REST}\r\n\r\n`);
+      // Several turns of the server's event loop lie between the headers and the body.
+      for (let sent = 0; sent < REST; sent += REST / 100) {
+        socket.write(Buffer.alloc(REST / 100, " "));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await expect.poll(() => answers.join("").match(/HTTP\/1\.1 401/g)).toHaveLength(count);
+    }
+    socket.destroy();
+  });
+
+  test("gets its answer a second later without the rest of its body, and no open connection", async () => {
+    const clock = new ManualClock();
+    await using server = await serveForTest({ fleet }, { clock, authenticator });
+    const answer = post(server.port, `${FLEET}/GetCluster`);
+    await expect.poll(() => clock.pending).toBeGreaterThan(0);
+    await clock.advance(1000);
+    expect(await answer).toMatch(/^HTTP\/1\.1 401 .*connection: close/is);
+  });
 });
 
 /** Sends a request whose body stops, and returns what the server sends until it closes the connection. */
