@@ -211,6 +211,22 @@ export const limitMutants: readonly Mutant[] = [
     only: "a second later",
   },
   {
+    race: "L3",
+    file: "src/rpc/server/serve.ts",
+    find: "  server.maxConnections = readConnectionLimit();\n",
+    replace: "",
+    tests: ["test/unit/rpc/server/connection-limit.test.ts"],
+    only: "probes still answer",
+  },
+  {
+    race: "L3",
+    file: "src/rpc/server/connection-limit.ts",
+    find: "descriptors - RESERVED_DESCRIPTORS",
+    replace: "descriptors",
+    tests: ["test/unit/rpc/server/connection-limit.test.ts"],
+    only: "probes still answer",
+  },
+  {
     race: "L7",
     file: "src/rpc/server/node-handler.ts",
     find: "isLocalOnly ? findForeignOrigin({ host, origin: headers.origin }) : undefined",

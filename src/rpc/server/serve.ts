@@ -11,6 +11,7 @@ import { NEVER } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
+import { readConnectionLimit } from "./connection-limit.ts";
 import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createHttpConnections } from "./http-connections.ts";
 import { createIdentityInterceptor } from "./identity-interceptor.ts";
@@ -22,8 +23,6 @@ import { createValidationInterceptor } from "./validation.ts";
 
 /** Silence after which TCP checks a connection, in milliseconds. The default of Linux is two hours. */
 const KEEP_ALIVE_MS = 30_000;
-
-const DEFAULT_MAX_CONNECTIONS = 10_000;
 
 export interface ServeOptions {
   /** Address to listen on, such as `127.0.0.1`. */
@@ -37,8 +36,6 @@ export interface ServeOptions {
   readonly log: Log;
   /** As in {@link NodeHandlerOptions}. */
   readonly isLocalOnly?: boolean;
-  /** Connections at a time; further ones are closed at once. Default 10,000. */
-  readonly maxConnections?: number;
   /** Time for which a close waits for calls before it cancels them, in milliseconds; default 5,000. */
   readonly closeTimeoutMs?: number;
 }
@@ -74,7 +71,7 @@ export async function serve(signal: AbortSignal, options: ServeOptions): Promise
   // No allowHalfOpen: a client that ends its side is gone. Otherwise a silent stream would never detect that.
   const tcp = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
   const server = createServer(tcp, (socket) => connections.accept(socket));
-  server.maxConnections = options.maxConnections ?? DEFAULT_MAX_CONNECTIONS;
+  server.maxConnections = readConnectionLimit();
   const port = await listen(signal, server, host, options.port);
 
   const closeOnce = async (): Promise<void> => {

@@ -225,17 +225,7 @@ async function applySplitting(
   context: ObservationContext,
   observations: readonly Observation[],
 ): Promise<Applied> {
-  await client.query("SAVEPOINT observations");
-  try {
-    const applied = await applyWhole(client, context, observations);
-    await client.query("RELEASE SAVEPOINT observations");
-    return applied;
-  } catch (cause) {
-    const error = toStoreError(cause);
-    if (!(error instanceof PoisonError)) {
-      throw error;
-    }
-    await client.query("ROLLBACK TO SAVEPOINT observations");
+  const applyHalves = async (error: PoisonError): Promise<Applied> => {
     const [first, ...rest] = observations;
     if (first === undefined) {
       throw error;
@@ -251,7 +241,8 @@ async function applySplitting(
       outOfScope: left.outOfScope + right.outOfScope,
       quarantined: [...left.quarantined, ...right.quarantined],
     };
-  }
+  };
+  return await unlessPoison(client, () => applyWhole(client, context, observations), applyHalves);
 }
 
 /**
@@ -264,20 +255,35 @@ async function applyLastResort(
   observation: Observation,
   reason: string,
 ): Promise<Applied> {
-  await client.query("SAVEPOINT quarantine");
+  const { namespace, name } = observation;
+  return await unlessPoison(
+    client,
+    () => applyWhole(client, context, [toQuarantined(observation, reason)]),
+    async ({ message }) => {
+      const dropped = { namespace, name, reason: `dropped: ${message}`, announced: false };
+      return { applied: 0, outOfScope: 0, quarantined: [dropped] };
+    },
+  );
+}
+
+/** Applies in a savepoint. If Postgres refuses the data, rolls back to it and returns the result of `onPoison`. */
+async function unlessPoison(
+  client: ClientBase,
+  apply: () => Promise<Applied>,
+  onPoison: (error: PoisonError) => Promise<Applied>,
+): Promise<Applied> {
+  await client.query("SAVEPOINT observations");
   try {
-    const applied = await applyWhole(client, context, [toQuarantined(observation, reason)]);
-    await client.query("RELEASE SAVEPOINT quarantine");
+    const applied = await apply();
+    await client.query("RELEASE SAVEPOINT observations");
     return applied;
   } catch (cause) {
     const error = toStoreError(cause);
     if (!(error instanceof PoisonError)) {
       throw error;
     }
-    await client.query("ROLLBACK TO SAVEPOINT quarantine");
-    const { namespace, name } = observation;
-    const dropped = { namespace, name, reason: `dropped: ${error.message}`, announced: false };
-    return { applied: 0, outOfScope: 0, quarantined: [dropped] };
+    await client.query("ROLLBACK TO SAVEPOINT observations");
+    return await onPoison(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from "pg";
+import { sampleFairly } from "../../domain/sample-fairly.ts";
 import type { Random } from "../../lib/random.ts";
 import type { ClusterKey } from "../postgres/database.ts";
 import { isLockTimeout } from "../postgres/sql-error.ts";
@@ -80,7 +81,7 @@ export async function keepSessions(
   const kept = await keep(pool, KEEP_UNLOCKED, sessions);
   const locked = kept.filter(({ isLocked }) => isLocked).map(({ session }) => session);
   const waited = await Promise.all(
-    chooseSome(random, locked).map(async (session) => await keepWaiting(pool, session)),
+    sampleFairly(random, locked, MAX_WAITS).map(async (session) => await keepWaiting(pool, session)),
   );
   return [...kept.filter(({ isLocked }) => !isLocked), ...waited.flat()].flatMap(
     ({ session, isCurrent, restart }): EndedSession[] => {
@@ -90,14 +91,6 @@ export async function keepSessions(
       return restart === null ? [] : [{ type: "restart", session, reason: restart }];
     },
   );
-}
-
-function chooseSome(random: Random, locked: readonly SessionKey[]): SessionKey[] {
-  return locked
-    .map((session) => ({ session, rank: random.float() }))
-    .toSorted((a, b) => a.rank - b.rank)
-    .slice(0, MAX_WAITS)
-    .map(({ session }) => session);
 }
 
 /** Waits for the row of a session. Returns nothing if it stays locked: the next call tries again. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { sampleFairly } from "../../../../src/backend/runs/run-scheduler.ts";
-import { withSeed } from "../../../support/vitest/seeded.ts";
+import { sampleFairly } from "../../../src/domain/sample-fairly.ts";
+import { withSeed } from "../../support/vitest/seeded.ts";
 
 describe("sampleFairly", () => {
   it("gives accounts turns, so that a large account does not delay a small one", async () => {
