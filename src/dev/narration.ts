@@ -1,4 +1,4 @@
-import { watchRuns } from "../backend/fleet/watch-runs.ts";
+import { RunWatcher } from "../backend/fleet/run-watcher.ts";
 import { createSystemClock } from "../lib/clock.ts";
 import { ANONYMOUS_ACCOUNT } from "../rpc/auth/authenticator.ts";
 import type { Database } from "../store/postgres/database.ts";
@@ -16,8 +16,8 @@ export interface Narrator {
 
 /** Creates a narrator of the runs in a database. */
 export function createNarrator(database: Database, print: (line: string) => void): Narrator {
-  const clock = createSystemClock();
   const store = createPgFleetStore(database);
+  const watcher = new RunWatcher(store, createSystemClock());
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {
@@ -26,10 +26,7 @@ export function createNarrator(database: Database, print: (line: string) => void
     },
     async run(signal) {
       try {
-        for await (const run of watchRuns(signal, store, clock, {
-          account: ANONYMOUS_ACCOUNT,
-          clusters: undefined,
-        })) {
+        for await (const run of watcher.watch(signal, ANONYMOUS_ACCOUNT, { clusters: undefined })) {
           if (run.endTime !== undefined) {
             const page = { limit: 1000, after: undefined };
             const { items } = await store.listFindings(signal, ANONYMOUS_ACCOUNT, run.id, page);

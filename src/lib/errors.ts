@@ -28,6 +28,11 @@ export class RetryableError extends Error {
   }
 }
 
+/** Reports that a caller uses as much as it may at a time. The same request may succeed after `retryAfterMs`. */
+export class LimitExceededError extends RetryableError {
+  override readonly name = "LimitExceededError";
+}
+
 /** An error of the configuration. The message names the key, the expected and the found value. */
 export class ConfigError extends TerminalError {
   override readonly name = "ConfigError";

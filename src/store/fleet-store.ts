@@ -93,6 +93,8 @@ export interface ClusterQuery extends PageQuery {
 export type RunQuery = PageQuery & ClusterSelection;
 
 /** Runs of a watch. */
-export interface OpenRunQuery extends ClusterSelection {
+export interface OpenRunQuery {
   readonly endedWithinMs: number;
+  /** Ids of runs that are left out. */
+  readonly except: readonly string[];
 }

@@ -21,8 +21,8 @@ import type { DeletionStore } from "../../store/deletion-store.ts";
 import type { FleetStore, ObjectQuery } from "../../store/fleet-store.ts";
 import { createDeletionMethods } from "./deletion-service.ts";
 import { toPageQuery, toPageToken } from "./page-token.ts";
-import { restrictToCluster } from "./restrict-to-cluster.ts";
-import { watchRuns } from "./watch-runs.ts";
+import { type ReadStore, restrictToCluster } from "./restrict-to-cluster.ts";
+import { RunWatcher } from "./run-watcher.ts";
 
 /**
  * Starts a run of a cluster and returns its request.
@@ -54,10 +54,11 @@ export function createFleetService({
   clock,
   startRun,
 }: FleetServiceOptions): ServiceImpl<typeof FleetService> {
+  const watcher = new RunWatcher(everything, clock);
   /** Returns the caller with the store that is restricted to it. */
   const callerOf = ({ values }: HandlerContext) => {
     const { account, cluster } = identityOf(values);
-    const store = cluster === undefined ? everything : restrictToCluster(everything, cluster);
+    const store: ReadStore = cluster === undefined ? everything : restrictToCluster(everything, cluster);
     return { account, store, ...(cluster !== undefined && { cluster }) };
   };
 
@@ -180,10 +181,10 @@ export function createFleetService({
     },
 
     async *watchReconciliationRuns(request, context) {
-      const { account, store } = callerOf(context);
+      const { account, cluster } = callerOf(context);
       await assertClusters(context, request.clusters);
-      const query = { account, clusters: orAll(request.clusters) };
-      for await (const run of watchRuns(context.signal, store, clock, query)) {
+      const clusters = cluster === undefined ? orAll(request.clusters) : [cluster];
+      for await (const run of watcher.watch(context.signal, account, { clusters })) {
         yield { run };
       }
     },

@@ -1,11 +1,14 @@
 import type { ClusterSelection, FleetStore, Page } from "../../store/fleet-store.ts";
 
+/** The reads of single calls. Watches have a selection of clusters of their own. */
+export type ReadStore = Omit<FleetStore, "listOpenRuns">;
+
 /**
  * Restricts a store to one cluster of the account: that cluster, its objects and its runs. Other clusters
  * appear not to exist.
  */
-export function restrictToCluster(store: FleetStore, own: string): FleetStore {
-  const getRun: FleetStore["getRun"] = async (signal, account, id) => {
+export function restrictToCluster(store: ReadStore, own: string): ReadStore {
+  const getRun: ReadStore["getRun"] = async (signal, account, id) => {
     const run = await store.getRun(signal, account, id);
     return run?.cluster === own ? run : undefined;
   };
@@ -28,8 +31,6 @@ export function restrictToCluster(store: FleetStore, own: string): FleetStore {
     listRuns: async (signal, account, query) =>
       hasOwn(query, own) ? await store.listRuns(signal, account, { ...query, clusters: [own] }) : nothing(),
     getRun,
-    listOpenRuns: async (signal, account, query) =>
-      hasOwn(query, own) ? await store.listOpenRuns(signal, account, { ...query, clusters: [own] }) : [],
     async listFindings(signal, account, runId, page) {
       const run = await getRun(signal, account, runId);
       return run === undefined ? nothing() : await store.listFindings(signal, account, runId, page);

@@ -12,6 +12,7 @@ import {
   type ErrorInfo,
   type FieldViolation,
   InvalidArgumentError,
+  LimitExceededError,
   NotFoundError,
   RetryableError,
   TerminalError,
@@ -156,6 +157,10 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   // FAILED_PRECONDITION: a retry fails until the state of the system has changed.
   if (error instanceof TerminalError) {
     return new ConnectError(error.message, Code.FailedPrecondition, undefined, undefined, error);
+  }
+  // RESOURCE_EXHAUSTED: gRPC clients do not retry it by default, so a limit does not multiply the calls.
+  if (error instanceof LimitExceededError) {
+    return new ConnectError(error.message, Code.ResourceExhausted, undefined, toRetryDetails(error), error);
   }
   // UNAVAILABLE is the only code that clients retry automatically.
   if (error instanceof RetryableError) {

@@ -11,6 +11,7 @@ import { NEVER } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
+import { createCallLimitInterceptor } from "./call-limits.ts";
 import { readConnectionLimit } from "./connection-limit.ts";
 import { createErrorMappingInterceptor } from "./error-mapping.ts";
 import { createHttpConnections } from "./http-connections.ts";
@@ -111,6 +112,7 @@ export function createRpcRouter(
     // The first interceptor is the outermost.
     interceptors: [
       createErrorMappingInterceptor(log),
+      createCallLimitInterceptor(clock),
       createDrainInterceptor(closing),
       createIdentityInterceptor(clock),
       createValidationInterceptor(),

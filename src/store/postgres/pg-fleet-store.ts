@@ -102,13 +102,13 @@ export function createPgFleetStore(database: Database): FleetStore {
         return row === null ? undefined : (await selectRuns(database, account, [row]))[0];
       }),
 
-    listOpenRuns: (signal, account, { clusters, endedWithinMs }) =>
+    listOpenRuns: (signal, account, { endedWithinMs, except }) =>
       read(signal, async () => {
         const endedSince = new Date((await selectNow(pool)).getTime() - endedWithinMs);
         const rows = await prisma.reconciliationRun.findMany({
           where: {
             account,
-            ...ofClusters({ clusters }),
+            id: { notIn: [...except] },
             OR: [{ endedAt: null }, { endedAt: { gte: endedSince } }],
           },
           orderBy: [{ startedAt: "asc" }, { id: "asc" }],

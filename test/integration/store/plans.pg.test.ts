@@ -124,8 +124,8 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       100,
       () =>
         createPgFleetStore(database).listOpenRuns(world.signal, "acme", {
-          clusters: [],
           endedWithinMs: 30_000,
+          except: [],
         }),
     ],
     ["openSession", 500, () => world.request("agent-1", true, "uid of c1")],

@@ -52,8 +52,6 @@ describeWithPostgres("a fleet restricted to one cluster", (database) => {
     for (const clusters of [["own"], undefined]) {
       const runs = await restricted.listRuns(signal, account, { ...page, clusters });
       expect(runs.items.map(({ id }) => id)).toEqual([RUN_OF_OWN]);
-      const open = await restricted.listOpenRuns(signal, account, { clusters, endedWithinMs: 3_600_000 });
-      expect(open.map(({ id }) => id)).toEqual([RUN_OF_OWN]);
     }
     expect(await restricted.getRun(signal, account, RUN_OF_OWN)).toBeDefined();
     const findings = await restricted.listFindings(signal, account, RUN_OF_OWN, page);
@@ -71,9 +69,6 @@ describeWithPostgres("a fleet restricted to one cluster", (database) => {
       );
       expect(await restricted.getObject(signal, account, "other", ref)).toBeUndefined();
       expect(await restricted.listRuns(signal, account, { ...page, clusters: ["other"] })).toEqual(nothing);
-      expect(
-        await restricted.listOpenRuns(signal, account, { clusters: ["other"], endedWithinMs: 3_600_000 }),
-      ).toEqual([]);
     });
 
     test("by its runs", async () => {
