@@ -66,28 +66,11 @@ export function createCallLimitInterceptor(clock: Clock): Interceptor {
       return await next(request);
     }
     const release = limiter.admit(identity, request.method.name);
-    // A stream may never reach its end when its client leaves while a message is on its way.
+    // The signal aborts at the end of every call. A generator's `finally` is not reached when a client leaves while a
+    // message is on its way.
     request.signal.addEventListener("abort", release, { once: true });
-    try {
-      const response = await next(request);
-      if (response.stream) {
-        return { ...response, message: releaseAtEnd(response.message, release) };
-      }
-      release();
-      return response;
-    } catch (error) {
-      release();
-      throw error;
-    }
+    return await next(request);
   };
-}
-
-async function* releaseAtEnd<T>(messages: AsyncIterable<T>, release: () => void): AsyncGenerator<T> {
-  try {
-    yield* messages;
-  } finally {
-    release();
-  }
 }
 
 /** Counts the calls of the methods that share limits. */
@@ -105,7 +88,7 @@ class Limiter {
   }
 
   /**
-   * Counts a call as open and returns the function that ends it, which may be called again.
+   * Counts a call as open and returns the function that ends it, to be called once.
    *
    * @throws LimitExceededError if the call exceeds a limit
    */
@@ -130,12 +113,10 @@ class Limiter {
     for (const { key } of limits) {
       this.#add(key, 1);
     }
-    let isOpen = true;
     return () => {
-      for (const { key } of isOpen ? limits : []) {
+      for (const { key } of limits) {
         this.#add(key, -1);
       }
-      isOpen = false;
     };
   }
 

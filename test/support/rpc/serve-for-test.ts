@@ -1,4 +1,4 @@
-import { createClient, type ServiceImpl, type Transport } from "@connectrpc/connect";
+import { createClient, type Interceptor, type ServiceImpl, type Transport } from "@connectrpc/connect";
 import {
   createConnectTransport,
   createGrpcTransport,
@@ -41,19 +41,23 @@ export async function serveForTest(implementations: Implementations, options: Pa
 }
 
 /** Returns a transport for each protocol that the port serves. */
-export function transportsTo(baseUrl: string): Readonly<Record<string, Transport>> {
+export function transportsTo(
+  baseUrl: string,
+  interceptors: Interceptor[] = [],
+): Readonly<Record<string, Transport>> {
+  const options = { baseUrl, interceptors };
   return {
     "Connect, JSON, HTTP/1.1": createConnectTransport({
-      baseUrl,
+      ...options,
       httpVersion: "1.1",
       useBinaryFormat: false,
     }),
-    "Connect, binary, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1" }),
-    "Connect, JSON, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2", useBinaryFormat: false }),
-    "Connect, binary, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2" }),
-    "gRPC, HTTP/2": createGrpcTransport({ baseUrl }),
-    "gRPC-Web, HTTP/1.1": createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
-    "gRPC-Web, HTTP/2": createGrpcWebTransport({ baseUrl, httpVersion: "2" }),
+    "Connect, binary, HTTP/1.1": createConnectTransport({ ...options, httpVersion: "1.1" }),
+    "Connect, JSON, HTTP/2": createConnectTransport({ ...options, httpVersion: "2", useBinaryFormat: false }),
+    "Connect, binary, HTTP/2": createConnectTransport({ ...options, httpVersion: "2" }),
+    "gRPC, HTTP/2": createGrpcTransport(options),
+    "gRPC-Web, HTTP/1.1": createGrpcWebTransport({ ...options, httpVersion: "1.1" }),
+    "gRPC-Web, HTTP/2": createGrpcWebTransport({ ...options, httpVersion: "2" }),
   };
 }
 

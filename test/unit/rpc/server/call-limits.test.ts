@@ -1,19 +1,19 @@
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { describe, expect, test } from "vitest";
 import { FleetService } from "../../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { ErrorInfoSchema, RetryInfoSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { waitFor } from "../../../../src/lib/abort.ts";
 import type { Identity } from "../../../../src/rpc/auth/authenticator.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
-import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
+import { serveForTest, transportsTo } from "../../../support/rpc/serve-for-test.ts";
 
 const forever = new Promise<never>(() => {});
 
 /** A server whose callers state their identity, and whose streams end with their clients. */
 async function serveCallers() {
   const clock = new ManualClock();
+  const stops = new Set<AbortController>();
   const server = await serveForTest(
     {
       fleet: {
@@ -24,6 +24,9 @@ async function serveCallers() {
           yield { run: { id: "1" } };
           if (clusters.includes("fails")) {
             throw new ConnectError("gone", Code.NotFound);
+          }
+          while (clusters.includes("floods")) {
+            yield { run: { id: "2", cluster: "c".repeat(1_000_000) } };
           }
           if (!clusters.includes("ends")) {
             await waitFor(signal, forever);
@@ -44,33 +47,40 @@ async function serveCallers() {
       },
     },
   );
-  const as = (identity: Identity) => {
+  const as = (identity: Identity, protocol = "gRPC, HTTP/2") => {
     const stop = new AbortController();
-    onTestFinished(() => stop.abort());
-    const transport = createGrpcTransport({
-      baseUrl: server.url,
-      interceptors: [
-        (next) => (request) => {
-          request.header.set("x-identity", JSON.stringify(identity));
-          return next(request);
-        },
-      ],
-    });
+    stops.add(stop);
+    const interceptor: Interceptor = (next) => (request) => {
+      request.header.set("x-identity", JSON.stringify(identity));
+      return next(request);
+    };
+    const transport = transportsTo(server.url, [interceptor])[protocol] as Transport;
     const fleet = createClient(FleetService, transport);
     const sync = createClient(SyncService, transport);
     /** Opens a stream, and resolves with its first message. */
-    const first = async <T>(open: (signal: AbortSignal) => AsyncIterable<T>, signal = stop.signal) =>
-      await open(signal)[Symbol.asyncIterator]().next();
+    const first = async <T>(open: (signal: AbortSignal) => AsyncIterable<T>) =>
+      await open(stop.signal)[Symbol.asyncIterator]().next();
     return {
       get: (name = "c") => fleet.getCluster({ name }, { signal: stop.signal }),
-      watch: (signal?: AbortSignal) =>
-        first((until) => fleet.watchReconciliationRuns({}, { signal: until }), signal),
+      watch: (cluster = "waits") =>
+        first((signal) => fleet.watchReconciliationRuns({ clusters: [cluster] }, { signal })),
       watchAll: (cluster: string) => Array.fromAsync(fleet.watchReconciliationRuns({ clusters: [cluster] })),
-      sync: () => first((until) => sync.sync(hello(until), { signal: until })),
+      sync: () => first((signal) => sync.sync(hello(signal), { signal })),
       stop,
     };
   };
-  return { ...server, clock, as };
+  return {
+    ...server,
+    clock,
+    as,
+    /** Ends the calls first: a client that does not read its stream keeps the server open. */
+    async [Symbol.asyncDispose]() {
+      for (const stop of stops) {
+        stop.abort();
+      }
+      await server.close();
+    },
+  };
 }
 
 async function* hello(signal: AbortSignal) {
@@ -87,6 +97,16 @@ async function countRefused(count: number, call: () => Promise<unknown>) {
   const refused = errors.filter(({ code }) => code === Code.ResourceExhausted);
   expect(errors).toEqual(refused);
   return { refused: refused.length, last: refused.at(-1) };
+}
+
+/** True if the call is answered, false if it is refused. */
+async function isAnswered(call: Promise<unknown>): Promise<boolean> {
+  try {
+    await call;
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function retryDelayOf(error: ConnectError | undefined) {
@@ -114,32 +134,32 @@ describe("open watches", () => {
     }
   });
 
-  test.each([
-    ["ends", undefined],
-    ["fails", Code.NotFound],
-  ])("that %s no longer count", async (cluster, code) => {
-    await using server = await serveCallers();
-    const caller = server.as({ account: "a" });
-    for (let n = 0; n < 25; n++) {
-      const found = await caller.watchAll(cluster).catch((error: unknown) => ConnectError.from(error).code);
-      expect(found).toEqual(code ?? [expect.objectContaining({ run: expect.anything() })]);
-    }
-  });
+  describe.each(Object.keys(transportsTo("http://localhost")))("over %s", (transport) => {
+    test.each([
+      ["ends", undefined],
+      ["fails", Code.NotFound],
+    ])("that %s no longer count", async (cluster, code) => {
+      await using server = await serveCallers();
+      const caller = server.as({ account: "a" }, transport);
+      for (let n = 0; n < 25; n++) {
+        const found = await caller.watchAll(cluster).catch((error: unknown) => ConnectError.from(error).code);
+        expect(found).toEqual(code ?? [expect.objectContaining({ run: expect.anything() })]);
+      }
+    });
 
-  test("of a client that leaves no longer count", async () => {
-    await using server = await serveCallers();
-    const caller = server.as({ account: "a" });
-    const leaves = new AbortController();
-    expect(await countRefused(20, () => caller.watch(leaves.signal))).toMatchObject({ refused: 0 });
-    leaves.abort();
-    await expect
-      .poll(() =>
-        caller.watch().then(
-          () => true,
-          () => false,
-        ),
-      )
-      .toBe(true);
+    test.each(["waits", "floods"])(
+      "of a client that leaves a stream that %s no longer count",
+      async (cluster) => {
+        await using server = await serveCallers();
+        const caller = server.as({ account: "a" }, transport);
+        const watch = () => caller.watch(cluster);
+        expect(await countRefused(20, watch)).toMatchObject({ refused: 0 });
+        expect(await countRefused(1, watch)).toMatchObject({ refused: 1 });
+        caller.stop.abort();
+        const next = server.as({ account: "a" }, transport);
+        await expect.poll(() => isAnswered(next.watch())).toBe(true);
+      },
+    );
   });
 
   test("of an account are at most 200, of a server at most 2,000", async () => {
@@ -184,17 +204,7 @@ describe("other calls", () => {
     await expect(server.as({ account: "b" }).get()).resolves.toBeDefined();
     caller.stop.abort();
     await slow;
-    await expect
-      .poll(() =>
-        server
-          .as({ account: "a" })
-          .get()
-          .then(
-            () => true,
-            () => false,
-          ),
-      )
-      .toBe(true);
+    await expect.poll(() => isAnswered(server.as({ account: "a" }).get())).toBe(true);
   });
 
   test("a token of one cluster has at most 10 sessions, and a token of an account has more", async () => {
@@ -222,5 +232,9 @@ describe("other calls", () => {
     await expect(server.as({ account: "b" }).get()).resolves.toBeDefined();
     await server.clock.advance(500);
     expect(await countRefused(60, call)).toMatchObject({ refused: 10 });
+    await server.clock.advance(3_600_000);
+    for (let n = 0; n < 5; n++) {
+      expect(await countRefused(101, call)).toMatchObject({ refused: n === 4 ? 5 : 0 });
+    }
   });
 });
