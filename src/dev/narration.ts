@@ -16,8 +16,9 @@ export interface Narrator {
 
 /** Creates a narrator of the runs in a database. */
 export function createNarrator(database: Database, print: (line: string) => void): Narrator {
-  const store = createPgFleetStore(database);
-  const watcher = new RunWatcher(store, createSystemClock());
+  const clock = createSystemClock();
+  const store = createPgFleetStore(database, clock);
+  const watcher = new RunWatcher(store, clock);
   let open: readonly InjectedDrift[] = [];
   return {
     drift(drift) {

@@ -99,7 +99,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     }),
   );
   const fleet = createFleetService({
-    store: createPgFleetStore(database),
+    store: createPgFleetStore(database, clock),
     deletions: createPgDeletionStore(database),
     clock,
     startRun: backend.startRun,

@@ -5,12 +5,14 @@ import { toReason } from "../../src/bus/pulsar/admin/admin-error.ts";
 import { toHandshakeError } from "../../src/bus/pulsar/websocket/handshake-refusal.ts";
 import { duration } from "../../src/config/value-types.ts";
 import { canonicalize, canonicalNumber, parseExact } from "../../src/domain/canonical-json.ts";
+import { canonicalizeJsonbText } from "../../src/domain/canonical-text.ts";
 import { isAccountName, isClusterName } from "../../src/domain/limits.ts";
 import { parseKey } from "../../src/domain/object-key.ts";
 import { parseResourceType } from "../../src/domain/resource-type.ts";
 import { parseResourceVersion } from "../../src/domain/resource-version.ts";
 import { scanCanonical } from "../../src/domain/scan-canonical.ts";
 import { splitLines } from "../../src/kube/watch.ts";
+import { runWhole } from "../../src/lib/slices.ts";
 import { trimEnd } from "../../src/lib/text.ts";
 import { readPemBlocks } from "../../src/rpc/auth/jwt/keys.ts";
 import { decodeToken } from "../../src/rpc/auth/jwt/verify.ts";
@@ -66,6 +68,10 @@ const SCANS: Readonly<Record<string, (text: string) => unknown>> = {
   "a string of content": (text) => scan(JSON.stringify(text)),
   "a key of content": (text) => scan(`{${JSON.stringify(text)}:1,${JSON.stringify(`${text}\n`)}:2}`),
   "a value of content": (text) => scan(`[${text}]`),
+  "a string of jsonb": (text) => runWhole(canonicalizeJsonbText(JSON.stringify([text]))),
+  "a key of jsonb": (text) =>
+    runWhole(canonicalizeJsonbText(JSON.stringify({ [text]: 1, [`${text}\n`]: 2 }))),
+  "an array of jsonb": (text) => runWhole(canonicalizeJsonbText(JSON.stringify([...text].map(() => 1.5)))),
   canonicalNumber,
   "a number in JSON": (text) => exactly(`[1${text}1]`),
   "a number with zeros inside": (text) => canonicalNumber(`1${text}1`),

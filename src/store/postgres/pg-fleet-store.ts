@@ -5,18 +5,31 @@ import {
   KubernetesObjectSchema,
   ObjectStateSchema,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
-import { canonicalize, parseExact } from "../../domain/canonical-json.ts";
+import { canonicalizeJsonbText } from "../../domain/canonical-text.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { runInSlices, type Slices } from "../../lib/slices.ts";
 import { selectClusters, selectResourceStatuses, toFreshness } from "../fleet/clusters.ts";
 import { enumFromName, selectRuns, toFinding } from "../fleet/runs.ts";
 import type { FleetStore, PageQuery } from "../fleet-store.ts";
-import { type ObjectPosition, type ObjectRow, selectObject, selectObjects } from "../sql/select-objects.ts";
+import {
+  type ObjectPosition,
+  type ObjectRow,
+  selectContents,
+  selectObject,
+  selectObjects,
+} from "../sql/select-objects.ts";
+import { ContentReads } from "./content-reads.ts";
 import { type Database, read } from "./database.ts";
 import { selectNow } from "./database-time.ts";
 import { ofClusters, toPage, toParts, toTimePosition } from "./page.ts";
 
+/** Largest page of objects with their contents, in bytes, unless its only object is larger. */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
+
 /** Creates the fleet store in Postgres. A signal does not interrupt a query that has begun. */
-export function createPgFleetStore(database: Database): FleetStore {
+export function createPgFleetStore(database: Database, clock: Clock): FleetStore {
   const { prisma, pool } = database;
+  const contentReads = new ContentReads();
 
   return {
     listClusters: (signal, account, query) =>
@@ -62,21 +75,27 @@ export function createPgFleetStore(database: Database): FleetStore {
 
     listObjects: (signal, account, query) =>
       read(signal, async () => {
-        const rows = await selectObjects(pool, account, query, toObjectPosition(query));
-        return toPage(rows, query, toObject, (row) => [
-          row.cluster,
-          row.group,
-          row.resource,
-          row.namespace,
-          row.name,
-        ]);
+        const after = toObjectPosition(query);
+        if (!query.hasContent) {
+          const rows = await selectObjects(pool, account, query, after);
+          return toPage(rows, query, (row) => toObject(row, ""), positionOf);
+        }
+        using _ = await contentReads.begin(signal, account);
+        const rows = await selectContents(pool, account, query, after, MAX_PAGE_BYTES);
+        const shown = cutPage(rows, query.limit);
+        const items = await runInSlices(signal, clock, toObjects(shown));
+        // A page that has reached a limit may be the last one. Then the next one is empty.
+        const last = shown.length < rows.length || sizeOf(shown) > MAX_PAGE_BYTES ? shown.at(-1) : undefined;
+        return { items, next: last && positionOf(last) };
       }),
 
     getObject: (signal, account, cluster, { resourceType, namespace, name }) =>
       read(signal, async () => {
         const { group = "", resource = "" } = resourceType ?? {};
+        using _ = await contentReads.begin(signal, account);
         const row = await selectObject(pool, account, [cluster, group, resource, namespace, name]);
-        return row && toObject(row);
+        const [object] = await runInSlices(signal, clock, toObjects(row === undefined ? [] : [row]));
+        return object;
       }),
 
     listRuns: (signal, account, query) =>
@@ -170,8 +189,31 @@ function behindFinding({ after }: PageQuery) {
   };
 }
 
-/** Returns the object of a row. It canonicalizes the content, because jsonb changes white space and order. */
-function toObject(row: ObjectRow): FleetObject {
+/** Returns the rows of a page: up to the limit, and up to `MAX_PAGE_BYTES` of contents, but at least one. */
+function cutPage(rows: readonly ObjectRow[], limit: number): readonly ObjectRow[] {
+  const shown = rows.slice(0, limit);
+  return shown.length > 1 && sizeOf(shown) > MAX_PAGE_BYTES ? shown.slice(0, -1) : shown;
+}
+
+function sizeOf(rows: readonly ObjectRow[]): number {
+  return rows.reduce((sum, { content }) => sum + Buffer.byteLength(content ?? ""), 0);
+}
+
+function positionOf({ cluster, group, resource, namespace, name }: ObjectRow): ObjectPosition {
+  return [cluster, group, resource, namespace, name];
+}
+
+/** Returns the objects of rows. It canonicalizes the contents, because jsonb changes white space and order. */
+function* toObjects(rows: readonly ObjectRow[]): Slices<FleetObject[]> {
+  const objects: FleetObject[] = [];
+  for (const row of rows) {
+    const content = row.content === null ? "" : yield* canonicalizeJsonbText(row.content);
+    objects.push(toObject(row, content));
+  }
+  return objects;
+}
+
+function toObject(row: ObjectRow, content: string): FleetObject {
   const { group, version, resource, namespace, name } = row;
   return create(KubernetesObjectSchema, {
     cluster: row.cluster,
@@ -179,7 +221,7 @@ function toObject(row: ObjectRow): FleetObject {
     uid: row.uid,
     resourceVersion: row.resource_version,
     observedVersion: row.observed_version,
-    content: row.content === null ? "" : canonicalize(parseExact(row.content)),
+    content,
     checksum: row.checksum ?? new Uint8Array(),
     managedBy: row.managed_by ?? "",
     state: enumFromName(ObjectStateSchema, row.state.toUpperCase()),

@@ -1,7 +1,9 @@
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
-import { canonicalize, parseExact, UncanonicalError } from "../../domain/canonical-json.ts";
+import { UncanonicalError } from "../../domain/canonical-json.ts";
+import { canonicalizeJsonbText } from "../../domain/canonical-text.ts";
 import { checksumOf, sameChecksum } from "../../domain/content-format.ts";
 import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
+import { runWhole } from "../../lib/slices.ts";
 import type { ScrubLimits, ScrubOutcome } from "../ingest-store.ts";
 import {
   distrustRow,
@@ -100,7 +102,7 @@ async function readRows(
 /** True if the checksum is that of the content's canonical form. */
 function fitsChecksum({ content, checksum }: ScrubRow): boolean {
   try {
-    return sameChecksum(checksumOf(Buffer.from(canonicalize(parseExact(content)))), checksum);
+    return sameChecksum(checksumOf(Buffer.from(runWhole(canonicalizeJsonbText(content)))), checksum);
   } catch (error) {
     if (error instanceof UncanonicalError) {
       return false;

@@ -32,7 +32,8 @@ export type ObjectPosition = readonly [
 ];
 
 /**
- * Selects objects by cluster, group, resource, namespace and name, one more than the page's limit.
+ * Selects objects without their contents by cluster, group, resource, namespace and name, one more than the page's
+ * limit.
  *
  * SQL and not Prisma, because Prisma reads the numbers of JSON as doubles. As text they keep every digit. The
  * conditions are composed for each query, so that the planner sees only those that apply.
@@ -40,9 +41,71 @@ export type ObjectPosition = readonly [
 export async function selectObjects(
   pool: Pool,
   account: string,
-  { clusters, resources, namespace, namePrefix, hasContent, limit }: Omit<ObjectQuery, "after">,
+  query: Omit<ObjectQuery, "after">,
   after: ObjectPosition | undefined,
 ): Promise<ObjectRow[]> {
+  const { conditions, values, parameter } = toConditions(account, query);
+  if (after !== undefined) {
+    const key = after.map((part) => `${parameter(part)}::text`).join(", ");
+    conditions.push(`(${KEY}) > (${key})`);
+  }
+  const { rows } = await pool.query<ObjectRow>(
+    `SELECT ${COLUMNS}, NULL AS content FROM ${ROWS}
+WHERE ${conditions.join(" AND ")}
+ORDER BY ${KEY}
+LIMIT ${parameter(query.limit + 1)}`,
+    values,
+  );
+  return rows;
+}
+
+/**
+ * Selects objects like {@link selectObjects}, with their contents, until these exceed `maxBytes`.
+ *
+ * It reads one row after the other, because the sizes of contents are known only when they are read: a thousand large
+ * ones would not fit into memory.
+ */
+export async function selectContents(
+  pool: Pool,
+  account: string,
+  query: Omit<ObjectQuery, "after">,
+  after: ObjectPosition | undefined,
+  maxBytes: number,
+): Promise<ObjectRow[]> {
+  const { conditions, values, parameter } = toConditions(account, query);
+  const key = (after ?? ["", "", "", "", ""]).map((part) => `${parameter(part)}::text COLLATE "C"`);
+  const { rows } = await pool.query<ObjectRow>(
+    `
+WITH RECURSIVE page (cluster, api_group, resource, namespace, name, content, place, bytes) AS (
+  SELECT ${key.join(", ")}, NULL::text, 0, 0::bigint
+  UNION ALL
+  SELECT o.*, page.place + 1, page.bytes + coalesce(octet_length(o.content), 0)
+  FROM page
+  CROSS JOIN LATERAL (
+    SELECT ${KEY}, o.content::text AS content
+    FROM kubernetes_object o
+    WHERE ${conditions.join(" AND ")}
+      AND (${KEY}) > (page.cluster, page.api_group, page.resource, page.namespace, page.name)
+    ORDER BY ${KEY}
+    LIMIT 1
+  ) o
+  WHERE page.place <= ${parameter(query.limit)} AND page.bytes <= ${parameter(maxBytes)}
+)
+SELECT ${COLUMNS}, page.content
+FROM page
+JOIN ${ROWS} ON o.account = $1 AND (${KEY}) = (page.cluster, page.api_group, page.resource, page.namespace, page.name)
+WHERE page.place > 0
+ORDER BY page.place`,
+    values,
+  );
+  return rows;
+}
+
+/** Returns the conditions of a query for rows `o`, with the values of its parameters. `parameter` adds one. */
+function toConditions(
+  account: string,
+  { clusters, resources, namespace, namePrefix }: Omit<ObjectQuery, "after">,
+) {
   const values: unknown[] = [account];
   const parameter = (value: unknown): string => `$${values.push(value)}`;
   const conditions = ["o.account = $1", "o.state <> 'absent'"];
@@ -69,18 +132,7 @@ export async function selectObjects(
   if (namePrefix !== undefined) {
     conditions.push(`starts_with(o.name, ${parameter(namePrefix)})`);
   }
-  if (after !== undefined) {
-    const key = after.map((part) => `${parameter(part)}::text`).join(", ");
-    conditions.push(`(o.cluster, o.api_group, o.resource, o.namespace, o.name) > (${key})`);
-  }
-  const { rows } = await pool.query<ObjectRow>(
-    `${selectFrom(hasContent)}
-WHERE ${conditions.join(" AND ")}
-ORDER BY o.cluster, o.api_group, o.resource, o.namespace, o.name
-LIMIT ${parameter(limit + 1)}`,
-    values,
-  );
-  return rows;
+  return { conditions, values, parameter };
 }
 
 /** Selects the object with this key, with its content. */
@@ -93,17 +145,16 @@ export async function selectObject(
   return rows[0];
 }
 
-function selectFrom(hasContent: boolean): string {
-  return `
-SELECT o.cluster, o.api_group AS group, o.resource, o.api_version AS version, o.namespace, o.name, o.state, o.uid,
-  o.resource_version, o.observed_version, ${hasContent ? "o.content::text" : "NULL"} AS content, o.checksum,
-  o.managed_by, o.quarantine_reason, o.updated_at,
-  CASE WHEN k.verified_at <= now() THEN k.verified_at END AS verified_at
-FROM kubernetes_object o
+const KEY = "o.cluster, o.api_group, o.resource, o.namespace, o.name";
+
+const COLUMNS = `o.cluster, o.api_group AS group, o.resource, o.api_version AS version, o.namespace, o.name, o.state,
+  o.uid, o.resource_version, o.observed_version, o.checksum, o.managed_by, o.quarantine_reason, o.updated_at,
+  CASE WHEN k.verified_at <= now() THEN k.verified_at END AS verified_at`;
+
+const ROWS = `kubernetes_object o
 LEFT JOIN resource_state k ON k.account = o.account AND k.cluster = o.cluster
   AND k.api_group = o.api_group AND k.resource = o.resource`;
-}
 
-const SELECT_ONE = `${selectFrom(true)}
+const SELECT_ONE = `SELECT ${COLUMNS}, o.content::text AS content FROM ${ROWS}
 WHERE o.account = $1 AND o.cluster = $2 AND o.state <> 'absent'
   AND o.api_group = $3 AND o.resource = $4 AND o.namespace = $5 AND o.name = $6`;

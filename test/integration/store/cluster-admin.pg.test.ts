@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import type { ClusterAdmin } from "../../../src/store/cluster-admin.ts";
 import { createPgClusterAdmin } from "../../../src/store/postgres/pg-cluster-admin.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
@@ -100,7 +101,7 @@ describeWithPostgres("an operator's changes of clusters", (database) => {
       });
     }
     await expect(world.beginRun()).rejects.toThrow('no cluster "prod-1"');
-    const store = createPgFleetStore(world.database);
+    const store = createPgFleetStore(world.database, createSystemClock());
     expect(await store.getCluster(world.signal, account, "prod-1")).toBeUndefined();
     expect((await store.listClusters(world.signal, account, { after: undefined, limit: 9 })).items).toEqual(
       [],

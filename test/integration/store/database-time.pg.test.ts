@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { PODS, put } from "../../support/store/messages.ts";
@@ -40,7 +41,7 @@ describeWithPostgres("the time of statements", (database) => {
     await world.apply(put("a/web", { observed: 5 }));
     await world.verifyAll(6);
     await world.sql("UPDATE resource_state SET verified_at = now() + interval '1 day' WHERE cluster = $1");
-    const store = createPgFleetStore(world.database);
+    const store = createPgFleetStore(world.database, createSystemClock());
     const cluster = await store.getCluster(world.signal, world.account, world.cluster);
     expect(cluster?.freshness?.verifiedTime).toBeUndefined();
     expect(cluster?.resources.map(({ freshness }) => freshness?.verifiedTime)).toEqual([

@@ -7,6 +7,7 @@ import {
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import type { Page, PageQuery, Position } from "../../../src/store/fleet-store.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
@@ -42,7 +43,7 @@ async function allPages<T>(limit: number, list: (page: PageQuery) => Promise<Pag
 describeWithPostgres("the fleet's store in Postgres", (database) => {
   const open = (cluster: string) => {
     const world = new World(database.url, cluster);
-    return { world, store: createPgFleetStore(world.database) };
+    return { world, store: createPgFleetStore(world.database, createSystemClock()) };
   };
 
   test("a cluster has its session, its resource types and their object counts", async () => {
@@ -197,6 +198,45 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     await world.sql(`UPDATE kubernetes_object SET content = '{}' WHERE cluster = $1`);
     expect((await store.getObject(signal, account, "fleet-4", asked))?.checksum).toHaveLength(0);
     expect(await store.getObject(signal, "another", "fleet-4", asked)).toBeUndefined();
+  });
+
+  test("a page of contents ends at 2 MiB, with at least one object (L21)", async () => {
+    const { world, store } = open("fleet-bytes");
+    await using _ = world;
+    await world.connect();
+    await world.declare();
+    const KIB = 1024;
+    const sizes = [900 * KIB, 900 * KIB, 900 * KIB, 3500 * KIB, 10, 10, 3500 * KIB];
+    const names = sizes.map((_, index) => `n-${index}`);
+    await world.apply(...names.map((name) => put(`a/${name}`, { observed: 7 })));
+    for (const [index, name] of names.entries()) {
+      await world.sql(
+        `UPDATE kubernetes_object SET content = jsonb_build_object('a', repeat('x', ${sizes[index]}))
+           WHERE cluster = $1 AND name = '${name}'`,
+      );
+    }
+    const query = { ...everything, clusters: ["fleet-bytes"] };
+    const named = (limit: number, hasContent: boolean) =>
+      allPages(limit, async (page) => {
+        const { items, next } = await store.listObjects(signal, account, { ...query, hasContent, ...page });
+        return { items: items.map(({ ref, content }) => `${ref?.name} ${content.length >> 10}`), next };
+      });
+    // The last page is empty if the one before it has reached the limit.
+    expect(await named(1000, true)).toEqual([
+      ["n-0 900", "n-1 900"],
+      ["n-2 900"],
+      ["n-3 3500"],
+      ["n-4 0", "n-5 0"],
+      ["n-6 3500"],
+      [],
+    ]);
+    expect((await named(2, true)).flat()).toHaveLength(7);
+    expect(await named(1, true)).toHaveLength(8);
+    expect(await named(1000, false)).toEqual([names.map((name) => `${name} 0`)]);
+    expect(await named(2, false)).toHaveLength(4);
+    const deep = `${"[".repeat(6_000)}1${"]".repeat(6_000)}`;
+    await world.sql(`UPDATE kubernetes_object SET content = '${deep}' WHERE cluster = $1 AND name = 'n-3'`);
+    expect((await named(1000, true)).flat()).toContain("n-3 11");
   });
 
   test("a dry run has what it would repair, with causes and fields, and counts that are no findings (R82, R83)", async () => {

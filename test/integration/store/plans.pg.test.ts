@@ -1,5 +1,6 @@
 import pg from "pg";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
@@ -114,6 +115,17 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       epoch: 100n,
     }));
 
+  const listObjects = (clusters: readonly string[] | undefined, hasContent: boolean) =>
+    createPgFleetStore(database, createSystemClock()).listObjects(world.signal, "acme", {
+      clusters,
+      resources: [],
+      namespace: undefined,
+      namePrefix: undefined,
+      hasContent,
+      after: undefined,
+      limit: 100,
+    });
+
   const CASES: readonly [string, number, () => Promise<unknown>][] = [
     ["keepSessions", 5_000, () => world.sessions.keepSessions(world.signal, sessions(100))],
     ["listDue", 2_000, () => world.runs.listDue(world.signal, sessions(100), 600_000)],
@@ -123,11 +135,14 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       "listOpenRuns",
       100,
       () =>
-        createPgFleetStore(database).listOpenRuns(world.signal, "acme", {
+        createPgFleetStore(database, createSystemClock()).listOpenRuns(world.signal, "acme", {
           endedWithinMs: 30_000,
           except: [],
         }),
     ],
+    ["a page of objects", 500, () => listObjects(undefined, false)],
+    ["a page of contents", 2_000, () => listObjects(undefined, true)],
+    ["a page of contents of one cluster", 2_000, () => listObjects(["c1"], true)],
     ["openSession", 500, () => world.request("agent-1", true, "uid of c1")],
     ["applyScope", 5_000, () => world.declare()],
   ];

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { expect, test } from "vitest";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { World } from "../../support/store/world.ts";
@@ -112,7 +113,7 @@ describeWithPostgres("standbys", (database) => {
   test("R61: standbys are counted while their backends confirm them", async () => {
     await using world = open();
     await world.connect("agent-1");
-    const store = createPgFleetStore(world.database);
+    const store = createPgFleetStore(world.database, createSystemClock());
     const counted = async () =>
       (await store.getCluster(world.signal, world.account, world.cluster))?.standbys;
     expect(await counted()).toBe(0);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { BatchItem } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ReconciliationState } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { createSystemClock } from "../../../src/lib/clock.ts";
 import type { DeletionStore } from "../../../src/store/deletion-store.ts";
 import type { FleetStore } from "../../../src/store/fleet-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
@@ -28,7 +29,7 @@ export class FleetWorld implements AsyncDisposable {
   constructor(url: string) {
     this.#url = url;
     this.#database = createDatabase({ url, maxConnections: 4 });
-    this.store = createPgFleetStore(this.#database);
+    this.store = createPgFleetStore(this.#database, createSystemClock());
     this.deletions = createPgDeletionStore(this.#database);
   }
 

@@ -1183,7 +1183,8 @@ export type ListObjectsRequest = Message<"evenkeel.v1.ListObjectsRequest"> & {
 
   /**
    * How much of each object to return. Unspecified: VIEW_BASIC. A page in
-   * VIEW_FULL may exceed 4 MiB: raise the receive limit of the client.
+   * VIEW_FULL has at most 2 MiB of contents, or one object, and can therefore
+   * have fewer objects than the page size.
    *
    * @generated from field: evenkeel.v1.View view = 7;
    */
