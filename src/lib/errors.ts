@@ -21,10 +21,16 @@ export class RetryableError extends Error {
   override readonly name: string = "RetryableError";
   /** Minimum delay before a retry, in milliseconds; unset: the caller's backoff decides. */
   readonly retryAfterMs: number | undefined;
+  /** Message for callers of the services, if `message` has addresses or names that only operators may see. */
+  readonly publicMessage: string | undefined;
 
-  constructor(message: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
+  constructor(
+    message: string,
+    options?: ErrorOptions & { readonly retryAfterMs?: number; readonly publicMessage?: string },
+  ) {
     super(message, options);
     this.retryAfterMs = options?.retryAfterMs;
+    this.publicMessage = options?.publicMessage;
   }
 }
 

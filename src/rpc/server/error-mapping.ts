@@ -5,6 +5,7 @@ import {
   ErrorInfoSchema,
   RetryInfoSchema,
 } from "../../../gen/proto/google/rpc/error_details_pb.ts";
+import { Health } from "../../../gen/proto/grpc/health/v1/health_pb.ts";
 import { isAbortError } from "../../lib/abort.ts";
 import { DeadlineError } from "../../lib/clock.ts";
 import {
@@ -18,7 +19,7 @@ import {
   TerminalError,
   UnsupportedError,
 } from "../../lib/errors.ts";
-import type { Log } from "../../lib/log.ts";
+import { createOutageLog, type Log } from "../../lib/log.ts";
 import { truncate } from "../../lib/text.ts";
 
 /** Longest message of an error, in bytes. A status is sent in headers, and clients limit their size. */
@@ -34,11 +35,19 @@ const MAX_VIOLATIONS_BYTES = 3584;
  * It must be the first interceptor, so that it translates errors of the others too.
  */
 export function createErrorMappingInterceptor(log: Log): Interceptor {
+  const outage = createOutageLog(log, { failed: "calls fail", worked: "calls succeed again" });
   return (next) => async (request) => {
-    const translate = (error: unknown): ConnectError =>
-      toConnectError(error, request.signal, log.with({ method: toMethodName(request.method) }));
+    const translate = (error: unknown): ConnectError => {
+      if (error instanceof RetryableError && error.publicMessage !== undefined) {
+        outage.failed(error);
+      }
+      return toConnectError(error, request.signal, log.with({ method: toMethodName(request.method) }));
+    };
     try {
       const response = await next(request);
+      if (request.service.typeName !== Health.typeName) {
+        outage.worked();
+      }
       return response.stream
         ? { ...response, message: translateErrors(response.message, translate) }
         : response;
@@ -164,7 +173,8 @@ function fromKnownError(error: unknown): ConnectError | undefined {
   }
   // UNAVAILABLE is the only code that clients retry automatically.
   if (error instanceof RetryableError) {
-    return new ConnectError(error.message, Code.Unavailable, undefined, toRetryDetails(error), error);
+    const text = error.publicMessage ?? error.message;
+    return new ConnectError(text, Code.Unavailable, undefined, toRetryDetails(error), error);
   }
   if (error instanceof DeadlineError) {
     return new ConnectError(error.message, Code.DeadlineExceeded, undefined, undefined, error);

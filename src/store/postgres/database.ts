@@ -2,8 +2,9 @@ import { hash } from "node:crypto";
 import { PrismaPg } from "@prisma/adapter-pg";
 import type pg from "pg";
 import { PrismaClient } from "../../../gen/prisma/client.ts";
+import { InvalidArgumentError } from "../../lib/errors.ts";
 import { BoundedPool } from "./bounded-pool.ts";
-import { toStoreError } from "./sql-error.ts";
+import { PoisonError, toStoreError } from "./sql-error.ts";
 import { type DatabaseTimeouts, DEFAULT_TIMEOUTS, toBegin } from "./timeouts.ts";
 import { inTransaction } from "./transaction.ts";
 
@@ -75,7 +76,16 @@ export async function translated<T>(query: () => Promise<T>): Promise<T> {
 /** Runs the query of a reader, unless the signal has aborted, and translates its errors. */
 export async function read<T>(signal: AbortSignal, query: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
-  return await translated(query);
+  try {
+    return await translated(query);
+  } catch (error) {
+    // The rules of the contract refuse such values. This is for one that they forget.
+    if (error instanceof PoisonError) {
+      const description = "a value of the request is one that the database cannot hold";
+      throw new InvalidArgumentError([{ field: "", description }], { cause: error });
+    }
+    throw error;
+  }
 }
 
 function toLockStatement(cluster: ClusterKey): string {

@@ -350,6 +350,17 @@ describeWithPostgres("the fleet's store in Postgres", (database) => {
     expect(times).toEqual(times.toSorted((a, b) => b - a));
   });
 
+  test("a value that Postgres cannot hold is an invalid argument (L22)", async () => {
+    const { world, store } = open("fleet-null");
+    await using _ = world;
+    const query = { ...everything, clusters: undefined, namespace: "\0", after: undefined, limit: 1 };
+    await expect(store.listObjects(signal, account, query)).rejects.toThrow(
+      new InvalidArgumentError([
+        { field: "", description: "a value of the request is one that the database cannot hold" },
+      ]),
+    );
+  });
+
   test("a position of another list is refused", async () => {
     const { world, store } = open("fleet-7");
     await using _ = world;

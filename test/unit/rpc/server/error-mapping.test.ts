@@ -18,6 +18,7 @@ import {
   TerminalError,
   UnsupportedError,
 } from "../../../../src/lib/errors.ts";
+import type { Log } from "../../../../src/lib/log.ts";
 import { toConnectError } from "../../../../src/rpc/server/error-mapping.ts";
 import { grpcClient, serveForTest } from "../../../support/rpc/serve-for-test.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
@@ -34,6 +35,47 @@ const expired = new ConnectError(
   undefined,
   new TerminalError("token: expired", { info: { reason: "TOKEN_EXPIRED" } }),
 );
+
+test("an outage of the database is logged once, with the text that callers do not see (L22)", async () => {
+  const lines: unknown[] = [];
+  const record = (level: string) => (message: string, fields?: object) =>
+    lines.push([level, message, fields]);
+  const log: Log = {
+    ...createTestLog("server"),
+    with: () => log,
+    warn: record("warn"),
+    info: record("info"),
+  };
+  const outage = { isActive: true };
+  await using server = await serveForTest(
+    {
+      fleet: {
+        getCluster: () => {
+          if (outage.isActive) {
+            throw new RetryableError("connect ECONNREFUSED 10.0.0.1:5432", {
+              publicMessage: "no database; try again",
+            });
+          }
+          return {};
+        },
+      },
+    },
+    { log },
+  );
+  const client = grpcClient(FleetService, server.url);
+  for (let n = 0; n < 3; n++) {
+    await expect(client.getCluster({ name: "c" })).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: "no database; try again",
+    });
+  }
+  outage.isActive = false;
+  await client.getCluster({ name: "c" });
+  expect(lines).toEqual([
+    ["warn", "calls fail", { error: "connect ECONNREFUSED 10.0.0.1:5432" }],
+    ["info", "calls succeed again", undefined],
+  ]);
+});
 
 describe("the error that a caller receives", () => {
   test.each<[string, unknown, AbortSignal, Code, string, boolean]>([

@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import {
+  MEANINGS,
   PoisonError,
   QueryTimeoutError,
   StatementError,
@@ -58,9 +59,31 @@ describe("the meaning of an SQLSTATE", () => {
     ["a unique violation", "23505"],
     ["not null violation", "23502"],
     ["an undefined function", "42883"],
+    ["a prepared statement of another connection", "26000"],
+    ["a damaged row", "XX001"],
+    ["a trigger of others", "P0001"],
+    ["a class of a later version", "ZZ000"],
   ])("%s is neither temporary nor a value that cannot be stored (%s)", (_, code) => {
     expect(toStoreError(driverError(code))).toBeInstanceOf(StatementError);
   });
+});
+
+test("the table has every class of SQLSTATEs", () => {
+  // PostgreSQL 18, appendix A; class 00 is success.
+  const classes =
+    "01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 58 " +
+    "F0 HV P0 XX";
+  const inTable = Object.keys(MEANINGS).filter((code) => code.length === 2);
+  expect(inTable.toSorted()).toEqual(classes.split(" ").toSorted());
+});
+
+test("callers of the services learn nothing of the driver's text (L22)", () => {
+  for (const code of ["28P01", "42501", "ECONNREFUSED", "57P01"]) {
+    expect(toStoreError(driverError(code))).toMatchObject({
+      message: expect.stringContaining(`error ${code}`),
+      publicMessage: "the database is not available; try again",
+    });
+  }
 });
 
 describe("other errors", () => {
