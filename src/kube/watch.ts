@@ -1,5 +1,7 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
+import { sleepUnlessAborted } from "../lib/abort.ts";
+import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import { type KubeRequest, type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
 import { MalformedResponseError, toKubeError, WatchExpiredError } from "./kube-error.ts";
@@ -14,6 +16,7 @@ export interface WatchOptions {
   readonly resourceVersion: string;
   /** The server ends the watch after this time. */
   readonly timeoutSeconds: number;
+  readonly clock: Clock;
 }
 
 /** An event of a watch. An ERROR event is thrown as an error. */
@@ -24,12 +27,19 @@ export type WatchEvent =
   /** The server has sent all changes up to this version. The event describes no object. */
   | { readonly type: "bookmark"; readonly version: string };
 
+/**
+ * Silence after which a watch counts as dead, in milliseconds. An API server sends a bookmark about once a minute, and a
+ * half-open connection sends nothing: load balancers and gateways may drop one without a word.
+ */
+const MAX_SILENCE_MS = 150_000;
+
 /** etcd stores objects of up to 1.5 MiB; objects of aggregated APIs may be larger. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
 
 /**
- * Watches a resource type. Yields its events in the order of their versions until the server ends the watch.
- * The caller must abort the signal to be sure that the request ends.
+ * Watches a resource type. Yields its events in the order of their versions until the server ends the watch, or sends
+ * nothing for 150 s. A server without bookmarks is silent while nothing changes; then the next watch continues. The
+ * caller must abort the signal to be sure that the request ends.
  *
  * @throws WatchExpiredError if the version is too old, reported by a status or by an ERROR event.
  * @throws KubeRefusedError, KubeUnavailableError or MalformedResponseError for any other failure.
@@ -37,7 +47,7 @@ const MAX_LINE_BYTES = 16 * 1024 * 1024;
 export async function* watchEvents(
   signal: AbortSignal,
   transport: KubeTransport,
-  { resourceType, namespace, resourceVersion, timeoutSeconds }: WatchOptions,
+  { resourceType, namespace, resourceVersion, timeoutSeconds, clock }: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, undefined> {
   const request = {
     path: resourcePath(resourceType, namespace),
@@ -49,10 +59,62 @@ export async function* watchEvents(
     },
   };
   const what = describeRequest(request);
-  const response = await transport.get(signal, request);
-  await assertAccepted(request, response);
-  for await (const line of splitLines(response.body, MAX_LINE_BYTES)) {
-    yield toEvent(parseAnswer(line, what, parseExact), what);
+  using silence = new SilenceLimit(clock, signal);
+  try {
+    const response = await transport.get(silence.signal, request);
+    await assertAccepted(request, response);
+    for await (const line of splitLines(response.body, MAX_LINE_BYTES)) {
+      silence.pause();
+      yield toEvent(parseAnswer(line, what, parseExact), what);
+      silence.begin();
+    }
+  } catch (error) {
+    if (!silence.isExceeded) {
+      throw error;
+    }
+  }
+}
+
+/** Ends the request of a watch that waits too long for its next event. One timer serves all waits of a watch. */
+class SilenceLimit implements Disposable {
+  readonly #clock: Clock;
+  readonly #ended = new AbortController();
+  /** Beginning of the wait, by the monotonic clock; undefined while an event is processed. */
+  #since: number | undefined;
+  isExceeded = false;
+  /** Aborts with the caller's signal, or when the limit is exceeded. */
+  readonly signal: AbortSignal;
+
+  constructor(clock: Clock, signal: AbortSignal) {
+    this.#clock = clock;
+    this.#since = clock.monotonic();
+    this.signal = AbortSignal.any([signal, this.#ended.signal]);
+    void this.#watch();
+  }
+
+  begin(): void {
+    this.#since = this.#clock.monotonic();
+  }
+
+  pause(): void {
+    this.#since = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended.abort(new Error("the watch has ended"));
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.signal.aborted) {
+      const now = this.#clock.monotonic();
+      const leftMs = (this.#since ?? now) + MAX_SILENCE_MS - now;
+      if (leftMs <= 0) {
+        this.isExceeded = true;
+        this.#ended.abort(new Error(`the watch was silent for ${MAX_SILENCE_MS} ms`));
+        return;
+      }
+      await sleepUnlessAborted(this.signal, this.#clock, leftMs);
+    }
   }
 }
 

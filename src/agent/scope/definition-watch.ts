@@ -63,7 +63,7 @@ async function watchResource(
       const resourceVersion = await currentVersion(signal, kube, resourceType);
       outage.worked();
       onChange(1);
-      const watch = { resourceType, resourceVersion, timeoutSeconds };
+      const watch = { resourceType, resourceVersion, timeoutSeconds, clock };
       for await (const event of watchEvents(AbortSignal.any([signal, request.signal]), kube, watch)) {
         backoff.reset();
         if (event.type !== "bookmark") {

@@ -146,6 +146,7 @@ export class WatchLoop {
       namespace: this.#namespace,
       resourceVersion: String(from),
       timeoutSeconds,
+      clock,
     };
     counters.watches++;
     this.#resume = from;

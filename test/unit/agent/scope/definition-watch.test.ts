@@ -130,7 +130,7 @@ describe("the watch of definitions", () => {
     await definitions.clock.advance(50 * MINUTE);
     expect(definitions.lists).toHaveLength(3);
     definitions.answer = () => undefined;
-    await definitions.clock.advance(20 * MINUTE);
+    await definitions.clock.advance(12 * MINUTE);
     expect(definitions.requested).toEqual([1]);
     const entries = definitions.log.entries.filter(({ fields }) =>
       String(fields["resourceType"]).startsWith("apiservices"),
