@@ -28,7 +28,7 @@ export type WatchEvent =
   | { readonly type: "bookmark"; readonly version: string };
 
 /**
- * Silence after which a watch counts as dead, in milliseconds. An API server sends a bookmark about once a minute, and a
+ * Silence after which a watch counts as dead, in milliseconds. An API server sends a bookmark about once a minute. A
  * half-open connection sends nothing: load balancers and gateways may drop one without a word.
  */
 const MAX_SILENCE_MS = 150_000;
