@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { isAbortError } from "../lib/abort.ts";
 import { ConfigError, toMessage } from "../lib/errors.ts";
+import { escapeControls } from "../lib/text.ts";
 import { createAdminCommand } from "./commands/admin.ts";
 import { createClusterCommand, createClustersCommand } from "./commands/clusters.ts";
 import { createDeletionsCommand } from "./commands/deletions.ts";
@@ -79,8 +80,11 @@ export async function runCli(
   const setExitCode = (code: number): void => {
     exitCode = code;
   };
+  const print = (text: string): void => context.print(escapeControls(text, "\n"));
+  const printError = (text: string): void => context.printError(escapeControls(text, "\n"));
+  const safe = { ...context, print, printError, setExitCode };
   try {
-    await createCli({ ...context, setExitCode }, version).parseAsync(args, { from: "user" });
+    await createCli(safe, version).parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -90,7 +94,7 @@ export async function runCli(
     if (context.signal.aborted && isInterruption(context.signal, error)) {
       return INTERRUPTED;
     }
-    context.printError(`evenkeel: ${error instanceof ConnectError ? error.rawMessage : toMessage(error)}\n`);
+    printError(`evenkeel: ${error instanceof ConnectError ? error.rawMessage : toMessage(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
   }
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EXCLUDED_RESOURCES } from "../config/programs/agent.ts";
 import type { DevConfig } from "../config/programs/dev.ts";
 import { createPinoLog } from "../lib/pino-log.ts";
+import { escapeControls } from "../lib/text.ts";
 import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
 import { readVersion } from "../main/read-version.ts";
 import { createRuntime } from "../main/runtime.ts";
@@ -21,9 +22,9 @@ const AGENT_STOP_MS = 5_000;
  * process, unless the configuration names real ones. It never writes to a real cluster and never breaks its rows.
  */
 export async function runDev(signal: AbortSignal, config: DevConfig): Promise<void> {
-  const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
+  const runtime = createRuntime(createPinoLog({ level: config.logLevel, format: config.logFormat }));
   const { log } = runtime;
-  const print = (line: string): void => void process.stdout.write(`${line}\n`);
+  const print = (line: string): void => void process.stdout.write(`${escapeControls(line, "\n")}\n`);
   const { cluster } = config;
   const isReal = config.kubeconfig !== undefined || config.kubeContext !== undefined;
   print(`Evenkeel ${readVersion()}`);
@@ -90,5 +91,6 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
 function withoutPassword(url: string): string {
   const shown = new URL(url);
   shown.password = "";
+  shown.searchParams.delete("password");
   return shown.href;
 }

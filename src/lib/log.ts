@@ -19,6 +19,12 @@ export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 /** The minimum level of the lines that are written. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** The forms of log lines; `auto` is text on a terminal, and JSON elsewhere. */
+export const LOG_FORMATS = ["auto", "json", "text"] as const;
+
+/** The form of the lines that are written. */
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
 /** Creates a log that writes nothing. */
 export function createSilentLog(): Log {
   const log: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => log };

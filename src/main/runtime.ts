@@ -33,7 +33,7 @@ export function createRuntime(log: Log): Runtime {
  */
 export async function configureRuntime(service: string, config: TelemetryConfig): Promise<ConfiguredRuntime> {
   const stack = new AsyncDisposableStack();
-  const runtime = createRuntime(createPinoLog({ level: config.logLevel }));
+  const runtime = createRuntime(createPinoLog({ level: config.logLevel, format: config.logFormat }));
   const version = readVersion();
   const { clock, log } = runtime;
   const { probes, traces } = config;

@@ -1,5 +1,6 @@
 import { type DescEnum, type DescMessage, type MessageShape, toJson } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
+import { escapeControls } from "../../lib/text.ts";
 
 /** How results are printed: as a table for people, or exactly, for programs. */
 export type OutputFormat = "table" | "json" | "yaml";
@@ -13,9 +14,14 @@ export function formatMessage<Desc extends DescMessage>(
   return formatJson(toJson(schema, message), format);
 }
 
-/** A value that JSON can hold, as JSON or as YAML. */
+/**
+ * A value that JSON can hold, as JSON or as YAML. Commands print characters that steer a terminal as escapes of JSON.
+ * YAML has these in double quotes only, so a value with such a character becomes JSON, which is YAML too.
+ */
 export function formatJson(value: unknown, format: "json" | "yaml"): string {
-  return format === "json" ? `${JSON.stringify(value, undefined, 2)}\n` : stringify(value);
+  const yaml = stringify(value);
+  const isYaml = format === "yaml" && escapeControls(yaml, "\n") === yaml;
+  return isYaml ? yaml : `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** Formats an enum value without the prefix: "SUCCEEDED"; an unknown value as its number. */

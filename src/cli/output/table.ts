@@ -1,9 +1,10 @@
 import { type Timestamp, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Freshness } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { escapeControls } from "../../lib/text.ts";
 
 /** Lines of columns: each as wide as its widest cell, three spaces between them, an empty cell as a dash. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : cell)))];
+  const lines = [header, ...rows.map((row) => row.map((cell) => (cell === "" ? "-" : escapeControls(cell))))];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines.map((line) => `${pad(line, widths).join("   ").trimEnd()}\n`).join("");
 }
@@ -12,7 +13,7 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 export function formatProperties(properties: readonly (readonly [name: string, value: string])[]): string {
   const present = properties.filter(([, value]) => value !== "");
   const width = Math.max(...present.map(([name]) => name.length));
-  return present.map(([name, value]) => `${`${name}:`.padEnd(width + 3)}${value}\n`).join("");
+  return present.map(([name, value]) => `${`${name}:`.padEnd(width + 3)}${escapeControls(value)}\n`).join("");
 }
 
 function pad(line: readonly string[], widths: readonly number[]): string[] {

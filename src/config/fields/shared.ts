@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import { DEFAULT_SCRUB_ROWS } from "../../domain/limits.ts";
 import { DEFAULT_DELETION_GUARD, type DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
-import { LOG_LEVELS, type LogLevel } from "../../lib/log.ts";
+import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../lib/log.ts";
 import { optional, required, withDefault } from "../field.ts";
 import { duration, httpUrl, oneOf, port, postgresUrl, text, toggle, type ValueType } from "../value-types.ts";
 
@@ -11,6 +11,11 @@ export const sharedFields = {
     oneOf(LOG_LEVELS),
     "info",
     "Minimum log level: debug, info, warn, error or silent",
+  ),
+  logFormat: withDefault<LogFormat>(
+    oneOf(LOG_FORMATS),
+    "auto",
+    "Form of log lines: json, text, or auto, which is text on a terminal",
   ),
   host: withDefault<string>(text("address", "an address"), "127.0.0.1", "Address to listen on"),
   port: withDefault<number>(port, 7070, "Port to listen on; 0: any free port"),

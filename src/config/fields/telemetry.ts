@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import type { LogLevel } from "../../lib/log.ts";
+import type { LogFormat, LogLevel } from "../../lib/log.ts";
 import { optional, type ValuesOf, withDefault } from "../field.ts";
 import { httpUrl, port, text, type ValueType } from "../value-types.ts";
 import { sharedFields } from "./shared.ts";
@@ -7,6 +7,7 @@ import { sharedFields } from "./shared.ts";
 /** Logs, probes and traces of a program. */
 export interface TelemetryConfig {
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
   /** Unset: no probes and no metrics. */
   readonly probes: { readonly host: string; readonly port: number } | undefined;
   /** Unset: no traces. */
@@ -23,6 +24,7 @@ const ratio: ValueType<number> = {
 /** Keys of {@link TelemetryConfig}. */
 export const telemetryFields = {
   logLevel: sharedFields.logLevel,
+  logFormat: sharedFields.logFormat,
   probePort: optional<number>(port, "Port for /livez, /readyz and /metrics; unset: no such port"),
   probeHost: withDefault<string>(text("address"), "127.0.0.1", "Address to listen on for probes"),
   traceUrl: optional<string>(
@@ -34,9 +36,10 @@ export const telemetryFields = {
 
 /** Returns the configuration for the keys. */
 export function toTelemetryConfig(values: ValuesOf<typeof telemetryFields>): TelemetryConfig {
-  const { logLevel, probePort, probeHost, traceUrl, traceRatio } = values;
+  const { logLevel, logFormat, probePort, probeHost, traceUrl, traceRatio } = values;
   return {
     logLevel,
+    logFormat,
     probes: probePort === undefined ? undefined : { host: probeHost, port: probePort },
     traces: traceUrl === undefined ? undefined : { url: traceUrl, ratio: traceRatio },
   };

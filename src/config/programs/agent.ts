@@ -120,9 +120,18 @@ export const agentProgram = defineProgram(
     kubeContext,
     ...telemetryFields,
   },
-  ({ discoveryInterval, logLevel, probePort, probeHost, traceUrl, traceRatio, ...values }): AgentConfig => {
+  ({
+    discoveryInterval,
+    logLevel,
+    logFormat,
+    probePort,
+    probeHost,
+    traceUrl,
+    traceRatio,
+    ...values
+  }): AgentConfig => {
     assertOneToken(values);
-    const telemetry = toTelemetryConfig({ logLevel, probePort, probeHost, traceUrl, traceRatio });
+    const telemetry = toTelemetryConfig({ logLevel, logFormat, probePort, probeHost, traceUrl, traceRatio });
     return { ...values, discoveryIntervalMs: discoveryInterval, telemetry };
   },
 );

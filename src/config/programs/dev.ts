@@ -1,4 +1,4 @@
-import type { LogLevel } from "../../lib/log.ts";
+import type { LogFormat, LogLevel } from "../../lib/log.ts";
 import { defineProgram, optional, withDefault } from "../field.ts";
 import { sharedFields } from "../fields/shared.ts";
 import { duration, loopbackHost, postgresUrl, text, toggle } from "../value-types.ts";
@@ -29,9 +29,10 @@ export interface DevConfig {
   readonly reconcileIntervalMs: number;
   readonly runDeadlineMs: number;
   readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
 }
 
-const { host, port, logLevel, kubeContext, kubeconfig } = sharedFields;
+const { host, port, logLevel, logFormat, kubeContext, kubeconfig } = sharedFields;
 const { reconcileInterval, runDeadline } = serverProgram.fields;
 
 /** Keys of {@link DevConfig}. */
@@ -59,6 +60,7 @@ export const devProgram = defineProgram(
     runDeadline,
     // Standard output reports the runs already.
     logLevel: { ...logLevel, fallback: "warn" },
+    logFormat,
   },
   ({ driftInterval, reconcileInterval, runDeadline, ...values }): DevConfig => ({
     ...values,

@@ -11,6 +11,7 @@ import {
   ReconciliationState,
 } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { waitFor } from "../../../src/lib/abort.ts";
+import { escapeControls } from "../../../src/lib/text.ts";
 import { runForTest } from "../../support/cli/run-for-test.ts";
 import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 
@@ -309,6 +310,33 @@ describe("programs", () => {
     const { calls, code } = await run(args);
     expect(code).toBe(0);
     expect(calls).toEqual([expect.objectContaining(config)]);
+  });
+});
+
+describe("names that steer a terminal are escaped (L24)", () => {
+  const name = "\u001b]0;title\u0007\u009b2J\r\nforged   row";
+  const fleet = { listClusters: () => ({ clusters: [{ name }] }) };
+
+  test.each([
+    ["table", "\\u001b]0;title\\u0007\\u009b2J\\u000d\\u000aforged   row"],
+    ["json", '"\\u001b]0;title\\u0007\\u009b2J\\r\\nforged   row"'],
+    ["yaml", '"\\u001b]0;title\\u0007\\u009b2J\\r\\nforged   row"'],
+  ])("as %s", async (format, expected) => {
+    await using server = await serveForTest({ fleet });
+    const { code, out } = await run(`clusters -o ${format} --server ${server.url}`);
+    expect(code).toBe(0);
+    expect(out).toContain(expected);
+    expect(escapeControls(out, "\n")).toBe(out);
+  });
+
+  test("in errors", async () => {
+    const getCluster = () => {
+      throw new ConnectError(`no ${name}`, Code.NotFound);
+    };
+    await using server = await serveForTest({ fleet: { getCluster } });
+    const { code, err } = await run(`cluster c --server ${server.url}`);
+    expect(code).toBe(1);
+    expect(err).toMatch(/^evenkeel: no \\u001b\]0;title/);
   });
 });
 

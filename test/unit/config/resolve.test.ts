@@ -42,7 +42,7 @@ describe("defaults", () => {
       runDeadlineMs: 300_000,
       scrubRows: 1_000,
       guard: DEFAULT_DELETION_GUARD,
-      telemetry: { logLevel: "info", probes: undefined, traces: undefined },
+      telemetry: { logLevel: "info", logFormat: "auto", probes: undefined, traces: undefined },
     });
   });
 
@@ -58,7 +58,7 @@ describe("defaults", () => {
       namespaces: [],
       kubeconfig: undefined,
       kubeContext: undefined,
-      telemetry: { logLevel: "info", probes: undefined, traces: undefined },
+      telemetry: { logLevel: "info", logFormat: "auto", probes: undefined, traces: undefined },
     });
     expect(excludeResources).toEqual(DEFAULT_EXCLUDED_RESOURCES);
   });
@@ -94,6 +94,7 @@ test("probes and traces are what was asked for", () => {
   });
   expect(telemetry).toEqual({
     logLevel: "info",
+    logFormat: "auto",
     probes: { host: "0.0.0.0", port: 9090 },
     traces: { url: "http://collector:4318/v1/traces", ratio: 0.5 },
   });
