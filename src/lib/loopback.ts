@@ -30,7 +30,7 @@ export function findForeignOrigin({ host, origin }: OriginHeaders): string | und
   return undefined;
 }
 
-function isLocalUrl(text: string): boolean {
+export function isLocalUrl(text: string): boolean {
   const { hostname } = URL.parse(text) ?? { hostname: "" };
   return isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
 }
