@@ -4,6 +4,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
 import { sendHttpRequest } from "../lib/http-request.ts";
 import { trimEnd } from "../lib/text.ts";
+import { Credentials } from "./credentials.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
 import { describeRequest } from "./read-response.ts";
 
@@ -15,7 +16,8 @@ export interface HttpKubeTransport extends KubeTransport {
 
 /**
  * Creates a transport over Node's http and https that keeps connections alive. It applies `config` to each
- * request, so that the library refreshes tokens (file, exec plugin or OIDC).
+ * request, so that the library refreshes tokens (file, exec plugin or OIDC). After a 401, a plugin runs again, and the
+ * request is sent once more.
  *
  * @throws ConfigError if `config` has no current cluster.
  */
@@ -25,6 +27,7 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
     throw new ConfigError("the kubeconfig has no current cluster; choose a context");
   }
   const server = trimEnd(cluster.server, "/");
+  const credentials = new Credentials(config);
   const agents = {
     "http:": new http.Agent({ keepAlive: true }),
     "https:": new https.Agent({ keepAlive: true }),
@@ -34,16 +37,24 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
       signal.throwIfAborted();
       const url = new URL(`${server}${request.path}`);
       url.search = new URLSearchParams(request.query).toString();
-      const options = await authorize(config, request);
       const { protocol } = url;
       if (protocol !== "http:" && protocol !== "https:") {
         throw new ConfigError(
           `the cluster's server must be an http or https URL, found ${JSON.stringify(cluster.server)}`,
         );
       }
-      // A proxy needs the library's own agent, which the library creates for each request.
-      options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;
-      return await send(signal, request, url, options);
+      const sendOnce = async () => {
+        const { options, generation } = await authorize(credentials, request);
+        // A proxy needs the library's own agent, which the library creates for each request.
+        options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;
+        return { response: await send(signal, request, url, options), generation };
+      };
+      const { response, generation } = await sendOnce();
+      if (response.status !== 401 || !credentials.renew(generation)) {
+        return response;
+      }
+      await discard(response);
+      return (await sendOnce()).response;
     },
     close() {
       agents["http:"].destroy();
@@ -52,18 +63,24 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
   };
 }
 
-async function authorize(config: KubeConfig, { accept }: KubeRequest): Promise<https.RequestOptions> {
+async function authorize(credentials: Credentials, { accept }: KubeRequest) {
   const options: https.RequestOptions = { headers: {} };
+  let generation: number;
   try {
-    await config.applyToHTTPSOptions(options);
+    generation = await credentials.addTo(options);
   } catch (cause) {
     throw new RetryableError(`authentication to the Kubernetes API failed: ${toMessage(cause)}`, { cause });
   }
   const headers = options.headers as http.OutgoingHttpHeaders;
-  return {
-    ...options,
-    headers: { ...headers, Accept: accept ?? "application/json", "User-Agent": "evenkeel-agent" },
-  };
+  const all = { ...headers, Accept: accept ?? "application/json", "User-Agent": "evenkeel-agent" };
+  return { options: { ...options, headers: all }, generation };
+}
+
+/** Ends a response that is not needed. */
+async function discard({ body }: KubeResponse): Promise<void> {
+  for await (const _ of body) {
+    return;
+  }
 }
 
 async function send(

@@ -98,7 +98,8 @@ export function mergeKubeconfigs(
   }
   return {
     clusters: [{ name: clusterEntry.name, cluster: toCluster(clusterEntry) }],
-    users: userEntry === undefined ? [] : [{ name: userEntry.name, user: toUser(userEntry) }],
+    users:
+      userEntry === undefined ? [] : [{ name: userEntry.name, user: toUser(userEntry, clusterEntry.values) }],
     contexts: [{ name, context: chosen.values }],
     "current-context": name,
   };
@@ -172,13 +173,27 @@ function toCluster({ name, values }: Entry): Values {
   return { ...values, "insecure-skip-tls-verify": true };
 }
 
-function toUser({ name, values }: Entry): Values {
-  assertSupported(`users[${name}].user`, values, USER_KEYS);
+function toUser({ name, values: read }: Entry, cluster: Values): Values {
+  assertSupported(`users[${name}].user`, read, USER_KEYS);
+  const { exec } = read;
+  const values = isValues(exec) ? { ...read, exec: withExecInfo(exec, cluster) } : read;
   const { tokenFile, token, ...rest } = values;
   return tokenFile === undefined
     ? values
     : // The library reads such a file again each minute. Its content takes precedence, as in client-go.
       { ...rest, "auth-provider": { name: "tokenFile", config: { tokenFile } } };
+}
+
+/** Adds KUBERNETES_EXEC_INFO (KEP-541), which the library does not set, to the environment of a plugin. */
+function withExecInfo(exec: Values, cluster: Values): Values {
+  const { apiVersion, env, provideClusterInfo } = exec;
+  const info = {
+    apiVersion,
+    kind: "ExecCredential",
+    spec: { interactive: false, ...(provideClusterInfo === true && { cluster }) },
+  };
+  const own = { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) };
+  return { ...exec, env: [...(Array.isArray(env) ? env : []), own] };
 }
 
 /** To ignore a key could mean to continue as another user, or without a check. */

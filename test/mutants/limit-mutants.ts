@@ -509,6 +509,27 @@ export const limitMutants: readonly Mutant[] = [
     tests: ["test/unit/kube/load-kube-config.test.ts"],
   },
   {
+    race: "L26",
+    file: "src/kube/credentials.ts",
+    find: "    if (refused === this.#generation) {",
+    replace: "    {",
+    tests: ["test/unit/kube/credentials.test.ts"],
+  },
+  {
+    race: "L26",
+    file: "src/kube/credentials.ts",
+    find: "    this.#last = added.catch(() => {});\n",
+    replace: "",
+    tests: ["test/unit/kube/credentials.test.ts"],
+  },
+  {
+    race: "L26",
+    file: "src/kube/http-transport.ts",
+    find: "response.status !== 401 || !credentials.renew(generation)",
+    replace: "true",
+    tests: ["test/unit/kube/credentials.test.ts"],
+  },
+  {
     race: "L7",
     file: "src/rpc/server/node-handler.ts",
     find: "isLocalOnly ? findForeignOrigin({ host, origin: headers.origin }) : undefined",
