@@ -7,9 +7,9 @@ import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import {
   assertOk,
   describeRequest,
-  MAX_ERROR_BYTES,
   parseAnswer,
   parseErrorBody,
+  readBeginning,
   readText,
 } from "./read-response.ts";
 
@@ -35,7 +35,7 @@ export async function getObject(
     return undefined;
   }
   await assertOk(request, response);
-  const object = toKubeObject(parseAnswer(await readText(response.body), what, parseExact), what);
+  const object = toKubeObject(parseAnswer(await readText(response.body, what), what, parseExact), what);
   const found = object.metadata;
   if (found.name !== name || (found.namespace ?? "") !== namespace) {
     throw new MalformedResponseError(
@@ -51,7 +51,7 @@ async function assertNotFound(
   what: string,
   name: string,
 ): Promise<void> {
-  const status = parseErrorBody(await readText(body, MAX_ERROR_BYTES));
+  const status = parseErrorBody(await readBeginning(body));
   const { kind, reason, code, details } = (isRecord(status) ? status : {}) as Record<string, unknown>;
   const isProof =
     kind === "Status" &&

@@ -37,6 +37,12 @@ export class MalformedResponseError extends RetryableError {
   readonly reason = "MalformedResponse";
 }
 
+/** Reports a response with more bytes than the request may have. */
+export class ResponseTooLargeError extends RetryableError {
+  override readonly name = "ResponseTooLargeError";
+  readonly reason = "ResponseTooLarge";
+}
+
 /** Reports that etcd has compacted the requested version (410). The caller must start with a new list. */
 export abstract class ExpiredError extends RetryableError {
   readonly reason = "Expired";

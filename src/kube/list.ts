@@ -1,9 +1,14 @@
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import { type KubeRequest, type KubeTransport, resourcePath } from "./kube.ts";
-import { ExpiredListError, KubeUnavailableError, MalformedResponseError } from "./kube-error.ts";
+import {
+  ExpiredListError,
+  KubeUnavailableError,
+  MalformedResponseError,
+  ResponseTooLargeError,
+} from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
-import { describeRequest, getJson } from "./read-response.ts";
+import { describeRequest, getText, MAX_RESPONSE_BYTES, parseAnswer } from "./read-response.ts";
 
 export interface ListOptions {
   readonly resourceType: ResourceType;
@@ -22,8 +27,17 @@ export interface ListPage {
   readonly items: readonly KubeObject[];
 }
 
+/** A page with its `continue` token and about the number of its bytes. */
+interface ReceivedPage extends ListPage {
+  readonly next: string;
+  readonly bytes: number;
+}
+
 /** Memory holds a whole page twice, as text and as objects: 250 pods are about 5 MB. */
 const DEFAULT_LIMIT = 250;
+
+/** Maximum bytes of a page with several objects. Parsed, it takes several times as much. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 
 /** The second media type is for servers that cannot reduce objects to their metadata. */
 const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
@@ -31,6 +45,9 @@ const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
 /**
  * Lists a resource type in pages. The requests have no resourceVersion, so that the list is linearizable: at
  * least as new as every observation before the call.
+ *
+ * A page of more than 8 MiB is abandoned and requested again with half as many objects, down to one: the memory must
+ * not depend on what is in the cluster. Later pages grow again while they have less than half of that.
  *
  * The list is complete only if the iteration ends without an error; the pages before an error are not a list.
  * Items have `apiVersion` and `kind`, which the API server omits in the items of built-in resource types.
@@ -44,21 +61,48 @@ export async function* listPages(
   { resourceType, namespace, metadataOnly, limit = DEFAULT_LIMIT }: ListOptions,
 ): AsyncGenerator<ListPage, void, undefined> {
   const path = resourcePath(resourceType, namespace);
+  const accept = metadataOnly ? METADATA_ONLY : "application/json";
   let version: string | undefined;
   let token = "";
+  let size = limit;
   do {
-    const query = { limit: String(limit), ...(token === "" ? {} : { continue: token }) };
-    const request = { path, query, accept: metadataOnly ? METADATA_ONLY : "application/json" };
-    const page = await getPage(signal, transport, request, metadataOnly);
+    const toRequest = (objects: number): KubeRequest => ({
+      path,
+      query: { limit: String(objects), ...(token === "" ? {} : { continue: token }) },
+      accept,
+    });
+    const page = await getFittingPage(signal, transport, toRequest, metadataOnly, size);
     version ??= page.version;
     if (page.version !== version) {
       throw new MalformedResponseError(
-        `${describeRequest(request)}: expected a page at version "${version}", found "${page.version}"`,
+        `${describeRequest({ path })}: expected a page at version "${version}", found "${page.version}"`,
       );
     }
     yield page;
     token = page.next;
+    size = page.bytes * 2 < MAX_PAGE_BYTES ? Math.min(limit, page.size * 2) : page.size;
   } while (token !== "");
+}
+
+/** Returns a page of up to `size` objects, as many as fit into `MAX_PAGE_BYTES`, with the size that was requested. */
+async function getFittingPage(
+  signal: AbortSignal,
+  transport: KubeTransport,
+  toRequest: (size: number) => KubeRequest,
+  metadataOnly: boolean,
+  size: number,
+): Promise<ReceivedPage & { readonly size: number }> {
+  for (let objects = size; ; objects = Math.floor(objects / 2)) {
+    const maxBytes = objects === 1 ? MAX_RESPONSE_BYTES : MAX_PAGE_BYTES;
+    try {
+      const page = await getPage(signal, transport, toRequest(objects), metadataOnly, maxBytes);
+      return { ...page, size: objects };
+    } catch (error) {
+      if (!(error instanceof ResponseTooLargeError) || objects === 1) {
+        throw error;
+      }
+    }
+  }
 }
 
 /**
@@ -84,11 +128,14 @@ async function getPage(
   transport: KubeTransport,
   request: KubeRequest,
   metadataOnly: boolean,
-): Promise<ListPage & { readonly next: string }> {
+  maxBytes = MAX_RESPONSE_BYTES,
+): Promise<ReceivedPage> {
+  const what = describeRequest(request);
   try {
+    const text = await getText(signal, transport, request, maxBytes);
     // The four metadata fields that the agent reads are strings, so that numbers need not be exact.
-    const response = await getJson(signal, transport, request, metadataOnly ? JSON.parse : parseExact);
-    return toPage(response, describeRequest(request));
+    const response = parseAnswer(text, what, metadataOnly ? JSON.parse : parseExact);
+    return { ...toPage(response, what), bytes: text.length };
   } catch (error) {
     if (error instanceof KubeUnavailableError && error.status === 410) {
       throw new ExpiredListError(error.message, { cause: error });
@@ -101,7 +148,7 @@ async function getPage(
  * Returns a page. Some aggregated APIs state no version, which is then empty. A page of a proxy has neither the
  * kind of a list nor items.
  */
-function toPage(response: unknown, what: string): ListPage & { readonly next: string } {
+function toPage(response: unknown, what: string): Omit<ReceivedPage, "bytes"> {
   const { kind, metadata, items: found } = (isRecord(response) ? response : {}) as Record<string, unknown>;
   if (typeof kind !== "string" || !kind.endsWith("List")) {
     throw new MalformedResponseError(`${what}: expected a kind that ends in "List", found ${typeof kind}`);

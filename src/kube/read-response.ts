@@ -1,37 +1,62 @@
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
-import { MalformedResponseError, toKubeError } from "./kube-error.ts";
+import { MalformedResponseError, ResponseTooLargeError, toKubeError } from "./kube-error.ts";
 import { isRecord } from "./kube-object.ts";
 
 /** Maximum bytes of an error's body that are kept. */
-export const MAX_ERROR_BYTES = 64 * 1024;
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** Maximum bytes of a response, unless the request has a lower limit. etcd stores objects of up to 1.5 MiB. */
+export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 /**
  * Sends a request and returns its body as text.
  *
  * @throws KubeRefusedError or KubeUnavailableError for a status other than 200.
+ * @throws ResponseTooLargeError for more than `maxBytes`. The rest is not read.
  */
 export async function getText(
   signal: AbortSignal,
   transport: KubeTransport,
   request: KubeRequest,
+  maxBytes = MAX_RESPONSE_BYTES,
 ): Promise<string> {
   const response = await transport.get(signal, request);
   await assertOk(request, response);
-  return await readText(response.body);
+  return await readText(response.body, describeRequest(request), maxBytes);
 }
 
-/** Returns a body as text, without the bytes beyond `maxBytes`. Reads it to its end. */
+/**
+ * Returns a body as text; `what` names the request.
+ *
+ * @throws ResponseTooLargeError for more than `maxBytes`. The rest is not read.
+ */
 export async function readText(
   body: AsyncIterable<Uint8Array>,
-  maxBytes = Number.POSITIVE_INFINITY,
+  what: string,
+  maxBytes = MAX_RESPONSE_BYTES,
 ): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of body) {
     bytes += chunk.length;
-    if (bytes <= maxBytes) {
-      chunks.push(chunk);
+    if (bytes > maxBytes) {
+      throw new ResponseTooLargeError(`${what}: expected at most ${maxBytes} bytes, found more`);
     }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Returns the beginning of a body of an error as text. The rest is not read. */
+export async function readBeginning(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > MAX_ERROR_BYTES) {
+      break;
+    }
+    chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
 }
@@ -86,7 +111,7 @@ export function describeRequest({ path, query }: KubeRequest): string {
 }
 
 async function readStatusMessage(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const status = parseErrorBody(await readText(body, MAX_ERROR_BYTES));
+  const status = parseErrorBody(await readBeginning(body));
   return isRecord(status) && typeof status["message"] === "string" ? status["message"].slice(0, 500) : "";
 }
 

@@ -64,18 +64,18 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R7",
     file: LIST,
-    find: "const page = await getPage(signal, transport, request, metadataOnly);",
+    find: "const page = await getFittingPage(signal, transport, toRequest, metadataOnly, size);",
     replace:
-      'const page = await getPage(signal, transport, request, metadataOnly).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "" };\n    });',
+      'const page = await getFittingPage(signal, transport, toRequest, metadataOnly, size).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "", bytes: 0, size };\n    });',
     tests: ["test/unit/kube/list.test.ts"],
     only: "R7",
   },
   {
     race: "R7",
     file: LIST,
-    find: "const page = await getPage(signal, transport, request, metadataOnly);",
+    find: "const page = await getFittingPage(signal, transport, toRequest, metadataOnly, size);",
     replace:
-      'const page = await getPage(signal, transport, request, metadataOnly).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "" };\n    });',
+      'const page = await getFittingPage(signal, transport, toRequest, metadataOnly, size).catch((error: unknown) => {\n      if (version === undefined) {\n        throw error;\n      }\n      return { version, items: [], next: "", bytes: 0, size };\n    });',
     tests: RACES,
     only: "R7",
   },
@@ -126,7 +126,7 @@ export const agentMutants: readonly Mutant[] = [
     file: LIST,
     find: "if (error instanceof KubeUnavailableError && error.status === 410) {",
     replace:
-      'if ((error as { status?: number }).status === 403) {\n      return { version: "999999", items: [], next: "" };\n    }\n    if (error instanceof KubeUnavailableError && error.status === 410) {',
+      'if ((error as { status?: number }).status === 403) {\n      return { version: "999999", items: [], next: "", bytes: 0 };\n    }\n    if (error instanceof KubeUnavailableError && error.status === 410) {',
     tests: RACES,
     only: "R11.*403",
   },

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ResourceTypeSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { canonicalize } from "../../../src/domain/canonical-json.ts";
+import type { KubeTransport } from "../../../src/kube/kube.ts";
 import { ExpiredListError, KubeRefusedError, MalformedResponseError } from "../../../src/kube/kube-error.ts";
 import type { KubeObject } from "../../../src/kube/kube-object.ts";
 import { type ListOptions, listPages } from "../../../src/kube/list.ts";
@@ -49,6 +50,68 @@ describe("a list", () => {
     expect(canonicalize(items[0])).toBe(
       '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x","resourceVersion":"1","uid":"u"},"n":9007199254740993}',
     );
+  });
+
+  /** An API server with objects of these sizes, which counts the bytes that are read. */
+  function serveSizes(sizes: readonly number[], ignoresLimit = false) {
+    const limits: number[] = [];
+    let maxRead = 0;
+    const transport: KubeTransport = {
+      async get(_signal, { query }) {
+        const start = Number(query?.["continue"] ?? 0);
+        const limit = Number(query?.["limit"]);
+        limits.push(limit);
+        const end = ignoresLimit ? sizes.length : Math.min(sizes.length, start + limit);
+        const next = end < sizes.length ? String(end) : "";
+        const metadata = JSON.stringify({ resourceVersion: "9", continue: next });
+        const body = (async function* () {
+          let read = 0;
+          yield Buffer.from(`{"kind":"ConfigMapList","metadata":${metadata},"items":[`);
+          for (const [index, size] of sizes.slice(start, end).entries()) {
+            const name = `"name":"n${start + index}","uid":"u","resourceVersion":"1"`;
+            yield Buffer.from(`${index === 0 ? "" : ","}{"metadata":{${name}},"data":"${"x".repeat(size)}"}`);
+            read += size;
+            maxRead = Math.max(maxRead, read);
+          }
+          yield Buffer.from("]}");
+        })();
+        return { status: 200, retryAfterMs: undefined, body };
+      },
+    };
+    return { transport, limits, maxRead: () => maxRead };
+  }
+
+  const MIB = 1024 * 1024;
+  const listNames = async (transport: KubeTransport): Promise<(string | undefined)[]> => {
+    const pages = await Array.fromAsync(listPages(signal, transport, { resourceType, metadataOnly: false }));
+    return pages.flatMap(({ items }) => items.map(({ metadata }) => metadata.name));
+  };
+
+  it("a page has at most 8 MiB, or one object, and later pages grow again (L27)", async () => {
+    const sizes = [
+      ...Array.from({ length: 40 }, () => 0.95 * MIB),
+      ...Array.from({ length: 300 }, () => 100),
+    ];
+    const { transport, limits, maxRead } = serveSizes(sizes);
+    expect(await listNames(transport)).toEqual(sizes.map((_, index) => `n${index}`));
+    expect(limits).toEqual([250, 125, 62, 31, 15, 7, 7, 7, 7, 7, 7, 7, 14, 28, 56, 112, 224]);
+    expect(maxRead()).toBeLessThan(10 * MIB);
+  });
+
+  it("an object of more than 8 MiB is a page of its own", async () => {
+    const { transport } = serveSizes([10, 20 * MIB, 10]);
+    expect(await listNames(transport)).toEqual(["n0", "n1", "n2"]);
+  });
+
+  it("a server that ignores the limit is read in one page", async () => {
+    const { transport, limits } = serveSizes([6 * MIB, 6 * MIB], true);
+    expect(await listNames(transport)).toEqual(["n0", "n1"]);
+    expect(limits.at(-1)).toBe(1);
+  });
+
+  it("an object of more than 64 MiB fails the list", async () => {
+    const { transport } = serveSizes([65 * MIB]);
+    await expect(listNames(transport)).rejects.toThrow("GET /api/v1/pods: expected at most 67108864 bytes");
   });
 
   it("R7: a list rejects when its token expires", async () => {
