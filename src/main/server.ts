@@ -1,14 +1,12 @@
-import { createMemoryBus, type MemoryBus } from "../bus/memory/memory-bus.ts";
+import { createMemoryBus } from "../bus/memory/memory-bus.ts";
 import type { ServerConfig } from "../config/programs/server.ts";
-import { TOPICS } from "../event/topics.ts";
-import { NEVER, untilAborted } from "../lib/abort.ts";
-import { toMessage } from "../lib/errors.ts";
+import { untilAborted } from "../lib/abort.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { type BackendRunOptions, type RunningBackend, startBackend } from "./backend.ts";
 import { createClockMonitor } from "./clock-monitor.ts";
 import { type SuperviseIngesterOptions, superviseIngester } from "./ingester.ts";
 import { assertMigrated, checkDatabase, runUntilDisposed } from "./program-context.ts";
-import { configureRuntime, type Runtime } from "./runtime.ts";
+import { configureRuntime } from "./runtime.ts";
 
 /** Runs `evenkeel server` until `signal` aborts: backend and ingester in one process. */
 export async function runServer(signal: AbortSignal, config: ServerConfig): Promise<void> {
@@ -26,40 +24,25 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   log.info("server stopped");
 }
 
-/** Time for the ingester to apply the messages that remain on the bus, in milliseconds. */
-const FINISH_TIMEOUT_MS = 10_000;
-
-/** Starts backend and ingester in this process, over the memory bus. */
+/**
+ * Starts backend and ingester in this process, over the memory bus. An agent is acknowledged after COMMIT, so that
+ * nothing of it is lost with the process, in whatever way it ends.
+ */
 export async function startServer(
   signal: AbortSignal,
   options: Omit<BackendRunOptions, "bus"> & Pick<SuperviseIngesterOptions, "scrubRows" | "guard">,
 ): Promise<RunningBackend> {
-  const bus = createMemoryBus();
-  // The ingester ends last: it must apply the messages that the backend has acknowledged to agents.
+  const bus = createMemoryBus({ receiptAt: "acknowledged" });
+  // The ingester ends last: agents that are drained wait for their acknowledgements.
   const ingesting = new AbortController();
   const backend = await startBackend(signal, { ...options, bus });
   const ingester = superviseIngester(ingesting.signal, { ...options, bus });
   const stop = async (): Promise<void> => {
     await untilAborted(signal);
     await backend.ended;
-    await finish(bus, options.runtime);
     ingesting.abort(new Error("the server stops"));
     await ingester;
     await bus.close();
   };
   return { url: backend.url, ended: stop() };
-}
-
-/**
- * Waits until the ingester has applied all messages of the bus, because they are lost when the process ends.
- */
-async function finish(bus: MemoryBus, { clock, log }: Runtime): Promise<void> {
-  using deadline = clock.deadline(NEVER, FINISH_TIMEOUT_MS);
-  try {
-    await bus.emptied(deadline.signal, TOPICS.events);
-  } catch (error) {
-    log.warn("messages lost before the ingester applied them; a run at the next connect repairs their rows", {
-      error: toMessage(error),
-    });
-  }
 }

@@ -63,7 +63,7 @@ async function* sync(
   const { account, cluster, clusterUid } = request;
   const { epoch, connectRun, storedScope } = opened;
   const identity = { account, cluster, clusterUid, epoch };
-  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.isRemote };
   const session = new Session({ identity, connectRun, producer, limits, clock, tracer });
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
@@ -103,7 +103,7 @@ async function* sync(
 /** Reads Hello and returns the agent's request for a session. */
 async function readRequest(
   signal: AbortSignal,
-  { bus, replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
+  { replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
 ): Promise<Omit<SessionRequest, "mayReplaceSilent">> {
@@ -125,7 +125,6 @@ async function readRequest(
     kubernetesVersion: hello.kubernetesVersion,
     initiator: INITIATOR,
     replyTopic,
-    volatileBus: !bus.durable,
     runDeadlineMs,
   };
 }

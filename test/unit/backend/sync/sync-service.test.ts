@@ -114,7 +114,6 @@ describe("SyncService", () => {
         cluster: "c1",
         agentVersion: "1.2",
         replyTopic: "replies/test",
-        volatileBus: true,
       },
     ]);
   });
