@@ -122,9 +122,5 @@ function needsRun(
   state: ClusterState | undefined,
   { supersededConnect }: SessionOpening,
 ): boolean {
-  return (
-    supersededConnect ||
-    state?.lastInstanceId !== request.instanceId ||
-    state.wasRestarted
-  );
+  return supersededConnect || state?.lastInstanceId !== request.instanceId || state.wasRestarted;
 }

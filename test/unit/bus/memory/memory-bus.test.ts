@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { Delivery } from "../../../../src/bus/bus.ts";
-import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../../src/bus/memory/memory-bus.ts";
+import {
+  createMemoryBus,
+  type MemoryBus,
+  type PublishOutcome,
+} from "../../../../src/bus/memory/memory-bus.ts";
 import { describeBus } from "../../../contract/bus.ts";
 
 describeBus("memory", async () => {
