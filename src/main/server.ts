@@ -7,13 +7,15 @@ import { createClockMonitor } from "./clock-monitor.ts";
 import { type SuperviseIngesterOptions, superviseIngester } from "./ingester.ts";
 import { assertMigrated, checkDatabase, runUntilDisposed } from "./program-context.ts";
 import { configureRuntime } from "./runtime.ts";
+import { createStopDeadline } from "./stop-deadline.ts";
 
 /** Runs `evenkeel server` until `signal` aborts: backend and ingester in one process. */
 export async function runServer(signal: AbortSignal, config: ServerConfig): Promise<void> {
   await using runtime = await configureRuntime("evenkeel-server", config.telemetry);
-  const { log } = runtime;
-  await assertMigrated(config.databaseUrl, log);
-  await using database = createDatabase({ url: config.databaseUrl });
+  const { log, clock } = runtime;
+  await assertMigrated(signal, config.databaseUrl, log);
+  using deadline = createStopDeadline(signal, clock);
+  await using database = createDatabase({ url: config.databaseUrl, abort: deadline.signal });
   const clockMonitor = createClockMonitor({ ...runtime, database });
   await using monitors = new AsyncDisposableStack();
   monitors.defer(runUntilDisposed(signal, clockMonitor));
