@@ -43,7 +43,7 @@ export interface OutgoingMessage {
   readonly payload: Uint8Array;
   /** For people who inspect topics. Code relies on the payload only. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** True if its loss is repaired elsewhere. Then the receipt says only that the bus keeps the message now. */
+  /** True if its loss is repaired elsewhere. Then the receipt means only that the bus has the message. */
   readonly isLosable?: boolean;
 }
 

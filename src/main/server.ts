@@ -28,7 +28,7 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
 
 /**
  * Starts backend and ingester in this process, over the memory bus. An agent is acknowledged after COMMIT, so that
- * nothing of it is lost with the process, in whatever way it ends.
+ * nothing of it is lost with the process, also if that is killed.
  */
 export async function startServer(
   signal: AbortSignal,

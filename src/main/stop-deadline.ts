@@ -1,7 +1,7 @@
 import { untilAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 
-/** Time after the stop signal in which a program ends in order, in milliseconds. The drain and the ingester take 8 s. */
+/** Time for an orderly end after the stop signal, in milliseconds. The drain and the ingester take 8 s. */
 const STOP_MS = 12_000;
 
 /** The end of the time in which a program stops in order. Disposing it releases its timer. */

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createRuntime } from "../../src/main/runtime.ts";
 import type { RunningBackend } from "../../src/main/backend.ts";
+import { createRuntime } from "../../src/main/runtime.ts";
 import { startServer } from "../../src/main/server.ts";
 import { createDatabase, type Database } from "../../src/store/postgres/database.ts";
 import { ScriptedAgent } from "../support/backend/scripted-agent.ts";

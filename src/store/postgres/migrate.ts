@@ -162,7 +162,7 @@ type Step =
   | { readonly type: "waiting" }
   | { readonly type: "done" };
 
-/** Applies the first migration that the database lacks, in one transaction that reads what is applied under the lock. */
+/** Applies the first migration that the database lacks, in one transaction that also reads under the lock. */
 async function applyNext(client: pg.Client, migrations: readonly Migration[]): Promise<Step> {
   try {
     await beginLocked(client);

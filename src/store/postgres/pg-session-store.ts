@@ -114,8 +114,9 @@ function findHolder(request: SessionRequest, state: ClusterState | undefined): s
 }
 
 /**
- * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. A run on connect that ended with its session must be repeated. A session that
- * lost a scope may have dropped objects of it.
+ * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. A
+ * run on connect that ended with its session must be repeated. A session that lost a scope may have dropped objects of
+ * it.
  */
 function needsRun(
   request: SessionRequest,

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { ConfigError, toMessage } from "../../lib/errors.ts";
-import { CONNECT_TIMEOUT_MS } from "./timeouts.ts";
 import { Sockets } from "./sockets.ts";
+import { CONNECT_TIMEOUT_MS } from "./timeouts.ts";
 
 export interface SingleClientOptions {
   readonly url: string;

@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
-import { ConfigError } from "../../../src/lib/errors.ts";
 import { NEVER } from "../../../src/lib/abort.ts";
+import { ConfigError } from "../../../src/lib/errors.ts";
 import { assertMigrated } from "../../../src/main/program-context.ts";
 import { listen } from "../../../src/rpc/server/listen.ts";
 import { createDatabase } from "../../../src/store/postgres/database.ts";
