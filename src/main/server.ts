@@ -2,7 +2,7 @@ import { createMemoryBus } from "../bus/memory/memory-bus.ts";
 import type { ServerConfig } from "../config/programs/server.ts";
 import { untilAborted } from "../lib/abort.ts";
 import { createDatabase } from "../store/postgres/database.ts";
-import { type BackendRunOptions, type RunningBackend, startBackend } from "./backend.ts";
+import { type BackendRunOptions, READ_CONNECTIONS, type RunningBackend, startBackend } from "./backend.ts";
 import { createClockMonitor } from "./clock-monitor.ts";
 import { type SuperviseIngesterOptions, superviseIngester } from "./ingester.ts";
 import { assertMigrated, checkDatabase, runUntilDisposed } from "./program-context.ts";
@@ -16,11 +16,16 @@ export async function runServer(signal: AbortSignal, config: ServerConfig): Prom
   await assertMigrated(signal, config.databaseUrl, log);
   using deadline = createStopDeadline(signal, clock);
   await using database = createDatabase({ url: config.databaseUrl, abort: deadline.signal });
+  await using reads = createDatabase({
+    url: config.databaseUrl,
+    maxConnections: READ_CONNECTIONS,
+    abort: deadline.signal,
+  });
   const clockMonitor = createClockMonitor({ ...runtime, database });
   await using monitors = new AsyncDisposableStack();
   monitors.defer(runUntilDisposed(signal, clockMonitor));
   await runtime.serveProbes(signal, [checkDatabase(database), clockMonitor.check]);
-  const server = await startServer(signal, { ...config, database, runtime });
+  const server = await startServer(signal, { ...config, database, reads, runtime });
   log.info("server started", { url: server.url, authentication: config.auth.type });
   await server.ended;
   log.info("server stopped");

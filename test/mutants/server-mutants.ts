@@ -34,6 +34,21 @@ export const serverMutants: readonly Mutant[] = [
     only: "cuts a consumer off",
   },
   {
+    race: "L18",
+    file: "src/backend/sync/admit-agent.ts",
+    find: "turns.run(signal, request, () => sessions.openSession(signal, { ...request, mayReplaceSilent }))",
+    replace: "sessions.openSession(signal, { ...request, mayReplaceSilent })",
+    tests: ["test/unit/backend/sync/sync-service.test.ts"],
+    only: "L18",
+  },
+  {
+    race: "L18",
+    file: "src/main/backend.ts",
+    find: "createPgFleetStore(options.reads ?? database)",
+    replace: "createPgFleetStore(database)",
+    tests: ["test/integration/connections.pg.test.ts"],
+  },
+  {
     race: "L15",
     file: "src/main/server.ts",
     find: 'createMemoryBus({ receiptAt: "acknowledged" })',

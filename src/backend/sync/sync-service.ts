@@ -12,6 +12,7 @@ import type { SessionRequest, SessionStore } from "../../store/session-store.ts"
 import { INITIATOR } from "../runs/request-run.ts";
 import { admitAgent } from "./admit-agent.ts";
 import type { Response } from "./downstream.ts";
+import type { OpeningTurns } from "./opening-turns.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { StandbyRegistry } from "./standby-registry.ts";
@@ -20,6 +21,7 @@ export interface SyncServiceOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly standbys: StandbyRegistry;
+  readonly turns: OpeningTurns;
   readonly bus: Bus;
   readonly producer: Producer;
   readonly replyTopic: string;
