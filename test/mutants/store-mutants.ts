@@ -88,7 +88,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R71",
     file: "src/backend/runs/run-scheduler.ts",
-    find: "    .filter(({ hasScope }) => hasScope)\n",
+    find: ".filter(({ hasScope }) => hasScope)",
     replace: "",
     tests: ["test/unit/backend/runs/run-scheduler.test.ts"],
     only: "has not declared",
@@ -814,7 +814,7 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R71",
     file: "src/store/postgres/pg-session-store.ts",
-    find: "    state.wasRestarted ||\n",
+    find: " || state.wasRestarted",
     replace: "",
     tests: CONTRACT,
     only: "R71\\)",
