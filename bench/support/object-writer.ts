@@ -63,7 +63,6 @@ export function createObjectWriter(url: string): ObjectWriter {
           kubernetesVersion: "",
           initiator: "evenkeel/backend",
           replyTopic: "replies/none",
-          volatileBus: false,
           runDeadlineMs: 60_000,
           mayReplaceSilent: false,
         });

@@ -63,7 +63,6 @@ export async function openSpeaker(
     kubernetesVersion: "",
     initiator: "evenkeel/backend",
     replyTopic: "replies/none",
-    volatileBus: false,
     runDeadlineMs: 600_000,
     mayReplaceSilent: false,
   });

@@ -15,6 +15,7 @@ import type { SessionStore } from "../store/session-store.ts";
 import { routeInventories } from "./runs/inventory-router.ts";
 import { requestRun } from "./runs/request-run.ts";
 import { scheduleRuns } from "./runs/run-scheduler.ts";
+import { OpeningTurns } from "./sync/opening-turns.ts";
 import { keepStreams } from "./sync/session-keeper.ts";
 import { SessionRegistry } from "./sync/session-registry.ts";
 import { StandbyRegistry } from "./sync/standby-registry.ts";
@@ -88,7 +89,8 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
   await ensureSubscription(signal, bus, TOPICS.events, INGESTER_SUBSCRIPTION);
   await ensureSubscription(signal, bus, own, BACKEND_SUBSCRIPTION);
   const producer = await bus.createProducer(signal, TOPICS.events);
-  const shared = { ...options, registry, standbys, producer, replyTopic: own };
+  const turns = new OpeningTurns();
+  const shared = { ...options, registry, standbys, turns, producer, replyTopic: own };
   return {
     routes: (router) => {
       router.service(SyncService, createSyncService(shared), SYNC_LIMITS);

@@ -5,8 +5,8 @@
  * in `test/contract/bus.ts`.
  */
 export interface Bus {
-  /** True if published messages survive the end of this process. */
-  readonly durable: boolean;
+  /** True if messages leave this process, so that compression saves bytes. */
+  readonly isRemote: boolean;
   /** Largest payload of a message, in bytes. */
   readonly maxMessageBytes: number;
   /** Opens a producer on a topic. */
@@ -24,9 +24,10 @@ export interface Bus {
 /** Publishes to one topic. */
 export interface Producer {
   /**
-   * Publishes a message, and resolves when the bus has stored it as durably as it can. Messages of one
-   * producer with one key are stored in the order of the calls. A payload above {@link Bus.maxMessageBytes}
-   * is refused.
+   * Publishes a message, and resolves with the receipt: from now on the end of this process does not lose its
+   * effect. A broker sends it when it has stored the message, the bus of a single process when every subscription
+   * has acknowledged it. Messages of one producer with one key are stored in the order of the calls. A payload
+   * above {@link Bus.maxMessageBytes} is refused.
    *
    * @throws PublishRefusedError if the message is certainly not stored.
    * @throws PublishUnknownError if the message may or may not be stored.
@@ -42,6 +43,8 @@ export interface OutgoingMessage {
   readonly payload: Uint8Array;
   /** For people who inspect topics. Code relies on the payload only. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** True if its loss is repaired elsewhere. Then the receipt means only that the bus has the message. */
+  readonly isLosable?: boolean;
 }
 
 export interface SubscribeOptions {

@@ -7,6 +7,7 @@ import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
 import { readVersion } from "../main/read-version.ts";
 import { createRuntime } from "../main/runtime.ts";
 import { startServer } from "../main/server.ts";
+import { createStopDeadline } from "../main/stop-deadline.ts";
 import { createDatabase } from "../store/postgres/database.ts";
 import { migrate } from "../store/postgres/migrate.ts";
 import { closeLeftSessions } from "../store/sql/end-sessions.ts";
@@ -35,8 +36,9 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
       ? stack.use(await openEmbeddedPostgres({ dataDir: config.dataDir }))
       : { url: config.databaseUrl };
   const databaseUrl = postgres.url;
-  await migrate(databaseUrl);
-  const database = stack.use(createDatabase(postgres));
+  await migrate(databaseUrl, undefined, { signal });
+  const deadline = stack.use(createStopDeadline(signal, runtime.clock));
+  const database = stack.use(createDatabase({ url: databaseUrl, abort: deadline.signal }));
   if (config.databaseUrl === undefined) {
     await closeLeftSessions(database.pool);
   }

@@ -93,6 +93,8 @@ function encodePart(
   return {
     key: clusterKey(identity.account, identity.cluster),
     payload: toBinary(EventSchema, create(EventSchema, envelope)),
+    // Not of an agent: a run whose request or answer is lost ends at its deadline, and a notice may be lost.
+    ...(sequence === 0n && { isLosable: true }),
     properties: {
       account: identity.account,
       cluster: identity.cluster,

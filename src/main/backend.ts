@@ -14,7 +14,7 @@ import { type Authenticator, createAnonymousAuthenticator } from "../rpc/auth/au
 import { createJwtAuthenticator } from "../rpc/auth/jwt-authenticator.ts";
 import { createHealth } from "../rpc/server/health.ts";
 import { serve } from "../rpc/server/serve.ts";
-import type { Database } from "../store/postgres/database.ts";
+import { createDatabase, type Database } from "../store/postgres/database.ts";
 import { createPgDeletionStore } from "../store/postgres/pg-deletion-store.ts";
 import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
@@ -22,6 +22,7 @@ import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
+import { createStopDeadline } from "./stop-deadline.ts";
 
 /** Runs `evenkeel backend` until `signal` aborts. Waits for a broker or a database that is unavailable. */
 export async function runBackend(signal: AbortSignal, config: BackendConfig): Promise<void> {
@@ -35,8 +36,14 @@ export async function runBackend(signal: AbortSignal, config: BackendConfig): Pr
     },
   };
   await using opened = await openProgramContext(signal, "evenkeel-backend", config, { checks: [port] });
-  const { log } = opened.runtime;
-  const backend = await startBackend(signal, { ...config, ...opened }).catch((error: unknown) => {
+  const { log, clock } = opened.runtime;
+  using deadline = createStopDeadline(signal, clock);
+  await using reads = createDatabase({
+    url: config.databaseUrl,
+    maxConnections: READ_CONNECTIONS,
+    abort: deadline.signal,
+  });
+  const backend = await startBackend(signal, { ...config, ...opened, reads }).catch((error: unknown) => {
     if (!signal.aborted) {
       throw error;
     }
@@ -59,6 +66,8 @@ export interface BackendRunOptions {
   readonly runDeadlineMs: number;
   readonly bus: Bus;
   readonly database: Database;
+  /** Connections of queries, so that they and the agents never wait for each other's; default: those of `database`. */
+  readonly reads?: Database;
   /** Default false. */
   readonly allowDuplicateClusters?: boolean;
   readonly runtime: Runtime;
@@ -70,6 +79,9 @@ export interface RunningBackend {
   /** Resolves when all parts have ended after the abort of the signal. */
   readonly ended: Promise<void>;
 }
+
+/** Connections to the database for queries. */
+export const READ_CONNECTIONS = 5;
 
 /** Time for agents to disconnect when the backend stops, in milliseconds. */
 const DRAIN_TIMEOUT_MS = 3_000;
@@ -99,7 +111,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     }),
   );
   const fleet = createFleetService({
-    store: createPgFleetStore(database, clock),
+    store: createPgFleetStore(options.reads ?? database, clock),
     deletions: createPgDeletionStore(database),
     clock,
     startRun: backend.startRun,

@@ -8,6 +8,16 @@ import { readVersion } from "./read-version.ts";
 
 const signalNumbers = { SIGINT: 2, SIGTERM: 15 };
 
+/** Time to end after a signal, in milliseconds. A program ends in about 15 s; this is below the 30 s of a Pod. */
+const STOP_TIMEOUT_MS = 25_000;
+
+function endLate(): never {
+  process.stderr.write(
+    `evenkeel: expected the end ${STOP_TIMEOUT_MS / 1000} s after the signal; ending at once\n`,
+  );
+  process.exit(1);
+}
+
 /** Returns a signal that aborts at the first SIGINT or SIGTERM. The second one ends the process at once. */
 function listenForSignals(): AbortSignal {
   const controller = new AbortController();
@@ -17,6 +27,7 @@ function listenForSignals(): AbortSignal {
         process.exit(128 + number);
       }
       controller.abort();
+      setTimeout(endLate, STOP_TIMEOUT_MS).unref();
     });
   }
   return controller.signal;

@@ -16,6 +16,7 @@ import { listPendingMigrations, readMigrations } from "../store/postgres/migrate
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
 import { createClockMonitor } from "./clock-monitor.ts";
 import { configureRuntime, type Runtime } from "./runtime.ts";
+import { createStopDeadline } from "./stop-deadline.ts";
 
 /** Configuration that all programs with a broker share. */
 export interface ProgramContextConfig {
@@ -49,8 +50,9 @@ export async function openProgramContext(
 ): Promise<ProgramContext> {
   await using opening = new AsyncDisposableStack();
   const runtime = opening.use(await configureRuntime(service, config.telemetry));
-  await assertMigrated(config.databaseUrl, runtime.log);
-  const database = opening.use(createDatabase({ url: config.databaseUrl }));
+  await assertMigrated(signal, config.databaseUrl, runtime.log);
+  const deadline = opening.use(createStopDeadline(signal, runtime.clock));
+  const database = opening.use(createDatabase({ url: config.databaseUrl, abort: deadline.signal }));
   const bus = await openBus(config.bus, { ...runtime, probeTopic: TOPICS.events });
   opening.defer(() => bus.close());
   const watch = await watchConfiguredBroker(config.bus, bus, runtime, onStall);
@@ -136,14 +138,15 @@ export function checkDatabase(database: Database): ReadinessCheck {
  * @throws ConfigError if the database lacks migrations.
  * @throws TerminalError if the database is newer than this program.
  */
-export async function assertMigrated(databaseUrl: string, log: Log): Promise<void> {
+export async function assertMigrated(signal: AbortSignal, databaseUrl: string, log: Log): Promise<void> {
   const migrations = readMigrations();
   try {
-    const pending = await listPendingMigrations(databaseUrl, migrations);
+    const pending = await listPendingMigrations(databaseUrl, migrations, signal);
     if (pending.length > 0) {
       throw new ConfigError(`the database lacks ${pending.join(", ")}; run "evenkeel migrate" first`);
     }
   } catch (error) {
+    signal.throwIfAborted();
     if (error instanceof TerminalError) {
       throw error;
     }

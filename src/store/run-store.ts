@@ -24,6 +24,11 @@ export interface RequestedRun {
   readonly request: ReconciliationRequest;
 }
 
+/** A session, and the cluster that it is bound to. */
+export interface RunSession extends SessionKey {
+  readonly clusterUid: string;
+}
+
 /** Failure of a run. */
 export type RunFailure = Pick<Failure, "reason" | "message">;
 
@@ -37,6 +42,8 @@ export interface RunStore {
    * @throws ConflictError (RUN_ACTIVE) while another run of it is active, or if the ID is taken
    */
   createRun(signal: AbortSignal, run: RunRequest): Promise<RequestedRun>;
+  /** Returns the active runs of these sessions that no ingester has begun to answer. */
+  listRequested(signal: AbortSignal, sessions: readonly RunSession[]): Promise<RequestedRun[]>;
   /** Ends the run as FAILED, unless it has ended. */
   failRun(signal: AbortSignal, session: SessionKey, runId: string, failure: RunFailure): Promise<void>;
   /** Returns the sessions without an active run whose last run, except dry runs, began more than `intervalMs` ago. */

@@ -14,8 +14,6 @@ export interface SessionRequest {
   readonly initiator: string;
   /** Topic on which this backend reads answers. */
   readonly replyTopic: string;
-  /** True if the bus loses its messages with this backend. Then a session on another backend needs a run. */
-  readonly volatileBus: boolean;
   readonly runDeadlineMs: number;
   /** True if {@link SessionStore.keepStandbys} returned this agent: then it may replace a silent session. */
   readonly mayReplaceSilent: boolean;

@@ -8,6 +8,7 @@ import { createPrograms, type Programs } from "../support/e2e/programs.ts";
 import { type ServerAndAgent, startServerAndAgent } from "../support/e2e/server-and-agent.ts";
 import { createSimulatedKube, type SimulatedKube } from "../support/e2e/simulated-kube.ts";
 import { describeWithOwnPostgres } from "../support/postgres/own-postgres.ts";
+import { withClient } from "../support/postgres/with-client.ts";
 import { withSeed } from "../support/vitest/seeded.ts";
 
 const cluster = "e2e-crash";
@@ -21,6 +22,11 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     const of = { databaseUrl: postgres().url, cluster, kube: kube.transport };
     expect(await findDifferences(of)).toEqual([]);
   };
+  const countRuns = async (): Promise<number> =>
+    await withClient({ connectionString: postgres().url }, async (client) => {
+      const { rows } = await client.query("SELECT count(*)::int AS count FROM reconciliation_run");
+      return rows[0]?.count;
+    });
   /** Changes about 50 objects a second while `body` runs. */
   const whileChurning = async (body: () => Promise<void>): Promise<void> => {
     const stop = new AbortController();
@@ -58,8 +64,9 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
     expect([fleet.server.isRunning(), fleet.agent.isRunning()]).toEqual([true, true]);
   });
 
-  it("find messages that a killed server had acknowledged and not written", async () => {
+  it("lose nothing that a killed server had not written, without a run (L15)", async () => {
     const { pid } = fleet.agent;
+    const runs = await countRuns();
     const blocker = new pg.Client({ connectionString: postgres().url });
     await blocker.connect();
     try {
@@ -70,9 +77,24 @@ describeWithOwnPostgres("server and agent under churn", (postgres) => {
       await blocker.end();
     }
     fleet.startServer();
-    // The agent's process is the same, and all of its messages were acknowledged.
     await eventually("the copy to be true", isTrue, { intervalMs: 200 });
-    expect([fleet.agent.pid, fleet.agent.isRunning()]).toEqual([pid, true]);
+    expect([fleet.agent.pid, fleet.agent.isRunning(), await countRuns()]).toEqual([pid, true, runs]);
+  });
+
+  it("lose nothing while the server is killed repeatedly, without a run (L15)", async () => {
+    await withSeed("lose nothing while the server is killed repeatedly", async (random) => {
+      const runs = await countRuns();
+      await whileChurning(async () => {
+        for (let round = 0; round < 3; round += 1) {
+          await fleet.server.end("SIGKILL");
+          fleet.startServer();
+          await fleet.reopened();
+          await sleep(random.float() * 1_000);
+        }
+      });
+      await eventually("the copy to be true", isTrue, { intervalMs: 200 });
+      expect(await countRuns()).toBe(runs);
+    });
   });
 
   it("recover after they are killed repeatedly", async () => {

@@ -90,7 +90,6 @@ describeWithPostgres("ingesters that share a topic", (provided) => {
         kubernetesVersion: "",
         initiator: "evenkeel/backend",
         replyTopic: "replies/none",
-        volatileBus: false,
         runDeadlineMs: 60_000,
         mayReplaceSilent: false,
       });

@@ -155,8 +155,8 @@ export const clusterMutants: readonly Mutant[] = [
   {
     race: "R61",
     file: "src/backend/sync/admit-agent.ts",
-    find: "mayReplaceSilent: true",
-    replace: "mayReplaceSilent: false",
+    find: "await open(true)",
+    replace: "await open(false)",
     tests: SYNC_TESTS,
     only: "R61",
   },

@@ -72,7 +72,7 @@ export function connectBus(process: SimulatedProcess, options: SimulatedBusOptio
     }
   };
   return {
-    durable: true,
+    isRemote: true,
     maxMessageBytes: broker.maxMessageBytes,
 
     async createProducer(signal, topic) {

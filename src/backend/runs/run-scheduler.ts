@@ -5,11 +5,9 @@ import { ConflictError, TerminalError } from "../../lib/errors.ts";
 import { createOutageLog, type Log } from "../../lib/log.ts";
 import type { Random } from "../../lib/random.ts";
 import type { SessionKey } from "../../store/session-store.ts";
-import type { SessionRegistry } from "../sync/session-registry.ts";
-import { type RequestRunOptions, requestRun } from "./request-run.ts";
+import { publishLeftRequests, type RequestRunOptions, requestRun } from "./request-run.ts";
 
 export interface RunSchedulerOptions extends RequestRunOptions {
-  readonly registry: SessionRegistry;
   readonly random: Random;
   readonly log: Log;
   /** Interval between the starts of two runs of a cluster, in milliseconds. */
@@ -60,11 +58,10 @@ async function tick(signal: AbortSignal, options: RunSchedulerOptions, tickCount
   const { runs, registry, intervalMs, retentionMs } = options;
   // This backend, and not the database, knows if an agent has declared its scope, because a restored database may have
   // lost it. Then the request, which follows the scope, proves the loss.
-  const ownSessions = registry
-    .list()
-    .filter(({ hasScope }) => hasScope)
-    .map(({ identity }) => identity);
+  const sessions = registry.list().filter(({ hasScope }) => hasScope);
+  const ownSessions = sessions.map(({ identity }) => identity);
   await runs.expireRuns(signal);
+  await publishLeftRequests(signal, options, sessions);
   const due = ownSessions.length > 0 ? await runs.listDue(signal, ownSessions, intervalMs) : [];
   await beginAll(signal, options, sampleFairly(options.random, due, MAX_STARTS));
   if (tickCount % PURGE_EVERY_TICKS === 0) {

@@ -5,11 +5,13 @@ import { toMessage } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
 import type { OpenedSession, SessionRequest, SessionStore } from "../../store/session-store.ts";
 import type { Response } from "./downstream.ts";
+import type { OpeningTurns } from "./opening-turns.ts";
 import type { Standby, StandbyEvent, StandbyRegistry } from "./standby-registry.ts";
 
 export interface AdmitAgentOptions {
   readonly sessions: SessionStore;
   readonly standbys: StandbyRegistry;
+  readonly turns: OpeningTurns;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -31,8 +33,10 @@ export async function* admitAgent(
   options: AdmitAgentOptions,
   request: Omit<SessionRequest, "mayReplaceSilent">,
 ): AsyncGenerator<Response, OpenedSession | undefined, undefined> {
-  const { sessions, standbys, log } = options;
-  const first = await sessions.openSession(signal, { ...request, mayReplaceSilent: false });
+  const { sessions, standbys, turns, log } = options;
+  const open = (mayReplaceSilent: boolean): ReturnType<SessionStore["openSession"]> =>
+    turns.run(signal, request, () => sessions.openSession(signal, { ...request, mayReplaceSilent }));
+  const first = await open(false);
   if (first.type === "opened") {
     return first;
   }
@@ -51,7 +55,7 @@ export async function* admitAgent(
         return undefined;
       }
       if (event?.type === "vacant") {
-        const outcome = await sessions.openSession(signal, { ...request, mayReplaceSilent: true });
+        const outcome = await open(true);
         if (outcome.type === "opened") {
           return outcome;
         }

@@ -38,6 +38,7 @@ export class Session {
   readonly #tracer: Tracer;
   readonly #window: PublishWindow;
   #connectRun: ReconciliationRequest | undefined;
+  #lastRunId: string | undefined;
   #lastSequence = 0n;
   #generation = 0n;
   #hasScope = false;
@@ -45,6 +46,7 @@ export class Session {
   constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
     this.#connectRun = connectRun;
+    this.#lastRunId = connectRun?.runId;
     this.#clock = clock;
     this.#limits = limits;
     this.#tracer = tracer;
@@ -57,6 +59,13 @@ export class Session {
   /** True if a scope of the agent was published. Later messages of the session follow it on the bus. */
   get hasScope(): boolean {
     return this.#hasScope;
+  }
+
+  /** True for the first caller with this run, who publishes its request. A cluster has one active run at a time. */
+  claimRun(runId: string): boolean {
+    const isFirst = this.#lastRunId !== runId;
+    this.#lastRunId = runId;
+    return isFirst;
   }
 
   /** Ends the stream with an error. */

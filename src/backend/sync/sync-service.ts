@@ -12,6 +12,7 @@ import type { SessionRequest, SessionStore } from "../../store/session-store.ts"
 import { INITIATOR } from "../runs/request-run.ts";
 import { admitAgent } from "./admit-agent.ts";
 import type { Response } from "./downstream.ts";
+import type { OpeningTurns } from "./opening-turns.ts";
 import { Session } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { StandbyRegistry } from "./standby-registry.ts";
@@ -20,6 +21,7 @@ export interface SyncServiceOptions {
   readonly sessions: SessionStore;
   readonly registry: SessionRegistry;
   readonly standbys: StandbyRegistry;
+  readonly turns: OpeningTurns;
   readonly bus: Bus;
   readonly producer: Producer;
   readonly replyTopic: string;
@@ -63,7 +65,7 @@ async function* sync(
   const { account, cluster, clusterUid } = request;
   const { epoch, connectRun, storedScope } = opened;
   const identity = { account, cluster, clusterUid, epoch };
-  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.durable };
+  const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.isRemote };
   const session = new Session({ identity, connectRun, producer, limits, clock, tracer });
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
@@ -103,7 +105,7 @@ async function* sync(
 /** Reads Hello and returns the agent's request for a session. */
 async function readRequest(
   signal: AbortSignal,
-  { bus, replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
+  { replyTopic, clock, runDeadlineMs }: SyncServiceOptions,
   requests: AsyncIterator<SyncRequest>,
   context: HandlerContext,
 ): Promise<Omit<SessionRequest, "mayReplaceSilent">> {
@@ -125,7 +127,6 @@ async function readRequest(
     kubernetesVersion: hello.kubernetesVersion,
     initiator: INITIATOR,
     replyTopic,
-    volatileBus: !bus.durable,
     runDeadlineMs,
   };
 }

@@ -1,3 +1,4 @@
+import { waitFor } from "../../lib/abort.ts";
 import { RetryableError } from "../../lib/errors.ts";
 import { assertFits, type Bus, PublishRefusedError, PublishUnknownError } from "../bus.ts";
 import { MemoryTopic, type MemoryTopicLimits } from "./topic.ts";
@@ -8,18 +9,21 @@ export type PublishOutcome = "store" | "refuse" | "storeUnknown" | "loseUnknown"
 export interface MemoryBusOptions {
   /** Limits of each topic; default 10,000 messages and 64 MiB. A publisher waits while its topic is full. */
   readonly limits?: MemoryTopicLimits;
+  /**
+   * Event that sends the receipt of a publish. With `acknowledged`, no message that has a receipt is lost with the
+   * process, except those that may be lost. With `stored`, the default, the bus takes the place of a broker in tests.
+   */
+  readonly receiptAt?: "stored" | "acknowledged";
   /** Largest payload of a message, in bytes; default 5 MiB, the default of a Pulsar broker. */
   readonly maxMessageBytes?: number;
   /** Returns the outcome of each publish; default `store`. */
   readonly outcomeFor?: (topic: string, key: string) => PublishOutcome;
 }
 
-/** A bus within one process. Its messages are lost when the process ends. */
+/** A bus within one process. The messages that it keeps are lost when the process ends. */
 export interface MemoryBus extends Bus {
   /** Cuts off every consumer of the subscription, as a broker does when it moves a topic. */
   cutOff(topic: string, subscription: string): void;
-  /** Resolves when every message of the topic is acknowledged. Then the process can end without a loss. */
-  emptied(signal: AbortSignal, topic: string): Promise<void>;
 }
 
 /**
@@ -29,7 +33,7 @@ export interface MemoryBus extends Bus {
  */
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   const limits = options.limits ?? { maxItems: 10_000, maxBytes: 64 * 1024 * 1024 };
-  const { maxMessageBytes = 5 * 1024 * 1024 } = options;
+  const { receiptAt = "stored", maxMessageBytes = 5 * 1024 * 1024 } = options;
   const outcomeFor = options.outcomeFor ?? (() => "store" as const);
   const topics = new Map<string, MemoryTopic>();
   const closed = new AbortController();
@@ -42,7 +46,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   };
 
   return {
-    durable: false,
+    isRemote: false,
     maxMessageBytes,
 
     async createProducer(signal, topicName) {
@@ -56,7 +60,11 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
             throw new PublishRefusedError(`topic ${topicName} refused the message`);
           }
           if (outcome !== "loseUnknown") {
-            await topic.store(AbortSignal.any([publishSignal, closed.signal]), message);
+            const publishing = AbortSignal.any([publishSignal, closed.signal]);
+            const stored = await topic.store(publishing, message);
+            if (receiptAt === "acknowledged" && message.isLosable !== true) {
+              await waitFor(publishing, stored.released.promise);
+            }
           }
           if (outcome !== "store") {
             throw new PublishUnknownError(`topic ${topicName} sent no receipt`);
@@ -76,8 +84,6 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
         .subscription(subscription)
         .cutOff(new RetryableError(`the consumer of ${subscription} on ${topic} was cut off`));
     },
-
-    emptied: (signal, topic) => topicOf(topic).emptied(AbortSignal.any([signal, closed.signal])),
 
     async check() {
       closed.signal.throwIfAborted();

@@ -148,4 +148,6 @@ export interface StoredMessage {
   /** Position in the topic, from 1. */
   readonly messageId: number;
   readonly message: OutgoingMessage;
+  /** Resolves when every subscription has acknowledged the message. */
+  readonly released: PromiseWithResolvers<void>;
 }

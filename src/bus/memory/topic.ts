@@ -36,23 +36,18 @@ export class MemoryTopic {
   }
 
   /** Stores the message as soon as there is room, in the order of the calls. */
-  async store(signal: AbortSignal, message: OutgoingMessage): Promise<void> {
+  async store(signal: AbortSignal, message: OutgoingMessage): Promise<StoredMessage> {
     const before = this.#turn;
     const mine = Promise.withResolvers<void>();
     this.#turn = mine.promise;
     try {
       await waitFor(signal, before);
       await this.#released.waitUntil(signal, () => this.#fits(message));
-      this.#append(message);
+      return this.#append(message);
     } finally {
       // If a publisher gives up its wait, the publishers behind it must not overtake those in front of it.
       void before.then(() => mine.resolve());
     }
-  }
-
-  /** Resolves when every subscription has acknowledged every message. */
-  async emptied(signal: AbortSignal): Promise<void> {
-    await this.#released.waitUntil(signal, () => this.#owing.size === 0);
   }
 
   close(): void {
@@ -69,16 +64,18 @@ export class MemoryTopic {
     );
   }
 
-  #append(message: OutgoingMessage): void {
-    const stored = { messageId: this.#nextMessageId++, message };
+  #append(message: OutgoingMessage): StoredMessage {
+    const stored = { messageId: this.#nextMessageId++, message, released: Promise.withResolvers<void>() };
     if (this.#subscriptions.size === 0) {
-      return;
+      stored.released.resolve();
+      return stored;
     }
     this.#owing.set(stored, this.#subscriptions.size);
     this.#bytes += message.payload.byteLength;
     for (const subscription of this.#subscriptions.values()) {
       subscription.add(stored);
     }
+    return stored;
   }
 
   #release(stored: StoredMessage): void {
@@ -89,6 +86,7 @@ export class MemoryTopic {
     }
     if (this.#owing.delete(stored)) {
       this.#bytes -= stored.message.payload.byteLength;
+      stored.released.resolve();
       this.#released.notifyAll();
     }
   }

@@ -22,7 +22,7 @@ const PROGRAMS = [
       "evenkeel dev --reconcile-interval 30s --port 7171",
     ],
     program: devProgram,
-    run: ({ programs, signal }, config) => programs.runDev(signal, config),
+    run: ({ programs, signal }, config) => untilStopped(signal, programs.runDev(signal, config)),
   }),
   define({
     name: "server",
@@ -36,7 +36,7 @@ const PROGRAMS = [
       "evenkeel server --config server.yaml --port 7171",
     ],
     program: serverProgram,
-    run: ({ programs, signal }, config) => programs.runServer(signal, config),
+    run: ({ programs, signal }, config) => untilStopped(signal, programs.runServer(signal, config)),
   }),
   define({
     name: "backend",
@@ -50,7 +50,7 @@ const PROGRAMS = [
       "evenkeel backend --config backend.yaml --probe-port 9090",
     ],
     program: backendProgram,
-    run: ({ programs, signal }, config) => programs.runBackend(signal, config),
+    run: ({ programs, signal }, config) => untilStopped(signal, programs.runBackend(signal, config)),
   }),
   define({
     name: "ingester",
@@ -63,7 +63,7 @@ const PROGRAMS = [
       "evenkeel ingester --config ingester.yaml --probe-port 9090",
     ],
     program: ingesterProgram,
-    run: ({ programs, signal }, config) => programs.runIngester(signal, config),
+    run: ({ programs, signal }, config) => untilStopped(signal, programs.runIngester(signal, config)),
   }),
   define({
     name: "agent",
@@ -83,14 +83,26 @@ const PROGRAMS = [
     description: "Apply the missing migrations to the database. Safe to repeat and to run concurrently.",
     examples: ["evenkeel migrate --database-url postgres://evenkeel:secret@localhost/evenkeel"],
     program: migrateProgram,
-    run: async ({ print }, { databaseUrl }) => {
+    run: async ({ signal, print, printError }, { databaseUrl }) => {
       const { migrate } = await import("../../store/postgres/migrate.ts");
-      const applied = await migrate(databaseUrl);
+      const onWait = (reason: string): void => printError(`${reason}\n`);
+      const applied = await migrate(databaseUrl, undefined, { signal, onWait });
       const lines = applied.map((name) => `applied ${name}\n`).join("");
       print(lines === "" ? "The database is up to date.\n" : lines);
     },
   }),
 ];
+
+/** Waits for the end of a program. If it is stopped while it starts, it has ended in order too. */
+async function untilStopped(signal: AbortSignal, running: Promise<void>): Promise<void> {
+  try {
+    await running;
+  } catch (error) {
+    if (error !== signal.reason) {
+      throw error;
+    }
+  }
+}
 
 /** Creates the commands that run a program. */
 export function createProgramCommands(context: CliContext): Command[] {

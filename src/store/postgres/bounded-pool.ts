@@ -1,5 +1,8 @@
 import pg from "pg";
-import { type DatabaseTimeouts, toBegin } from "./timeouts.ts";
+import { waitFor } from "../../lib/abort.ts";
+import { RetryableError } from "../../lib/errors.ts";
+import { Sockets } from "./sockets.ts";
+import { CONNECT_TIMEOUT_MS, type DatabaseTimeouts, toBegin } from "./timeouts.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** Idle time of a connection before TCP probes it; the default of Linux is two hours. */
@@ -8,22 +11,47 @@ const KEEP_ALIVE_MS = 10_000;
 /** A pool whose statements outside transactions have all timeouts too, those of Prisma included. */
 export class BoundedPool extends pg.Pool {
   readonly #begin: string;
+  readonly #sockets: Sockets;
+  readonly #aborted = new AbortController();
+  #ended: Promise<void> | undefined;
 
   constructor(connectionString: string, max: number, timeouts: DatabaseTimeouts) {
+    const sockets = new Sockets();
     super({
+      stream: () => sockets.create(),
       connectionString,
       max,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: timeouts.queryMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       application_name: "evenkeel",
     });
+    this.#sockets = sockets;
     this.#begin = toBegin(timeouts);
     // The pool replaces a broken connection, and its query rejects. Without listeners these events of idle and used
     // connections would end the process.
     this.on("error", () => {});
     this.on("connect", (client) => client.on("error", () => {}));
+  }
+
+  /** Destroys all connections, so that queries in flight reject, and refuses new ones. */
+  abort(): void {
+    this.#aborted.abort(new RetryableError("the connections to the database are closed"));
+    void this.end();
+    this.#sockets.destroy();
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the driver's method has two forms, and only this one is used
+  override async connect(): Promise<any> {
+    return await waitFor(this.#aborted.signal, super.connect());
+  }
+
+  /** Refuses new queries, and waits for those in flight. A server that does not answer to the end is left. */
+  override async end(): Promise<void> {
+    this.#ended ??= super.end();
+    await this.#ended;
+    this.#sockets.closeSoon();
   }
 
   /**

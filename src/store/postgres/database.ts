@@ -33,12 +33,21 @@ export interface DatabaseOptions {
   /** Highest number of connections; default 10. */
   readonly maxConnections?: number;
   readonly timeouts?: Partial<DatabaseTimeouts>;
+  /** Destroys all connections when it aborts, so that no query outlasts the stop of its program. */
+  readonly abort?: AbortSignal;
 }
 
 /** Creates a pool. It connects at the first query. */
-export function createDatabase({ url, maxConnections = 10, timeouts = {} }: DatabaseOptions): Database {
+export function createDatabase({
+  url,
+  maxConnections = 10,
+  timeouts = {},
+  abort,
+}: DatabaseOptions): Database {
   const complete = { ...DEFAULT_TIMEOUTS, ...timeouts };
-  return createDatabaseOn(new BoundedPool(url, maxConnections, complete), complete);
+  const pool = new BoundedPool(url, maxConnections, complete);
+  abort?.addEventListener("abort", () => pool.abort(), { once: true });
+  return createDatabaseOn(pool, complete);
 }
 
 /** Creates the database of {@link createDatabase} on another pool. Its end ends the pool. */

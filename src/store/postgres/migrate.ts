@@ -2,9 +2,12 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
-import pg from "pg";
+import type pg from "pg";
+import { NEVER } from "../../lib/abort.ts";
 import { ConfigError, TerminalError, toMessage } from "../../lib/errors.ts";
-import { toStoreError } from "./sql-error.ts";
+import { beginLocked, describeHolder } from "./migration-lock.ts";
+import { withSingleClient } from "./single-client.ts";
+import { isLockTimeout, toStoreError } from "./sql-error.ts";
 
 /** One folder of `prisma/migrations`. */
 export interface Migration {
@@ -15,30 +18,49 @@ export interface Migration {
   readonly checksum: string;
 }
 
+export interface MigrateOptions {
+  /** Ends the wait for a lock, and a migration in progress, which is then rolled back. */
+  readonly signal?: AbortSignal;
+  /** Called with a sentence about the connection that has the lock, once for each. */
+  readonly onWait?: (reason: string) => void;
+}
+
 /**
- * Migrates a database to this version's schema and returns the names of the applied migrations.
+ * Migrates a database to this version's schema and returns the names of the migrations that this call has applied.
  *
  * It uses Prisma's folder layout and `_prisma_migrations` table, so `prisma migrate deploy` works on the same database.
- * Unlike Prisma it needs no schema engine and no network. An advisory lock serializes concurrent runs. Each migration
- * is one transaction with its own record.
+ * Unlike Prisma it needs no schema engine and no network. Each migration is one transaction with its own record. An
+ * advisory lock of that transaction serializes concurrent runs.
  */
-export async function migrate(databaseUrl: string, migrations = readMigrations()): Promise<string[]> {
-  const client = createClient(databaseUrl);
-  await client.connect();
-  try {
+export async function migrate(
+  databaseUrl: string,
+  migrations = readMigrations(),
+  { signal = NEVER, onWait = () => {} }: MigrateOptions = {},
+): Promise<string[]> {
+  return await withSingleClient(signal, { url: databaseUrl }, async (client) => {
     await assertUtf8(client);
-    await client.query("SELECT pg_advisory_lock($1)", [LOCK]);
-    await client.query(CREATE_TABLE);
-    const applied = await readApplied(client, migrations);
-    const pending = migrations.filter((migration) => !applied.has(migration.name));
-    for (const migration of pending) {
-      await apply(client, migration);
+    const names: string[] = [];
+    let reported = "";
+    for (;;) {
+      const step = await applyNext(client, migrations);
+      if (step.type === "done") {
+        return names;
+      }
+      if (step.type === "applied") {
+        names.push(step.name);
+      } else {
+        const reason = await describeHolder(client);
+        if (reason !== reported) {
+          reported = reason;
+          onWait(reason);
+        }
+      }
     }
-    return pending.map((migration) => migration.name);
-  } finally {
-    await client.end();
-  }
+  });
 }
+
+/** Longest wait for an answer to a query that reads what is applied, in milliseconds. */
+const READ_TIMEOUT_MS = 10_000;
 
 /**
  * Returns the names of the migrations that the database lacks.
@@ -50,20 +72,20 @@ export async function migrate(databaseUrl: string, migrations = readMigrations()
 export async function listPendingMigrations(
   databaseUrl: string,
   migrations = readMigrations(),
+  signal = NEVER,
 ): Promise<string[]> {
-  const client = createClient(databaseUrl);
   try {
-    await client.connect();
-    await assertUtf8(client);
-    const { rows } = await client.query<{ exists: boolean }>(
-      `SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS exists`,
-    );
-    const applied = rows[0]?.exists === true ? await readApplied(client, migrations) : new Set<string>();
-    return migrations.map(({ name }) => name).filter((name) => !applied.has(name));
+    return await withSingleClient(signal, { url: databaseUrl, queryMs: READ_TIMEOUT_MS }, async (client) => {
+      await assertUtf8(client);
+      const { rows } = await client.query<{ exists: boolean }>(
+        `SELECT to_regclass('"_prisma_migrations"') IS NOT NULL AS exists`,
+      );
+      const applied = rows[0]?.exists === true ? await readApplied(client, migrations) : new Set<string>();
+      return migrations.map(({ name }) => name).filter((name) => !applied.has(name));
+    });
   } catch (cause) {
+    signal.throwIfAborted();
     throw toStoreError(cause);
-  } finally {
-    await client.end();
   }
 }
 
@@ -80,28 +102,6 @@ async function assertUtf8(client: pg.Client): Promise<void> {
   }
 }
 
-function createClient(connectionString: string): pg.Client {
-  const client = newClient(connectionString);
-  // The current query rejects. Without a listener the event would end the process.
-  client.on("error", () => {});
-  return client;
-}
-
-/**
- * Creates a client. The driver's own error for a bad URL does not name the setting.
- *
- * @throws ConfigError if the driver cannot parse the URL
- */
-function newClient(connectionString: string): pg.Client {
-  try {
-    return new pg.Client({ connectionString });
-  } catch (cause) {
-    throw new ConfigError(`database URL: ${toMessage(cause)}; expected postgres://USER@HOST:PORT/DATABASE`, {
-      cause,
-    });
-  }
-}
-
 /** Reads the migrations of this version, in order. */
 export function readMigrations(folder = findMigrations()): Migration[] {
   return readdirSync(folder, { withFileTypes: true })
@@ -113,9 +113,6 @@ export function readMigrations(folder = findMigrations()): Migration[] {
       return { name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
     });
 }
-
-/** Advisory lock that Prisma takes too while it migrates, so that both exclude each other. */
-const LOCK = 72707369;
 
 const CREATE_TABLE = `
 CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
@@ -159,8 +156,35 @@ async function readApplied(client: pg.Client, migrations: readonly Migration[]):
   return new Set(rows.map((row) => row.migration_name));
 }
 
+/** Result of one transaction of {@link migrate}. */
+type Step =
+  | { readonly type: "applied"; readonly name: string }
+  | { readonly type: "waiting" }
+  | { readonly type: "done" };
+
+/** Applies the first migration that the database lacks, in one transaction that also reads under the lock. */
+async function applyNext(client: pg.Client, migrations: readonly Migration[]): Promise<Step> {
+  try {
+    await beginLocked(client);
+    await client.query(CREATE_TABLE);
+    const applied = await readApplied(client, migrations);
+    const next = migrations.find(({ name }) => !applied.has(name));
+    if (next !== undefined) {
+      await apply(client, next);
+    }
+    await client.query("COMMIT");
+    return next === undefined ? { type: "done" } : { type: "applied", name: next.name };
+  } catch (error) {
+    // If the connection is gone, Postgres has rolled back already.
+    await client.query("ROLLBACK").catch(() => {});
+    if (isLockTimeout(error)) {
+      return { type: "waiting" };
+    }
+    throw error;
+  }
+}
+
 async function apply(client: pg.Client, migration: Migration): Promise<void> {
-  await client.query("BEGIN");
   try {
     await client.query(migration.sql);
     await client.query(
@@ -168,10 +192,10 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
        VALUES (gen_random_uuid(), $1, now(), $2, 1)`,
       [migration.checksum, migration.name],
     );
-    await client.query("COMMIT");
   } catch (cause) {
-    // If the connection is gone, Postgres has rolled back already.
-    await client.query("ROLLBACK").catch(() => {});
+    if (isLockTimeout(cause)) {
+      throw cause;
+    }
     throw new TerminalError(`migration ${migration.name}: failed and was rolled back: ${toMessage(cause)}`, {
       cause,
     });

@@ -3,6 +3,7 @@ import type { Random } from "../../lib/random.ts";
 import type { RunStore } from "../run-store.ts";
 import { addRun, listDue } from "../sql/add-run.ts";
 import { expireRuns, failRun } from "../sql/end-run.ts";
+import { listRequested } from "../sql/list-requested.ts";
 import { findSession } from "../sql/live-sessions.ts";
 import { type Database, translated } from "./database.ts";
 import { purge } from "./purge.ts";
@@ -27,6 +28,11 @@ export function createPgRunStore(database: Database, random: Random): RunStore {
         const request = await addRun(client, session, { ...run, id });
         return { session, clusterUid: current.clusterUid, request };
       });
+    },
+
+    async listRequested(signal, sessions) {
+      signal.throwIfAborted();
+      return await translated(() => listRequested(pool, sessions));
     },
 
     async failRun(signal, session, runId, failure) {

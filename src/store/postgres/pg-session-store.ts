@@ -114,19 +114,14 @@ function findHolder(request: SessionRequest, state: ClusterState | undefined): s
 }
 
 /**
- * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. With a
- * bus in memory, so has a new backend. A run on connect that ended with its session must be repeated. A session that
- * lost a scope may have dropped objects of it.
+ * True if the session needs a run. A new agent process has lost the undelivered messages of the previous one. A
+ * run on connect that ended with its session must be repeated. A session that lost a scope may have dropped objects of
+ * it.
  */
 function needsRun(
   request: SessionRequest,
   state: ClusterState | undefined,
   { supersededConnect }: SessionOpening,
 ): boolean {
-  return (
-    supersededConnect ||
-    state?.lastInstanceId !== request.instanceId ||
-    state.wasRestarted ||
-    (request.volatileBus && state.lastReplyTopic !== request.replyTopic)
-  );
+  return supersededConnect || state?.lastInstanceId !== request.instanceId || state.wasRestarted;
 }

@@ -13,6 +13,9 @@ export interface DatabaseTimeouts {
   readonly queryMs: number;
 }
 
+/** Longest wait for a connection: for a new one with its login, or for one of the pool; in milliseconds. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
  * Default timeouts. A healthy transaction holds its lock for less than 2 s and sends its statements without pauses. The
  * slowest healthy query counts all objects of a page of clusters: 2.4 s for 800,000 objects. 25 s is about ten times

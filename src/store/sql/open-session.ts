@@ -9,7 +9,6 @@ export interface ClusterState {
   readonly isRemoved: boolean;
   /** Agent process of the latest session. */
   readonly lastInstanceId: string | undefined;
-  readonly lastReplyTopic: string | undefined;
   /** True if the latest session was not closed. */
   readonly isOpen: boolean;
   /** True if the latest session was closed and is reserved for its agent. */
@@ -29,7 +28,6 @@ export async function findClusterState(
     uid: string;
     is_removed: boolean;
     instance_id: string | null;
-    reply_topic: string | null;
     is_open: boolean | null;
     is_reserved: boolean;
     is_alive: boolean | null;
@@ -41,7 +39,6 @@ export async function findClusterState(
       uid: row.uid,
       isRemoved: row.is_removed,
       lastInstanceId: row.instance_id ?? undefined,
-      lastReplyTopic: row.reply_topic ?? undefined,
       isOpen: row.is_open === true,
       isReserved: row.is_reserved,
       isAlive: row.is_alive === true,
@@ -81,7 +78,7 @@ export async function openSession(client: ClientBase, request: SessionRequest): 
 }
 
 const FIND_STATE = `
-SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id, s.reply_topic,
+SELECT c.uid, c.removed_at IS NOT NULL AS is_removed, s.instance_id,
   s.closed_at IS NULL AS is_open, ${isReserved("s")} AS is_reserved,
   ${isAlive("s.seen_at")} AS is_alive, s.restart_reason IS NOT NULL AS was_restarted
 FROM cluster c

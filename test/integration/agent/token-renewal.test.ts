@@ -8,6 +8,7 @@ import { DEFAULT_AGENT_TUNING } from "../../../src/agent/config.ts";
 import { createAgentCounters } from "../../../src/agent/metrics.ts";
 import { Outbox } from "../../../src/agent/uplink/outbox.ts";
 import { Uplink } from "../../../src/agent/uplink/uplink.ts";
+import { OpeningTurns } from "../../../src/backend/sync/opening-turns.ts";
 import { SessionRegistry } from "../../../src/backend/sync/session-registry.ts";
 import { StandbyRegistry } from "../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../src/backend/sync/sync-service.ts";
@@ -56,6 +57,7 @@ describe("an agent whose token expires", () => {
       sessions,
       registry: new SessionRegistry(),
       standbys: new StandbyRegistry(),
+      turns: new OpeningTurns(),
       producer: new ControlledProducer(),
       bus,
       replyTopic: "replies/test",

@@ -129,6 +129,15 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
   const CASES: readonly [string, number, () => Promise<unknown>][] = [
     ["keepSessions", 5_000, () => world.sessions.keepSessions(world.signal, sessions(100))],
     ["listDue", 2_000, () => world.runs.listDue(world.signal, sessions(100), 600_000)],
+    [
+      "listRequested",
+      2_000,
+      () =>
+        world.runs.listRequested(
+          world.signal,
+          sessions(100).map((session) => ({ ...session, clusterUid: "" })),
+        ),
+    ],
     ["expireRuns", 100, () => world.runs.expireRuns(world.signal)],
     ["purge with nothing to delete", 100, () => world.runs.purge(world.signal, 365 * DAY_MS)],
     [

@@ -8,6 +8,8 @@ export class RecordingRunStore implements RunStore {
   readonly failed: { readonly runId: string; readonly reason: string }[] = [];
   /** Due clusters of each tick, by name. */
   due: (sessions: readonly SessionKey[]) => readonly SessionKey[] = () => [];
+  /** Runs that no ingester has begun to answer. */
+  readonly requested: RequestedRun[] = [];
   onCreate: (run: RunRequest) => void = () => {};
   expirations = 0;
   purges: number[] = [];
@@ -18,6 +20,12 @@ export class RecordingRunStore implements RunStore {
     this.created.push(run);
     const { account, cluster } = run;
     return { session: { account, cluster, epoch: 7n }, clusterUid: `uid-${cluster}`, request: requestOf() };
+  }
+
+  async listRequested(_signal: AbortSignal, sessions: readonly SessionKey[]): Promise<RequestedRun[]> {
+    return this.requested.filter(({ session }) =>
+      sessions.some(({ cluster, epoch }) => cluster === session.cluster && epoch === session.epoch),
+    );
   }
 
   async failRun(

@@ -131,7 +131,7 @@ function wrapDatabase(database: Database, pass: Pass): Database {
 
 function wrapBus(bus: Bus, pass: Pass): Bus {
   return {
-    durable: bus.durable,
+    isRemote: bus.isRemote,
     maxMessageBytes: bus.maxMessageBytes,
     createProducer: async (signal, topic) => wrapProducer(await bus.createProducer(signal, topic), pass),
     subscribe: async (signal, options) => wrapConsumer(await bus.subscribe(signal, options), pass),

@@ -41,6 +41,8 @@ export interface ServerAndAgent {
   reconcile(): Promise<number>;
   /** Waits until a run has verified the cluster of an agent that connected after `since`. */
   connected(since: Date): Promise<void>;
+  /** Waits until the agent has a session that opened after the start of the current server. */
+  reopened(): Promise<void>;
 }
 
 /** Starts both. */
@@ -65,6 +67,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
     const from = ["--server", serverUrl, "--cluster", cluster, "--kubeconfig", kubeconfigPath];
     return programs.start("agent", ...from, ...agentArgs, ...args);
   };
+  let serverStarted = Date.now();
   let server = startServer();
   let agent = startAgent();
   const ask = (...args: readonly string[]): Promise<CommandResult> =>
@@ -78,6 +81,7 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
       return agent;
     },
     startServer() {
+      serverStarted = Date.now();
       server = startServer();
       return server;
     },
@@ -98,6 +102,13 @@ export async function startServerAndAgent(options: ServerAndAgentOptions): Promi
         const opened = toTime(found?.session?.openTime);
         expect(opened).toBeGreaterThanOrEqual(since.getTime());
         expect(toTime(found?.freshness?.verifiedTime)).toBeGreaterThanOrEqual(opened);
+      });
+    },
+    async reopened() {
+      await eventually("the agent's session on the new server", async () => {
+        const { method } = FleetService;
+        const { cluster: found } = await callFleet(serverUrl, method.getCluster, { name: cluster });
+        expect(toTime(found?.session?.openTime)).toBeGreaterThanOrEqual(serverStarted);
       });
     },
   };

@@ -146,7 +146,6 @@ export class World implements AsyncDisposable {
       kubernetesVersion: "",
       initiator: INITIATOR,
       replyTopic: "replies/1",
-      volatileBus: false,
       runDeadlineMs: 60_000,
       mayReplaceSilent,
     };

@@ -7,9 +7,9 @@ it.each([
   ["memory:", false],
   ["ws://127.0.0.1:1", true],
   ["wss://127.0.0.1:1", true],
-])("openBus opens %s without a connection", async (url, durable) => {
+])("openBus opens %s without a connection", async (url, isRemote) => {
   const bus = await openBus({ url, tenant: "evenkeel", maxMessageBytes: 12_345 }, busDependencies);
-  expect(bus).toMatchObject({ durable, maxMessageBytes: 12_345 });
+  expect(bus).toMatchObject({ isRemote, maxMessageBytes: 12_345 });
   await bus.close();
 });
 

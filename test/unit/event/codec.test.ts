@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ReconciliationRequestSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
 import { clusterKey, replyTopic, TOPICS } from "../../../src/event/topics.ts";
@@ -23,6 +24,15 @@ describe("the codec of events", () => {
       publishTime: { nanos: 123_000_000 },
       body: { case: "scopeDeclared", value: { generation: 3n } },
     });
+  });
+
+  it("marks requests, answers and notices as losable, and messages of an agent as not (L15)", () => {
+    const encode = (sequence: bigint, body: Parameters<typeof encodeEvent>[1]["body"]) =>
+      encodeEvent(identity, { sequence, publishTime: new Date(0), body });
+    const request = create(ReconciliationRequestSchema);
+    const scope = create(ScopeDeclaredSchema);
+    expect(encode(0n, { case: "reconciliationRequest", value: request }).isLosable).toBe(true);
+    expect(encode(1n, { case: "scopeDeclared", value: scope }).isLosable).toBeUndefined();
   });
 
   it("repeats the fields of the envelope in properties, for operators", () => {

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import { expect, it } from "vitest";
+import { NEVER } from "../../../src/lib/abort.ts";
 import { ConfigError } from "../../../src/lib/errors.ts";
 import { assertMigrated } from "../../../src/main/program-context.ts";
 import { listen } from "../../../src/rpc/server/listen.ts";
@@ -12,7 +13,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     await using database = createDatabase({ url: provided.url });
     await database.pool.query(`ALTER TABLE "_prisma_migrations" RENAME TO kept`);
     try {
-      const refused = assertMigrated(provided.url, createTestLog());
+      const refused = assertMigrated(NEVER, provided.url, createTestLog());
       await expect(refused).rejects.toThrow(ConfigError);
       await expect(refused).rejects.toThrow(/^the database lacks .*; run "evenkeel migrate" first$/);
     } finally {
@@ -33,7 +34,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     );
     try {
       const log = createTestLog();
-      await assertMigrated(provided.url, log);
+      await assertMigrated(NEVER, provided.url, log);
       expect(log.lines).toEqual([
         expect.stringMatching(/^warn schema not checked.*: Postgres: statement refused: unknown/),
       ]);
@@ -48,7 +49,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
     const port = await listen(new AbortController().signal, server, "127.0.0.1", 0);
     try {
       const log = createTestLog();
-      await assertMigrated(`postgres://127.0.0.1:${port}/x?sslmode=require`, log);
+      await assertMigrated(NEVER, `postgres://127.0.0.1:${port}/x?sslmode=require`, log);
       expect(log.lines).toHaveLength(1);
     } finally {
       server.close();
@@ -56,7 +57,7 @@ describeWithPostgres("the check of the schema at start", (provided) => {
   });
 
   it("assertMigrated refuses a URL that is not valid", async () => {
-    const refused = assertMigrated("postgres://user@host:port/x", createTestLog());
+    const refused = assertMigrated(NEVER, "postgres://user@host:port/x", createTestLog());
     await expect(refused).rejects.toThrow(ConfigError);
   });
 });

@@ -43,7 +43,7 @@ export function createPulsarNativeBus(
   const toFullName = (topic: string): string => `persistent://${tenant}/${topic}`;
 
   return {
-    durable: true,
+    isRemote: true,
     maxMessageBytes,
 
     async createProducer(signal, topic) {

@@ -27,7 +27,7 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
   const closed = new AbortController();
 
   return {
-    durable: true,
+    isRemote: true,
     maxMessageBytes,
 
     async createProducer(signal, topic) {

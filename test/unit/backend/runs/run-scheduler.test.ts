@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
@@ -8,9 +9,10 @@ import { SessionRegistry } from "../../../../src/backend/sync/session-registry.t
 import { PublishRefusedError } from "../../../../src/bus/bus.ts";
 import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../../src/lib/random.ts";
+import type { RequestedRun } from "../../../../src/store/run-store.ts";
 import { ControlledProducer } from "../../../support/backend/controlled-producer.ts";
 import { RecordingRunStore } from "../../../support/backend/recording-run-store.ts";
-import { createSession } from "../../../support/backend/session-for-test.ts";
+import { createSession, requestOf } from "../../../support/backend/session-for-test.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
@@ -45,8 +47,9 @@ describe("scheduleRuns", () => {
     expect(clock.pending).toBe(0);
   });
 
-  const start = (): void => {
+  const start = (isRemote = true): void => {
     scheduling = scheduleRuns(stop.signal, {
+      bus: { isRemote },
       clock,
       random: createSeededRandom(1),
       log: createTestLog("scheduler"),
@@ -136,6 +139,69 @@ describe("scheduleRuns", () => {
     expect(started()).toHaveLength(10);
     await clock.advance(2 * SECOND);
     expect(new Set(started()).size).toBe(25);
+  });
+
+  describe("over a bus of this process only (L15)", () => {
+    const requestOn = (cluster: string, epoch = 7n, runId: string = randomUUID()): RequestedRun => ({
+      session: { account: "acme", cluster, epoch },
+      clusterUid: `uid-${cluster}`,
+      request: requestOf(runId),
+    });
+    const requestedRuns = () =>
+      producer.events.flatMap(({ body }) =>
+        body.case === "reconciliationRequest" ? [body.value.runId] : [],
+      );
+
+    it("publishes once the requests that others have created for its own sessions", async () => {
+      await hold("c1");
+      const [own, other] = [requestOn("c1"), requestOn("c2")];
+      runs.requested.push(own, other, requestOn("c1", 6n));
+      start(false);
+      await clock.advance(3 * SECOND);
+      expect(requestedRuns()).toEqual([own.request.runId]);
+    });
+
+    it("waits until the agent has declared its scope", async () => {
+      const session = createSession({ cluster: "c1", producer });
+      registry.add(session);
+      const run = requestOn("c1");
+      runs.requested.push(run);
+      start(false);
+      await clock.advance(2 * SECOND);
+      expect(requestedRuns()).toEqual([]);
+      await session.accept(stop.signal, SCOPE);
+      await clock.advance(SECOND);
+      expect(requestedRuns()).toEqual([run.request.runId]);
+    });
+
+    it("leaves the request on connect to the session, which publishes it behind the scope", async () => {
+      const run = requestOn("c1");
+      const session = createSession({ cluster: "c1", producer, connectRun: run.request });
+      registry.add(session);
+      runs.requested.push(run);
+      await session.accept(stop.signal, SCOPE);
+      start(false);
+      await clock.advance(2 * SECOND);
+      expect(requestedRuns()).toEqual([run.request.runId]);
+    });
+
+    it("does not publish a request for a session that has moved to another process", async () => {
+      await hold("c1", 6n);
+      runs.due = (held) => (runs.created.length === 0 ? held : []);
+      start(false);
+      await clock.advance(2 * SECOND);
+      expect([started(), requestedRuns(), runs.failed]).toEqual([["c1"], [], []]);
+    });
+
+    it("publishes the request of a run that it has created, once", async () => {
+      await hold("c1");
+      runs.due = (held) => (runs.created.length === 0 ? held : []);
+      start(false);
+      await clock.advance(0);
+      runs.requested.push(requestOn("c1", 7n, requestedRuns()[0]));
+      await clock.advance(2 * SECOND);
+      expect(requestedRuns()).toHaveLength(1);
+    });
   });
 
   it("ends runs past their deadline in each tick", async () => {

@@ -111,7 +111,6 @@ function requestFor(cluster: string, instanceId: string) {
     ...{
       initiator: "test",
       replyTopic: "replies/1",
-      volatileBus: false,
       runDeadlineMs: 1,
       mayReplaceSilent: false,
     },

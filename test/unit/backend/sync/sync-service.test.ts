@@ -3,6 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { BatchSchema, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { OpeningTurns } from "../../../../src/backend/sync/opening-turns.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
 import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
@@ -43,6 +44,7 @@ async function serveSync(clock: Clock = createSystemClock(), identity: Identity 
     sessions,
     registry,
     standbys,
+    turns: new OpeningTurns(),
     producer,
     bus: createMemoryBus(),
     replyTopic: "replies/test",
@@ -114,9 +116,31 @@ describe("SyncService", () => {
         cluster: "c1",
         agentVersion: "1.2",
         replyTopic: "replies/test",
-        volatileBus: true,
       },
     ]);
+  });
+
+  it("opens one session of a cluster at a time, however often its agent reconnects (L18)", async () => {
+    await using service = await serveSync();
+    const gate = Promise.withResolvers<void>();
+    const openSession = service.sessions.openSession.bind(service.sessions);
+    let opening = 0;
+    service.sessions.openSession = async (signal, request) => {
+      opening += 1;
+      await gate.promise;
+      return await openSession(signal, request);
+    };
+    const early = [service.connect(), service.connect()];
+    const opened = early.map((agent) => agent.open().catch(() => undefined));
+    await until(() => opening > 0);
+    await Promise.all(early.map((agent) => agent[Symbol.asyncDispose]()));
+    const last = service.connect();
+    const epoch = last.open();
+    await turn();
+    expect(opening).toBe(1);
+    gate.resolve();
+    expect(await epoch).toBeGreaterThan(0n);
+    await Promise.all(opened);
   });
 
   it("acknowledges messages after the bus has stored them (R19)", async () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryBus, type PublishOutcome } from "../../../../src/bus/memory/memory-bus.ts";
+import type { Delivery } from "../../../../src/bus/bus.ts";
+import {
+  createMemoryBus,
+  type MemoryBus,
+  type PublishOutcome,
+} from "../../../../src/bus/memory/memory-bus.ts";
 import { describeBus } from "../../../contract/bus.ts";
 
 describeBus("memory", async () => {
@@ -72,32 +77,92 @@ describe("memory bus", () => {
     await bus.close();
   });
 
-  it("emptied resolves when every message of a topic is acknowledged", async () => {
-    const stop = new AbortController();
-    const { signal } = stop;
-    const bus = createMemoryBus();
-    await bus.emptied(signal, "t");
-    const consumer = await bus.subscribe(signal, {
-      topic: "t",
-      subscription: "s",
-      maxUnacknowledged: 10,
-      maxPrefetched: 16,
+  describe("with receipts at the acknowledgement (L15)", () => {
+    /** Opens a topic with a subscription. Returns the names of the messages that have a receipt, and the deliveries. */
+    const open = async (signal: AbortSignal, bus: MemoryBus, subscriptions = ["s"]) => {
+      const consumers = await Promise.all(
+        subscriptions.map((subscription) =>
+          bus.subscribe(signal, { topic: "t", subscription, maxUnacknowledged: 10, maxPrefetched: 16 }),
+        ),
+      );
+      const producer = await bus.createProducer(signal, "t");
+      const receipts: string[] = [];
+      const publish = async (key: string, isLosable?: boolean): Promise<void> => {
+        const losable = isLosable === undefined ? {} : { isLosable };
+        await producer.publish(signal, { key, payload: new Uint8Array(1), ...losable });
+        receipts.push(key);
+      };
+      const deliveries = consumers.map((consumer) => consumer.deliveries(signal)[Symbol.asyncIterator]());
+      const next = async (index = 0): Promise<Delivery> => (await deliveries[index]?.next())?.value;
+      return { receipts, publish, next };
+    };
+    const turn = (): Promise<void> => new Promise(setImmediate);
+
+    it("a publish resolves when its message is acknowledged, also in another order", async () => {
+      const { signal } = new AbortController();
+      const bus = createMemoryBus({ receiptAt: "acknowledged" });
+      const { receipts, publish, next } = await open(signal, bus);
+      const publishing = ["a", "b"].map((key) => publish(key));
+      const [a, b] = [await next(), await next()];
+      await turn();
+      expect(receipts).toEqual([]);
+      await b.acknowledge();
+      await turn();
+      expect(receipts).toEqual(["b"]);
+      await a.acknowledge();
+      await Promise.all(publishing);
+      await bus.close();
     });
-    const producer = await bus.createProducer(signal, "t");
-    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
-    let isEmpty = false;
-    const emptied = bus.emptied(signal, "t").then(() => {
-      isEmpty = true;
+
+    it("a publish waits for all subscriptions, and for none if there is none", async () => {
+      const { signal } = new AbortController();
+      const bus = createMemoryBus({ receiptAt: "acknowledged" });
+      await (await open(signal, bus, [])).publish("nobody");
+      const { receipts, publish, next } = await open(signal, bus, ["s", "other"]);
+      const publishing = publish("a");
+      await (await next(0)).acknowledge();
+      await turn();
+      expect(receipts).toEqual([]);
+      await (await next(1)).acknowledge();
+      await publishing;
+      await bus.close();
     });
-    const { value } = await consumer.deliveries(signal)[Symbol.asyncIterator]().next();
-    await new Promise(setImmediate);
-    expect(isEmpty).toBe(false);
-    await value?.acknowledge();
-    await emptied;
-    await producer.publish(signal, { key: "k", payload: new Uint8Array(1) });
-    const given = bus.emptied(signal, "t");
-    stop.abort(new Error("enough"));
-    await expect(given).rejects.toThrow("enough");
-    await bus.close();
+
+    it("a message that is delivered again gets its receipt at the last acknowledgement", async () => {
+      const { signal } = new AbortController();
+      const bus = createMemoryBus({ receiptAt: "acknowledged" });
+      const { receipts, publish, next } = await open(signal, bus);
+      const publishing = publish("a");
+      const lost = await next();
+      bus.cutOff("t", "s");
+      await lost.acknowledge();
+      await turn();
+      expect(receipts).toEqual([]);
+      const again = await open(signal, bus);
+      await (await again.next()).acknowledge();
+      await publishing;
+      await bus.close();
+    });
+
+    it("a message that may be lost has its receipt at once", async () => {
+      const { signal } = new AbortController();
+      const bus = createMemoryBus({ receiptAt: "acknowledged" });
+      const { publish } = await open(signal, bus);
+      await publish("a", true);
+      await bus.close();
+    });
+
+    it("a publisher that gives up, and a bus that closes, end the wait without a receipt", async () => {
+      const stop = new AbortController();
+      const bus = createMemoryBus({ receiptAt: "acknowledged" });
+      const impatient = await open(stop.signal, bus);
+      const gaveUp = impatient.publish("a");
+      const patient = (await open(new AbortController().signal, bus)).publish("b");
+      stop.abort(new Error("enough"));
+      await expect(gaveUp).rejects.toThrow("enough");
+      const closed = expect(patient).rejects.toThrow("the bus is closed");
+      await bus.close();
+      await closed;
+    });
   });
 });

@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { ConfigError, TerminalError } from "../../../../src/lib/errors.ts";
 import {
   listPendingMigrations,
@@ -11,6 +11,8 @@ import {
   migrate,
   readMigrations,
 } from "../../../../src/store/postgres/migrate.ts";
+import { eventually } from "../../../support/e2e/eventually.ts";
+import { createPrograms } from "../../../support/e2e/programs.ts";
 import { describeWithPostgres } from "../../../support/postgres/postgres.ts";
 
 function migration(name: string, sql: string): Migration {
@@ -39,6 +41,15 @@ describeWithPostgres("migrations", (database) => {
       `SELECT tablename AS name FROM pg_tables WHERE schemaname = current_schema() AND tablename NOT LIKE '\\_%' ORDER BY 1`,
     );
     return rows.map(({ name }) => name);
+  };
+
+  /** Runs a statement in a connection of its own, which keeps its locks. */
+  const holdLock = async (text: string) => {
+    const holder = new pg.Client({ connectionString: url, application_name: "holder" });
+    await holder.connect();
+    await holder.query(text);
+    const { rows } = await holder.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+    return { pid: rows[0]?.pid, end: () => holder.end() };
   };
 
   it("are applied once by two processes at once", async () => {
@@ -101,6 +112,79 @@ describeWithPostgres("migrations", (database) => {
     expect(all.flat().sort()).toEqual(["1_first", "2_second"]);
     const { rows } = await client.query("SELECT * FROM first");
     expect(rows).toHaveLength(1);
+  });
+
+  it("leave no lock and no setting in their session, as a pooler requires (L17)", async () => {
+    const query = vi.spyOn(pg.Client.prototype, "query");
+    await migrate(url, [FIRST, SECOND]);
+    const texts = query.mock.calls.map(([text]: readonly unknown[]) => String(text));
+    query.mockRestore();
+    const locks = texts.filter((text) => text.includes("pg_advisory"));
+    expect(locks).toHaveLength(3);
+    expect(locks.filter((text) => !text.includes("pg_advisory_xact_lock"))).toEqual([]);
+    expect(texts.filter((text) => /\bSET (?!LOCAL)/.test(text.replace(SECOND.sql, "")))).toEqual([]);
+  });
+
+  it("wait for Prisma's lock, and name its holder once (L17)", async () => {
+    const holder = await holdLock("SELECT pg_advisory_lock(72707369)");
+    const reasons: string[] = [];
+    const waiting = Promise.withResolvers<void>();
+    const onWait = (reason: string): void => {
+      reasons.push(reason);
+      waiting.resolve();
+    };
+    const migrating = migrate(url, [FIRST], { onWait });
+    await waiting.promise;
+    expect(await tables()).toEqual([]);
+    await holder.end();
+    expect(await migrating).toEqual(["1_first"]);
+    expect(reasons).toEqual([
+      `waiting for the migration lock, held by pid ${holder.pid} ("holder", idle); ` +
+        `wait for its end, or run SELECT pg_terminate_backend(${holder.pid})`,
+    ]);
+  });
+
+  it("wait for the lock of a table only briefly at a time, and name its holder (L17)", async () => {
+    await migrate(url, [FIRST]);
+    const holder = await holdLock("BEGIN; LOCK TABLE first IN ACCESS SHARE MODE");
+    const alter = migration("2_alter", "ALTER TABLE first ADD COLUMN name text");
+    const waiting = Promise.withResolvers<string>();
+    const migrating = migrate(url, [FIRST, alter], { onWait: waiting.resolve });
+    expect(await waiting.promise).toContain(
+      `a lock of a table, held by pid ${holder.pid} ("holder", idle in transaction)`,
+    );
+    await holder.end();
+    expect(await migrating).toEqual(["2_alter"]);
+  });
+
+  it("end at the signal while they wait or run, and roll back (L17)", async () => {
+    const slow = migration("1_slow", "CREATE TABLE slow (id int); SELECT pg_sleep(60)");
+    const running = new AbortController();
+    const migrating = migrate(url, [slow], { signal: running.signal });
+    const isSleeping = async (): Promise<boolean> => {
+      const { rowCount } = await client.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+      return rowCount !== 0;
+    };
+    while (!(await isSleeping())) {
+      await new Promise(setImmediate);
+    }
+    running.abort(new Error("stop"));
+    await expect(migrating).rejects.toThrow("stop");
+    expect(await tables()).toEqual([]);
+    await client.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+  });
+
+  it("end within 5 s of SIGTERM while another connection has the lock (L17)", async () => {
+    const holder = await holdLock("SELECT pg_advisory_lock(72707369)");
+    await using programs = createPrograms();
+    const program = programs.start("migrate", "--database-url", url);
+    await eventually("the name of the holder", async () => {
+      expect(program.stderr()).toContain(`held by pid ${holder.pid} ("holder", idle)`);
+    });
+    const begun = performance.now();
+    expect((await program.end("SIGTERM")).code).toBe(130);
+    expect(performance.now() - begun).toBeLessThan(5_000);
+    await holder.end();
   });
 
   it("are refused if one was changed after it was applied", async () => {
