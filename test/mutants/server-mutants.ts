@@ -44,8 +44,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "L18",
     file: "src/main/backend.ts",
-    find: "createPgFleetStore(options.reads ?? database)",
-    replace: "createPgFleetStore(database)",
+    find: "createPgFleetStore(options.reads ?? database, clock)",
+    replace: "createPgFleetStore(database, clock)",
     tests: ["test/integration/connections.pg.test.ts"],
   },
   {
