@@ -106,23 +106,32 @@ export class MemorySubscription {
           this.#changed.notifyAll();
         }
       },
+      redeliver: async () => {
+        if (member.unacknowledged.delete(entry)) {
+          this.#disown(entry.stored.message.key);
+          this.#return([entry]);
+        }
+      },
     };
+  }
+
+  /** Returns messages to their places. */
+  #return(entries: Iterable<Entry>): void {
+    this.#waiting = [...entries, ...this.#waiting].sort((a, b) => a.stored.messageId - b.stored.messageId);
+    this.#changed.notifyAll();
   }
 
   #leave(member: Member): void {
     if (!this.#members.delete(member)) {
       return;
     }
-    this.#waiting = [...member.unacknowledged, ...this.#waiting].sort(
-      (a, b) => a.stored.messageId - b.stored.messageId,
-    );
-    member.unacknowledged.clear();
     for (const [key, owner] of this.#owners) {
       if (owner.member === member) {
         this.#owners.delete(key);
       }
     }
-    this.#changed.notifyAll();
+    this.#return(member.unacknowledged);
+    member.unacknowledged.clear();
   }
 
   #disown(key: string): void {

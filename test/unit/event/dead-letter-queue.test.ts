@@ -37,6 +37,7 @@ describe("dead letters", () => {
         redeliveryCount: 2,
         messageId: `9:${name}`,
         acknowledge: async () => {},
+        redeliver: async () => {},
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${name}`));
     }

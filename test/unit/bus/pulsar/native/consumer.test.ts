@@ -13,6 +13,7 @@ function createScriptedConsumer() {
   const messages: PulsarMessage[] = [];
   const waiting: PromiseWithResolvers<PulsarMessage>[] = [];
   const acknowledged: string[] = [];
+  const givenBack: string[] = [];
   const state = { isConnected: true, closed: 0, received: 0 };
   const consumer: PulsarConsumer = {
     async receive() {
@@ -28,6 +29,9 @@ function createScriptedConsumer() {
     async acknowledgeId(id) {
       acknowledged.push(id.toString());
       return null;
+    },
+    negativeAcknowledgeId(id) {
+      givenBack.push(id.toString());
     },
     isConnected: () => state.isConnected,
     async close() {
@@ -82,6 +86,7 @@ describe("NativeConsumer", () => {
       redeliveryCount: 0,
       messageId: "7:3",
       acknowledge: expect.any(Function),
+      redeliver: expect.any(Function),
     });
     expect((await next()).messageId).toBe("7:4:2");
     await native.close();
