@@ -3,15 +3,13 @@ import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type CompressedBatch, CompressedBatchSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import { TerminalError } from "../lib/errors.ts";
+import { MAX_UNCOMPRESSED_BYTES } from "./scan.ts";
 
 /** Smallest batch that is compressed, in bytes: below it the frame and the work cost more than compression saves. */
 const MIN_BYTES = 1024;
 
 /** Largest share of its size that a compressed batch may have. Otherwise the batch is sent uncompressed. */
 const MAX_SHARE = 0.9;
-
-/** The contract's limit. A batch that declares more bytes is not expanded. */
-const MAX_UNCOMPRESSED_BYTES = 64 * 1024 * 1024;
 
 /** The fastest level: it compresses manifests to about a tenth at 300 MB/s or more. Higher levels save little more. */
 const params = { [constants.ZSTD_c_compressionLevel]: 1 };

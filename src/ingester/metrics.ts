@@ -64,8 +64,13 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
   );
   metrics.gauge(
     "evenkeel_ingester_held_bytes",
-    "Payload bytes of unprocessed messages in memory",
+    "Memory of unprocessed messages, with their batches expanded",
     () => window().bytes,
+  );
+  metrics.gauge(
+    "evenkeel_ingester_deferred_messages",
+    "Messages of slow or waiting clusters that are left with the bus",
+    () => window().deferredItems,
   );
   metrics.gauge(
     "evenkeel_ingester_waiting_clusters",

@@ -13,7 +13,7 @@ import type { Tracer } from "../lib/telemetry.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
 import type { ApplyEvent } from "./apply-event.ts";
 import { toDisposition } from "./disposition.ts";
-import type { KeyedWindow } from "./keyed-window.ts";
+import type { KeyedWindow, WindowItem } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
@@ -33,19 +33,19 @@ const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 10_000 };
 
 /**
  * Processes one delivery: applies it or publishes a dead letter, then acknowledges it. Never rejects. After
- * `signal` has aborted, the delivery may stay unacknowledged for the next consumer.
+ * `signal` has aborted, or if the message was given back, the delivery stays unacknowledged for another consumer.
  */
 export async function processDelivery(
   signal: AbortSignal,
   options: DeliveryOptions,
-  delivery: Delivery,
+  item: WindowItem,
 ): Promise<void> {
   const { window, counted } = options;
-  const { key, messageId, redeliveryCount } = delivery;
+  const { key, messageId, redeliveryCount } = item;
   const log = options.log.with({ key, messageId });
   counted.delivered(redeliveryCount);
   try {
-    const reason = await applyOrRefuse(signal, { ...options, log }, delivery);
+    const { delivery, reason } = await applyOrRefuse(signal, { ...options, log }, item);
     if (reason !== undefined) {
       // Retries after every error: giving up would lose the message.
       const publishing = retryOptions({ ...options, log }, key, "publishing the dead letter");
@@ -57,44 +57,57 @@ export async function processDelivery(
     await retry(signal, acknowledging, () => delivery.acknowledge());
     window.setBlocked(key, false);
   } catch (error) {
-    if (!signal.aborted) {
+    if (error instanceof GivenBackError) {
+      log.info("a deferred message did not arrive again; left to any consumer");
+    } else if (!signal.aborted) {
       throw error;
     }
   }
 }
 
-/** Applies the delivery. Returns the reason for a dead letter, or undefined if none is needed. */
+/** Ends the work of a message that was given back. */
+class GivenBackError extends Error {
+  override readonly name = "GivenBackError";
+}
+
+/** Applies the delivery. Returns it with the reason for a dead letter, or undefined if none is needed. */
 async function applyOrRefuse(
   signal: AbortSignal,
   options: DeliveryOptions,
-  delivery: Delivery,
-): Promise<string | undefined> {
+  item: WindowItem,
+): Promise<{ readonly delivery: Delivery; readonly reason: string | undefined }> {
   const { counted } = options;
-  const { onWait, ...applying } = retryOptions(options, delivery.key, "applying the message");
-  try {
-    const quarantined = await retry(
-      signal,
-      {
-        ...applying,
-        classify: (error) => (toDisposition(error).type === "retry" ? "retry" : "fail"),
-        onWait(error) {
-          onWait();
-          const disposition = toDisposition(error);
-          if (disposition.type === "retry" && disposition.unknownCode !== undefined) {
-            counted.unknownError(disposition.unknownCode);
-          }
-        },
+  const { onWait, ...applying } = retryOptions(options, item.key, "applying the message");
+  return await retry(
+    signal,
+    {
+      ...applying,
+      classify: (error) => (error instanceof GivenBackError ? "fail" : "retry"),
+      onWait(error) {
+        onWait();
+        const disposition = toDisposition(error);
+        if (disposition.type === "retry" && disposition.unknownCode !== undefined) {
+          counted.unknownError(disposition.unknownCode);
+        }
       },
-      () => apply(signal, options, delivery),
-    );
-    return toRefusalReason(quarantined);
-  } catch (error) {
-    const disposition = toDisposition(error);
-    if (signal.aborted || disposition.type === "retry") {
-      throw error;
-    }
-    return disposition.reason;
-  }
+    },
+    async () => {
+      const delivery = await item.load(signal);
+      if (delivery === undefined) {
+        throw new GivenBackError();
+      }
+      try {
+        const quarantined = await apply(signal, options, delivery);
+        return { delivery, reason: toRefusalReason(quarantined) };
+      } catch (error) {
+        const disposition = toDisposition(error);
+        if (signal.aborted || disposition.type === "retry") {
+          throw error;
+        }
+        return { delivery, reason: disposition.reason };
+      }
+    },
+  );
 }
 
 /** Retries in place after every error, with the key blocked. */

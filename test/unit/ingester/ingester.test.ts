@@ -7,6 +7,7 @@ import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts"
 import type { Delivery, Producer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
+import { packBatch } from "../../../src/event/split-batch.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
 import { untilAborted } from "../../../src/lib/abort.ts";
@@ -18,6 +19,7 @@ import { StatementError } from "../../../src/store/postgres/sql-error.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingMetrics, type RecordingMetrics } from "../../support/recording-metrics.ts";
+import { PODS, put } from "../../support/store/messages.ts";
 import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
@@ -60,7 +62,7 @@ describe("an ingester", () => {
   const start = (more: Partial<IngesterOptions> = {}): void => {
     const random = createSeededRandom(1);
     const [log, tracer] = [createTestLog("ingester"), noTracer];
-    const windowLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
+    const windowLimits = { maxItems: 8, maxBytes: 2_000, maxItemsPerKey: 2, maxBytesPerKey: 1_000 };
     running = createIngester({ bus, store, clock, random, log, metrics, tracer, windowLimits, ...more }).run(
       stop.signal,
     );
@@ -145,29 +147,70 @@ describe("an ingester", () => {
     expect(await deadLetters()).toEqual([]);
   });
 
-  it("prevents that a blocked cluster can fill its window, and receives evicted messages again", async () => {
-    let isGone = true;
-    store.onApply = ({ cluster }) => {
-      if (cluster === "c1" && isGone) {
-        throw new RetryableError("lock not available");
-      }
+  describe("L11: a blocked cluster leaves room for the others, and is applied in order when its lock is gone", () => {
+    let isLocked: boolean;
+    beforeEach(async () => {
+      await bus.close();
+      bus = createMemoryBus({ limits: { maxItems: 100_000, maxBytes: 2 ** 30 } });
+      producer = await bus.createProducer(stop.signal, TOPICS.events);
+      await (await subscribe(TOPICS.events, INGESTER_SUBSCRIPTION)).close();
+      await (await subscribe(TOPICS.deadLetter, "test")).close();
+      isLocked = true;
+      store.onApply = ({ cluster }) => {
+        if (cluster === "c1" && isLocked) {
+          throw new RetryableError("lock not available");
+        }
+      };
+    });
+    const startWithDefaults = (): void => {
+      const [random, log, tracer] = [createSeededRandom(1), createTestLog("ingester"), noTracer];
+      running = createIngester({ bus, store, clock, random, log, metrics, tracer }).run(stop.signal);
+      running.catch(() => {});
     };
-    start();
-    const count = 100n;
-    for (let sequence = 1n; sequence <= count; sequence += 1n) {
-      await publish("c1", sequence, batchOf());
-    }
-    await publish("c2", 1n, batchOf());
-    await clock.advance(1_000);
-    expect(store.applied).toEqual(["c2 1 batch"]);
-    isGone = false;
-    await clock.advance(20_000);
-    await expect(running).rejects.toThrow(/subscribing again/);
-    start();
-    await clock.advance(1_000);
-    const applied = store.applied.filter((line) => line.startsWith("c1"));
-    expect([...new Set(applied)]).toEqual(Array.from({ length: 100 }, (_, index) => `c1 ${index + 1} batch`));
-    expect(await leftOver()).toEqual([]);
+
+    it.each([
+      ["17 messages of 3.9 MiB", 17, 3.9 * 1024 * 1024],
+      ["10,000 small ones", 10_000, 10],
+    ])("%s", async (_, count, bytes) => {
+      const item = put("a/x", { content: "x".repeat(bytes) });
+      const body: Event["body"] = {
+        case: "batch",
+        value: create(BatchSchema, { type: BatchType.DEFAULT, resourceType: PODS, items: [item] }),
+      };
+      startWithDefaults();
+      for (let sequence = 1n; sequence <= count; sequence += 1n) {
+        await publish("c1", sequence, body);
+      }
+      for (let sequence = 1n; sequence <= 100n; sequence += 1n) {
+        await publish("c2", sequence, batchOf());
+      }
+      await clock.advance(1_000);
+      expect(store.applied).toHaveLength(100);
+      expect(metrics.read("evenkeel_ingester_held_bytes")).toBeLessThan(8 * 1024 * 1024);
+      isLocked = false;
+      await clock.advance(20_000);
+      const expected = Array.from({ length: count }, (_each, index) => `c1 ${index + 1} batch`);
+      expect(store.applied.slice(100)).toEqual(expected);
+      expect(await leftOver()).toEqual([]);
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it("compressed batches, by their expanded size", async () => {
+      const content = "x".repeat(1024 * 1024);
+      const batch = create(BatchSchema, {
+        ...{ type: BatchType.DEFAULT, resourceType: PODS },
+        items: [put("a/x", { content })],
+      });
+      const [body] = packBatch(batch, { maxMessageBytes: 100_000, compress: true });
+      startWithDefaults();
+      for (let sequence = 1n; body !== undefined && sequence <= 100n; sequence += 1n) {
+        await publish("c1", sequence, body);
+      }
+      await advance();
+      const held = metrics.read("evenkeel_ingester_held_bytes");
+      expect(held).toBeGreaterThan(1024 * 1024);
+      expect(held).toBeLessThan(11 * 1024 * 1024);
+    });
   });
 
   it("receives no more than it may hold while it works", async () => {
