@@ -105,11 +105,12 @@ async function ingest(
   const scrub = createScrub({ ...options, maxRows: scrubRows });
   const notices = createRefusalNotices({ producers, clock, log });
   const applyEvent = createApplyEvent({ store, producers, clock, scrub, notices }, batchHandlers);
+  const restart = (error: Error): void => ended.abort(error);
   const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const delivery of consumer.deliveries(taking)) {
       window.add(delivery, (item) =>
-        processDelivery(ended.signal, { ...options, producers, applyEvent }, item),
+        processDelivery(ended.signal, { ...options, producers, applyEvent, restart }, item),
       );
       await window.waitForRoom(taking);
     }

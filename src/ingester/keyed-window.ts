@@ -2,6 +2,7 @@ import type { Delivery } from "../bus/bus.ts";
 import { waitFor, withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { Condition } from "../lib/condition.ts";
+import { RetryableError } from "../lib/errors.ts";
 import { Lane, type LaneEntry } from "./lane.ts";
 
 /** Bounds of the deliveries in memory. One more delivery can exceed each of them. */
@@ -27,20 +28,27 @@ export interface WindowItem {
   /** Number of deliveries before the first one to this consumer: those that the window requested do not count. */
   readonly redeliveryCount: number;
   /**
-   * Returns the delivery, and requests it from the bus if it is not in memory. Undefined if it does not arrive in
-   * time: then the message was given back, and the work ends without an acknowledgement.
+   * Returns the delivery, and requests it from the bus if it is not in memory.
+   *
+   * @throws NotRedeliveredError if it does not arrive in time
    */
-  load(signal: AbortSignal): Promise<Delivery | undefined>;
+  load(signal: AbortSignal): Promise<Delivery>;
+}
+
+/** Reports that the bus has not delivered a requested message. Only a new consumer receives it in order. */
+export class NotRedeliveredError extends RetryableError {
+  override readonly name = "NotRedeliveredError";
 }
 
 /** Processes one delivery. Must not reject. */
 export type WindowWork = (item: WindowItem) => Promise<void>;
 
 /**
- * Time in which the bus delivers a requested message, in milliseconds. It takes a tenth of a second, but never
- * arrives if the bus has moved the key to another consumer.
+ * Time in which the bus delivers a requested message, in milliseconds. It takes a fraction of a second, but never
+ * arrives if the bus is about to move the key to another consumer: that one waits until this consumer has
+ * acknowledged or given back all messages of the key, or leaves. Pulsar changes their order if they are given back.
  */
-export const REDELIVERY_MS = 10_000;
+export const REDELIVERY_MS = 5_000;
 
 /**
  * The unprocessed deliveries of an ingester: in order within a key, different keys in parallel.
@@ -146,11 +154,19 @@ export class KeyedWindow {
     await this.#changed.waitUntil(signal, () => !this.isFull || this.#requested > 0);
   }
 
-  /** Forgets the deliveries that are not in memory, because the consumer leaves: the next one receives them. */
+  /**
+   * Forgets each delivery that is not in memory, and the later ones of its key: the consumer leaves, and the next one
+   * receives them.
+   */
   leave(): void {
     this.#hasLeft = true;
     for (const lane of this.#lanes.values()) {
-      this.#forget(lane);
+      const entries = [...lane.entries.values()];
+      const index = entries.findIndex(({ place }) => place !== "held");
+      for (const entry of index < 0 ? [] : entries.slice(index)) {
+        this.#count(lane, () => lane.delete(entry));
+      }
+      lane.arrival?.resolve();
     }
     this.#changed.notifyAll();
   }
@@ -178,20 +194,23 @@ export class KeyedWindow {
     this.#changed.notifyAll();
   }
 
-  async #load(signal: AbortSignal, lane: Lane, entry: LaneEntry): Promise<Delivery | undefined> {
+  async #load(signal: AbortSignal, lane: Lane, entry: LaneEntry): Promise<Delivery> {
     lane.isWaiting = false;
     this.#evictable.delete(lane);
-    if (entry.place !== "held" && lane.entries.has(entry.messageId)) {
+    if (entry.place !== "held" && !this.#hasLeft) {
       const { promise } = (lane.arrival = Promise.withResolvers<void>());
       this.#hungry.add(lane);
       this.#feed();
       const arrive = (until: AbortSignal): Promise<void> => waitFor(until, promise);
       try {
-        await withinDeadline(signal, this.#clock, REDELIVERY_MS, arrive, () => this.#giveBack(lane));
+        await withinDeadline(signal, this.#clock, REDELIVERY_MS, arrive, () => {});
       } finally {
         this.#hungry.delete(lane);
         lane.arrival = undefined;
       }
+    }
+    if (entry.delivery === undefined) {
+      throw new NotRedeliveredError(`the bus did not deliver a requested message within ${REDELIVERY_MS} ms`);
     }
     return entry.delivery;
   }
@@ -216,7 +235,8 @@ export class KeyedWindow {
           return;
         }
         this.#move(lane, entry, "requested");
-        giveBack(entry);
+        // It rejects only if the consumer has ended: then all its messages are given back.
+        entry.redeliver().catch(() => {});
       }
       if (lane.isBlocked) {
         return;
@@ -255,27 +275,6 @@ export class KeyedWindow {
       this.#request(lane);
     }
     this.#changed.notifyAll();
-  }
-
-  /** Gives the deliveries of a lane back: another consumer may have to process them. */
-  #giveBack(lane: Lane): void {
-    for (const entry of lane.entries.values()) {
-      if (entry.place !== "requested") {
-        giveBack(entry);
-      }
-    }
-    this.#forget(lane);
-    this.#change();
-  }
-
-  /** Forgets the first delivery that is not held, and all later ones: they must not overtake it. */
-  #forget(lane: Lane): void {
-    const entries = [...lane.entries.values()];
-    const index = entries.findIndex(({ place }) => place !== "held");
-    for (const entry of index < 0 ? [] : entries.slice(index)) {
-      this.#count(lane, () => lane.delete(entry));
-    }
-    lane.arrival?.resolve();
   }
 
   /** While the window is full, defers deliveries that only wait for their next attempt. */
@@ -322,9 +321,4 @@ export class KeyedWindow {
   #sum(of: (lane: Lane) => number): number {
     return this.#lanes.values().reduce((sum, lane) => sum + of(lane), 0);
   }
-}
-
-/** Gives a message back. If the consumer has lost its connection, all its messages are given back anyway. */
-function giveBack({ redeliver }: LaneEntry): void {
-  redeliver().catch(() => {});
 }

@@ -13,7 +13,7 @@ import type { Tracer } from "../lib/telemetry.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
 import type { ApplyEvent } from "./apply-event.ts";
 import { toDisposition } from "./disposition.ts";
-import type { KeyedWindow, WindowItem } from "./keyed-window.ts";
+import { type KeyedWindow, NotRedeliveredError, type WindowItem } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
@@ -23,6 +23,8 @@ export interface DeliveryOptions {
   /** Window of the delivery. The delivery's key is blocked while it waits for a retry. */
   readonly window: KeyedWindow;
   readonly counted: IngesterMetrics;
+  /** Ends the ingester, so that it subscribes again. */
+  readonly restart: (error: NotRedeliveredError) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -33,7 +35,7 @@ const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 10_000 };
 
 /**
  * Processes one delivery: applies it or publishes a dead letter, then acknowledges it. Never rejects. After
- * `signal` has aborted, or if the message was given back, the delivery stays unacknowledged for another consumer.
+ * `signal` has aborted, the delivery may stay unacknowledged for the next consumer.
  */
 export async function processDelivery(
   signal: AbortSignal,
@@ -57,17 +59,12 @@ export async function processDelivery(
     await retry(signal, acknowledging, () => delivery.acknowledge());
     window.setBlocked(key, false);
   } catch (error) {
-    if (error instanceof GivenBackError) {
-      log.info("a deferred message did not arrive again; left to any consumer");
+    if (error instanceof NotRedeliveredError) {
+      options.restart(error);
     } else if (!signal.aborted) {
       throw error;
     }
   }
-}
-
-/** Ends the work of a message that was given back. */
-class GivenBackError extends Error {
-  override readonly name = "GivenBackError";
 }
 
 /** Applies the delivery. Returns it with the reason for a dead letter, or undefined if none is needed. */
@@ -82,7 +79,7 @@ async function applyOrRefuse(
     signal,
     {
       ...applying,
-      classify: (error) => (error instanceof GivenBackError ? "fail" : "retry"),
+      classify: (error) => (error instanceof NotRedeliveredError ? "fail" : "retry"),
       onWait(error) {
         onWait();
         const disposition = toDisposition(error);
@@ -93,9 +90,6 @@ async function applyOrRefuse(
     },
     async () => {
       const delivery = await item.load(signal);
-      if (delivery === undefined) {
-        throw new GivenBackError();
-      }
       try {
         const quarantined = await apply(signal, options, delivery);
         return { delivery, reason: toRefusalReason(quarantined) };
