@@ -121,9 +121,9 @@ function retryOptions({ window, clock, random, log }: DeliveryOptions, key: stri
 async function apply(
   signal: AbortSignal,
   { applyEvent, clock, tracer, counted }: DeliveryOptions,
-  { payload }: Delivery,
+  delivery: Delivery,
 ): Promise<readonly QuarantinedItem[]> {
-  const event = decodeEvent(payload);
+  const event = decodeEvent(delivery);
   const span = tracer.start("apply", {
     parent: event.traceParent,
     attributes: { body: event.body.case ?? "" },

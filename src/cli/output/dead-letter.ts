@@ -2,6 +2,7 @@ import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import type { OutgoingMessage } from "../../bus/bus.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import type { StoredDeadLetter } from "../../event/dead-letter.ts";
@@ -36,7 +37,7 @@ export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean
   const { id, reason, sourcePosition, redeliveryCount } = letter;
   const { key, payload } = letter.message;
   const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
-  const event = tryDecode(payload);
+  const event = tryDecode(letter.message);
   if (event instanceof TerminalError) {
     return {
       ...known,
@@ -98,7 +99,7 @@ export interface LetterSummary {
 /** Summarizes a dead letter; one that cannot be decoded by its properties only. */
 export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
   const { payload, properties = {} } = message;
-  const decoded = tryDecode(payload);
+  const decoded = tryDecode(message);
   const event = decoded instanceof TerminalError ? undefined : decoded;
   const { account = "", cluster = "" } = event ?? properties;
   return {
@@ -119,9 +120,9 @@ export function toLetterJson({ time, ...summary }: LetterSummary) {
 }
 
 /** Returns the event, or the error if the payload is not one. */
-function tryDecode(payload: Uint8Array): Event | TerminalError {
+function tryDecode(message: OutgoingMessage): Event | TerminalError {
   try {
-    return decodeEvent(payload);
+    return decodeEvent(message);
   } catch (error) {
     if (error instanceof TerminalError) {
       return error;
