@@ -10,6 +10,7 @@ import type { Random } from "../lib/random.ts";
 import type { Metrics, Tracer } from "../lib/telemetry.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
 import { createApplyEvent, type IngestBatchHandler } from "./apply-event.ts";
+import { DeadLetterBudget } from "./dead-letter-budget.ts";
 import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
@@ -72,6 +73,7 @@ const FINISH_MS = 5_000;
  */
 export function createIngester(options: IngesterOptions): Ingester {
   const { windowLimits: limits = WINDOW_LIMITS, clock } = options;
+  const deadLetters = new DeadLetterBudget(clock);
   const createWindow = (): KeyedWindow => new KeyedWindow({ limits, clock, bytesOf: expandedBytes });
   let window = createWindow();
   const counted = createIngesterMetrics(options.metrics, () => window);
@@ -79,7 +81,7 @@ export function createIngester(options: IngesterOptions): Ingester {
     async run(signal) {
       window = createWindow();
       try {
-        await ingest(signal, { ...options, window, counted });
+        await ingest(signal, { ...options, window, counted, deadLetters });
       } catch (error) {
         if (!signal.aborted) {
           throw error;
@@ -91,7 +93,7 @@ export function createIngester(options: IngesterOptions): Ingester {
 
 async function ingest(
   signal: AbortSignal,
-  options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted">,
+  options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted" | "deadLetters">,
 ): Promise<void> {
   const { bus, store, window, clock, log, batchHandlers, scrubRows = DEFAULT_SCRUB_ROWS } = options;
   const consumer = await bus.subscribe(signal, {
@@ -106,12 +108,12 @@ async function ingest(
   const notices = createRefusalNotices({ producers, clock, log });
   const applyEvent = createApplyEvent({ store, producers, clock, scrub, notices }, batchHandlers);
   const restart = (error: Error): void => ended.abort(error);
+  const { maxMessageBytes } = bus;
+  const processing = { ...options, producers, applyEvent, restart, maxMessageBytes };
   const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const delivery of consumer.deliveries(taking)) {
-      window.add(delivery, (item) =>
-        processDelivery(ended.signal, { ...options, producers, applyEvent, restart }, item),
-      );
+      window.add(delivery, (item) => processDelivery(ended.signal, processing, item));
       await window.waitForRoom(taking);
     }
   } finally {

@@ -3,7 +3,7 @@ import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { Delivery } from "../bus/bus.ts";
 import { decodeEvent } from "../event/codec.ts";
 import { toDeadLetter } from "../event/dead-letter.ts";
-import { TOPICS } from "../event/topics.ts";
+import { parseClusterKey, TOPICS } from "../event/topics.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -12,6 +12,7 @@ import { type BackoffOptions, type RetryOptions, retry } from "../lib/retry.ts";
 import type { Tracer } from "../lib/telemetry.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
 import type { ApplyEvent } from "./apply-event.ts";
+import type { DeadLetterBudget } from "./dead-letter-budget.ts";
 import { toDisposition } from "./disposition.ts";
 import { type KeyedWindow, NotRedeliveredError, type WindowItem } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
@@ -23,6 +24,9 @@ export interface DeliveryOptions {
   /** Window of the delivery. The delivery's key is blocked while it waits for a retry. */
   readonly window: KeyedWindow;
   readonly counted: IngesterMetrics;
+  readonly deadLetters: DeadLetterBudget;
+  /** Largest payload of a message of the bus, in bytes. */
+  readonly maxMessageBytes: number;
   /** Ends the ingester, so that it subscribes again. */
   readonly restart: (error: NotRedeliveredError) => void;
   readonly clock: Clock;
@@ -49,11 +53,7 @@ export async function processDelivery(
   try {
     const { delivery, reason } = await applyOrRefuse(signal, { ...options, log }, item);
     if (reason !== undefined) {
-      // Retries after every error: giving up would lose the message.
-      const publishing = retryOptions({ ...options, log }, key, "publishing the dead letter");
-      await retry(signal, publishing, () => publishDeadLetter(signal, options, delivery, reason));
-      counted.deadLetter();
-      log.error("dead letter published", { reason });
+      await keepDeadLetter(signal, { ...options, log }, delivery, reason);
     }
     const acknowledging = retryOptions({ ...options, log }, key, "acknowledging the message");
     await retry(signal, acknowledging, () => delivery.acknowledge());
@@ -141,19 +141,36 @@ async function apply(
   }
 }
 
-/** Publishes the delivery as a dead letter. */
-async function publishDeadLetter(
+/**
+ * Publishes the delivery as a dead letter, as far as its account's budget allows, and retries after every error: giving
+ * up would lose the message.
+ */
+async function keepDeadLetter(
   signal: AbortSignal,
-  { producers }: DeliveryOptions,
+  options: DeliveryOptions,
   delivery: Delivery,
   reason: string,
 ): Promise<void> {
-  try {
-    const producer = await producers.get(signal, TOPICS.deadLetter);
-    await producer.publish(signal, toDeadLetter(delivery, reason));
-  } catch (cause) {
-    throw new RetryableError(`dead letter not published: ${toMessage(cause)}`, { cause });
+  const { producers, counted, log, deadLetters, maxMessageBytes } = options;
+  const { account } = parseClusterKey(delivery.key) ?? { account: "" };
+  const kept = deadLetters.spend(account, delivery.payload.byteLength);
+  if (kept === "nothing") {
+    counted.deadLetterOmitted();
+    log.debug("dead letter omitted: the budget of its account is spent", { reason });
+    return;
   }
+  const letter = toDeadLetter(delivery, reason, { keepsPayload: kept === "message", maxMessageBytes });
+  const publishing = retryOptions(options, delivery.key, "publishing the dead letter");
+  await retry(signal, publishing, async () => {
+    try {
+      const producer = await producers.get(signal, TOPICS.deadLetter);
+      await producer.publish(signal, letter);
+    } catch (cause) {
+      throw new RetryableError(`dead letter not published: ${toMessage(cause)}`, { cause });
+    }
+  });
+  counted.deadLetter();
+  log.error("dead letter published", { reason });
 }
 
 /**

@@ -6,6 +6,7 @@ import type { OutgoingMessage } from "../../bus/bus.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import type { StoredDeadLetter } from "../../event/dead-letter.ts";
+import { parseClusterKey } from "../../event/topics.ts";
 import { TerminalError } from "../../lib/errors.ts";
 
 /** A dead letter as a document, with its event; without contents of objects. */
@@ -32,11 +33,18 @@ interface ObjectContent {
   readonly content: string;
 }
 
+/** Stands for an event whose payload was not kept. */
+const OMITTED = "payload not kept";
+
 /** Converts a dead letter to a document; with contents only on request, because they may be secret. */
 export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean): LetterDocument {
-  const { id, reason, sourcePosition, redeliveryCount } = letter;
+  const { id, reason, sourcePosition, redeliveryCount, omittedBytes } = letter;
   const { key, payload } = letter.message;
-  const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
+  const bytes = omittedBytes ?? payload.byteLength;
+  const known = { id, reason, sourcePosition, redeliveryCount, key, bytes };
+  if (omittedBytes !== undefined) {
+    return { ...known, undecodable: OMITTED };
+  }
   const event = tryDecode(letter.message);
   if (event instanceof TerminalError) {
     return {
@@ -96,21 +104,25 @@ export interface LetterSummary {
   readonly bytes: number;
 }
 
-/** Summarizes a dead letter; one that cannot be decoded by its properties only. */
-export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
-  const { payload, properties = {} } = message;
+/**
+ * Summarizes a dead letter. Its cluster is that of the key, whose messages it was among; the properties may state any
+ * other one.
+ */
+export function toLetterSummary(letter: StoredDeadLetter): LetterSummary {
+  const { id, message, reason, redeliveryCount, omittedBytes } = letter;
   const decoded = tryDecode(message);
   const event = decoded instanceof TerminalError ? undefined : decoded;
-  const { account = "", cluster = "" } = event ?? properties;
+  const { account, cluster } = parseClusterKey(message.key) ?? { account: "", cluster: "" };
+  const undecoded = omittedBytes === undefined ? "not an Event" : OMITTED;
   return {
     id,
     time: event?.publishTime,
     account,
     cluster,
-    body: event === undefined ? "not an Event" : describeBody(event.body),
+    body: event === undefined ? undecoded : describeBody(event.body),
     reason,
     redeliveries: redeliveryCount,
-    bytes: payload.byteLength,
+    bytes: omittedBytes ?? message.payload.byteLength,
   };
 }
 

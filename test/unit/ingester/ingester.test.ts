@@ -68,7 +68,7 @@ describe("an ingester", () => {
   });
 
   const subscribe = (topic: string, subscription: string) =>
-    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
+    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 2000, maxPrefetched: 16 });
   const start = (more: Partial<IngesterOptions> = {}): void => {
     const random = createSeededRandom(1);
     const [log, tracer] = [createTestLog("ingester"), noTracer];
@@ -373,6 +373,33 @@ describe("an ingester", () => {
     await publish("c1", 1n, batchOf());
     await advance();
     expect(await deadLetters()).toEqual([]);
+    expect(await leftOver()).toEqual([]);
+  });
+
+  it("L14: the dead letters of one account leave room for those of another, and hold up neither", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.onApply = () => {
+      throw new TerminalError("never");
+    };
+    start();
+    const content = "x".repeat(100 * 1024);
+    const value = create(BatchSchema, {
+      ...{ type: BatchType.DEFAULT, resourceType: PODS },
+      items: [put("a/x", { content })],
+    });
+    for (let sequence = 1n; sequence <= 1_200n; sequence += 1n) {
+      await publish("c1", sequence, { case: "batch", value });
+    }
+    const other = { account: "other", cluster: "c1", clusterUid: "uid", epoch: 7n };
+    const content1 = { sequence: 1n, publishTime: clock.now(), body: batchOf() };
+    await producer.publish(stop.signal, encodeEvent(other, content1));
+    await clock.advance(1_000);
+    const letters = await deadLetters();
+    const payloads = letters.filter(({ payload }) => payload.byteLength > 0);
+    expect(letters).toHaveLength(1_001);
+    expect(payloads).toHaveLength(82);
+    expect(payloads.filter(({ key }) => key === '["other","c1"]')).toHaveLength(1);
+    expect(metrics.total("evenkeel_ingester_omitted_dead_letters_total")).toBe(200);
     expect(await leftOver()).toEqual([]);
   });
 
