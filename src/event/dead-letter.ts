@@ -35,7 +35,7 @@ const MAX_HEADER_BYTES = 4 * 1024;
 /**
  * Creates the message for the dead-letter topic: the unchanged delivery, with the reason in its properties. Without its
  * payload if the caller decides so, or if the bus could not store it. Its other parts are bounded, because they must
- * fit into a message whatever a foreign producer wrote.
+ * fit into a message, also those of a foreign producer.
  */
 export function toDeadLetter(
   delivery: Delivery,

@@ -8,8 +8,8 @@ import { TerminalError } from "../lib/errors.ts";
 export const MAX_UNCOMPRESSED_BYTES = 64 * 1024 * 1024;
 
 /**
- * Most fields of one message of the bus, those of nested messages and unknown ones included. The decoder makes an
- * object or a text of each, of about 100 bytes. The largest batch, of 5,000 objects, has 75,000.
+ * Most fields of one message of the bus, those of nested messages and unknown ones included. It becomes an
+ * object or a text of about 100 bytes each. The largest batch, of 5,000 objects, has 75,000.
  */
 export const MAX_FIELDS = 500_000;
 
@@ -89,7 +89,7 @@ function scan(schema: DescMessage, bytes: Uint8Array, total: { fields: number })
   }
 }
 
-/** What the scan needs to know of a field. */
+/** Properties of a field for the scan. */
 interface FieldPlan {
   readonly name: string;
   /** Set for a list. */

@@ -3,7 +3,7 @@ import type { Clock } from "../lib/clock.ts";
 /** How much of a message its dead letter keeps. */
 export type Kept = "message" | "description" | "nothing";
 
-/** What an account may add to the dead-letter topic. */
+/** Limits of an account in the dead-letter topic. */
 export interface DeadLetterLimits {
   /** Bytes of payloads that it may add at once, and each day. */
   readonly maxBytes: number;

@@ -107,10 +107,15 @@ async function ingest(
   const scrub = createScrub({ ...options, maxRows: scrubRows });
   const notices = createRefusalNotices({ producers, clock, log });
   const applyEvent = createApplyEvent({ store, producers, clock, scrub, notices }, batchHandlers);
-  const restart = (error: Error): void => ended.abort(error);
+  const taking = AbortSignal.any([signal, ended.signal]);
+  const restart = (error: Error): void => {
+    // After a stop, deferred messages are left to the next consumer.
+    if (!taking.aborted) {
+      ended.abort(error);
+    }
+  };
   const { maxMessageBytes } = bus;
   const processing = { ...options, producers, applyEvent, restart, maxMessageBytes };
-  const taking = AbortSignal.any([signal, ended.signal]);
   try {
     for await (const delivery of consumer.deliveries(taking)) {
       window.add(delivery, (item) => processDelivery(ended.signal, processing, item));

@@ -57,7 +57,7 @@ export const REDELIVERY_MS = 5_000;
  * fill the memory and delay all others. Therefore the window keeps a share of each key in memory, and of a key that
  * waits for its next attempt at most its first delivery. The others stay unacknowledged with the bus: the window
  * keeps only their ids, and requests them in their order when they are next. The order is that of their first
- * arrival, whatever the order in which they arrive again.
+ * arrival, not that in which they arrive again.
  */
 export class KeyedWindow {
   readonly #limits: WindowLimits;
@@ -198,10 +198,11 @@ export class KeyedWindow {
     lane.isWaiting = false;
     this.#evictable.delete(lane);
     if (entry.place !== "held" && !this.#hasLeft) {
-      const { promise } = (lane.arrival = Promise.withResolvers<void>());
+      const arrival = Promise.withResolvers<void>();
+      const arrive = (until: AbortSignal): Promise<void> => waitFor(until, arrival.promise);
+      lane.arrival = arrival;
       this.#hungry.add(lane);
       this.#feed();
-      const arrive = (until: AbortSignal): Promise<void> => waitFor(until, promise);
       try {
         await withinDeadline(signal, this.#clock, REDELIVERY_MS, arrive, () => {});
       } finally {

@@ -74,9 +74,7 @@ describe("L13: a message of the bus from a foreign producer", () => {
       toBinary(BatchSchema, create(BatchSchema, { type: BatchType.DEFAULT, resourceType })),
       Buffer.alloc(field.length * count, Uint8Array.from(field)),
     ]);
-  const eventOf = (
-    body: NonNullable<MessageInitShape<typeof EventSchema>["body"]>,
-  ): OutgoingMessage => ({
+  const eventOf = (body: NonNullable<MessageInitShape<typeof EventSchema>["body"]>): OutgoingMessage => ({
     key,
     payload: toBinary(EventSchema, create(EventSchema, { ...envelope, body })),
   });
@@ -162,7 +160,7 @@ describe("L13: a message of the bus from a foreign producer", () => {
     const items = Array.from({ length: 500 }, () => ({}));
     const message = eventOf({ case: "batch", value: { type: 1, resourceType, items } });
     expect(() => decodeEvent(message)).toThrow(
-      expect.objectContaining({ message: expect.stringMatching(/^[^]{20,1024}$/) }),
+      expect.toSatisfy((error: Error) => error.message.length <= 1_024, "has a short text"),
     );
   });
 

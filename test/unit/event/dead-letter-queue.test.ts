@@ -186,9 +186,14 @@ describe("L14: a dead letter", () => {
     ["a payload above the limit of the bus", { payload: new Uint8Array(1_001) }],
     ["a long key", { key: "k".repeat(10_000) }],
     ["long properties", { properties: { a: "x".repeat(100_000) } }],
-    ["many properties", { properties: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [i, "x"])) }],
+    [
+      "many properties",
+      { properties: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [i, "x"])) },
+    ],
   ])("of any message fits into a message: %s", (_, change) => {
-    const letter = toDeadLetter({ ...delivery, ...change }, "r\u0000".repeat(100_000), { maxMessageBytes: 1_000 });
+    const letter = toDeadLetter({ ...delivery, ...change }, "r\u0000".repeat(100_000), {
+      maxMessageBytes: 1_000,
+    });
     expect(letter.payload.byteLength).toBeLessThanOrEqual(1_000);
     expect(JSON.stringify({ ...letter, payload: undefined }).length).toBeLessThan(16 * 1024);
     expect(fromDeadLetter(letter)).toMatchObject({ sourcePosition: "9:1", redeliveryCount: 2 });

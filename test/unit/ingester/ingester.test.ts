@@ -10,6 +10,7 @@ import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
 import { packBatch } from "../../../src/event/split-batch.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
+import { NotRedeliveredError } from "../../../src/ingester/keyed-window.ts";
 import { untilAborted } from "../../../src/lib/abort.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
@@ -270,7 +271,11 @@ describe("an ingester", () => {
         "3",
         "batch of type BATCH_TYPE_RECONCILIATION: this program does not process it; upgrade it, or register a handler",
       ],
-      ['["acme","c1"]', "4", expect.stringMatching(/^not an evenkeel\.v1\.Event .*: body: exactly one field/)],
+      [
+        '["acme","c1"]',
+        "4",
+        expect.stringMatching(/^not an evenkeel\.v1\.Event .*: body: exactly one field/),
+      ],
     ]);
     expect(store.applied).toEqual(["c1 2 batch"]);
     expect(await leftOver()).toEqual([]);
@@ -610,6 +615,71 @@ describe("an ingester", () => {
     await ending;
     expect(store.applied.toSorted()).toEqual(["c1 1 batch", "c1 2 batch", "c2 1 batch"]);
     expect((await leftOver()).map(({ redeliveryCount }) => redeliveryCount)).toEqual([0]);
+  });
+
+  it("L11: finishes its deliveries when it is stopped while one does not arrive again", async () => {
+    const gates = { c1: Promise.withResolvers<void>(), c2: Promise.withResolvers<void>() };
+    store.onApply = ({ cluster }) => gates[cluster as "c1" | "c2"].promise;
+    const join = bus.subscribe.bind(bus);
+    bus.subscribe = async (signal, options) => {
+      const consumer = await join(signal, options);
+      return {
+        ...consumer,
+        async *deliveries(until) {
+          for await (const delivery of consumer.deliveries(until)) {
+            yield { ...delivery, redeliver: async () => {} };
+          }
+        },
+      };
+    };
+    for (let sequence = 1n; sequence <= 3n; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    await publish("c2", 1n, batchOf());
+    start();
+    await advance();
+    gates.c1.resolve();
+    await advance();
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
+    stop.abort();
+    await advance();
+    gates.c2.resolve();
+    await advance();
+    await running;
+    stop = new AbortController();
+    expect(store.applied.at(-1)).toBe("c2 1 batch");
+    expect((await leftOver()).map(({ key }) => key)).toEqual(['["acme","c1"]']);
+  });
+
+  it("L11: subscribes again if a deferred message does not arrive", async () => {
+    const join = bus.subscribe.bind(bus);
+    const gate = Promise.withResolvers<void>();
+    store.onApply = () => gate.promise;
+    let isLost = true;
+    bus.subscribe = async (signal, options) => {
+      const consumer = await join(signal, options);
+      return {
+        ...consumer,
+        async *deliveries(until) {
+          for await (const delivery of consumer.deliveries(until)) {
+            yield isLost ? { ...delivery, redeliver: async () => {} } : delivery;
+          }
+        },
+      };
+    };
+    for (let sequence = 1n; sequence <= 5n; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    start();
+    await advance();
+    gate.resolve();
+    await clock.advance(5_000);
+    await expect(running).rejects.toThrow(NotRedeliveredError);
+    isLost = false;
+    start();
+    await advance();
+    expect(store.applied).toEqual(Array.from({ length: 5 }, (_, index) => `c1 ${index + 1} batch`));
+    expect(await leftOver()).toEqual([]);
   });
 
   it("leaves blocked deliveries to the next consumer when it is stopped", async () => {

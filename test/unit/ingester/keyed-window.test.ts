@@ -1,6 +1,11 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { KeyedWindow, NotRedeliveredError, REDELIVERY_MS, type WindowLimits } from "../../../src/ingester/keyed-window.ts";
+import {
+  KeyedWindow,
+  NotRedeliveredError,
+  REDELIVERY_MS,
+  type WindowLimits,
+} from "../../../src/ingester/keyed-window.ts";
 import { NEVER } from "../../../src/lib/abort.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
