@@ -11,7 +11,7 @@ export const MAX_UNCOMPRESSED_BYTES = 64 * 1024 * 1024;
  * Most fields of one message of the bus, those of nested messages and unknown ones included. It becomes an
  * object or a text of about 100 bytes each. The largest batch, of 5,000 objects, has 75,000.
  */
-export const MAX_FIELDS = 500_000;
+export const MAX_EVENT_FIELDS = 500_000;
 
 /** Most elements of a list for which the contract states no limit: its largest one. */
 const DEFAULT_MAX_ITEMS = 5_000;
@@ -71,8 +71,8 @@ function scan(schema: DescMessage, bytes: Uint8Array, total: { fields: number })
     const [number, type] = reader.tag();
     const field = plan.get(number);
     total.fields += 1;
-    if (total.fields > MAX_FIELDS) {
-      throw new TerminalError(`expected at most ${MAX_FIELDS} fields, found more`);
+    if (total.fields > MAX_EVENT_FIELDS) {
+      throw new TerminalError(`expected at most ${MAX_EVENT_FIELDS} fields, found more`);
     }
     if (field?.maxItems !== undefined) {
       const count = (counts.get(number) ?? 0) + 1;
