@@ -76,7 +76,15 @@ export const isolationMutants: readonly Mutant[] = [
     file: "src/bus/pulsar/native/consumer.ts",
     find: "if (!this.#ended.signal.aborted && this.#unacknowledged.delete(messageId)) {",
     replace: "if (!this.#ended.signal.aborted && this.#unacknowledged.has(messageId)) {",
-    tests: ["test/contract/bus-native.test.ts"],
+    tests: ["test/unit/bus/pulsar/native/consumer.test.ts"],
+    only: "L11",
+  },
+  {
+    race: "L11",
+    file: "src/bus/pulsar/websocket/consumer.ts",
+    find: "      if (isOpen && this.#unacknowledged.delete(messageId)) {",
+    replace: "      if (this.#unacknowledged.delete(messageId)) {",
+    tests: ["test/unit/bus/pulsar/websocket/consumer.test.ts"],
     only: "L11",
   },
   {

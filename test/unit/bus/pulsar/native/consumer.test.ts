@@ -44,6 +44,7 @@ function createScriptedConsumer() {
     consumer,
     state,
     acknowledged,
+    givenBack,
     deliver(entry: number, partition = -1) {
       const message: PulsarMessage = {
         getPartitionKey: () => "k",
@@ -103,6 +104,20 @@ describe("NativeConsumer", () => {
     await first.acknowledge();
     expect((await second).messageId).toBe("7:2");
     expect(acknowledged).toEqual(["(7,1,-1,-1)"]);
+    await native.close();
+  });
+
+  it("L11: a message that was given back does not count, and its repeated arrival is no cut-off", async () => {
+    const { deliver, next, native, acknowledged, givenBack, cutOffs } = open({ maxUnacknowledged: 1 });
+    deliver(1);
+    const first = await next();
+    await first.redeliver();
+    await first.redeliver();
+    await first.acknowledge();
+    expect([givenBack, acknowledged]).toEqual([["(7,1,-1,-1)"], []]);
+    deliver(1);
+    await (await next()).acknowledge();
+    expect([acknowledged, cutOffs]).toEqual([["(7,1,-1,-1)"], []]);
     await native.close();
   });
 
