@@ -237,6 +237,7 @@ describe("an ingester", () => {
     }
     await advance();
     expect(commits).toHaveLength(8);
+    expect(metrics.read("evenkeel_ingester_held_messages")).toBe(8);
     commits[0]?.resolve();
     await advance();
     expect(commits).toHaveLength(9);
