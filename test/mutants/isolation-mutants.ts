@@ -163,7 +163,7 @@ export const isolationMutants: readonly Mutant[] = [
     race: "L14",
     file: "src/ingester/process-delivery.ts",
     find: '{ keepsPayload: kept === "message", maxMessageBytes }',
-    replace: '{ keepsPayload: kept !== "message", maxMessageBytes }',
+    replace: "{ keepsPayload: false, maxMessageBytes }",
     tests: INGESTER_TESTS,
     only: "L14",
   },
