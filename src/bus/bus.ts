@@ -83,6 +83,12 @@ export interface Delivery {
    * Acknowledges this message. The bus then does not deliver it again, unless the acknowledgement is lost.
    */
   acknowledge(): Promise<void>;
+  /**
+   * Gives this message back: the bus delivers it again soon, in the order of its key among those that are given
+   * back in one turn. Another consumer can receive it, if the bus has moved the key to that one. It no longer
+   * counts as unacknowledged, and the members of this delivery have no further effect.
+   */
+  redeliver(): Promise<void>;
 }
 
 /** Reports that the bus has certainly not stored the message. */

@@ -1,9 +1,12 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { BatchType, BatchTypeSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { OutgoingMessage } from "../bus/bus.ts";
+import { assertValid } from "../domain/validation.ts";
 import { TerminalError, toMessage } from "../lib/errors.ts";
 import { expandBatch } from "./compression.ts";
+import { assertDecodable } from "./scan.ts";
 import { type PackLimits, packBatch } from "./split-batch.ts";
 import { splitScope } from "./split-scope.ts";
 import { clusterKey } from "./topics.ts";
@@ -60,21 +63,46 @@ function toParts(body: Event["body"], limits: PackLimits): Event["body"][] {
 }
 
 /**
- * Decodes a message of the bus and expands its batch.
+ * Decodes a message of the bus and expands its batch. Believes nothing: all of it can come from a foreign producer. A
+ * batch of an unknown type is left to the registry of batch types, which refuses it by name.
  *
- * @throws TerminalError if the payload is not an Event
+ * @throws TerminalError if the payload is not an Event that the contract allows, or its key is not that of its cluster
  */
-export function decodeEvent(payload: Uint8Array): Event {
+export function decodeEvent({ key, payload }: Pick<OutgoingMessage, "key" | "payload">): Event {
   try {
-    const event = fromBinary(EventSchema, payload);
+    assertDecodable(EventSchema, payload);
+    const event = fromBinary(EventSchema, payload, { readUnknownFields: false });
+    assertKey(key, event);
     if (event.body.case === "compressedBatch") {
       event.body = { case: "batch", value: expandBatch(event.body.value) };
     }
+    assertContract(event);
     return event;
   } catch (cause) {
     const message = `not an evenkeel.v1.Event (${payload.byteLength} bytes): ${toMessage(cause)}`;
-    throw new TerminalError(message, { cause });
+    throw new TerminalError(message.slice(0, MAX_MESSAGE_LENGTH), { cause });
   }
+}
+
+/** Longest text of an error about an event, in characters. It becomes a property of the dead letter. */
+const MAX_MESSAGE_LENGTH = 1_024;
+
+/** An event under the key of another cluster would be applied out of that cluster's order, or to another account. */
+function assertKey(key: string, { account, cluster }: Event): void {
+  if (key !== clusterKey(account, cluster)) {
+    throw new TerminalError("its account and cluster are not those of the message's key");
+  }
+}
+
+function assertContract(event: Event): void {
+  const { body } = event;
+  const hasUnknownType = body.case === "batch" && BatchTypeSchema.value[body.value.type] === undefined;
+  assertValid(
+    EventSchema,
+    hasUnknownType
+      ? { ...event, body: { case: "batch", value: { ...body.value, type: BatchType.DEFAULT } } }
+      : event,
+  );
 }
 
 function encodePart(

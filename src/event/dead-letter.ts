@@ -1,7 +1,9 @@
+import { Buffer } from "node:buffer";
 import type { Bus, Consumer, Delivery, OutgoingMessage } from "../bus/bus.ts";
 import { withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
-import { NotFoundError, RetryableError } from "../lib/errors.ts";
+import { NotFoundError, RetryableError, TerminalError } from "../lib/errors.ts";
+import { truncate } from "../lib/text.ts";
 import { DEAD_LETTER_SUBSCRIPTION, TOPICS } from "./topics.ts";
 
 /** A message that could not be applied, with the reason and its origin. */
@@ -14,22 +16,44 @@ interface DeadLetter {
   readonly sourcePosition: string;
   /** Number of deliveries before the failed one. */
   readonly redeliveryCount: number;
+  /** Size of the payload in bytes, if the dead letter does not keep it. It cannot be retried then. */
+  readonly omittedBytes?: number;
 }
 
 const REASON = "dead-letter-reason";
 const SOURCE_POSITION = "source-position";
 const REDELIVERY_COUNT = "redelivery-count";
 
-/** Creates the message for the dead-letter topic: the unchanged delivery, with the reason in its properties. */
-export function toDeadLetter(delivery: Delivery, reason: string): OutgoingMessage {
+const OMITTED_BYTES = "omitted-payload-bytes";
+
+/** Longest reason of a dead letter, in bytes. */
+const MAX_REASON_BYTES = 1024;
+
+/** Longest key, and most properties of the message, in bytes. */
+const MAX_HEADER_BYTES = 4 * 1024;
+
+/**
+ * Creates the message for the dead-letter topic: the unchanged delivery, with the reason in its properties. Without its
+ * payload if the caller decides so, or if the bus could not store it. Its other parts are bounded, because they must
+ * fit into a message, also those of a foreign producer.
+ */
+export function toDeadLetter(
+  delivery: Delivery,
+  reason: string,
+  { keepsPayload = true, maxMessageBytes = Number.POSITIVE_INFINITY } = {},
+): OutgoingMessage {
+  const { payload, properties } = delivery;
+  const key = truncate(delivery.key, MAX_HEADER_BYTES);
+  const isKept = keepsPayload && payload.byteLength <= maxMessageBytes && key === delivery.key;
   return {
-    key: delivery.key,
-    payload: delivery.payload,
+    key,
+    payload: isKept ? payload : new Uint8Array(),
     properties: {
-      ...delivery.properties,
-      [REASON]: reason,
+      ...(Buffer.byteLength(JSON.stringify(properties)) <= MAX_HEADER_BYTES && properties),
+      [REASON]: truncate(reason, MAX_REASON_BYTES),
       [SOURCE_POSITION]: delivery.messageId,
       [REDELIVERY_COUNT]: String(delivery.redeliveryCount),
+      ...(!isKept && { [OMITTED_BYTES]: String(payload.byteLength) }),
     },
   };
 }
@@ -40,6 +64,7 @@ export function fromDeadLetter({ key, payload, properties }: OutgoingMessage): D
     [REASON]: reason = "",
     [SOURCE_POSITION]: sourcePosition = "",
     [REDELIVERY_COUNT]: redeliveryCount = "0",
+    [OMITTED_BYTES]: omittedBytes,
     ...others
   } = properties ?? {};
   return {
@@ -47,6 +72,7 @@ export function fromDeadLetter({ key, payload, properties }: OutgoingMessage): D
     reason,
     sourcePosition,
     redeliveryCount: Number(redeliveryCount),
+    ...(omittedBytes !== undefined && { omittedBytes: Number(omittedBytes) }),
   };
 }
 
@@ -72,6 +98,7 @@ export interface DeadLetterQueue {
    * is safe: the write rule decides if it still applies. Yields the retried dead letters.
    *
    * @throws NotFoundError for IDs without a dead letter, after the others
+   * @throws TerminalError for a dead letter without its payload
    */
   retry(signal: AbortSignal, ids: readonly string[]): AsyncIterable<StoredDeadLetter>;
   /**
@@ -160,7 +187,14 @@ export function createDeadLetterQueue({ bus, clock, count }: DeadLetterQueueOpti
     async *retry(signal, ids) {
       const producer = await bus.createProducer(signal, TOPICS.events);
       try {
-        yield* actOn(signal, ids, ({ message }) => producer.publish(signal, message));
+        yield* actOn(signal, ids, async ({ id, message, omittedBytes }) => {
+          if (omittedBytes !== undefined) {
+            throw new TerminalError(
+              `dead letter ${id} has no payload to retry; the next run repairs what it concerned, so drop it`,
+            );
+          }
+          await producer.publish(signal, message);
+        });
       } finally {
         await producer.close();
       }

@@ -27,3 +27,19 @@ export const DEAD_LETTER_SUBSCRIPTION = "evenkeel";
 export function clusterKey(account: string, cluster: string): string {
   return JSON.stringify([account, cluster]);
 }
+
+/** Returns account and cluster of a bus key; undefined if the key is not that of a cluster. */
+export function parseClusterKey(
+  key: string,
+): { readonly account: string; readonly cluster: string } | undefined {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(key);
+  } catch {
+    return undefined;
+  }
+  const [account, cluster]: unknown[] = Array.isArray(parts) ? parts : [];
+  return typeof account === "string" && typeof cluster === "string" && clusterKey(account, cluster) === key
+    ? { account, cluster }
+    : undefined;
+}

@@ -1,15 +1,16 @@
 import type { Bus } from "../bus/bus.ts";
 import type { BatchHandlers } from "../domain/batch-type.ts";
 import { DEFAULT_SCRUB_ROWS } from "../domain/limits.ts";
+import { expandedBytes } from "../event/scan.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
 import { NEVER, withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
-import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { Random } from "../lib/random.ts";
 import type { Metrics, Tracer } from "../lib/telemetry.ts";
 import type { IngestStore } from "../store/ingest-store.ts";
 import { createApplyEvent, type IngestBatchHandler } from "./apply-event.ts";
+import { DeadLetterBudget } from "./dead-letter-budget.ts";
 import { KeyedWindow, type WindowLimits } from "./keyed-window.ts";
 import { createIngesterMetrics } from "./metrics.ts";
 import { type DeliveryOptions, processDelivery } from "./process-delivery.ts";
@@ -25,10 +26,7 @@ export interface IngesterOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly tracer: Tracer;
-  /**
-   * Bounds of the deliveries in memory; by default 256 deliveries, of which 32 of a cluster count, and 64
-   * MiB.
-   */
+  /** Bounds of the deliveries in memory; by default 512 and 64 MiB, of one cluster 64 and 8 MiB. */
   readonly windowLimits?: WindowLimits;
   /** Rows of each resource type whose checksums each run recomputes; 0: none. Default 1,000. */
   readonly scrubRows?: number;
@@ -46,10 +44,18 @@ export interface Ingester {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const WINDOW_LIMITS: WindowLimits = { maxItems: 256, maxItemsPerKey: 32, maxBytes: 64 * 1024 * 1024 };
+const WINDOW_LIMITS: WindowLimits = {
+  maxItems: 512,
+  maxBytes: 64 * 1024 * 1024,
+  maxItemsPerKey: 64,
+  maxBytesPerKey: 8 * 1024 * 1024,
+};
 
-/** Most unacknowledged deliveries. A blocked cluster may have this many before it delays the others. */
-const MAX_UNACKNOWLEDGED = 4096;
+/**
+ * Most unacknowledged deliveries, of which the window holds few. A blocked cluster may have this many before it delays
+ * the others. By default a broker sends at most 50,000 to a consumer.
+ */
+const MAX_UNACKNOWLEDGED = 40_000;
 
 /** Deliveries that the bus may send ahead; {@link WINDOW_LIMITS} and this bound the memory. */
 const MAX_PREFETCHED = 16;
@@ -62,18 +68,20 @@ const FINISH_MS = 5_000;
  * clusters in parallel.
  *
  * A delivery is acknowledged only after its transaction has committed, so a crash results in a redelivery.
- * While the database is unreachable, the clusters wait: a negative acknowledgement would break the order.
- * {@link KeyedWindow} bounds the memory.
+ * While the database is unreachable, the clusters wait. {@link KeyedWindow} bounds the memory, and leaves the
+ * deliveries of a cluster that waits with the bus.
  */
 export function createIngester(options: IngesterOptions): Ingester {
-  const { windowLimits = WINDOW_LIMITS } = options;
-  let window = new KeyedWindow(windowLimits);
+  const { windowLimits: limits = WINDOW_LIMITS, clock } = options;
+  const deadLetters = new DeadLetterBudget(clock);
+  const createWindow = (): KeyedWindow => new KeyedWindow({ limits, clock, bytesOf: expandedBytes });
+  let window = createWindow();
   const counted = createIngesterMetrics(options.metrics, () => window);
   return {
     async run(signal) {
-      window = new KeyedWindow(windowLimits);
+      window = createWindow();
       try {
-        await ingest(signal, { ...options, window, counted });
+        await ingest(signal, { ...options, window, counted, deadLetters });
       } catch (error) {
         if (!signal.aborted) {
           throw error;
@@ -85,7 +93,7 @@ export function createIngester(options: IngesterOptions): Ingester {
 
 async function ingest(
   signal: AbortSignal,
-  options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted">,
+  options: IngesterOptions & Pick<DeliveryOptions, "window" | "counted" | "deadLetters">,
 ): Promise<void> {
   const { bus, store, window, clock, log, batchHandlers, scrubRows = DEFAULT_SCRUB_ROWS } = options;
   const consumer = await bus.subscribe(signal, {
@@ -100,21 +108,21 @@ async function ingest(
   const notices = createRefusalNotices({ producers, clock, log });
   const applyEvent = createApplyEvent({ store, producers, clock, scrub, notices }, batchHandlers);
   const taking = AbortSignal.any([signal, ended.signal]);
+  const restart = (error: Error): void => {
+    // After a stop, deferred messages are left to the next consumer.
+    if (!taking.aborted) {
+      ended.abort(error);
+    }
+  };
+  const { maxMessageBytes } = bus;
+  const processing = { ...options, producers, applyEvent, restart, maxMessageBytes };
   try {
-    for await (const { payload, ...message } of consumer.deliveries(taking)) {
-      window.add(message.key, payload, async (kept) => {
-        if (kept === undefined) {
-          ended.abort(
-            new RetryableError("blocked cluster recovered; subscribing again for the evicted messages"),
-          );
-        } else {
-          const delivery = { ...message, payload: kept };
-          await processDelivery(ended.signal, { ...options, producers, applyEvent }, delivery);
-        }
-      });
+    for await (const delivery of consumer.deliveries(taking)) {
+      window.add(delivery, (item) => processDelivery(ended.signal, processing, item));
       await window.waitForRoom(taking);
     }
   } finally {
+    window.leave();
     if (signal.aborted) {
       await finish(ended.signal, window, clock);
     }

@@ -11,6 +11,8 @@ export interface IngesterMetrics {
   /** Counts an attempt that failed with an unknown error and is retried, by SQLSTATE class or error code. */
   unknownError(code: string): void;
   deadLetter(): void;
+  /** Counts a message of an account that has no budget for dead letters left. */
+  deadLetterOmitted(): void;
   /** Counts rows whose checksums were recomputed, and those of them whose checksums did not fit. */
   scrubbed(rows: number, damaged: number): void;
   /** Counts a scrub that ended early because Postgres could not read a row. */
@@ -45,6 +47,10 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
     "evenkeel_ingester_dead_letters_total",
     "Messages published as dead letters",
   );
+  const omittedDeadLetters = metrics.counter(
+    "evenkeel_ingester_omitted_dead_letters_total",
+    "Messages that cannot be applied, of accounts whose budget for dead letters is spent",
+  );
   const scrubbedRows = metrics.counter(
     "evenkeel_ingester_scrubbed_rows_total",
     "Rows whose checksums were recomputed from their contents",
@@ -64,8 +70,13 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
   );
   metrics.gauge(
     "evenkeel_ingester_held_bytes",
-    "Payload bytes of unprocessed messages in memory",
+    "Memory of unprocessed messages, with their batches expanded",
     () => window().bytes,
+  );
+  metrics.gauge(
+    "evenkeel_ingester_deferred_messages",
+    "Messages of slow or waiting clusters that are left with the bus",
+    () => window().deferredItems,
   );
   metrics.gauge(
     "evenkeel_ingester_waiting_clusters",
@@ -84,6 +95,7 @@ export function createIngesterMetrics(metrics: Metrics, window: () => KeyedWindo
     failed: () => failures.add(1),
     unknownError: (code) => unknownErrors.add(1, { code }),
     deadLetter: () => deadLetters.add(1),
+    deadLetterOmitted: () => omittedDeadLetters.add(1),
     scrubbed(rows, damaged) {
       scrubbedRows.add(rows);
       damagedRows.add(damaged);

@@ -3,7 +3,7 @@ import type { Event } from "../../gen/proto/evenkeel/v1/event_pb.ts";
 import type { Delivery } from "../bus/bus.ts";
 import { decodeEvent } from "../event/codec.ts";
 import { toDeadLetter } from "../event/dead-letter.ts";
-import { TOPICS } from "../event/topics.ts";
+import { parseClusterKey, TOPICS } from "../event/topics.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError, toMessage } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
@@ -12,8 +12,9 @@ import { type BackoffOptions, type RetryOptions, retry } from "../lib/retry.ts";
 import type { Tracer } from "../lib/telemetry.ts";
 import type { QuarantinedItem } from "../store/ingest-store.ts";
 import type { ApplyEvent } from "./apply-event.ts";
+import type { DeadLetterBudget } from "./dead-letter-budget.ts";
 import { toDisposition } from "./disposition.ts";
-import type { KeyedWindow } from "./keyed-window.ts";
+import { type KeyedWindow, NotRedeliveredError, type WindowItem } from "./keyed-window.ts";
 import type { IngesterMetrics } from "./metrics.ts";
 import type { ProducerPool } from "./producer-pool.ts";
 
@@ -23,6 +24,11 @@ export interface DeliveryOptions {
   /** Window of the delivery. The delivery's key is blocked while it waits for a retry. */
   readonly window: KeyedWindow;
   readonly counted: IngesterMetrics;
+  readonly deadLetters: DeadLetterBudget;
+  /** Largest payload of a message of the bus, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Ends the ingester, so that it subscribes again. */
+  readonly restart: (error: NotRedeliveredError) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -38,63 +44,64 @@ const BACKOFF: BackoffOptions = { initialMs: 100, maxMs: 10_000 };
 export async function processDelivery(
   signal: AbortSignal,
   options: DeliveryOptions,
-  delivery: Delivery,
+  item: WindowItem,
 ): Promise<void> {
   const { window, counted } = options;
-  const { key, messageId, redeliveryCount } = delivery;
+  const { key, messageId, redeliveryCount } = item;
   const log = options.log.with({ key, messageId });
   counted.delivered(redeliveryCount);
   try {
-    const reason = await applyOrRefuse(signal, { ...options, log }, delivery);
+    const { delivery, reason } = await applyOrRefuse(signal, { ...options, log }, item);
     if (reason !== undefined) {
-      // Retries after every error: giving up would lose the message.
-      const publishing = retryOptions({ ...options, log }, key, "publishing the dead letter");
-      await retry(signal, publishing, () => publishDeadLetter(signal, options, delivery, reason));
-      counted.deadLetter();
-      log.error("dead letter published", { reason });
+      await keepDeadLetter(signal, { ...options, log }, delivery, reason);
     }
     const acknowledging = retryOptions({ ...options, log }, key, "acknowledging the message");
     await retry(signal, acknowledging, () => delivery.acknowledge());
     window.setBlocked(key, false);
   } catch (error) {
-    if (!signal.aborted) {
+    if (error instanceof NotRedeliveredError) {
+      options.restart(error);
+    } else if (!signal.aborted) {
       throw error;
     }
   }
 }
 
-/** Applies the delivery. Returns the reason for a dead letter, or undefined if none is needed. */
+/** Applies the delivery. Returns it with the reason for a dead letter, or undefined if none is needed. */
 async function applyOrRefuse(
   signal: AbortSignal,
   options: DeliveryOptions,
-  delivery: Delivery,
-): Promise<string | undefined> {
+  item: WindowItem,
+): Promise<{ readonly delivery: Delivery; readonly reason: string | undefined }> {
   const { counted } = options;
-  const { onWait, ...applying } = retryOptions(options, delivery.key, "applying the message");
-  try {
-    const quarantined = await retry(
-      signal,
-      {
-        ...applying,
-        classify: (error) => (toDisposition(error).type === "retry" ? "retry" : "fail"),
-        onWait(error) {
-          onWait();
-          const disposition = toDisposition(error);
-          if (disposition.type === "retry" && disposition.unknownCode !== undefined) {
-            counted.unknownError(disposition.unknownCode);
-          }
-        },
+  const { onWait, ...applying } = retryOptions(options, item.key, "applying the message");
+  return await retry(
+    signal,
+    {
+      ...applying,
+      classify: (error) => (error instanceof NotRedeliveredError ? "fail" : "retry"),
+      onWait(error) {
+        onWait();
+        const disposition = toDisposition(error);
+        if (disposition.type === "retry" && disposition.unknownCode !== undefined) {
+          counted.unknownError(disposition.unknownCode);
+        }
       },
-      () => apply(signal, options, delivery),
-    );
-    return toRefusalReason(quarantined);
-  } catch (error) {
-    const disposition = toDisposition(error);
-    if (signal.aborted || disposition.type === "retry") {
-      throw error;
-    }
-    return disposition.reason;
-  }
+    },
+    async () => {
+      const delivery = await item.load(signal);
+      try {
+        const quarantined = await apply(signal, options, delivery);
+        return { delivery, reason: toRefusalReason(quarantined) };
+      } catch (error) {
+        const disposition = toDisposition(error);
+        if (signal.aborted || disposition.type === "retry") {
+          throw error;
+        }
+        return { delivery, reason: disposition.reason };
+      }
+    },
+  );
 }
 
 /** Retries in place after every error, with the key blocked. */
@@ -114,9 +121,9 @@ function retryOptions({ window, clock, random, log }: DeliveryOptions, key: stri
 async function apply(
   signal: AbortSignal,
   { applyEvent, clock, tracer, counted }: DeliveryOptions,
-  { payload }: Delivery,
+  delivery: Delivery,
 ): Promise<readonly QuarantinedItem[]> {
-  const event = decodeEvent(payload);
+  const event = decodeEvent(delivery);
   const span = tracer.start("apply", {
     parent: event.traceParent,
     attributes: { body: event.body.case ?? "" },
@@ -134,19 +141,36 @@ async function apply(
   }
 }
 
-/** Publishes the delivery as a dead letter. */
-async function publishDeadLetter(
+/**
+ * Publishes the delivery as a dead letter, as far as its account's budget allows, and retries after every error: giving
+ * up would lose the message.
+ */
+async function keepDeadLetter(
   signal: AbortSignal,
-  { producers }: DeliveryOptions,
+  options: DeliveryOptions,
   delivery: Delivery,
   reason: string,
 ): Promise<void> {
-  try {
-    const producer = await producers.get(signal, TOPICS.deadLetter);
-    await producer.publish(signal, toDeadLetter(delivery, reason));
-  } catch (cause) {
-    throw new RetryableError(`dead letter not published: ${toMessage(cause)}`, { cause });
+  const { producers, counted, log, deadLetters, maxMessageBytes } = options;
+  const { account } = parseClusterKey(delivery.key) ?? { account: "" };
+  const kept = deadLetters.spend(account, delivery.payload.byteLength);
+  if (kept === "nothing") {
+    counted.deadLetterOmitted();
+    log.debug("dead letter omitted: the budget of its account is spent", { reason });
+    return;
   }
+  const letter = toDeadLetter(delivery, reason, { keepsPayload: kept === "message", maxMessageBytes });
+  const publishing = retryOptions(options, delivery.key, "publishing the dead letter");
+  await retry(signal, publishing, async () => {
+    try {
+      const producer = await producers.get(signal, TOPICS.deadLetter);
+      await producer.publish(signal, letter);
+    } catch (cause) {
+      throw new RetryableError(`dead letter not published: ${toMessage(cause)}`, { cause });
+    }
+  });
+  counted.deadLetter();
+  log.error("dead letter published", { reason });
 }
 
 /**

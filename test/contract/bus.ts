@@ -131,6 +131,49 @@ export function describeBus(name: string, createHarness: () => Promise<BusHarnes
       expect(deliveries.map(decode).sort()).toEqual(["1", long]);
     });
 
+    it("L11: a consumer gives messages back, gets them again in order, and others meanwhile", async () => {
+      const topic = newTopic();
+      // As many as it may have: messages that were given back do not count.
+      const consumer = await subscribe(topic, 23);
+      const texts = Array.from({ length: 20 }, (_, index) => String(index));
+      await publish(topic, [
+        ...texts.map((text): [string, string] => ["k", text]),
+        ["other", "a"],
+        ["other", "b"],
+      ]);
+      const first = await take(consumer, 22);
+      const [held, ...later] = first.filter(({ key }) => key === "k");
+      await publish(topic, [["other", "c"]]);
+      for (const delivery of later) {
+        await delivery.redeliver();
+        // Has no effect: the message was given back.
+        await delivery.acknowledge();
+      }
+      const again = await take(consumer, 20);
+      expect(again.filter(({ key }) => key === "k").map(decode)).toEqual(texts.slice(1));
+      expect(again.filter(({ key }) => key === "other").map(decode)).toEqual(["c"]);
+      for (const delivery of [held, ...again]) {
+        await delivery?.acknowledge();
+      }
+      await consumer.close();
+      const next = await take(await subscribe(topic), 2);
+      expect(next.map(decode)).toEqual(["a", "b"]);
+    });
+
+    it("L11: a message that its consumer gave back is delivered to the next one, before its later ones", async () => {
+      const topic = newTopic();
+      const first = await subscribe(topic);
+      await publish(topic, [
+        ["k", "1"],
+        ["k", "2"],
+        ["k", "3"],
+      ]);
+      const [, two] = await take(first, 3);
+      await two?.redeliver();
+      await first.close();
+      expect((await take(await subscribe(topic), 3)).map(decode)).toEqual(["1", "2", "3"]);
+    });
+
     it("each subscription receives all messages", async () => {
       const topic = newTopic();
       const [one, other] = [await subscribe(topic), await subscribe(topic, 100, "other")];

@@ -3,6 +3,7 @@ import { clusterMutants } from "./cluster-mutants.ts";
 import { findingMutants } from "./finding-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
+import { isolationMutants } from "./isolation-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
 import type { Mutant } from "./mutant.ts";
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...clusterMutants,
   ...websocketMutants,
   ...limitMutants,
+  ...isolationMutants,
   ...libMutants,
   ...supportMutants,
   ...helpMutants,

@@ -28,8 +28,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "R18",
     file: "src/bus/memory/subscription.ts",
-    find: "[...member.unacknowledged, ...this.#waiting].sort(",
-    replace: "[...this.#waiting].sort(",
+    find: "    this.#return(member.unacknowledged);\n",
+    replace: "    this.#return([]);\n",
     tests: ["test/unit/bus/memory/memory-bus.test.ts"],
     only: "cuts a consumer off",
   },
@@ -115,8 +115,9 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "R19",
     file: SETTLE,
-    find: "    const reason = await applyOrRefuse(",
-    replace: "    await delivery.acknowledge();\n    const reason = await applyOrRefuse(",
+    find: "        const quarantined = await apply(signal, options, delivery);\n",
+    replace:
+      "        await delivery.acknowledge();\n        const quarantined = await apply(signal, options, delivery);\n",
     tests: INGESTER_TESTS,
     only: "R19",
   },
@@ -147,10 +148,10 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "I7",
     file: "src/ingester/keyed-window.ts",
-    find: "Math.min(entries.size, this.#limits.maxItemsPerKey)",
-    replace: "entries.size",
-    tests: INGESTER_TESTS,
-    only: "fill its window",
+    find: "items < this.#limits.maxItemsPerKey && ",
+    replace: "",
+    tests: ["test/unit/ingester/keyed-window.test.ts"],
+    only: "its share of deliveries",
   },
   {
     race: "I7",
@@ -203,7 +204,7 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "I8",
     file: SETTLE,
-    find: "            counted.unknownError(disposition.unknownCode);\n",
+    find: "          counted.unknownError(disposition.unknownCode);\n",
     replace: "",
     tests: INGESTER_TESTS,
     only: "retries an unknown error",

@@ -36,7 +36,12 @@ export const TUNING: AgentTuning = {
   ...{ discoveryMs: 15_000, watchMs: 20_000, maxSingleReads: 4, maxPendingBytes: 512 },
 };
 
-export const WINDOW_LIMITS: WindowLimits = { maxItems: 12, maxItemsPerKey: 4, maxBytes: 4_096 };
+export const WINDOW_LIMITS: WindowLimits = {
+  maxItems: 12,
+  maxBytes: 4_096,
+  maxItemsPerKey: 4,
+  maxBytesPerKey: 2_048,
+};
 
 /** A token is the name of an account. */
 const authenticator: Authenticator = {

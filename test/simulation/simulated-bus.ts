@@ -190,6 +190,7 @@ async function* deliver(
           }
           await next.acknowledge();
         }),
+      redeliver: () => process.call("give back", [between(random, 1, 5), 0], () => next.redeliver()),
     };
   }
 }

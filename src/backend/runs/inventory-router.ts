@@ -52,7 +52,7 @@ async function route(
   { registry, runs, log }: InventoryRouterOptions,
   delivery: Delivery,
 ): Promise<void> {
-  const event = decodeEvent(delivery.payload);
+  const event = decodeEvent(delivery);
   const { body } = event;
   if (body.case !== "reconciliationRequest" && body.case !== "refusedItems") {
     throw new TerminalError(

@@ -4,6 +4,8 @@ import type { Consumer, Delivery, OutgoingMessage } from "../bus.ts";
 interface Entry {
   readonly stored: StoredMessage;
   deliveries: number;
+  /** True while its consumer has given it back: it stays the owner of the key, as in Pulsar. */
+  isGivenBack: boolean;
 }
 
 /**
@@ -14,7 +16,7 @@ interface Entry {
 export class MemorySubscription {
   readonly #release: (stored: StoredMessage) => void;
   readonly #members = new Set<Member>();
-  /** For each key, the member that has its unacknowledged messages, and their number. */
+  /** For each key, the member that has its unacknowledged messages or gave them back, and their number. */
   readonly #owners = new Map<string, { readonly member: Member; count: number }>();
   #waiting: Entry[] = [];
   readonly #changed = new Condition();
@@ -25,7 +27,7 @@ export class MemorySubscription {
   }
 
   add(stored: StoredMessage): void {
-    this.#waiting.push({ stored, deliveries: 0 });
+    this.#waiting.push({ stored, deliveries: 0, isGivenBack: false });
     this.#changed.notifyAll();
   }
 
@@ -85,7 +87,9 @@ export class MemorySubscription {
       entry.deliveries += 1;
       member.unacknowledged.add(entry);
       const { key } = entry.stored.message;
-      this.#owners.set(key, { member, count: (this.#owners.get(key)?.count ?? 0) + 1 });
+      const count = (this.#owners.get(key)?.count ?? 0) + (entry.isGivenBack ? 0 : 1);
+      this.#owners.set(key, { member, count });
+      entry.isGivenBack = false;
     }
     return entry;
   }
@@ -106,23 +110,35 @@ export class MemorySubscription {
           this.#changed.notifyAll();
         }
       },
+      redeliver: async () => {
+        if (member.unacknowledged.delete(entry)) {
+          entry.isGivenBack = true;
+          this.#return([entry]);
+        }
+      },
     };
+  }
+
+  /** Returns messages to their places. */
+  #return(entries: Iterable<Entry>): void {
+    this.#waiting = [...entries, ...this.#waiting].sort((a, b) => a.stored.messageId - b.stored.messageId);
+    this.#changed.notifyAll();
   }
 
   #leave(member: Member): void {
     if (!this.#members.delete(member)) {
       return;
     }
-    this.#waiting = [...member.unacknowledged, ...this.#waiting].sort(
-      (a, b) => a.stored.messageId - b.stored.messageId,
-    );
-    member.unacknowledged.clear();
     for (const [key, owner] of this.#owners) {
       if (owner.member === member) {
         this.#owners.delete(key);
+        for (const entry of this.#waiting.filter(({ stored }) => stored.message.key === key)) {
+          entry.isGivenBack = false;
+        }
       }
     }
-    this.#changed.notifyAll();
+    this.#return(member.unacknowledged);
+    member.unacknowledged.clear();
   }
 
   #disown(key: string): void {

@@ -9,16 +9,22 @@ export interface MemoryTopicLimits {
   readonly maxBytes: number;
 }
 
-/** One topic of the memory bus. Publishers wait in their order while it is full. */
+/**
+ * One topic of the memory bus. Publishers of a key wait in their order while the topic, or their key's share of it, is
+ * full. A key may take half of what is free then, so that any number of clusters that wait leave room for the others.
+ */
 export class MemoryTopic {
   readonly #limits: MemoryTopicLimits;
   readonly #subscriptions = new Map<string, MemorySubscription>();
   /** For each message, the number of subscriptions that have not acknowledged it. */
   readonly #owing = new Map<StoredMessage, number>();
-  #bytes = 0;
+  readonly #total: Usage = { items: 0, bytes: 0 };
+  /** For each key, its messages in the topic. */
+  readonly #ofKey = new Map<string, Usage>();
   #nextMessageId = 1;
   readonly #released = new Condition();
-  #turn: Promise<unknown> = Promise.resolve();
+  /** For each key, the end of its last publisher's turn. */
+  readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor(limits: MemoryTopicLimits) {
     this.#limits = limits;
@@ -37,16 +43,22 @@ export class MemoryTopic {
 
   /** Stores the message as soon as there is room, in the order of the calls. */
   async store(signal: AbortSignal, message: OutgoingMessage): Promise<StoredMessage> {
-    const before = this.#turn;
+    const { key } = message;
+    const before = this.#turns.get(key) ?? Promise.resolve();
     const mine = Promise.withResolvers<void>();
-    this.#turn = mine.promise;
+    this.#turns.set(key, mine.promise);
     try {
       await waitFor(signal, before);
       await this.#released.waitUntil(signal, () => this.#fits(message));
       return this.#append(message);
     } finally {
       // If a publisher gives up its wait, the publishers behind it must not overtake those in front of it.
-      void before.then(() => mine.resolve());
+      void before.then(() => {
+        mine.resolve();
+        if (this.#turns.get(key) === mine.promise) {
+          this.#turns.delete(key);
+        }
+      });
     }
   }
 
@@ -56,12 +68,14 @@ export class MemoryTopic {
     }
   }
 
-  #fits(message: OutgoingMessage): boolean {
-    const { maxItems, maxBytes } = this.#limits;
-    return (
-      this.#owing.size === 0 ||
-      (this.#owing.size < maxItems && this.#bytes + message.payload.byteLength <= maxBytes)
-    );
+  #fits({ key, payload: { byteLength } }: OutgoingMessage): boolean {
+    const freeItems = this.#limits.maxItems - this.#total.items;
+    const freeBytes = this.#limits.maxBytes - this.#total.bytes;
+    const { items, bytes } = this.#ofKey.get(key) ?? { items: 0, bytes: 0 };
+    if (items === 0) {
+      return this.#total.items === 0 || (freeItems >= 1 && freeBytes >= byteLength);
+    }
+    return (items + 1) * 2 <= freeItems && (bytes + byteLength) * 2 <= freeBytes;
   }
 
   #append(message: OutgoingMessage): StoredMessage {
@@ -71,7 +85,7 @@ export class MemoryTopic {
       return stored;
     }
     this.#owing.set(stored, this.#subscriptions.size);
-    this.#bytes += message.payload.byteLength;
+    this.#count(message, 1);
     for (const subscription of this.#subscriptions.values()) {
       subscription.add(stored);
     }
@@ -85,9 +99,26 @@ export class MemoryTopic {
       return;
     }
     if (this.#owing.delete(stored)) {
-      this.#bytes -= stored.message.payload.byteLength;
+      this.#count(stored.message, -1);
       stored.released.resolve();
       this.#released.notifyAll();
     }
   }
+
+  #count({ key, payload }: OutgoingMessage, change: 1 | -1): void {
+    const ofKey = this.#ofKey.get(key) ?? { items: 0, bytes: 0 };
+    this.#ofKey.set(key, ofKey);
+    for (const usage of [this.#total, ofKey]) {
+      usage.items += change;
+      usage.bytes += change * payload.byteLength;
+    }
+    if (ofKey.items === 0) {
+      this.#ofKey.delete(key);
+    }
+  }
+}
+
+interface Usage {
+  items: number;
+  bytes: number;
 }

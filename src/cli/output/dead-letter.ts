@@ -2,9 +2,11 @@ import { create, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { BatchItemSchema, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import type { OutgoingMessage } from "../../bus/bus.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { decodeEvent } from "../../event/codec.ts";
 import type { StoredDeadLetter } from "../../event/dead-letter.ts";
+import { parseClusterKey } from "../../event/topics.ts";
 import { TerminalError } from "../../lib/errors.ts";
 
 /** A dead letter as a document, with its event; without contents of objects. */
@@ -31,12 +33,19 @@ interface ObjectContent {
   readonly content: string;
 }
 
+/** Stands for an event whose payload was not kept. */
+const OMITTED = "payload not kept";
+
 /** Converts a dead letter to a document; with contents only on request, because they may be secret. */
 export function toLetterDocument(letter: StoredDeadLetter, withContents: boolean): LetterDocument {
-  const { id, reason, sourcePosition, redeliveryCount } = letter;
+  const { id, reason, sourcePosition, redeliveryCount, omittedBytes } = letter;
   const { key, payload } = letter.message;
-  const known = { id, reason, sourcePosition, redeliveryCount, key, bytes: payload.byteLength };
-  const event = tryDecode(payload);
+  const bytes = omittedBytes ?? payload.byteLength;
+  const known = { id, reason, sourcePosition, redeliveryCount, key, bytes };
+  if (omittedBytes !== undefined) {
+    return { ...known, undecodable: OMITTED };
+  }
+  const event = tryDecode(letter.message);
   if (event instanceof TerminalError) {
     return {
       ...known,
@@ -95,21 +104,25 @@ export interface LetterSummary {
   readonly bytes: number;
 }
 
-/** Summarizes a dead letter; one that cannot be decoded by its properties only. */
-export function toLetterSummary({ id, message, reason, redeliveryCount }: StoredDeadLetter): LetterSummary {
-  const { payload, properties = {} } = message;
-  const decoded = tryDecode(payload);
+/**
+ * Summarizes a dead letter. Its cluster is that of the key, whose messages it was among; the properties may state any
+ * other one.
+ */
+export function toLetterSummary(letter: StoredDeadLetter): LetterSummary {
+  const { id, message, reason, redeliveryCount, omittedBytes } = letter;
+  const decoded = tryDecode(message);
   const event = decoded instanceof TerminalError ? undefined : decoded;
-  const { account = "", cluster = "" } = event ?? properties;
+  const { account, cluster } = parseClusterKey(message.key) ?? { account: "", cluster: "" };
+  const undecoded = omittedBytes === undefined ? "not an Event" : OMITTED;
   return {
     id,
     time: event?.publishTime,
     account,
     cluster,
-    body: event === undefined ? "not an Event" : describeBody(event.body),
+    body: event === undefined ? undecoded : describeBody(event.body),
     reason,
     redeliveries: redeliveryCount,
-    bytes: payload.byteLength,
+    bytes: omittedBytes ?? message.payload.byteLength,
   };
 }
 
@@ -119,9 +132,9 @@ export function toLetterJson({ time, ...summary }: LetterSummary) {
 }
 
 /** Returns the event, or the error if the payload is not one. */
-function tryDecode(payload: Uint8Array): Event | TerminalError {
+function tryDecode(message: OutgoingMessage): Event | TerminalError {
   try {
-    return decodeEvent(payload);
+    return decodeEvent(message);
   } catch (error) {
     if (error instanceof TerminalError) {
       return error;

@@ -42,6 +42,7 @@ describeWithBroker("evenkeel dlq", (broker) => {
         redeliveryCount: 1,
         messageId: `9:${index}`,
         acknowledge: async () => {},
+        redeliver: async () => {},
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${index}: "ü"\nsecond line`));
     }

@@ -89,7 +89,7 @@ describeWithBroker("another team's client, in Python", (broker) => {
       }
       expect(delivery?.key).toBe('["acme","c1"]');
       expect(delivery?.properties).toEqual({ account: "acme", language: "Python", name: "ü" });
-      const event = decodeEvent(delivery?.payload ?? new Uint8Array());
+      const event = decodeEvent(delivery ?? { key: "", payload: new Uint8Array() });
       expect(event).toMatchObject({ account: "acme", cluster: "c1", epoch: 7n, sequence: 12n });
       const [item] = event.body.case === "batch" ? event.body.value.items : [];
       expect(item?.message.case).toBe("putObject");

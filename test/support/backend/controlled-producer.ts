@@ -21,7 +21,7 @@ export class ControlledProducer implements Producer {
 
   /** Returns the published events, as the ingester reads them. */
   get events(): Event[] {
-    return this.publishes.map(({ message }) => decodeEvent(message.payload));
+    return this.publishes.map(({ message }) => decodeEvent(message));
   }
 
   /** Confirms a publish by its index. */

@@ -54,6 +54,7 @@ export function createFaultyPulsarClient(real: PulsarClientPackage): FaultyPulsa
     return {
       receive: () => consumer.receive(),
       acknowledgeId: (id) => consumer.acknowledgeId(id),
+      negativeAcknowledgeId: (id) => consumer.negativeAcknowledgeId(id),
       isConnected: () => !isCut && consumer.isConnected(),
       close: () => consumer.close(),
     };

@@ -1,3 +1,4 @@
+import type { Delivery } from "../../../src/bus/bus.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import type {
   ConsumerConfig,
@@ -45,7 +46,7 @@ export function createMemoryPulsarClient(): PulsarClientPackage {
         maxPrefetched: 1000,
       });
       const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
-      const acknowledgements = new Map<unknown, () => Promise<void>>();
+      const delivered = new Map<unknown, Delivery>();
       let isOpen = true;
       return {
         async receive(): Promise<PulsarMessage> {
@@ -54,7 +55,7 @@ export function createMemoryPulsarClient(): PulsarClientPackage {
             throw new Error("Failed to receive message: AlreadyClosed");
           }
           const id = { toString: () => `(1,${delivery.messageId},-1,-1)` };
-          acknowledgements.set(id, delivery.acknowledge);
+          delivered.set(id, delivery);
           return {
             getPartitionKey: () => delivery.key,
             getData: () => Buffer.from(delivery.payload),
@@ -67,8 +68,11 @@ export function createMemoryPulsarClient(): PulsarClientPackage {
           if (!isOpen) {
             throw new Error("Failed to acknowledge id: AlreadyClosed");
           }
-          await acknowledgements.get(id)?.();
+          await delivered.get(id)?.acknowledge();
           return null;
+        },
+        negativeAcknowledgeId(id) {
+          void delivered.get(id)?.redeliver();
         },
         isConnected: () => isOpen,
         async close() {

@@ -5,6 +5,7 @@
 """
 
 import base64
+import hashlib
 import json
 import sys
 
@@ -23,6 +24,7 @@ def publish(service_url: str, topic: str) -> None:
     put.ref.namespace = "a"
     put.ref.name = "x"
     put.content = b'{"big":9007199254740993}'
+    put.checksum = hashlib.sha256(put.content).digest()
     client = pulsar.Client(service_url)
     producer = client.create_producer(topic)
     producer.send(

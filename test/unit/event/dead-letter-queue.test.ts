@@ -37,6 +37,7 @@ describe("dead letters", () => {
         redeliveryCount: 2,
         messageId: `9:${name}`,
         acknowledge: async () => {},
+        redeliver: async () => {},
       };
       await producer.publish(signal, toDeadLetter(delivery, `cannot store ${name}`));
     }
@@ -63,6 +64,22 @@ describe("dead letters", () => {
       sourcePosition: "9:a",
       redeliveryCount: 2,
     });
+  });
+
+  it("L14: without a payload are not retried, and stay until they are dropped", async () => {
+    const producer = await bus.createProducer(signal, TOPICS.deadLetter);
+    const delivery = { ...original, redeliveryCount: 0, messageId: "9:d" };
+    const members = { acknowledge: async () => {}, redeliver: async () => {} };
+    await producer.publish(signal, toDeadLetter({ ...delivery, ...members }, "d", { keepsPayload: false }));
+    kept = 4;
+    const id = await idOf("d");
+    await expect(Array.fromAsync(letters.retry(signal, [id]))).rejects.toThrow(
+      `dead letter ${id} has no payload to retry`,
+    );
+    expect(await reasons()).toContain("d");
+    await Array.fromAsync(letters.drop(signal, [id]));
+    kept = 3;
+    expect(await reasons()).not.toContain("d");
   });
 
   it("stay in the topic if the reader stops early", async () => {
@@ -142,6 +159,44 @@ describe("dead letters", () => {
     await clock.advance(10);
     stop.abort(new Error("enough"));
     await refused;
+  });
+});
+
+describe("L14: a dead letter", () => {
+  const delivery: Delivery = {
+    ...original,
+    redeliveryCount: 2,
+    messageId: "9:1",
+    acknowledge: async () => {},
+    redeliver: async () => {},
+  };
+
+  it("without its payload has the position, the reason and the size", () => {
+    const letter = fromDeadLetter(toDeadLetter(delivery, "no", { keepsPayload: false }));
+    expect(letter).toEqual({
+      message: { ...original, payload: new Uint8Array() },
+      reason: "no",
+      sourcePosition: "9:1",
+      redeliveryCount: 2,
+      omittedBytes: 2,
+    });
+  });
+
+  it.each([
+    ["a payload above the limit of the bus", { payload: new Uint8Array(1_001) }],
+    ["a long key", { key: "k".repeat(10_000) }],
+    ["long properties", { properties: { a: "x".repeat(100_000) } }],
+    [
+      "many properties",
+      { properties: Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [i, "x"])) },
+    ],
+  ])("of any message fits into a message: %s", (_, change) => {
+    const letter = toDeadLetter({ ...delivery, ...change }, "r\u0000".repeat(100_000), {
+      maxMessageBytes: 1_000,
+    });
+    expect(letter.payload.byteLength).toBeLessThanOrEqual(1_000);
+    expect(JSON.stringify({ ...letter, payload: undefined }).length).toBeLessThan(16 * 1024);
+    expect(fromDeadLetter(letter)).toMatchObject({ sourcePosition: "9:1", redeliveryCount: 2 });
   });
 });
 

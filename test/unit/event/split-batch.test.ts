@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Batch, BatchSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { CompressedBatchSchema, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
+import type { OutgoingMessage } from "../../../src/bus/bus.ts";
 import { decodeEvent, encodeEventInParts } from "../../../src/event/codec.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
 import { batch, put, remove } from "../../support/store/messages.ts";
@@ -13,7 +14,7 @@ const identity = { account: "acme", cluster: "c1", clusterUid: "uid-1", epoch: 7
 function transport(value: Batch, limits: { maxMessageBytes: number; compress: boolean }) {
   const content = { sequence: 5n, publishTime: new Date(0), body: { case: "batch", value } as const };
   const messages = encodeEventInParts(identity, content, limits);
-  const events = messages.map(({ payload }) => decodeEvent(payload));
+  const events = messages.map(decodeEvent);
   return {
     messages,
     events,
@@ -109,17 +110,19 @@ describe("a batch on the bus", () => {
 });
 
 describe("a compressed batch", () => {
-  const compressed = (change: { zstd?: Uint8Array; uncompressedBytes?: number }): Uint8Array => {
+  const compressed = (change: { zstd?: Uint8Array; uncompressedBytes?: number }): OutgoingMessage => {
     const text = batch([put("a/x", { observed: 10, content: JSON.stringify("abc ".repeat(5_000)) })]);
     const { messages } = transport(text, { maxMessageBytes: 100_000, compress: true });
-    const event = create(EventSchema);
-    const { body } = fromBinary(EventSchema, messages[0]?.payload ?? new Uint8Array());
-    if (body.case !== "compressedBatch") {
+    const [message] = messages;
+    if (message === undefined) {
+      throw new Error("no message");
+    }
+    const event = fromBinary(EventSchema, message.payload);
+    if (event.body.case !== "compressedBatch") {
       throw new Error("the batch was not compressed");
     }
-    const value = create(CompressedBatchSchema, { ...body.value, ...change });
-    event.body = { case: "compressedBatch", value };
-    return toBinary(EventSchema, event);
+    event.body.value = create(CompressedBatchSchema, { ...event.body.value, ...change });
+    return { ...message, payload: toBinary(EventSchema, event) };
   };
 
   it.each([

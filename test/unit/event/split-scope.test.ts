@@ -49,7 +49,7 @@ describe("a scope on the bus", () => {
           for (const { payload } of messages) {
             expect(payload.byteLength).toBeLessThanOrEqual(maxMessageBytes);
           }
-          const events = messages.map(({ payload }) => decodeEvent(payload));
+          const events = messages.map(decodeEvent);
           const parts = events.map(({ body }) =>
             body.case === "scopeDeclared" ? body.value : expect.fail(`found ${body.case}`),
           );

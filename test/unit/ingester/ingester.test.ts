@@ -7,8 +7,10 @@ import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts"
 import type { Delivery, Producer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
 import { decodeEvent, encodeEvent } from "../../../src/event/codec.ts";
+import { packBatch } from "../../../src/event/split-batch.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../../src/event/topics.ts";
 import { createIngester, type IngesterOptions } from "../../../src/ingester/ingester.ts";
+import { NotRedeliveredError } from "../../../src/ingester/keyed-window.ts";
 import { untilAborted } from "../../../src/lib/abort.ts";
 import { RetryableError, TerminalError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
@@ -18,13 +20,24 @@ import { StatementError } from "../../../src/store/postgres/sql-error.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingMetrics, type RecordingMetrics } from "../../support/recording-metrics.ts";
+import { PODS, put } from "../../support/store/messages.ts";
 import { createTestLog } from "../../support/vitest/test-log.ts";
 
-const SCOPE: Event["body"] = { case: "scopeDeclared", value: create(ScopeDeclaredSchema) };
-const END: Event["body"] = { case: "resourceReconciled", value: create(ResourceReconciledSchema) };
+const SCOPE: Event["body"] = {
+  case: "scopeDeclared",
+  value: create(ScopeDeclaredSchema, { generation: 1n }),
+};
+const END: Event["body"] = {
+  case: "resourceReconciled",
+  value: create(ResourceReconciledSchema, {
+    run: { runId: "6f1c1b8e-6f0b-4c8e-9b9c-0d0b8f6f9a11", attempt: 1 },
+    resourceType: PODS,
+    firstSequence: 1n,
+  }),
+};
 
 function batchOf(type: BatchType = BatchType.DEFAULT): Event["body"] {
-  return { case: "batch", value: create(BatchSchema, { type }) };
+  return { case: "batch", value: create(BatchSchema, { type, resourceType: PODS }) };
 }
 
 describe("an ingester", () => {
@@ -56,11 +69,11 @@ describe("an ingester", () => {
   });
 
   const subscribe = (topic: string, subscription: string) =>
-    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 1000, maxPrefetched: 16 });
+    bus.subscribe(stop.signal, { topic, subscription, maxUnacknowledged: 2000, maxPrefetched: 16 });
   const start = (more: Partial<IngesterOptions> = {}): void => {
     const random = createSeededRandom(1);
     const [log, tracer] = [createTestLog("ingester"), noTracer];
-    const windowLimits = { maxItems: 8, maxItemsPerKey: 2, maxBytes: 2_000 };
+    const windowLimits = { maxItems: 8, maxBytes: 2_000, maxItemsPerKey: 2, maxBytesPerKey: 1_000 };
     running = createIngester({ bus, store, clock, random, log, metrics, tracer, windowLimits, ...more }).run(
       stop.signal,
     );
@@ -145,29 +158,70 @@ describe("an ingester", () => {
     expect(await deadLetters()).toEqual([]);
   });
 
-  it("prevents that a blocked cluster can fill its window, and receives evicted messages again", async () => {
-    let isGone = true;
-    store.onApply = ({ cluster }) => {
-      if (cluster === "c1" && isGone) {
-        throw new RetryableError("lock not available");
-      }
+  describe("L11: a blocked cluster leaves room for the others, and is applied in order when its lock is gone", () => {
+    let isLocked: boolean;
+    beforeEach(async () => {
+      await bus.close();
+      bus = createMemoryBus({ limits: { maxItems: 100_000, maxBytes: 2 ** 30 } });
+      producer = await bus.createProducer(stop.signal, TOPICS.events);
+      await (await subscribe(TOPICS.events, INGESTER_SUBSCRIPTION)).close();
+      await (await subscribe(TOPICS.deadLetter, "test")).close();
+      isLocked = true;
+      store.onApply = ({ cluster }) => {
+        if (cluster === "c1" && isLocked) {
+          throw new RetryableError("lock not available");
+        }
+      };
+    });
+    const startWithDefaults = (): void => {
+      const [random, log, tracer] = [createSeededRandom(1), createTestLog("ingester"), noTracer];
+      running = createIngester({ bus, store, clock, random, log, metrics, tracer }).run(stop.signal);
+      running.catch(() => {});
     };
-    start();
-    const count = 100n;
-    for (let sequence = 1n; sequence <= count; sequence += 1n) {
-      await publish("c1", sequence, batchOf());
-    }
-    await publish("c2", 1n, batchOf());
-    await clock.advance(1_000);
-    expect(store.applied).toEqual(["c2 1 batch"]);
-    isGone = false;
-    await clock.advance(20_000);
-    await expect(running).rejects.toThrow(/subscribing again/);
-    start();
-    await clock.advance(1_000);
-    const applied = store.applied.filter((line) => line.startsWith("c1"));
-    expect([...new Set(applied)]).toEqual(Array.from({ length: 100 }, (_, index) => `c1 ${index + 1} batch`));
-    expect(await leftOver()).toEqual([]);
+
+    it.each([
+      ["17 messages of 3.9 MiB", 17, 3.9 * 1024 * 1024],
+      ["10,000 small ones", 10_000, 10],
+    ])("%s", async (_, count, bytes) => {
+      const item = put("a/x", { content: "x".repeat(bytes) });
+      const body: Event["body"] = {
+        case: "batch",
+        value: create(BatchSchema, { type: BatchType.DEFAULT, resourceType: PODS, items: [item] }),
+      };
+      startWithDefaults();
+      for (let sequence = 1n; sequence <= count; sequence += 1n) {
+        await publish("c1", sequence, body);
+      }
+      for (let sequence = 1n; sequence <= 100n; sequence += 1n) {
+        await publish("c2", sequence, batchOf());
+      }
+      await clock.advance(1_000);
+      expect(store.applied).toHaveLength(100);
+      expect(metrics.read("evenkeel_ingester_held_bytes")).toBeLessThan(8 * 1024 * 1024);
+      isLocked = false;
+      await clock.advance(20_000);
+      const expected = Array.from({ length: count }, (_each, index) => `c1 ${index + 1} batch`);
+      expect(store.applied.slice(100)).toEqual(expected);
+      expect(await leftOver()).toEqual([]);
+      expect(await deadLetters()).toEqual([]);
+    });
+
+    it("compressed batches, by their expanded size", async () => {
+      const content = "x".repeat(1024 * 1024);
+      const batch = create(BatchSchema, {
+        ...{ type: BatchType.DEFAULT, resourceType: PODS },
+        items: [put("a/x", { content })],
+      });
+      const [body] = packBatch(batch, { maxMessageBytes: 100_000, compress: true });
+      startWithDefaults();
+      for (let sequence = 1n; body !== undefined && sequence <= 100n; sequence += 1n) {
+        await publish("c1", sequence, body);
+      }
+      await advance();
+      const held = metrics.read("evenkeel_ingester_held_bytes");
+      expect(held).toBeGreaterThan(1024 * 1024);
+      expect(held).toBeLessThan(11 * 1024 * 1024);
+    });
   });
 
   it("receives no more than it may hold while it works", async () => {
@@ -183,6 +237,7 @@ describe("an ingester", () => {
     }
     await advance();
     expect(commits).toHaveLength(8);
+    expect(metrics.read("evenkeel_ingester_held_messages")).toBe(8);
     commits[0]?.resolve();
     await advance();
     expect(commits).toHaveLength(9);
@@ -217,7 +272,11 @@ describe("an ingester", () => {
         "3",
         "batch of type BATCH_TYPE_RECONCILIATION: this program does not process it; upgrade it, or register a handler",
       ],
-      ['["acme","c1"]', "4", "event: expected a known body, found none"],
+      [
+        '["acme","c1"]',
+        "4",
+        expect.stringMatching(/^not an evenkeel\.v1\.Event .*: body: exactly one field/),
+      ],
     ]);
     expect(store.applied).toEqual(["c1 2 batch"]);
     expect(await leftOver()).toEqual([]);
@@ -323,6 +382,33 @@ describe("an ingester", () => {
     expect(await leftOver()).toEqual([]);
   });
 
+  it("L14: the dead letters of one account leave room for those of another, and hold up neither", async () => {
+    await (await subscribe(TOPICS.deadLetter, "test")).close();
+    store.onApply = () => {
+      throw new TerminalError("never");
+    };
+    start();
+    const content = "x".repeat(100 * 1024);
+    const value = create(BatchSchema, {
+      ...{ type: BatchType.DEFAULT, resourceType: PODS },
+      items: [put("a/x", { content })],
+    });
+    for (let sequence = 1n; sequence <= 1_200n; sequence += 1n) {
+      await publish("c1", sequence, { case: "batch", value });
+    }
+    const other = { account: "other", cluster: "c1", clusterUid: "uid", epoch: 7n };
+    const content1 = { sequence: 1n, publishTime: clock.now(), body: batchOf() };
+    await producer.publish(stop.signal, encodeEvent(other, content1));
+    await clock.advance(1_000);
+    const letters = await deadLetters();
+    const payloads = letters.filter(({ payload }) => payload.byteLength > 0);
+    expect(letters).toHaveLength(1_001);
+    expect(payloads).toHaveLength(82);
+    expect(payloads.filter(({ key }) => key === '["other","c1"]')).toHaveLength(1);
+    expect(metrics.total("evenkeel_ingester_omitted_dead_letters_total")).toBe(200);
+    expect(await leftOver()).toEqual([]);
+  });
+
   const REPLIES = "replies/test";
   const refuse = (count: number, reason = "not canonical"): void => {
     const quarantined = Array.from({ length: count }, (_, index): QuarantinedItem => {
@@ -336,8 +422,8 @@ describe("an ingester", () => {
     });
   };
   const notices = async () =>
-    (await drain(REPLIES, "test")).map(({ payload }) => {
-      const { body, ...event } = decodeEvent(payload);
+    (await drain(REPLIES, "test")).map((delivery) => {
+      const { body, ...event } = decodeEvent(delivery);
       return { ...event, notice: body.case === "refusedItems" ? body.value : undefined };
     });
   /** Replaces the publishing to the reply topic. */
@@ -530,6 +616,72 @@ describe("an ingester", () => {
     await ending;
     expect(store.applied.toSorted()).toEqual(["c1 1 batch", "c1 2 batch", "c2 1 batch"]);
     expect((await leftOver()).map(({ redeliveryCount }) => redeliveryCount)).toEqual([0]);
+  });
+
+  it("L11: finishes its deliveries when it is stopped while one does not arrive again", async () => {
+    const gates = { c1: Promise.withResolvers<void>(), c2: Promise.withResolvers<void>() };
+    store.onApply = ({ cluster }) => gates[cluster as "c1" | "c2"].promise;
+    const join = bus.subscribe.bind(bus);
+    bus.subscribe = async (signal, options) => {
+      const consumer = await join(signal, options);
+      return {
+        ...consumer,
+        async *deliveries(until) {
+          for await (const delivery of consumer.deliveries(until)) {
+            yield { ...delivery, redeliver: async () => {} };
+          }
+        },
+      };
+    };
+    for (let sequence = 1n; sequence <= 3n; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    await publish("c2", 1n, batchOf());
+    await publish("c2", 2n, batchOf());
+    start();
+    await advance();
+    gates.c1.resolve();
+    await advance();
+    expect(store.applied).toEqual(["c1 1 batch", "c1 2 batch"]);
+    stop.abort();
+    await advance();
+    gates.c2.resolve();
+    await advance();
+    await running;
+    stop = new AbortController();
+    expect(store.applied.slice(2)).toEqual(["c2 1 batch", "c2 2 batch"]);
+    expect((await leftOver()).map(({ key }) => key)).toEqual(['["acme","c1"]']);
+  });
+
+  it("L11: subscribes again if a deferred message does not arrive", async () => {
+    const join = bus.subscribe.bind(bus);
+    const gate = Promise.withResolvers<void>();
+    store.onApply = () => gate.promise;
+    let isLost = true;
+    bus.subscribe = async (signal, options) => {
+      const consumer = await join(signal, options);
+      return {
+        ...consumer,
+        async *deliveries(until) {
+          for await (const delivery of consumer.deliveries(until)) {
+            yield isLost ? { ...delivery, redeliver: async () => {} } : delivery;
+          }
+        },
+      };
+    };
+    for (let sequence = 1n; sequence <= 5n; sequence += 1n) {
+      await publish("c1", sequence, batchOf());
+    }
+    start();
+    await advance();
+    gate.resolve();
+    await clock.advance(5_000);
+    await expect(running).rejects.toThrow(NotRedeliveredError);
+    isLost = false;
+    start();
+    await advance();
+    expect(store.applied).toEqual(Array.from({ length: 5 }, (_, index) => `c1 ${index + 1} batch`));
+    expect(await leftOver()).toEqual([]);
   });
 
   it("leaves blocked deliveries to the next consumer when it is stopped", async () => {

@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
 import {
   ReconciliationRequestSchema,
@@ -21,7 +22,12 @@ import { createTestLog } from "../../support/vitest/test-log.ts";
 
 const { signal } = new AbortController();
 const RUN = "0d6b1c4e-6f0a-4c9e-9a54-0f6d2b3c1a77";
-const request = create(ReconciliationRequestSchema, { runId: RUN, initiator: "evenkeel/backend" });
+const request = create(ReconciliationRequestSchema, {
+  runId: RUN,
+  initiator: "evenkeel/backend",
+  time: { seconds: 1n },
+  trigger: ReconciliationTrigger.INTERVAL,
+});
 const event: Event = create(EventSchema, {
   account: "acme",
   cluster: "c1",
@@ -77,7 +83,7 @@ describe("publishInventory", () => {
   const read = async (count: number): Promise<Event[]> => {
     const events: Event[] = [];
     for await (const delivery of replies.deliveries(signal)) {
-      events.push(decodeEvent(delivery.payload));
+      events.push(decodeEvent(delivery));
       if (events.length === count) {
         break;
       }

@@ -3,6 +3,7 @@ import { KeyedWindow } from "../../../src/ingester/keyed-window.ts";
 import { createIngesterMetrics } from "../../../src/ingester/metrics.ts";
 import { createScrub } from "../../../src/ingester/scrub.ts";
 import { ScriptedIngestStore } from "../../support/ingester/scripted-ingest-store.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
 import { PODS } from "../../support/store/messages.ts";
 import { createTestLog } from "../../support/vitest/test-log.ts";
@@ -10,7 +11,8 @@ import { createTestLog } from "../../support/vitest/test-log.ts";
 it("a scrub counts its rows and logs the first damaged keys, and why it ended early (R81)", async () => {
   const { signal } = new AbortController();
   const metrics = createRecordingMetrics();
-  const window = new KeyedWindow({ maxItems: 1, maxItemsPerKey: 1, maxBytes: 1 });
+  const limits = { maxItems: 1, maxItemsPerKey: 1, maxBytes: 1, maxBytesPerKey: 1 };
+  const window = new KeyedWindow({ limits, clock: new ManualClock(), bytesOf: () => 1 });
   const log = createTestLog();
   const store = new ScriptedIngestStore();
   const scrub = createScrub({

@@ -96,6 +96,12 @@ export class NativeConsumer implements Consumer {
       redeliveryCount: message.getRedeliveryCount(),
       messageId,
       acknowledge: () => this.#acknowledge(id, messageId),
+      redeliver: async () => {
+        if (!this.#ended.signal.aborted && this.#unacknowledged.delete(messageId)) {
+          this.#consumer.negativeAcknowledgeId(id);
+          this.#acknowledged.notifyAll();
+        }
+      },
     };
   }
 

@@ -15,6 +15,9 @@ import type { PulsarClientPackage } from "./pulsar-client.ts";
  */
 const DEFAULT_MAX_MESSAGE_BYTES = 5 * 1024 * 1024 - 32 * 1024;
 
+/** Time until the broker delivers a message again that was given back, in milliseconds; its shortest one. */
+const REDELIVERY_DELAY_MS = 100;
+
 /** Time in which a message without a receipt is sent again, in milliseconds. */
 const SEND_TIMEOUT_MS = 20_000;
 
@@ -79,6 +82,7 @@ export function createPulsarNativeBus(
           subscriptionType: "KeyShared",
           receiverQueueSize: prefetched,
           receiverQueueSizeAcrossPartitions: prefetched,
+          nAckRedeliverTimeoutMs: REDELIVERY_DELAY_MS,
         }),
       );
       const consumer = new NativeConsumer(opened, options, clock, () => {

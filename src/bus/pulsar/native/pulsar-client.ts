@@ -61,6 +61,8 @@ export interface ConsumerConfig {
   readonly subscriptionType: "KeyShared";
   readonly receiverQueueSize: number;
   readonly receiverQueueSizeAcrossPartitions: number;
+  /** Time until a message that was given back is delivered again; its default is a minute. */
+  readonly nAckRedeliverTimeoutMs: number;
 }
 
 /** A consumer. It reconnects; then its unacknowledged messages are delivered again. */
@@ -72,6 +74,8 @@ export interface PulsarConsumer {
   receive(): Promise<PulsarMessage>;
   /** Resolves before the acknowledgement is sent. `close` sends the waiting ones. */
   acknowledgeId(id: PulsarMessageId): Promise<null>;
+  /** Gives a message back. */
+  negativeAcknowledgeId(id: PulsarMessageId): void;
   isConnected(): boolean;
   close(): Promise<null>;
 }

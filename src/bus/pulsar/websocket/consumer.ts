@@ -5,7 +5,13 @@ import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError, toMessage } from "../../../lib/errors.ts";
 import type { Consumer, Delivery, SubscribeOptions } from "../../bus.ts";
 import type { Connection } from "./connection.ts";
-import { type IncomingMessage, parseMessage, toAcknowledgeFrame, toPermitFrame } from "./frames.ts";
+import {
+  type IncomingMessage,
+  parseMessage,
+  toAcknowledgeFrame,
+  toPermitFrame,
+  toRedeliverFrame,
+} from "./frames.ts";
 import { Permits } from "./permits.ts";
 
 /** Fields of Pulsar's `MessageIdData`. */
@@ -129,16 +135,21 @@ export class WebSocketConsumer implements Consumer {
   }
 
   #toDelivery({ messageId, ...message }: IncomingMessage): Delivery {
+    // Only the first of both calls has an effect: the same id can have been delivered again since.
+    let isOpen = true;
+    const end = (frame: string): void => {
+      if (isOpen && this.#unacknowledged.delete(messageId)) {
+        this.#connection.send(frame);
+        this.#permits.acknowledge();
+        this.#askForMore();
+      }
+      isOpen = false;
+    };
     return {
       ...message,
       messageId: toMessageId(messageId),
-      acknowledge: async () => {
-        if (this.#unacknowledged.delete(messageId)) {
-          this.#connection.send(toAcknowledgeFrame(messageId));
-          this.#permits.acknowledge();
-          this.#askForMore();
-        }
-      },
+      acknowledge: async () => end(toAcknowledgeFrame(messageId)),
+      redeliver: async () => end(toRedeliverFrame(messageId)),
     };
   }
 }

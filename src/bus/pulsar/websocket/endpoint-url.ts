@@ -7,6 +7,9 @@ const MAX_RECEIVER_QUEUE = 1000;
 /** Time limit of the broker to store a message, in milliseconds. After it the broker reports a failure. */
 export const SEND_TIMEOUT_MS = 20_000;
 
+/** Time after which the broker delivers a message again that was given back, in milliseconds; its shortest one. */
+export const REDELIVERY_DELAY_MS = 100;
+
 /**
  * Returns the URL to publish to a topic. Batching is off, because the messages of a batch would be
  * acknowledged together. The hash is one that all clients support, so that each client selects the same
@@ -33,6 +36,7 @@ export function toConsumerUrl(base: string, tenant: string, options: SubscribeOp
     subscriptionType: "Key_Shared",
     pullMode: "true",
     receiverQueueSize: String(Math.min(maxPrefetched, maxUnacknowledged, MAX_RECEIVER_QUEUE)),
+    negativeAckRedeliveryDelay: String(REDELIVERY_DELAY_MS),
   }).toString();
   return url;
 }

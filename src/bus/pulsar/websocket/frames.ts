@@ -29,6 +29,11 @@ export function toAcknowledgeFrame(messageId: string): string {
   return JSON.stringify({ messageId });
 }
 
+/** Returns the frame that gives a message back. The broker does not answer it. */
+export function toRedeliverFrame(messageId: string): string {
+  return JSON.stringify({ type: "negativeAcknowledge", messageId });
+}
+
 /** Returns the frame that permits this many more messages. */
 export function toPermitFrame(messages: number): string {
   return JSON.stringify({ type: "permit", permitMessages: messages });

@@ -65,7 +65,7 @@ export class Permits {
     this.#handedOut += 1;
   }
 
-  /** Counts the acknowledgement of a yielded message. */
+  /** Counts a yielded message that was acknowledged or given back. */
   acknowledge(): void {
     this.#handedOut -= 1;
   }

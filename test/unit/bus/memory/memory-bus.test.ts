@@ -54,6 +54,41 @@ describe("memory bus", () => {
     await bus.close();
   });
 
+  it("L12: a key whose messages stay leaves room for the others, and any number of them does", async () => {
+    const { signal } = new AbortController();
+    const bus = createMemoryBus({ limits: { maxItems: 1_000, maxBytes: 1_000 } });
+    const consumer = await bus.subscribe(signal, {
+      topic: "t",
+      subscription: "s",
+      maxUnacknowledged: 10_000,
+      maxPrefetched: 16,
+    });
+    const producer = await bus.createProducer(signal, "t");
+    const deliveries = consumer.deliveries(signal)[Symbol.asyncIterator]();
+    let waiting = 0;
+    const publish = async (key: string): Promise<void> => {
+      waiting += 1;
+      await producer.publish(signal, { key, payload: new Uint8Array(10) });
+      waiting -= 1;
+    };
+    const publishing: Promise<void>[] = [];
+    for (const key of ["a", "b", "c", "d", "e"]) {
+      publishing.push(...Array.from({ length: 100 }, () => publish(key)));
+      await new Promise(setImmediate);
+      expect(waiting).toBeGreaterThan(60);
+      for (let message = 0; message < 50; message++) {
+        await publish("other");
+        let { value } = await deliveries.next();
+        while (value?.key !== "other") {
+          ({ value } = await deliveries.next());
+        }
+        await value.acknowledge();
+      }
+    }
+    await bus.close();
+    await Promise.allSettled(publishing);
+  });
+
   it("the publishers behind one that gave up continue", async () => {
     const { signal } = new AbortController();
     const bus = createMemoryBus({ limits: { maxItems: 1, maxBytes: 1000 } });

@@ -11,7 +11,11 @@ function createLetter(message: StoredDeadLetter["message"]): StoredDeadLetter {
 }
 
 const letter = createLetter(createPutMessage("c1", "web", content));
-const poison = createLetter({ key: "k", payload: Uint8Array.of(255, 255), properties: { account: "acme" } });
+const poison = createLetter({
+  key: '["shop","c2"]',
+  payload: Uint8Array.of(255, 255),
+  properties: { account: "acme" },
+});
 
 describe("a dead letter in a line", () => {
   it("says when, whose and what, from the payload", () => {
@@ -27,13 +31,23 @@ describe("a dead letter in a line", () => {
     });
   });
 
-  it("says what the properties do, when it is not an Event", () => {
+  it("L13: names the cluster of its key, whatever its properties and its payload state", () => {
     expect(toLetterJson(toLetterSummary(poison))).toMatchObject({
-      account: "acme",
-      cluster: "",
+      account: "shop",
+      cluster: "c2",
       body: "not an Event",
       bytes: 2,
     });
+  });
+});
+
+describe("L14: a dead letter without its payload", () => {
+  const omitted = { ...createLetter({ key: '["acme","c1"]', payload: new Uint8Array() }), omittedBytes: 7 };
+
+  it("says so, with the size", () => {
+    const expected = { account: "acme", cluster: "c1", body: "payload not kept", bytes: 7 };
+    expect(toLetterJson(toLetterSummary(omitted))).toMatchObject(expected);
+    expect(toLetterDocument(omitted, true)).toMatchObject({ undecodable: "payload not kept", bytes: 7 });
   });
 });
 

@@ -13,6 +13,7 @@ function createScriptedConsumer() {
   const messages: PulsarMessage[] = [];
   const waiting: PromiseWithResolvers<PulsarMessage>[] = [];
   const acknowledged: string[] = [];
+  const givenBack: string[] = [];
   const state = { isConnected: true, closed: 0, received: 0 };
   const consumer: PulsarConsumer = {
     async receive() {
@@ -29,6 +30,9 @@ function createScriptedConsumer() {
       acknowledged.push(id.toString());
       return null;
     },
+    negativeAcknowledgeId(id) {
+      givenBack.push(id.toString());
+    },
     isConnected: () => state.isConnected,
     async close() {
       state.closed += 1;
@@ -40,6 +44,7 @@ function createScriptedConsumer() {
     consumer,
     state,
     acknowledged,
+    givenBack,
     deliver(entry: number, partition = -1) {
       const message: PulsarMessage = {
         getPartitionKey: () => "k",
@@ -82,6 +87,7 @@ describe("NativeConsumer", () => {
       redeliveryCount: 0,
       messageId: "7:3",
       acknowledge: expect.any(Function),
+      redeliver: expect.any(Function),
     });
     expect((await next()).messageId).toBe("7:4:2");
     await native.close();
@@ -98,6 +104,20 @@ describe("NativeConsumer", () => {
     await first.acknowledge();
     expect((await second).messageId).toBe("7:2");
     expect(acknowledged).toEqual(["(7,1,-1,-1)"]);
+    await native.close();
+  });
+
+  it("L11: a message that was given back does not count, and its repeated arrival is no cut-off", async () => {
+    const { deliver, next, native, acknowledged, givenBack, cutOffs } = open({ maxUnacknowledged: 1 });
+    deliver(1);
+    const first = await next();
+    await first.redeliver();
+    await first.redeliver();
+    await first.acknowledge();
+    expect([givenBack, acknowledged]).toEqual([["(7,1,-1,-1)"], []]);
+    deliver(1);
+    await (await next()).acknowledge();
+    expect([acknowledged, cutOffs]).toEqual([["(7,1,-1,-1)"], []]);
     await native.close();
   });
 

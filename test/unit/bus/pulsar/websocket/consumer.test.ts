@@ -74,6 +74,23 @@ describe("a consumer over WebSockets", () => {
     await consumer.close();
   });
 
+  it("L11: a message that was given back is replaced by a permit, and yielded when it arrives again", async () => {
+    const { connection, deliveries, consumer } = open(1, 1);
+    connection.receive(message("1"));
+    const first = await take(deliveries);
+    await first.redeliver();
+    expect(connection.sent.at(-2)).toEqual({ type: "negativeAcknowledge", messageId: "1" });
+    expect(permits(connection)).toEqual([1, 1]);
+    connection.receive(message("1"));
+    const again = await take(deliveries);
+    await first.acknowledge();
+    await first.redeliver();
+    expect(connection.sent).toHaveLength(3);
+    await again.acknowledge();
+    expect(connection.sent.at(-2)).toEqual({ messageId: "1" });
+    await consumer.close();
+  });
+
   it("an unacknowledged message that arrives again, as when its topic moves, is not yielded twice", async () => {
     const { connection, deliveries, consumer } = open(4, 4);
     connection.receive(message("1"));

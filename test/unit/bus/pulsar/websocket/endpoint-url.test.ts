@@ -16,6 +16,7 @@ it("the URL of a consumer is shared by key, and limits the messages that the bro
   expect(Object.fromEntries(url.searchParams)).toEqual({
     subscriptionType: "Key_Shared",
     pullMode: "true",
+    negativeAckRedeliveryDelay: "100",
     receiverQueueSize: "40",
   });
 });
