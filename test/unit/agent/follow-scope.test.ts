@@ -172,8 +172,7 @@ describe("the log of the scope", () => {
 });
 
 describe("discovery", () => {
-  const discoveries = (world: AgentWorld) =>
-    world.requests.filter((request) => request === "/apis?").length;
+  const discoveries = (world: AgentWorld) => world.requests.filter((request) => request === "/apis?").length;
 
   it("is repeated at its interval", async () => {
     await using world = new AgentWorld();
