@@ -10,7 +10,8 @@ export default defineConfig({
     // Most of the time of a mutant is the import of the modules. These need no new copy for each file: each mutant that
     // is not static is switched on and off in the same copy.
     isolate: false,
-    testTimeout: 4_000,
+    // A mutant that never settles a promise ends with it. Long enough for a busy machine.
+    testTimeout: 10_000,
     hookTimeout: 180_000,
   },
 });
