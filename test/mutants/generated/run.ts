@@ -35,7 +35,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   // Without the restore of 200 resource types, which takes longer than all others together.
   watch: {
     mutate: "src/agent/watch/*.ts",
-    tests: [...agentTests("watch/!(restore-of-many)"), ...WORLD_TESTS],
+    tests: [...agentTests("watch/!(restore-of-many)", "compare/difference-reader"), ...WORLD_TESTS],
   },
   scope: { mutate: "src/agent/scope/*.ts", tests: agentTests("scope/*", "scope") },
   agent: { mutate: "src/agent/*.ts", tests: [...agentTests("*", "uplink/uplink", "compare/retry-budget")] },
