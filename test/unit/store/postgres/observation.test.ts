@@ -7,7 +7,11 @@ import {
   BatchSchema,
   BatchType,
 } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { PutObjectSchema, VerifyObjectSchema } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
+import {
+  type PutObject,
+  PutObjectSchema,
+  VerifyObjectSchema,
+} from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { TerminalError } from "../../../../src/lib/errors.ts";
 import { toObservations, toQuarantined } from "../../../../src/store/postgres/observation.ts";
 import { batch, contentOf, notListed, put, ref, remove } from "../../../support/store/messages.ts";
@@ -22,6 +26,11 @@ function read(
   return toObservations(position, { ...batch(items), ...init });
 }
 
+/** Returns the value of a Put. */
+function valueOf({ message }: BatchItem): PutObject {
+  return message.value as PutObject;
+}
+
 function only(item: BatchItem) {
   const { observations } = read([item]);
   expect(observations).toHaveLength(1);
@@ -31,7 +40,7 @@ function only(item: BatchItem) {
 describe("the observations of a batch", () => {
   it("have the fields of a Put", () => {
     const item = put("a/x", { observed: 10, version: "9" });
-    const { content, checksum } = item.message.value as ReturnType<typeof create<typeof PutObjectSchema>>;
+    const { content, checksum } = valueOf(item);
     expect(only(item)).toEqual({
       ...{ namespace: "a", name: "x", state: "present", uid: "uid-a/x", resourceVersion: "9" },
       ...{ observedVersion: "10", content, checksum, contentFormat: "f1", quarantineReason: null },
@@ -72,12 +81,8 @@ describe("the observations of a batch", () => {
   });
 
   it("take the version and the content format of the batch where their items have none", () => {
-    const { contentFormat: _, ...value } = put("a/x").message.value as ReturnType<
-      typeof create<typeof PutObjectSchema>
-    >;
-    const plain = create(BatchItemSchema, {
-      message: { case: "putObject", value: create(PutObjectSchema, value) },
-    });
+    const plain = put("a/x");
+    valueOf(plain).contentFormat = "";
     const { observations } = read([plain, put("a/y", { observed: 5 }), remove("a/z")], {
       observedVersion: "10",
       contentFormat: "f2",
