@@ -27,7 +27,7 @@ function read(
 }
 
 /** Returns the value of a Put. */
-function valueOf({ message }: BatchItem): PutObject {
+function putOf({ message }: BatchItem): PutObject {
   return message.value as PutObject;
 }
 
@@ -40,7 +40,7 @@ function only(item: BatchItem) {
 describe("the observations of a batch", () => {
   it("have the fields of a Put", () => {
     const item = put("a/x", { observed: 10, version: "9" });
-    const { content, checksum } = valueOf(item);
+    const { content, checksum } = putOf(item);
     expect(only(item)).toEqual({
       ...{ namespace: "a", name: "x", state: "present", uid: "uid-a/x", resourceVersion: "9" },
       ...{ observedVersion: "10", content, checksum, contentFormat: "f1", quarantineReason: null },
@@ -82,7 +82,7 @@ describe("the observations of a batch", () => {
 
   it("take the version and the content format of the batch where their items have none", () => {
     const plain = put("a/x");
-    valueOf(plain).contentFormat = "";
+    putOf(plain).contentFormat = "";
     const { observations } = read([plain, put("a/y", { observed: 5 }), remove("a/z")], {
       observedVersion: "10",
       contentFormat: "f2",
