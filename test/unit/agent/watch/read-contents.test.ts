@@ -31,7 +31,7 @@ function createReader(names: readonly string[]) {
   const clock = new ManualClock();
   const cluster = new SimulatedCluster({ clock, random: createSeededRandom(1) });
   const create = (key: string): void => {
-    const [namespace, name] = key.split("/");
+    const [namespace = "", name = ""] = key.split("/");
     cluster.create({
       apiVersion: "v1",
       kind: "ConfigMap",
