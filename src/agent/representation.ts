@@ -32,7 +32,7 @@ export interface CarriedIdentity {
  * row can.
  */
 export function findKeyProblem({ namespace, name }: ObjectKey): string | undefined {
-  if (ORDINARY_NAME.test(name) && ORDINARY_NAMESPACE.test(namespace)) {
+  if (isOrdinaryKey({ namespace, name })) {
     return undefined;
   }
   return (
@@ -52,7 +52,7 @@ export function carriedIdentity(metadata: {
 }): CarriedIdentity {
   const uid = metadata.uid ?? "";
   const resourceVersion = metadata.resourceVersion ?? "";
-  if (ORDINARY_IDENTITY.test(uid) && ORDINARY_IDENTITY.test(resourceVersion)) {
+  if (isOrdinaryIdentity({ uid, resourceVersion })) {
     return { uid, resourceVersion, reason: "" };
   }
   const uidProblem = findIdentityProblem({ uid });
@@ -64,23 +64,23 @@ export function carriedIdentity(metadata: {
   };
 }
 
-/** Returns the rule of the contract that a Put or a Delete violates; undefined if there is none. */
+/** Returns the rule of the contract that the item of a Put violates; undefined if there is none. */
 export function findItemProblem(item: BatchItem): string | undefined {
   const { message } = item;
-  if (message.case === "putObject" || message.case === "deleteObject") {
-    const { ref, uid } = message.value;
-    const version = message.case === "putObject" ? message.value.resourceVersion : "";
-    const isOrdinary =
-      ref !== undefined &&
-      ORDINARY_NAME.test(ref.name) &&
-      ORDINARY_NAMESPACE.test(ref.namespace) &&
-      ORDINARY_IDENTITY.test(uid) &&
-      ORDINARY_IDENTITY.test(version);
-    if (isOrdinary) {
-      return undefined;
-    }
-  }
-  return findViolation(BatchItemSchema, item);
+  const isOrdinary =
+    message.case === "putObject" &&
+    message.value.ref !== undefined &&
+    isOrdinaryKey(message.value.ref) &&
+    isOrdinaryIdentity(message.value);
+  return isOrdinary ? undefined : findViolation(BatchItemSchema, item);
+}
+
+function isOrdinaryKey({ namespace, name }: ObjectKey): boolean {
+  return ORDINARY_NAME.test(name) && ORDINARY_NAMESPACE.test(namespace);
+}
+
+function isOrdinaryIdentity({ uid, resourceVersion }: Omit<CarriedIdentity, "reason">): boolean {
+  return ORDINARY_IDENTITY.test(uid) && ORDINARY_IDENTITY.test(resourceVersion);
 }
 
 /** Returns the text of a key for people: control characters and halves of surrogate pairs escaped, shortened. */

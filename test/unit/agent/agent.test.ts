@@ -137,6 +137,48 @@ describe("an agent", () => {
     expect(world.agent.counters.sessions).toBe(1);
   });
 
+  it("introduces itself with the identity of its cluster and both versions", async () => {
+    await using world = new AgentWorld({ cluster: "c1", agentVersion: "1.2.3" });
+    await world.start();
+    const namespace = world.cluster.get("namespaces", "", "kube-system");
+    expect(world.backend.hellos).toMatchObject([
+      {
+        cluster: "c1",
+        clusterUid: namespace?.metadata.uid,
+        instanceId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        agentVersion: "1.2.3",
+        kubernetesVersion: expect.stringMatching(/^v1\./),
+      },
+    ]);
+  });
+
+  it("does not wait for the version of the API server", async () => {
+    await using world = new AgentWorld();
+    world.intercept = ({ path }, go) => (path === "/version" ? respond(403) : go());
+    await world.start();
+    expect(world.backend.hellos).toMatchObject([{ kubernetesVersion: "" }]);
+    expect(world.log.lines).toContain("info version of the API server unknown: GET /version: 403 Forbidden");
+  });
+
+  it.each([{ resources: ["*", "pods.v1.apps.x/y"] }, { excludeResources: ["a b"] }])(
+    "ends before its first request with a malformed name: %o",
+    async (options) => {
+      await using world = new AgentWorld(options);
+      await world.start();
+      await expect(world.ended).rejects.toThrow(ConfigError);
+      expect(world.requests).toEqual([]);
+    },
+  );
+
+  it("ends without an error when it is stopped before it reached the API server", async () => {
+    await using world = new AgentWorld();
+    world.intercept = () => respond(503);
+    await world.start();
+    await world.stop();
+    expect(world.backend.hellos).toEqual([]);
+    expect(world.clock.pending).toBe(0);
+  });
+
   it("waits for a role that allows its requests", async () => {
     await using world = new AgentWorld();
     world.configMap("a", "1");

@@ -2,9 +2,15 @@ import { create } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchItemSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
 import { ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { createPut } from "../../../src/agent/observed-put.ts";
-import { carriedIdentity, escapeKey, findKeyProblem } from "../../../src/agent/representation.ts";
+import {
+  carriedIdentity,
+  escapeKey,
+  findItemProblem,
+  findKeyProblem,
+} from "../../../src/agent/representation.ts";
 import { findViolation } from "../../../src/domain/validation.ts";
 
 const ORDINARY = "abcz09-.:ABC";
@@ -49,6 +55,25 @@ describe("the representation of an object in the contract (R52)", () => {
     );
   });
 
+  it("finds exactly the Puts that violate the contract", () => {
+    const names = fc.oneof(text, fc.constantFrom("x", "default"));
+    fc.assert(
+      fc.property(names, names, names, names, (namespace, name, uid, resourceVersion) => {
+        const put = create(PutObjectSchema, {
+          ...{ ref: { namespace, name }, uid, resourceVersion, observedVersion: "7", contentFormat: "f" },
+          ...{ content: Buffer.from("{}"), checksum: new Uint8Array(32) },
+        });
+        const item = create(BatchItemSchema, { message: { case: "putObject", value: put } });
+        expect(findItemProblem(item)).toBe(findViolation(BatchItemSchema, item));
+      }),
+      { numRuns: 2_000 },
+    );
+    const nameless = create(BatchItemSchema, {
+      message: { case: "putObject", value: create(PutObjectSchema) },
+    });
+    expect(findItemProblem(nameless)).toContain("ref");
+  });
+
   it("keeps what the contract carries, and keeps different values different", () => {
     fc.assert(
       fc.property(text, text, (a, b) => {
@@ -58,6 +83,23 @@ describe("the representation of an object in the contract (R52)", () => {
         expect(first.uid.isWellFormed() && !first.uid.includes("\0")).toBe(true);
       }),
       { numRuns: 2_000 },
+    );
+  });
+
+  it("replaces each value of an identity by itself, and names what it replaced", () => {
+    const digest = expect.stringMatching(/^sha256:[0-9a-f]{64}$/);
+    const long = "x".repeat(129);
+    const problem = (field: string) =>
+      expect.stringMatching(new RegExp(`^metadata.${field}: .*128.*SHA-256`));
+    expect(carriedIdentity({})).toEqual({ uid: "", resourceVersion: "", reason: "" });
+    expect(carriedIdentity({ uid: "u", resourceVersion: long })).toEqual({
+      ...{ uid: "u", resourceVersion: digest, reason: problem("resourceVersion") },
+    });
+    expect(carriedIdentity({ uid: long, resourceVersion: "7" })).toEqual({
+      ...{ uid: digest, resourceVersion: "7", reason: problem("uid") },
+    });
+    expect(carriedIdentity({ uid: long, resourceVersion: `${long}y` }).reason).toMatch(
+      /^metadata.uid: .*; metadata.resourceVersion: /,
     );
   });
 

@@ -1,6 +1,8 @@
 import { describe, expect, it, test } from "vitest";
 import { ConflictError, RetryableError, TerminalError } from "../../../../src/lib/errors.ts";
 import {
+  isConnectionUseless,
+  isLockTimeout,
   MEANINGS,
   PoisonError,
   QueryTimeoutError,
@@ -146,9 +148,46 @@ describe("other errors", () => {
     expect(toStoreError(Object.assign(new Error("prisma"), fields))).toBeInstanceOf(RetryableError);
   });
 
-  it("keep the original as their cause", () => {
-    const cause = driverError("40001");
+  it.each([
+    ["a temporary one", driverError("40001")],
+    ["one of a value", driverError("22P05")],
+    ["one of a statement", driverError("42601")],
+    ["a query without an answer", new Error("Query read timeout")],
+  ])("keep the original as their cause: %s", (_, cause) => {
     expect(toStoreError(cause).cause).toBe(cause);
+  });
+
+  it("are translated once, at whatever depth they are translated again", () => {
+    const error = toStoreError(new Error("Connection terminated unexpectedly"));
+    expect(toStoreError(error)).toBe(error);
+  });
+
+  it("that are their own cause have no code", () => {
+    const error: Error & { cause?: unknown } = new Error("a circle");
+    error.cause = error;
+    expect(toStoreError(error)).toBe(error);
+    expect(toStoreError(Object.assign(new Error("null"), { cause: null, meta: null }))).toBeInstanceOf(Error);
+  });
+
+  it("of a statement are not final: another schema or server may accept it", () => {
     expect(toStoreError(driverError("42601"))).not.toBeInstanceOf(TerminalError);
   });
+});
+
+it.each([
+  ["a query without an answer in time", new Error("Query read timeout"), true],
+  ["a primary that has become a standby", driverError("25006"), true],
+  ["a deadlock", driverError("40P01"), false],
+  ["a refused statement", driverError("42601"), false],
+])("a connection can be used again after its error or not: %s", (_, error, isUseless) => {
+  expect(isConnectionUseless(error)).toBe(isUseless);
+});
+
+it.each([
+  ["lock_timeout", driverError("55P03"), true],
+  ["the translated error of lock_timeout", toStoreError(driverError("55P03")), true],
+  ["another lock error", driverError("40P01"), false],
+  ["an error without code", new Error("lock"), false],
+])("a lock was not available in time or not: %s", (_, error, isTimeout) => {
+  expect(isLockTimeout(error)).toBe(isTimeout);
 });
