@@ -1,8 +1,11 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
 import { sendHttpRequest } from "../lib/http-request.ts";
+import { isLocalUrl } from "../lib/loopback.ts";
 import { trimEnd } from "../lib/text.ts";
 import { Credentials } from "./credentials.ts";
 import type { KubeRequest, KubeResponse, KubeTransport } from "./kube.ts";
@@ -17,21 +20,23 @@ export interface HttpKubeTransport extends KubeTransport {
 /**
  * Creates a transport over Node's http and https that keeps connections alive. It applies `config` to each
  * request, so that the library refreshes tokens (file, exec plugin or OIDC). After a 401, a plugin runs again, and the
- * request is sent once more.
+ * request is sent once more. HTTPS_PROXY, HTTP_PROXY and NO_PROXY apply unless the kubeconfig has a `proxy-url`.
  *
  * @throws ConfigError if `config` has no current cluster.
  */
-export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
+export function createKubeTransport(
+  config: KubeConfig,
+  environment: NodeJS.ProcessEnv = process.env,
+): HttpKubeTransport {
   const cluster = config.getCurrentCluster();
   if (cluster === null) {
     throw new ConfigError("the kubeconfig has no current cluster; choose a context");
   }
   const server = trimEnd(cluster.server, "/");
   const credentials = new Credentials(config);
-  const agents = {
-    "http:": new http.Agent({ keepAlive: true }),
-    "https:": new https.Agent({ keepAlive: true }),
-  };
+  // As in client-go, addresses of this machine need no proxy.
+  const agentOptions = { keepAlive: true, ...(!isLocalUrl(server) && { proxyEnv: environment }) };
+  const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
   return {
     async get(signal, request) {
       signal.throwIfAborted();
@@ -45,7 +50,7 @@ export function createKubeTransport(config: KubeConfig): HttpKubeTransport {
       }
       const sendOnce = async () => {
         const { options, generation } = await authorize(credentials, request);
-        // A proxy needs the library's own agent, which the library creates for each request.
+        // A `proxy-url` needs the library's own agent, which the library creates for each request.
         options.agent = cluster.proxyUrl === undefined ? agents[protocol] : options.agent;
         return { response: await send(signal, request, url, options), generation };
       };
@@ -108,7 +113,11 @@ async function* readBody(
   incoming: http.IncomingMessage,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
-    yield* incoming as AsyncIterable<Uint8Array>;
+    // No request asks for it, but gateways compress nevertheless.
+    const isCompressed = incoming.headers["content-encoding"] === "gzip";
+    // The reader gets the errors of both streams from the second one.
+    const content = isCompressed ? pipeline(incoming, createGunzip(), () => {}) : incoming;
+    yield* content as AsyncIterable<Uint8Array>;
   } catch (cause) {
     throw translate(cause, signal, request);
   } finally {

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
+import { KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import {
   createKubeTransport,
@@ -45,6 +47,67 @@ describe("the transport over node:http", () => {
       }
       expect(ports.size).toBe(1);
     });
+  });
+
+  it("a compressed response is understood (L28)", async () => {
+    await withServer(
+      (_request, response) =>
+        void response.writeHead(200, { "Content-Encoding": "gzip" }).end(gzipSync("x".repeat(100_000))),
+      async (transport) => {
+        const { body } = await transport.get(new AbortController().signal, { path: "/" });
+        expect(Buffer.concat(await Array.fromAsync(body)).toString()).toBe("x".repeat(100_000));
+      },
+    );
+  });
+
+  it("a compressed response that breaks off is a retryable error", async () => {
+    await withServer(
+      (_request, response) => {
+        response
+          .writeHead(200, { "Content-Encoding": "gzip" })
+          .end(gzipSync("x".repeat(100_000)).subarray(0, 50));
+      },
+      async (transport) => {
+        const { body } = await transport.get(new AbortController().signal, { path: "/" });
+        await expect(Array.fromAsync(body)).rejects.toThrow(RetryableError);
+      },
+    );
+  });
+
+  it.each([
+    ["http://api.example:80", { HTTP_PROXY: "proxy" }, ["GET http://api.example/api"]],
+    ["https://api.example:6443", { HTTPS_PROXY: "proxy" }, ["CONNECT api.example:6443"]],
+    ["https://api.example:6443", { HTTPS_PROXY: "proxy", NO_PROXY: ".example" }, []],
+    ["http://127.0.0.1:1", { HTTP_PROXY: "proxy" }, []],
+    ["http://localhost:1", { HTTP_PROXY: "proxy" }, []],
+  ])("the environment's proxy is used as kubectl does: %s, %j (L28)", async (url, environment, expected) => {
+    const seen: string[] = [];
+    const proxy = createServer((request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      response.end("{}");
+    }).on("connect", (request, socket) => {
+      seen.push(`CONNECT ${request.url}`);
+      socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+    });
+    await once(proxy.listen(0, "127.0.0.1"), "listening");
+    const { port } = proxy.address() as AddressInfo;
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: "c", server: url, skipTLSVerify: true }, { name: "u" });
+    const variables = Object.fromEntries(
+      Object.entries(environment).map(([name, value]) => [
+        name,
+        value.replace("proxy", `http://127.0.0.1:${port}`),
+      ]),
+    );
+    const transport = createKubeTransport(config, variables);
+    const stop = AbortSignal.timeout(5_000);
+    await transport
+      .get(stop, { path: "/api" })
+      .catch((error: unknown) => expect(error).toBeInstanceOf(Error));
+    expect(seen).toEqual(expected);
+    transport.close();
+    proxy.closeAllConnections();
+    proxy.close();
   });
 
   it("a request ends when the signal aborts, also within the body", async () => {
