@@ -57,6 +57,17 @@ const WINDOW_LIMITS: WindowLimits = {
  */
 const MAX_UNACKNOWLEDGED = 40_000;
 
+/**
+ * Limits with Pulsar, which may change the order of messages that a consumer gives back while another one joins. So the
+ * window gives none back, and a blocked cluster delays the others when its deliveries fill the window.
+ */
+const PULSAR_WINDOW_LIMITS: WindowLimits = {
+  maxItems: 4_096,
+  maxBytes: 64 * 1024 * 1024,
+  maxItemsPerKey: 4_096,
+  maxBytesPerKey: 64 * 1024 * 1024,
+};
+
 /** Deliveries that the bus may send ahead; {@link WINDOW_LIMITS} and this bound the memory. */
 const MAX_PREFETCHED = 16;
 
@@ -72,9 +83,12 @@ const FINISH_MS = 5_000;
  * deliveries of a cluster that waits with the bus.
  */
 export function createIngester(options: IngesterOptions): Ingester {
-  const { windowLimits: limits = WINDOW_LIMITS, clock } = options;
+  const { bus, clock } = options;
+  const canDefer = !bus.isRemote;
+  const limits = options.windowLimits ?? (canDefer ? WINDOW_LIMITS : PULSAR_WINDOW_LIMITS);
   const deadLetters = new DeadLetterBudget(clock);
-  const createWindow = (): KeyedWindow => new KeyedWindow({ limits, clock, bytesOf: expandedBytes });
+  const createWindow = (): KeyedWindow =>
+    new KeyedWindow({ limits, canDefer, clock, bytesOf: expandedBytes });
   let window = createWindow();
   const counted = createIngesterMetrics(options.metrics, () => window);
   return {
@@ -99,7 +113,7 @@ async function ingest(
   const consumer = await bus.subscribe(signal, {
     topic: TOPICS.events,
     subscription: INGESTER_SUBSCRIPTION,
-    maxUnacknowledged: MAX_UNACKNOWLEDGED,
+    maxUnacknowledged: bus.isRemote ? PULSAR_WINDOW_LIMITS.maxItems : MAX_UNACKNOWLEDGED,
     maxPrefetched: MAX_PREFETCHED,
   });
   const producers = createProducerPool(bus);

@@ -16,6 +16,8 @@ export interface WindowLimits {
 
 export interface WindowOptions {
   readonly limits: WindowLimits;
+  /** False if the bus may change the order of messages that are given back. Then every delivery is held. */
+  readonly canDefer: boolean;
   readonly clock: Clock;
   /** Returns the memory that a payload takes while it is processed, in bytes. */
   readonly bytesOf: (payload: Uint8Array) => number;
@@ -61,6 +63,7 @@ export const REDELIVERY_MS = 5_000;
  */
 export class KeyedWindow {
   readonly #limits: WindowLimits;
+  readonly #canDefer: boolean;
   readonly #clock: Clock;
   readonly #bytesOf: (payload: Uint8Array) => number;
   readonly #lanes = new Map<string, Lane>();
@@ -74,8 +77,9 @@ export class KeyedWindow {
   #requested = 0;
   #hasLeft = false;
 
-  constructor({ limits, clock, bytesOf }: WindowOptions) {
+  constructor({ limits, canDefer, clock, bytesOf }: WindowOptions) {
     this.#limits = limits;
+    this.#canDefer = canDefer;
     this.#clock = clock;
     this.#bytesOf = bytesOf;
   }
@@ -123,7 +127,7 @@ export class KeyedWindow {
       delivery: undefined,
     };
     lane.add(entry);
-    if (isNext && this.#hasRoom(lane)) {
+    if (!this.#canDefer || (isNext && this.#hasRoom(lane))) {
       this.#hold(lane, entry, delivery);
     }
     if (!lane.isRunning) {
@@ -290,7 +294,7 @@ export class KeyedWindow {
   }
 
   #defer(lane: Lane, ...entries: readonly LaneEntry[]): void {
-    for (const entry of entries) {
+    for (const entry of this.#canDefer ? entries : []) {
       if (entry.place === "held") {
         this.#move(lane, entry, "deferred");
         entry.delivery = undefined;

@@ -25,6 +25,7 @@ class TestWindow {
   constructor(limits: Partial<WindowLimits> = {}) {
     const defaults = { maxItems: 100, maxBytes: 1_000, maxItemsPerKey: 50, maxBytesPerKey: 500 };
     this.window = new KeyedWindow({
+      canDefer: true,
       limits: { ...defaults, ...limits },
       clock: this.clock,
       bytesOf: ({ byteLength }) => byteLength,

@@ -12,7 +12,7 @@ it("a scrub counts its rows and logs the first damaged keys, and why it ended ea
   const { signal } = new AbortController();
   const metrics = createRecordingMetrics();
   const limits = { maxItems: 1, maxItemsPerKey: 1, maxBytes: 1, maxBytesPerKey: 1 };
-  const window = new KeyedWindow({ limits, clock: new ManualClock(), bytesOf: () => 1 });
+  const window = new KeyedWindow({ limits, canDefer: true, clock: new ManualClock(), bytesOf: () => 1 });
   const log = createTestLog();
   const store = new ScriptedIngestStore();
   const scrub = createScrub({
