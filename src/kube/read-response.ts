@@ -62,7 +62,7 @@ export async function readBeginning(body: AsyncIterable<Uint8Array>): Promise<st
 }
 
 /**
- * Sends a request and returns its body, parsed by `parse`.
+ * Sends a request and returns its body, parsed as JSON.
  *
  * @throws KubeRefusedError or KubeUnavailableError for a status other than 200.
  * @throws MalformedResponseError if the body is not JSON.
@@ -71,10 +71,9 @@ export async function getJson(
   signal: AbortSignal,
   transport: KubeTransport,
   request: KubeRequest,
-  parse: (text: string) => unknown = JSON.parse,
 ): Promise<unknown> {
   const text = await getText(signal, transport, request);
-  return parseAnswer(text, describeRequest(request), parse);
+  return parseAnswer(text, describeRequest(request), JSON.parse);
 }
 
 /**

@@ -445,8 +445,8 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L24",
     file: "src/cli/output/message.ts",
-    find: ' && escapeControls(yaml, "\\n") === yaml',
-    replace: "",
+    find: 'escapeControls(yaml, "\\n") === yaml ? yaml : json',
+    replace: "yaml",
     tests: ["test/unit/cli/cli.test.ts"],
     only: "names that steer",
   },

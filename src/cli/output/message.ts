@@ -19,9 +19,12 @@ export function formatMessage<Desc extends DescMessage>(
  * YAML has these in double quotes only, so a value with such a character becomes JSON, which is YAML too.
  */
 export function formatJson(value: unknown, format: "json" | "yaml"): string {
+  const json = `${JSON.stringify(value, undefined, 2)}\n`;
+  if (format === "json") {
+    return json;
+  }
   const yaml = stringify(value);
-  const isYaml = format === "yaml" && escapeControls(yaml, "\n") === yaml;
-  return isYaml ? yaml : `${JSON.stringify(value, undefined, 2)}\n`;
+  return escapeControls(yaml, "\n") === yaml ? yaml : json;
 }
 
 /** Formats an enum value without the prefix: "SUCCEEDED"; an unknown value as its number. */

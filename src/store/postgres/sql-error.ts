@@ -58,7 +58,7 @@ export const MEANINGS: Readonly<Record<string, Meaning>> = {
   XX: "fault", // internal error of the server, or a damaged row that a scrub reports
 };
 
-/** What callers of the services learn: the driver's text has addresses, and names of roles and tables. */
+/** Message for callers of the services: the driver's own text has addresses, and names of roles and tables. */
 const NOT_AVAILABLE = "the database is not available; try again";
 
 /** Node's codes are longer, except some such as EPIPE; no class of Postgres begins with an E. */
