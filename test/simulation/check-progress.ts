@@ -1,3 +1,4 @@
+import { expandedBytes } from "../../src/event/scan.ts";
 import { seconds, type Violation } from "./checker.ts";
 import { CHECKED, type Fleet, type FleetCluster } from "./fleet.ts";
 import { type HistoryEvent, RESOURCE, type RowEvent } from "./history.ts";
@@ -62,18 +63,20 @@ async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
     }));
 }
 
-/**
- * Highest values of the gauges. The outbox of an agent takes one more change of each of three resource types, of about 512
- * bytes, and a marker of each, of 256 bytes. The window of an ingester takes one more message, and those of each cluster
- * that it must keep.
- */
-const BOUNDS: Readonly<Record<Gauge, number>> = {
-  evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (512 + 256),
-  evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + 4_096,
-};
+/** Returns the highest values of the gauges. A delivery is counted with its batch expanded. */
+function boundsOf({ published }: Fleet): Readonly<Record<Gauge, number>> {
+  const largest = Math.max(0, ...published.map(({ payload }) => expandedBytes(payload)));
+  return {
+    // One more change of each of three resource types, of about 512 bytes, and a marker of each, of 256 bytes.
+    evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (512 + 256),
+    // One more delivery.
+    evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + largest,
+  };
+}
 
-function checkBounds({ peaks, time }: Fleet): Violation[] {
-  return (Object.entries(BOUNDS) as [Gauge, number][])
+function checkBounds(fleet: Fleet): Violation[] {
+  const { peaks, time } = fleet;
+  return (Object.entries(boundsOf(fleet)) as [Gauge, number][])
     .filter(([gauge, bound]) => peaks.of(gauge) > bound)
     .map(([gauge, bound]) => ({
       ...{ invariant: "bounded queues", at: time.elapsedMs, cluster: "", resource: "" },
