@@ -10,6 +10,9 @@ const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
 const PURGE = "src/store/sql/purge-tombstones.ts";
+const VERIFY = "src/store/sql/verify-resource.ts";
+const COUNTS = "src/store/sql/correct-counts.ts";
+const STORE = "src/store/postgres/pg-ingest-store.ts";
 const NARROW = "src/store/sql/narrow-scope.ts";
 const SCOPE = "src/store/sql/apply-scope.ts";
 const JUDGE = "src/domain/reconciliation/judge-comparison.ts";
@@ -21,6 +24,111 @@ const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 
 /** Protections in the SQL and around it. */
 export const storeMutants: readonly Mutant[] = [
+  {
+    race: "L32",
+    file: APPLY,
+    find: "k.present_rows + written.present",
+    replace: "k.present_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: APPLY,
+    find: "k.absent_rows + written.absent",
+    replace: "k.absent_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: APPLY,
+    find: "k.quarantined_rows + written.quarantined",
+    replace: "k.quarantined_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: APPLY,
+    find: "(is_newer OR (written.present, written.quarantined, written.absent) <> (0, 0, 0))",
+    replace: "is_newer",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: NARROW,
+    find: "k.present_rows - c.present",
+    replace: "k.present_rows",
+    tests: CONTRACT,
+    only: "namespaces",
+  },
+  {
+    race: "L32",
+    file: NARROW,
+    find: "k.quarantined_rows - c.quarantined",
+    replace: "k.quarantined_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: PURGE,
+    find: "absent_rows = k.absent_rows - counted.rows",
+    replace: "absent_rows = k.absent_rows",
+    tests: CONTRACT,
+    only: "never verifies",
+  },
+  {
+    race: "L32",
+    file: VERIFY,
+    find: "absent_rows = k.absent_rows - counted.rows",
+    replace: "absent_rows = k.absent_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: COUNTS,
+    find: "k.present_rows + error.present",
+    replace: "k.present_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: COUNTS,
+    find: "k.present_rows + error.present",
+    replace: "error.present + error.present",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: COUNTS,
+    find: "k.absent_rows + error.absent",
+    replace: "k.absent_rows",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: STORE,
+    find: "if (!request.dryRun) {\n          const resourceTypes",
+    replace: "if (true) {\n          const resourceTypes",
+    tests: CONTRACT,
+    only: "L32\\)",
+  },
+  {
+    race: "L32",
+    file: COUNTS,
+    find: "k.present_rows + error.present",
+    replace:
+      "error.present + k.present_rows - k.present_rows + (SELECT present_rows FROM counted WHERE counted.resource = k.resource LIMIT 1)",
+    tests: ["test/integration/store/two-ingesters.pg.test.ts"],
+    only: "L32\\)",
+  },
   {
     race: "R5",
     file: RULE,
@@ -64,8 +172,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R5",
     file: PURGE,
-    find: "\n    AND k.incarnation = newest.incarnation",
-    replace: "",
+    find: "CASE WHEN k.incarnation = newest.incarnation",
+    replace: "CASE WHEN TRUE",
     tests: CONTRACT,
     only: "never verifies",
   },
@@ -512,8 +620,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: NARROW,
-    find: "UPDATE resource_state k SET low_watermark = 0",
-    replace: "UPDATE resource_state k SET low_watermark = k.low_watermark",
+    find: "low_watermark = 0, purged_version = 0, present_rows",
+    replace: "purged_version = 0, present_rows",
     tests: CONTRACT,
     only: "R30\\)",
   },
@@ -528,8 +636,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     race: "R30",
     file: NARROW,
-    find: "AND NOT o.namespace = ANY ($5::text[])`",
-    replace: "AND FALSE`",
+    find: "AND NOT o.namespace = ANY ($5::text[])\n",
+    replace: "AND FALSE\n",
     tests: CONTRACT,
     only: "R30\\)",
   },

@@ -1,9 +1,10 @@
+import { findCountErrors } from "../support/store/count-errors.ts";
 import type { Violation } from "./checker.ts";
 import type { Fleet } from "./fleet.ts";
 
 /**
  * Checks all tables at the end: no row of a cluster mentions an object of another one, and no finding that counts as a
- * repair belongs to a dry run.
+ * repair belongs to a dry run. The kept numbers of rows are those of the rows.
  */
 export async function checkTables(fleet: Fleet): Promise<Violation[]> {
   const at = fleet.time.elapsedMs;
@@ -14,6 +15,10 @@ export async function checkTables(fleet: Fleet): Promise<Violation[]> {
   for (const { account, cluster, resource } of runs) {
     const message = `${resource}: a dry run recorded a repair`;
     found.push({ invariant: "harmless dry runs", at, cluster: `${account}/${cluster}`, resource, message });
+  }
+  for (const { account, cluster, resource, kept, counted } of await findCountErrors(fleet.pool)) {
+    const message = `${resource}: has the numbers of rows ${kept}, expected ${counted}`;
+    found.push({ invariant: "true counts", at, cluster: `${account}/${cluster}`, resource, message });
   }
   for (const table of TABLES) {
     const { rows } = await fleet.pool.query<{ account: string; cluster: string; text: string }>(

@@ -28,7 +28,8 @@ export type Invariant =
   | "few sessions"
   | "bounded queues"
   | "no failed comparison"
-  | "prompt changes";
+  | "prompt changes"
+  | "true counts";
 
 /** What the checker knows of a cluster. */
 export interface CheckedCluster {

@@ -34,6 +34,9 @@ export type ResourceStateAvgAggregateOutputType = {
   purgedVersion: runtime.Decimal | null
   incarnation: number | null
   compactedSeq: number | null
+  presentRows: number | null
+  quarantinedRows: number | null
+  absentRows: number | null
   refusedEpoch: number | null
   refusedSequence: number | null
 }
@@ -46,6 +49,9 @@ export type ResourceStateSumAggregateOutputType = {
   purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  presentRows: bigint | null
+  quarantinedRows: bigint | null
+  absentRows: bigint | null
   refusedEpoch: bigint | null
   refusedSequence: bigint | null
 }
@@ -69,6 +75,9 @@ export type ResourceStateMinAggregateOutputType = {
   purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  presentRows: bigint | null
+  quarantinedRows: bigint | null
+  absentRows: bigint | null
   refusedEpoch: bigint | null
   refusedSequence: bigint | null
   verifiedAt: Date | null
@@ -97,6 +106,9 @@ export type ResourceStateMaxAggregateOutputType = {
   purgedVersion: runtime.Decimal | null
   incarnation: bigint | null
   compactedSeq: bigint | null
+  presentRows: bigint | null
+  quarantinedRows: bigint | null
+  absentRows: bigint | null
   refusedEpoch: bigint | null
   refusedSequence: bigint | null
   verifiedAt: Date | null
@@ -129,6 +141,9 @@ export type ResourceStateCountAggregateOutputType = {
   purgedVersion: number
   incarnation: number
   compactedSeq: number
+  presentRows: number
+  quarantinedRows: number
+  absentRows: number
   refusedEpoch: number
   refusedSequence: number
   verifiedAt: number
@@ -148,6 +163,9 @@ export type ResourceStateAvgAggregateInputType = {
   purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
+  presentRows?: true
+  quarantinedRows?: true
+  absentRows?: true
   refusedEpoch?: true
   refusedSequence?: true
 }
@@ -160,6 +178,9 @@ export type ResourceStateSumAggregateInputType = {
   purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
+  presentRows?: true
+  quarantinedRows?: true
+  absentRows?: true
   refusedEpoch?: true
   refusedSequence?: true
 }
@@ -183,6 +204,9 @@ export type ResourceStateMinAggregateInputType = {
   purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
+  presentRows?: true
+  quarantinedRows?: true
+  absentRows?: true
   refusedEpoch?: true
   refusedSequence?: true
   verifiedAt?: true
@@ -211,6 +235,9 @@ export type ResourceStateMaxAggregateInputType = {
   purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
+  presentRows?: true
+  quarantinedRows?: true
+  absentRows?: true
   refusedEpoch?: true
   refusedSequence?: true
   verifiedAt?: true
@@ -243,6 +270,9 @@ export type ResourceStateCountAggregateInputType = {
   purgedVersion?: true
   incarnation?: true
   compactedSeq?: true
+  presentRows?: true
+  quarantinedRows?: true
+  absentRows?: true
   refusedEpoch?: true
   refusedSequence?: true
   verifiedAt?: true
@@ -362,6 +392,9 @@ export type ResourceStateGroupByOutputType = {
   purgedVersion: runtime.Decimal
   incarnation: bigint
   compactedSeq: bigint
+  presentRows: bigint
+  quarantinedRows: bigint
+  absentRows: bigint
   refusedEpoch: bigint
   refusedSequence: bigint
   verifiedAt: Date | null
@@ -417,6 +450,9 @@ export type ResourceStateWhereInput = {
   purgedVersion?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  presentRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  quarantinedRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  absentRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedSequence?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
@@ -449,6 +485,9 @@ export type ResourceStateOrderByWithRelationInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -485,6 +524,9 @@ export type ResourceStateWhereUniqueInput = Prisma.AtLeast<{
   purgedVersion?: Prisma.DecimalFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  presentRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  quarantinedRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
+  absentRows?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   refusedSequence?: Prisma.BigIntFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableFilter<"ResourceState"> | Date | string | null
@@ -517,6 +559,9 @@ export type ResourceStateOrderByWithAggregationInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -557,6 +602,9 @@ export type ResourceStateScalarWhereWithAggregatesInput = {
   purgedVersion?: Prisma.DecimalWithAggregatesFilter<"ResourceState"> | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   compactedSeq?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  presentRows?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  quarantinedRows?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
+  absentRows?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   refusedEpoch?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   refusedSequence?: Prisma.BigIntWithAggregatesFilter<"ResourceState"> | bigint | number
   verifiedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ResourceState"> | Date | string | null
@@ -589,6 +637,9 @@ export type ResourceStateCreateInput = {
   purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  presentRows?: bigint | number
+  quarantinedRows?: bigint | number
+  absentRows?: bigint | number
   refusedEpoch?: bigint | number
   refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
@@ -621,6 +672,9 @@ export type ResourceStateUncheckedCreateInput = {
   purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  presentRows?: bigint | number
+  quarantinedRows?: bigint | number
+  absentRows?: bigint | number
   refusedEpoch?: bigint | number
   refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
@@ -653,6 +707,9 @@ export type ResourceStateUpdateInput = {
   purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  presentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantinedRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  absentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -685,6 +742,9 @@ export type ResourceStateUncheckedUpdateInput = {
   purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  presentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantinedRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  absentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -717,6 +777,9 @@ export type ResourceStateCreateManyInput = {
   purgedVersion?: runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: bigint | number
   compactedSeq?: bigint | number
+  presentRows?: bigint | number
+  quarantinedRows?: bigint | number
+  absentRows?: bigint | number
   refusedEpoch?: bigint | number
   refusedSequence?: bigint | number
   verifiedAt?: Date | string | null
@@ -749,6 +812,9 @@ export type ResourceStateUpdateManyMutationInput = {
   purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  presentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantinedRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  absentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -781,6 +847,9 @@ export type ResourceStateUncheckedUpdateManyInput = {
   purgedVersion?: Prisma.DecimalFieldUpdateOperationsInput | runtime.Decimal | runtime.DecimalJsLike | number | string
   incarnation?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   compactedSeq?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  presentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  quarantinedRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  absentRows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedEpoch?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   refusedSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   verifiedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -828,6 +897,9 @@ export type ResourceStateCountOrderByAggregateInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
@@ -845,6 +917,9 @@ export type ResourceStateAvgOrderByAggregateInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -868,6 +943,9 @@ export type ResourceStateMaxOrderByAggregateInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
@@ -896,6 +974,9 @@ export type ResourceStateMinOrderByAggregateInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
   verifiedAt?: Prisma.SortOrder
@@ -913,6 +994,9 @@ export type ResourceStateSumOrderByAggregateInput = {
   purgedVersion?: Prisma.SortOrder
   incarnation?: Prisma.SortOrder
   compactedSeq?: Prisma.SortOrder
+  presentRows?: Prisma.SortOrder
+  quarantinedRows?: Prisma.SortOrder
+  absentRows?: Prisma.SortOrder
   refusedEpoch?: Prisma.SortOrder
   refusedSequence?: Prisma.SortOrder
 }
@@ -990,6 +1074,9 @@ export type ResourceStateSelect<ExtArgs extends runtime.Types.Extensions.Interna
   purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  presentRows?: boolean
+  quarantinedRows?: boolean
+  absentRows?: boolean
   refusedEpoch?: boolean
   refusedSequence?: boolean
   verifiedAt?: boolean
@@ -1022,6 +1109,9 @@ export type ResourceStateSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  presentRows?: boolean
+  quarantinedRows?: boolean
+  absentRows?: boolean
   refusedEpoch?: boolean
   refusedSequence?: boolean
   verifiedAt?: boolean
@@ -1054,6 +1144,9 @@ export type ResourceStateSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  presentRows?: boolean
+  quarantinedRows?: boolean
+  absentRows?: boolean
   refusedEpoch?: boolean
   refusedSequence?: boolean
   verifiedAt?: boolean
@@ -1086,6 +1179,9 @@ export type ResourceStateSelectScalar = {
   purgedVersion?: boolean
   incarnation?: boolean
   compactedSeq?: boolean
+  presentRows?: boolean
+  quarantinedRows?: boolean
+  absentRows?: boolean
   refusedEpoch?: boolean
   refusedSequence?: boolean
   verifiedAt?: boolean
@@ -1095,7 +1191,7 @@ export type ResourceStateSelectScalar = {
   scrubName?: boolean
 }
 
-export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "purgedVersion" | "incarnation" | "compactedSeq" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
+export type ResourceStateOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"account" | "cluster" | "group" | "resource" | "apiVersion" | "kind" | "singular" | "shortNames" | "namespaced" | "categories" | "verbs" | "namespaces" | "availability" | "joinedAt" | "scopeEpoch" | "scopeGeneration" | "orderedBy" | "lowWatermark" | "highWatermark" | "purgedVersion" | "incarnation" | "compactedSeq" | "presentRows" | "quarantinedRows" | "absentRows" | "refusedEpoch" | "refusedSequence" | "verifiedAt" | "failureReason" | "failureMessage" | "scrubNamespace" | "scrubName", ExtArgs["result"]["resourceState"]>
 
 export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ResourceState"
@@ -1157,6 +1253,12 @@ export type $ResourceStatePayload<ExtArgs extends runtime.Types.Extensions.Inter
      * Highest change number of a row that was purged.
      */
     compactedSeq: bigint
+    /**
+     * Number of rows by state. Each write of the ingester changes them, and each run corrects them after other writes.
+     */
+    presentRows: bigint
+    quarantinedRows: bigint
+    absentRows: bigint
     /**
      * Session and last sequence of which an item of this resource type was refused.
      */
@@ -1619,6 +1721,9 @@ export interface ResourceStateFieldRefs {
   readonly purgedVersion: Prisma.FieldRef<"ResourceState", 'Decimal'>
   readonly incarnation: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly compactedSeq: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly presentRows: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly quarantinedRows: Prisma.FieldRef<"ResourceState", 'BigInt'>
+  readonly absentRows: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly refusedEpoch: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly refusedSequence: Prisma.FieldRef<"ResourceState", 'BigInt'>
   readonly verifiedAt: Prisma.FieldRef<"ResourceState", 'DateTime'>

@@ -74,6 +74,9 @@ CREATE TABLE "resource_state" (
     "purged_version" DECIMAL(39,0) NOT NULL DEFAULT 0,
     "incarnation" BIGINT NOT NULL DEFAULT 0,
     "compacted_seq" BIGINT NOT NULL DEFAULT 0,
+    "present_rows" BIGINT NOT NULL DEFAULT 0,
+    "quarantined_rows" BIGINT NOT NULL DEFAULT 0,
+    "absent_rows" BIGINT NOT NULL DEFAULT 0,
     "refused_epoch" BIGINT NOT NULL DEFAULT 0,
     "refused_sequence" BIGINT NOT NULL DEFAULT 0,
     "verified_at" TIMESTAMPTZ(3),
@@ -288,6 +291,9 @@ CREATE TABLE "staged_deletion" (
 -- The purge of a resource type's tombstones finds them without a scan. observed_version is not in the index, because
 -- every write changes it: no update could be heap-only (docs/adr/0002-object-table-layout.md).
 CREATE INDEX "kubernetes_object_tombstone_idx" ON "kubernetes_object"("account", "cluster", "api_group", "resource") WHERE "state" = 'absent';
+
+-- A run counts the rows of a resource type by indexes alone: all of them, the tombstones, and these.
+CREATE INDEX "kubernetes_object_quarantined_idx" ON "kubernetes_object"("account", "cluster", "api_group", "resource") WHERE "state" = 'quarantined';
 
 -- Rows change often and the table is large: the default of 20 % dead rows before a vacuum lets it grow by a quarter.
 ALTER TABLE "kubernetes_object" SET (autovacuum_vacuum_scale_factor = 0.02);

@@ -19,13 +19,6 @@ import { isRecent } from "../session-store.ts";
 import { selectWithheld } from "../sql/deletion-sets.ts";
 import { enumFromName, toFailure } from "./runs.ts";
 
-/** Number of rows by state. */
-interface RowCounts {
-  readonly present: number;
-  readonly quarantined: number;
-  readonly absent: number;
-}
-
 /** Rows that form a {@link Cluster}. */
 export interface ClusterParts {
   readonly row: ClusterRow;
@@ -33,9 +26,11 @@ export interface ClusterParts {
   readonly connected: boolean;
   /** Agents that wait for the session. */
   readonly standbyCount: number;
-  readonly counts: RowCounts;
   /** States of its resource types. */
-  readonly states: readonly Pick<ResourceState, "verifiedAt" | "availability">[];
+  readonly states: readonly Pick<
+    ResourceState,
+    "verifiedAt" | "availability" | "presentRows" | "quarantinedRows"
+  >[];
   /** Number of deletions that are withheld. */
   readonly withheld: bigint;
   /** Time of the database. */
@@ -43,16 +38,7 @@ export interface ClusterParts {
 }
 
 /** Returns the cluster without its resource types. */
-function toCluster({
-  row,
-  session,
-  connected,
-  standbyCount,
-  counts,
-  states,
-  withheld,
-  now,
-}: ClusterParts): Cluster {
+function toCluster({ row, session, connected, standbyCount, states, withheld, now }: ClusterParts): Cluster {
   const readable = states.filter(({ availability }) => availability !== "NOT_READABLE");
   const scope = session?.scope == null ? undefined : fromBinary(ScopeDeclaredSchema, session.scope);
   const verified = oldest(readable.map(({ verifiedAt }) => pastOrNull(verifiedAt, now)));
@@ -61,8 +47,8 @@ function toCluster({
     uid: row.uid,
     connected,
     standbys: standbyCount,
-    objects: BigInt(counts.present),
-    quarantined: BigInt(counts.quarantined),
+    objects: sumCounts(states.map(({ presentRows }) => presentRows)),
+    quarantined: sumCounts(states.map(({ quarantinedRows }) => quarantinedRows)),
     ...(session && { session: toSession(session) }),
     ...(row.lastEventAt && { lastEventTime: timestampFromDate(row.lastEventAt) }),
     freshness: toFreshness(verified ?? null),
@@ -75,7 +61,7 @@ function toCluster({
 }
 
 /** Returns the status of a resource type in scope. */
-function toResourceStatus(state: ResourceState, counts: RowCounts, now: Date): ResourceStatus {
+function toResourceStatus(state: ResourceState, now: Date): ResourceStatus {
   const { group, apiVersion: version, resource, kind, singular, shortNames, namespaced } = state;
   const { categories, verbs, namespaces, lowWatermark, highWatermark, incarnation, verifiedAt } = state;
   const failure = toFailure(state.failureReason, state.failureMessage);
@@ -88,9 +74,9 @@ function toResourceStatus(state: ResourceState, counts: RowCounts, now: Date): R
     categories,
     verbs,
     namespaces,
-    objects: BigInt(counts.present),
-    quarantined: BigInt(counts.quarantined),
-    tombstones: BigInt(counts.absent),
+    objects: sumCounts([state.presentRows]),
+    quarantined: sumCounts([state.quarantinedRows]),
+    tombstones: sumCounts([state.absentRows]),
     lowWatermark: lowWatermark.toFixed(),
     highWatermark: highWatermark.toFixed(),
     incarnation,
@@ -149,19 +135,17 @@ export async function selectClusters(
   rows: readonly ClusterRow[],
 ): Promise<Map<string, Cluster>> {
   const cluster = { in: rows.map(({ name }) => name) };
-  const [sessions, standbys, states, counts, now, withheld] = await Promise.all([
+  const [sessions, standbys, states, now, withheld] = await Promise.all([
     prisma.agentSession.findMany({
       where: { account, OR: rows.map(({ name, epoch }) => ({ cluster: name, epoch })) },
     }),
     prisma.agentStandby.findMany({ where: { account, cluster }, select: { cluster: true, seenAt: true } }),
     prisma.resourceState.findMany({
       where: { account, cluster },
-      select: { cluster: true, verifiedAt: true, availability: true },
-    }),
-    prisma.kubernetesObject.groupBy({
-      by: ["cluster", "state"],
-      where: { account, cluster, state: { not: "absent" } },
-      _count: true,
+      select: {
+        ...{ cluster: true, verifiedAt: true, availability: true },
+        ...{ presentRows: true, quarantinedRows: true },
+      },
     }),
     selectNow(pool),
     selectWithheld(pool, account, cluster.in),
@@ -177,7 +161,6 @@ export async function selectClusters(
       session,
       connected,
       standbyCount,
-      counts: toCounts(ofCluster(counts)),
       states: ofCluster(states),
       withheld: withheld.get(row.name) ?? 0n,
       now,
@@ -189,26 +172,17 @@ export async function selectClusters(
 
 /** Returns the resource types in the scope of a cluster, by group and resource. */
 export async function selectResourceStatuses({ prisma, pool }: Database, account: string, cluster: string) {
-  const [states, counts, now] = await Promise.all([
+  const [states, now] = await Promise.all([
     prisma.resourceState.findMany({
       where: { account, cluster },
       orderBy: [{ group: "asc" }, { resource: "asc" }],
     }),
-    prisma.kubernetesObject.groupBy({
-      by: ["group", "resource", "state"],
-      where: { account, cluster },
-      _count: true,
-    }),
     selectNow(pool),
   ]);
-  return states.map((state) => {
-    const isOfResource = (count: { readonly group: string; readonly resource: string }): boolean =>
-      count.group === state.group && count.resource === state.resource;
-    return toResourceStatus(state, toCounts(counts.filter(isOfResource)), now);
-  });
+  return states.map((state) => toResourceStatus(state, now));
 }
 
-function toCounts(counts: readonly { readonly state: string; readonly _count: number }[]): RowCounts {
-  const countOf = (state: string): number => counts.find((count) => count.state === state)?._count ?? 0;
-  return { present: countOf("present"), quarantined: countOf("quarantined"), absent: countOf("absent") };
+/** Returns the sum of kept numbers of rows. One is below 0 after writes of others that no run has counted yet. */
+function sumCounts(counts: readonly bigint[]): bigint {
+  return counts.reduce((sum, count) => sum + (count > 0n ? count : 0n), 0n);
 }

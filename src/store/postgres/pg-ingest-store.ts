@@ -10,6 +10,7 @@ import { addResults } from "../sql/add-results.ts";
 import { applyObservations } from "../sql/apply-observations.ts";
 import { applyScope } from "../sql/apply-scope.ts";
 import { beginAttempt } from "../sql/begin-attempt.ts";
+import { correctCounts } from "../sql/correct-counts.ts";
 import { failRun } from "../sql/end-run.ts";
 import { divertListedDeletions, type Withheld } from "../sql/guard-deletions.ts";
 import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
@@ -127,7 +128,14 @@ export function createPgIngestStore(
 
     async recordInventories(signal, answer, inventories) {
       signal.throwIfAborted();
-      await translated(() => recordInventories(database.pool, answer, inventories));
+      const { position, request } = answer;
+      await translated(async () => {
+        await recordInventories(database.pool, answer, inventories);
+        if (!request.dryRun) {
+          const resourceTypes = inventories.map(({ resourceType }) => resourceType);
+          await correctCounts(database.pool, position, resourceTypes);
+        }
+      });
     },
 
     async recordInventoryBytes(signal, answer, bytes) {

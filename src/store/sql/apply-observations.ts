@@ -118,20 +118,32 @@ counted AS (
   FROM counter
   WHERE account = $1 AND name = $2
 ),
-new_watermark AS (
+written AS (
+  SELECT count(*) FILTER (WHERE state = 'present') - count(*) FILTER (WHERE old_state = 'present') AS present,
+         count(*) FILTER (WHERE state = 'quarantined') - count(*) FILTER (WHERE old_state = 'quarantined')
+           AS quarantined,
+         count(*) FILTER (WHERE state = 'absent') - count(*) FILTER (WHERE old_state = 'absent') AS absent
+  FROM candidate JOIN accepted USING (namespace, name)
+),
+seen AS (
+  SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high,
+         (state.inc, max(item.observed_version)) > (state.incarnation, state.high) AS is_newer
+  FROM item CROSS JOIN state
+  GROUP BY state.inc, state.incarnation, state.high
+),
+new_state AS (
   UPDATE resource_state k SET
-    incarnation = seen.inc,
-    high_watermark = seen.high,
+    incarnation = CASE WHEN is_newer THEN seen.inc ELSE k.incarnation END,
+    high_watermark = CASE WHEN is_newer THEN seen.high ELSE k.high_watermark END,
     low_watermark = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.low_watermark END,
     purged_version = CASE WHEN seen.inc > seen.old_inc THEN 0 ELSE k.purged_version END,
-    ordered_by = COALESCE(k.ordered_by, $8)
-  FROM (
-    SELECT state.inc, state.incarnation AS old_inc, max(item.observed_version) AS high
-    FROM item CROSS JOIN state
-    GROUP BY state.inc, state.incarnation
-  ) seen
+    ordered_by = CASE WHEN is_newer THEN COALESCE(k.ordered_by, $8) ELSE k.ordered_by END,
+    present_rows = k.present_rows + written.present,
+    quarantined_rows = k.quarantined_rows + written.quarantined,
+    absent_rows = k.absent_rows + written.absent
+  FROM seen CROSS JOIN written
   WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
-    AND (seen.inc, seen.high) > (seen.old_inc, k.high_watermark)
+    AND (is_newer OR (written.present, written.quarantined, written.absent) <> (0, 0, 0))
 )`;
 
 const APPLY = `${WRITE}${OUTCOME}`;

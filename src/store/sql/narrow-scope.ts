@@ -230,14 +230,27 @@ export async function dropNamespaces(
 
 const DROP_NAMESPACES = `
 WITH narrowed AS (
-  UPDATE resource_state k SET low_watermark = 0, purged_version = 0
-  FROM unnest($3::text[], $4::text[]) AS r(api_group, resource)
-  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = r.api_group AND k.resource = r.resource
-  RETURNING k.api_group, k.resource
+  SELECT * FROM unnest($3::text[], $4::text[]) AS r(api_group, resource)
+),
+dropped AS (
+  DELETE FROM kubernetes_object o USING narrowed n
+  WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = n.api_group AND o.resource = n.resource
+    AND NOT o.namespace = ANY ($5::text[])
+  RETURNING o.api_group, o.resource, o.state
+),
+counted AS (
+  SELECT n.api_group, n.resource,
+         count(*) FILTER (WHERE d.state = 'present') AS present,
+         count(*) FILTER (WHERE d.state = 'quarantined') AS quarantined,
+         count(*) FILTER (WHERE d.state = 'absent') AS absent
+  FROM narrowed n LEFT JOIN dropped d USING (api_group, resource)
+  GROUP BY n.api_group, n.resource
 )
-DELETE FROM kubernetes_object o USING narrowed n
-WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = n.api_group AND o.resource = n.resource
-  AND NOT o.namespace = ANY ($5::text[])`;
+UPDATE resource_state k SET
+  low_watermark = 0, purged_version = 0, present_rows = k.present_rows - c.present,
+  quarantined_rows = k.quarantined_rows - c.quarantined, absent_rows = k.absent_rows - c.absent
+FROM counted c
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = c.api_group AND k.resource = c.resource`;
 
 async function countAllRows(client: ClientBase, { account, cluster }: ClusterKey): Promise<number> {
   const { rows } = await client.query<{ count: number }>(COUNT_ALL_ROWS, [account, cluster]);

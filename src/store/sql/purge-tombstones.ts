@@ -49,13 +49,19 @@ newest AS (
   WHERE place > $3 AND NOT includes_young
   ORDER BY api_group, resource, incarnation DESC, observed_version DESC
 ),
-replaced AS (
-  UPDATE resource_state k SET purged_version = greatest(k.purged_version, newest.observed_version)
-  FROM newest
-  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = newest.api_group AND k.resource = newest.resource
-    AND k.incarnation = newest.incarnation
+purged AS (
+  DELETE FROM kubernetes_object o USING newest
+  WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = newest.api_group AND o.resource = newest.resource
+    AND o.state = 'absent'
+    AND (o.incarnation, o.observed_version) <= (newest.incarnation, newest.observed_version)
+  RETURNING o.api_group, o.resource
+),
+counted AS (
+  SELECT api_group, resource, count(*) AS rows FROM purged GROUP BY api_group, resource
 )
-DELETE FROM kubernetes_object o USING newest
-WHERE o.account = $1 AND o.cluster = $2 AND o.api_group = newest.api_group AND o.resource = newest.resource
-  AND o.state = 'absent'
-  AND (o.incarnation, o.observed_version) <= (newest.incarnation, newest.observed_version)`;
+UPDATE resource_state k SET
+  absent_rows = k.absent_rows - counted.rows,
+  purged_version = CASE WHEN k.incarnation = newest.incarnation
+    THEN greatest(k.purged_version, newest.observed_version) ELSE k.purged_version END
+FROM newest JOIN counted USING (api_group, resource)
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = newest.api_group AND k.resource = newest.resource`;

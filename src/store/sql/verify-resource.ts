@@ -201,9 +201,16 @@ UPDATE resource_state SET
 WHERE account = $1 AND cluster = $2 AND api_group = $3 AND resource = $4`;
 
 const PURGE_TOMBSTONES = `
-DELETE FROM kubernetes_object o USING resource_state k
-WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
-  AND o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
-  AND o.state = 'absent'
-  AND ((o.incarnation, o.observed_version) <= (k.incarnation, k.low_watermark)
-       OR (o.incarnation, o.observed_version) > (k.incarnation, k.high_watermark))`;
+WITH purged AS (
+  DELETE FROM kubernetes_object o USING resource_state k
+  WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4
+    AND o.account = $1 AND o.cluster = $2 AND o.api_group = $3 AND o.resource = $4
+    AND o.state = 'absent'
+    AND ((o.incarnation, o.observed_version) <= (k.incarnation, k.low_watermark)
+         OR (o.incarnation, o.observed_version) > (k.incarnation, k.high_watermark))
+  RETURNING 1
+),
+counted AS (SELECT count(*) AS rows FROM purged)
+UPDATE resource_state k SET absent_rows = k.absent_rows - counted.rows
+FROM counted
+WHERE k.account = $1 AND k.cluster = $2 AND k.api_group = $3 AND k.resource = $4 AND counted.rows > 0`;

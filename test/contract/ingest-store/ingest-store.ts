@@ -1,4 +1,5 @@
 import { describe } from "vitest";
+import { describeCounts } from "./counts.ts";
 import { describeDryRun } from "./dry-run.ts";
 import { describeFindings } from "./findings.ts";
 import { describeGuard } from "./guard.ts";
@@ -23,5 +24,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeFindings(database);
     describeDryRun(database);
     describeTombstones(database);
+    describeCounts(database);
   });
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { afterEach } from "vitest";
+import { afterEach, expect } from "vitest";
+import { findCountErrors } from "../../support/store/count-errors.ts";
 import { World, type WorldOptions } from "../../support/store/world.ts";
 
 /** Opens worlds, each with its own cluster, a first session and the default scope. Closes them after each test. */
@@ -9,7 +10,14 @@ export function openWorlds(
 ): () => Promise<World> {
   const worlds: World[] = [];
   afterEach(async () => {
-    await Promise.all(worlds.splice(0).map((world) => world[Symbol.asyncDispose]()));
+    const closing = worlds.splice(0);
+    try {
+      for (const world of closing) {
+        await expectTrueCounts(world);
+      }
+    } finally {
+      await Promise.all(closing.map((world) => world[Symbol.asyncDispose]()));
+    }
   });
   return async () => {
     const world = new World(database.url, `cluster-${randomUUID()}`, options);
@@ -20,4 +28,12 @@ export function openWorlds(
     await world.declare();
     return world;
   };
+}
+
+/** Whatever a test did: the kept numbers of rows are those of the rows, unless something else than the store wrote. */
+async function expectTrueCounts(world: World): Promise<void> {
+  if (!world.isEdited) {
+    const errors = await findCountErrors(world.database.pool);
+    expect(errors.filter(({ cluster }) => cluster === world.cluster)).toEqual([]);
+  }
 }

@@ -115,8 +115,10 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       epoch: 100n,
     }));
 
+  const fleet = () => createPgFleetStore(database, createSystemClock());
+
   const listObjects = (clusters: readonly string[] | undefined, hasContent: boolean) =>
-    createPgFleetStore(database, createSystemClock()).listObjects(world.signal, "acme", {
+    fleet().listObjects(world.signal, "acme", {
       clusters,
       resources: [],
       namespace: undefined,
@@ -144,7 +146,7 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       "listOpenRuns",
       100,
       () =>
-        createPgFleetStore(database, createSystemClock()).listOpenRuns(world.signal, "acme", {
+        fleet().listOpenRuns(world.signal, "acme", {
           endedWithinMs: 30_000,
           except: [],
         }),
@@ -152,6 +154,8 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
     ["a page of objects", 500, () => listObjects(undefined, false)],
     ["a page of contents", 2_000, () => listObjects(undefined, true)],
     ["a page of contents of one cluster", 2_000, () => listObjects(["c1"], true)],
+    ["listClusters", 5_000, () => fleet().listClusters(world.signal, "acme", { after: undefined, limit: 100 })],
+    ["getCluster", 200, () => fleet().getCluster(world.signal, "acme", "c1")],
     ["openSession", 500, () => world.request("agent-1", true, "uid of c1")],
     ["applyScope", 5_000, () => world.declare()],
   ];

@@ -3,10 +3,11 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
-import type { IngestStore, StreamPosition } from "../../../src/store/ingest-store.ts";
+import type { IngestStore, RunAttempt, StreamPosition } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
+import { findCountErrors } from "../../support/store/count-errors.ts";
 import { batch, CONFIG_MAPS, PODS, put, remove } from "../../support/store/messages.ts";
 import { World } from "../../support/store/world.ts";
 import { withSeed } from "../../support/vitest/seeded.ts";
@@ -59,6 +60,24 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await observer.query("COMMIT");
     await Promise.all([purging, stale]);
     expect(await world.rows()).toEqual([]);
+  });
+
+  it("count a row once that is written while a run corrects the number of rows (L32)", async () => {
+    await world.apply(put("a/1", { observed: 1 }), put("a/2", { observed: 2 }));
+    const { request } = await world.beginRun();
+    const attempt = await world.store.beginAttempt(world.signal, world.at(0n), request);
+    const sent = { resourceType: PODS, objects: 2, incarnation: 0n, highWatermark: "2" };
+    await world.sql("DELETE FROM kubernetes_object WHERE cluster = $1 AND name = '1'");
+    await observer.query("BEGIN");
+    await observer.query("SELECT 1 FROM resource_state WHERE cluster = $1 FOR UPDATE", [world.cluster]);
+    const written = other.store.applyBatch(world.signal, world.next(), batch([put("a/3", { observed: 3 })]));
+    await waiting(1);
+    const corrected = world.store.recordInventories(world.signal, attempt as RunAttempt, [sent]);
+    await waiting(2);
+    await observer.query("COMMIT");
+    await Promise.all([written, corrected]);
+    const errors = await findCountErrors(world.database.pool);
+    expect(errors.filter(({ cluster }) => cluster === world.cluster)).toEqual([]);
   });
 
   it("reach the same rows as one, if both apply the same stream at once (R38)", async () => {

@@ -64,6 +64,9 @@ export interface WorldOptions {
   readonly guard?: DeletionGuard;
 }
 
+/** A statement that writes rows of objects or resource types. */
+const EDIT = /(?:INSERT INTO|UPDATE|DELETE FROM) (?:kubernetes_object|resource_state)/;
+
 /** One cluster in a database, with the calls of its agent, its backend and an operator with psql. */
 export class World implements AsyncDisposable {
   readonly signal = new AbortController().signal;
@@ -76,6 +79,8 @@ export class World implements AsyncDisposable {
   readonly cluster: string;
   /** Messages about deletions that the store withheld. */
   readonly withheld: string[] = [];
+  /** True if something else than the store wrote rows. */
+  isEdited = false;
   epoch = 0n;
   sequence = 0n;
   #generation = 0n;
@@ -302,6 +307,7 @@ export class World implements AsyncDisposable {
   /** Runs SQL as an operator would. `$1` is the cluster. */
   async sql<T extends object = Record<string, unknown>>(text: string): Promise<T[]> {
     const { rows } = await this.database.pool.query(text, [this.cluster]);
+    this.isEdited ||= EDIT.test(text);
     this.#log.debug("statement executed", { text, rows: rows.length });
     return rows as T[];
   }
