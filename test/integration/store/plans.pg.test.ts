@@ -154,7 +154,11 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
     ["a page of objects", 500, () => listObjects(undefined, false)],
     ["a page of contents", 2_000, () => listObjects(undefined, true)],
     ["a page of contents of one cluster", 2_000, () => listObjects(["c1"], true)],
-    ["listClusters", 5_000, () => fleet().listClusters(world.signal, "acme", { after: undefined, limit: 100 })],
+    [
+      "listClusters",
+      5_000,
+      () => fleet().listClusters(world.signal, "acme", { after: undefined, limit: 100 }),
+    ],
     ["getCluster", 200, () => fleet().getCluster(world.signal, "acme", "c1")],
     ["openSession", 500, () => world.request("agent-1", true, "uid of c1")],
     ["applyScope", 5_000, () => world.declare()],
