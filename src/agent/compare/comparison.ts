@@ -25,6 +25,7 @@ import { RetryBudget } from "../retry-budget.ts";
 import { deleteItem } from "../uplink/batch-items.ts";
 import type { UplinkSession } from "../uplink/session.ts";
 import { DeletionLog } from "../watch/deletion-log.ts";
+import type { CurrentList } from "../watch/list-snapshot.ts";
 import type { Reflector, UnlistedObject } from "../watch/reflector.ts";
 import type { Snapshot } from "../watch/snapshot.ts";
 import { diff, type ListedObject, type StoredObject } from "./diff.ts";
@@ -110,7 +111,7 @@ export class Comparison {
   /**
    * Compares, sends the message that ends the comparison, and returns it.
    *
-   * @throws the error that ended the comparison. No message was sent then.
+   * @throws the error that ended the comparison, for example a {@link VersionsWentBackError}. No message was sent then.
    */
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { mode } = this.#reflector;
@@ -119,13 +120,15 @@ export class Comparison {
     const firstSequence = this.#session.nextSequence;
     const scopeGeneration = this.#session.scopeGeneration;
     const first = await this.#nextChunk(signal);
-    const snapshot = await this.#list(signal, first);
+    const { snapshot, incarnation } = await this.#list(signal, first);
+    // A list of an earlier incarnation proves nothing about the next one: neither a version nor an absence.
+    const current = AbortSignal.any([signal, incarnation]);
     const { versions } = this.#reflector.context;
     const doubt = versions.inDoubt;
     this.#listBytes = snapshot.bytes;
     const { contentFormat } = mode;
     const marks = new Uint8Array(snapshot.size);
-    for (let chunk = first; ; chunk = await this.#nextChunk(signal)) {
+    for (let chunk = first; ; chunk = await this.#nextChunk(current)) {
       if (this.#ranges.add(chunk.range)) {
         this.#compare(snapshot, chunk, contentFormat, marks);
       }
@@ -133,29 +136,29 @@ export class Comparison {
         break;
       }
     }
-    await this.#waitForWatch(signal, snapshot, marks);
-    await this.#delete(signal, snapshot, this.#objectMissing);
+    await this.#waitForWatch(current, snapshot, marks);
+    await this.#delete(current, snapshot, this.#objectMissing);
     const reader = this.#createReader(snapshot);
-    await reader.read(signal, marks);
+    await reader.read(current, marks);
     if (mode.contentFormat !== contentFormat) {
       // Rows that compared as equal were written from lists that have proved to be abridged.
       const equal = marks.map((mark) => (mark === EQUAL ? WANTED : 0));
       this.#counts.equal -= BigInt(equal.reduce((sum, mark) => sum + mark, 0));
-      await reader.read(signal, equal);
+      await reader.read(current, equal);
     }
-    await this.#batches.flush(signal);
+    await this.#batches.flush(current);
     reader.assertComplete();
     if (!this.#request.isDryRun) {
       let unlisted = this.#reflector.unlisted(snapshot);
       while (snapshot.isVersioned && unlisted.some(({ key }) => !this.#deleted.has(key))) {
-        await this.#deleteUnlisted(signal, snapshot, unlisted);
+        await this.#deleteUnlisted(current, snapshot, unlisted);
         unlisted = this.#reflector.unlisted(snapshot);
       }
       this.#reflector.merge(snapshot, unlisted);
       versions.settle(doubt);
     }
     // No wait since the check: what the watch sends now, from before the list, comes after the end and is refused.
-    signal.throwIfAborted();
+    current.throwIfAborted();
     const end = this.#toReconciled(snapshot, firstSequence, scopeGeneration);
     this.#session.sendReconciled(end);
     return end;
@@ -223,7 +226,7 @@ export class Comparison {
    * Returns the first list for a run on connect, unless Postgres has a newer high watermark. That watermark
    * can come from this agent's own watch, or mean that versions went back; only a new list can decide.
    */
-  async #list(signal: AbortSignal, { incarnation, highWatermark }: PackedChunk): Promise<Snapshot> {
+  async #list(signal: AbortSignal, { incarnation, highWatermark }: PackedChunk): Promise<CurrentList> {
     const { versions } = this.#reflector.context;
     const seen = versions.highWatermark;
     versions.learn(incarnation, parseResourceVersion(highWatermark) ?? 0n);

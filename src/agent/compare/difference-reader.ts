@@ -176,12 +176,11 @@ export class DifferenceReader {
 
   /** Lists again. Returns the objects that the list contains, although a read answers that they do not exist. */
   async #readLater(signal: AbortSignal, notFound: readonly number[]): Promise<number[]> {
-    const { versions } = this.#reflector.context;
-    const incarnation = versions.incarnationSignal;
-    const later = await this.#retries.run(signal, () =>
+    const { snapshot: later } = await this.#retries.run(signal, () =>
       this.#reflector.snapshot(signal, { reuseInitial: false }),
     );
-    if (later.isVersioned !== this.#snapshot.isVersioned || versions.incarnationSignal !== incarnation) {
+    signal.throwIfAborted();
+    if (later.isVersioned !== this.#snapshot.isVersioned) {
       throw new ComparisonError("Unread", "the versions of the resource type changed during the comparison");
     }
     const wanted = new Uint8Array(later.size);

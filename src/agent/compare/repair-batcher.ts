@@ -54,6 +54,8 @@ export class RepairBatcher {
     this.#items = [];
     this.#bytes = 0;
     await this.#session.waitForRoom(signal);
+    // Items of an incarnation that ended meanwhile must not become those of the next.
+    signal.throwIfAborted();
     const { resourceType, versions } = this.#context;
     const { incarnation } = versions;
     const batch = create(BatchSchema, {

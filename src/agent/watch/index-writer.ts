@@ -77,7 +77,7 @@ export class IndexWriter {
     }
     const key = formatKey(objectKey);
     const since = this.#context.clock.now();
-    await this.#sink.waitForRoom(signal);
+    await this.#waitForRoom(signal);
     if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
       return;
     }
@@ -101,7 +101,7 @@ export class IndexWriter {
     }
     const text = formatKey(key);
     const since = this.#context.clock.now();
-    await this.#sink.waitForRoom(signal);
+    await this.#waitForRoom(signal);
     if (!this.#knowsNewer(text, observed)) {
       this.#offer(deleteItem(key, uid, String(observed), reason, missing), since);
       this.index.delete(text);
@@ -110,6 +110,12 @@ export class IndexWriter {
         log.record(text, deletion);
       }
     }
+  }
+
+  /** Waits for room. An observation of an incarnation that ended meanwhile must not become one of the next. */
+  async #waitForRoom(signal: AbortSignal): Promise<void> {
+    await this.#sink.waitForRoom(signal);
+    signal.throwIfAborted();
   }
 
   #knowsNewer(key: string, version: bigint): boolean {

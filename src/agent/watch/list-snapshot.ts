@@ -8,6 +8,13 @@ import { carriedIdentity, escapeKey, findKeyProblem } from "../representation.ts
 import type { ResourceContext } from "../resource-context.ts";
 import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
 
+/** A complete list. */
+export interface CurrentList {
+  readonly snapshot: Snapshot;
+  /** Aborts when the incarnation of its versions ends. Then neither versions nor absences of the list count. */
+  readonly incarnation: AbortSignal;
+}
+
 /**
  * Lists a resource type in these namespaces ("" for all), linearizably, metadata only.
  *
@@ -15,6 +22,8 @@ import { type Snapshot, SnapshotBuilder } from "./snapshot.ts";
  * is not below it, or until it is proved that the versions themselves went back (an etcd restored from a backup). Then
  * a new incarnation begins. If they did not go back, the versions between are in doubt: a restored etcd may have
  * assigned them again meanwhile. The watermark is read before the request, because the watch advances it meanwhile.
+ *
+ * A list that was begun in an earlier incarnation is refused too: its versions may be those of the earlier history.
  *
  * The incarnation is the epoch of the session. A resource type that has used it already ends the session.
  *
@@ -24,14 +33,31 @@ export async function listSnapshot(
   signal: AbortSignal,
   context: ResourceContext,
   namespaces: readonly string[],
-): Promise<Snapshot> {
+): Promise<CurrentList> {
+  for (;;) {
+    const list = await listCurrent(signal, context, namespaces);
+    if (list !== undefined) {
+      return list;
+    }
+  }
+}
+
+/** Returns a list of the current incarnation, which it may begin; undefined if another task began one meanwhile. */
+async function listCurrent(
+  signal: AbortSignal,
+  context: ResourceContext,
+  namespaces: readonly string[],
+): Promise<CurrentList | undefined> {
   const { log, failures, evidence, versions, resourceType } = context;
   const mark = versions.highWatermark;
   const before = versions.incarnationSignal;
   const snapshot = await listOnce(signal, context, namespaces);
+  if (before.aborted) {
+    return undefined;
+  }
   if (!isBelow(snapshot, mark)) {
     evidence.remove(resourceType);
-    return observed(context, snapshot);
+    return toCurrentList(context, snapshot);
   }
   const name = resourceTypeKey(resourceType);
   versions.doubt(parseResourceVersion(snapshot.lowestVersion) ?? 0n);
@@ -43,7 +69,10 @@ export async function listSnapshot(
     mark,
   });
   const again = await listAgain(signal, context, namespaces, mark);
-  if (isBelow(again, mark) && versions.incarnationSignal === before) {
+  if (again === undefined) {
+    return undefined;
+  }
+  if (isBelow(again, mark)) {
     const incarnation = context.epoch();
     if (versions.incarnation === incarnation) {
       const reason = `${name}: versions went back a second time in one session`;
@@ -60,19 +89,20 @@ export async function listSnapshot(
     evidence.conclude(resourceType);
     versions.restart(incarnation, parseResourceVersion(again.lowestVersion) ?? 0n);
   }
-  return observed(context, again);
+  return toCurrentList(context, again);
 }
 
 /**
  * Lists again after a list below the watermark. Returns a list at or above it, or one below it that proves that the
- * versions went back: those of another resource type did too, or all responses of half a minute were below it.
+ * versions went back: those of another resource type did too, or all responses of half a minute were below it. Returns
+ * undefined if another task began a new incarnation meanwhile.
  */
 async function listAgain(
   signal: AbortSignal,
   context: ResourceContext,
   namespaces: readonly string[],
   mark: bigint,
-): Promise<Snapshot> {
+): Promise<Snapshot | undefined> {
   const { clock, kube, tuning, evidence, versions, resourceType } = context;
   const incarnation = versions.incarnationSignal;
   evidence.add(resourceType);
@@ -88,9 +118,15 @@ async function listAgain(
     const isProved =
       !isReached &&
       (evidence.isShared(resourceType) || evidence.belowMs(resourceType) >= tuning.restoreProofMs);
-    if (isReached || isProved || incarnation.aborted) {
+    if (incarnation.aborted) {
+      return undefined;
+    }
+    if (isReached || isProved) {
       const again = await listOnce(signal, context, namespaces);
-      if (isProved || incarnation.aborted || !isBelow(again, mark)) {
+      if (incarnation.aborted) {
+        return undefined;
+      }
+      if (isProved || !isBelow(again, mark)) {
         return again;
       }
     }
@@ -127,7 +163,7 @@ function isBelow(snapshot: Snapshot, mark: bigint): boolean {
   return snapshot.isVersioned && (parseResourceVersion(snapshot.lowestVersion) ?? 0n) < mark;
 }
 
-function observed({ versions }: ResourceContext, snapshot: Snapshot): Snapshot {
+function toCurrentList({ versions }: ResourceContext, snapshot: Snapshot): CurrentList {
   versions.observe(parseResourceVersion(snapshot.lowestVersion) ?? 0n);
-  return snapshot;
+  return { snapshot, incarnation: versions.incarnationSignal };
 }

@@ -11,7 +11,7 @@ import { classifyError } from "../retry-budget.ts";
 import type { ChangeSink } from "../uplink/live-segment.ts";
 import type { DeletionLog } from "./deletion-log.ts";
 import { IndexWriter } from "./index-writer.ts";
-import { listSnapshot } from "./list-snapshot.ts";
+import { type CurrentList, listSnapshot } from "./list-snapshot.ts";
 import { PackedIndex } from "./object-index.ts";
 import { ReadingMode } from "./reading-mode.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -44,7 +44,7 @@ export interface UnlistedObject {
 /** Source of a snapshot. */
 export interface SnapshotOptions {
   /**
-   * True to return the first list instead of a new one, if it is unused and was begun in this session. A run
+   * True to return the first list instead of a new one, if it is unused, and of this session and incarnation. A run
    * on connect is requested before Welcome, and verifies the rows as of that time.
    */
   readonly reuseInitial: boolean;
@@ -64,7 +64,7 @@ export class Reflector {
   readonly #mode: ReadingMode;
   readonly #started = Promise.withResolvers<void>();
   /** The first list, and the epoch in which it was begun. */
-  #initial: { readonly snapshot: Snapshot; readonly epoch: bigint } | undefined;
+  #initial: (CurrentList & { readonly epoch: bigint }) | undefined;
   #watchers: readonly WatchLoop[] = [];
   readonly #progress = new Condition();
 
@@ -126,14 +126,13 @@ export class Reflector {
    *
    * @throws the error of the API server's response.
    */
-  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<Snapshot> {
+  async snapshot(signal: AbortSignal, { reuseInitial }: SnapshotOptions): Promise<CurrentList> {
     // If the first list has failed, the new one reports the cause.
     await waitFor(signal, this.#started.promise);
     const initial = this.#initial;
     this.#initial = undefined;
-    return reuseInitial && initial?.epoch === this.#context.epoch()
-      ? initial.snapshot
-      : await this.#list(signal);
+    const isUsable = initial?.epoch === this.#context.epoch() && !initial.incarnation.aborted;
+    return reuseInitial && isUsable ? initial : await this.#list(signal);
   }
 
   /**
@@ -212,20 +211,20 @@ export class Reflector {
     return await retry(signal, options, async () => {
       try {
         const epoch = this.#context.epoch();
-        const snapshot = await this.#list(signal);
+        const list = await this.#list(signal);
         failures.worked(work);
         if (!this.#options.sendAll) {
-          this.#fillIndex(snapshot);
+          this.#fillIndex(list.snapshot);
         }
-        this.#initial = { snapshot, epoch };
-        return snapshot;
+        this.#initial = { ...list, epoch };
+        return list.snapshot;
       } finally {
         this.#started.resolve();
       }
     });
   }
 
-  async #list(signal: AbortSignal): Promise<Snapshot> {
+  async #list(signal: AbortSignal): Promise<CurrentList> {
     const { kube, clusterUid } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
     const { namespaces } = this.#options;

@@ -1,4 +1,5 @@
 import { maxVersion, minVersion, parseResourceVersion } from "../../domain/resource-version.ts";
+import { RetryableError } from "../../lib/errors.ts";
 
 /**
  * Versions above one that the API server stated although it had stated a higher one before. A lagging server did that,
@@ -8,6 +9,16 @@ export interface VersionDoubt {
   readonly above: bigint;
   /** High watermark at that time. */
   readonly upTo: bigint;
+}
+
+/** Reports that work belongs to an incarnation that has ended. */
+export class VersionsWentBackError extends RetryableError {
+  override readonly name = "VersionsWentBackError";
+  readonly reason = "VersionsWentBack";
+
+  constructor() {
+    super("the versions of the resource type went back");
+  }
 }
 
 /**
@@ -93,6 +104,6 @@ export class VersionTracker {
     this.#doubt = undefined;
     const ended = this.#incarnationEnd;
     this.#incarnationEnd = new AbortController();
-    ended.abort(new Error("the versions of the resource type went back; its watch is void"));
+    ended.abort(new VersionsWentBackError());
   }
 }

@@ -212,17 +212,18 @@ export class WatchLoop {
    * of the resource type do not compare.
    */
   async #relist(signal: AbortSignal): Promise<bigint | undefined> {
-    const { kube, clusterUid, versions } = this.#context;
+    const { kube, clusterUid } = this.#context;
     await assertSameCluster(signal, kube, clusterUid);
-    const snapshot = await listSnapshot(signal, this.#context, [this.#namespace]);
+    const { snapshot, incarnation } = await listSnapshot(signal, this.#context, [this.#namespace]);
     const from = parseResourceVersion(snapshot.versionFor(this.#namespace));
     if (from === undefined) {
       return undefined;
     }
-    const isSameIncarnation = this.#incarnationSignal === versions.incarnationSignal;
-    await this.#deleteMissing(signal, snapshot, from, isSameIncarnation);
-    await this.#putChanged(signal, snapshot);
-    this.#incarnationSignal = versions.incarnationSignal;
+    const isSameIncarnation = this.#incarnationSignal === incarnation;
+    const current = AbortSignal.any([signal, incarnation]);
+    await this.#deleteMissing(current, snapshot, from, isSameIncarnation);
+    await this.#putChanged(current, snapshot);
+    this.#incarnationSignal = incarnation;
     this.#delivered = isSameIncarnation ? maxVersion(this.#delivered, from) : from;
     return from;
   }

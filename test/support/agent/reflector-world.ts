@@ -6,6 +6,7 @@ import { RestoreEvidence } from "../../../src/agent/watch/restore-evidence.ts";
 import { VersionTracker } from "../../../src/agent/watch/version-tracker.ts";
 import { formatKey } from "../../../src/domain/object-key.ts";
 import { getClusterUid } from "../../../src/kube/api-server.ts";
+import type { KubeRequest, KubeTransport } from "../../../src/kube/kube.ts";
 import { waitFor } from "../../../src/lib/abort.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/telemetry.ts";
@@ -22,12 +23,15 @@ export class ReflectorWorld implements AsyncDisposable {
   readonly counters = createAgentCounters();
   readonly changes: Change[] = [];
   readonly stop = new AbortController();
+  readonly versions = new VersionTracker();
   /** Epoch of the present session. */
   epoch = 1n;
   /** Settles when the sink has room for a change. */
   room: Promise<void> = Promise.resolve();
   /** Called for each change. */
   onOffer: () => void = () => {};
+  /** Called for each request, when the API server has answered and the reflector does not know the answer yet. */
+  onAnswer: (request: KubeRequest) => void = () => {};
   #running: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -36,7 +40,14 @@ export class ReflectorWorld implements AsyncDisposable {
 
   /** Runs a reflector until the world is disposed of. */
   async start(options: Partial<ReflectorOptions> = {}): Promise<Reflector> {
-    const kube = createSimulatedTransport(this.cluster);
+    const transport = createSimulatedTransport(this.cluster);
+    const kube: KubeTransport = {
+      get: async (signal, request) => {
+        const response = await transport.get(signal, request);
+        this.onAnswer(request);
+        return response;
+      },
+    };
     const context = {
       clock: this.clock,
       random: createSeededRandom(2),
@@ -48,7 +59,7 @@ export class ReflectorWorld implements AsyncDisposable {
       counters: this.counters,
       resourceType: CONFIG_MAPS,
       contentFormat: "f1",
-      versions: new VersionTracker(),
+      versions: this.versions,
       evidence: new RestoreEvidence(this.clock),
       clusterUid: await getClusterUid(this.stop.signal, kube),
       epoch: () => this.epoch,

@@ -151,6 +151,43 @@ describe("a comparison", () => {
     expect(world.backend.incarnations.get("configmaps")).toBe(2n);
   });
 
+  it("ends without an effect when a new incarnation begins after its list (R16)", async () => {
+    await using world = new AgentWorld({ resources: ["configmaps", "namespaces"] });
+    world.configMap("a", "1");
+    world.configMap("b", "1");
+    await world.start();
+    world.backend.ask("configmaps", { trigger: CONNECT });
+    world.backend.ask("namespaces", { trigger: CONNECT });
+    await world.advance(2_000);
+    const backup = world.cluster.store.revision;
+    world.cluster.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: "first-history" } });
+    world.cluster.faults.loseNextWatchEvent("configmaps");
+    world.configMap("a", "first history");
+    for (let i = 0; i < 5; i++) {
+      world.configMap("b", `first history ${i}`);
+    }
+    await world.advance();
+    let reads = 0;
+    world.intercept = async ({ path }, go) => {
+      const response = await go();
+      if (path.endsWith("/configmaps/a") && ++reads === 1) {
+        await world.clock.sleep(new AbortController().signal, 15_000);
+      }
+      return response;
+    };
+    world.backend.ask("configmaps");
+    await world.advance(5_000);
+    world.cluster.restore(backup);
+    await world.advance(8_000);
+    world.configMap("late", "1");
+    await world.advance(1_000);
+    expect(world.backend.incarnations.get("configmaps")).toBe(1n);
+    await world.advance(10_000);
+    expect(world.backend.reconciled.at(-1)?.failure).toMatchObject({ reason: "VersionsWentBack" });
+    expect(deletesOfRuns(world)).toEqual([]);
+    expect(world.backend.contents("configmaps")).toEqual(world.truth());
+  });
+
   it("reads an object whose version was assigned again between the two lists of a run (R16)", async () => {
     await using world = await syncedWorld(["a", "b"]);
     const backup = world.cluster.store.revision;

@@ -5,7 +5,7 @@ import type { ResourceContext } from "../../../../src/agent/resource-context.ts"
 import type { Change } from "../../../../src/agent/uplink/live-segment.ts";
 import { IndexWriter } from "../../../../src/agent/watch/index-writer.ts";
 import { PackedIndex } from "../../../../src/agent/watch/object-index.ts";
-import { VersionTracker } from "../../../../src/agent/watch/version-tracker.ts";
+import { VersionsWentBackError, VersionTracker } from "../../../../src/agent/watch/version-tracker.ts";
 import type { SpanOptions } from "../../../../src/lib/telemetry.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { PODS } from "../../../support/store/messages.ts";
@@ -146,5 +146,15 @@ describe("an index writer", () => {
     expect(changes[0]?.item.message.value).toMatchObject({ quarantineReason, content: new Uint8Array() });
     expect(context.counters.quarantined).toBe(1);
     expect(context.log.entries[0]?.fields).toMatchObject({ key: "a/x", reason: quarantineReason });
+  });
+
+  it("sends no observation of an incarnation that ended while it waited for room (R16)", async () => {
+    const { writer, changes, room } = createWriter();
+    const incarnation = new AbortController();
+    room.wait = Promise.resolve().then(() => incarnation.abort(new VersionsWentBackError()));
+    const object = { metadata: { ...x, uid: "u", resourceVersion: "1" } };
+    await expect(writer.put(incarnation.signal, { object }, "f", 1n)).rejects.toThrow("went back");
+    await expect(writer.delete(incarnation.signal, x, "u", 1n, NOT_LISTED)).rejects.toThrow("went back");
+    expect(changes).toEqual([]);
   });
 });

@@ -56,7 +56,8 @@ function createReader(names: readonly string[]) {
     ...{ resourceType: CONFIG_MAPS, contentFormat: "f", versions: new VersionTracker() },
     evidence: new RestoreEvidence(clock),
   } as unknown as ResourceContext;
-  const list = (namespaces: readonly string[] = [""]) => listSnapshot(signal, context, namespaces);
+  const list = async (namespaces: readonly string[] = [""]) =>
+    (await listSnapshot(signal, context, namespaces)).snapshot;
   /** Reads the selected objects, in texts such as "object a/x at 7". */
   const read = async (
     snapshot: Awaited<ReturnType<typeof list>>,

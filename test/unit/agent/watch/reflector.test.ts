@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ownObservedVersionOf } from "../../../../src/domain/observations.ts";
 import { ClusterChangedError } from "../../../../src/kube/api-server.ts";
 import { AgentWorld } from "../../../support/agent/agent-world.ts";
-import { rewrite } from "../../../support/agent/intercept.ts";
+import { isList, rewrite } from "../../../support/agent/intercept.ts";
 import { ReflectorWorld } from "../../../support/agent/reflector-world.ts";
 
 const CONNECT = ReconciliationTrigger.CONNECT;
@@ -100,7 +101,7 @@ describe("a reflector", () => {
     world.configMap("a");
     await world.clock.advance(60_000);
     expect(world.counters).toMatchObject({ lists: 1, watches: 0 });
-    const snapshot = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    const { snapshot } = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
     expect(snapshot.size).toBe(1);
   });
 
@@ -118,6 +119,47 @@ describe("a reflector", () => {
     later.epoch = 2n;
     await other.snapshot(signal, { reuseInitial: true });
     expect(later.counters.lists).toBe(2);
+  });
+
+  it("does not give a first list of an earlier incarnation (R16)", async () => {
+    await using world = new ReflectorWorld();
+    const reflector = await world.start();
+    world.versions.restart(1n, 0n);
+    await reflector.snapshot(world.stop.signal, { reuseInitial: true });
+    expect(world.counters.lists).toBe(2);
+  });
+
+  it("refuses a list that was begun in an earlier incarnation (R16)", async () => {
+    await using world = new ReflectorWorld();
+    world.configMap("a");
+    const reflector = await world.start();
+    const { versions } = world;
+    world.onAnswer = ({ path, query }) => {
+      if (isList(path, query) && versions.incarnation === undefined) {
+        versions.restart(1n, 1n);
+      }
+    };
+    const { snapshot, incarnation } = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    expect(incarnation).toBe(versions.incarnationSignal);
+    expect(world.counters.lists).toBe(3);
+    expect(versions.highWatermark).toBe(BigInt(snapshot.lowestVersion));
+  });
+
+  it("lists again if a new incarnation begins while it reads what differs (R16)", async () => {
+    await using world = new ReflectorWorld();
+    world.configMap("a");
+    world.onAnswer = ({ path }) => {
+      if (path.endsWith("/configmaps/a") && world.versions.incarnation === undefined) {
+        world.versions.restart(1n, 1n);
+        world.cluster.update("configmaps", "default", "a", (object) => ({ ...object, data: { later: "" } }));
+      }
+    };
+    await world.start({ sendAll: true });
+    await world.clock.advance(5_000);
+    expect(world.changes.map(({ incarnation }) => incarnation)).toEqual([1n]);
+    expect(world.changes.map(({ item }) => ownObservedVersionOf(item))).toEqual([
+      String(world.cluster.store.revision),
+    ]);
   });
 
   it("throws the refusal of a snapshot when its first list failed, and lists again later", async () => {
@@ -186,7 +228,7 @@ describe("a reflector", () => {
     world.configMap("late");
     await world.clock.advance(100);
     world.cluster.delete("configmaps", "default", "late");
-    const later = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    const { snapshot: later } = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
     const unlisted = () => reflector.unlisted(later).map(({ key }) => key);
     const atOffer: string[][] = [];
     world.onOffer = () => {
@@ -207,7 +249,7 @@ describe("a reflector", () => {
     const reflector = await world.start();
     world.cluster.faults.loseNextWatchEvent("configmaps");
     world.cluster.delete("configmaps", "default", "gone");
-    const snapshot = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
+    const { snapshot } = await reflector.snapshot(world.stop.signal, { reuseInitial: false });
     world.cluster.update("configmaps", "default", "changed", (object) => ({
       ...object,
       data: { value: "2" },
