@@ -2,7 +2,7 @@ import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { parseExact } from "../domain/canonical-json.ts";
 import type { ObjectKey } from "../domain/object-key.ts";
 import { type KubeResponse, type KubeTransport, resourcePath } from "./kube.ts";
-import { MalformedResponseError } from "./kube-error.ts";
+import { MalformedResponseError, UnprovenAbsenceError } from "./kube-error.ts";
 import { isRecord, type KubeObject, toKubeObject } from "./kube-object.ts";
 import {
   assertOk,
@@ -17,8 +17,8 @@ import {
  * Returns one object, with exact numbers; undefined if the API server proves that it does not exist: by a
  * `Status` with reason NotFound that names it.
  *
- * @throws MalformedResponseError for any other 404, which a gateway, or an API server that does not serve the
- * resource type, can also send, and for another object than the requested one.
+ * @throws UnprovenAbsenceError for any other 404.
+ * @throws MalformedResponseError for another object than the requested one.
  * @throws KubeRefusedError or KubeUnavailableError for any other status.
  */
 export async function getObject(
@@ -60,7 +60,7 @@ async function assertNotFound(
     isRecord(details) &&
     details["name"] === name;
   if (!isProof) {
-    throw new MalformedResponseError(
+    throw new UnprovenAbsenceError(
       `${what}: expected the object or a Status NotFound that names it, found another 404 with content type ` +
         `${JSON.stringify(contentType ?? "")}; check the gateway in front of the API server`,
     );

@@ -33,8 +33,16 @@ export class KubeUnavailableError extends RetryableError {
  * field. It is never treated as "empty".
  */
 export class MalformedResponseError extends RetryableError {
-  override readonly name = "MalformedResponseError";
+  override readonly name: string = "MalformedResponseError";
   readonly reason = "MalformedResponse";
+}
+
+/**
+ * Reports a 404 that does not prove that an object is absent: a gateway sent it, or the API server does not serve the
+ * resource type.
+ */
+export class UnprovenAbsenceError extends MalformedResponseError {
+  override readonly name = "UnprovenAbsenceError";
 }
 
 /** Reports a response with more bytes than the request may have. */

@@ -32,7 +32,7 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R1",
     file: COMPARISON,
-    find: "    await this.#waitForWatch(signal, snapshot, marks);\n",
+    find: "    await this.#waitForWatch(current, snapshot, marks);\n",
     replace: "",
     tests: COMPARISON_TESTS,
     only: "R1\\)",
@@ -713,8 +713,8 @@ export const agentMutants: readonly Mutant[] = [
   {
     race: "R93",
     file: COMPARISON,
-    find: "    await this.#batches.flush(signal);\n    reader",
-    replace: "    setImmediate(() => this.#batches.flush(signal));\n    reader",
+    find: "    await this.#batches.flush(current);\n    reader",
+    replace: "    setImmediate(() => this.#batches.flush(current));\n    reader",
     tests: PARALLEL_TESTS,
     only: "at most four",
   },

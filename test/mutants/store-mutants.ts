@@ -25,6 +25,30 @@ const MIGRATION = "prisma/migrations/20261123000000_init/migration.sql";
 /** Protections in the SQL and around it. */
 export const storeMutants: readonly Mutant[] = [
   {
+    race: "R54",
+    file: APPLY,
+    find: "write(IS_ACCEPTED_LIVE)",
+    replace: "write(IS_ACCEPTED)",
+    tests: CONTRACT,
+    only: "R54\\)",
+  },
+  {
+    race: "R54",
+    file: APPLY,
+    find: "write(IS_ACCEPTED)",
+    replace: "write(IS_ACCEPTED_LIVE)",
+    tests: CONTRACT,
+    only: "R54\\)",
+  },
+  {
+    race: "R54",
+    file: APPLY,
+    find: " AND o.uid <> '' AND o.uid = EXCLUDED.uid",
+    replace: "",
+    tests: CONTRACT,
+    only: "R54\\)",
+  },
+  {
     race: "L32",
     file: APPLY,
     find: "k.present_rows + written.present",
@@ -78,7 +102,7 @@ export const storeMutants: readonly Mutant[] = [
     find: "absent_rows = k.absent_rows - counted.rows",
     replace: "absent_rows = k.absent_rows",
     tests: CONTRACT,
-    only: "never verifies",
+    only: "L32\\)",
   },
   {
     race: "L32",

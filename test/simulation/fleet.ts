@@ -105,6 +105,8 @@ export class Fleet {
   readonly reached = new Map<string, number>();
   readonly pool: pg.Pool;
   readonly postgres: InProcessPostgres;
+  /** Times whose changes a restored Postgres does not have. */
+  readonly forgotten: { readonly from: number; readonly until: number }[] = [];
   /** Messages of the topic of events, in the order in which the broker stored them. */
   readonly published: OutgoingMessage[] = [];
   readonly #random: Random;

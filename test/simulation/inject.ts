@@ -200,10 +200,19 @@ function isReconfigured({ narrowings, answering, api }: FleetCluster): boolean {
   return answering !== api || narrowings.at(-1)?.until === Number.POSITIVE_INFINITY;
 }
 
-/** True if an agent of the cluster had a session, which binds the name of the cluster to its uid. */
-function wasConnected({ trace }: Fleet, { agents }: FleetCluster): boolean {
+/**
+ * True if Postgres knows a session of the cluster, which binds the name of the cluster to its uid. A restored Postgres
+ * does not know those since its copy.
+ */
+function wasConnected({ trace, forgotten }: Fleet, { agents }: FleetCluster): boolean {
+  const isKnown = (line: string): boolean => {
+    const at = Number(line.trim().split(" ", 1)[0]) * 1_000;
+    return !forgotten.some(({ from, until }) => at >= from && at < until);
+  };
   return agents.some(({ name }) =>
-    trace.lines.some((line) => line.includes(` ${name}#`) && line.includes("session opened")),
+    trace.lines.some(
+      (line) => line.includes(` ${name}#`) && line.includes("session opened") && isKnown(line),
+    ),
   );
 }
 
@@ -211,6 +220,7 @@ function wasConnected({ trace }: Fleet, { agents }: FleetCluster): boolean {
 function restorePostgres(fleet: Fleet, forMs: number): () => void {
   const { postgres, databaseFaults, time } = fleet;
   void postgres.copy();
+  const from = time.elapsedMs;
   let isOver = false;
   const restore = async (): Promise<void> => {
     // A copy from before its first session would bind the name of a cluster to the one that was built in its place, and
@@ -219,6 +229,7 @@ function restorePostgres(fleet: Fleet, forMs: number): () => void {
       fleet.clusters.every(({ answering, api }) => answering === api && api.faults.staleLists === undefined)
     ) {
       await postgres.restoreCopy();
+      fleet.forgotten.push({ from, until: time.elapsedMs });
     }
     databaseFaults.isGone = false;
   };

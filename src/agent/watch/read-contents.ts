@@ -2,9 +2,9 @@ import { UncanonicalError } from "../../domain/canonical-json.ts";
 import { formatKey } from "../../domain/object-key.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
 import { getObject } from "../../kube/get.ts";
-import { MalformedResponseError } from "../../kube/kube-error.ts";
+import { MalformedResponseError, UnprovenAbsenceError } from "../../kube/kube-error.ts";
 import { type KubeObject, objectKeyOf } from "../../kube/kube-object.ts";
-import { listPages } from "../../kube/list.ts";
+import { currentVersion, listPages } from "../../kube/list.ts";
 import type { ObservedState } from "../observed-put.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { RetryBudget } from "../retry-budget.ts";
@@ -98,6 +98,10 @@ async function* readSingly(
         const state = { object: { metadata: { ...key, uid, resourceVersion } }, problem: error.message };
         yield { type: "object", at, state, observedVersion: listVersion };
       } else if (isAboutObject(error)) {
+        if (error instanceof UnprovenAbsenceError) {
+          // Its definition may have been removed: then the list answers 404 too.
+          await retries.run(signal, () => currentVersion(signal, kube, resourceType, key.namespace));
+        }
         yield { type: "failed", at, error };
       } else {
         throw error;

@@ -37,6 +37,10 @@ export interface ObservationsOutcome {
  * commits. They are at least the time in microseconds, so they do not go back after a restore of the database. A
  * tombstone keeps the last content for readers that follow changes.
  *
+ * At equal O, a live Put does not apply to the tombstone of the same object: a uid does not come back. Some API servers
+ * report a deletion at the object's last version, and a batch that is sent again would bring the row back. A
+ * run's Put applies, because the tombstone itself may be wrong.
+ *
  * Observations of a session before the cluster's first epoch belong to another cluster of this name, and do not apply.
  *
  * The caller holds the cluster's lock, so the statement writes what its common table expressions read.
@@ -74,7 +78,12 @@ const IS_CHANGED = `
   (EXCLUDED.state, EXCLUDED.uid, EXCLUDED.resource_version, EXCLUDED.checksum, EXCLUDED.content_format,
    EXCLUDED.quarantine_reason)`;
 
-const WRITE = `
+/** As {@link IS_ACCEPTED}, except for a Put of the object whose tombstone is the row o, at the same version. */
+const IS_ACCEPTED_LIVE = `(${IS_ACCEPTED}) AND NOT (
+  o.state = 'absent' AND EXCLUDED.state <> 'absent' AND o.uid <> '' AND o.uid = EXCLUDED.uid
+  AND (o.incarnation, o.observed_version) = (EXCLUDED.incarnation, EXCLUDED.observed_version))`;
+
+const write = (isAccepted: string): string => `
 WITH ${CANDIDATES},
 counter AS (
   SELECT greatest((SELECT change_seq FROM cluster WHERE account = $1 AND name = $2),
@@ -110,7 +119,7 @@ accepted AS (
       WHEN EXCLUDED.state <> 'absent' AND EXCLUDED.labels IS DISTINCT FROM o.labels THEN EXCLUDED.selector_seq
       ELSE o.selector_seq
     END
-  WHERE ${IS_ACCEPTED}
+  WHERE ${isAccepted}
   RETURNING namespace, name
 ),
 counted AS (
@@ -146,9 +155,9 @@ new_state AS (
     AND (is_newer OR (written.present, written.quarantined, written.absent) <> (0, 0, 0))
 )`;
 
-const APPLY = `${WRITE}${OUTCOME}`;
+const APPLY = `${write(IS_ACCEPTED_LIVE)}${OUTCOME}`;
 
-const REPAIR = `${WRITE},
+const REPAIR = `${write(IS_ACCEPTED)},
 ${REPAIRED_RESULT},
 ${newFindings("reconciliation_finding")}
 ${RUN_OUTCOME}`;

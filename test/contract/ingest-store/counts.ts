@@ -26,10 +26,12 @@ export function describeCounts(database: { readonly url: string }): void {
         put("b/3", { observed: 9, content: "", quarantineReason: "x" }),
       );
       expect(await counts(world)).toEqual([2, 1, 1]);
+      await world.apply(put("a/late", { observed: 8 }));
+      expect(await counts(world)).toEqual([3, 1, 1]);
       await world.declare([PODS, CONFIG_MAPS], ["a"]);
-      expect(await counts(world)).toEqual([2, 0, 1]);
+      expect(await counts(world)).toEqual([3, 0, 1]);
       await world.verifyAll(10);
-      expect(await counts(world)).toEqual([2, 0, 0]);
+      expect(await counts(world)).toEqual([3, 0, 0]);
     });
 
     it("are right again in the next run after other writes, and after none of a dry run", async () => {

@@ -30,7 +30,7 @@ export function openWorlds(
   };
 }
 
-/** Whatever a test did: the kept numbers of rows are those of the rows, unless something else than the store wrote. */
+/** Compares the kept numbers with the rows after each test in which only the store wrote. */
 async function expectTrueCounts(world: World): Promise<void> {
   if (!world.isEdited) {
     const errors = await findCountErrors(world.database.pool);

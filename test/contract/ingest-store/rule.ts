@@ -81,6 +81,22 @@ export function describeRule(database: { readonly url: string }): void {
     expect(await show(world, "a/x")).toBe("present@30");
   });
 
+  it("a Put of the same object at the version of its tombstone applies only in a run (R54)", async () => {
+    const world = await openWorld();
+    const deleted = remove("a/x", 10);
+    Object.assign(deleted.message.value ?? {}, { uid: "uid-a/x" });
+    await world.apply(put("a/x", { observed: 10 }));
+    await world.apply(deleted);
+    await world.apply(put("a/x", { observed: 10 }), put("a/y", { observed: 10 }));
+    expect(await show(world, "a/x")).toBe("absent@10");
+    const { request } = await world.beginRun();
+    await world.repair(request.runId, put("a/x", { observed: 10 }));
+    expect(await show(world, "a/x")).toBe("present@10");
+    await world.apply(deleted);
+    await world.apply(put("a/x", { observed: 10, uid: "new" }));
+    expect(await show(world, "a/x")).toBe("present@10");
+  });
+
   it("an object stays if it was observed after the list that lacks it (R2)", async () => {
     const world = await openWorld();
     await world.apply(put("a/x", { observed: 105 }));

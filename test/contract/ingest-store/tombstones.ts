@@ -24,6 +24,15 @@ export function describeTombstones(database: { readonly url: string }): void {
       expect(await world.row("a/new")).toMatchObject({ state: "present", observed: "51" });
     });
 
+    it("are no longer counted, before the run corrects the numbers of rows (L32)", async () => {
+      const world = await openWorld();
+      await deleteMany(world, { from: 1, count: KEPT + 50 });
+      await age(world);
+      const { request } = await world.requestRun();
+      await world.store.beginAttempt(world.signal, world.at(0n), request);
+      expect(await tombstones(world)).toHaveLength(KEPT);
+    });
+
     it("stay while they are young, and while an older one is", async () => {
       const world = await openWorld();
       await deleteMany(world, { from: 1, count: KEPT + 50 });

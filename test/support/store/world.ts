@@ -203,7 +203,13 @@ export class World implements AsyncDisposable {
     readonly request: ReconciliationRequest;
     readonly inventories: ResourceInventory[];
   }> {
-    const { request } = await this.runs.createRun(this.signal, {
+    const { request } = await this.requestRun(dryRun);
+    return { request, inventories: await this.answer(request) };
+  }
+
+  /** Requests a MANUAL run. */
+  async requestRun(dryRun = false) {
+    return await this.runs.createRun(this.signal, {
       account: this.account,
       cluster: this.cluster,
       initiator: INITIATOR,
@@ -211,7 +217,6 @@ export class World implements AsyncDisposable {
       deadlineMs: 60_000,
       dryRun,
     });
-    return { request, inventories: await this.answer(request) };
   }
 
   /** Returns the answer to the request: all chunks of all resource types. */

@@ -93,6 +93,26 @@ const versionsOf = (results: readonly ReadResult[]) =>
   results.map((result) => (result.type === "object" ? result.observedVersion : undefined));
 
 describe("contents that are read one by one", () => {
+  it.each([
+    ["fail if the list has the object", 200, ["failed a/c00"]],
+    ["end if the list answers 404 too: the definition was removed", 404, undefined],
+  ])("after a 404 that proves nothing %s (R51)", async (_, listStatus, expected) => {
+    const reader = createReader(["a/c00"]);
+    const snapshot = await reader.list();
+    const notServed = async () => ({
+      ...{ status: 404, retryAfterMs: undefined, contentType: "text/plain" },
+      body: (async function* () {
+        yield Buffer.from("404 page not found");
+      })(),
+    });
+    reader.intercept = (request, go) => (isRead(request) || listStatus === 404 ? notServed() : go());
+    if (expected === undefined) {
+      await expect(reader.read(snapshot)).rejects.toMatchObject({ reason: "NotFound" });
+    } else {
+      expect(reader.show(snapshot, await reader.read(snapshot))).toEqual(expected);
+    }
+  });
+
   it("are those of the selected objects", async () => {
     const reader = createReader(keysOf(5));
     const snapshot = await reader.list();
