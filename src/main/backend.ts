@@ -2,6 +2,7 @@ import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { createBackend } from "../backend/backend.ts";
 import { createFleetService } from "../backend/fleet/fleet-service.ts";
+import { createFreshnessMonitor } from "../backend/fleet/freshness-monitor.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { AuthConfig } from "../config/fields/auth.ts";
 import type { BackendConfig } from "../config/programs/server.ts";
@@ -17,6 +18,7 @@ import { serve } from "../rpc/server/serve.ts";
 import { createDatabase, type Database } from "../store/postgres/database.ts";
 import { createPgDeletionStore } from "../store/postgres/pg-deletion-store.ts";
 import { createPgFleetStore } from "../store/postgres/pg-fleet-store.ts";
+import { createPgFreshnessStore } from "../store/postgres/pg-freshness-store.ts";
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
@@ -110,8 +112,14 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
       retentionMs: RETENTION_MS,
     }),
   );
+  const reads = options.reads ?? database;
+  const freshness = createFreshnessMonitor({
+    ...runtime,
+    store: createPgFreshnessStore(reads),
+    intervalMs: options.reconcileIntervalMs,
+  });
   const fleet = createFleetService({
-    store: createPgFleetStore(options.reads ?? database, clock),
+    store: createPgFleetStore(reads, clock),
     deletions: createPgDeletionStore(database),
     clock,
     startRun: backend.startRun,
@@ -137,7 +145,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
     clock,
     log,
   });
-  const roles = backend.run(running.signal);
+  const roles = Promise.all([backend.run(running.signal), freshness.run(running.signal)]);
   const stop = async (): Promise<void> => {
     await untilAborted(signal);
     setServing(false);

@@ -6,6 +6,7 @@ import { identityMutants } from "./identity-mutants.ts";
 import { isolationMutants } from "./isolation-mutants.ts";
 import { libMutants } from "./lib-mutants.ts";
 import { limitMutants } from "./limit-mutants.ts";
+import { monitoringMutants } from "./monitoring-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { readingMutants } from "./reading-mutants.ts";
 import { serverMutants } from "./server-mutants.ts";
@@ -26,6 +27,7 @@ export const mutants: readonly Mutant[] = [
   ...websocketMutants,
   ...limitMutants,
   ...isolationMutants,
+  ...monitoringMutants,
   ...libMutants,
   ...supportMutants,
   ...helpMutants,

@@ -2,6 +2,7 @@ import { describe } from "vitest";
 import { describeCounts } from "./counts.ts";
 import { describeDryRun } from "./dry-run.ts";
 import { describeFindings } from "./findings.ts";
+import { describeFreshness } from "./freshness.ts";
 import { describeGuard } from "./guard.ts";
 import { describeJudgement } from "./judgement.ts";
 import { describePoison } from "./poison.ts";
@@ -25,5 +26,6 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeDryRun(database);
     describeTombstones(database);
     describeCounts(database);
+    describeFreshness(database);
   });
 }

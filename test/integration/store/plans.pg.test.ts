@@ -3,12 +3,16 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { createSystemClock } from "../../../src/lib/clock.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgFleetStore } from "../../../src/store/postgres/pg-fleet-store.ts";
+import { createPgFreshnessStore } from "../../../src/store/postgres/pg-freshness-store.ts";
 import { describeWithPostgres } from "../../support/postgres/postgres.ts";
 import { World } from "../../support/store/world.ts";
 
 const DAY_MS = 86_400_000;
 
-/** A fleet: 1,000 clusters, each with 100 ended runs and 50 closed sessions; one cluster has 50,000 objects. */
+/**
+ * A fleet: 1,000 clusters, each with 20 resource types, 100 ended runs and 50 closed sessions; one cluster has 50,000
+ * objects.
+ */
 const FILL = `
 SET LOCAL synchronous_commit = off;
 SET LOCAL evenkeel.writer = 'ingester';
@@ -28,7 +32,9 @@ INSERT INTO deletion_set (account, cluster, id, origin, state, created_at, decid
 SELECT 'acme', 'c' || c, gen_random_uuid(), 'RUN', 'APPLIED', now(), now() - d * interval '1 h'
 FROM generate_series(1, 1000) c, generate_series(1, 20) d;
 INSERT INTO resource_state (account, cluster, api_group, resource, api_version, kind, singular, namespaced, incarnation)
-SELECT 'acme', 'c1', 'g' || g, 'r', 'v1', 'K', 'k', TRUE, 1 FROM generate_series(1, 90) g;
+SELECT 'acme', 'c1', 'g' || g, 'r', 'v1', 'K', 'k', TRUE, 1 FROM generate_series(1, 90) g
+UNION ALL
+SELECT 'acme', 'c' || c, 'g' || g, 'r', 'v1', 'K', 'k', TRUE, 1 FROM generate_series(2, 1000) c, generate_series(1, 20) g;
 INSERT INTO kubernetes_object
   (account, cluster, api_group, resource, namespace, name, api_version, state, uid, resource_version,
    observed_version, incarnation, content, checksum)
@@ -160,6 +166,11 @@ describeWithPostgres("the plans of statements in a large database", (provided) =
       () => fleet().listClusters(world.signal, "acme", { after: undefined, limit: 100 }),
     ],
     ["getCluster", 200, () => fleet().getCluster(world.signal, "acme", "c1")],
+    [
+      "the freshness of all clusters",
+      2_000,
+      () => createPgFreshnessStore(database).readFreshness(world.signal, 1_800_000),
+    ],
     ["openSession", 500, () => world.request("agent-1", true, "uid of c1")],
     ["applyScope", 5_000, () => world.declare()],
   ];
