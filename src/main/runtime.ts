@@ -52,7 +52,7 @@ export async function configureRuntime(service: string, config: TelemetryConfig)
     async serveProbes(signal, checks) {
       if (prometheus !== undefined && probes !== undefined) {
         const { serveProbes } = await import("../telemetry/serve-probes.ts");
-        const server = await serveProbes(signal, { ...probes, checks, metrics: prometheus.handle, clock });
+        const server = await serveProbes(signal, { ...probes, checks, prometheus, clock });
         stack.use(server);
         log.info("probes started", { url: server.url });
       }

@@ -5,6 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import { toMessage } from "../lib/errors.ts";
 import { findForeignOrigin, isLoopback } from "../lib/loopback.ts";
 import { listen, toAuthority } from "../rpc/server/listen.ts";
+import type { PrometheusMetrics } from "./prometheus-metrics.ts";
 
 /** Check of one dependency of a program. */
 export interface ReadinessCheck {
@@ -19,8 +20,8 @@ export interface ProbeOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly checks: readonly ReadinessCheck[];
-  /** Answers `/metrics`. */
-  readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers `/metrics`, with the number of failed checks as a metric. */
+  readonly prometheus: PrometheusMetrics;
   readonly clock: Clock;
 }
 
@@ -37,13 +38,14 @@ const KEEP_RESULT_MS = 1_000;
 
 /**
  * Serves `/livez` (the process answers), `/readyz` (all dependencies are available; 503 names those that are not) and
- * `/metrics` (Prometheus), as text. No authentication: the answers contain no data of any account.
+ * `/metrics` (Prometheus), as text. No authentication: the answers contain no data of any account. A scrape runs the
+ * checks too, so that an alert can detect a program that is not ready.
  *
  * @throws ConfigError if the server cannot listen on the port
  */
 export async function serveProbes(signal: AbortSignal, options: ProbeOptions): Promise<ProbeServer> {
   const isLocalOnly = isLoopback(options.host);
-  const checks = options.checks.map((check) => shareResult(options.clock, check));
+  const runChecks = combine(options);
   const server = createServer((request, response) => {
     const { host, origin } = request.headers;
     const foreign = isLocalOnly ? findForeignOrigin({ host, origin }) : undefined;
@@ -51,7 +53,7 @@ export async function serveProbes(signal: AbortSignal, options: ProbeOptions): P
       respond(response, 403, `forbidden: ${foreign}\n`);
       return;
     }
-    answer(checks, options.metrics, request, response).catch((error: unknown) =>
+    answer(runChecks, options.prometheus, request, response).catch((error: unknown) =>
       respond(response, 500, `${toMessage(error)}\n`),
     );
   });
@@ -73,6 +75,22 @@ interface CheckResult {
   readonly problem?: string;
 }
 
+/** Returns a function that returns the results of all checks, and exports how many have failed at its last call. */
+function combine({ checks, clock, prometheus }: ProbeOptions): () => Promise<readonly CheckResult[]> {
+  const shared = checks.map((check) => shareResult(clock, check));
+  let failed: number | undefined;
+  prometheus.metrics.gauge(
+    "evenkeel_failed_readiness_checks",
+    "Checks of /readyz that fail; 0: the program is ready",
+    () => failed,
+  );
+  return async () => {
+    const results = await Promise.all(shared.map((check) => check()));
+    failed = results.filter(({ problem }) => problem !== undefined).length;
+    return results;
+  };
+}
+
 /**
  * Returns a function that runs a check, or returns its last result. One runs at a time, and its result is kept for a
  * second: every caller may send requests, and each check of the database takes one of its connections.
@@ -92,8 +110,8 @@ function shareResult(clock: Clock, check: ReadinessCheck): () => Promise<CheckRe
 }
 
 async function answer(
-  checks: readonly (() => Promise<CheckResult>)[],
-  metrics: ProbeOptions["metrics"],
+  runChecks: () => Promise<readonly CheckResult[]>,
+  prometheus: PrometheusMetrics,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -102,7 +120,7 @@ async function answer(
     case "/livez":
       return respond(response, 200, "ok\n");
     case "/readyz": {
-      const results = await Promise.all(checks.map((check) => check()));
+      const results = await runChecks();
       const isReady = results.every(({ problem }) => problem === undefined);
       const lines = results.map(({ name, problem }) =>
         problem ? `[-] ${name}: ${problem}\n` : `[+] ${name}\n`,
@@ -110,7 +128,8 @@ async function answer(
       return respond(response, isReady ? 200 : 503, lines.join(""));
     }
     case "/metrics":
-      return metrics(request, response);
+      await runChecks();
+      return prometheus.handle(request, response);
     default:
       return respond(response, 404, "not found: use /livez, /readyz or /metrics\n");
   }

@@ -1,4 +1,5 @@
 import { createSystemClock } from "../../../src/lib/clock.ts";
+import { createPrometheusMetrics } from "../../../src/telemetry/prometheus-metrics.ts";
 import { serveProbes } from "../../../src/telemetry/serve-probes.ts";
 import { serveForTest } from "./serve-for-test.ts";
 
@@ -11,7 +12,7 @@ const probes = await serveProbes(new AbortController().signal, {
   host: "127.0.0.1",
   port: 0,
   checks: [],
-  metrics: (_, response) => response.end(),
+  prometheus: createPrometheusMetrics("evenkeel-test", ""),
   clock: createSystemClock(),
 });
 process.stdout.write(`${JSON.stringify({ rpcPort: rpc.port, probes: probes.url })}\n`);

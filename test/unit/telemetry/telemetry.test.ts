@@ -14,8 +14,7 @@ describe("the probes' port", () => {
 
   const serve = async (checks: readonly ReadinessCheck[], probeClock: Clock = createSystemClock()) => {
     const prometheus = createPrometheusMetrics("evenkeel-test", "1.2.3");
-    const metrics = prometheus.handle;
-    server = await serveProbes(signal, { host: "127.0.0.1", port: 0, checks, metrics, clock: probeClock });
+    server = await serveProbes(signal, { host: "127.0.0.1", port: 0, checks, prometheus, clock: probeClock });
     const get = async (path: string) => {
       const response = await fetch(`${server?.url}${path}`);
       return { status: response.status, text: await response.text() };
@@ -69,6 +68,21 @@ describe("the probes' port", () => {
     await clock.advance(1);
     await get("/readyz");
     expect(checks).toBe(2);
+  });
+
+  it("exports the number of failed checks, also without a request of /readyz (L30)", async () => {
+    let problem: Error | undefined = new Error("connection refused");
+    const bus: ReadinessCheck = {
+      name: "bus",
+      check: () => (problem === undefined ? Promise.resolve() : Promise.reject(problem)),
+    };
+    const clock = new ManualClock();
+    const { get } = await serve([fine, bus, { ...bus, name: "clock" }], clock);
+    const read = async () => /^evenkeel_failed_readiness_checks .*$/m.exec((await get("/metrics")).text)?.[0];
+    expect(await read()).toBe("evenkeel_failed_readiness_checks 2");
+    problem = undefined;
+    await clock.advance(1_000);
+    expect(await read()).toBe("evenkeel_failed_readiness_checks 0");
   });
 
   it("refuses pages of other sites", async () => {
