@@ -5,6 +5,10 @@ const QUERY_TESTS = ["test/integration/store/ingest-store.pg.test.ts"];
 const MONITOR = "src/backend/fleet/freshness-monitor.ts";
 const MONITOR_TESTS = ["test/unit/backend/fleet/freshness-monitor.test.ts"];
 
+const RULES = "deploy/monitoring/rules.yaml";
+const RULE_TESTS = ["test/integration/monitoring/rules.test.ts"];
+const METRIC_TESTS = ["test/integration/monitoring/metric-names.test.ts"];
+
 /** Protections of the metrics and alerts that show the age of the copy. */
 export const monitoringMutants: readonly Mutant[] = [
   {
@@ -86,5 +90,53 @@ export const monitoringMutants: readonly Mutant[] = [
     replace: "",
     tests: ["test/unit/telemetry/telemetry.test.ts"],
     only: "the number of failed checks",
+  },
+  {
+    race: "L30",
+    file: RULES,
+    find: "rate(evenkeel_ingester_lag_seconds_bucket[5m])",
+    replace: "rate(evenkeel_ingester_lag_seconds[5m])",
+    tests: METRIC_TESTS,
+    only: "each series that a rule names",
+  },
+  {
+    race: "L30",
+    file: RULES,
+    find: "rate(evenkeel_ingester_lag_seconds_bucket[5m])",
+    replace: "evenkeel_ingester_lag_seconds_bucket",
+    tests: RULE_TESTS,
+    only: "sees each alert fire",
+  },
+  {
+    race: "L30",
+    file: RULES,
+    find: "max(last_over_time(evenkeel_backend_stale_clusters[5m]))",
+    replace: "max(evenkeel_backend_stale_clusters)",
+    tests: RULE_TESTS,
+    only: "sees each alert fire",
+  },
+  {
+    race: "L30",
+    file: RULES,
+    find: "absent_over_time(evenkeel_backend_stale_clusters[5m])",
+    replace: "absent(evenkeel_backend_stale_clusters)",
+    tests: RULE_TESTS,
+    only: "sees each alert fire",
+  },
+  {
+    race: "L30",
+    file: RULES,
+    find: 'publish_failures_total{outcome="refused"}',
+    replace: 'publish_failures_total{outcome="rejected"}',
+    tests: METRIC_TESTS,
+    only: "the labels by which",
+  },
+  {
+    race: "L30",
+    file: MONITOR,
+    find: '"evenkeel_backend_stale_clusters"',
+    replace: '"evenkeel_backend_old_clusters"',
+    tests: METRIC_TESTS,
+    only: "each series that a rule names",
   },
 ];

@@ -23,6 +23,18 @@ describe("the metrics of a run", () => {
     expect(named.filter((name) => !series.has(name))).toEqual([]);
   });
 
+  it("include the labels by which a rule selects (L30)", () => {
+    const selectors = readRules().flatMap(({ expr }) => [...expr.matchAll(/(evenkeel_\w+)\{(\w+="\w+")\}/g)]);
+    const found = linesOf(/^(evenkeel_\w+)\{(.*)\} /gm);
+    expect(selectors.length).toBeGreaterThan(0);
+    for (const [selector, name, label = ""] of selectors) {
+      expect(
+        found.some(([series, labels]) => series === name && labels?.includes(label)),
+        selector,
+      ).toBe(true);
+    }
+  });
+
   it("are those of the operations guide (L30)", () => {
     const documented = new Set(findMetricNames(readSection("Metrics").join("\n")));
     const exported = namesOf(/^# TYPE (evenkeel_\w+) /gm);
