@@ -13,10 +13,10 @@ export interface AlertRule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** A query of a rule test and its result at a time. */
-export interface QueryTest {
-  readonly expr: string;
-  readonly exp_samples: readonly { readonly labels: string }[];
+/** Alerts that the rule tests expect to fire, and to be silent, at some time. */
+export interface TestedAlerts {
+  readonly firing: ReadonlySet<string>;
+  readonly silent: ReadonlySet<string>;
 }
 
 /** Reads the alerts of the rule file. */
@@ -25,10 +25,32 @@ export function readRules(): AlertRule[] {
   return groups.flatMap(({ rules }) => rules);
 }
 
-/** Reads the queries of the rule tests. */
-export function readQueryTests(): QueryTest[] {
-  const { tests } = parse(readFileSync(RULE_TESTS, "utf8")) as { tests: { promql_expr_test: QueryTest[] }[] };
-  return tests.flatMap((test) => test.promql_expr_test);
+/**
+ * Reads the rule tests. An alert that fires is a query of the series `ALERTS`, because `alert_rule_test` would repeat its
+ * texts.
+ */
+export function readTestedAlerts(): TestedAlerts {
+  const { tests } = parse(readFileSync(RULE_TESTS, "utf8")) as { tests: RuleTest[] };
+  const queries = tests.flatMap((test) => test.promql_expr_test ?? []);
+  const checks = tests.flatMap((test) => test.alert_rule_test ?? []);
+  return {
+    firing: new Set(
+      queries
+        .filter(({ exp_samples: samples }) => samples.length > 0)
+        .flatMap(({ expr }) => /^ALERTS\{alertname="(\w+)", alertstate="firing"\}$/.exec(expr)?.[1] ?? []),
+    ),
+    silent: new Set(
+      checks.filter(({ exp_alerts: alerts }) => alerts.length === 0).map((check) => check.alertname),
+    ),
+  };
+}
+
+interface RuleTest {
+  readonly promql_expr_test?: readonly { readonly expr: string; readonly exp_samples: readonly object[] }[];
+  readonly alert_rule_test?: readonly {
+    readonly alertname: string;
+    readonly exp_alerts: readonly object[];
+  }[];
 }
 
 /** Returns the lines of a section of the operations guide. */
