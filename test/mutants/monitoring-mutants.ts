@@ -93,6 +93,14 @@ export const monitoringMutants: readonly Mutant[] = [
   },
   {
     race: "L30",
+    file: "src/main/backend.ts",
+    find: ", freshness.run(running.signal)",
+    replace: "",
+    tests: METRIC_TESTS,
+    only: "each series that a rule names",
+  },
+  {
+    race: "L30",
     file: RULES,
     find: "rate(evenkeel_ingester_lag_seconds_bucket[5m])",
     replace: "rate(evenkeel_ingester_lag_seconds[5m])",

@@ -44,8 +44,8 @@ export const serverMutants: readonly Mutant[] = [
   {
     race: "L18",
     file: "src/main/backend.ts",
-    find: "createPgFleetStore(options.reads ?? database, clock)",
-    replace: "createPgFleetStore(database, clock)",
+    find: "const reads = options.reads ?? database;",
+    replace: "const reads = database;",
     tests: ["test/integration/connections.pg.test.ts"],
   },
   {
