@@ -4,12 +4,12 @@ import { collectMetricPages } from "../../support/monitoring/metric-pages.ts";
 import { describeWithPromtool } from "../../support/monitoring/promtool.ts";
 import { findMetricNames, OPERATIONS, readRules, readSection } from "../../support/monitoring/rules.ts";
 
-describe("the metrics of a run", () => {
-  let pages: readonly string[];
-  beforeAll(async () => {
-    pages = await collectMetricPages();
-  });
+let pages: readonly string[];
+beforeAll(async () => {
+  pages = await collectMetricPages();
+});
 
+describe("the metrics of a run", () => {
   const linesOf = (pattern: RegExp): string[][] =>
     pages.flatMap((page) => [...page.matchAll(pattern)].map(([, ...groups]) => groups));
   const namesOf = (pattern: RegExp): Set<string> => new Set(linesOf(pattern).map(([name = ""]) => name));
@@ -66,12 +66,12 @@ describe("the metrics of a run", () => {
     );
     expect([...labels].sort()).toEqual(["body", "le", "namespace", "outcome"]);
   });
+});
 
-  describeWithPromtool("in promtool's check", (promtool) => {
-    it("have no problem", async () => {
-      for (const page of pages) {
-        expect(await promtool(["check", "metrics"], page)).toBe("");
-      }
-    });
+describeWithPromtool("promtool's check of the metrics of a run", (promtool) => {
+  it("finds no problem", async () => {
+    for (const page of pages) {
+      expect(await promtool(["check", "metrics"], page)).toBe("");
+    }
   });
 });

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe } from "vitest";
@@ -46,9 +46,11 @@ function findPromtool(): PromtoolSource | Missing {
   if (spawnSync("promtool", ["--version"]).status === 0) {
     return { command: "promtool", provide: async () => {} };
   }
-  if (spawnSync("apt-get", ["--version"]).status === 0 && spawnSync("dpkg-deb", ["--version"]).status === 0) {
-    const directory = join(cacheDirectory(), "promtool");
-    return { command: join(directory, "promtool"), provide: () => buildOnce(directory, download) };
+  const directory = join(cacheDirectory(), "promtool");
+  const command = join(directory, "promtool");
+  const isDownloadable = ["apt-get", "dpkg-deb"].every((name) => spawnSync(name, ["--version"]).status === 0);
+  if (existsSync(command) || isDownloadable) {
+    return { command, provide: () => buildOnce(directory, download) };
   }
   return { missing: "no promtool on the PATH; install Prometheus" };
 }
