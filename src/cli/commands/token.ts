@@ -1,11 +1,12 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_AUDIENCE } from "../../config/fields/auth.ts";
 import { clusterName } from "../../config/programs/agent.ts";
 import { duration } from "../../config/value-types.ts";
 import { isAccountName } from "../../domain/limits.ts";
 import { ConfigError, TerminalError, toMessage } from "../../lib/errors.ts";
+import { readPrivateFile } from "../../lib/private-file.ts";
 import { keyIdOf, type PrivateKey, parsePrivateKey, readPublicKeys } from "../../rpc/auth/jwt/keys.ts";
 import type { CliContext } from "../context.ts";
 import { createOutputOption, parseAs } from "../options.ts";
@@ -17,7 +18,7 @@ const EXAMPLES = `
 Examples:
   $ evenkeel token keygen tokens.key
   $ evenkeel server --auth-public-keys tokens.key.pub
-  $ evenkeel token create --key tokens.key --account shop --cluster prod-1 > prod-1.token
+  $ evenkeel token create --key tokens.key --account shop --cluster prod-1 --out prod-1.token
   $ evenkeel agent --cluster prod-1 --token-file prod-1.token
 `;
 
@@ -39,13 +40,14 @@ interface CreateFlags {
   readonly subject?: string;
   readonly audience: string;
   readonly expiresIn: number;
+  readonly out?: string;
 }
 
 const DAY_MS = 86_400_000;
 
 const CREATE_EXAMPLES = `
 Examples:
-  $ evenkeel token create --key tokens.key --account shop --cluster prod-1 > prod-1.token
+  $ evenkeel token create --key tokens.key --account shop --cluster prod-1 --out prod-1.token
   $ evenkeel token create --key tokens.key --account shop --expires-in 8h --subject ann@shop.example
 `;
 
@@ -53,8 +55,11 @@ Examples:
 function createTokenCreateCommand({ clock, print }: CliContext): Command {
   return new Command("create")
     .summary("create a token")
-    .description("Print a token (a JWT) for an account, or for one cluster of it.")
-    .requiredOption("--key <path>", 'File of the private key, created by "evenkeel token keygen"')
+    .description("Create a token (a JWT) for an account, or for one cluster of it.")
+    .requiredOption(
+      "--key <path>",
+      'File of the private key, created by "evenkeel token keygen"; only its user may read it',
+    )
     .requiredOption("--account <name>", "Account of the bearer", parseAccount)
     .option(
       "--cluster <name>",
@@ -68,14 +73,20 @@ function createTokenCreateCommand({ clock, print }: CliContext): Command {
     )
     .option("--subject <text>", "Name of the bearer for the server's log (sub claim)")
     .option("--audience <name>", "Audience that the server expects (aud claim)", DEFAULT_AUDIENCE)
+    .option("--out <path>", "New file for the token, readable by its user only; unset: standard output")
     .addHelpText("after", CREATE_EXAMPLES)
-    .action(async ({ key, expiresIn, ...claims }: CreateFlags) => {
+    .action(async ({ key, expiresIn, out, ...claims }: CreateFlags) => {
       const privateKey = readPrivateKey(key);
       // Loaded here because it takes most of the start-up time.
       const { signToken } = await import("../../rpc/auth/jwt/sign.ts");
       const issuedAt = clock.now();
       const expiresAt = new Date(issuedAt.getTime() + expiresIn);
-      print(`${await signToken(privateKey, { ...claims, issuedAt, expiresAt })}\n`);
+      const token = await signToken(privateKey, { ...claims, issuedAt, expiresAt });
+      if (out === undefined) {
+        print(`${token}\n`);
+      } else {
+        writeNewFile(out, `${token}\n`, 0o600);
+      }
     });
 }
 
@@ -88,7 +99,7 @@ function parseAccount(text: string): string {
 
 function readPrivateKey(path: string): PrivateKey {
   try {
-    return parsePrivateKey(readFileSync(path, "utf8"));
+    return parsePrivateKey(readPrivateFile(path));
   } catch (cause) {
     throw new ConfigError(`private key ${path}: cannot be read: ${toMessage(cause)}`, { cause });
   }

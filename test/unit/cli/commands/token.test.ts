@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
@@ -87,9 +87,30 @@ describe("create", () => {
     expect(claims).toEqual({ account: "shop", aud: "evenkeel-eu", iat: 1_767_225_600, exp: 1_767_254_400 });
   });
 
+  test("writes a new file that only its user may read, and prints nothing (L29)", async () => {
+    const file = join(folder, "prod-1.token");
+    expect(await create(`--account shop --out ${file}`)).toBe("");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, "utf8")).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    const { code, err } = await token(`create --key ${key} --account shop --out ${file}`);
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: `evenkeel: ${file}: exists and is not overwritten; choose another file, or move it\n`,
+    });
+  });
+
+  test("refuses a signing key that others may read, by file, mode and remedy (L29)", async () => {
+    await token(`keygen ${key}`);
+    chmodSync(key, 0o644);
+    const { code, out, err } = await token(`create --key ${key} --account shop`);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toContain(`private key ${key}: cannot be read: expected mode 0600, or 0640 if root owns it`);
+    expect(err).toContain(`found 0644; run "chmod 600 ${key}"`);
+  });
+
   test.each(["ES256", "RS256"] as const)("signs with a key of another maker, by %s", async (algorithm) => {
     const issuer = createTokenIssuer(algorithm);
-    writeFileSync(key, issuer.privatePem);
+    writeFileSync(key, issuer.privatePem, { mode: 0o600 });
     writeFileSync(`${key}.pub`, issuer.publicPem);
     const { out } = await token(`create --key ${key} --account shop`);
     expect(await token(`inspect --public-key ${key}.pub`, out)).toMatchObject({ code: 0 });
@@ -103,11 +124,12 @@ describe("create", () => {
     [`--key KEY --account ${"a".repeat(254)}`, "Expected 1 to 253 characters"],
     ["--key KEY.missing --account shop", "tokens.key.missing: cannot be read: ENOENT"],
     [
-      "--key KEY.pub --account shop",
+      "--key KEY.pub.private --account shop",
       "expected a private key in PEM (BEGIN PRIVATE KEY) without a passphrase",
     ],
   ])("%s exits with 2", async (flags, message) => {
     await token(`keygen ${key}`);
+    writeFileSync(`${key}.pub.private`, readFileSync(`${key}.pub`), { mode: 0o600 });
     const { code, out, err } = await token(`create ${flags.replace("KEY", key)}`);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toContain(message);
