@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DEFAULT_EXCLUDED_RESOURCES } from "../config/programs/agent.ts";
 import type { DevConfig } from "../config/programs/dev.ts";
 import { createPinoLog } from "../lib/pino-log.ts";
+import { withoutPassword } from "../lib/postgres-url.ts";
 import { escapeControls } from "../lib/text.ts";
 import { fromKubeconfig, runAgentOn } from "../main/agent.ts";
 import { readVersion } from "../main/read-version.ts";
@@ -87,12 +88,4 @@ export async function runDev(signal: AbortSignal, config: DevConfig): Promise<vo
     await Promise.race([Promise.allSettled(tasks), delay(AGENT_STOP_MS, undefined, { ref: false })]);
   }
   print("stopped");
-}
-
-/** Returns the URL without its password. */
-function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  shown.password = "";
-  shown.searchParams.delete("password");
-  return shown.href;
 }

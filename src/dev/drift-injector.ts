@@ -1,7 +1,8 @@
-import { Client } from "pg";
+import { NEVER } from "../lib/abort.ts";
 import { drawOne, drawSuffix } from "../simulation/random-pick.ts";
 import type { ResourceKey } from "../simulation/served-resources.ts";
 import type { SimulatedCluster } from "../simulation/simulated-cluster.ts";
+import { withSingleClient } from "../store/postgres/single-client.ts";
 import {
   createRowEditor,
   DRIFT_TYPES,
@@ -45,9 +46,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
   let injections = 0;
   const inject = async (): Promise<InjectedDrift | undefined> => {
     const drift = DRIFT_TYPES[injections % DRIFT_TYPES.length] ?? "lost-event";
-    const client = new Client({ connectionString: databaseUrl });
-    await client.connect();
-    try {
+    return await withSingleClient(NEVER, { url: databaseUrl }, async (client) => {
       const rows = createRowEditor(client, target);
       const resourceKey = drawOne(cluster.random, QUIET_RESOURCES) ?? "services";
       const candidates = (await rows.list(resourceKey)).filter(
@@ -60,9 +59,7 @@ export function createDriftInjector(options: DriftInjectorOptions): DriftInjecto
       injections += 1;
       const objects = await breakRows(drift, rows, cluster, chosen);
       return { type: drift, time: cluster.clock.now(), objects };
-    } finally {
-      await client.end();
-    }
+    });
   };
   return {
     inject,

@@ -1,6 +1,8 @@
 import pg from "pg";
 import { waitFor } from "../../lib/abort.ts";
 import { RetryableError } from "../../lib/errors.ts";
+import { toConnectionOptions } from "./connection-options.ts";
+import { PostgresClient } from "./postgres-client.ts";
 import { Sockets } from "./sockets.ts";
 import { CONNECT_TIMEOUT_MS, type DatabaseTimeouts, toBegin } from "./timeouts.ts";
 import { inTransaction } from "./transaction.ts";
@@ -15,17 +17,19 @@ export class BoundedPool extends pg.Pool {
   readonly #aborted = new AbortController();
   #ended: Promise<void> | undefined;
 
-  constructor(connectionString: string, max: number, timeouts: DatabaseTimeouts) {
+  /** @throws ConfigError if the URL cannot be used */
+  constructor(url: string, max: number, timeouts: DatabaseTimeouts) {
     const sockets = new Sockets();
     super({
+      ...toConnectionOptions(url),
+      // The types lack the options that the pool passes to it.
+      Client: PostgresClient as unknown as new () => pg.ClientBase,
       stream: () => sockets.create(),
-      connectionString,
       max,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: timeouts.queryMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-      application_name: "evenkeel",
     });
     this.#sockets = sockets;
     this.#begin = toBegin(timeouts);

@@ -1,5 +1,6 @@
-import pg from "pg";
-import { ConfigError, toMessage } from "../../lib/errors.ts";
+import type pg from "pg";
+import { toConnectionOptions } from "./connection-options.ts";
+import { PostgresClient } from "./postgres-client.ts";
 import { Sockets } from "./sockets.ts";
 import { CONNECT_TIMEOUT_MS } from "./timeouts.ts";
 
@@ -13,7 +14,7 @@ export interface SingleClientOptions {
  * Runs `work` with a connection outside a pool. When `signal` aborts, destroys the connection and rejects with the
  * signal's reason: a server that has vanished without a notice would answer neither a query nor the end.
  *
- * @throws ConfigError if the driver cannot parse the URL
+ * @throws ConfigError if the URL cannot be used
  */
 export async function withSingleClient<T>(
   signal: AbortSignal,
@@ -22,9 +23,8 @@ export async function withSingleClient<T>(
 ): Promise<T> {
   signal.throwIfAborted();
   const sockets = new Sockets();
-  const client = createClient({
-    connectionString: url,
-    application_name: "evenkeel",
+  const client = new PostgresClient({
+    ...toConnectionOptions(url),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
     stream: () => sockets.create(),
@@ -45,16 +45,5 @@ export async function withSingleClient<T>(
     void client.end().catch(() => {});
     sockets.closeSoon();
     signal.removeEventListener("abort", onAbort);
-  }
-}
-
-/** Creates a client. The driver's own error for a bad URL does not name the setting. */
-function createClient(config: pg.ClientConfig): pg.Client {
-  try {
-    return new pg.Client(config);
-  } catch (cause) {
-    throw new ConfigError(`database URL: ${toMessage(cause)}; expected postgres://USER@HOST:PORT/DATABASE`, {
-      cause,
-    });
   }
 }
