@@ -2,6 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { Command, CommanderError } from "commander";
 import { isAbortError } from "../lib/abort.ts";
 import { ConfigError, toMessage } from "../lib/errors.ts";
+import { hideCredentials } from "../lib/hide-credentials.ts";
 import { escapeControls } from "../lib/text.ts";
 import { createAdminCommand } from "./commands/admin.ts";
 import { createClusterCommand, createClustersCommand } from "./commands/clusters.ts";
@@ -31,7 +32,7 @@ Each flag of the configuration has an environment variable, shown in its help, a
  *
  * @throws CommanderError for wrong usage, from its `parseAsync`.
  */
-function createCli(context: CliContext, version: string): Command {
+function createCli(context: CliContext, version: string, args: readonly string[]): Command {
   const cli = new Command("evenkeel")
     .description(description)
     .version(version, "-V, --version", "Show the version")
@@ -55,7 +56,13 @@ function createCli(context: CliContext, version: string): Command {
   }
   for (const command of withSubcommands(cli)) {
     command.exitOverride().showHelpAfterError("See --help.").helpOption("-h, --help", "Show this help");
-    command.configureOutput({ writeOut: context.print, writeErr: context.printError });
+    command.configureOutput({
+      writeOut: context.print,
+      writeErr: context.printError,
+      // Errors of usage quote arguments, such as a misspelled flag with a database URL.
+      outputError: (text, write) =>
+        write(args.reduce((shown, arg) => shown.replaceAll(arg, () => hideCredentials(arg)), text)),
+    });
   }
   return cli;
 }
@@ -84,7 +91,7 @@ export async function runCli(
   const printError = (text: string): void => context.printError(escapeControls(text, "\n"));
   const safe = { ...context, print, printError, setExitCode };
   try {
-    await createCli(safe, version).parseAsync(args, { from: "user" });
+    await createCli(safe, version, args).parseAsync(args, { from: "user" });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { parseDocument } from "yaml";
 import { ConfigError, toMessage } from "../lib/errors.ts";
+import { hideCredentials } from "../lib/hide-credentials.ts";
+import { readYaml, type YamlMapping } from "../lib/read-yaml.ts";
 import { type Field, type Fields, toFlag, toVariable, type ValuesOf } from "./field.ts";
 
 /** Returns the environment of this process. No other code reads it. */
@@ -41,6 +42,8 @@ interface Found {
   readonly value: unknown;
   /** For errors: "flag --port". */
   readonly origin: string;
+  /** True if the value is from a file, of which no error quotes anything: the value may be that of another key. */
+  readonly isOfFile: boolean;
 }
 
 /**
@@ -57,14 +60,14 @@ export function loadConfig<F extends Fields>(
   { flags, environment }: ConfigSources,
 ): ValuesOf<F> {
   const path = flags["config"] ?? environment["EVENKEEL_CONFIG"];
-  const file = typeof path === "string" ? readConfigFile(path) : {};
+  const file = typeof path === "string" ? readConfigFile(path) : undefined;
   const problems = [
     ...unknownVariables(environment, knownKeys),
-    ...unknownKeys(file, fields, `file ${path}`),
+    ...(file === undefined ? [] : unknownKeys(file, fields)),
   ];
   const values: Record<string, unknown> = {};
   for (const [key, field] of Object.entries(fields)) {
-    const found = findValue(key, field, { flags, environment, file, path: String(path) });
+    const found = findValue(key, field, { flags, environment, file });
     if (found !== undefined) {
       const result = field.type.schema.safeParse(found.value);
       values[key] = result.data;
@@ -87,25 +90,20 @@ export function loadConfig<F extends Fields>(
 function findValue(
   key: string,
   { type, fallback }: Field<unknown>,
-  {
-    flags,
-    environment,
-    file,
-    path,
-  }: ConfigSources & { file: Readonly<Record<string, unknown>>; path: string },
+  { flags, environment, file }: ConfigSources & { file: ConfigFile | undefined },
 ): Found | undefined {
   const fromText = (value: unknown): unknown => (typeof value === "string" ? type.fromText(value) : value);
   if (flags[key] !== undefined) {
-    return { value: fromText(flags[key]), origin: `flag ${toFlag(key)}` };
+    return { value: fromText(flags[key]), origin: `flag ${toFlag(key)}`, isOfFile: false };
   }
   const variable = environment[toVariable(key)];
   if (variable !== undefined && !isServiceLink(toVariable(key), variable)) {
-    return { value: fromText(variable), origin: `environment ${toVariable(key)}` };
+    return { value: fromText(variable), origin: `environment ${toVariable(key)}`, isOfFile: false };
   }
-  if (Object.hasOwn(file, key)) {
-    return { value: file[key], origin: `file ${path}` };
+  if (file !== undefined && Object.hasOwn(file.values, key)) {
+    return { value: file.values[key], origin: `file ${file.path}:${file.placeOf(key)}`, isOfFile: true };
   }
-  return fallback === undefined ? undefined : { value: fallback, origin: "default" };
+  return fallback === undefined ? undefined : { value: fallback, origin: "default", isOfFile: false };
 }
 
 function unknownVariables(environment: ConfigSources["environment"], knownKeys: readonly string[]): string[] {
@@ -116,40 +114,53 @@ function unknownVariables(environment: ConfigSources["environment"], knownKeys: 
     .map(([name]) => `${name} (environment): unknown variable; remove it`);
 }
 
-function unknownKeys(file: Readonly<Record<string, unknown>>, fields: Fields, origin: string): string[] {
-  return Object.keys(file)
+/** Does not name the keys: a line such as `databaseUrl:postgres://...: x` is one. */
+function unknownKeys({ values, path, placeOf }: ConfigFile, fields: Fields): string[] {
+  return Object.keys(values)
     .filter((key) => !Object.hasOwn(fields, key))
-    .map((key) => `${key} (${origin}): unknown key; expected one of ${Object.keys(fields).join(", ")}`);
+    .map(
+      (key) => `file ${path}:${placeOf(key)}: unknown key; expected one of ${Object.keys(fields).join(", ")}`,
+    );
 }
 
-function toProblem(key: string, { type, secret }: Field<unknown>, { value, origin }: Found): string {
-  const found = secret ? "" : `, found ${JSON.stringify(value)}`;
+function toProblem(
+  key: string,
+  { type, secret }: Field<unknown>,
+  { value, origin, isOfFile }: Found,
+): string {
+  const reason = type.explain?.(value);
+  if (reason !== undefined) {
+    return `${key} (${origin}): ${reason}`;
+  }
+  const found = secret ? "" : `, found ${isOfFile ? describeType(value) : describeValue(value)}`;
   return `${key} (${origin}): expected ${type.expected}${found}`;
 }
 
-/**
- * The keys and values of a YAML file.
- *
- * @throws ConfigError when it cannot be read, is no YAML, or is no mapping at its top.
- */
-function readConfigFile(path: string): Readonly<Record<string, unknown>> {
-  const document = parseDocument(read(path), { prettyErrors: true });
-  const [problem] = document.errors;
-  if (problem !== undefined) {
-    throw new ConfigError(`configuration file ${path}: not valid YAML: ${problem.message}`, {
-      cause: problem,
-    });
+function describeValue(value: unknown): string {
+  return JSON.stringify(value, (_, each) => (typeof each === "string" ? hideCredentials(each) : each));
+}
+
+function describeType(value: unknown): string {
+  if (value === null) {
+    return "nothing";
   }
-  const content: unknown = document.toJS();
-  if (content === null) {
-    return {};
+  const type = Array.isArray(value) ? "list" : typeof value === "string" ? "text" : typeof value;
+  return type === "object" ? "a mapping" : `a ${type}`;
+}
+
+/** A configuration file. */
+interface ConfigFile extends YamlMapping {
+  readonly path: string;
+}
+
+/** @throws ConfigError when it cannot be read, is no YAML, or is no mapping at its top. */
+function readConfigFile(path: string): ConfigFile {
+  const text = read(path);
+  try {
+    return { path, ...readYaml(text) };
+  } catch (cause) {
+    throw new ConfigError(`configuration file ${path}:${toMessage(cause)}`, { cause });
   }
-  if (typeof content !== "object" || Array.isArray(content)) {
-    throw new ConfigError(
-      `configuration file ${path}: expected a mapping of keys to values, found ${JSON.stringify(content)}`,
-    );
-  }
-  return { ...content };
 }
 
 function read(path: string): string {

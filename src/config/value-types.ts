@@ -1,5 +1,7 @@
 import * as z from "zod/mini";
+import { toMessage } from "../lib/errors.ts";
 import { isLoopback } from "../lib/loopback.ts";
+import { parsePostgresUrl } from "../lib/postgres-url.ts";
 
 /** A type of configuration value: what a file may hold, and how a flag or the environment writes it as text. */
 export interface ValueType<T> {
@@ -7,6 +9,8 @@ export interface ValueType<T> {
   readonly schema: z.ZodMiniType<T>;
   /** Completes "expected ..." in errors. */
   readonly expected: string;
+  /** Returns why a value is refused, without its text; undefined if it is not. Default: "expected ...". */
+  readonly explain?: (value: unknown) => string | undefined;
   /** The value that a text stands for, still to be checked. */
   readonly fromText: (text: string) => unknown;
   /** Placeholder of the value in help; unset for a switch: `--name` and `--no-name`. */
@@ -51,25 +55,62 @@ export function list<T>(
   return { schema: z.array(item).check(z.maxLength(most)), expected, fromText, placeholder };
 }
 
-/** The URL of a server. */
-export const httpUrl: ValueType<string> = {
-  schema: z.string().check(z.refine(isHttpUrl)),
-  expected: "a URL such as http://127.0.0.1:7070",
+/** The URL of a server, without credentials. */
+export const httpUrl: ValueType<string> = baseUrl(["http:", "https:"], "a URL such as http://127.0.0.1:7070");
+
+/**
+ * A URL below which a program sends requests. Errors and logs name it, so it must not contain credentials; a query would
+ * be lost.
+ */
+export function baseUrl(protocols: readonly string[], expected: string): ValueType<string> {
+  return {
+    schema: z.string().check(z.refine((value) => hasProtocol(value, protocols) && !explainUrl(value))),
+    expected,
+    explain: explainUrl,
+    fromText: (value) => value,
+    placeholder: "url",
+  };
+}
+
+/** The URL of a single resource, which may have a query with a key. Nothing prints it. */
+export const endpointUrl: ValueType<string> = {
+  schema: z.string().check(z.refine((value) => hasProtocol(value, ["http:", "https:"]))),
+  expected: "a URL such as http://127.0.0.1:4318/v1/traces",
   fromText: (value) => value,
   placeholder: "url",
 };
+
+function hasProtocol(value: string, protocols: readonly string[]): boolean {
+  return protocols.includes(URL.parse(value)?.protocol ?? "");
+}
+
+function explainUrl(value: unknown): string | undefined {
+  const url = typeof value === "string" ? URL.parse(value) : null;
+  if (url === null) {
+    return undefined;
+  }
+  if (url.username !== "" || url.password !== "") {
+    return "expected no user and no password in the URL; use a file with a token";
+  }
+  return url.search === "" && url.hash === "" ? undefined : 'expected a URL without "?" and "#"';
+}
 
 /** The URL of a Postgres database. */
 export const postgresUrl: ValueType<string> = {
-  schema: z.string().check(z.regex(/^postgres(ql)?:\/\//)),
+  schema: z.string().check(z.refine((value) => explainPostgresUrl(value) === undefined)),
   expected: "a URL such as postgres://user:password@host:5432/database",
+  explain: explainPostgresUrl,
   fromText: (value) => value,
   placeholder: "url",
 };
 
-function isHttpUrl(value: string): boolean {
-  const url = URL.parse(value);
-  return url !== null && (url.protocol === "http:" || url.protocol === "https:");
+function explainPostgresUrl(value: unknown): string | undefined {
+  try {
+    parsePostgresUrl(String(value));
+    return undefined;
+  } catch (error) {
+    return toMessage(error);
+  }
 }
 
 const millisecondsPer = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

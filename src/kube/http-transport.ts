@@ -4,6 +4,7 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { ConfigError, RetryableError, toMessage } from "../lib/errors.ts";
+import { hideCredentials } from "../lib/hide-credentials.ts";
 import { sendHttpRequest } from "../lib/http-request.ts";
 import { isLocalUrl } from "../lib/loopback.ts";
 import { trimEnd } from "../lib/text.ts";
@@ -36,7 +37,7 @@ export function createKubeTransport(
   const credentials = new Credentials(config);
   // As in client-go, addresses of this machine need no proxy.
   const agentOptions = { keepAlive: true, ...(!isLocalUrl(server) && { proxyEnv: environment }) };
-  const agents = { "http:": new http.Agent(agentOptions), "https:": new https.Agent(agentOptions) };
+  const agents = createAgents(agentOptions);
   return {
     async get(signal, request) {
       signal.throwIfAborted();
@@ -45,7 +46,7 @@ export function createKubeTransport(
       const { protocol } = url;
       if (protocol !== "http:" && protocol !== "https:") {
         throw new ConfigError(
-          `the cluster's server must be an http or https URL, found ${JSON.stringify(cluster.server)}`,
+          `the cluster's server must be an http or https URL, found ${hideCredentials(cluster.server)}`,
         );
       }
       const sendOnce = async () => {
@@ -68,13 +69,25 @@ export function createKubeTransport(
   };
 }
 
+function createAgents(options: https.AgentOptions) {
+  try {
+    return { "http:": new http.Agent(options), "https:": new https.Agent(options) };
+  } catch {
+    // The message and the error of Node contain the proxy's password.
+    throw new ConfigError("HTTPS_PROXY, HTTP_PROXY: expected a URL such as http://user:password@proxy:3128");
+  }
+}
+
 async function authorize(credentials: Credentials, { accept }: KubeRequest) {
   const options: https.RequestOptions = { headers: {} };
   let generation: number;
   try {
     generation = await credentials.addTo(options);
   } catch (cause) {
-    throw new RetryableError(`authentication to the Kubernetes API failed: ${toMessage(cause)}`, { cause });
+    // The parser would quote what a plugin printed: a token.
+    throw cause instanceof SyntaxError
+      ? new RetryableError("authentication to the Kubernetes API failed: the plugin's output is not JSON")
+      : new RetryableError(`authentication to the Kubernetes API failed: ${toMessage(cause)}`, { cause });
   }
   const headers = options.headers as http.OutgoingHttpHeaders;
   const all = { ...headers, Accept: accept ?? "application/json", "User-Agent": "evenkeel-agent" };

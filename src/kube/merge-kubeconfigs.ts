@@ -1,7 +1,8 @@
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
-import { ConfigError } from "../lib/errors.ts";
+import { ConfigError, toMessage } from "../lib/errors.ts";
+import { hideCredentials } from "../lib/hide-credentials.ts";
 import { isLocalUrl } from "../lib/loopback.ts";
+import { readYaml } from "../lib/read-yaml.ts";
 
 /** The text of a kubeconfig file. */
 export interface KubeconfigFile {
@@ -107,17 +108,11 @@ export function mergeKubeconfigs(
 
 /** Parses a file. Its errors name the place and never quote the text, which has credentials. */
 function parse({ path, text }: KubeconfigFile): Values {
-  const document = parseDocument(text);
-  const [error] = document.errors;
-  if (error !== undefined) {
-    const line = error.linePos?.[0].line;
-    throw new ConfigError(`kubeconfig ${path}: not YAML at line ${line ?? "?"} (${error.code})`);
+  try {
+    return readYaml(text).values;
+  } catch (cause) {
+    throw new ConfigError(`kubeconfig ${path}:${toMessage(cause)}`, { cause });
   }
-  const values: unknown = document.toJS() ?? {};
-  if (!isValues(values)) {
-    throw new ConfigError(`kubeconfig ${path}: expected a mapping`);
-  }
-  return values;
 }
 
 function readEntries(path: string, document: Values, list: string, key: string): Map<string, Entry> {
@@ -157,7 +152,10 @@ function toAbsolute(directory: string, values: Values): Values {
 
 function toCluster({ name, values }: Entry): Values {
   assertSupported(`clusters[${name}].cluster`, values, CLUSTER_KEYS);
-  const { server } = values;
+  const { server, "proxy-url": proxy } = values;
+  if (proxy && (typeof proxy !== "string" || !URL.canParse(proxy))) {
+    throw new ConfigError(`kubeconfig: clusters[${name}].cluster.proxy-url: expected a URL`);
+  }
   if (typeof server !== "string" || !URL.canParse(server)) {
     throw new ConfigError(`kubeconfig: clusters[${name}].cluster.server: expected a URL`);
   }
@@ -166,7 +164,7 @@ function toCluster({ name, values }: Entry): Values {
   }
   if (!isLocalUrl(server)) {
     throw new ConfigError(
-      `kubeconfig: clusters[${name}].cluster.server: expected https, or http on loopback, found ${server}`,
+      `kubeconfig: clusters[${name}].cluster.server: expected https, or http on loopback, found ${hideCredentials(server)}`,
     );
   }
   // The library accepts plain HTTP only with TLS verification disabled.
@@ -200,7 +198,9 @@ function withExecInfo(exec: Values, cluster: Values): Values {
 function assertSupported(where: string, values: Values, supported: readonly string[]): void {
   const unknown = Object.keys(values).find((key) => !supported.includes(key) && values[key] !== null);
   if (unknown !== undefined) {
-    throw new ConfigError(`kubeconfig: ${where}.${unknown}: not supported; remove it, or use another user`);
+    // A key that is no name may be a value without a space before it.
+    const key = /^[a-z-]{1,40}$/i.test(unknown) ? unknown : "(a key that is no name)";
+    throw new ConfigError(`kubeconfig: ${where}.${key}: not supported; remove it, or use another user`);
   }
 }
 

@@ -86,7 +86,8 @@ export function parseAnswer(text: string, what: string, parse: (text: string) =>
     return parse(text);
   } catch (cause) {
     if (cause instanceof SyntaxError) {
-      throw new MalformedResponseError(`${what}: the response is not JSON or is truncated`, { cause });
+      // Without the cause, whose message quotes the object.
+      throw new MalformedResponseError(`${what}: the response is not JSON or is truncated`);
     }
     throw cause;
   }

@@ -1,17 +1,12 @@
-import * as z from "zod/mini";
 import type { BusSettings } from "../../bus/settings.ts";
 import { optional, required, type ValuesOf, withDefault } from "../field.ts";
 import { invalidConfig } from "../load.ts";
-import { byteSize, httpUrl, text, type ValueType } from "../value-types.ts";
+import { baseUrl, byteSize, httpUrl, text } from "../value-types.ts";
 
-const SCHEMES = ["ws:", "wss:", "pulsar:", "pulsar+ssl:"];
-
-const busUrl: ValueType<string> = {
-  schema: z.string().check(z.refine((value) => SCHEMES.includes(URL.parse(value)?.protocol ?? ""))),
-  expected: "a URL such as ws://127.0.0.1:8080 (Pulsar's WebSocket API) or pulsar://127.0.0.1:6650",
-  fromText: (value) => value,
-  placeholder: "url",
-};
+const busUrl = baseUrl(
+  ["ws:", "wss:", "pulsar:", "pulsar+ssl:"],
+  "a URL such as ws://127.0.0.1:8080 (Pulsar's WebSocket API) or pulsar://127.0.0.1:6650",
+);
 
 /** Keys of {@link BusSettings}. */
 export const busFields = {

@@ -2,8 +2,8 @@ import * as z from "zod/mini";
 import { DEFAULT_SCRUB_ROWS } from "../../domain/limits.ts";
 import { DEFAULT_DELETION_GUARD, type DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../lib/log.ts";
-import { optional, required, withDefault } from "../field.ts";
-import { duration, httpUrl, oneOf, port, postgresUrl, text, toggle, type ValueType } from "../value-types.ts";
+import { optional, withDefault } from "../field.ts";
+import { duration, httpUrl, oneOf, port, text, toggle, type ValueType } from "../value-types.ts";
 
 /** Keys with the same meaning in several programs. */
 export const sharedFields = {
@@ -19,7 +19,6 @@ export const sharedFields = {
   ),
   host: withDefault<string>(text("address", "an address"), "127.0.0.1", "Address to listen on"),
   port: withDefault<number>(port, 7070, "Port to listen on; 0: any free port"),
-  databaseUrl: required<string>(postgresUrl, "URL of the Postgres database", { secret: true }),
   allowDuplicateClusters: withDefault<boolean>(
     toggle,
     false,

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { LogFormat, LogLevel } from "../../lib/log.ts";
 import { optional, type ValuesOf, withDefault } from "../field.ts";
-import { httpUrl, port, text, type ValueType } from "../value-types.ts";
+import { endpointUrl, port, text, type ValueType } from "../value-types.ts";
 import { sharedFields } from "./shared.ts";
 
 /** Logs, probes and traces of a program. */
@@ -28,7 +28,7 @@ export const telemetryFields = {
   probePort: optional<number>(port, "Port for /livez, /readyz and /metrics; unset: no such port"),
   probeHost: withDefault<string>(text("address"), "127.0.0.1", "Address to listen on for probes"),
   traceUrl: optional<string>(
-    httpUrl,
+    endpointUrl,
     "OTLP/HTTP endpoint for traces, such as http://127.0.0.1:4318/v1/traces; unset: no traces",
   ),
   traceRatio: withDefault<number>(ratio, 0.1, "Share of watch events to trace, from 0 to 1"),

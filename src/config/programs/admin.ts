@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import type { BusSettings } from "../../bus/settings.ts";
 import { defineProgram, optional, withDefault } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { sharedFields } from "../fields/shared.ts";
+import { databaseFields, toDatabaseUrl } from "../fields/database.ts";
 import { byteSize, duration, text, type ValueType } from "../value-types.ts";
 
 /** Configuration of `evenkeel admin topics`. */
@@ -66,10 +66,11 @@ export interface MigrateConfig {
   readonly databaseUrl: string;
 }
 
-const { databaseUrl } = sharedFields;
-
 /** Keys of {@link MigrateConfig}. */
-export const migrateProgram = defineProgram({ databaseUrl }, (values): MigrateConfig => values);
+export const migrateProgram = defineProgram(
+  databaseFields,
+  (values): MigrateConfig => ({ databaseUrl: toDatabaseUrl(values) }),
+);
 
 /** Configuration of `evenkeel admin cluster ...`. */
 export interface AdminClusterConfig {
@@ -80,8 +81,8 @@ export interface AdminClusterConfig {
 /** Keys of {@link AdminClusterConfig}. */
 export const adminClusterProgram = defineProgram(
   {
-    databaseUrl,
+    ...databaseFields,
     account: withDefault<string>(text("name"), "default", "Account of the cluster"),
   },
-  (values): AdminClusterConfig => values,
+  (values): AdminClusterConfig => ({ databaseUrl: toDatabaseUrl(values), account: values.account }),
 );

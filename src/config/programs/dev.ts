@@ -1,7 +1,8 @@
 import type { LogFormat, LogLevel } from "../../lib/log.ts";
 import { defineProgram, optional, withDefault } from "../field.ts";
+import { databaseFields, findDatabaseUrl } from "../fields/database.ts";
 import { sharedFields } from "../fields/shared.ts";
-import { duration, loopbackHost, postgresUrl, text, toggle } from "../value-types.ts";
+import { duration, loopbackHost, text, toggle } from "../value-types.ts";
 import { clusterName } from "./agent.ts";
 import { serverProgram } from "./server.ts";
 
@@ -40,9 +41,11 @@ export const devProgram = defineProgram(
   {
     host: { ...host, type: loopbackHost },
     port,
-    databaseUrl: optional<string>(postgresUrl, "URL of a Postgres database; unset: an embedded one", {
-      secret: true,
-    }),
+    databaseUrl: {
+      ...databaseFields.databaseUrl,
+      description: "URL of a Postgres database; unset: an embedded one",
+    },
+    databaseUrlFile: databaseFields.databaseUrlFile,
     dataDir: optional<string>(
       text("path", "a path"),
       "Folder that keeps the embedded database; unset: deleted at the end",
@@ -62,8 +65,16 @@ export const devProgram = defineProgram(
     logLevel: { ...logLevel, fallback: "warn" },
     logFormat,
   },
-  ({ driftInterval, reconcileInterval, runDeadline, ...values }): DevConfig => ({
+  ({
+    databaseUrl,
+    databaseUrlFile,
+    driftInterval,
+    reconcileInterval,
+    runDeadline,
+    ...values
+  }): DevConfig => ({
     ...values,
+    databaseUrl: findDatabaseUrl({ databaseUrl, databaseUrlFile }),
     driftIntervalMs: driftInterval,
     reconcileIntervalMs: reconcileInterval,
     runDeadlineMs: runDeadline,

@@ -2,7 +2,8 @@ import type { BusSettings } from "../../bus/settings.ts";
 import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
 import { defineProgram } from "../field.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
-import { guardFields, scrubRows, sharedFields, toDeletionGuard } from "../fields/shared.ts";
+import { databaseFields, toDatabaseUrl } from "../fields/database.ts";
+import { guardFields, scrubRows, toDeletionGuard } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 
 /** Configuration of `evenkeel ingester`. */
@@ -15,13 +16,11 @@ export interface IngesterConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-const { databaseUrl } = sharedFields;
-
 /** Keys of {@link IngesterConfig}. */
 export const ingesterProgram = defineProgram(
-  { databaseUrl, scrubRows, ...guardFields, ...busFields, ...telemetryFields },
+  { ...databaseFields, scrubRows, ...guardFields, ...busFields, ...telemetryFields },
   (values): IngesterConfig => ({
-    databaseUrl: values.databaseUrl,
+    databaseUrl: toDatabaseUrl(values),
     bus: toBusSettings(values),
     scrubRows: values.scrubRows,
     guard: toDeletionGuard(values),

@@ -3,6 +3,7 @@ import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.t
 import { defineProgram, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
+import { databaseFields, toDatabaseUrl } from "../fields/database.ts";
 import { guardFields, scrubRows, sharedFields, toDeletionGuard } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
 import { duration } from "../value-types.ts";
@@ -23,14 +24,14 @@ interface CommonConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-const { host, port, databaseUrl, allowDuplicateClusters } = sharedFields;
+const { host, port, allowDuplicateClusters } = sharedFields;
 
 const commonProgram = defineProgram(
   {
     host,
     port,
     ...authFields,
-    databaseUrl,
+    ...databaseFields,
     allowDuplicateClusters,
     reconcileInterval: withDefault<number>(
       duration,
@@ -44,7 +45,7 @@ const commonProgram = defineProgram(
     host: values.host,
     port: values.port,
     auth: toAuthConfig(values.host, values),
-    databaseUrl: values.databaseUrl,
+    databaseUrl: toDatabaseUrl(values),
     allowDuplicateClusters: values.allowDuplicateClusters,
     reconcileIntervalMs: values.reconcileInterval,
     runDeadlineMs: values.runDeadline,

@@ -139,19 +139,19 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     [
       "type in a file",
       () => serverFromFile('port: "7070"'),
-      '): expected a port from 0 to 65535, found "7070"',
+      "config.yaml:1:7): expected a port from 0 to 65535, found a text",
     ],
     [
       "key in a file",
       () => serverFromFile("prot: 1"),
-      "config.yaml): unknown key; expected one of host, port",
+      "config.yaml:1:7: unknown key; expected one of host, port",
     ],
     ["file that is missing", () => server({}, { config: "/no/file" }), "/no/file: cannot be read"],
-    ["file that is no YAML", () => serverFromFile("a: [1"), "not valid YAML"],
+    ["file that is no YAML", () => serverFromFile("a: [1"), ":1:6: expected consistent indentation"],
     [
       "file that is no mapping",
       () => serverFromFile("[1]"),
-      "expected a mapping of keys to values, found [1]",
+      "config.yaml:1:1: expected a mapping of keys to values",
     ],
     ["variable", () => server({ EVENKEEL_PROT: "1" }), "EVENKEEL_PROT (environment): unknown variable"],
     [
@@ -197,6 +197,45 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     );
     expect(resolve).not.toThrow("hunter2");
   });
+});
+
+describe("the URL of the database may be in a file (L29)", () => {
+  const migrate = (flags: Texts) => resolveConfig(migrateProgram, { flags, environment: {} });
+
+  test("and is read without the line end", () => {
+    const databaseUrlFile = fileWith("postgres://u:p@h/d\n");
+    expect(migrate({ databaseUrlFile })).toEqual({ databaseUrl: "postgres://u:p@h/d" });
+    expect(resolveConfig(devProgram, { flags: { databaseUrlFile }, environment: {} })).toMatchObject({
+      databaseUrl: "postgres://u:p@h/d",
+    });
+  });
+
+  test.each([
+    [
+      "set twice",
+      () => ({ databaseUrl: "postgres://h", databaseUrlFile: "f" }),
+      "set together with databaseUrlFile",
+    ],
+    ["missing", () => ({ databaseUrlFile: "/no/file" }), "databaseUrlFile: /no/file: cannot be read: ENOENT"],
+    [
+      "of another text",
+      () => ({ databaseUrlFile: fileWith("hunter2") }),
+      "config.yaml: expected a URL such as",
+    ],
+  ])("and not %s", (_, flags, message) => {
+    expect(() => migrate(flags())).toThrow(ConfigError);
+    expect(() => migrate(flags())).toThrow(message);
+  });
+});
+
+test.each([
+  [{ EVENKEEL_SERVER: "http://u:hunter2@h" }, "expected no user and no password in the URL"],
+  [{ EVENKEEL_SERVER: "http://h?key=hunter2" }, 'expected a URL without "?" and "#"'],
+  [{ EVENKEEL_SERVER: "ftp://h/hunter2@x?y" }, 'expected a URL without "?" and "#"'],
+  [{ EVENKEEL_SERVER: "u:hunter2@h" }, "expected a URL such as http://127.0.0.1:7070, found"],
+])("the URL of a server has no credentials: %j (L29)", (environment, message) => {
+  expect(() => agent(environment)).toThrow(message);
+  expect(() => agent(environment)).not.toThrow(":hunter2");
 });
 
 test("variables of other programs, and those that Kubernetes makes of a Service named evenkeel, are no mistake", () => {

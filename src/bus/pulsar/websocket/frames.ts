@@ -88,8 +88,9 @@ function parseObject(expected: string, text: string): Partial<Record<string, unk
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (cause) {
-    throw new MalformedFrameError(expected, `${text.length} characters that are not JSON`, { cause });
+  } catch {
+    // Without the cause, whose message quotes the frame.
+    throw new MalformedFrameError(expected, `${text.length} characters that are not JSON`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new MalformedFrameError(expected, "JSON that is not an object");
