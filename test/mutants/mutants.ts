@@ -9,6 +9,7 @@ import { limitMutants } from "./limit-mutants.ts";
 import { monitoringMutants } from "./monitoring-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { readingMutants } from "./reading-mutants.ts";
+import { secretMutants } from "./secret-mutants.ts";
 import { serverMutants } from "./server-mutants.ts";
 import { storeMutants } from "./store-mutants.ts";
 import { helpMutants, supportMutants } from "./support-mutants.ts";
@@ -28,6 +29,7 @@ export const mutants: readonly Mutant[] = [
   ...limitMutants,
   ...isolationMutants,
   ...monitoringMutants,
+  ...secretMutants,
   ...libMutants,
   ...supportMutants,
   ...helpMutants,

@@ -74,7 +74,7 @@ function toOptions(parameters: PostgresParameters, home: string): ConnectionOpti
       "host: required; write postgres://HOST/DATABASE, or ?host=DIRECTORY of a Unix socket",
     );
   }
-  const mode = toMode(host, toSslMode(parameters.sslmode));
+  const mode = toMode(host, toSslMode(parameters.sslmode), parameters.sslrootcert);
   const login = { host, port, database: dbname, user };
   const { password, passfile = join(home, ".pgpass") } = parameters;
   return {
@@ -89,11 +89,11 @@ function toOptions(parameters: PostgresParameters, home: string): ConnectionOpti
 }
 
 /** Returns how to use TLS. As in libpq, a Unix socket has none. */
-function toMode(host: string, mode: SslMode | undefined): SslMode {
+function toMode(host: string, mode: SslMode | undefined, root: string | undefined): SslMode {
   if (host.startsWith("/")) {
     return "disable";
   }
-  return mode ?? (isLoopback(host) ? "disable" : "verify-full");
+  return mode ?? (isLoopback(host) && root === undefined ? "disable" : "verify-full");
 }
 
 /** @throws RetryableError if there is none: an operator may add it while the program waits */
@@ -142,9 +142,9 @@ function toTls(
   }
   const tls = {
     ...(root !== undefined && {
-      ca: root === "system" ? getCACertificates("system") : read("sslrootcert", root),
+      ca: root === "system" ? getCACertificates("system") : read("sslrootcert", root, readCertificates),
     }),
-    ...(certificate !== undefined && { cert: read("sslcert", certificate) }),
+    ...(certificate !== undefined && { cert: read("sslcert", certificate, readCertificates) }),
     ...(key !== undefined && { key: read("sslkey", key, readPrivateFile) }),
     rejectUnauthorized: mode.startsWith("verify") || root !== undefined,
     ...(mode !== "verify-full" && { checkServerIdentity: () => undefined }),
@@ -157,7 +157,7 @@ function toTls(
   return tls;
 }
 
-function read(parameter: PostgresParameter, path: string, readFile = readText): string {
+function read(parameter: PostgresParameter, path: string, readFile: (path: string) => string): string {
   try {
     return readFile(path);
   } catch (cause) {
@@ -165,6 +165,11 @@ function read(parameter: PostgresParameter, path: string, readFile = readText): 
   }
 }
 
-function readText(path: string): string {
-  return readFileSync(path, "utf8");
+/** Of an empty text, Node would trust its own authorities instead. */
+function readCertificates(path: string): string {
+  const text = readFileSync(path, "utf8");
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+    throw new ConfigError("expected certificates in PEM (BEGIN CERTIFICATE)");
+  }
+  return text;
 }

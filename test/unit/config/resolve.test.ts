@@ -134,7 +134,7 @@ test("lists and switches", () => {
   });
 });
 
-describe("what is wrong is named, with its key, where it stands, what was expected and what was found", () => {
+describe("what is wrong is named, with its key, where it stands, what was expected and what was found (L29)", () => {
   test.each<[string, () => unknown, string]>([
     [
       "type in a file",
@@ -148,6 +148,17 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     ],
     ["file that is missing", () => server({}, { config: "/no/file" }), "/no/file: cannot be read"],
     ["file that is no YAML", () => serverFromFile("a: [1"), ":1:6: expected consistent indentation"],
+    [
+      "value that is a tag",
+      () => serverFromFile("host: !x"),
+      ':1:7: expected a value in quotes, because "!"',
+    ],
+    [
+      "value that is an alias",
+      () => serverFromFile("host: *x"),
+      ':1:7: expected a value in quotes, because "*"',
+    ],
+    ["key twice", () => serverFromFile("port: 1\nport: 2"), ":2:1: expected each key once"],
     [
       "file that is no mapping",
       () => serverFromFile("[1]"),
