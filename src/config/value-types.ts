@@ -59,8 +59,8 @@ export function list<T>(
 export const httpUrl: ValueType<string> = baseUrl(["http:", "https:"], "a URL such as http://127.0.0.1:7070");
 
 /**
- * A URL below which a program sends requests. Errors and logs name it, so it must not contain credentials; a query would
- * be lost.
+ * A URL below which a program sends requests. Errors and logs name it, so it must not contain credentials; a query
+ * would be lost.
  */
 export function baseUrl(protocols: readonly string[], expected: string): ValueType<string> {
   return {

@@ -164,7 +164,8 @@ function toCluster({ name, values }: Entry): Values {
   }
   if (!isLocalUrl(server)) {
     throw new ConfigError(
-      `kubeconfig: clusters[${name}].cluster.server: expected https, or http on loopback, found ${hideCredentials(server)}`,
+      `kubeconfig: clusters[${name}].cluster.server: expected https, or http on loopback, ` +
+        `found ${hideCredentials(server)}`,
     );
   }
   // The library accepts plain HTTP only with TLS verification disabled.

@@ -25,8 +25,8 @@ const EXPECTATIONS: Readonly<Record<string, string>> = {
 /**
  * Reads a YAML file with a mapping at its top, or an empty one.
  *
- * @throws ConfigError with line, column and expectation. It never quotes the file, which may contain secrets, and has no
- * cause that does.
+ * @throws ConfigError with line, column and expectation. It never quotes the file, which may contain secrets, and has
+ * no cause that does.
  */
 export function readYaml(text: string): YamlMapping {
   const lines = new LineCounter();
