@@ -101,7 +101,11 @@ function findValue(
     return { value: fromText(variable), origin: `environment ${toVariable(key)}`, isOfFile: false };
   }
   if (file !== undefined && Object.hasOwn(file.values, key)) {
-    return { value: file.values[key], origin: `file ${file.path}:${file.placeOf(key)}`, isOfFile: true };
+    return {
+      value: file.values[key],
+      origin: `file ${file.path}:${file.placeOf(key, "value")}`,
+      isOfFile: true,
+    };
   }
   return fallback === undefined ? undefined : { value: fallback, origin: "default", isOfFile: false };
 }
@@ -119,7 +123,8 @@ function unknownKeys({ values, path, placeOf }: ConfigFile, fields: Fields): str
   return Object.keys(values)
     .filter((key) => !Object.hasOwn(fields, key))
     .map(
-      (key) => `file ${path}:${placeOf(key)}: unknown key; expected one of ${Object.keys(fields).join(", ")}`,
+      (key) =>
+        `file ${path}:${placeOf(key, "key")}: unknown key; expected one of ${Object.keys(fields).join(", ")}`,
     );
 }
 

@@ -123,7 +123,7 @@ function readParameter(index: number, pair: string): [PostgresParameter, string]
   const list = `supported are ${SUPPORTED.join(", ")}`;
   throw new ConfigError(
     Object.hasOwn(UNSUPPORTED, name)
-      ? `${name}: not supported, because ${UNSUPPORTED[name]}; remove it; ${list}`
+      ? `${name}: not supported; remove it: ${UNSUPPORTED[name]}`
       : `${where}: unknown; ${list}; ${HINT}`,
   );
 }

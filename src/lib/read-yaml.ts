@@ -4,8 +4,8 @@ import { ConfigError } from "./errors.ts";
 /** The top of a YAML file. */
 export interface YamlMapping {
   readonly values: Readonly<Record<string, unknown>>;
-  /** Returns the place of the value of a key, as `line:column`. */
-  placeOf(key: string): string;
+  /** Returns the place of a key, or that of its value, as `line:column`. */
+  placeOf(key: string, part: "key" | "value"): string;
 }
 
 /** Expectations by the parser's code. Its own messages quote the text. */
@@ -53,10 +53,10 @@ export function readYaml(text: string): YamlMapping {
   const { items } = isMap(top) ? top : { items: [] };
   return {
     values: { ...document.toJS() },
-    placeOf(key) {
+    placeOf(key, part) {
       const pair = items.find((item) => isScalar(item.key) && item.key.value === key);
-      const range = [pair?.value, pair?.key].map((node) => (node as Ranged | null | undefined)?.range);
-      return toPlace(range.find((each) => each != null)?.[0] ?? 0);
+      const node = (part === "value" && pair?.value) || pair?.key;
+      return toPlace((node as Ranged | undefined)?.range?.[0] ?? 0);
     },
   };
 }

@@ -144,7 +144,7 @@ describe("what is wrong is named, with its key, where it stands, what was expect
     [
       "key in a file",
       () => serverFromFile("prot: 1"),
-      "config.yaml:1:7: unknown key; expected one of host, port",
+      "config.yaml:1:1: unknown key; expected one of host, port",
     ],
     ["file that is missing", () => server({}, { config: "/no/file" }), "/no/file: cannot be read"],
     ["file that is no YAML", () => serverFromFile("a: [1"), ":1:6: expected consistent indentation"],

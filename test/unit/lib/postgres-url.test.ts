@@ -50,8 +50,11 @@ describe("what libpq or the driver cannot do is refused by its part, without the
     ["postgres://h1,h2/d", "host: expected one, found several"],
     ["postgres://h1:1,h2:2/d", "host: expected one, found several"],
     ["postgres://%40sock/d", "host: expected no abstract socket"],
-    ["postgres://h/d?schema=x", "schema: not supported, because it is a parameter of Prisma"],
-    ["postgres://h/d?channel_binding=require", "channel_binding: not supported, because the driver cannot"],
+    ["postgres://h/d?schema=x", "schema: not supported; remove it: it is a parameter of Prisma"],
+    [
+      "postgres://h/d?channel_binding=require",
+      "channel_binding: not supported; remove it: the driver cannot",
+    ],
     ["postgres://h/d?uselibpqcompat=true", "uselibpqcompat: not supported"],
     ["postgres://h/d?ssl=1", "ssl: not supported"],
     [
