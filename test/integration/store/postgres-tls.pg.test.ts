@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { rootCertificates } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { query } from "../../../deploy/local/components/postgres-server.ts";
@@ -134,10 +135,19 @@ describeWithOwnPostgres("a Postgres server with and without TLS", (postgres) => 
       expect(await by("require")).toBe(true);
     });
 
-    test("an authority that is not trusted is refused by verify-full, and by require with another root", async () => {
+    test("an authority that is not trusted is refused by verify-full, and by all modes with another root", async () => {
       await expect(usesTls(urlOf("?sslmode=verify-full"))).rejects.toThrow(/self-signed certificate/);
-      const system = `sslmode=verify-full&sslrootcert=system`;
-      await expect(usesTls(urlOf(`?${system}`))).rejects.toThrow(/self-signed certificate/);
+      const other = join(folder, "other.crt");
+      writeFileSync(other, rootCertificates[0] ?? "");
+      for (const [mode, root] of [
+        ["verify-full", "system"],
+        ["verify-full", other],
+        ["verify-ca", other],
+        ["require", other],
+      ]) {
+        const url = urlOf(`?sslmode=${mode}&sslrootcert=${root}`);
+        await expect(usesTls(url), `${mode} ${root}`).rejects.toThrow(/self-signed certificate/);
+      }
     });
 
     test("a client certificate logs in", async () => {
