@@ -67,8 +67,8 @@ async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
 function boundsOf({ published }: Fleet): Readonly<Record<Gauge, number>> {
   const largest = Math.max(0, ...published.map(({ payload }) => expandedBytes(payload)));
   return {
-    // One more change of each of three resource types, of about 512 bytes, and a marker of each, of 256 bytes.
-    evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (512 + 256),
+    // One more batch or change of each of three resource types, and a marker of each, of 256 bytes.
+    evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (largest + 256),
     // One more delivery.
     evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + largest,
   };
