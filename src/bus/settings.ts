@@ -19,7 +19,7 @@ export interface BusSettings {
   readonly trustCertsFile?: string | undefined;
   /** Largest payload of a message, in bytes; unset: a size that fits the default limits of a broker. */
   readonly maxMessageBytes?: number | undefined;
-  /** URL of Pulsar's admin API; unset: programs do not use it. */
+  /** URL of Pulsar's admin API; unset: only the number of partitions is read, at the host of a WebSocket URL. */
   readonly adminUrl?: string | undefined;
 }
 

@@ -10,10 +10,10 @@ import { describeBus } from "./bus.ts";
 
 describeWithBroker("Pulsar's WebSocket API", (broker) => {
   describeBus("pulsar-websocket", async () => {
-    const { webSocketUrl, tenant } = broker();
+    const { webSocketUrl, adminUrl, tenant } = broker();
     const proxy = await createWebSocketProxy(webSocketUrl);
     const bus = createPulsarWebSocketBus(
-      { url: proxy.url, tenant },
+      { url: proxy.url, tenant, adminUrl },
       {
         clock: createSystemClock(),
         random: createSystemRandom(),

@@ -5,9 +5,11 @@ import {
   type Bus,
   type Consumer,
   ensureSubscription,
+  type Producer,
   PublishRefusedError,
   PublishUnknownError,
 } from "../../../src/bus/bus.ts";
+import { toPartition } from "../../../src/bus/pulsar/partitioned-producer.ts";
 import { createPulsarWebSocketBus } from "../../../src/bus/pulsar/websocket/create-pulsar-websocket-bus.ts";
 import { RetryableError } from "../../../src/lib/errors.ts";
 import { busDependencies } from "../../support/bus/bus-dependencies.ts";
@@ -15,6 +17,8 @@ import { describeWithOwnBroker } from "../../support/bus/own-broker.ts";
 import { eventually } from "../../support/e2e/eventually.ts";
 import { createFastClock } from "../../support/fast-clock.ts";
 import { createRecordingMetrics } from "../../support/recording-metrics.ts";
+
+const PARTITIONS = 4;
 
 const settings = { backlogQuotaCheckIntervalInSeconds: 1 };
 
@@ -66,6 +70,55 @@ describeWithOwnBroker("Pulsar's WebSocket API, and what its broker does", { sett
       await draining;
     },
   );
+
+  it("a partition above its quota refuses its own keys only, also those of a producer that is opened then (L31)", {
+    timeout: 120_000,
+  }, async () => {
+    const { adminUrl, tenant } = broker();
+    const admin = createBrokerAdmin(adminUrl);
+    await admin.send("PUT", `namespaces/${tenant}/partitions`);
+    await admin.send("PUT", `persistent/${tenant}/partitions/topic/partitions`, PARTITIONS);
+    const quota = { limitSize: 100_000, limitTime: -1, policy: "producer_exception" };
+    const path = `namespaces/${tenant}/partitions/backlogQuota?backlogQuotaType=destination_storage`;
+    await admin.send("POST", path, quota);
+    const [bus, topic] = [open(), "partitions/topic"];
+    await ensureSubscription(signal, bus, topic, "s");
+    const publish = (producer: Producer, key: string, bytes: number) =>
+      producer.publish(signal, { key, payload: new Uint8Array(bytes) });
+    const keys = Array.from({ length: 16 }, (_, index) => `cluster-${index}`);
+    const others = keys.filter((key) => toPartition(key, PARTITIONS) !== toPartition("flood", PARTITIONS));
+    expect(others.length).toBeLessThan(keys.length);
+    const first = await bus.createProducer(signal, topic);
+    for (const key of keys) {
+      await publish(first, key, 100);
+    }
+    await eventually("a refusal", () =>
+      expect(publish(first, "flood", 30_000)).rejects.toThrow(PublishRefusedError),
+    );
+    const second = await open().createProducer(signal, topic);
+    for (const producer of [first, second]) {
+      for (const key of others) {
+        await publish(producer, key, 100);
+      }
+    }
+    await expect(publish(second, "flood", 30_000)).rejects.toThrow(PublishRefusedError);
+    await bus.check(signal);
+    const backlogs = await Promise.all(
+      Array.from({ length: PARTITIONS }, async (_, partition) => {
+        const stats = (await admin.send(
+          "GET",
+          `persistent/${tenant}/${topic}-partition-${partition}/stats`,
+        )) as { subscriptions: { s: { msgBacklog: number } } };
+        return stats.subscriptions.s.msgBacklog;
+      }),
+    );
+    const expected = (partition: number): number =>
+      keys.filter((key) => toPartition(key, PARTITIONS) === partition).length * 3;
+    const flooded = toPartition("flood", PARTITIONS);
+    expect(backlogs.map((count, partition) => (partition === flooded ? 0 : count))).toEqual(
+      backlogs.map((_, partition) => (partition === flooded ? 0 : expected(partition))),
+    );
+  });
 
   it("the bus loses no message with a receipt when the broker restarts, and reconnects", {
     timeout: 120_000,

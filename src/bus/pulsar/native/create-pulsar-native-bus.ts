@@ -3,6 +3,7 @@ import { RetryableError } from "../../../lib/errors.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
 import type { BusOptions, BusSettings } from "../../settings.ts";
+import { PartitionedProducer, type PartitionProducer } from "../partitioned-producer.ts";
 import { NativeConsumer } from "./consumer.ts";
 import { createClient } from "./create-client.ts";
 import { toOpenError, toResult } from "./errors.ts";
@@ -40,27 +41,47 @@ export function createPulsarNativeBus(
   const { clock, log } = dependencies;
   const client = createClient(settings, dependencies, pulsar);
   const metrics = createBusMetrics(dependencies.metrics);
-  const producers = new Set<NativeProducer>();
+  const producers = new Set<PartitionProducer>();
   const consumers = new Set<NativeConsumer>();
   const closed = new AbortController();
   const toFullName = (topic: string): string => `persistent://${tenant}/${topic}`;
+  const openProducer = async (signal: AbortSignal, topic: string): Promise<PartitionProducer> => {
+    const opened = await open(signal, `producer of ${topic}`, () =>
+      client.get().createProducer({
+        topic: toFullName(topic),
+        sendTimeoutMs: SEND_TIMEOUT_MS,
+        maxPendingMessages: MAX_MESSAGES_IN_FLIGHT,
+        blockIfQueueFull: false,
+        batchingEnabled: false,
+      }),
+    );
+    return new NativeProducer(opened, { topic, maxMessageBytes, metrics, clock });
+  };
+  /** Returns the number of partitions, 0 if the topic is not partitioned. */
+  const countPartitions = async (signal: AbortSignal, topic: string): Promise<number> => {
+    try {
+      const names = await waitFor(signal, client.get().getPartitionsForTopic(toFullName(topic)));
+      return names.includes(toFullName(topic)) ? 0 : names.length;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toOpenError(`producer of ${topic}`, error);
+    }
+  };
 
   return {
     isRemote: true,
     maxMessageBytes,
 
     async createProducer(signal, topic) {
-      const opened = await open(AbortSignal.any([signal, closed.signal]), `producer of ${topic}`, () =>
-        client.get().createProducer({
-          topic: toFullName(topic),
-          sendTimeoutMs: SEND_TIMEOUT_MS,
-          maxPendingMessages: MAX_MESSAGES_IN_FLIGHT,
-          blockIfQueueFull: false,
-          batchingEnabled: false,
-          hashingScheme: "Murmur3_32Hash",
-        }),
-      );
-      const producer = new NativeProducer(opened, { topic, maxMessageBytes, metrics, clock });
+      const opening = AbortSignal.any([signal, closed.signal]);
+      const partitions = await countPartitions(opening, topic);
+      const producer =
+        partitions === 0
+          ? await openProducer(opening, topic)
+          : new PartitionedProducer({
+              ...{ topic, partitions },
+              open: (partition) => openProducer(closed.signal, partition),
+            });
       producers.add(producer);
       return {
         publish: (publishSignal, message) => producer.publish(publishSignal, message),

@@ -1,9 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../../lib/clock.ts";
 import { RetryableError } from "../../../lib/errors.ts";
-import { assertFits, type OutgoingMessage, type Producer, PublishUnknownError } from "../../bus.ts";
+import { assertFits, type OutgoingMessage, PublishUnknownError } from "../../bus.ts";
 import { type BusMetrics, recordPublish } from "../../metrics.ts";
 import { type Publish, PublishQueue } from "../../publish-queue.ts";
+import type { PartitionProducer } from "../partitioned-producer.ts";
 import { isBlocked, toPublishError } from "./errors.ts";
 import type { PulsarProducer } from "./pulsar-client.ts";
 
@@ -25,7 +26,7 @@ const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024;
  * send timeout. Therefore a message can be stored twice, and a message that fails by the timeout may be
  * stored nevertheless.
  */
-export class NativeProducer implements Producer {
+export class NativeProducer implements PartitionProducer {
   readonly #producer: PulsarProducer;
   readonly #options: ProducerOptions;
   readonly #queue: PublishQueue;

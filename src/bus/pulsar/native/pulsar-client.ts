@@ -41,7 +41,6 @@ export interface ProducerConfig {
   readonly blockIfQueueFull: false;
   readonly batchingEnabled: false;
   /** The default differs from that of other clients. */
-  readonly hashingScheme: "Murmur3_32Hash";
 }
 
 /** A producer. It reconnects, and sends messages without a receipt again. */

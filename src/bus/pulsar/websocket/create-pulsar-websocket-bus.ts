@@ -4,6 +4,9 @@ import { createTokenSource } from "../../../lib/token-source.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
 import type { BusOptions, BusSettings } from "../../settings.ts";
+import { openPulsarAdmin } from "../admin/create-pulsar-admin.ts";
+import { PartitionedProducer, type PartitionProducer } from "../partitioned-producer.ts";
+import type { Connection } from "./connection.ts";
 import { WebSocketConsumer } from "./consumer.ts";
 import { createDispatcher, type DialOptions, dial } from "./dial.ts";
 import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
@@ -22,25 +25,38 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
   const { clock, log, metrics } = dependencies;
   const dialOptions = { clock, trustCertsFile, readToken: createTokenSource(settings)?.read };
   const busMetrics = createBusMetrics(metrics);
-  const producers = new Set<WebSocketProducer>();
+  const producers = new Set<PartitionProducer>();
   const consumers = new Set<WebSocketConsumer>();
   const closed = new AbortController();
+  const dialProducer = (signal: AbortSignal, topic: string): Promise<Connection> =>
+    dial(signal, `producer of ${topic}`, toProducerUrl(url, tenant, topic), dialOptions);
+  const createProducer = (topic: string, first: Connection | undefined): WebSocketProducer =>
+    new WebSocketProducer(first, {
+      ...dependencies,
+      ...{ topic, maxMessageBytes, metrics: busMetrics },
+      dial: (signal) => dialProducer(signal, topic),
+    });
+  const adminUrl = settings.adminUrl ?? toHttpUrl(url).origin;
+  /** Returns the number of partitions, 0 if the topic is not partitioned, or if no admin API answers there. */
+  const countPartitions = async (signal: AbortSignal, topic: string): Promise<number> => {
+    const admin = await openPulsarAdmin({ clock }, settings, adminUrl);
+    return (await admin.countPartitions(signal, topic)) ?? 0;
+  };
 
   return {
     isRemote: true,
     maxMessageBytes,
 
     async createProducer(signal, topic) {
-      const producerUrl = toProducerUrl(url, tenant, topic);
-      const connect = (s: AbortSignal) => dial(s, `producer of ${topic}`, producerUrl, dialOptions);
-      const connection = await connect(AbortSignal.any([signal, closed.signal]));
-      const producer = new WebSocketProducer(connection, {
-        ...dependencies,
-        topic,
-        maxMessageBytes,
-        metrics: busMetrics,
-        dial: connect,
-      });
+      const opening = AbortSignal.any([signal, closed.signal]);
+      const partitions = await countPartitions(opening, topic);
+      const producer =
+        partitions === 0
+          ? createProducer(topic, await dialProducer(opening, topic))
+          : new PartitionedProducer({
+              ...{ topic, partitions },
+              open: async (partition) => createProducer(partition, undefined),
+            });
       producers.add(producer);
       return {
         publish: (publishSignal, message) => producer.publish(publishSignal, message),
@@ -85,6 +101,12 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
   };
 }
 
+function toHttpUrl(webSocketUrl: string): URL {
+  const url = new URL(webSocketUrl);
+  url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+  return url;
+}
+
 /**
  * Resolves if the server at the URL answers by HTTP with any status below 500. A broker that is starting or
  * stopped does not answer, and a proxy in front of it answers 502 or 503.
@@ -92,8 +114,7 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
  * @throws RetryableError for any other outcome.
  */
 export async function probe(signal: AbortSignal, webSocketUrl: string, options: DialOptions): Promise<void> {
-  const url = new URL(webSocketUrl);
-  url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+  const url = toHttpUrl(webSocketUrl);
   const agent = createDispatcher(options);
   let status: number;
   try {

@@ -1,16 +1,11 @@
 import { Buffer } from "node:buffer";
 import { sleepUnlessAborted } from "../../../lib/abort.ts";
 import { RetryableError, TerminalError, toMessage } from "../../../lib/errors.ts";
-import {
-  assertFits,
-  type OutgoingMessage,
-  type Producer,
-  PublishRefusedError,
-  PublishUnknownError,
-} from "../../bus.ts";
+import { assertFits, type OutgoingMessage, PublishRefusedError, PublishUnknownError } from "../../bus.ts";
 import { type BusMetrics, recordPublish } from "../../metrics.ts";
 import { type Publish, PublishQueue } from "../../publish-queue.ts";
 import type { BusOptions } from "../../settings.ts";
+import type { PartitionProducer } from "../partitioned-producer.ts";
 import type { Connection } from "./connection.ts";
 import { SEND_TIMEOUT_MS } from "./endpoint-url.ts";
 import {
@@ -53,19 +48,21 @@ const CHECK_INTERVAL_MS = 1_000;
  * does. A receipt that is late counts as a lost connection. A message that cannot be sent in time is refused;
  * while the broker refuses the topic's producers, every message is refused at once.
  */
-export class WebSocketProducer implements Producer {
+export class WebSocketProducer implements PartitionProducer {
   readonly #options: ProducerOptions;
   readonly #queue: PublishQueue;
   readonly #closed = new AbortController();
   readonly #running: Promise<unknown>;
   #connection: Connection | undefined;
   /** Monotonic time and reason of the last loss, for the time without a connection. */
-  #lost = { sinceMs: 0, reason: "" };
+  #lost: { readonly sinceMs: number; readonly reason: string };
   /** The broker's reason to refuse the topic's producers; undefined if it does not. */
   #refusal: string | undefined;
 
-  constructor(first: Connection, options: ProducerOptions) {
+  /** Without a first connection it opens one. */
+  constructor(first: Connection | undefined, options: ProducerOptions) {
     this.#options = options;
+    this.#lost = { sinceMs: options.clock.monotonic(), reason: "no connection yet" };
     this.#queue = new PublishQueue(WINDOW, options.clock, options.metrics.inFlight);
     this.#running = Promise.all([this.#run(first), this.#watchTimes()]);
   }
@@ -106,12 +103,12 @@ export class WebSocketProducer implements Producer {
     await this.#queue.outcomeOf(signal, publish);
   }
 
-  async #run(first: Connection): Promise<void> {
+  async #run(first: Connection | undefined): Promise<void> {
     const { clock, random, dial, log, topic, metrics } = this.#options;
     const { signal } = this.#closed;
     const onFailure = (error: unknown): void => this.#failToConnect(error);
     const reconnector = new Reconnector({ clock, random, dial, onFailure });
-    let connection: Connection | undefined = first;
+    let connection = first ?? (await reconnector.next(signal));
     while (connection !== undefined) {
       const loss = await this.#serve(connection);
       if (signal.aborted) {
