@@ -1,5 +1,5 @@
 import { request } from "undici";
-import { RetryableError, toMessage } from "../../../lib/errors.ts";
+import { RetryableError, TerminalError, toMessage } from "../../../lib/errors.ts";
 import { createTokenSource } from "../../../lib/token-source.ts";
 import type { Bus } from "../../bus.ts";
 import { createBusMetrics } from "../../metrics.ts";
@@ -37,10 +37,20 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
       dial: (signal) => dialProducer(signal, topic),
     });
   const adminUrl = settings.adminUrl ?? toHttpUrl(url).origin;
-  /** Returns the number of partitions, 0 if the topic is not partitioned, or if no admin API answers there. */
+  /**
+   * Returns the number of partitions, 0 if the topic is not partitioned. Also 0 if there is no admin API, or if it
+   * refuses the role: then the error of the producer names what is missing.
+   */
   const countPartitions = async (signal: AbortSignal, topic: string): Promise<number> => {
     const admin = await openPulsarAdmin({ clock }, settings, adminUrl);
-    return (await admin.countPartitions(signal, topic)) ?? 0;
+    try {
+      return (await admin.countPartitions(signal, topic)) ?? 0;
+    } catch (error) {
+      if (error instanceof TerminalError) {
+        return 0;
+      }
+      throw error;
+    }
   };
 
   return {
