@@ -21,6 +21,14 @@ const UPLINK_STATE = "src/agent/uplink/uplink-state.ts";
 export const readingMutants: readonly Mutant[] = [
   {
     race: "R16",
+    file: "src/agent/compare/repair-batcher.ts",
+    find: "    signal.throwIfAborted();\n",
+    replace: "",
+    tests: ["test/unit/agent/compare/repair-batcher.test.ts"],
+    only: "R16\\)",
+  },
+  {
+    race: "R16",
     file: "src/agent/watch/list-snapshot.ts",
     find: "  if (before.aborted) {\n    return undefined;\n  }\n  if (!isBelow",
     replace: "  if (!isBelow",
