@@ -12,10 +12,10 @@ const MINUTE_MS = 60_000;
 export function describeFreshness(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
 
-  /** Reads the freshness with a limit of 30 minutes, and the oldest age in whole minutes. */
+  /** Reads the freshness with a limit of 30 minutes, and the oldest age in minutes. Postgres rounds times to 1 ms. */
   async function freshness(world: World): Promise<FleetFreshness> {
     const read = await createPgFreshnessStore(world.database).readFreshness(world.signal, 30 * MINUTE_MS);
-    return { ...read, oldestAgeMs: Math.floor(read.oldestAgeMs / MINUTE_MS) * MINUTE_MS };
+    return { ...read, oldestAgeMs: Math.round(read.oldestAgeMs / MINUTE_MS) * MINUTE_MS };
   }
   const minutes = (clusters: number, staleClusters: number, oldest: number): FleetFreshness => ({
     ...{ clusters, staleClusters },
@@ -44,7 +44,7 @@ export function describeFreshness(database: { readonly url: string }): void {
       await world.verifyAll(20);
       expect(await freshness(world)).toEqual(minutes(1, 0, 0));
       await age(world, "10 min");
-      await age(world, "29 min 30 s", "resource = 'pods'");
+      await age(world, "29 min 5 s", "resource = 'pods'");
       expect(await freshness(world)).toEqual(minutes(1, 0, 29));
       await age(world, "30 min 1 s", "resource = 'pods'");
       expect(await freshness(world)).toEqual(minutes(1, 1, 30));
