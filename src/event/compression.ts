@@ -2,8 +2,9 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { type Batch, BatchSchema } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type CompressedBatch, CompressedBatchSchema } from "../../gen/proto/evenkeel/v1/event_pb.ts";
+import { assertDecodable } from "../domain/assert-decodable.ts";
 import { TerminalError } from "../lib/errors.ts";
-import { assertDecodable, MAX_UNCOMPRESSED_BYTES } from "./scan.ts";
+import { MAX_UNCOMPRESSED_BYTES } from "./expanded-bytes.ts";
 
 /** Smallest batch that is compressed, in bytes: below it the frame and the work cost more than compression saves. */
 const MIN_BYTES = 1024;

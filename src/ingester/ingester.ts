@@ -1,7 +1,7 @@
 import type { Bus } from "../bus/bus.ts";
 import type { BatchHandlers } from "../domain/batch-type.ts";
 import { DEFAULT_SCRUB_ROWS } from "../domain/limits.ts";
-import { expandedBytes } from "../event/scan.ts";
+import { expandedBytes } from "../event/expanded-bytes.ts";
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../event/topics.ts";
 import { NEVER, withinDeadline } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";

@@ -105,7 +105,7 @@ export const isolationMutants: readonly Mutant[] = [
   },
   {
     race: "L13",
-    file: "src/event/scan.ts",
+    file: "src/domain/assert-decodable.ts",
     find: "if (count > field.maxItems) {",
     replace: "if (count < 0) {",
     tests: CODEC_TESTS,
@@ -113,8 +113,8 @@ export const isolationMutants: readonly Mutant[] = [
   },
   {
     race: "L13",
-    file: "src/event/scan.ts",
-    find: "if (total.fields > MAX_EVENT_FIELDS) {",
+    file: "src/domain/assert-decodable.ts",
+    find: "if (total.fields > MAX_FIELDS) {",
     replace: "if (total.fields < 0) {",
     tests: CODEC_TESTS,
     only: "before it is decoded",

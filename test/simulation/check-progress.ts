@@ -1,4 +1,4 @@
-import { expandedBytes } from "../../src/event/scan.ts";
+import { expandedBytes } from "../../src/event/expanded-bytes.ts";
 import { seconds, type Violation } from "./checker.ts";
 import { CHECKED, type Fleet, type FleetCluster } from "./fleet.ts";
 import { type HistoryEvent, RESOURCE, type RowEvent } from "./history.ts";

@@ -5,10 +5,12 @@ import { setImmediate } from "node:timers";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
+import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { findForeignOrigin } from "../../lib/loopback.ts";
+import { countFrames } from "./count-frames.ts";
 
 /** Longest time for the body of a request with one message, in milliseconds. */
 const MAX_BODY_MS = 10_000;
@@ -32,7 +34,8 @@ export interface NodeHandlerOptions {
 /**
  * Creates a handler that passes requests of Node's HTTP servers to a router.
  *
- * The body of a request with one message must arrive within 10 seconds.
+ * The body of a request with one message must arrive within 10 seconds. The parts of each message of a stream are
+ * counted before it is decoded.
  *
  * It replaces `connectNodeAdapter`, which writes to the console, and which throws in the server's event and so ends the
  * process if a request's Host is malformed (`Host: [`) or missing, as HTTP/1.0 allows.
@@ -79,7 +82,10 @@ async function answer(
   const { body } = universalRequest;
   const hasOneMessage = method.methodKind === "unary" || method.methodKind === "server_streaming";
   if (!hasOneMessage || !isStream(body)) {
-    const universalResponse = await handler(universalRequest);
+    const contentType = universalRequest.header.get("content-type") ?? "";
+    const messages = { schema: method.input, contentType, maxBytes: MAX_SYNC_REQUEST_BYTES };
+    const counted = isStream(body) ? countFrames(body, messages) : body;
+    const universalResponse = await handler({ ...universalRequest, body: counted });
     closeAfterResponse(request, response);
     await universalResponseToNodeResponse(universalResponse, response);
     return;
