@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 
 /** Memory of a process. */
 export interface ProcessMemory {
@@ -13,4 +13,9 @@ export function readProcessMemory(pid: number): ProcessMemory {
   const bytesOf = (field: string): number =>
     Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1024;
   return { residentBytes: bytesOf("VmRSS"), peakBytes: bytesOf("VmHWM") };
+}
+
+/** Sets the peak to the present resident memory (proc(5), `clear_refs`). Linux only. */
+export function resetPeakMemory(pid: number): void {
+  writeFileSync(`/proc/${pid}/clear_refs`, "5");
 }

@@ -51,12 +51,13 @@ const commandTimeoutMs = 90_000;
  * Creates an empty set of processes. They get no `EVENKEEL_*` variables of this process.
  *
  * @param entry the file that they run; default: that of `evenkeel`
+ * @param nodeFlags flags of Node, such as a limit of the heap
  */
-export function createPrograms(entry = mainEntry): Programs {
+export function createPrograms(entry = mainEntry, nodeFlags: readonly string[] = []): Programs {
   const reaper = createReaper();
   const running = new Set<Program>();
   const startRecorded = (args: readonly string[], recorded: readonly Stream[]): Program => {
-    const program = startProgram(entry, args, recorded);
+    const program = startProgram([...nodeFlags, entry], args, recorded);
     const leftover = { type: "pid", pid: program.pid } as const;
     running.add(program);
     reaper.add(leftover);
@@ -83,12 +84,16 @@ export function createPrograms(entry = mainEntry): Programs {
   };
 }
 
-function startProgram(entry: string, args: readonly string[], recorded: readonly Stream[]): Program {
+function startProgram(
+  entry: readonly string[],
+  args: readonly string[],
+  recorded: readonly Stream[],
+): Program {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("EVENKEEL_"));
   // Without the cache each process would compile the same sources again, which takes longer than most of its
   // work here.
   const env = { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: join(cacheDirectory(), "compiled") };
-  const child = spawn(process.execPath, [entry, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  const child = spawn(process.execPath, [...entry, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
   const { pid } = child;
   if (pid === undefined) {
     throw new Error(`${process.execPath}: cannot be started`);
