@@ -17,10 +17,12 @@ export interface RawRequest {
 
 /** Longest wait for an answer, in milliseconds. */
 const TIMEOUT_MS = 30_000;
+const MAX_CLIENT_MB = 4_000;
 
 /** Opens a connection over HTTP/2. Its errors end its streams. */
 export async function openConnection(url: string): Promise<ClientHttp2Session> {
-  const session = connect(url);
+  // Default: 10 MB, beyond which the client itself ends its streams.
+  const session = connect(url, { maxSessionMemory: MAX_CLIENT_MB });
   session.on("error", () => {});
   await once(session, "connect");
   return session;
