@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { ScriptedAgent } from "../../../test/support/backend/scripted-agent.ts";
+import type { Finding, IsolationCase } from "../../support/isolation/isolation-case.ts";
+import { measureLoad } from "../../support/isolation/measure-load.ts";
+import { startTarget, type Target } from "../../support/isolation/target.ts";
+import { queryRows } from "../../support/query-rows.ts";
+import { createBatch, PODS } from "../../support/tenant-bus.ts";
+import { until } from "../../support/until.ts";
+import type { World } from "../../support/world.ts";
+
+const LOCKED = "locked";
+/** Agents that wait for the session of the locked cluster. */
+const WAITING_AGENTS = 10;
+const MAX_OTHER_MS = 3_000;
+const LOCKED_MS = 15_000;
+/** Runs that the scheduler begins for another cluster, due every second, while the lock is held. */
+const MIN_RUNS = 10;
+const MAX_STOP_MS = 7_000;
+
+/** One locked row of one cluster. */
+export const lockCases: readonly IsolationCase[] = [
+  {
+    row: 9,
+    attack: `row lock on a cluster for ${LOCKED_MS / 1_000} s, ${WAITING_AGENTS} agents that connect to it`,
+    bound: `another cluster opens, changes and its changes take <= 3 s; >= ${MIN_RUNS} runs begin; waiting_clusters = 1`,
+    run: holdLock,
+  },
+  {
+    row: 10,
+    attack: "SIGTERM while a row of a cluster is locked",
+    bound: "5 s + lock timeout of 2 s",
+    run: stopUnderLock,
+  },
+];
+
+async function holdLock(world: World): Promise<Finding> {
+  await using target = await startTarget(world, { flags: ["--reconcile-interval", "1s", "--run-deadline", "1s"] });
+  await using locked = await lockCluster(target);
+  const { load, value } = await measureLoad(target, async () => {
+    await using waiting = locked.changeAndConnect();
+    const openedMs = await timeOf(async () => {
+      await using other = await openAgent(target, "other");
+      await change(other, 1);
+    });
+    await sleep(LOCKED_MS);
+    const [runs] = await queryRows<{ count: number }>(target.databaseUrl, COUNT_RUNS);
+    return { openedMs, runs: runs?.count ?? 0, waiting: await readWaitingClusters(target), count: waiting.count };
+  });
+  const { openedMs, runs, waiting } = value;
+  const detail =
+    `another cluster opened and changed in ${openedMs.toFixed(0)} ms, ` +
+    `${runs} runs of the other account in ${LOCKED_MS / 1_000} s, waiting_clusters ${waiting}`;
+  const isIsolated = openedMs <= MAX_OTHER_MS && load.changeMs <= MAX_OTHER_MS;
+  return { load, detail, holds: isIsolated && runs >= MIN_RUNS && waiting === 1 };
+}
+
+async function stopUnderLock(world: World): Promise<Finding> {
+  await using target = await startTarget(world);
+  await using locked = await lockCluster(target);
+  await using _waiting = locked.changeAndConnect();
+  await until("the lock", async () => (await countLockWaits(target)) > 0, target.program);
+  const stopMs = await timeOf(() => target.program.end("SIGTERM"));
+  const { code, signal } = await target.program.ended;
+  const detail = `ended after ${(stopMs / 1_000).toFixed(1)} s, ${signal ?? `exit code ${code}`}`;
+  return { detail, holds: stopMs <= MAX_STOP_MS && code === 0 };
+}
+
+/** Opens a cluster with one object, and locks its row by a transaction that stays open. */
+async function lockCluster(target: Target) {
+  await using stack = new AsyncDisposableStack();
+  const agent = stack.use(await openAgent(target, LOCKED));
+  await change(agent, 1);
+  const locker = new pg.Client({ connectionString: target.databaseUrl });
+  await locker.connect();
+  stack.defer(() => locker.end());
+  await locker.query("BEGIN");
+  await locker.query(`SELECT 1 FROM kubernetes_object WHERE cluster = '${LOCKED}' FOR UPDATE`);
+  const moved = stack.move();
+  return {
+    /** Sends a change of the locked row, which waits, and connects agents that wait for the session. */
+    changeAndConnect() {
+      agent.send({ case: "batch", value: createBatch(0, 1, 1_000, 2) });
+      const agents = Array.from({ length: WAITING_AGENTS }, () => new ScriptedAgent(target.url, target.token));
+      for (const [index, each] of agents.entries()) {
+        each.open({ cluster: LOCKED, instanceId: `agent-${index}` }).catch(() => {});
+      }
+      return {
+        count: agents.length,
+        async [Symbol.asyncDispose]() {
+          await Promise.all(agents.map((each) => each[Symbol.asyncDispose]()));
+        },
+      };
+    },
+    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+  };
+}
+
+async function openAgent({ url, token }: Target, cluster: string): Promise<ScriptedAgent> {
+  const agent = new ScriptedAgent(url, token);
+  await agent.open({ cluster });
+  agent.send({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
+  await agent.acknowledged();
+  return agent;
+}
+
+async function change(agent: ScriptedAgent, version: number): Promise<void> {
+  agent.send({ case: "batch", value: createBatch(0, 1, 1_000, version) });
+  await agent.acknowledged();
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+async function readWaitingClusters({ probeUrl }: Target): Promise<number> {
+  const text = await (await fetch(`${probeUrl}/metrics`)).text();
+  return Number(/^evenkeel_ingester_waiting_clusters(?:\{[^}]*\})? (\d+)/m.exec(text)?.[1]);
+}
+
+async function countLockWaits({ databaseUrl }: Target): Promise<number> {
+  const [row] = await queryRows<{ count: number }>(databaseUrl, COUNT_WAITS);
+  return row?.count ?? 0;
+}
+
+const COUNT_RUNS = `
+SELECT count(*)::int FROM reconciliation_run
+WHERE account = 'neighbour' AND started_at > now() - interval '${LOCKED_MS / 1_000} s'`;
+
+const COUNT_WAITS = `
+SELECT count(*)::int FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'`;
