@@ -4,9 +4,10 @@ import { createSilentLog } from "../../src/lib/log.ts";
 import { createSeededRandom } from "../../src/lib/random.ts";
 import { createApiServer } from "../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
-import { namespaceObject } from "../../src/simulation/workload-objects.ts";
+import { configMapObject, namespaceObject } from "../../src/simulation/workload-objects.ts";
 import type { ApiOrder, ApiReport } from "./api-messages.ts";
 import { createPod } from "./create-pod.ts";
+import { createDefinition, isCustomPath } from "./custom-types.ts";
 
 // In its own process, so that the cost of the simulated API does not count as the agent's.
 const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSeededRandom(1) });
@@ -24,12 +25,33 @@ process.on("message", async (order: ApiOrder) => {
     case "change":
       await changePods(order.count, order.everyMs);
       break;
+    case "configMaps":
+      for (const name of order.names) {
+        cluster.create(configMapObject("default", name, { value: order.value }));
+      }
+      report({ type: "filled" });
+      break;
+    case "define":
+      define(order.count, order.isForbidden);
+      report({ type: "filled" });
+      break;
     default:
       order satisfies never;
   }
 });
 process.on("disconnect", () => process.exit());
 report({ type: "listening", url: api.url });
+
+/** Defines resource types, and refuses all requests of their objects if they are forbidden. */
+function define(count: number, isForbidden: boolean): void {
+  for (let index = 0; index < count; index++) {
+    cluster.create(createDefinition(index));
+  }
+  if (isForbidden) {
+    const times = Number.POSITIVE_INFINITY;
+    cluster.faults.forceResponse({ status: 403, reason: "Forbidden", matches: isCustomPath, times });
+  }
+}
 
 /** Changes one pod after the other, and reports each change with its time. */
 async function changePods(count: number, everyMs: number): Promise<void> {

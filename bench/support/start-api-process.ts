@@ -9,6 +9,10 @@ export interface ApiProcess extends AsyncDisposable {
   readonly url: string;
   /** Creates pods whose canonical JSON has about this many bytes. */
   fill(count: number, contentBytes: number): Promise<void>;
+  /** Creates ConfigMaps with this value. */
+  createConfigMaps(names: readonly string[], value: string): Promise<void>;
+  /** Creates custom resource types without objects, which no caller may read if they are forbidden. */
+  define(count: number, isForbidden: boolean): Promise<void>;
   /** Changes pods, one every `everyMs`, and yields each change. */
   change(count: number, everyMs: number): AsyncIterable<Extract<ApiReport, { type: "changed" }>>;
 }
@@ -36,6 +40,14 @@ export async function startApiProcess(reaper: Reaper): Promise<ApiProcess> {
     url,
     async fill(count, contentBytes) {
       order({ type: "fill", count, contentBytes });
+      await next("filled");
+    },
+    async createConfigMaps(names, value) {
+      order({ type: "configMaps", names, value });
+      await next("filled");
+    },
+    async define(count, isForbidden) {
+      order({ type: "define", count, isForbidden });
       await next("filled");
     },
     async *change(count, everyMs) {

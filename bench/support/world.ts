@@ -13,6 +13,7 @@ import {
 } from "../../deploy/local/components/postgres-server.ts";
 import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
+import { createKubeconfig } from "./kubeconfig.ts";
 import { queryRows } from "./query-rows.ts";
 import { type ApiProcess, startApiProcess } from "./start-api-process.ts";
 import { until } from "./until.ts";
@@ -130,21 +131,10 @@ export async function createWorld(): Promise<World> {
     },
     startAgent(serverUrl, apiUrl) {
       const kubeconfig = join(directory, `kubeconfig-${++count}.json`);
-      writeFileSync(kubeconfig, JSON.stringify(toKubeconfig(apiUrl)));
+      writeFileSync(kubeconfig, createKubeconfig(apiUrl));
       const to = ["--server", serverUrl, "--cluster", CLUSTER, "--log-level", "warn"];
       return programs.start("agent", ...to, "--kubeconfig", kubeconfig, "--resources", "pods");
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-function toKubeconfig(server: string): object {
-  return {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: CLUSTER, cluster: { server, "insecure-skip-tls-verify": true } }],
-    users: [{ name: CLUSTER, user: {} }],
-    contexts: [{ name: CLUSTER, context: { cluster: CLUSTER, user: CLUSTER } }],
-    "current-context": CLUSTER,
   };
 }
