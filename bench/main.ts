@@ -6,6 +6,7 @@ import { flood } from "./benchmarks/flood.ts";
 import { ingestRate } from "./benchmarks/ingest-rate.ts";
 import { initialSync } from "./benchmarks/initial-sync.ts";
 import { inventory } from "./benchmarks/inventory.ts";
+import { isolation } from "./benchmarks/isolation.ts";
 import { metadataList } from "./benchmarks/metadata-list.ts";
 import { objectFillfactor, objectPartitions, objectVacuum } from "./benchmarks/object-table.ts";
 import { publishRate } from "./benchmarks/publish-rate.ts";
@@ -21,6 +22,7 @@ const benchmarks = new Map([
   ["ingest-rate", ingestRate],
   ["content-check", contentCheck],
   ["flood", flood],
+  ["isolation", isolation],
   ["object-partitions", objectPartitions],
   ["object-fillfactor", objectFillfactor],
   ["object-vacuum", objectVacuum],

@@ -2,9 +2,30 @@ import { toMessage } from "../../src/lib/errors.ts";
 import type { Finding, IsolationCase } from "../support/isolation/isolation-case.ts";
 import { isBounded, type Load } from "../support/isolation/measure-load.ts";
 import type { World } from "../support/world.ts";
+import { accessCases } from "./isolation/access.ts";
+import { agentCases } from "./isolation/agents.ts";
+import { busMessageCases } from "./isolation/bus-messages.ts";
+import { connectionCases } from "./isolation/connections.ts";
 import { elsewhere } from "./isolation/elsewhere.ts";
+import { idleRunCases } from "./isolation/idle-runs.ts";
+import { lockCases } from "./isolation/locks.ts";
+import { messageCases } from "./isolation/messages.ts";
+import { pageCases } from "./isolation/pages.ts";
+import { queryCases } from "./isolation/queries.ts";
+import { streamCases } from "./isolation/streams.ts";
 
-const cases: readonly IsolationCase[] = [];
+const cases: readonly IsolationCase[] = [
+  ...messageCases,
+  ...streamCases,
+  ...pageCases,
+  ...connectionCases,
+  ...accessCases,
+  ...lockCases,
+  ...queryCases,
+  ...idleRunCases,
+  ...busMessageCases,
+  ...agentCases,
+].toSorted((a, b) => a.row - b.row);
 
 /**
  * Attacks a server, and breaks things around it, while another account works with it. Prints the effect of each attack
@@ -20,8 +41,12 @@ export async function isolation(world: World): Promise<void> {
 
 /** Runs the cases one after the other. Each has a server of its own. */
 export async function runCases(world: World, of: readonly IsolationCase[]): Promise<void> {
-  console.log("  G: slowest answer to another account <= 250 ms, growth of memory <= 200 MiB, no failed call");
-  console.log("  | # | attack or fault | slowest answer / change | memory | time | figures | bound | holds |");
+  console.log(
+    "  G: slowest answer to another account <= 250 ms, growth of memory <= 200 MiB, no failed call",
+  );
+  console.log(
+    "  | # | attack or fault | slowest answer / change | memory | time | figures | bound | holds |",
+  );
   console.log("  |--:|---|--:|--:|--:|---|---|---|");
   for (const { row, attack, bound, run } of of) {
     const { load, detail, holds }: Finding = await run(world).catch((error: unknown) => ({
@@ -40,7 +65,8 @@ function toCells(load: Load | undefined): string[] {
     return ["", "", ""];
   }
   const { answerMs, changeMs, growthBytes, seconds, failures, isAlive } = load;
-  const failed = failures.length === 0 ? "" : `, ${failures.length} calls failed (${failures[0]?.slice(0, 100)})`;
+  const failed =
+    failures.length === 0 ? "" : `, ${failures.length} calls failed (${failures[0]?.slice(0, 100)})`;
   return [
     `${answerMs.toFixed(0)} / ${changeMs.toFixed(0)} ms${failed}`,
     isAlive ? `+${(growthBytes / 1024 / 1024).toFixed(0)} MiB` : "the server has ended",

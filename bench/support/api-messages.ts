@@ -1,6 +1,11 @@
 /** Order to the process of the API server. */
 export type ApiOrder =
-  | { readonly type: "fill"; readonly count: number; readonly contentBytes: number }
+  | {
+      readonly type: "fill";
+      readonly first: number;
+      readonly count: number;
+      readonly contentBytes: number;
+    }
   | { readonly type: "change"; readonly count: number; readonly everyMs: number }
   /** Creates ConfigMaps with one value. */
   | { readonly type: "configMaps"; readonly names: readonly string[]; readonly value: string }

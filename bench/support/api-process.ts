@@ -18,7 +18,7 @@ process.on("message", async (order: ApiOrder) => {
   switch (order.type) {
     case "fill":
       for (let index = 0; index < order.count; index++) {
-        cluster.create(createPod(index, order.contentBytes));
+        cluster.create(createPod(order.first + index, order.contentBytes));
       }
       report({ type: "filled" });
       break;

@@ -7,8 +7,8 @@ import type { ApiOrder, ApiReport } from "./api-messages.ts";
 /** A simulated API server in its own process. */
 export interface ApiProcess extends AsyncDisposable {
   readonly url: string;
-  /** Creates pods whose canonical JSON has about this many bytes. */
-  fill(count: number, contentBytes: number): Promise<void>;
+  /** Creates pods from number `first` on, default 0. The canonical JSON of each has about this many bytes. */
+  fill(count: number, contentBytes: number, first?: number): Promise<void>;
   /** Creates ConfigMaps with this value. */
   createConfigMaps(names: readonly string[], value: string): Promise<void>;
   /** Creates custom resource types without objects, which no caller may read if they are forbidden. */
@@ -38,8 +38,8 @@ export async function startApiProcess(reaper: Reaper): Promise<ApiProcess> {
   const { url } = await next("listening");
   return {
     url,
-    async fill(count, contentBytes) {
-      order({ type: "fill", count, contentBytes });
+    async fill(count, contentBytes, first = 0) {
+      order({ type: "fill", first, count, contentBytes });
       await next("filled");
     },
     async createConfigMaps(names, value) {

@@ -37,8 +37,8 @@ export interface World extends AsyncDisposable {
   createTenant(partitions?: number): Promise<Tenant>;
   /** Starts `evenkeel ingester` on the tenant's events. */
   startIngester(databaseUrl: string, tenant: Tenant): Program;
-  /** Starts `evenkeel agent`, which reads the pods of this API server. */
-  startAgent(serverUrl: string, apiUrl: string): Program;
+  /** Starts `evenkeel agent`, which reads these resource types of this API server; default: pods. */
+  startAgent(serverUrl: string, apiUrl: string, resources?: string): Program;
 }
 
 /** A running server. */
@@ -129,11 +129,11 @@ export async function createWorld(): Promise<World> {
         },
       };
     },
-    startAgent(serverUrl, apiUrl) {
+    startAgent(serverUrl, apiUrl, resources = "pods") {
       const kubeconfig = join(directory, `kubeconfig-${++count}.json`);
       writeFileSync(kubeconfig, createKubeconfig(apiUrl));
       const to = ["--server", serverUrl, "--cluster", CLUSTER, "--log-level", "warn"];
-      return programs.start("agent", ...to, "--kubeconfig", kubeconfig, "--resources", "pods");
+      return programs.start("agent", ...to, "--kubeconfig", kubeconfig, "--resources", resources);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -132,7 +132,9 @@ async function churnSessions(world: World): Promise<Finding> {
   return { load, detail, holds: isRefused && load.medianAnswerMs <= 2 * idleMs };
 }
 
-async function openSessions(target: Target): Promise<{ readonly exhausted: number; readonly failed: number }> {
+async function openSessions(
+  target: Target,
+): Promise<{ readonly exhausted: number; readonly failed: number }> {
   let next = 0;
   const count = { exhausted: 0, failed: 0 };
   await repeatFor(CHURN_MS, SESSION_CLIENTS, 0, async () => {

@@ -10,7 +10,8 @@ export const elsewhere: readonly ElsewhereRow[] = [
   {
     row: 10,
     attack: "consumer cut off, silent Postgres, frozen peer",
-    place: "test/integration/blocked-cluster.pulsar.test.ts, test/e2e/silent-postgres.pg.test.ts, npm run test:chaos",
+    place:
+      "test/integration/blocked-cluster.pulsar.test.ts, test/e2e/silent-postgres.pg.test.ts, npm run test:chaos",
   },
   {
     row: 11,
@@ -28,7 +29,11 @@ export const elsewhere: readonly ElsewhereRow[] = [
     attack: "2,000 kinds, 100 requests at a time",
     place: "test/unit/agent/watch/first-lists.test.ts",
   },
-  { row: 19, attack: "second migrate behind a stranded lock", place: "test/unit/store/postgres/migrate.pg.test.ts" },
+  {
+    row: 19,
+    attack: "second migrate behind a stranded lock",
+    place: "test/unit/store/postgres/migrate.pg.test.ts",
+  },
   {
     row: 20,
     attack: "credential refused with 401; kubeconfig cases",

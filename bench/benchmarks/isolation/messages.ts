@@ -59,7 +59,9 @@ async function sendHostile(world: World, heapMb?: number): Promise<Finding> {
         if (session.closed || session.destroyed) {
           session = await openConnection(target.url);
         }
-        found.push(await (next.protocol === "grpc" ? sendGrpc(session, next) : sendConnect(target.url, next)));
+        found.push(
+          await (next.protocol === "grpc" ? sendGrpc(session, next) : sendConnect(target.url, next)),
+        );
       }
       session.destroy();
     };

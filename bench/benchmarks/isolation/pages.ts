@@ -51,7 +51,10 @@ async function readPages(world: World, { rows, repeats, readers }: Pages): Promi
 }
 
 async function readAll({ url, token }: Target) {
-  const client = createClient(FleetService, createGrpcTransport({ baseUrl: url, readMaxBytes: 64 * 1024 * 1024 }));
+  const client = createClient(
+    FleetService,
+    createGrpcTransport({ baseUrl: url, readMaxBytes: 64 * 1024 * 1024 }),
+  );
   const headers = { authorization: `Bearer ${token}` };
   const read = { objects: 0, pages: 0, largestBytes: 0, isPageBounded: true };
   const deadline = performance.now() + MAX_MS;

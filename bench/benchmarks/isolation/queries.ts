@@ -81,7 +81,12 @@ async function measureScope(world: World): Promise<Finding> {
   const buffers = await countIn(database, async (counting) => {
     const declare = (sequence: bigint): Promise<unknown> => {
       const position = { ...LARGE, epoch: 1n, sequence };
-      return applyScope(counting.client, position, { ...scope, generation: sequence }, DEFAULT_DELETION_GUARD);
+      return applyScope(
+        counting.client,
+        position,
+        { ...scope, generation: sequence },
+        DEFAULT_DELETION_GUARD,
+      );
     };
     // The first declaration writes what the agent knows of each type. The next one finds it unchanged.
     await declare(1n);
@@ -108,9 +113,7 @@ async function measureClusters(world: World): Promise<Finding> {
   const measure = async (objects: number): Promise<number> => {
     await using database = await createLargeDatabase(world, { runs: 10_000, objects });
     const fleet = createPgFleetStore(database, createSystemClock());
-    return await medianOf(() =>
-      fleet.listClusters(signal, LARGE.account, { after: undefined, limit: 100 }),
-    );
+    return await medianOf(() => fleet.listClusters(signal, LARGE.account, { after: undefined, limit: 100 }));
   };
   const [fewMs, manyMs] = [await measure(FEW), await measure(OBJECTS)];
   const detail = `${fewMs.toFixed(1)} ms and ${manyMs.toFixed(1)} ms`;

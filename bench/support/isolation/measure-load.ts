@@ -76,6 +76,8 @@ async function collect(target: Target, from: number, to: number): Promise<Sample
 }
 
 async function isLive({ probeUrl }: Target): Promise<boolean> {
-  const answer = await fetch(`${probeUrl}/livez`, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
+  const answer = await fetch(`${probeUrl}/livez`, { signal: AbortSignal.timeout(10_000) }).catch(
+    () => undefined,
+  );
   return answer?.status === 200;
 }

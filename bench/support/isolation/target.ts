@@ -42,10 +42,7 @@ export interface TargetOptions {
 }
 
 /** Starts a server on an empty database, and the other account's prober. */
-export async function startTarget(
-  world: World,
-  { heapMb, flags = [] }: TargetOptions = {},
-): Promise<Target> {
+export async function startTarget(world: World, { heapMb, flags = [] }: TargetOptions = {}): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-isolation-"));
   stack.defer(() => rmSync(directory, { recursive: true, force: true }));
