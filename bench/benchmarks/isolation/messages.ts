@@ -4,7 +4,7 @@ import { SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_p
 import { InvalidArgumentError } from "../../../src/lib/errors.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { createSyncClient } from "../../../src/rpc/client/sync-client.ts";
-import { createHostileRequests } from "../../support/isolation/hostile-messages.ts";
+import { createHostileRequests, type HostileScope } from "../../support/isolation/hostile-messages.ts";
 import type { Finding, IsolationCase } from "../../support/isolation/isolation-case.ts";
 import { measureLoad } from "../../support/isolation/measure-load.ts";
 import {
@@ -21,22 +21,34 @@ import type { World } from "../../support/world.ts";
 /** Requests at a time. */
 const SENDERS = 8;
 /** Time after which no further request is sent. They are shuffled, so that each kind gets its share. */
-const MAX_MS = 20_000;
+const MAX_MS = 10_000;
 const BAD_ITEMS = 1_000;
 
 /** Messages that are expensive to read or to refuse. */
 export const messageCases: readonly IsolationCase[] = [
   {
     row: 1,
-    attack: "hostile messages to each method, each encoding, with and without a token",
+    attack: "hostile messages to each method of queries, probes and reflection, with and without a token",
     bound: "G; the refusal arrives",
-    run: (world) => sendHostile(world),
+    run: (world) => sendHostile(world, "questions"),
   },
   {
     row: 1,
     attack: "the same, with a heap of 600 MB",
     bound: "G; the refusal arrives",
-    run: (world) => sendHostile(world, 600),
+    run: (world) => sendHostile(world, "questions", 600),
+  },
+  {
+    row: 1,
+    attack: "hostile messages to Sync, with and without a token",
+    bound: "G; the refusal arrives",
+    run: (world) => sendHostile(world, "agents"),
+  },
+  {
+    row: 1,
+    attack: "the same, with a heap of 600 MB",
+    bound: "G; the refusal arrives",
+    run: (world) => sendHostile(world, "agents", 600),
   },
   {
     row: 3,
@@ -46,12 +58,12 @@ export const messageCases: readonly IsolationCase[] = [
   },
 ];
 
-async function sendHostile(world: World, heapMb?: number): Promise<Finding> {
+async function sendHostile(world: World, scope: HostileScope, heapMb?: number): Promise<Finding> {
   await using target = await startTarget(world, heapMb === undefined ? {} : { heapMb });
-  const requests = shuffle([...createHostileRequests(target.token)]);
+  const requests = shuffle([...createHostileRequests(scope, target.token)]);
   const total = requests.length;
   const { load, value: answers } = await measureLoad(target, async () => {
-    const found: RawAnswer[] = [];
+    const found: { readonly answer: RawAnswer; readonly label: string; readonly ms: number }[] = [];
     const deadline = performance.now() + MAX_MS;
     const send = async (): Promise<void> => {
       let session = await openConnection(target.url);
@@ -59,17 +71,23 @@ async function sendHostile(world: World, heapMb?: number): Promise<Finding> {
         if (session.closed || session.destroyed) {
           session = await openConnection(target.url);
         }
-        found.push(
-          await (next.protocol === "grpc" ? sendGrpc(session, next) : sendConnect(target.url, next)),
-        );
+        const start = performance.now();
+        const answer = await (next.protocol === "grpc"
+          ? sendGrpc(session, next)
+          : sendConnect(target.url, next));
+        found.push({ answer, label: next.label, ms: performance.now() - start });
       }
       session.destroy();
     };
     await Promise.all(Array.from({ length: SENDERS }, send));
     return found;
   });
-  const detail = `${answers.length.toLocaleString("en")} of ${total.toLocaleString("en")} requests: ${formatAnswers(answers)}`;
-  return { load, detail, holds: answers.every(({ type }) => type !== "none") };
+  const [slowest] = answers.toSorted((a, b) => b.ms - a.ms);
+  const detail =
+    `${answers.length.toLocaleString("en")} of ${total.toLocaleString("en")} requests: ` +
+    `${formatAnswers(answers.map(({ answer }) => answer))}; ` +
+    `slowest ${slowest?.ms.toFixed(0)} ms: ${slowest?.label}`;
+  return { load, detail, holds: answers.every(({ answer }) => answer.type !== "none") };
 }
 
 function shuffle<T>(values: T[]): T[] {

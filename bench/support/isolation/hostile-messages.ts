@@ -10,7 +10,12 @@ import { type RawRequest, toEnvelope } from "./raw-requests.ts";
 /** A message with its protocol. */
 export interface HostileRequest extends RawRequest {
   readonly protocol: "grpc" | "connect";
+  /** Method, content, size and encoding, for people. */
+  readonly label: string;
 }
+
+/** Services whose methods are attacked: those of queries, probes and reflection, or that of agents. */
+export type HostileScope = "questions" | "agents";
 
 /** Larger than the limit of each service. */
 const TOO_LARGE = 8 * 1024 * 1024;
@@ -38,9 +43,9 @@ const BATCH_UNITS: Readonly<Record<string, readonly number[]>> = {
  * Yields requests to each method: the most of each kind of field within its limit, and beyond it; without compression,
  * and with each encoding; over gRPC, and over Connect if the method is unary; with the token and without one.
  */
-export function* createHostileRequests(token: string): Generator<HostileRequest> {
+export function* createHostileRequests(scope: HostileScope, token: string): Generator<HostileRequest> {
   const create = createMessages();
-  for (const { method, maxBytes } of methods()) {
+  for (const { method, maxBytes } of methods(scope)) {
     const units = { ...BYTES_OF_UNIT, ...(method.parent === SyncService && BATCH_UNITS) };
     for (const [name, unit] of Object.entries(units)) {
       for (const size of [maxBytes, TOO_LARGE]) {
@@ -51,7 +56,10 @@ export function* createHostileRequests(token: string): Generator<HostileRequest>
         for (const encoding of ["identity", "gzip", "br"] as const) {
           const message = create(name in BATCH_UNITS, unit, size, encoding);
           for (const headers of [{}, { authorization: `Bearer ${token}` }]) {
-            yield* toRequests(method, message, encoding, headers);
+            const label = `${method.name} with ${name}, ${size.toLocaleString("en")} bytes, ${encoding}`;
+            for (const request of toRequests(method, message, encoding, headers)) {
+              yield { ...request, label };
+            }
           }
         }
       }
@@ -59,13 +67,16 @@ export function* createHostileRequests(token: string): Generator<HostileRequest>
   }
 }
 
-function* methods(): Generator<{ readonly method: DescMethod; readonly maxBytes: number }> {
-  for (const [service, maxBytes] of [
+function* methods(
+  scope: HostileScope,
+): Generator<{ readonly method: DescMethod; readonly maxBytes: number }> {
+  const questions = [
     [Health, PROBE],
     [FleetService, QUESTION],
     [ServerReflection, QUESTION],
-    [SyncService, MAX_SYNC_REQUEST_BYTES],
-  ] as const) {
+  ] as const;
+  const agents = [[SyncService, MAX_SYNC_REQUEST_BYTES]] as const;
+  for (const [service, maxBytes] of scope === "questions" ? questions : agents) {
     for (const method of service.methods) {
       yield { method, maxBytes };
     }
@@ -77,7 +88,7 @@ function* toRequests(
   message: Uint8Array,
   encoding: "identity" | "gzip" | "br",
   headers: RawRequest["headers"],
-): Generator<HostileRequest> {
+): Generator<Omit<HostileRequest, "label">> {
   const path = `/${method.parent.typeName}/${method.name}`;
   yield {
     protocol: "grpc",
@@ -121,9 +132,9 @@ function toVarint(value: number): Buffer {
 function encode(message: Buffer, encoding: string): Uint8Array {
   switch (encoding) {
     case "gzip":
-      return gzipSync(message);
+      return gzipSync(message, { level: 1 });
     case "br":
-      return brotliCompressSync(message, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } });
+      return brotliCompressSync(message, { params: { [constants.BROTLI_PARAM_QUALITY]: 1 } });
     default:
       return message;
   }
