@@ -67,9 +67,11 @@ async function sendHostile(world: World, scope: HostileScope, heapMb?: number): 
     const deadline = performance.now() + MAX_MS;
     const send = async (): Promise<void> => {
       let session = await openConnection(target.url);
-      for (let next = requests.pop(); next && performance.now() < deadline; next = requests.pop()) {
+      const canSend = (): boolean => target.program.isRunning() && performance.now() < deadline;
+      for (let next = requests.pop(); next && canSend(); next = requests.pop()) {
         if (session.closed || session.destroyed) {
-          session = await openConnection(target.url);
+          // It fails if the server has ended, which the load shows.
+          session = await openConnection(target.url).catch(() => session);
         }
         const start = performance.now();
         const answer = await (next.protocol === "grpc"

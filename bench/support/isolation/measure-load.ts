@@ -24,7 +24,7 @@ export interface Load {
 const MAX_ANSWER_MS = 250;
 const MAX_GROWTH_BYTES = 200 * 1024 * 1024;
 /** Longest wait for the end of a call that is open at the end of the attack. */
-const MAX_OPEN_MS = 90_000;
+const MAX_OPEN_MS = 30_000;
 
 /** Runs an attack and measures its load. */
 export async function measureLoad<T>(
@@ -37,14 +37,17 @@ export async function measureLoad<T>(
   const from = machineTime();
   const value = await attack();
   const to = machineTime();
-  const samples = await collect(target, from, to);
-  const of = (type: Sample["type"]): number[] =>
-    samples.filter((sample) => sample.type === type).map((sample) => sample.to - sample.from);
+  await waitForCalls(target, to);
+  const samples = target.samples().filter((sample) => sample.to >= from && sample.from <= to);
+  const times = {
+    query: timesOf(target, samples, "query", to),
+    change: timesOf(target, samples, "change", to),
+  };
   const isRunning = target.program.isRunning();
   const load: Load = {
-    answerMs: Math.max(...of("query")),
-    medianAnswerMs: quantile(of("query"), 0.5),
-    changeMs: Math.max(...of("change")),
+    answerMs: Math.max(...times.query),
+    medianAnswerMs: quantile(times.query, 0.5),
+    changeMs: Math.max(...times.change),
     failures: samples.flatMap(({ error }) => error ?? []),
     growthBytes: isRunning ? readProcessMemory(pid).peakBytes - before : Number.NaN,
     seconds: (to - from) / 1000,
@@ -63,16 +66,33 @@ export function isBounded({ answerMs, failures, growthBytes, isAlive }: Load): b
   return isAlive && failures.length === 0 && answerMs <= MAX_ANSWER_MS && growthBytes <= MAX_GROWTH_BYTES;
 }
 
-/** Returns the calls that overlap the attack. Waits for those that were open at its end. */
-async function collect(target: Target, from: number, to: number): Promise<Sample[]> {
+/** Waits until the calls that are open at this time have ended. */
+async function waitForCalls(target: Target, time: number): Promise<void> {
   const deadline = performance.now() + MAX_OPEN_MS;
   const isLate = (): boolean => performance.now() > deadline || !target.program.isRunning();
-  const hasAll = (type: Sample["type"]): boolean =>
-    target.samples().some((sample) => sample.type === type && sample.from >= to);
-  while (!(hasAll("query") && hasAll("change")) && !isLate()) {
+  while (!(hasCallSince(target, "query", time) && hasCallSince(target, "change", time)) && !isLate()) {
     await sleep(50);
   }
-  return target.samples().filter((sample) => sample.to >= from && sample.from <= to);
+}
+
+/** True if a call that began since this time has ended, so that all those before it have. */
+function hasCallSince(target: Target, type: Sample["type"], time: number): boolean {
+  return target.samples().some((sample) => sample.type === type && sample.from >= time);
+}
+
+/** Returns the times of calls. One that has not ended counts with its time so far. */
+function timesOf(
+  target: Target,
+  samples: readonly Sample[],
+  type: Sample["type"],
+  time: number,
+): readonly number[] {
+  const ended = samples.filter((sample) => sample.type === type).map((sample) => sample.to - sample.from);
+  if (hasCallSince(target, type, time)) {
+    return ended;
+  }
+  const last = target.samples().findLast((sample) => sample.type === type);
+  return [...ended, machineTime() - (last?.to ?? 0)];
 }
 
 async function isLive({ probeUrl }: Target): Promise<boolean> {

@@ -77,6 +77,9 @@ export async function readAnswer(stream: ClientHttp2Stream): Promise<RawAnswer> 
 
 /** Sends a call of gRPC over HTTP/2. */
 export async function sendGrpc(session: ClientHttp2Session, request: RawRequest): Promise<RawAnswer> {
+  if (session.closed || session.destroyed) {
+    return { type: "none" };
+  }
   const stream = beginGrpc(session, request.path, request.headers);
   const answer = readAnswer(stream);
   stream.end(request.body);
