@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../../../deploy/local/components/free-port.ts";
+import { createReaper } from "../../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program, type Programs } from "../../../test/support/e2e/programs.ts";
 import { createTokenIssuer } from "../../../test/support/rpc/token-issuer.ts";
 import { until } from "../until.ts";
@@ -45,7 +46,8 @@ export interface TargetOptions {
 export async function startTarget(world: World, { heapMb, flags = [] }: TargetOptions = {}): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-isolation-"));
-  stack.defer(() => rmSync(directory, { recursive: true, force: true }));
+  // Removes it, also after a signal.
+  stack.use(createReaper()).add({ type: "dir", path: directory });
   const issuers = { [ATTACKER]: createTokenIssuer(), [NEIGHBOUR]: createTokenIssuer() };
   const keyFiles = Object.entries(issuers).map(([account, { publicPem }]) => {
     const path = join(directory, `${account}.pub`);
