@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { toMessage } from "../../src/lib/errors.ts";
 import type { Finding, IsolationCase } from "../support/isolation/isolation-case.ts";
-import { isBounded, type Load } from "../support/isolation/measure-load.ts";
+import { isBounded, type Load, measureLoad } from "../support/isolation/measure-load.ts";
+import { startTarget } from "../support/isolation/target.ts";
 import type { World } from "../support/world.ts";
 import { accessCases } from "./isolation/access.ts";
 import { agentCases } from "./isolation/agents.ts";
@@ -14,7 +16,20 @@ import { pageCases } from "./isolation/pages.ts";
 import { queryCases } from "./isolation/queries.ts";
 import { streamCases } from "./isolation/streams.ts";
 
+/** The machine's own delays, to compare with. */
+const idleCase: IsolationCase = {
+  row: 0,
+  attack: "none, for 5 s",
+  bound: "G",
+  async run(world) {
+    await using target = await startTarget(world);
+    const { load } = await measureLoad(target, () => sleep(5_000));
+    return { load, detail: `p50 ${load.medianAnswerMs.toFixed(1)} ms`, holds: true };
+  },
+};
+
 const cases: readonly IsolationCase[] = [
+  idleCase,
   ...messageCases,
   ...streamCases,
   ...pageCases,

@@ -61,6 +61,8 @@ async function stopUnderLock(world: World): Promise<Finding> {
   await using target = await startTarget(world);
   await using locked = await lockCluster(target);
   await using _waiting = locked.changeAndConnect();
+  // It does not react to Drain, as agents do.
+  await target.stopProbing();
   await until("the lock", async () => (await countLockWaits(target)) > 0, target.program);
   const stopMs = await timeOf(() => target.program.end("SIGTERM"));
   const { code, signal } = await target.program.ended;
@@ -88,8 +90,12 @@ async function lockCluster(target: Target) {
         () => new ScriptedAgent(target.url, target.token),
       );
       for (const [index, each] of agents.entries()) {
-        each.open({ cluster: LOCKED, instanceId: `agent-${index}` }).catch(() => {});
+        void each
+          .park(`agent-${index}`, { cluster: LOCKED })
+          .then(() => endAtDrain(each))
+          .catch(() => {});
       }
+      endAtDrain(agent).catch(() => {});
       return {
         async [Symbol.asyncDispose]() {
           await Promise.all(agents.map((each) => each[Symbol.asyncDispose]()));
@@ -98,6 +104,16 @@ async function lockCluster(target: Target) {
     },
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
+}
+
+/** Reads until the server drains the stream, and ends it then, as agents do. */
+async function endAtDrain(agent: ScriptedAgent): Promise<void> {
+  for (;;) {
+    const { message } = await agent.next();
+    if (message.case === "drain") {
+      agent.end();
+    }
+  }
 }
 
 async function openAgent({ url, token }: Target, cluster: string): Promise<ScriptedAgent> {

@@ -27,10 +27,9 @@ export interface Target extends AsyncDisposable {
   readonly token: string;
   /** Directory of the target, for files of the case. */
   readonly directory: string;
-  /** Returns a token of the other account. */
-  readonly neighbourToken: string;
   /** Returns the calls of the other account so far. */
   samples(): readonly Sample[];
+  stopProbing(): Promise<unknown>;
   /** Removes the key that signed the attacker's tokens. */
   revokeAttacker(): void;
 }
@@ -74,8 +73,9 @@ export async function startTarget(world: World, { heapMb, flags = [] }: TargetOp
   await until("the prober", isProbing, prober);
   const moved = stack.move();
   return {
-    ...{ url, port, databaseUrl, program, programs, token, neighbourToken, directory, samples },
+    ...{ url, port, databaseUrl, program, programs, token, directory, samples },
     probeUrl: `http://127.0.0.1:${probePort}`,
+    stopProbing: () => prober.end("SIGKILL"),
     revokeAttacker: () => writeFileSync(keyFiles[0] ?? "", createTokenIssuer().publicPem),
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
