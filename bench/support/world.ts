@@ -13,7 +13,6 @@ import {
 } from "../../deploy/local/components/postgres-server.ts";
 import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
-import { createKubeconfig } from "./kubeconfig.ts";
 import { queryRows } from "./query-rows.ts";
 import { type ApiProcess, startApiProcess } from "./start-api-process.ts";
 import { until } from "./until.ts";
@@ -137,4 +136,16 @@ export async function createWorld(): Promise<World> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+/** Returns a kubeconfig of an API server without authentication, as JSON. */
+export function createKubeconfig(server: string): string {
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: CLUSTER, cluster: { server, "insecure-skip-tls-verify": true } }],
+    users: [{ name: CLUSTER, user: {} }],
+    contexts: [{ name: CLUSTER, context: { cluster: CLUSTER, user: CLUSTER } }],
+    "current-context": CLUSTER,
+  });
 }
