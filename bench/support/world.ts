@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findBrokerDistribution } from "../../deploy/local/components/broker-distribution.ts";
@@ -64,8 +64,9 @@ const NO_RUNS = ["--reconcile-interval", "1h"];
 export async function createWorld(): Promise<World> {
   const stack = new AsyncDisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "evenkeel-bench-"));
-  stack.defer(() => rmSync(directory, { recursive: true, force: true }));
   const reaper = stack.use(createReaper());
+  // Removes it, also after a signal.
+  reaper.add({ type: "dir", path: directory });
   const postgres = await startPostgres(found(findPostgres()), reaper, { durable: true });
   stack.defer(() => postgres.stop());
   const programs = stack.use(createPrograms());
