@@ -18,7 +18,11 @@ export const elsewhere: readonly ElsewhereRow[] = [
     attack: "events under each transient error",
     place: "test/unit/ingester/disposition.test.ts, test/unit/store/postgres/sql-error.test.ts",
   },
-  { row: 15, attack: "one partition over its quota", place: "not built: one producer for all partitions" },
+  {
+    row: 15,
+    attack: "one partition over its quota",
+    place: "test/integration/bus/pulsar-websocket-broker.pulsar.test.ts",
+  },
   {
     row: 16,
     attack: "scope of 150 x 300",
