@@ -13,9 +13,7 @@ import {
 } from "../../deploy/local/components/postgres-server.ts";
 import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
-import type { FleetOrder, FleetReport } from "./fleet-messages.ts";
 import { queryRows } from "./query-rows.ts";
-import { type ReportingProcess, startReportingProcess } from "./reporting-process.ts";
 import { type ApiProcess, startApiProcess } from "./start-api-process.ts";
 import { until } from "./until.ts";
 
@@ -36,10 +34,6 @@ export interface World extends AsyncDisposable {
   startBrokered(databaseUrl: string): Promise<RunningServer>;
   /** Creates a tenant of the broker with all topics. The first call starts the broker. */
   createTenant(partitions?: number): Promise<Tenant>;
-  /** Starts `evenkeel backend` on a tenant of the broker. Resolves when it serves. Default: any free port. */
-  startBackend(databaseUrl: string, tenant: Tenant, port?: number): Promise<RunningServer>;
-  /** Starts a process for the agents of many simulated clusters. */
-  startFleetProcess(): ReportingProcess<FleetOrder, FleetReport>;
   /** Starts `evenkeel ingester` on the tenant's events. */
   startIngester(databaseUrl: string, tenant: Tenant): Program;
   /** Starts `evenkeel agent`, which reads these resource types of this API server; default: pods. */
@@ -87,15 +81,6 @@ export async function createWorld(): Promise<World> {
     programs.start(
       ...["ingester", "--database-url", databaseUrl, "--bus-url", busUrl, "--bus-tenant", name, ...QUIET],
     );
-  const startBackend: World["startBackend"] = async (databaseUrl, tenant, wanted) => {
-    const port = wanted ?? (await freePort());
-    const url = `http://127.0.0.1:${port}`;
-    const to = ["--port", String(port), "--database-url", databaseUrl];
-    const over = ["--bus-url", tenant.busUrl, "--bus-tenant", tenant.name];
-    const program = programs.start("backend", "--insecure-no-auth", ...to, ...over, ...NO_RUNS, ...QUIET);
-    await until("the backend", async () => program.isRunning() && (await fetch(url)).status > 0, program);
-    return { url, program, stop: async () => void (await program.end("SIGTERM")) };
-  };
   const createTenant = async (partitions = 16): Promise<Tenant> => {
     broker ??= startBroker({ distribution: found(findBrokerDistribution()), reaper });
     const { webSocketUrl: busUrl } = await broker;
@@ -126,16 +111,20 @@ export async function createWorld(): Promise<World> {
       await until("the server", async () => program.isRunning() && (await fetch(url)).status > 0, program);
       return { url, program, stop: async () => void (await program.end("SIGTERM")) };
     },
-    startBackend,
-    startFleetProcess: () => startReportingProcess("fleet-process.ts", reaper),
     async startBrokered(databaseUrl) {
       const tenant = await createTenant();
+      const port = await freePort();
+      const url = `http://127.0.0.1:${port}`;
+      const to = ["--port", String(port), "--database-url", databaseUrl];
+      const over = ["--bus-url", tenant.busUrl, "--bus-tenant", tenant.name];
+      const program = programs.start("backend", "--insecure-no-auth", ...to, ...over, ...NO_RUNS, ...QUIET);
       const ingester = startIngester(databaseUrl, tenant);
-      const { url, program, stop } = await startBackend(databaseUrl, tenant);
+      await until("the backend", async () => program.isRunning() && (await fetch(url)).status > 0, program);
       return {
-        ...{ url, program },
+        url,
+        program,
         async stop() {
-          await stop();
+          await program.end("SIGTERM");
           await ingester.end("SIGTERM");
         },
       };
