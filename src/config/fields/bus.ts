@@ -1,3 +1,4 @@
+import { toHttpUrl } from "../../bus/pulsar/websocket/endpoint-url.ts";
 import type { BusSettings } from "../../bus/settings.ts";
 import { optional, required, type ValuesOf, withDefault } from "../field.ts";
 import { invalidConfig } from "../load.ts";
@@ -67,11 +68,11 @@ export function toAdminUrl({ url, adminUrl }: BusSettings): string {
   if (adminUrl !== undefined) {
     return adminUrl;
   }
-  const { protocol, host } = new URL(url);
+  const { protocol } = new URL(url);
   if (protocol !== "ws:" && protocol !== "wss:") {
     throw invalidConfig(
       `busAdminUrl: required with a ${protocol}// busUrl; set --bus-admin-url, such as http://127.0.0.1:8080`,
     );
   }
-  return `${protocol === "wss:" ? "https:" : "http:"}//${host}`;
+  return toHttpUrl(url).origin;
 }

@@ -9,7 +9,7 @@ import { PartitionedProducer, type PartitionProducer } from "../partitioned-prod
 import type { Connection } from "./connection.ts";
 import { WebSocketConsumer } from "./consumer.ts";
 import { createDispatcher, type DialOptions, dial } from "./dial.ts";
-import { toConsumerUrl, toProducerUrl } from "./endpoint-url.ts";
+import { toConsumerUrl, toHttpUrl, toProducerUrl } from "./endpoint-url.ts";
 import { DEFAULT_MAX_MESSAGE_BYTES } from "./frames.ts";
 import { WebSocketProducer } from "./producer.ts";
 
@@ -109,12 +109,6 @@ export function createPulsarWebSocketBus(settings: BusSettings, dependencies: Bu
       await Promise.all([...producers, ...consumers].map((member) => member.close()));
     },
   };
-}
-
-function toHttpUrl(webSocketUrl: string): URL {
-  const url = new URL(webSocketUrl);
-  url.protocol = url.protocol === "wss:" ? "https:" : "http:";
-  return url;
 }
 
 /**

@@ -41,6 +41,13 @@ export function toConsumerUrl(base: string, tenant: string, options: SubscribeOp
   return url;
 }
 
+/** Returns the URL of the same server for HTTP. A broker serves its admin API there too. */
+export function toHttpUrl(webSocketUrl: string): URL {
+  const url = new URL(webSocketUrl);
+  url.protocol = url.protocol === "wss:" ? "https:" : "http:";
+  return url;
+}
+
 function toUrl(base: string, role: string, tenant: string, topic: string, ...below: string[]): URL {
   const path = [
     "ws/v2",
