@@ -6,6 +6,7 @@ import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from 
 import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import type { MemoryBudget } from "../lib/memory-budget.ts";
 import type { Random } from "../lib/random.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Metrics, Tracer } from "../lib/telemetry.ts";
@@ -23,6 +24,8 @@ import { createSyncService } from "./sync/sync-service.ts";
 
 export interface BackendOptions {
   readonly bus: Bus;
+  /** Memory for the streams of agents and their messages. */
+  readonly memory: MemoryBudget;
   readonly sessions: SessionStore;
   readonly runs: RunStore;
   readonly clock: Clock;
@@ -79,6 +82,16 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
     "evenkeel_backend_standbys",
     "Agents that wait at this backend for the session of their cluster",
     () => standbys.list().length,
+  );
+  options.metrics.gauge(
+    "evenkeel_backend_memory_bytes",
+    "Memory that streams of agents and their messages take of the budget",
+    () => options.memory.bytes,
+  );
+  options.metrics.gauge(
+    "evenkeel_backend_memory_limit_bytes",
+    "Memory budget for streams of agents and their messages",
+    () => options.memory.limit,
   );
   options.metrics.gauge("evenkeel_backend_queued_bytes", "Bytes of batches that wait for slow agents", () =>
     registry.list().reduce((sum, { outbox }) => sum + outbox.bytes, 0),

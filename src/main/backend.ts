@@ -10,6 +10,7 @@ import { untilAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
+import { MemoryBudget } from "../lib/memory-budget.ts";
 import { retry } from "../lib/retry.ts";
 import { type Authenticator, createAnonymousAuthenticator } from "../rpc/auth/authenticator.ts";
 import { createJwtAuthenticator } from "../rpc/auth/jwt-authenticator.ts";
@@ -22,6 +23,7 @@ import { createPgFreshnessStore } from "../store/postgres/pg-freshness-store.ts"
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
+import { readMemoryFacts, toMemoryLimit, toStreamBudget } from "./memory-limit.ts";
 import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 import { createStopDeadline } from "./stop-deadline.ts";
@@ -64,6 +66,8 @@ export interface BackendRunOptions {
   readonly host: string;
   readonly port: number;
   readonly auth: AuthConfig;
+  /** Memory that the process may take, in bytes; default: that of {@link toMemoryLimit}. */
+  readonly memoryLimit?: number | undefined;
   readonly reconcileIntervalMs: number;
   readonly runDeadlineMs: number;
   readonly bus: Bus;
@@ -99,12 +103,14 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
   const { database, bus, runtime } = options;
   const { clock, random, log } = runtime;
   const authenticator = createAuthenticator(options.auth, runtime);
+  const memory = new MemoryBudget(toStreamBudget(options.memoryLimit ?? toMemoryLimit(readMemoryFacts())));
   // The parts must outlive the signal: the drain needs them.
   const running = new AbortController();
   const backend = await retry(signal, { ...runtime, name: "joining the bus" }, () =>
     createBackend(running.signal, {
       ...runtime,
       bus,
+      memory,
       sessions: createPgSessionStore(database, random, options),
       runs: createPgRunStore(database, random),
       intervalMs: options.reconcileIntervalMs,
@@ -141,6 +147,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
       health.register(router);
     },
     isLocalOnly: options.auth.type === "none",
+    memory,
     authenticator,
     clock,
     log,

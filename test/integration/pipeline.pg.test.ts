@@ -9,6 +9,7 @@ import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../src/
 import { INGESTER_SUBSCRIPTION, TOPICS } from "../../src/event/topics.ts";
 import { createIngester } from "../../src/ingester/ingester.ts";
 import { createSystemClock } from "../../src/lib/clock.ts";
+import { MemoryBudget } from "../../src/lib/memory-budget.ts";
 import { createSystemRandom } from "../../src/lib/random.ts";
 import { supervise } from "../../src/lib/supervise.ts";
 import { noMetrics, noTracer } from "../../src/lib/telemetry.ts";
@@ -63,8 +64,10 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       return { ...producer, publish };
     };
     database = createDatabase({ url: provided.url });
+    const memory = new MemoryBudget(64 * 1024 * 1024);
     backend = await createBackend(signal, {
       bus,
+      memory,
       clock,
       random,
       log,
@@ -90,6 +93,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
       port: 0,
       routes: (router) => backend.routes(router),
       authenticator: createAnonymousAuthenticator(),
+      memory,
       clock,
       log,
     });

@@ -6,6 +6,7 @@ import type { DeletionGuard } from "../../src/domain/reconciliation/deletion-gua
 import type { WindowLimits } from "../../src/ingester/keyed-window.ts";
 import type { KubeTransport } from "../../src/kube/kube.ts";
 import { untilAborted } from "../../src/lib/abort.ts";
+import { MemoryBudget } from "../../src/lib/memory-budget.ts";
 import { retry } from "../../src/lib/retry.ts";
 import { noTracer } from "../../src/lib/telemetry.ts";
 import { superviseIngester } from "../../src/main/ingester.ts";
@@ -26,6 +27,7 @@ import type { SimulatedNetwork } from "./simulated-network.ts";
 export const INTERVAL_MS = 10_000;
 const RUN_DEADLINE_MS = 20_000;
 const DRAIN_MS = 3_000;
+const MEMORY_BYTES = 64 * 1024 * 1024;
 
 /** Limits that the small clusters of a simulation reach. */
 const GUARD: DeletionGuard = { maxDeletions: 4, maxShare: 0.4, agreementMs: 15_000 };
@@ -67,6 +69,7 @@ export async function runBackend(process: SimulatedProcess, ports: BackendPorts)
     createBackend(running.signal, {
       ...runtime,
       bus,
+      memory: new MemoryBudget(MEMORY_BYTES),
       sessions: createPgSessionStore(database, random),
       runs: createPgRunStore(database, random),
       intervalMs: INTERVAL_MS,

@@ -3,6 +3,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type Batch, BatchSchema, type RefusedItems } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { SyncResponseSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { BoundedQueue, type QueueLimits } from "../../lib/bounded-queue.ts";
+import type { AccountMemory } from "../../lib/memory-budget.ts";
 
 /** A message to the agent. */
 export type Response = MessageInitShape<typeof SyncResponseSchema>;
@@ -16,6 +17,12 @@ interface Item {
 /** Limits of the messages that wait for one slow agent. */
 const LIMITS: QueueLimits = { maxItems: 1000, maxBytes: 64 * 1024 * 1024 };
 
+/** Memory that a batch takes for each of its bytes: an inventory of small messages, decoded. */
+const DECODED_FACTOR = 4;
+
+/** Part of its account's room that the batches for one agent may take, as a divisor. */
+const AGENTS_IN_ROOM = 2;
+
 /** Most notices that wait for one slow agent. */
 const MAX_NOTICES = 8;
 
@@ -23,14 +30,20 @@ const MAX_NOTICES = 8;
  * Messages of the backend for one agent. Adding never waits: a batch is refused if there is no room, and only
  * the newest acknowledgement is kept, because it covers all earlier ones. Notices take no room of batches; those
  * that a slow agent does not read are dropped.
+ *
+ * Batches are charged to the account. {@link release} gives back what is left at the end of the session.
  */
 export class Downstream {
+  readonly #memory: AccountMemory;
   readonly #queue: BoundedQueue<Item>;
   readonly #notices: RefusedItems[] = [];
+  /** Bytes that are charged for the batches in the queue. */
+  #charged = 0;
   #acknowledged = 0n;
   #drainAfterMs: number | undefined;
 
-  constructor(limits = LIMITS) {
+  constructor(memory: AccountMemory, limits = LIMITS) {
+    this.#memory = memory;
     this.#queue = new BoundedQueue<Item>(limits, ({ bytes }) => bytes);
   }
 
@@ -47,7 +60,20 @@ export class Downstream {
 
   /** Adds a batch. Returns false if there is no room because the agent is too slow. */
   offer(batch: Batch): boolean {
-    return this.#queue.offer({ batch, bytes: toBinary(BatchSchema, batch).byteLength });
+    const { byteLength: bytes } = toBinary(BatchSchema, batch);
+    const charge = DECODED_FACTOR * bytes;
+    const hasRoom = this.#charged === 0 || this.#charged + charge <= this.#memory.room / AGENTS_IN_ROOM;
+    if (!hasRoom || !this.#queue.offer({ batch, bytes })) {
+      return false;
+    }
+    this.#charge(charge);
+    return true;
+  }
+
+  /** Gives back the memory of the batches that the agent did not take. No batch follows. */
+  release(): void {
+    this.#queue.close();
+    this.#charge(-this.#charged);
   }
 
   /** Adds a notice, or drops it if the agent is too slow. */
@@ -77,12 +103,13 @@ export class Downstream {
   /** Yields the messages in the order in which they become available. */
   async *take(signal: AbortSignal): AsyncGenerator<Response, void, undefined> {
     let sent = 0n;
-    for await (const { batch } of this.#queue.take(signal)) {
+    for await (const { batch, bytes } of this.#queue.take(signal)) {
       if (sent !== this.#acknowledged) {
         sent = this.#acknowledged;
         yield { message: { case: "acknowledgement", value: { sequence: sent } } };
       }
       if (batch !== undefined) {
+        this.#charge(-DECODED_FACTOR * bytes);
         yield { message: { case: "batch", value: batch } };
       }
       for (const notice of this.#notices.splice(0)) {
@@ -92,6 +119,15 @@ export class Downstream {
         yield { message: { case: "drain", value: { retryAfter: durationFromMs(this.#drainAfterMs) } } };
         return;
       }
+    }
+  }
+
+  #charge(bytes: number): void {
+    this.#charged += bytes;
+    if (bytes > 0) {
+      this.#memory.hold(bytes);
+    } else {
+      this.#memory.release(-bytes);
     }
   }
 

@@ -11,6 +11,7 @@ import { type EventIdentity, encodeEventInParts } from "../../event/codec.ts";
 import type { PackLimits } from "../../event/split-batch.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { type FieldViolation, InvalidArgumentError } from "../../lib/errors.ts";
+import type { AccountMemory } from "../../lib/memory-budget.ts";
 import type { Tracer } from "../../lib/telemetry.ts";
 import { Downstream } from "./downstream.ts";
 import { PublishWindow } from "./publish-window.ts";
@@ -21,6 +22,8 @@ export interface SessionOptions {
   /** Request that is published behind the session's first scope. */
   readonly connectRun: ReconciliationRequest | undefined;
   readonly producer: Producer;
+  /** Memory of the account, for messages in both directions. */
+  readonly memory: AccountMemory;
   readonly limits: PackLimits;
   readonly clock: Clock;
   readonly tracer: Tracer;
@@ -32,7 +35,7 @@ export interface SessionOptions {
  */
 export class Session {
   readonly identity: EventIdentity;
-  readonly outbox = new Downstream();
+  readonly outbox: Downstream;
   readonly #clock: Clock;
   readonly #limits: PackLimits;
   readonly #tracer: Tracer;
@@ -43,14 +46,15 @@ export class Session {
   #generation = 0n;
   #hasScope = false;
 
-  constructor({ identity, connectRun, producer, limits, clock, tracer }: SessionOptions) {
+  constructor({ identity, connectRun, producer, memory, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
+    this.outbox = new Downstream(memory);
     this.#connectRun = connectRun;
     this.#lastRunId = connectRun?.runId;
     this.#clock = clock;
     this.#limits = limits;
     this.#tracer = tracer;
-    this.#window = new PublishWindow(producer, {
+    this.#window = new PublishWindow(producer, memory, {
       stored: (sequence) => this.outbox.acknowledge(sequence),
       failure: (error) => this.end(error),
     });

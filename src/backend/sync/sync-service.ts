@@ -4,8 +4,15 @@ import type { Bus, Producer } from "../../bus/bus.ts";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { InvalidArgumentError, RetryableError, toError, toMessage } from "../../lib/errors.ts";
+import {
+  InvalidArgumentError,
+  LimitExceededError,
+  RetryableError,
+  toError,
+  toMessage,
+} from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
+import type { AccountMemory, MemoryBudget } from "../../lib/memory-budget.ts";
 import type { Tracer } from "../../lib/telemetry.ts";
 import { identityOf } from "../../rpc/auth/authenticator.ts";
 import type { SessionRequest, SessionStore } from "../../store/session-store.ts";
@@ -24,6 +31,7 @@ export interface SyncServiceOptions {
   readonly turns: OpeningTurns;
   readonly bus: Bus;
   readonly producer: Producer;
+  readonly memory: MemoryBudget;
   readonly replyTopic: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -43,6 +51,12 @@ const HELLO_TIMEOUT_MS = 15_000;
 /** Time to store the end of a session, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** Memory of a stream besides its messages: its connection and their buffers. */
+const STREAM_BYTES = 128 * 1024;
+
+/** Time after which an agent for whose stream there is no memory may try again, in milliseconds. */
+const RETRY_FULL_MS = 10_000;
+
 /** Creates the service that accepts agents. */
 export function createSyncService(options: SyncServiceOptions): ServiceImpl<typeof SyncService> {
   return { sync: (requests, context) => sync(options, requests, context) };
@@ -54,6 +68,7 @@ async function* sync(
   context: HandlerContext,
 ): AsyncGenerator<Response, void, undefined> {
   const { registry, log, bus, producer, clock, tracer } = options;
+  const memory = openStream(options.memory, context);
   const ended = new AbortController();
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const iterator = requests[Symbol.asyncIterator]();
@@ -66,7 +81,7 @@ async function* sync(
   const { epoch, connectRun, storedScope } = opened;
   const identity = { account, cluster, clusterUid, epoch };
   const limits = { maxMessageBytes: bus.maxMessageBytes, compress: bus.isRemote };
-  const session = new Session({ identity, connectRun, producer, limits, clock, tracer });
+  const session = new Session({ identity, connectRun, producer, memory, limits, clock, tracer });
   const { subject } = identityOf(context.values);
   const sessionLog = log.with({
     account,
@@ -97,9 +112,30 @@ async function* sync(
   } finally {
     ended.abort(new Error("the session has ended"));
     registry.remove(session);
+    session.outbox.release();
     await inbound;
     await close(options, session, reserve, sessionLog);
   }
+}
+
+/**
+ * Takes the memory of a stream until the call ends. Returns that of its account.
+ *
+ * @throws LimitExceededError if there is no room
+ */
+function openStream(budget: MemoryBudget, { values, signal }: HandlerContext): AccountMemory {
+  const { account } = identityOf(values);
+  const memory = budget.of(account);
+  if (memory.room < STREAM_BYTES) {
+    const message =
+      `Sync: the server's memory for account "${account}" is in use; try again in ${RETRY_FULL_MS} ms, ` +
+      "or raise --memory-limit, or add backends";
+    throw new LimitExceededError(message, { retryAfterMs: RETRY_FULL_MS });
+  }
+  memory.hold(STREAM_BYTES);
+  // At the end of every call: a generator's `finally` is not reached if its reader has stopped.
+  signal.addEventListener("abort", () => memory.release(STREAM_BYTES), { once: true });
+  return memory;
 }
 
 /** Reads Hello and returns the agent's request for a session. */

@@ -1,12 +1,22 @@
+import * as z from "zod/mini";
 import type { BusSettings } from "../../bus/settings.ts";
 import type { DeletionGuard } from "../../domain/reconciliation/deletion-guard.ts";
-import { defineProgram, withDefault } from "../field.ts";
+import { defineProgram, optional, withDefault } from "../field.ts";
 import { type AuthConfig, authFields, toAuthConfig } from "../fields/auth.ts";
 import { busFields, toBusSettings } from "../fields/bus.ts";
 import { databaseFields, toDatabaseUrl } from "../fields/database.ts";
 import { guardFields, scrubRows, sharedFields, toDeletionGuard } from "../fields/shared.ts";
 import { type TelemetryConfig, telemetryFields, toTelemetryConfig } from "../fields/telemetry.ts";
-import { duration } from "../value-types.ts";
+import { byteSize, duration, type ValueType } from "../value-types.ts";
+
+/** Smallest limit of a process, in bytes. */
+export const MIN_MEMORY_LIMIT = 384 * 1024 * 1024;
+
+const memorySize: ValueType<number> = {
+  ...byteSize,
+  schema: z.pipe(byteSize.schema, z.int().check(z.minimum(MIN_MEMORY_LIMIT))),
+  expected: 'a size of at least "384MiB", such as "1GiB"',
+};
 
 /** Configuration that `evenkeel server` and `evenkeel backend` share. */
 interface CommonConfig {
@@ -21,6 +31,8 @@ interface CommonConfig {
   readonly reconcileIntervalMs: number;
   /** A run that takes longer is EXPIRED. */
   readonly runDeadlineMs: number;
+  /** Memory that the process may take, in bytes; unset: that of its container. */
+  readonly memoryLimit: number | undefined;
   readonly telemetry: TelemetryConfig;
 }
 
@@ -39,6 +51,10 @@ const commonProgram = defineProgram(
       "Time between the reconciliation runs of a cluster",
     ),
     runDeadline: withDefault<number>(duration, "5m", "Longest duration of a reconciliation run"),
+    memoryLimit: optional<number>(
+      memorySize,
+      "Memory that the process may take; unset: the container's limit, or half of the machine's memory",
+    ),
     ...telemetryFields,
   },
   (values): CommonConfig => ({
@@ -49,6 +65,7 @@ const commonProgram = defineProgram(
     allowDuplicateClusters: values.allowDuplicateClusters,
     reconcileIntervalMs: values.reconcileInterval,
     runDeadlineMs: values.runDeadline,
+    memoryLimit: values.memoryLimit,
     telemetry: toTelemetryConfig(values),
   }),
 );

@@ -1,13 +1,28 @@
 import { Buffer } from "node:buffer";
 import type { DescMessage } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { assertDecodable } from "../../domain/assert-decodable.ts";
+import { NEVER, withinDeadline } from "../../lib/abort.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { InvalidArgumentError } from "../../lib/errors.ts";
-
-/** Flags and length of a frame, as gRPC and Connect define them for streams. */
-const HEADER_BYTES = 5;
+import { FrameSource, HEADER_BYTES } from "./frame-source.ts";
 
 /** Most members and elements of a message in JSON: as many as there are fields in the largest batch. */
 const MAX_JSON_PARTS = 100_000;
+
+/** Largest first message of a stream, in bytes. It only names what the stream is for. */
+const MAX_FIRST_BYTES = 64 * 1024;
+
+/** Longest time from the header of a message to its end, in milliseconds: 6 MiB at 100 KB/s. */
+const MAX_MESSAGE_MS = 60_000;
+
+/** Memory for the messages of a stream, which is read one message at a time. */
+export interface FrameMemory {
+  /** Takes memory for a message of this size, as soon as there is room. */
+  take(bytes: number): Promise<void>;
+  /** Gives it back. */
+  release(): void;
+}
 
 /** Messages of a stream. */
 export interface CountedMessages {
@@ -16,56 +31,54 @@ export interface CountedMessages {
   readonly contentType: string;
   /** Largest message. A longer one is passed on, for Connect refuses it by its header. */
   readonly maxBytes: number;
+  readonly memory: FrameMemory;
+  readonly clock: Clock;
 }
 
 /**
- * Yields the bytes of a stream, each frame after the parts of its message are counted: one of two bytes would become an
- * object of a hundred. The decoder has no such limit, and decodes 3 million of them in seconds without a pause.
+ * Yields the frames of a stream one by one. Takes memory for a message when its header has arrived, and gives it back
+ * when the next one is requested, for its reader has stored the message then. Without room, it reads no further: the
+ * flow control of HTTP/2 stops the sender.
  *
- * @throws InvalidArgumentError for a message of too many parts
+ * The parts of each message are counted before: one of two bytes would become an object of a hundred. The decoder has
+ * no such limit, and decodes 3 million of them in seconds without a pause.
+ *
+ * @throws InvalidArgumentError for a message of too many parts, and for a first one that is too large
+ * @throws ConnectError (DEADLINE_EXCEEDED) for a message that does not arrive in time
  */
 export async function* countFrames(
   chunks: AsyncIterable<Uint8Array>,
   messages: CountedMessages,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let parts: Uint8Array[] = [];
-  let size = 0;
-  let needed = HEADER_BYTES;
-  let isTooLong = false;
-  for await (const chunk of chunks) {
-    if (isTooLong) {
-      yield chunk;
-      continue;
+  const { maxBytes, memory } = messages;
+  const source = new FrameSource(chunks);
+  for (let isFirst = true; await source.has(NEVER, HEADER_BYTES); isFirst = false) {
+    const bytes = source.frameBytes();
+    if (bytes > HEADER_BYTES + maxBytes) {
+      break;
     }
-    parts.push(chunk);
-    size += chunk.byteLength;
-    if (size < needed) {
-      continue;
+    if (isFirst && bytes > HEADER_BYTES + MAX_FIRST_BYTES) {
+      throw invalid(`expected a first message of at most ${MAX_FIRST_BYTES} bytes, found more`);
     }
-    const bytes = Buffer.concat(parts);
-    let end = 0;
-    for (;;) {
-      needed = frameBytes(bytes.subarray(end));
-      isTooLong = needed > HEADER_BYTES + messages.maxBytes;
-      if (isTooLong || end + needed > size) {
-        break;
-      }
-      assertFewParts(bytes.subarray(end + HEADER_BYTES, end + needed), messages);
-      end += needed;
+    await memory.take(bytes);
+    if (!(await arrivesInTime(source, messages.clock, bytes))) {
+      break;
     }
-    if (end > 0 || isTooLong) {
-      yield isTooLong ? bytes : bytes.subarray(0, end);
-    }
-    parts = isTooLong ? [] : [bytes.subarray(end)];
-    size -= end;
+    const frame = source.take(bytes);
+    assertFewParts(frame.subarray(HEADER_BYTES), messages);
+    yield frame;
+    memory.release();
   }
-  // Connect reports a frame that is cut off.
-  yield* parts;
+  // Connect reports a frame that is cut off, and one that is too long.
+  yield* source.rest();
 }
 
-/** Returns the size of the first frame; that of a header if the header is not complete. */
-function frameBytes(bytes: Buffer): number {
-  return HEADER_BYTES + (bytes.byteLength < HEADER_BYTES ? 0 : bytes.readUInt32BE(1));
+async function arrivesInTime(source: FrameSource, clock: Clock, bytes: number): Promise<boolean> {
+  const arrive = (signal: AbortSignal): Promise<boolean> => source.has(signal, bytes);
+  return await withinDeadline(NEVER, clock, MAX_MESSAGE_MS, arrive, () => {
+    const message = `message: expected its ${bytes} bytes within ${MAX_MESSAGE_MS} ms`;
+    throw new ConnectError(message, Code.DeadlineExceeded);
+  });
 }
 
 function assertFewParts(message: Uint8Array, { schema, contentType }: CountedMessages): void {
@@ -98,8 +111,11 @@ function assertFewJsonParts(json: Uint8Array): void {
     } else if (byte === QUOTE) {
       isText = !isText;
     } else if (!isText && STARTS.has(byte) && ++count > MAX_JSON_PARTS) {
-      const description = `expected at most ${MAX_JSON_PARTS} members and elements, found more`;
-      throw new InvalidArgumentError([{ field: "", description }]);
+      throw invalid(`expected at most ${MAX_JSON_PARTS} members and elements, found more`);
     }
   }
+}
+
+function invalid(description: string): InvalidArgumentError {
+  return new InvalidArgumentError([{ field: "message", description }]);
 }

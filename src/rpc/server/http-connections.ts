@@ -43,8 +43,11 @@ const defaultTimeouts: HttpTimeouts = {
   idleMs: 60_000,
   pingMs: 10_000,
 };
-/** Concurrent calls on one HTTP/2 connection. Node's default is 2^32 - 1. */
-const MAX_CONCURRENT_STREAMS = 1000;
+/**
+ * Concurrent calls on one HTTP/2 connection, as RFC 9113 (6.5.2) recommends at least. A client's other calls wait, and a
+ * burst of thousands is not begun in one turn of the event loop. A proxy opens more connections.
+ */
+const MAX_CONCURRENT_STREAMS = 100;
 /** Requests of one HTTP/1.1 connection. Each of many that are sent at once takes memory until its turn. */
 const MAX_REQUESTS_PER_SOCKET = 1000;
 

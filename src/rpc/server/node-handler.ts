@@ -5,12 +5,15 @@ import { setImmediate } from "node:timers";
 import { Code, ConnectError, type ConnectRouter, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerRequest } from "@connectrpc/connect/protocol";
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
+import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { NEVER, waitFor } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { findForeignOrigin } from "../../lib/loopback.ts";
+import type { MemoryBudget } from "../../lib/memory-budget.ts";
 import { countFrames } from "./count-frames.ts";
+import { createFrameMemory } from "./frame-memory.ts";
+import { QUESTION_LIMITS, SYNC_LIMITS } from "./service-limits.ts";
 
 /** Longest time for the body of a request with one message, in milliseconds. */
 const MAX_BODY_MS = 10_000;
@@ -29,20 +32,22 @@ export interface NodeHandlerOptions {
   readonly log: Log;
   /** True to refuse pages of other sites: the port is on loopback and has no authentication. Default false. */
   readonly isLocalOnly?: boolean;
+  /** Memory for the messages of streams. */
+  readonly memory: MemoryBudget;
 }
 
 /**
  * Creates a handler that passes requests of Node's HTTP servers to a router.
  *
- * The body of a request with one message must arrive within 10 seconds. The parts of each message of a stream are
- * counted before it is decoded.
+ * The body of a request with one message must arrive within 10 seconds. The messages of streams are charged to the
+ * caller's account, and their parts are counted before they are decoded.
  *
  * It replaces `connectNodeAdapter`, which writes to the console, and which throws in the server's event and so ends the
  * process if a request's Host is malformed (`Host: [`) or missing, as HTTP/1.0 allows.
  */
 export function createNodeHandler(
   router: ConnectRouter,
-  { clock, log, isLocalOnly = false }: NodeHandlerOptions,
+  { clock, log, isLocalOnly = false, memory }: NodeHandlerOptions,
 ): NodeHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
@@ -59,7 +64,7 @@ export function createNodeHandler(
       refuse(response, 404, `not found: ${path}\n`);
       return;
     }
-    void answer(handler, clock, request, response).catch((error: unknown) => {
+    void answer(handler, { clock, memory }, request, response).catch((error: unknown) => {
       if (!isDisconnect(error)) {
         log.warn("response not written", { method: path, error });
       }
@@ -69,7 +74,7 @@ export function createNodeHandler(
 
 async function answer(
   handler: UniversalHandler,
-  clock: Clock,
+  { clock, memory }: Pick<NodeHandlerOptions, "clock" | "memory">,
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
@@ -82,8 +87,13 @@ async function answer(
   const { body } = universalRequest;
   const hasOneMessage = method.methodKind === "unary" || method.methodKind === "server_streaming";
   if (!hasOneMessage || !isStream(body)) {
-    const contentType = universalRequest.header.get("content-type") ?? "";
-    const messages = { schema: method.input, contentType, maxBytes: MAX_SYNC_REQUEST_BYTES };
+    const messages = {
+      schema: method.input,
+      contentType: universalRequest.header.get("content-type") ?? "",
+      maxBytes: maxBytesOf(method),
+      memory: createFrameMemory(memory, universalRequest),
+      clock,
+    };
     const counted = isStream(body) ? countFrames(body, messages) : body;
     const universalResponse = await handler({ ...universalRequest, body: counted });
     closeAfterResponse(request, response);
@@ -97,6 +107,11 @@ async function answer(
   }
   closeAfterResponse(request, response);
   await universalResponseToNodeResponse(universalResponse, response);
+}
+
+function maxBytesOf({ parent }: UniversalHandler["method"]): number {
+  const { readMaxBytes } = parent.typeName === SyncService.typeName ? SYNC_LIMITS : QUESTION_LIMITS;
+  return readMaxBytes;
 }
 
 function isStream(body: UniversalServerRequest["body"]): body is AsyncIterable<Uint8Array> {

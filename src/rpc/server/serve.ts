@@ -10,6 +10,7 @@ import {
 import { NEVER } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
+import type { MemoryBudget } from "../../lib/memory-budget.ts";
 import { type Authenticator, createAuthenticationGate } from "../auth/authenticator.ts";
 import { createCallLimitInterceptor } from "./call-limits.ts";
 import { readConnectionLimit } from "./connection-limit.ts";
@@ -37,6 +38,8 @@ export interface ServeOptions {
   readonly log: Log;
   /** As in {@link NodeHandlerOptions}. */
   readonly isLocalOnly?: boolean;
+  /** As in {@link NodeHandlerOptions}. */
+  readonly memory: MemoryBudget;
   /** Time for which a close waits for calls before it cancels them, in milliseconds; default 5,000. */
   readonly closeTimeoutMs?: number;
 }

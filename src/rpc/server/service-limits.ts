@@ -2,7 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { MAX_SYNC_REQUEST_BYTES } from "../../domain/limits.ts";
 
-type ServiceLimits = NonNullable<Parameters<ConnectRouter["service"]>[2]>;
+type ServiceLimits = NonNullable<Parameters<ConnectRouter["service"]>[2]> & { readonly readMaxBytes: number };
 
 /**
  * Default limits of a service, for decompressed messages. Sufficient for all queries. An unknown field of a request in

@@ -15,6 +15,7 @@ import { createSyncService } from "../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../src/bus/memory/memory-bus.ts";
 import { createSystemClock } from "../../../src/lib/clock.ts";
 import { TerminalError } from "../../../src/lib/errors.ts";
+import { MemoryBudget } from "../../../src/lib/memory-budget.ts";
 import { createSeededRandom } from "../../../src/lib/random.ts";
 import { noTracer } from "../../../src/lib/telemetry.ts";
 import { createTokenSource } from "../../../src/lib/token-source.ts";
@@ -58,6 +59,7 @@ describe("an agent whose token expires", () => {
       registry: new SessionRegistry(),
       standbys: new StandbyRegistry(),
       turns: new OpeningTurns(),
+      memory: new MemoryBudget(64 * 1024 * 1024),
       producer: new ControlledProducer(),
       bus,
       replyTopic: "replies/test",

@@ -7,6 +7,7 @@ import {
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { SyncService } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { createSystemClock } from "../../../src/lib/clock.ts";
+import { MemoryBudget } from "../../../src/lib/memory-budget.ts";
 import { createAnonymousAuthenticator } from "../../../src/rpc/auth/authenticator.ts";
 import { createHealth } from "../../../src/rpc/server/health.ts";
 import { type ServeOptions, serve } from "../../../src/rpc/server/serve.ts";
@@ -30,6 +31,7 @@ export async function serveForTest(implementations: Implementations, options: Pa
     clock: createSystemClock(),
     log: createTestLog("server"),
     closeTimeoutMs: 2000,
+    memory: new MemoryBudget(64 * 1024 * 1024),
     routes: (router) => {
       router.service(FleetService, implementations.fleet ?? {});
       router.service(SyncService, implementations.sync ?? {}, SYNC_LIMITS);

@@ -176,6 +176,7 @@ describe("what is wrong is named, with its key, where it stands, what was expect
       'port (flag --port): expected a port from 0 to 65535, found "http"',
     ],
     ["duration without unit", () => serverFromFile("runDeadline: 10"), "expected a duration such as"],
+    ["too little memory", () => server({ EVENKEEL_MEMORY_LIMIT: "300MiB" }), 'a size of at least "384MiB"'],
     ["duration of nothing", () => server({ EVENKEEL_RUN_DEADLINE: "0s" }), "expected a duration such as"],
     [
       "host of dev that others reach",

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { PublishWindow } from "../../../../src/backend/sync/publish-window.ts";
 import { PublishRefusedError, PublishUnknownError } from "../../../../src/bus/bus.ts";
 import { RetryableError } from "../../../../src/lib/errors.ts";
+import { MemoryBudget } from "../../../../src/lib/memory-budget.ts";
 import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
 
 const { signal } = new AbortController();
@@ -13,6 +14,7 @@ function message(bytes = 10) {
 
 describe("PublishWindow", () => {
   let producer: ControlledProducer;
+  let budget: MemoryBudget;
   let stored: bigint[];
   let failures: Error[];
   let window: PublishWindow;
@@ -21,7 +23,8 @@ describe("PublishWindow", () => {
     producer = new ControlledProducer();
     stored = [];
     failures = [];
-    window = new PublishWindow(producer, {
+    budget = new MemoryBudget(64 * MEBIBYTE);
+    window = new PublishWindow(producer, budget.of("acme"), {
       stored: (sequence) => stored.push(sequence),
       failure: (error) => failures.push(error),
     });
@@ -66,12 +69,37 @@ describe("PublishWindow", () => {
     expect(producer.publishes).toHaveLength(1);
     await producer.receive(0);
     await second;
-    await window.publish(signal, 3n, message(MEBIBYTE), () => {});
+    // Each message counts 1 KiB more than its payload.
+    await window.publish(signal, 3n, message(MEBIBYTE - 2048), () => {});
     const fourth = window.publish(signal, 4n, message(1), () => {});
     await turn();
     expect(producer.publishes).toHaveLength(3);
     await producer.receive(1);
     await fourth;
+  });
+
+  it("keeps less in flight the less room its account has, and at least one message (L35)", async () => {
+    const others = budget.of("acme");
+    others.hold(36 * MEBIBYTE);
+    // A third of twice what is free, less what is held: 6.7 MiB, of which a session may hold an eighth.
+    await window.publish(signal, 1n, message(MEBIBYTE / 2), () => {});
+    const second = window.publish(signal, 2n, message(MEBIBYTE / 2), () => {});
+    await turn();
+    expect(producer.publishes).toHaveLength(1);
+    others.hold(28 * MEBIBYTE);
+    await producer.receive(0);
+    await second;
+    others.release(64 * MEBIBYTE);
+    await window.publish(signal, 3n, message(MEBIBYTE / 2), () => {});
+    expect(producer.publishes).toHaveLength(3);
+  });
+
+  it("gives back the memory of a message with its outcome (L35)", async () => {
+    await publish(1n, 2n);
+    expect(budget.bytes).toBeGreaterThan(20);
+    await producer.receive(0);
+    await producer.fail(1, new PublishUnknownError("no receipt"));
+    expect(budget.bytes).toBe(0);
   });
 
   it.each([

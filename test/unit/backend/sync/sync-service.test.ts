@@ -2,13 +2,14 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { BatchSchema, RefusedItemsSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { BadRequestSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, RetryInfoSchema } from "../../../../gen/proto/google/rpc/error_details_pb.ts";
 import { OpeningTurns } from "../../../../src/backend/sync/opening-turns.ts";
 import { SessionRegistry } from "../../../../src/backend/sync/session-registry.ts";
 import { StandbyRegistry } from "../../../../src/backend/sync/standby-registry.ts";
 import { createSyncService } from "../../../../src/backend/sync/sync-service.ts";
 import { createMemoryBus } from "../../../../src/bus/memory/memory-bus.ts";
 import { type Clock, createSystemClock } from "../../../../src/lib/clock.ts";
+import { MemoryBudget } from "../../../../src/lib/memory-budget.ts";
 import { noTracer } from "../../../../src/lib/telemetry.ts";
 import type { Identity } from "../../../../src/rpc/auth/authenticator.ts";
 import { ControlledProducer, turn } from "../../../support/backend/controlled-producer.ts";
@@ -17,6 +18,8 @@ import { ScriptedAgent, type ScriptedMessage } from "../../../support/backend/sc
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
+
+const STREAM_BYTES = 128 * 1024;
 
 const SCOPE: ScriptedMessage = {
   case: "scopeDeclared",
@@ -35,7 +38,11 @@ function batch(name = "x"): ScriptedMessage {
 }
 
 /** The service behind all layers of the port, over a bus whose receipts the test controls. */
-async function serveSync(clock: Clock = createSystemClock(), identity: Identity = { account: "default" }) {
+async function serveSync(
+  clock: Clock = createSystemClock(),
+  identity: Identity = { account: "default" },
+  memory = new MemoryBudget(64 * 1024 * 1024),
+) {
   const registry = new SessionRegistry();
   const standbys = new StandbyRegistry();
   const sessions = new RecordingSessionStore();
@@ -45,6 +52,7 @@ async function serveSync(clock: Clock = createSystemClock(), identity: Identity 
     registry,
     standbys,
     turns: new OpeningTurns(),
+    memory,
     producer,
     bus: createMemoryBus(),
     replyTopic: "replies/test",
@@ -55,7 +63,7 @@ async function serveSync(clock: Clock = createSystemClock(), identity: Identity 
   });
   const server = await serveForTest(
     { sync },
-    { clock, authenticator: { authenticate: async () => identity } },
+    { clock, memory, authenticator: { authenticate: async () => identity } },
   );
   const agents: ScriptedAgent[] = [];
   return {
@@ -160,6 +168,60 @@ describe("SyncService", () => {
     expect(isAnswered).toBe(false);
     await service.producer.receive(0);
     expect((await next).message).toMatchObject({ case: "acknowledgement", value: { sequence: 2n } });
+  });
+
+  it("charges messages until they are stored, and a stream until it ends (L35)", async () => {
+    const memory = new MemoryBudget(64 * 1024 * 1024);
+    await using service = await serveSync(undefined, undefined, memory);
+    const agent = service.connect();
+    await agent.open();
+    await until(() => memory.bytes === STREAM_BYTES);
+    agent.send(SCOPE);
+    agent.send(batch());
+    await until(() => service.producer.publishes.length === 3);
+    expect(memory.bytes).toBeGreaterThan(STREAM_BYTES);
+    for (const at of [0, 1, 2]) {
+      await service.producer.receive(at);
+    }
+    await until(() => memory.bytes === STREAM_BYTES);
+    agent.send(batch());
+    await until(() => service.producer.publishes.length === 4);
+    await agent[Symbol.asyncDispose]();
+    await service.producer.receive(3);
+    await until(() => memory.bytes === 0);
+  });
+
+  it("stays within its memory while nothing is stored, and stores everything later (L35)", async () => {
+    // An eighth of the room is 17 KiB, and each message takes more than 2 KiB.
+    const memory = new MemoryBudget(400 * 1024);
+    await using service = await serveSync(undefined, undefined, memory);
+    const agent = service.connect();
+    await agent.open();
+    agent.send(SCOPE);
+    for (let sent = 0; sent < 20; sent++) {
+      agent.send(batch("x".repeat(900)));
+    }
+    let [stored, most] = [0, 0];
+    for (; stored < 22; stored++) {
+      await until(() => service.producer.publishes.length > stored);
+      most = Math.max(most, service.producer.publishes.length - stored);
+      await service.producer.receive(stored);
+    }
+    expect(most).toBeLessThanOrEqual(8);
+    await until(() => memory.bytes === STREAM_BYTES);
+  });
+
+  it("refuses the stream of an agent without memory for it (L35)", async () => {
+    const memory = new MemoryBudget(1024 * 1024);
+    memory.of("default").hold(700 * 1024);
+    await using service = await serveSync(undefined, undefined, memory);
+    const agent = service.connect();
+    agent.sendAs(0n, { case: "hello", value: { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1" } });
+    const error = await endOf(agent);
+    expect(error).toMatchObject({ code: Code.ResourceExhausted });
+    expect(error.rawMessage).toMatch(/^Sync: the server's memory for account "default" is in use/);
+    expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
+    expect(memory.bytes).toBe(700 * 1024);
   });
 
   it("publishes the connect run behind the first scope (R13)", async () => {

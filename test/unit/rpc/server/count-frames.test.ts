@@ -5,7 +5,9 @@ import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
-import { countFrames } from "../../../../src/rpc/server/count-frames.ts";
+import { createSystemClock } from "../../../../src/lib/clock.ts";
+import { countFrames, type FrameMemory } from "../../../../src/rpc/server/count-frames.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 import { withSeed } from "../../../support/vitest/seeded.ts";
 
@@ -32,6 +34,8 @@ function frame(message: Uint8Array, flags = 0): Buffer {
   return Buffer.concat([header, message]);
 }
 
+const unlimited = { memory: { async take() {}, release() {} }, clock: createSystemClock() };
+
 async function count(
   chunks: readonly Uint8Array[],
   { contentType = "application/grpc", maxBytes = 8 * 1024 * 1024 } = {},
@@ -39,7 +43,7 @@ async function count(
   async function* stream() {
     yield* chunks;
   }
-  const messages = { schema: SyncRequestSchema, contentType, maxBytes };
+  const messages = { ...unlimited, schema: SyncRequestSchema, contentType, maxBytes };
   return Buffer.concat(await Array.fromAsync(countFrames(stream(), messages)));
 }
 
@@ -67,10 +71,11 @@ describe("the messages of a stream (L33)", () => {
   it("are refused with too many parts in JSON, and not for what a text contains", async () => {
     const contentType = "application/connect+json";
     const text = toJsonString(SyncRequestSchema, hello).replace("c1", `\\"${",{[".repeat(200_000)}\\\\`);
+    const first = frame(Buffer.from("{}"));
     const fits = frame(Buffer.from(text));
-    expect((await count([fits], { contentType })).equals(fits)).toBe(true);
+    expect((await count([first, fits], { contentType })).equals(Buffer.concat([first, fits]))).toBe(true);
     const items = frame(Buffer.from(`{"batch":{"items":[${"{},".repeat(200_000)}{}]}}`));
-    await expect(count([items], { contentType })).rejects.toThrow(
+    await expect(count([first, items], { contentType })).rejects.toThrow(
       "expected at most 100000 members and elements, found more",
     );
   });
@@ -84,12 +89,69 @@ describe("the messages of a stream (L33)", () => {
         yield chunk;
       }
     }
-    const messages = { schema: SyncRequestSchema, contentType: "application/grpc", maxBytes: 1_000 };
+    const contentType = "application/grpc";
+    const messages = { ...unlimited, schema: SyncRequestSchema, contentType, maxBytes: 1_000 };
     const takenAt: number[] = [];
     for await (const _ of countFrames(stream(), messages)) {
       takenAt.push(taken);
     }
     expect(takenAt).toEqual([1, 2, 3]);
+  });
+
+  it("begin with a small one (L35)", async () => {
+    const [fits, tooLarge] = [frame(Buffer.alloc(65_536)), frame(Buffer.alloc(65_537))];
+    expect((await count([fits, tooLarge])).byteLength).toBe(fits.byteLength + tooLarge.byteLength);
+    await expect(count([tooLarge.subarray(0, 5)])).rejects.toThrow(
+      "message: expected a first message of at most 65536 bytes, found more",
+    );
+  });
+
+  it("wait for memory by their headers, and hold it until the next one is requested (L35)", async () => {
+    const log: string[] = [];
+    const room = Promise.withResolvers<void>();
+    async function* stream() {
+      for (const chunk of [frame(HELLO), frame(Buffer.alloc(100)).subarray(0, 50), Buffer.alloc(55)]) {
+        log.push(`read ${chunk.byteLength}`);
+        yield chunk;
+      }
+    }
+    const memory: FrameMemory = {
+      async take(bytes) {
+        log.push(`take ${bytes}`);
+        await (bytes === 105 ? room.promise : undefined);
+      },
+      release: () => log.push("release"),
+    };
+    const contentType = "application/grpc";
+    const messages = { ...unlimited, memory, schema: SyncRequestSchema, contentType, maxBytes: 1_000 };
+    const frames = countFrames(stream(), messages);
+    const size = HELLO.byteLength + 5;
+    expect((await frames.next()).value?.byteLength).toBe(size);
+    expect(log.splice(0)).toEqual([`read ${size}`, `take ${size}`]);
+    const second = frames.next();
+    await new Promise(setImmediate);
+    // The sender of the rest waits too: it is not read.
+    expect(log.splice(0)).toEqual(["release", "read 50", "take 105"]);
+    room.resolve();
+    expect((await second).value?.byteLength).toBe(105);
+    expect((await frames.next()).done).toBe(true);
+    expect(log).toEqual(["read 55", "release"]);
+  });
+
+  it("end the call if one does not arrive in time (L35)", async () => {
+    const clock = new ManualClock();
+    async function* stream() {
+      yield frame(HELLO);
+      yield frame(Buffer.alloc(100)).subarray(0, 50);
+      await new Promise(() => {});
+    }
+    const contentType = "application/grpc";
+    const messages = { ...unlimited, clock, schema: SyncRequestSchema, contentType, maxBytes: 1_000 };
+    const frames = countFrames(stream(), messages);
+    await frames.next();
+    const second = expect(frames.next()).rejects.toThrow("message: expected its 105 bytes within 60000 ms");
+    await clock.advance(60_000);
+    await second;
   });
 
   it("that are not Protobuf are left to the decoder", async () => {

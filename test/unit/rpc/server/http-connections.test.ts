@@ -13,8 +13,10 @@ const timeouts = {
 };
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS = "\0\0\0\u0004\0\0\0\0\0";
+let requests = 0;
 /** Answers every request except those for "/open" and bodies. */
 const answer: NodeHandler = (request, response) => {
+  requests += 1;
   if (request.url !== "/open" && request.method === "GET") {
     response.end("ok");
   }
@@ -69,6 +71,32 @@ test("R61: a client that no longer answers pings is disconnected, and one that a
   await once(frozen, "close");
   session.destroy();
   await expect.poll(isConnected, { interval: 5 }).toBe(false);
+});
+
+test("a connection has 100 calls at a time, and others wait for their end (L36)", async () => {
+  // With the usual time limits: a busy machine exceeds those of the other tests.
+  connections = createHttpConnections(createSystemClock(), answer);
+  requests = 0;
+  const session = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  session.on("error", () => {});
+  await once(session, "remoteSettings");
+  const streams = Array.from({ length: 300 }, () => session.request({ ":path": "/open" }));
+  for (const stream of streams) {
+    stream.on("error", () => {});
+  }
+  const pong = (): Promise<void> => new Promise((resolve) => session.ping(() => resolve()));
+  while (requests < 100) {
+    await pong();
+  }
+  await pong();
+  expect(requests).toBe(100);
+  streams[0]?.close();
+  while (requests < 101) {
+    await pong();
+  }
+  await pong();
+  expect(requests).toBe(101);
+  session.destroy();
 });
 
 test("a connection of HTTP/2 without requests ends after a while, and one with an open stream does not", async () => {

@@ -119,6 +119,9 @@ describe("the cost of a refusal does not grow with the message", () => {
         },
       });
       const requests = (async function* () {
+        yield create(SyncRequestSchema, {
+          message: { case: "hello", value: { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1" } },
+        });
         yield emptyItems(count);
       })();
       const { signal } = new AbortController();
