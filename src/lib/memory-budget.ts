@@ -1,11 +1,11 @@
 import { waitFor } from "./abort.ts";
 
-/** Share of what is free that an account may hold besides: it gets two thirds of a budget that no other uses. */
+/** An account may hold this many times the free memory: two thirds of a budget that no other account uses. */
 const ACCOUNT_FACTOR = 2;
 
-/** What one account holds of a {@link MemoryBudget}, in bytes. */
+/** An account's part of a {@link MemoryBudget}, in bytes. */
 export interface AccountMemory {
-  /** What the account may still take. Shrinks as the budget fills, and is not negative. */
+  /** Bytes that the account may still take. Shrinks as the budget fills, and is not negative. */
   readonly room: number;
   /** Takes the bytes as soon as the account has room for them, in the order of the account's calls. */
   take(signal: AbortSignal, bytes: number): Promise<void>;
@@ -27,9 +27,9 @@ interface Wait {
 }
 
 /**
- * Memory of a process for what it holds for its callers, in bytes. An account may hold twice of what is left free then,
- * so whatever an account and its clusters keep, there is room for the next one: dynamic thresholds, as switches share
- * their buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
+ * Memory that a process holds for its callers, in bytes. An account may hold at most twice the memory that is then
+ * free, so the accounts that hold much leave room for the next one: dynamic thresholds, by which switches share their
+ * buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
  *
  * An account that holds nothing may take all that is free, and anything from an empty budget, so that one large message
  * is late and not stuck.
@@ -47,7 +47,7 @@ export class MemoryBudget {
     this.limit = limit;
   }
 
-  /** What all accounts hold. */
+  /** Bytes that all accounts hold. */
   get bytes(): number {
     return this.#bytes;
   }

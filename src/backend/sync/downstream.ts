@@ -17,7 +17,7 @@ interface Item {
 /** Limits of the messages that wait for one slow agent. */
 const LIMITS: QueueLimits = { maxItems: 1000, maxBytes: 64 * 1024 * 1024 };
 
-/** Memory that a batch takes for each of its bytes: an inventory of small messages, decoded. */
+/** Bytes of memory for each encoded byte of a batch: its many small messages are objects. */
 const DECODED_FACTOR = 4;
 
 /** Part of its account's room that the batches for one agent may take, as a divisor. */

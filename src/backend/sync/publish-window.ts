@@ -6,10 +6,10 @@ import type { AccountMemory } from "../../lib/memory-budget.ts";
 /** Most unconfirmed bytes of one session. */
 const MAX_IN_FLIGHT_BYTES = 4 * 1024 * 1024;
 
-/** Part of its account's room that a session may hold, as a divisor. With less room it publishes one message at a time. */
+/** Divisor of its account's room: the part that a session may hold. It may always have one message in flight. */
 const SESSIONS_IN_ROOM = 8;
 
-/** What a message takes besides its payload, in bytes. */
+/** Memory of a message besides its payload, in bytes. */
 const OVERHEAD_BYTES = 1024;
 
 interface Entry {

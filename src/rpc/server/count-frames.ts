@@ -18,7 +18,7 @@ const MAX_MESSAGE_MS = 60_000;
 
 /** Memory for the messages of a stream, which is read one message at a time. */
 export interface FrameMemory {
-  /** Takes memory for a message of this size, as soon as there is room. */
+  /** Reserves memory for a message of this size, as soon as there is room. */
   take(bytes: number): Promise<void>;
   /** Gives it back. */
   release(): void;
@@ -36,9 +36,9 @@ export interface CountedMessages {
 }
 
 /**
- * Yields the frames of a stream one by one. Takes memory for a message when its header has arrived, and gives it back
- * when the next one is requested, for its reader has stored the message then. Without room, it reads no further: the
- * flow control of HTTP/2 stops the sender.
+ * Yields the frames of a stream one by one. Reserves memory for a message when its header has arrived, and gives it back
+ * when the next one is requested, because the reader has handled the message then. Without room it reads no further,
+ * and the flow control of HTTP/2 stops the sender.
  *
  * The parts of each message are counted before: one of two bytes would become an object of a hundred. The decoder has
  * no such limit, and decodes 3 million of them in seconds without a pause.

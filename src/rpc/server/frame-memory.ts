@@ -3,7 +3,7 @@ import type { MemoryBudget } from "../../lib/memory-budget.ts";
 import { identityKey } from "../auth/authenticator.ts";
 import type { FrameMemory } from "./count-frames.ts";
 
-/** Memory that a message takes for each of its bytes: as received, decoded, and encoded for the bus. */
+/** Bytes of memory for each byte of a message: it is received, decoded, and encoded for the bus. */
 const COPIES = 3;
 
 /**

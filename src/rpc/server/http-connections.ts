@@ -44,8 +44,8 @@ const defaultTimeouts: HttpTimeouts = {
   pingMs: 10_000,
 };
 /**
- * Concurrent calls on one HTTP/2 connection, as RFC 9113 (6.5.2) recommends at least. A client's other calls wait, and a
- * burst of thousands is not begun in one turn of the event loop. A proxy opens more connections.
+ * Concurrent calls on one HTTP/2 connection: the least that RFC 9113 (6.5.2) recommends. A client's other calls wait,
+ * so a burst of thousands does not begin in one turn of the event loop. A proxy opens more connections.
  */
 const MAX_CONCURRENT_STREAMS = 100;
 /** Requests of one HTTP/1.1 connection. Each of many that are sent at once takes memory until its turn. */
