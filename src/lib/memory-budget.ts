@@ -1,6 +1,6 @@
 import { waitFor } from "./abort.ts";
 
-/** An account may hold this many times the free memory: two thirds of a budget that no other account uses. */
+/** An account may hold this many times the free memory: two thirds of a budget that is its own. */
 const ACCOUNT_FACTOR = 2;
 
 /** An account's part of a {@link MemoryBudget}, in bytes. */
