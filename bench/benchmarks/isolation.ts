@@ -11,6 +11,7 @@ import { connectionCases } from "./isolation/connections.ts";
 import { elsewhere } from "./isolation/elsewhere.ts";
 import { idleRunCases } from "./isolation/idle-runs.ts";
 import { lockCases } from "./isolation/locks.ts";
+import { memoryCases } from "./isolation/memory.ts";
 import { messageCases } from "./isolation/messages.ts";
 import { pageCases } from "./isolation/pages.ts";
 import { queryCases } from "./isolation/queries.ts";
@@ -40,6 +41,7 @@ const cases: readonly IsolationCase[] = [
   ...idleRunCases,
   ...busMessageCases,
   ...agentCases,
+  ...memoryCases,
 ].toSorted((a, b) => a.row - b.row);
 
 /**

@@ -34,6 +34,8 @@ export interface World extends AsyncDisposable {
   startBrokered(databaseUrl: string): Promise<RunningServer>;
   /** Creates a tenant of the broker with all topics. The first call starts the broker. */
   createTenant(partitions?: number): Promise<Tenant>;
+  /** Returns the ID of the broker's process, which has started. */
+  brokerProcessId(): Promise<number>;
   /** Starts `evenkeel ingester` on the tenant's events. */
   startIngester(databaseUrl: string, tenant: Tenant): Program;
   /** Starts `evenkeel agent`, which reads these resource types of this API server; default: pods. */
@@ -95,6 +97,12 @@ export async function createWorld(): Promise<World> {
   return {
     createTenant,
     startIngester,
+    async brokerProcessId() {
+      if (broker === undefined) {
+        throw new Error("no tenant was created, so the broker does not run");
+      }
+      return (await broker).processId();
+    },
     postgres: `Postgres ${settings?.version} (fsync ${settings?.fsync})`,
     async createDatabase() {
       const name = `evenkeel_bench_${process.pid}_${++count}`;

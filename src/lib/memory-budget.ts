@@ -1,7 +1,7 @@
 import { waitFor } from "./abort.ts";
 
-/** An account may hold this many times the free memory: two thirds of a budget that is its own. */
-const ACCOUNT_FACTOR = 2;
+/** An account may hold this many times the free memory: three quarters of a budget that no other one uses. */
+const ACCOUNT_FACTOR = 3;
 
 /** An account's part of a {@link MemoryBudget}, in bytes. */
 export interface AccountMemory {
@@ -27,9 +27,9 @@ interface Wait {
 }
 
 /**
- * Memory that a process holds for its callers, in bytes. An account may hold at most twice the memory that is then
- * free, so the accounts that hold much leave room for the next one: dynamic thresholds, by which switches share their
- * buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
+ * Memory that a process holds for its callers, in bytes. An account may hold at most three times the memory that is
+ * then free, so the accounts that hold much leave room for the next one: dynamic thresholds, by which switches share
+ * their buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking, 1998).
  *
  * An account that holds nothing may take all that is free, and anything from an empty budget, so that one large message
  * is late and not stuck.

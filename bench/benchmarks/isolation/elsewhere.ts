@@ -43,6 +43,5 @@ export const elsewhere: readonly ElsewhereRow[] = [
     attack: "credential refused with 401; kubeconfig cases",
     place: "test/unit/kube/credentials.test.ts, test/unit/kube/load-kube-config.test.ts",
   },
-  { row: 22, attack: "5,000 agents without the broker", place: "not built: one memory budget of a process" },
   { row: 24, attack: "a silent watch", place: "test/unit/kube/watch.test.ts, with a clock of its own" },
 ];

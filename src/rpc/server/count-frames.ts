@@ -32,13 +32,15 @@ export interface CountedMessages {
   /** Largest message. A longer one is passed on, for Connect refuses it by its header. */
   readonly maxBytes: number;
   readonly memory: FrameMemory;
+  /** Waits for the turn of a message that has arrived. */
+  readonly turn: () => Promise<void>;
   readonly clock: Clock;
 }
 
 /**
- * Yields the frames of a stream one by one. Reserves memory for a message when its header has arrived, and gives it back
- * when the next one is requested, because the reader has handled the message then. Without room it reads no further,
- * and the flow control of HTTP/2 stops the sender.
+ * Yields the frames of a stream one by one. Reserves memory for a message when its header has arrived, and gives it
+ * back when the next one is requested, because the reader has handled the message then. Without room it reads no
+ * further, and the flow control of HTTP/2 stops the sender. Each frame waits for its turn.
  *
  * The parts of each message are counted before: one of two bytes would become an object of a hundred. The decoder has
  * no such limit, and decodes 3 million of them in seconds without a pause.
@@ -52,7 +54,7 @@ export async function* countFrames(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { maxBytes, memory } = messages;
   const source = new FrameSource(chunks);
-  for (let isFirst = true; await source.has(NEVER, HEADER_BYTES); isFirst = false) {
+  for (let isFirst = true; await source.has(HEADER_BYTES); isFirst = false) {
     const bytes = source.frameBytes();
     if (bytes > HEADER_BYTES + maxBytes) {
       break;
@@ -64,6 +66,7 @@ export async function* countFrames(
     if (!(await arrivesInTime(source, messages.clock, bytes))) {
       break;
     }
+    await messages.turn();
     const frame = source.take(bytes);
     assertFewParts(frame.subarray(HEADER_BYTES), messages);
     yield frame;
@@ -74,7 +77,10 @@ export async function* countFrames(
 }
 
 async function arrivesInTime(source: FrameSource, clock: Clock, bytes: number): Promise<boolean> {
-  const arrive = (signal: AbortSignal): Promise<boolean> => source.has(signal, bytes);
+  if (source.size >= bytes) {
+    return true;
+  }
+  const arrive = (signal: AbortSignal): Promise<boolean> => source.has(bytes, signal);
   return await withinDeadline(NEVER, clock, MAX_MESSAGE_MS, arrive, () => {
     const message = `message: expected its ${bytes} bytes within ${MAX_MESSAGE_MS} ms`;
     throw new ConnectError(message, Code.DeadlineExceeded);

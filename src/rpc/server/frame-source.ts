@@ -14,10 +14,19 @@ export class FrameSource {
     this.#chunks = chunks[Symbol.asyncIterator]();
   }
 
-  /** Waits until so many bytes have arrived. Returns false if the stream ends before. */
-  async has(signal: AbortSignal, bytes: number): Promise<boolean> {
+  /** Number of bytes that have arrived and were not taken. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Waits until so many bytes have arrived. Returns false if the stream ends before. Without a signal it waits as long
+   * as the stream is open.
+   */
+  async has(bytes: number, signal?: AbortSignal): Promise<boolean> {
     while (this.#size < bytes) {
-      const { done, value } = await waitFor(signal, this.#chunks.next());
+      const next = this.#chunks.next();
+      const { done, value } = await (signal === undefined ? next : waitFor(signal, next));
       if (done === true) {
         return false;
       }

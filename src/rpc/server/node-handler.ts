@@ -49,6 +49,7 @@ export function createNodeHandler(
   router: ConnectRouter,
   { clock, log, isLocalOnly = false, memory }: NodeHandlerOptions,
 ): NodeHandler {
+  const turn = createTurns();
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
@@ -64,7 +65,7 @@ export function createNodeHandler(
       refuse(response, 404, `not found: ${path}\n`);
       return;
     }
-    void answer(handler, { clock, memory }, request, response).catch((error: unknown) => {
+    void answer(handler, { clock, memory, turn }, request, response).catch((error: unknown) => {
       if (!isDisconnect(error)) {
         log.warn("response not written", { method: path, error });
       }
@@ -74,7 +75,11 @@ export function createNodeHandler(
 
 async function answer(
   handler: UniversalHandler,
-  { clock, memory }: Pick<NodeHandlerOptions, "clock" | "memory">,
+  {
+    clock,
+    memory,
+    turn,
+  }: Pick<NodeHandlerOptions, "clock" | "memory"> & { readonly turn: () => Promise<void> },
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
@@ -92,6 +97,7 @@ async function answer(
       contentType: universalRequest.header.get("content-type") ?? "",
       maxBytes: maxBytesOf(method),
       memory: createFrameMemory(memory, universalRequest),
+      turn,
       clock,
     };
     const counted = isStream(body) ? countFrames(body, messages) : body;
@@ -107,6 +113,18 @@ async function answer(
   }
   closeAfterResponse(request, response);
   await universalResponseToNodeResponse(universalResponse, response);
+}
+
+/**
+ * Returns a function that gives each call a turn of the event loop of its own, in their order. The messages that arrive
+ * at the same time on thousands of connections would be decoded in one turn, and other callers would wait for all.
+ */
+function createTurns(): () => Promise<void> {
+  let last = Promise.resolve();
+  return () => {
+    last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
+    return last;
+  };
 }
 
 function maxBytesOf({ parent }: UniversalHandler["method"]): number {

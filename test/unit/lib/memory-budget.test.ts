@@ -22,7 +22,7 @@ function begin(budget: MemoryBudget, account: string, bytes: number, until = sig
 const turn = (): Promise<void> => new Promise(setImmediate);
 
 describe("a memory budget (L35)", () => {
-  it("gives an account two thirds, and leaves room for others whatever accounts hold", async () => {
+  it("gives an account three quarters, and leaves room for others whatever accounts hold", async () => {
     const budget = new MemoryBudget(900);
     const given = Array.from({ length: 9 }, () => begin(budget, "a", 100));
     await turn();
@@ -32,7 +32,7 @@ describe("a memory budget (L35)", () => {
     expect(others.every((isGiven) => isGiven())).toBe(true);
     expect(budget.bytes).toBe(840);
     expect(budget.of("a").room).toBe(0);
-    expect(budget.of("e").room).toBe(40);
+    expect(budget.of("e").room).toBe(45);
   });
 
   it("gives the calls of an account what is released, in their order", async () => {

@@ -34,7 +34,11 @@ function frame(message: Uint8Array, flags = 0): Buffer {
   return Buffer.concat([header, message]);
 }
 
-const unlimited = { memory: { async take() {}, release() {} }, clock: createSystemClock() };
+const unlimited = {
+  memory: { async take() {}, release() {} },
+  async turn() {},
+  clock: createSystemClock(),
+};
 
 async function count(
   chunks: readonly Uint8Array[],
@@ -157,6 +161,38 @@ describe("the messages of a stream (L33)", () => {
   it("that are not Protobuf are left to the decoder", async () => {
     const odd = frame(Buffer.from([0xff, 0xff, 0xff]));
     expect((await count([odd])).equals(odd)).toBe(true);
+  });
+
+  it("that arrive together have a turn of the event loop each (L36)", async () => {
+    let turns = 0;
+    const turnsOfMessages: number[] = [];
+    let isCounting = true;
+    const count = (): void => {
+      turns += 1;
+      if (isCounting) {
+        setImmediate(count);
+      }
+    };
+    await using server = await serveForTest({
+      sync: {
+        // biome-ignore lint/correctness/useYield: it answers nothing.
+        async *sync(requests) {
+          for await (const _ of requests) {
+            turnsOfMessages.push(turns);
+          }
+        },
+      },
+    });
+    const session = connect(server.url);
+    const path = "/evenkeel.v1.SyncService/Sync";
+    const stream = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc" });
+    count();
+    stream.end(Buffer.concat(Array.from({ length: 50 }, () => frame(HELLO))));
+    await once(stream.resume(), "close");
+    isCounting = false;
+    session.destroy();
+    expect(turnsOfMessages).toHaveLength(50);
+    expect(new Set(turnsOfMessages).size).toBe(50);
   });
 
   it("end the call of their sender, with the reason", async () => {
