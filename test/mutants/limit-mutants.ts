@@ -142,6 +142,14 @@ export const limitMutants: readonly Mutant[] = [
     only: "charges messages until they are stored",
   },
   {
+    race: "L35",
+    file: "src/agent/uplink/outbox.ts",
+    find: "      if (hasRoom) {\n        add();\n      }\n      return hasRoom;\n    });\n",
+    replace: "      return hasRoom;\n    });\n    add();\n",
+    tests: ["test/unit/agent/uplink/outbox.test.ts"],
+    only: "not to all of them at once",
+  },
+  {
     race: "L36",
     file: "src/rpc/server/count-frames.ts",
     find: "    await messages.turn();\n",

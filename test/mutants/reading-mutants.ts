@@ -22,8 +22,8 @@ export const readingMutants: readonly Mutant[] = [
   {
     race: "R16",
     file: "src/agent/compare/repair-batcher.ts",
-    find: "    signal.throwIfAborted();\n",
-    replace: "",
+    find: "await this.#session.whenRoom(signal, () => {",
+    replace: "await this.#session.whenRoom(this.#session.signal, () => {",
     tests: ["test/unit/agent/compare/repair-batcher.test.ts"],
     only: "R16\\)",
   },
@@ -53,10 +53,10 @@ export const readingMutants: readonly Mutant[] = [
   },
   {
     race: "R16",
-    file: "src/agent/watch/index-writer.ts",
-    find: "    await this.#sink.waitForRoom(signal);\n    signal.throwIfAborted();",
-    replace: "    await this.#sink.waitForRoom(signal);",
-    tests: ["test/unit/agent/watch/index-writer.test.ts"],
+    file: "src/agent/uplink/outbox.ts",
+    find: "      signal.throwIfAborted();\n      const hasRoom",
+    replace: "      const hasRoom",
+    tests: ["test/unit/agent/uplink/outbox.test.ts"],
     only: "R16\\)",
   },
   {

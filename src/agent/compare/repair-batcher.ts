@@ -53,18 +53,18 @@ export class RepairBatcher {
     }
     this.#items = [];
     this.#bytes = 0;
-    await this.#session.waitForRoom(signal);
-    // Items of an incarnation that ended meanwhile must not become those of the next.
-    signal.throwIfAborted();
-    const { resourceType, versions } = this.#context;
-    const { incarnation } = versions;
-    const batch = create(BatchSchema, {
-      resourceType,
-      type: this.#type,
-      items: items.map(this.#revise),
-      run: this.#run,
-      ...(incarnation === undefined ? {} : { incarnation }),
+    // Not if the incarnation ends meanwhile: its items must not become those of the next.
+    await this.#session.whenRoom(signal, () => {
+      const { resourceType, versions } = this.#context;
+      const { incarnation } = versions;
+      const batch = create(BatchSchema, {
+        resourceType,
+        type: this.#type,
+        items: items.map(this.#revise),
+        run: this.#run,
+        ...(incarnation === undefined ? {} : { incarnation }),
+      });
+      this.#session.sendRunBatch(batch);
     });
-    this.#session.sendRunBatch(batch);
   }
 }

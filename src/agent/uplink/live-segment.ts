@@ -18,9 +18,12 @@ export interface Change {
 
 /** Receiver of observations. */
 export interface ChangeSink {
-  /** Waits while too many bytes are pending, which pauses the watch. */
-  waitForRoom(signal: AbortSignal): Promise<void>;
-  /** Adds a change. The caller waits for room first, and notes what it has sent in the same turn. */
+  /**
+   * Calls `add`, which offers a change, when few bytes are pending; until then the watch pauses. Those that wait add one
+   * after the other, while there is room. Rejects without the call if `signal` has aborted.
+   */
+  whenRoom(signal: AbortSignal, add: () => void): Promise<void>;
+  /** Adds a change. The caller notes what it has sent in the same turn. */
   offer(change: Change): void;
   /**
    * Drops the puts of a resource type whose reflector has ended, because nothing reports the deletion of their objects.

@@ -9,7 +9,7 @@ import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
 export interface OutboxLimits {
   readonly batch: BatchLimits;
-  /** Pending bytes at which {@link Outbox.waitForRoom} waits. */
+  /** Pending bytes at which {@link Outbox.whenRoom} waits. */
   readonly maxPendingBytes: number;
 }
 
@@ -46,10 +46,16 @@ export class Outbox implements ChangeSink {
     return this.#epoch;
   }
 
-  /** Waits while too many bytes are pending. */
-  async waitForRoom(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted();
-    await this.#room.waitUntil(signal, () => this.#state.pendingBytes < this.#maxPendingBytes);
+  async whenRoom(signal: AbortSignal, add: () => void): Promise<void> {
+    await this.#room.waitUntil(signal, () => {
+      // The signal may have aborted since the wait ended.
+      signal.throwIfAborted();
+      const hasRoom = this.#state.pendingBytes < this.#maxPendingBytes;
+      if (hasRoom) {
+        add();
+      }
+      return hasRoom;
+    });
   }
 
   offer(change: Change): void {

@@ -156,8 +156,8 @@ function openSession(
     get nextSequence() {
       return outbox.state.nextSequence;
     },
-    async waitForRoom(caller) {
-      await outbox.waitForRoom(AbortSignal.any([caller, signal]));
+    async whenRoom(caller, add) {
+      await outbox.whenRoom(AbortSignal.any([caller, signal]), add);
     },
     sendRunBatch(batch) {
       signal.throwIfAborted();
@@ -215,9 +215,9 @@ export interface UplinkSession {
   readonly scopeGeneration: bigint;
   /** Lower bound of the sequence of the next message. */
   readonly nextSequence: bigint;
-  /** Waits while too many bytes are pending. */
-  waitForRoom(signal: AbortSignal): Promise<void>;
-  /** Sends a batch of repairs, behind everything sent before. The caller waits for room first. */
+  /** Calls `add` when few bytes are pending, as {@link ChangeSink.whenRoom} does. */
+  whenRoom(signal: AbortSignal, add: () => void): Promise<void>;
+  /** Sends a batch of repairs, behind everything sent before. */
   sendRunBatch(batch: Batch): void;
   /** Sends the end of a comparison, behind everything sent before. */
   sendReconciled(message: ResourceReconciled): void;

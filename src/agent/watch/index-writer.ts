@@ -77,14 +77,15 @@ export class IndexWriter {
     }
     const key = formatKey(objectKey);
     const since = this.#context.clock.now();
-    await this.#waitForRoom(signal);
-    if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
-      return;
-    }
-    const { item, content } = createPut(state, contentFormat, String(observed));
-    reportQuarantined(this.#context, key, content);
-    this.#offer(item, since);
-    this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
+    await this.#sink.whenRoom(signal, () => {
+      if (this.#knowsNewer(key, parseResourceVersion(resourceVersion) ?? observed)) {
+        return;
+      }
+      const { item, content } = createPut(state, contentFormat, String(observed));
+      reportQuarantined(this.#context, key, content);
+      this.#offer(item, since);
+      this.index.set(key, { uid, resourceVersion, checksum: content.checksum });
+    });
   }
 
   /** Sends the observation "the object was absent" at version `observed`; `missing` as `DeleteObject` defines it. */
@@ -101,21 +102,17 @@ export class IndexWriter {
     }
     const text = formatKey(key);
     const since = this.#context.clock.now();
-    await this.#waitForRoom(signal);
-    if (!this.#knowsNewer(text, observed)) {
+    await this.#sink.whenRoom(signal, () => {
+      if (this.#knowsNewer(text, observed)) {
+        return;
+      }
       this.#offer(deleteItem(key, uid, String(observed), reason, missing), since);
       this.index.delete(text);
       const deletion = { uid: carriedIdentity({ uid }).uid, observed, reason };
       for (const log of this.#deletionLogs) {
         log.record(text, deletion);
       }
-    }
-  }
-
-  /** Waits for room. An observation of an incarnation that ended meanwhile must not become one of the next. */
-  async #waitForRoom(signal: AbortSignal): Promise<void> {
-    await this.#sink.waitForRoom(signal);
-    signal.throwIfAborted();
+    });
   }
 
   #knowsNewer(key: string, version: bigint): boolean {

@@ -66,7 +66,11 @@ export class ReflectorWorld implements AsyncDisposable {
       renewSession: () => {},
     };
     const sink = {
-      waitForRoom: async (signal: AbortSignal) => await waitFor(signal, this.room),
+      whenRoom: async (signal: AbortSignal, add: () => void) => {
+        await waitFor(signal, this.room);
+        signal.throwIfAborted();
+        add();
+      },
       offer: (change: Change) => {
         this.changes.push(change);
         this.onOffer();

@@ -51,7 +51,11 @@ describe("the repairs of a run", () => {
     const incarnation = new AbortController();
     const sent: Batch[] = [];
     const session = {
-      waitForRoom: async () => incarnation.abort(new VersionsWentBackError()),
+      async whenRoom(caller: AbortSignal, add: () => void) {
+        incarnation.abort(new VersionsWentBackError());
+        caller.throwIfAborted();
+        add();
+      },
       sendRunBatch: (batch: Batch) => void sent.push(batch),
     } as unknown as UplinkSession;
     const context = { resourceType: PODS, versions: new VersionTracker(), tuning: DEFAULT_AGENT_TUNING };

@@ -62,9 +62,9 @@ describe("an outbox", () => {
   it("has room until the limit is pending, and again when a session takes the messages", async () => {
     const outbox = new Outbox(LIMITS);
     declare(outbox);
-    await outbox.waitForRoom(never);
+    await outbox.whenRoom(never, () => {});
     offer(outbox, "x", LIMITS.maxPendingBytes);
-    const room = outbox.waitForRoom(never);
+    const room = outbox.whenRoom(never, () => {});
     expect(await isPending(room)).toBe(true);
     const { abort, ended } = openSession(outbox);
     await room;
@@ -72,16 +72,49 @@ describe("an outbox", () => {
     await expect(ended).rejects.toThrow("the test has ended");
   });
 
+  it("gives room to those that wait one after the other, and not to all of them at once (L35)", async () => {
+    const outbox = new Outbox(LIMITS);
+    declare(outbox);
+    offer(outbox, "x", LIMITS.maxPendingBytes);
+    let added = 0;
+    for (let waiting = 0; waiting < 10; waiting++) {
+      void outbox
+        .whenRoom(never, () => {
+          added++;
+          offer(outbox, `y${waiting}`, LIMITS.maxPendingBytes);
+        })
+        .catch(() => {});
+    }
+    outbox.dropPuts("pods");
+    await new Promise(setImmediate);
+    expect(added).toBe(1);
+  });
+
+  it("adds nothing for a caller that is aborted when there is room (R16)", async () => {
+    const outbox = new Outbox(LIMITS);
+    offer(outbox, "x", LIMITS.maxPendingBytes);
+    const caller = new AbortController();
+    let isAdded = false;
+    const room = outbox.whenRoom(caller.signal, () => {
+      isAdded = true;
+    });
+    await new Promise(setImmediate);
+    outbox.dropPuts("pods");
+    caller.abort(new Error("stopped"));
+    await expect(room).rejects.toThrow("stopped");
+    expect(isAdded).toBe(false);
+  });
+
   it("has no room for a caller that was aborted", async () => {
     const outbox = new Outbox(LIMITS);
     const aborted = AbortSignal.abort(new Error("stopped"));
-    await expect(outbox.waitForRoom(aborted)).rejects.toThrow("stopped");
+    await expect(outbox.whenRoom(aborted, () => {})).rejects.toThrow("stopped");
   });
 
   it("has room again when the puts of a reflector are dropped (R30)", async () => {
     const outbox = new Outbox(LIMITS);
     offer(outbox, "x", LIMITS.maxPendingBytes);
-    const room = outbox.waitForRoom(never);
+    const room = outbox.whenRoom(never, () => {});
     expect(await isPending(room)).toBe(true);
     outbox.dropPuts("pods");
     await room;

@@ -31,7 +31,11 @@ function createWriter() {
   };
   const room = { wait: Promise.resolve() };
   const sink = {
-    waitForRoom: () => room.wait,
+    async whenRoom(caller: AbortSignal, add: () => void) {
+      await room.wait;
+      caller.throwIfAborted();
+      add();
+    },
     offer: (change: Change) => void changes.push(change),
     dropPuts: () => {},
   };
