@@ -19,8 +19,8 @@ export interface Change {
 /** Receiver of observations. */
 export interface ChangeSink {
   /**
-   * Calls `add`, which offers a change, when few bytes are pending; until then the watch pauses. Those that wait add one
-   * after the other, while there is room. Rejects without the call if `signal` has aborted.
+   * Calls `add`, which offers a change, when few bytes are pending; until then the watch pauses. Those that wait add
+   * one after the other, while there is room. Rejects without the call if `signal` has aborted.
    */
   whenRoom(signal: AbortSignal, add: () => void): Promise<void>;
   /** Adds a change. The caller notes what it has sent in the same turn. */
