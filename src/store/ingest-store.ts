@@ -2,7 +2,7 @@ import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type {
   ReconciliationRequest,
   ResourceInventory,
-  ResourceReconciled,
+  ResourcesReconciled,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
@@ -40,13 +40,14 @@ export interface IngestStore {
    */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
   /**
-   * Ends a resource type of a run: raises its low watermark and verified time, or records the failure. The agent's
-   * statement must agree with the store's own knowledge (`judgeComparison`). A dry run only gets its result.
+   * Ends resource types of a run: raises the low watermark and verified time of each, or records its failure. The
+   * agent's statement about it must agree with the store's own knowledge (`judgeComparison`). A dry run only gets its
+   * results.
    */
-  applyResourceReconciled(
+  applyResourcesReconciled(
     signal: AbortSignal,
     position: StreamPosition,
-    end: ResourceReconciled,
+    reconciled: ResourcesReconciled,
   ): Promise<void>;
   /**
    * Begins an attempt to answer the request. Returns undefined if the run has ended or its session is not the current

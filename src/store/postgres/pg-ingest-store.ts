@@ -19,7 +19,7 @@ import { purgeTombstones } from "../sql/purge-tombstones.ts";
 import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { collectScope, setSessionScope } from "../sql/session-scope.ts";
-import { verifyResource } from "../sql/verify-resource.ts";
+import { verifyResources } from "../sql/verify-resources.ts";
 import type { ObservationContext } from "../sql/write-rule.ts";
 import { type ClusterKey, type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
@@ -82,15 +82,17 @@ export function createPgIngestStore(
       report(position, withheld);
     },
 
-    async applyResourceReconciled(signal, position, end) {
+    async applyResourcesReconciled(signal, position, reconciled) {
       signal.throwIfAborted();
       const withheld = await database.transaction(position, async (client) => {
         const progress = await recordProgress(client, position);
         return progress !== undefined && (await isCurrentSession(client, position))
-          ? await verifyResource(client, position, progress, end, guard)
-          : undefined;
+          ? await verifyResources(client, position, progress, reconciled, guard)
+          : [];
       });
-      report(position, withheld);
+      for (const deletions of withheld) {
+        report(position, deletions);
+      }
     },
 
     async beginAttempt(signal, position, request) {

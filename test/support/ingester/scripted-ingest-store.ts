@@ -48,7 +48,7 @@ export class ScriptedIngestStore implements IngestStore {
     await this.#write(position, "scope");
   }
 
-  async applyResourceReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
+  async applyResourcesReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
     signal.throwIfAborted();
     await this.#write(position, "reconciled");
   }

@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { ResourceReconciled } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 import type { AgentWorld } from "../../../support/agent/agent-world.ts";
 import { askAll, changeAll, createCustomWorld, customTypes } from "../../../support/agent/custom-types.ts";
@@ -177,12 +179,12 @@ function slowLists(
 
 /** Returns the sequences of the batches of a resource type in the session, and of the end of its comparison. */
 function sequencesOf({ backend }: AgentWorld, key: string): { batches: bigint[]; ended: bigint } {
-  const of = backend.received.filter(
-    ({ message: { case: type, value } }) =>
-      (type === "batch" || type === "resourceReconciled") && resourceTypeKey(value.resourceType) === key,
-  );
-  return {
-    batches: of.filter(({ message }) => message.case === "batch").map(({ sequence }) => sequence),
-    ended: of.find(({ message }) => message.case === "resourceReconciled")?.sequence ?? 0n,
-  };
+  const sequences = (isOf: (message: SyncRequest["message"]) => boolean): bigint[] =>
+    backend.received.filter(({ message }) => isOf(message)).map(({ sequence }) => sequence);
+  const isSame = ({ resourceType }: Pick<ResourceReconciled, "resourceType">): boolean =>
+    resourceTypeKey(resourceType) === key;
+  const [ended = 0n] = sequences(({ case: type, value }) => {
+    return type === "resourcesReconciled" && value.ends.some(isSame);
+  });
+  return { batches: sequences(({ case: type, value }) => type === "batch" && isSame(value)), ended };
 }

@@ -7,10 +7,15 @@ import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service
 import { putItem } from "../../../../src/agent/uplink/batch-items.ts";
 import { Outbox } from "../../../../src/agent/uplink/outbox.ts";
 import { RetryableError } from "../../../../src/lib/errors.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 
 const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
 const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
-const LIMITS = { batch: { maxItems: 10, maxBytes: 10_000 }, maxPendingBytes: 2_000 };
+const LIMITS = {
+  clock: new ManualClock(),
+  batch: { maxItems: 10, maxBytes: 10_000 },
+  maxPendingBytes: 2_000,
+};
 const SESSION = { epoch: 7n, maxUnacknowledgedBytes: 100_000 };
 
 function offer(outbox: Outbox, name: string, bytes = 10, resourceType: ResourceType = PODS): void {
