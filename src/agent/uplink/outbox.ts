@@ -1,6 +1,7 @@
 import type { Batch, RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { withinDeadline } from "../../lib/abort.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { Condition } from "../../lib/condition.ts";
 import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
@@ -95,10 +96,11 @@ export class Outbox implements ChangeSink {
 
   /** Ends each wait of ends in time, until `signal` aborts. */
   async run(signal: AbortSignal): Promise<never> {
+    const untilReleased = (until: AbortSignal): Promise<void> =>
+      this.#work.waitUntil(until, () => !this.#state.hasHeldEnds);
     for (;;) {
       await this.#work.waitUntil(signal, () => this.#state.hasHeldEnds);
-      await this.#clock.sleep(signal, HOLD_ENDS_MS);
-      this.releaseEnds();
+      await withinDeadline(signal, this.#clock, HOLD_ENDS_MS, untilReleased, () => this.releaseEnds());
     }
   }
 

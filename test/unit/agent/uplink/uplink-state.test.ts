@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchSchema, BatchType, RunRefSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { FailureSchema } from "../../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
 import {
   type ResourceReconciled,
@@ -154,6 +155,76 @@ describe("UplinkState", () => {
     state.offerEnd(RUN, endOf(PODS));
     state.offer(gone("x", 2));
     expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "end of pods", "-a/x@2"]);
+  });
+
+  it("R20: moves a change over the end of another resource type only", () => {
+    const state = openState();
+    state.offerEnd(RUN, endOf(PODS));
+    state.offer(put("n", 1, { resourceType: NODES }));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/n@1"]);
+    state.offerEnd(RUN, endOf(NODES));
+    state.offerRunBatch(
+      create(BatchSchema, {
+        resourceType: NODES,
+        type: BatchType.DEFAULT,
+        items: [put("m", 2).item],
+        run: RUN,
+      }),
+    );
+    expect(drain(state).map(sketch)).toEqual(["end of pods, nodes", "+a/m@2"]);
+  });
+
+  it("declares a scope behind the ends of comparisons of the one before", () => {
+    const state = openState();
+    state.offerEnd(RUN, endOf(PODS));
+    state.declareScope(scopeOf([PODS]));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "end of pods", "scope 2"]);
+  });
+
+  it("sends ends in one message if they are of one attempt, and each resource type once (U6)", () => {
+    const state = openState();
+    const runs = [
+      RUN,
+      { ...RUN, attempt: 2 },
+      { ...RUN, runId: "00000000-0000-4000-8000-000000000001" },
+    ].flatMap((run) => [run, run]);
+    for (const [at, run] of runs.entries()) {
+      state.offerEnd(run, endOf([PODS, NODES][at % 2] ?? PODS));
+    }
+    state.offerEnd({ ...RUN, runId: "00000000-0000-4000-8000-000000000001" }, endOf(PODS, { listed: 7n }));
+    state.releaseEnds();
+    const messages = drain(state).flatMap(({ message }) =>
+      message.case === "resourcesReconciled" ? [message.value] : [],
+    );
+    expect(messages.map(({ run, ends }) => [run?.runId, run?.attempt, ends.length])).toEqual([
+      [RUN.runId, 1, 2],
+      [RUN.runId, 2, 2],
+      ["00000000-0000-4000-8000-000000000001", 1, 2],
+      ["00000000-0000-4000-8000-000000000001", 1, 1],
+    ]);
+    expect(messages.at(-1)?.ends[0]?.listed).toBe(7n);
+  });
+
+  it("sends at most 100 ends in one message, and at most the bytes of a batch (U6)", () => {
+    const sizesOf = (maxBytes: number, message: string): number[] => {
+      const state = new UplinkState({ maxItems: 3, maxBytes });
+      state.declareScope(scopeOf([PODS]));
+      state.openSession({ maxUnacknowledgedBytes: 10_000_000 });
+      for (let at = 0; at < 250; at++) {
+        const resourceType = create(ResourceTypeSchema, { version: "v1", resource: `r${at}` });
+        const failure = create(FailureSchema, { reason: "Internal", message });
+        state.offerEnd(RUN, { ...endOf(resourceType), failure });
+      }
+      expect(state.pendingBytes).toBeGreaterThan(250 * message.length);
+      state.releaseEnds();
+      return drain(state).flatMap(({ message: sent }) => {
+        const isLarge = toBinary(SyncRequestSchema, create(SyncRequestSchema, { message: sent })).length;
+        expect(isLarge).toBeLessThanOrEqual(maxBytes + 256);
+        return sent.case === "resourcesReconciled" ? [sent.value.ends.length] : [];
+      });
+    };
+    expect(sizesOf(1_000_000, "short")).toEqual([100, 100, 50]);
+    expect(sizesOf(50_000, "x".repeat(4_000)).every((size) => size === 12 || size === 10)).toBe(true);
   });
 
   it("lets no older observation replace a newer one", () => {
