@@ -183,24 +183,24 @@ describe("UplinkState", () => {
 
   it("sends ends in one message if they are of one attempt, and each resource type once (U6)", () => {
     const state = openState();
-    const runs = [
-      RUN,
-      { ...RUN, attempt: 2 },
-      { ...RUN, runId: "00000000-0000-4000-8000-000000000001" },
-    ].flatMap((run) => [run, run]);
-    for (const [at, run] of runs.entries()) {
-      state.offerEnd(run, endOf([PODS, NODES][at % 2] ?? PODS));
-    }
-    state.offerEnd({ ...RUN, runId: "00000000-0000-4000-8000-000000000001" }, endOf(PODS, { listed: 7n }));
+    const next = { ...RUN, attempt: 2 };
+    const other = { ...RUN, runId: "00000000-0000-4000-8000-000000000001" };
+    state.offerEnd(RUN, endOf(PODS));
+    state.offerEnd(next, endOf(NODES));
+    state.offerEnd({ ...other, attempt: 2 }, endOf(PODS));
+    state.offerEnd(other, endOf(NODES));
+    state.offerEnd(other, endOf(PODS));
+    state.offerEnd(other, endOf(PODS, { listed: 7n }));
     state.releaseEnds();
     const messages = drain(state).flatMap(({ message }) =>
       message.case === "resourcesReconciled" ? [message.value] : [],
     );
     expect(messages.map(({ run, ends }) => [run?.runId, run?.attempt, ends.length])).toEqual([
-      [RUN.runId, 1, 2],
-      [RUN.runId, 2, 2],
-      ["00000000-0000-4000-8000-000000000001", 1, 2],
-      ["00000000-0000-4000-8000-000000000001", 1, 1],
+      [RUN.runId, 1, 1],
+      [RUN.runId, 2, 1],
+      [other.runId, 2, 1],
+      [other.runId, 1, 2],
+      [other.runId, 1, 1],
     ]);
     expect(messages.at(-1)?.ends[0]?.listed).toBe(7n);
   });
