@@ -55,11 +55,8 @@ export async function verifyResources(
   await endResults(client, position, run.runId, ended);
   const ahead = ended.find(({ end, known }) => end.scopeGeneration > known.declaredGeneration);
   if (ahead !== undefined) {
-    await restartSession(
-      client,
-      position,
-      `scope: generation ${ahead.end.scopeGeneration} was lost; the last one is ${ahead.known.declaredGeneration}`,
-    );
+    const [lost, last] = [ahead.end.scopeGeneration, ahead.known.declaredGeneration];
+    await restartSession(client, position, `scope: generation ${lost} was lost; the last one is ${last}`);
   }
   await endRunWhenComplete(client, position, run.runId);
   return ended.flatMap(({ withheld }) => withheld ?? []);

@@ -254,6 +254,7 @@ describe("the ends of comparisons (L34)", () => {
   it("go out at once when the agent stops, which waits for their acknowledgement", async () => {
     await using world = await open();
     const { clock, outbox, session, sent } = world;
+    outbox.acknowledge(1n);
     outbox.offerEnd(RUN, endOf(PODS));
     session.stop.abort();
     await clock.advance(0);
