@@ -76,16 +76,15 @@ export interface IngestStore {
     resourceType: ResourceType,
   ): AsyncIterable<ResourceInventory>;
   /**
-   * Records inventories that were read completely. Must be called before their last chunks are published: the ends of
-   * their comparisons are judged by it.
+   * Records inventories that were read completely, and adds to the run's count of inventory bytes. Must be called before
+   * their last chunks are published: the ends of their comparisons are judged by it.
    */
   recordInventories(
     signal: AbortSignal,
     answer: RunAttempt,
     inventories: readonly SentInventory[],
+    bytes: number,
   ): Promise<void>;
-  /** Adds to the run's count of inventory bytes. */
-  recordInventoryBytes(signal: AbortSignal, answer: RunAttempt, bytes: number): Promise<void>;
 }
 
 /** Result of a batch. */

@@ -16,7 +16,7 @@ import { divertListedDeletions, type Withheld } from "../sql/guard-deletions.ts"
 import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
 import { restartSession } from "../sql/live-sessions.ts";
 import { purgeTombstones } from "../sql/purge-tombstones.ts";
-import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
+import { recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { collectScope, setSessionScope } from "../sql/session-scope.ts";
 import { verifyResources } from "../sql/verify-resources.ts";
@@ -128,21 +128,16 @@ export function createPgIngestStore(
     readInventory: (signal, answer, resourceType) =>
       readInventory(signal, database.pool, answer, resourceType),
 
-    async recordInventories(signal, answer, inventories) {
+    async recordInventories(signal, answer, inventories, bytes) {
       signal.throwIfAborted();
       const { position, request } = answer;
       await translated(async () => {
-        await recordInventories(database.pool, answer, inventories);
+        await recordInventories(database.pool, answer, inventories, bytes);
         if (!request.dryRun) {
           const resourceTypes = inventories.map(({ resourceType }) => resourceType);
           await correctCounts(database.pool, position, resourceTypes);
         }
       });
-    },
-
-    async recordInventoryBytes(signal, answer, bytes) {
-      signal.throwIfAborted();
-      await translated(() => addInventoryBytes(database.pool, answer, bytes));
     },
   };
 }

@@ -72,7 +72,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await observer.query("SELECT 1 FROM resource_state WHERE cluster = $1 FOR UPDATE", [world.cluster]);
     const written = other.store.applyBatch(world.signal, world.next(), batch([put("a/3", { observed: 3 })]));
     await waiting(1);
-    const corrected = world.store.recordInventories(world.signal, attempt as RunAttempt, [sent]);
+    const corrected = world.store.recordInventories(world.signal, attempt as RunAttempt, [sent], 100);
     await waiting(2);
     await observer.query("COMMIT");
     await Promise.all([written, corrected]);

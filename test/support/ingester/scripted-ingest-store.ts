@@ -84,11 +84,9 @@ export class ScriptedIngestStore implements IngestStore {
     _signal: AbortSignal,
     _answer: RunAttempt,
     inventories: readonly SentInventory[],
+    bytes: number,
   ): Promise<void> {
     this.sent.push(...inventories);
-  }
-
-  async recordInventoryBytes(_signal: AbortSignal, _answer: RunAttempt, bytes: number): Promise<void> {
     this.inventoryBytes.push(bytes);
   }
 

@@ -237,7 +237,7 @@ export class World implements AsyncDisposable {
       this.#sent.set(resourceTypeKey(resourceType), BigInt(objects));
       const { incarnation = 0n, chunk } = chunks[0] ?? {};
       const sent = { resourceType, objects, incarnation, highWatermark: chunk?.highWatermark ?? "0" };
-      await this.store.recordInventories(this.signal, answer as RunAttempt, [sent]);
+      await this.store.recordInventories(this.signal, answer as RunAttempt, [sent], 100);
     }
     return inventories;
   }
