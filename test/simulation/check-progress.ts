@@ -42,24 +42,25 @@ function hasOnly({ steps }: Plan, faults: ReadonlySet<Fault>): boolean {
   return steps.every((step) => step.type !== "fault" || faults.has(step.fault));
 }
 
-/** Most sessions of a cluster within a minute that the faults of a plan can cause. */
+/** Most sessions of an agent's process within a minute that the faults of a plan can cause. */
 const MAX_SESSIONS = 12;
 
 const MOST_SESSIONS = `
 SELECT account, cluster, max(count)::int AS most FROM (
   SELECT account, cluster,
-    count(*) OVER (PARTITION BY account, cluster ORDER BY opened_at RANGE INTERVAL '1 minute' PRECEDING) AS count
+    count(*) OVER (
+      PARTITION BY account, cluster, instance_id ORDER BY opened_at RANGE INTERVAL '1 minute' PRECEDING) AS count
   FROM agent_session) counts
 GROUP BY account, cluster`;
 
-/** Sessions begin because a process started or a connection broke, and not in a loop. */
+/** Sessions begin because a process started or a connection broke, and not in a loop. A new process begins its backoff. */
 async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
   const { rows } = await pool.query<{ account: string; cluster: string; most: number }>(MOST_SESSIONS);
   return rows
     .filter(({ most }) => most > MAX_SESSIONS)
     .map(({ account, cluster, most }) => ({
       ...{ invariant: "few sessions", at: time.elapsedMs, cluster: `${account}/${cluster}`, resource: "" },
-      message: `${most} sessions within a minute`,
+      message: `${most} sessions of a process within a minute`,
     }));
 }
 
