@@ -38,8 +38,9 @@ export function encodeEvent(identity: EventIdentity, content: EventContent): Out
 
 /**
  * Encodes an event as one or more messages. A batch is compressed if that saves bytes. A batch, a scope or the ends of
- * comparisons are split until each message is within the limit of the bus. The sequence is durable when all of its messages are. An object
- * that fits into no message is sent without its content and with the reason, so that its row is quarantined.
+ * comparisons are split until each message is within the limit of the bus. The sequence is durable when all of its
+ * messages are. An object that fits into no message is sent without its content and with the reason, so that its row is
+ * quarantined.
  */
 export function encodeEventInParts(
   identity: EventIdentity,

@@ -76,8 +76,8 @@ export interface IngestStore {
     resourceType: ResourceType,
   ): AsyncIterable<ResourceInventory>;
   /**
-   * Records inventories that were read completely, and adds to the run's count of inventory bytes. Must be called before
-   * their last chunks are published: the ends of their comparisons are judged by it.
+   * Records inventories that were read completely, and adds to the run's count of inventory bytes. Must be called
+   * before their last chunks are published: the ends of their comparisons are judged by it.
    */
   recordInventories(
     signal: AbortSignal,
