@@ -95,9 +95,10 @@ async function runAgent(stop: AbortSignal, options: AgentOptions, counters: Agen
   const signal = AbortSignal.any([stop, reading.signal]);
   try {
     const parts = await connect(signal, options, counters);
-    const { uplink, worker, reflectors, failures } = parts;
+    const { outbox, uplink, worker, reflectors, failures } = parts;
     const tasks = [
       uplink.run(signal),
+      outbox.run(signal),
       worker.run(signal),
       failures.run(signal),
       reflectors.watch(signal),
@@ -139,7 +140,7 @@ async function connect(
     getClusterUid(signal, kube),
   );
   const kubernetesVersion = await readKubernetesVersion(signal, options, kube);
-  const outbox = new Outbox(tuning);
+  const outbox = new Outbox({ clock, ...tuning });
   registerOutboxMetrics(options.metrics, outbox.state);
   const epoch = (): bigint => outbox.epoch;
   const renewSession = (of: bigint, reason: string): void => outbox.renewSession(of, reason);
@@ -166,6 +167,7 @@ async function connect(
     counters,
     limits: tuning,
     reflectorOf: (resourceKey) => reflectors.get(resourceKey),
+    resourceKeys: () => reflectors.keys(),
   });
   const instanceId = random.uuid();
   const uplink = new Uplink({

@@ -9,6 +9,9 @@ export const MAX_REASON_LENGTH = 1024;
 /** Largest number of items in a notice of refused items. */
 export const MAX_NOTICE_ITEMS = 100;
 
+/** Largest number of ends of comparisons in a message. */
+export const MAX_ENDS = 100;
+
 /** Longest name of an object, in bytes. */
 export const MAX_NAME_BYTES = 1024;
 

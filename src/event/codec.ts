@@ -8,6 +8,7 @@ import { assertValid } from "../domain/validation.ts";
 import { TerminalError, toMessage } from "../lib/errors.ts";
 import { expandBatch } from "./compression.ts";
 import { type PackLimits, packBatch } from "./split-batch.ts";
+import { splitEnds } from "./split-ends.ts";
 import { splitScope } from "./split-scope.ts";
 import { clusterKey } from "./topics.ts";
 
@@ -36,9 +37,10 @@ export function encodeEvent(identity: EventIdentity, content: EventContent): Out
 }
 
 /**
- * Encodes an event as one or more messages. A batch is compressed if that saves bytes. A batch or a scope is split
- * until each message is within the limit of the bus. The sequence is durable when all of its messages are. An object
- * that fits into no message is sent without its content and with the reason, so that its row is quarantined.
+ * Encodes an event as one or more messages. A batch is compressed if that saves bytes. A batch, a scope or the ends of
+ * comparisons are split until each message is within the limit of the bus. The sequence is durable when all of its
+ * messages are. An object that fits into no message is sent without its content and with the reason, so that its row is
+ * quarantined.
  */
 export function encodeEventInParts(
   identity: EventIdentity,
@@ -57,6 +59,8 @@ function toParts(body: Event["body"], limits: PackLimits): Event["body"][] {
       return packBatch(body.value, limits);
     case "scopeDeclared":
       return splitScope(body.value, limits.maxMessageBytes);
+    case "resourcesReconciled":
+      return splitEnds(body.value, limits.maxMessageBytes);
     default:
       return [body];
   }

@@ -49,8 +49,8 @@ export function createApplyEvent(
       case "scopeDeclared":
         await store.applyScope(signal, position, body.value);
         return [];
-      case "resourceReconciled":
-        await store.applyResourceReconciled(signal, position, body.value);
+      case "resourcesReconciled":
+        await store.applyResourcesReconciled(signal, position, body.value);
         return [];
       case "reconciliationRequest":
         await publishInventory(signal, options, { event, position, request: body.value });

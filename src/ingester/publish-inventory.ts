@@ -49,15 +49,16 @@ export async function publishInventory(
   const sent = new SentInventories();
   let bytes = 0;
   const publish = async (inventories: readonly ResourceInventory[]): Promise<void> => {
-    const complete = sent.complete(inventories);
-    if (complete.length > 0) {
-      await store.recordInventories(signal, attempt, complete);
-    }
     const value = create(ReconciliationRequestSchema, { ...request, inventories: [...inventories] });
     const body = { case: "reconciliationRequest", value } as const;
     const message = encodeEvent(event, { sequence: 0n, publishTime: clock.now(), body });
-    await producer.publish(signal, message);
     bytes += message.payload.byteLength;
+    const complete = sent.complete(inventories);
+    if (complete.length > 0) {
+      await store.recordInventories(signal, attempt, complete, bytes);
+      bytes = 0;
+    }
+    await producer.publish(signal, message);
   };
   let pending: ResourceInventory[] = [];
   for (const resourceType of attempt.resourceTypes) {
@@ -75,7 +76,6 @@ export async function publishInventory(
   if (pending.length > 0) {
     await publish(pending);
   }
-  await store.recordInventoryBytes(signal, attempt, bytes);
 }
 
 /** Returns the weight of inventories. A resource type without rows counts as 1, for its names. */

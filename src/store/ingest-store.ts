@@ -2,7 +2,7 @@ import type { Batch } from "../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type {
   ReconciliationRequest,
   ResourceInventory,
-  ResourceReconciled,
+  ResourcesReconciled,
 } from "../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../gen/proto/evenkeel/v1/resource_pb.ts";
 import type { ScopeDeclared } from "../../gen/proto/evenkeel/v1/scope_pb.ts";
@@ -40,13 +40,14 @@ export interface IngestStore {
    */
   applyScope(signal: AbortSignal, position: StreamPosition, scope: ScopeDeclared): Promise<void>;
   /**
-   * Ends a resource type of a run: raises its low watermark and verified time, or records the failure. The agent's
-   * statement must agree with the store's own knowledge (`judgeComparison`). A dry run only gets its result.
+   * Ends resource types of a run: raises the low watermark and verified time of each, or records its failure. The
+   * agent's statement about it must agree with the store's own knowledge (`judgeComparison`). A dry run only gets its
+   * results.
    */
-  applyResourceReconciled(
+  applyResourcesReconciled(
     signal: AbortSignal,
     position: StreamPosition,
-    end: ResourceReconciled,
+    reconciled: ResourcesReconciled,
   ): Promise<void>;
   /**
    * Begins an attempt to answer the request. Returns undefined if the run has ended or its session is not the current
@@ -75,16 +76,15 @@ export interface IngestStore {
     resourceType: ResourceType,
   ): AsyncIterable<ResourceInventory>;
   /**
-   * Records inventories that were read completely. Must be called before their last chunks are published: the ends of
-   * their comparisons are judged by it.
+   * Records inventories that were read completely, and adds to the run's count of inventory bytes. Must be called
+   * before their last chunks are published: the ends of their comparisons are judged by it.
    */
   recordInventories(
     signal: AbortSignal,
     answer: RunAttempt,
     inventories: readonly SentInventory[],
+    bytes: number,
   ): Promise<void>;
-  /** Adds to the run's count of inventory bytes. */
-  recordInventoryBytes(signal: AbortSignal, answer: RunAttempt, bytes: number): Promise<void>;
 }
 
 /** Result of a batch. */

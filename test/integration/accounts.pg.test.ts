@@ -119,8 +119,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
     listVersion: string,
     { compared = 0, puts = 0 }: { readonly compared?: number; readonly puts?: number } = {},
   ): void => {
-    const value = create(ResourceReconciledSchema, {
-      run: { runId, attempt: 1 },
+    const end = create(ResourceReconciledSchema, {
       resourceType: PODS,
       listVersion,
       firstSequence: agent.sequence + 1n - BigInt(puts),
@@ -130,7 +129,7 @@ describeWithPostgres("two accounts with clusters of the same names", (provided) 
       equal: BigInt(compared - puts),
       put: BigInt(puts),
     });
-    agent.send({ case: "resourceReconciled", value });
+    agent.send({ case: "resourcesReconciled", value: { run: { runId, attempt: 1 }, ends: [end] } });
   };
 
   /** Creates a deletion set with one deletion, and returns its ID. */

@@ -164,18 +164,22 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     firstSequence: bigint,
     counts: { readonly listed?: bigint; readonly equal?: bigint; readonly put?: bigint } = {},
   ): ScriptedMessage => ({
-    case: "resourceReconciled",
-    value: create(ResourceReconciledSchema, {
+    case: "resourcesReconciled",
+    value: {
       run: chunk.chunk?.run as RunRef,
-      resourceType: chunk.resourceType as ResourceType,
-      listVersion,
-      firstSequence,
-      scopeGeneration: 1n,
-      compared: BigInt(chunk.items.length),
-      listed: BigInt(chunk.items.length),
-      equal: BigInt(chunk.items.length),
-      ...counts,
-    }),
+      ends: [
+        create(ResourceReconciledSchema, {
+          resourceType: chunk.resourceType as ResourceType,
+          listVersion,
+          firstSequence,
+          scopeGeneration: 1n,
+          compared: BigInt(chunk.items.length),
+          listed: BigInt(chunk.items.length),
+          equal: BigInt(chunk.items.length),
+          ...counts,
+        }),
+      ],
+    },
   });
   /** Answers a run without repairs. */
   const agree = async (agent: ScriptedAgent, listVersion: string): Promise<void> => {

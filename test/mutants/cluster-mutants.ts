@@ -11,15 +11,15 @@ const TIME_TESTS = ["test/integration/store/database-time.pg.test.ts"];
 export const clusterMutants: readonly Mutant[] = [
   {
     race: "R60",
-    file: "src/store/sql/verify-resource.ts",
-    find: "least($7, now())",
-    replace: "$7",
+    file: "src/store/sql/verify-resources.ts",
+    find: "least($4, now())",
+    replace: "$4",
     tests: TIME_TESTS,
     only: "R60",
   },
   {
     race: "R60",
-    file: "src/store/sql/verify-resource.ts",
+    file: "src/store/sql/verify-resources.ts",
     find: "CASE WHEN k.verified_at <= now() THEN k.verified_at END",
     replace: "k.verified_at",
     tests: TIME_TESTS,

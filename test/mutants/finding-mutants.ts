@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const CONTRACT = ["test/integration/store/ingest-store.test.ts"];
 const RULE = "src/store/sql/write-rule.ts";
 const JUDGE = "src/store/sql/judge-observations.ts";
-const VERIFY = "src/store/sql/verify-resource.ts";
+const VERIFY = "src/store/sql/verify-resources.ts";
 const FIELDS = "src/domain/field-differences.ts";
 const FIELD_TESTS = ["test/unit/domain/field-differences.test.ts"];
 
@@ -28,16 +28,16 @@ export const findingMutants: readonly Mutant[] = [
   {
     race: "R82",
     file: VERIFY,
-    find: "known.isDryRun || ",
-    replace: "",
+    find: "failure === undefined && !known.isDryRun);",
+    replace: "failure === undefined);",
     tests: CONTRACT,
     only: "R82\\)",
   },
   {
     race: "R82",
-    file: VERIFY,
-    find: "outcome !== undefined && !known.isDryRun",
-    replace: "outcome !== undefined",
+    file: "src/store/sql/end-results.ts",
+    find: "failure !== undefined && !known.isDryRun",
+    replace: "failure !== undefined",
     tests: CONTRACT,
     only: "R82\\)",
   },

@@ -134,7 +134,7 @@ export const guardMutants: readonly Mutant[] = [
   },
   {
     race: "R90",
-    file: "src/store/sql/verify-resource.ts",
+    file: "src/store/sql/verify-resources.ts",
     find: "fault === undefined && known.hasDeletions && !known.isDryRun\n",
     replace: "known.hasDeletions && !known.isDryRun\n",
     tests: CONTRACT,
@@ -190,7 +190,7 @@ export const guardMutants: readonly Mutant[] = [
   },
   {
     race: "R92",
-    file: "src/store/sql/find-comparison.ts",
+    file: "src/store/sql/find-comparisons.ts",
     find: "AND s.state IN ('WITHHELD', 'REJECTED')",
     replace: "AND FALSE",
     tests: CONTRACT,

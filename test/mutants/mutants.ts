@@ -1,5 +1,6 @@
 import { agentMutants } from "./agent-mutants.ts";
 import { clusterMutants } from "./cluster-mutants.ts";
+import { endsMutants } from "./ends-mutants.ts";
 import { findingMutants } from "./finding-mutants.ts";
 import { guardMutants } from "./guard-mutants.ts";
 import { identityMutants } from "./identity-mutants.ts";
@@ -27,6 +28,7 @@ export const mutants: readonly Mutant[] = [
   ...clusterMutants,
   ...websocketMutants,
   ...limitMutants,
+  ...endsMutants,
   ...isolationMutants,
   ...monitoringMutants,
   ...secretMutants,

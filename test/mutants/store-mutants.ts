@@ -10,7 +10,7 @@ const APPLY = "src/store/sql/apply-observations.ts";
 const RULE = "src/store/sql/write-rule.ts";
 const GUARD = "(EXCLUDED.incarnation, EXCLUDED.observed_version) >= (o.incarnation, o.observed_version)";
 const PURGE = "src/store/sql/purge-tombstones.ts";
-const VERIFY = "src/store/sql/verify-resource.ts";
+const VERIFY = "src/store/sql/verify-resources.ts";
 const COUNTS = "src/store/sql/correct-counts.ts";
 const STORE = "src/store/postgres/pg-ingest-store.ts";
 const NARROW = "src/store/sql/narrow-scope.ts";
@@ -291,7 +291,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R12",
-    file: "src/store/sql/find-comparison.ts",
+    file: "src/store/sql/find-comparisons.ts",
     find: " AND r.ended_at IS NULL\n",
     replace: "\n",
     tests: CONTRACT,
@@ -299,8 +299,8 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R12",
-    file: "src/store/sql/find-comparison.ts",
-    find: " AND k.ended_at IS NULL`",
+    file: "src/store/sql/find-comparisons.ts",
+    find: "\n  AND k.ended_at IS NULL`",
     replace: "`",
     tests: CONTRACT,
     only: "R12\\)",
@@ -961,9 +961,9 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R73",
-    file: "src/store/sql/verify-resource.ts",
-    find: "if (known === undefined || run.attempt < known.currentAttempt) {",
-    replace: "if (known === undefined) {",
+    file: "src/store/sql/verify-resources.ts",
+    find: " && run.attempt >= known.currentAttempt) {",
+    replace: ") {",
     tests: CONTRACT,
     only: "R73\\)",
   },
@@ -1049,7 +1049,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     race: "R75",
-    file: "src/store/sql/verify-resource.ts",
+    file: "src/store/sql/end-results.ts",
     find: 'reason === "Forbidden" && !hasRows && !wasVerified',
     replace: 'reason === "Forbidden"',
     tests: CONTRACT,

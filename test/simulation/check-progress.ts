@@ -42,33 +42,50 @@ function hasOnly({ steps }: Plan, faults: ReadonlySet<Fault>): boolean {
   return steps.every((step) => step.type !== "fault" || faults.has(step.fault));
 }
 
-/** Most sessions of a cluster within a minute that the faults of a plan can cause. */
+/** Most sessions of an agent's process, and of a cluster, within a minute that the faults of a plan can cause. */
 const MAX_SESSIONS = 12;
+const MAX_SESSIONS_OF_CLUSTER = 18;
 
 const MOST_SESSIONS = `
-SELECT account, cluster, max(count)::int AS most FROM (
+SELECT account, cluster, max(of_process)::int AS "ofProcess", max(of_cluster)::int AS "ofCluster" FROM (
   SELECT account, cluster,
-    count(*) OVER (PARTITION BY account, cluster ORDER BY opened_at RANGE INTERVAL '1 minute' PRECEDING) AS count
+    count(*) OVER (
+      PARTITION BY account, cluster, instance_id ORDER BY opened_at RANGE INTERVAL '1 minute' PRECEDING) AS of_process,
+    count(*) OVER (
+      PARTITION BY account, cluster ORDER BY opened_at RANGE INTERVAL '1 minute' PRECEDING) AS of_cluster
   FROM agent_session) counts
 GROUP BY account, cluster`;
 
-/** Sessions begin because a process started or a connection broke, and not in a loop. */
+interface SessionCounts {
+  readonly account: string;
+  readonly cluster: string;
+  readonly ofProcess: number;
+  readonly ofCluster: number;
+}
+
+/**
+ * Sessions begin because a process started or a connection broke, and not in a loop. A new process begins its backoff
+ * anew, so a cluster may have more of them than a process.
+ */
 async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
-  const { rows } = await pool.query<{ account: string; cluster: string; most: number }>(MOST_SESSIONS);
+  const { rows } = await pool.query<SessionCounts>(MOST_SESSIONS);
   return rows
-    .filter(({ most }) => most > MAX_SESSIONS)
-    .map(({ account, cluster, most }) => ({
+    .filter(({ ofProcess, ofCluster }) => ofProcess > MAX_SESSIONS || ofCluster > MAX_SESSIONS_OF_CLUSTER)
+    .map(({ account, cluster, ofProcess, ofCluster }) => ({
       ...{ invariant: "few sessions", at: time.elapsedMs, cluster: `${account}/${cluster}`, resource: "" },
-      message: `${most} sessions within a minute`,
+      message: `${ofProcess} sessions of a process and ${ofCluster} of the cluster within a minute`,
     }));
 }
+
+/** Size of the end of a comparison with a failure, and of its message. */
+const MAX_END_BYTES = 512;
 
 /** Returns the highest values of the gauges. A delivery is counted with its batch expanded. */
 function boundsOf({ published }: Fleet): Readonly<Record<Gauge, number>> {
   const largest = Math.max(0, ...published.map(({ payload }) => expandedBytes(payload)));
   return {
-    // One more batch or change of each of three resource types, and a marker of each, of 256 bytes.
-    evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + 3 * (largest + 256),
+    // One more batch or change, and the end of the comparison of each of three resource types.
+    evenkeel_agent_pending_bytes: TUNING.maxPendingBytes + largest + 3 * MAX_END_BYTES,
     // One more delivery.
     evenkeel_ingester_held_bytes: WINDOW_LIMITS.maxBytes + largest,
   };

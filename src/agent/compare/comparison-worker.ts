@@ -34,21 +34,18 @@ export interface ComparisonWorkerOptions {
   readonly limits: ComparisonLimits;
   /** Returns the reflector of a resource type in the scope. */
   readonly reflectorOf: (resourceKey: string) => Reflector | undefined;
+  /** Returns the resource types in the scope. */
+  readonly resourceKeys: () => readonly string[];
 }
 
 /** Limits of the comparisons that run at a time. */
 export type ComparisonLimits = Pick<AgentTuning, "maxComparisons" | "comparisonSlotMs" | "maxInventoryBytes">;
 
-/** Run and resource type of a comparison. */
-interface ComparisonEnd {
-  readonly run: RunRef;
-  readonly resourceType: ResourceType;
-}
-
 /** A queued or running comparison. */
 interface Job {
   readonly resourceKey: string;
-  readonly end: ComparisonEnd;
+  readonly resourceType: ResourceType;
+  readonly run: RunRef;
   readonly attempt: Attempt;
   readonly session: UplinkSession;
   /** Aborts when the session ends, or another run or attempt replaces this one. */
@@ -125,10 +122,11 @@ export class ComparisonWorker {
     const run = chunk?.run;
     this.#options.log.error("batch of the backend refused", { error: toMessage(error) });
     if (run !== undefined && resourceType !== undefined && !session.signal.aborted) {
-      const reconciled = failed(session, { run, resourceType }, session.nextSequence, error);
-      session.sendReconciled(reconciled);
+      const end = failed(session, resourceType, session.nextSequence, error);
+      session.sendEnd(run, end);
       if (this.#current?.session === session && this.#current.runId === run.runId) {
-        this.#current.summary.add(reconciled);
+        this.#current.summary.add(end);
+        this.#releaseLastEnds(this.#current);
       }
     }
   }
@@ -226,8 +224,7 @@ export class ComparisonWorker {
       ...{ run, trigger: chunk.trigger, isDryRun },
       onTaken: () => this.#changed.notifyAll(),
     });
-    const end = { run, resourceType: resource };
-    const job = { resourceKey, end, attempt, session, signal, comparison };
+    const job = { resourceKey, resourceType: resource, run, attempt, session, signal, comparison };
     attempt.jobs.set(resourceKey, job);
     this.#queue.push(job);
     this.#changed.notifyAll();
@@ -247,7 +244,7 @@ export class ComparisonWorker {
   }
 
   async #runJob(stop: AbortSignal, job: Job): Promise<void> {
-    const { resourceKey, end, attempt, session, signal, comparison } = job;
+    const { resourceKey, resourceType, run, attempt, session, signal, comparison } = job;
     const { log, failures, counters, clock, limits } = this.#options;
     const work = { activity: "read", resourceType: resourceKey } as const;
     const firstSequence = session.nextSequence;
@@ -257,21 +254,21 @@ export class ComparisonWorker {
     using slot = clock.deadline(either, limits.comparisonSlotMs);
     slot.signal.addEventListener("abort", () => this.#freeSlot(job));
     try {
-      const reconciled = await comparison.run(either);
-      attempt.summary.add(reconciled);
+      const end = await comparison.run(either);
+      attempt.summary.add(end);
       counters.comparisonsSucceeded++;
       failures.worked(work);
-      const { listed, equal, put, deleted } = reconciled;
-      const { runId } = end.run;
+      const { listed, equal, put, deleted } = end;
+      const { runId } = run;
       log.debug("resource type compared", { resourceType: resourceKey, runId, listed, equal, put, deleted });
     } catch (error) {
       stop.throwIfAborted();
       if (!signal.aborted) {
         counters.comparisonsFailed++;
         failures.failed(work, error);
-        const reconciled = failed(session, end, firstSequence, error);
-        session.sendReconciled(reconciled);
-        attempt.summary.add(reconciled);
+        const end = failed(session, resourceType, firstSequence, error);
+        session.sendEnd(run, end);
+        attempt.summary.add(end);
       }
       if (error instanceof ClusterChangedError) {
         throw error;
@@ -280,6 +277,14 @@ export class ComparisonWorker {
       attempt.jobs.set(resourceKey, "done");
       this.#running.delete(job);
       this.#freeSlot(job);
+      this.#releaseLastEnds(attempt);
+    }
+  }
+
+  /** Ends the wait of ends for others once all resource types have ended, so that the run ends without delay. */
+  #releaseLastEnds({ jobs, session }: Attempt): void {
+    if (this.#options.resourceKeys().every((key) => jobs.get(key) === "done")) {
+      session.releaseEnds();
     }
   }
 
@@ -300,13 +305,13 @@ function waitingBytes({ jobs }: Attempt): number {
 
 function failed(
   session: UplinkSession,
-  end: ComparisonEnd,
+  resourceType: ResourceType,
   firstSequence: bigint,
   error: unknown,
 ): ResourceReconciled {
   const { scopeGeneration } = session;
   return create(ResourceReconciledSchema, {
-    ...end,
+    resourceType,
     firstSequence,
     scopeGeneration,
     failure: toComparisonFailure(error),

@@ -109,9 +109,9 @@ export class Comparison {
   }
 
   /**
-   * Compares, sends the message that ends the comparison, and returns it.
+   * Compares, sends the end of the comparison, and returns it.
    *
-   * @throws the error that ended the comparison, for example a {@link VersionsWentBackError}. No message was sent then.
+   * @throws the error that ended the comparison, for example a {@link VersionsWentBackError}. No end was sent then.
    */
   async run(signal: AbortSignal): Promise<ResourceReconciled> {
     const { mode } = this.#reflector;
@@ -160,7 +160,7 @@ export class Comparison {
     // No wait since the check: what the watch sends now, from before the list, comes after the end and is refused.
     current.throwIfAborted();
     const end = this.#toReconciled(snapshot, firstSequence, scopeGeneration);
-    this.#session.sendReconciled(end);
+    this.#session.sendEnd(this.#request.run, end);
     return end;
   }
 
@@ -194,7 +194,6 @@ export class Comparison {
     }
     return create(ResourceReconciledSchema, {
       ...this.#counts,
-      run: this.#request.run,
       resourceType: context.resourceType,
       listVersion: snapshot.lowestVersion,
       firstSequence,

@@ -1,13 +1,16 @@
-import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch, RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
+import { withinDeadline } from "../../lib/abort.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { Condition } from "../../lib/condition.ts";
 import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import type { Change, ChangeSink } from "./live-segment.ts";
 import { type DeclaredScope, UplinkState } from "./uplink-state.ts";
 
-export interface OutboxLimits {
+export interface OutboxOptions {
+  readonly clock: Clock;
   readonly batch: BatchLimits;
   /** Pending bytes at which {@link Outbox.whenRoom} waits. */
   readonly maxPendingBytes: number;
@@ -19,8 +22,12 @@ export interface SessionLimits {
   readonly maxUnacknowledgedBytes: number;
 }
 
-/** Adds waiting to {@link UplinkState}: for a message to send, and for room to add one. */
+/** Time for which the end of a comparison waits for others of its attempt, in milliseconds. */
+const HOLD_ENDS_MS = 1_000;
+
+/** Adds waiting to {@link UplinkState}: for a message to send, for room to add one, and of ends for others. */
 export class Outbox implements ChangeSink {
+  readonly #clock: Clock;
   readonly #state: UplinkState;
   readonly #maxPendingBytes: number;
   readonly #work = new Condition();
@@ -28,7 +35,8 @@ export class Outbox implements ChangeSink {
   #epoch = 0n;
   #endSession: (error: Error) => void = () => {};
 
-  constructor({ batch, maxPendingBytes }: OutboxLimits) {
+  constructor({ clock, batch, maxPendingBytes }: OutboxOptions) {
+    this.#clock = clock;
     this.#state = new UplinkState(batch);
     this.#maxPendingBytes = maxPendingBytes;
   }
@@ -80,9 +88,26 @@ export class Outbox implements ChangeSink {
     this.#work.notifyAll();
   }
 
-  offerReconciled(message: ResourceReconciled): void {
-    this.#state.offerReconciled(message);
+  /** Adds the end of a comparison. It waits a second at most for others of its attempt. */
+  offerEnd(run: RunRef, end: ResourceReconciled): void {
+    this.#state.offerEnd(run, end);
     this.#work.notifyAll();
+  }
+
+  /** Ends the wait of the ends of comparisons. */
+  releaseEnds(): void {
+    this.#state.releaseEnds();
+    this.#work.notifyAll();
+  }
+
+  /** Ends each wait of ends in time, until `signal` aborts. */
+  async run(signal: AbortSignal): Promise<never> {
+    const untilReleased = (until: AbortSignal): Promise<void> =>
+      this.#work.waitUntil(until, () => !this.#state.hasHeldEnds);
+    for (;;) {
+      await this.#work.waitUntil(signal, () => this.#state.hasHeldEnds);
+      await withinDeadline(signal, this.#clock, HOLD_ENDS_MS, untilReleased, () => this.releaseEnds());
+    }
   }
 
   declareScope(scope: DeclaredScope): void {
@@ -123,6 +148,9 @@ export class Outbox implements ChangeSink {
     try {
       while (!(stop.aborted && this.#state.isDrained)) {
         signal.throwIfAborted();
+        if (stop.aborted) {
+          this.#state.releaseEnds();
+        }
         const request = this.#state.next();
         if (request === undefined) {
           await this.#work.wait(signal);

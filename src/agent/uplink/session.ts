@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { durationMs } from "@bufbuild/protobuf/wkt";
-import type { Batch, RefusedItems } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { Batch, RefusedItems, RunRef } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
   type Drain,
@@ -163,9 +163,12 @@ function openSession(
       signal.throwIfAborted();
       outbox.offerRunBatch(batch);
     },
-    sendReconciled(message) {
+    sendEnd(run, end) {
       signal.throwIfAborted();
-      outbox.offerReconciled(message);
+      outbox.offerEnd(run, end);
+    },
+    releaseEnds() {
+      outbox.releaseEnds();
     },
   };
 }
@@ -219,6 +222,8 @@ export interface UplinkSession {
   whenRoom(signal: AbortSignal, add: () => void): Promise<void>;
   /** Sends a batch of repairs, behind everything sent before. */
   sendRunBatch(batch: Batch): void;
-  /** Sends the end of a comparison, behind everything sent before. */
-  sendReconciled(message: ResourceReconciled): void;
+  /** Sends the end of a comparison, behind everything sent before. It may wait a second for others of its attempt. */
+  sendEnd(run: RunRef, end: ResourceReconciled): void;
+  /** Sends the ends that wait for others. */
+  releaseEnds(): void;
 }

@@ -4,6 +4,7 @@ import { FailureSchema } from "../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import {
   type ResourceReconciled,
   ResourceReconciledSchema,
+  ResourcesReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
@@ -18,17 +19,18 @@ import { resourceTypeKey } from "../../domain/resource-type.ts";
 import { type FieldViolation, RetryableError } from "../../lib/errors.ts";
 import type { BatchLimits } from "../config.ts";
 import { sizeOfItem } from "./batch-items.ts";
+import { HeldEnds } from "./held-ends.ts";
 import type { Change } from "./live-segment.ts";
 import { LiveSegment } from "./live-segment.ts";
+import {
+  endsWithSession,
+  hasLivePuts,
+  MARKER_BYTES,
+  type MarkerSegment,
+  resourceTypeOfBatch,
+  withoutPuts,
+} from "./marker-segment.ts";
 import { WithheldItems } from "./withheld-items.ts";
-
-/** A message with a fixed place in the order. It gets its sequence when it is numbered. */
-interface MarkerSegment {
-  readonly type: "marker";
-  readonly message: SyncRequest["message"];
-  readonly bytes: number;
-  readonly traceParent: string;
-}
 
 interface Numbered {
   readonly request: SyncRequest;
@@ -53,15 +55,15 @@ export interface DeclaredScope {
 /** Messages that are sent one by one after a refusal that several messages may have caused. */
 const CAREFUL_MESSAGES = 1_000;
 
-/** Bytes of a message without items, rounded up. */
-const MARKER_BYTES = 256;
-
 /**
  * The messages for the backend, in order: a pure state machine without time, input or output.
  *
  * Pending messages are segments. A live change joins the segment at the end, which keeps only the newest
- * change of each object. A marker (a scope, a batch of repairs, the end of a comparison) closes that segment.
+ * change of each object. A marker (a scope, a batch of repairs, the ends of comparisons) closes that segment.
  * {@link next} numbers the first pending message.
+ *
+ * The end of a comparison is held before it becomes part of a marker, so that others of its attempt share its message:
+ * until {@link releaseEnds}, an end that does not fit, a scope, or a change of its resource type.
  *
  * Invariants, each checked by the property test:
  *  U1. In a session the sequences are 1, 2, 3, ... without gaps, and sequence 1 is ScopeDeclared of
@@ -69,13 +71,14 @@ const MARKER_BYTES = 256;
  *  U2. A numbered message never changes.
  *  U3. No message passes a marker. A change offered before a marker is numbered before it, unless a newer
  *      change of the same object, also offered before it, replaces it. A change offered after it is numbered
- *      after it.
+ *      after it. The end of a comparison is a marker to the changes of its resource type and to scopes.
  *  U4. Each offered change, or a newer one of the same object, is sent in the same session or a later one.
  *  U5. The next session sends unacknowledged messages again, in their order and before all others except the
  *      scope. Exceptions: scopes (the newest one is declared first) and answers to runs (the new session
  *      supersedes the run).
  *  U6. A batch has one resource type, version and incarnation, at most `maxItems` items, and at most
- *      `maxBytes` unless it has one item.
+ *      `maxBytes` unless it has one item. A message of ends has one attempt of a run, each resource type once, at most
+ *      `MAX_ENDS` ends, and at most `maxBytes` unless it has one end.
  *  U7. Unacknowledged bytes never exceed `maxUnacknowledgedBytes`, except through a message that is numbered
  *      while there are none.
  *  U8. A change of a resource type outside the session's scope is dropped with the resource type, not sent.
@@ -87,6 +90,7 @@ const MARKER_BYTES = 256;
 export class UplinkState {
   readonly #batchLimits: BatchLimits;
   #segments: (LiveSegment | MarkerSegment)[] = [];
+  #heldEnds: HeldEnds | undefined;
   #unacknowledged: Numbered[] = [];
   #unacknowledgedBytes = 0;
   #pendingBytes = 0;
@@ -106,7 +110,7 @@ export class UplinkState {
 
   /** Bytes of messages without sequence. */
   get pendingBytes(): number {
-    return this.#pendingBytes;
+    return this.#pendingBytes + (this.#heldEnds?.bytes ?? 0);
   }
 
   /** Bytes of numbered messages without acknowledgement. */
@@ -126,11 +130,17 @@ export class UplinkState {
 
   /** True if all offered messages are acknowledged. */
   get isDrained(): boolean {
-    return this.#unacknowledged.length === 0 && this.#segments.length === 0;
+    return this.#unacknowledged.length === 0 && this.#segments.length === 0 && !this.hasHeldEnds;
+  }
+
+  /** True if ends of comparisons wait for others. */
+  get hasHeldEnds(): boolean {
+    return this.#heldEnds !== undefined;
   }
 
   /** Adds a live change. */
   offer(change: Change): void {
+    this.#releaseEndOf(change.resourceType);
     const last = this.#segments.at(-1);
     const segment = last?.type === "live" ? last : new LiveSegment();
     if (segment !== last) {
@@ -171,13 +181,27 @@ export class UplinkState {
 
   /** Adds a batch of repairs. */
   offerRunBatch(batch: Batch): void {
+    this.#releaseEndOf(batch.resourceType);
     const bytes = batch.items.reduce((sum, item) => sum + sizeOfItem(item), MARKER_BYTES);
     this.#push({ case: "batch", value: batch }, bytes);
   }
 
-  /** Adds the end of a comparison. */
-  offerReconciled(message: ResourceReconciled): void {
-    this.#push({ case: "resourceReconciled", value: message }, MARKER_BYTES);
+  /** Adds the end of a comparison. It waits for others of its attempt. */
+  offerEnd(run: RunRef, end: ResourceReconciled): void {
+    if (this.#heldEnds?.accepts(run, end, this.#batchLimits.maxBytes) === false) {
+      this.releaseEnds();
+    }
+    this.#heldEnds ??= new HeldEnds(run);
+    this.#heldEnds.add(end);
+  }
+
+  /** Ends the wait of the ends: they are numbered behind all messages offered before. */
+  releaseEnds(): void {
+    const held = this.#heldEnds;
+    if (held !== undefined) {
+      this.#heldEnds = undefined;
+      this.#push({ case: "resourcesReconciled", value: held.toMessage() }, held.bytes);
+    }
   }
 
   /** Declares the scope: immediately if a session is open, and first in each later session. */
@@ -201,6 +225,7 @@ export class UplinkState {
       (segment) => segment.type === "live" || !endsWithSession(segment),
     );
     this.#segments = [];
+    this.#heldEnds = undefined;
     this.#unacknowledged = [];
     this.#unacknowledgedBytes = 0;
     this.#pendingBytes = 0;
@@ -331,19 +356,17 @@ export class UplinkState {
       const isEmptied = batch.items.length === 0 && message.value.items.length > 0;
       return isEmptied ? undefined : { case: "batch", value: batch };
     }
-    if (message.case === "resourceReconciled") {
-      const { run, resourceType, failure } = message.value;
-      if (failure === undefined && this.#skippedIn.has(comparisonOf(run, resourceType))) {
-        const value = create(ResourceReconciledSchema, {
-          ...message.value,
-          listVersion: "",
-          failure: create(FailureSchema, {
-            reason: "Refused",
-            message: "the backend refused an item of the comparison",
-          }),
-        });
-        return { case: "resourceReconciled", value };
-      }
+    if (message.case === "resourcesReconciled") {
+      const { run, ends } = message.value;
+      const value = create(ResourcesReconciledSchema, {
+        ...message.value,
+        ends: ends.map((end) =>
+          end.failure === undefined && this.#skippedIn.has(comparisonOf(run, end.resourceType))
+            ? toRefused(end)
+            : end,
+        ),
+      });
+      return { case: "resourcesReconciled", value };
     }
     return message;
   }
@@ -358,12 +381,20 @@ export class UplinkState {
     return request;
   }
 
+  /** What follows the end of a comparison could come from before its list, so it must not precede the end. */
+  #releaseEndOf(resourceType: ResourceType | undefined): void {
+    if (this.#heldEnds?.has(resourceType)) {
+      this.releaseEnds();
+    }
+  }
+
   #push(message: SyncRequest["message"], bytes: number): void {
     this.#segments.push({ type: "marker", message, bytes, traceParent: "" });
     this.#pendingBytes += bytes;
   }
 
   #pushScope({ resources, namespaces, removed = [], undecided = [], warnings = [] }: DeclaredScope): void {
+    this.releaseEnds();
     this.#generation++;
     const scope = create(ScopeDeclaredSchema, {
       generation: this.#generation,
@@ -396,33 +427,11 @@ function comparisonOf(run: RunRef | undefined, resourceType: ResourceType | unde
   return `${run?.runId} ${run?.attempt} ${resourceTypeKey(resourceType)}`;
 }
 
-/** True if a message is valid only in its session. */
-function endsWithSession({ message }: MarkerSegment): boolean {
-  return message.case !== "batch" || message.value.run !== undefined;
-}
-
-/** True for a batch of live changes of the resource type that has a put. */
-function hasLivePuts(message: SyncRequest["message"], resourceKey: string): boolean {
-  return (
-    message.case === "batch" &&
-    message.value.run === undefined &&
-    resourceTypeKey(message.value.resourceType) === resourceKey &&
-    message.value.items.some((item) => item.message.case === "putObject")
-  );
-}
-
-/** Returns a batch without its puts; undefined if nothing is left of it. */
-function withoutPuts(segment: MarkerSegment): MarkerSegment | undefined {
-  const { message } = segment;
-  if (message.case !== "batch") {
-    return segment;
-  }
-  const items = message.value.items.filter((item) => item.message.case !== "putObject");
-  const bytes = items.reduce((sum, item) => sum + sizeOfItem(item), 0);
-  const value = create(BatchSchema, { ...message.value, items });
-  return items.length === 0 ? undefined : { ...segment, bytes, message: { case: "batch", value } };
-}
-
-function resourceTypeOfBatch({ message }: MarkerSegment): string {
-  return message.case === "batch" ? resourceTypeKey(message.value.resourceType) : "";
+/** Returns the end of a comparison as a failure, because one of its items was skipped. */
+function toRefused(end: ResourceReconciled): ResourceReconciled {
+  const failure = create(FailureSchema, {
+    reason: "Refused",
+    message: "the backend refused an item of the comparison",
+  });
+  return create(ResourceReconciledSchema, { ...end, listVersion: "", failure });
 }

@@ -40,6 +40,11 @@ export class Reflectors {
     return this.#running.get(resourceKey)?.reflector;
   }
 
+  /** Returns the resource types in the scope. */
+  keys(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
   /**
    * Waits until a reflector fails permanently.
    *

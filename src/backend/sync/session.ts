@@ -1,7 +1,7 @@
 import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
 import type {
   ReconciliationRequest,
-  ResourceReconciled,
+  ResourcesReconciled,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ScopeDeclared } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
@@ -91,8 +91,8 @@ export class Session {
     if (message.case === "batch") {
       validateBatch(this.identity.epoch, message.value);
     }
-    if (message.case === "resourceReconciled") {
-      this.#validateEnd(message.value);
+    if (message.case === "resourcesReconciled") {
+      this.#validateEnds(message.value);
     }
     if (message.case === "scopeDeclared") {
       this.#validateScope(message.value);
@@ -113,13 +113,15 @@ export class Session {
     await this.#window.flush(signal);
   }
 
-  #validateEnd({ incarnation }: ResourceReconciled): void {
+  #validateEnds({ ends }: ResourcesReconciled): void {
     const { epoch } = this.identity;
-    if (incarnation !== undefined && incarnation > epoch) {
-      throw invalid(
-        "resource_reconciled.incarnation",
-        `expected at most the session's epoch ${epoch}, found ${incarnation}`,
-      );
+    for (const [index, { incarnation }] of ends.entries()) {
+      if (incarnation !== undefined && incarnation > epoch) {
+        throw invalid(
+          `resources_reconciled.ends[${index}].incarnation`,
+          `expected at most the session's epoch ${epoch}, found ${incarnation}`,
+        );
+      }
     }
   }
 
@@ -158,14 +160,14 @@ export class Session {
 function toBody(message: SyncRequest["message"]): Event["body"] {
   switch (message.case) {
     case "batch":
-    case "resourceReconciled":
+    case "resourcesReconciled":
     case "scopeDeclared":
       return message;
     case "hello":
     case undefined:
       throw invalid(
         message.case ?? "message",
-        "expected scope_declared, batch or resource_reconciled after the first message",
+        "expected scope_declared, batch or resources_reconciled after the first message",
       );
     default:
       throw invalid("message", `unknown message ${String(message satisfies never)}`);

@@ -16,10 +16,10 @@ import { divertListedDeletions, type Withheld } from "../sql/guard-deletions.ts"
 import { isPendingInDryRun, judgeObservations, restartDryRun } from "../sql/judge-observations.ts";
 import { restartSession } from "../sql/live-sessions.ts";
 import { purgeTombstones } from "../sql/purge-tombstones.ts";
-import { addInventoryBytes, recordInventories, recordRefusal } from "../sql/record-inventories.ts";
+import { recordInventories, recordRefusal } from "../sql/record-inventories.ts";
 import { isCurrentSession, recordProgress } from "../sql/record-progress.ts";
 import { collectScope, setSessionScope } from "../sql/session-scope.ts";
-import { verifyResource } from "../sql/verify-resource.ts";
+import { verifyResources } from "../sql/verify-resources.ts";
 import type { ObservationContext } from "../sql/write-rule.ts";
 import { type ClusterKey, type Database, translated } from "./database.ts";
 import { type Observation, toObservations, toQuarantined } from "./observation.ts";
@@ -82,15 +82,17 @@ export function createPgIngestStore(
       report(position, withheld);
     },
 
-    async applyResourceReconciled(signal, position, end) {
+    async applyResourcesReconciled(signal, position, reconciled) {
       signal.throwIfAborted();
       const withheld = await database.transaction(position, async (client) => {
         const progress = await recordProgress(client, position);
         return progress !== undefined && (await isCurrentSession(client, position))
-          ? await verifyResource(client, position, progress, end, guard)
-          : undefined;
+          ? await verifyResources(client, position, progress, reconciled, guard)
+          : [];
       });
-      report(position, withheld);
+      for (const deletions of withheld) {
+        report(position, deletions);
+      }
     },
 
     async beginAttempt(signal, position, request) {
@@ -126,21 +128,16 @@ export function createPgIngestStore(
     readInventory: (signal, answer, resourceType) =>
       readInventory(signal, database.pool, answer, resourceType),
 
-    async recordInventories(signal, answer, inventories) {
+    async recordInventories(signal, answer, inventories, bytes) {
       signal.throwIfAborted();
       const { position, request } = answer;
       await translated(async () => {
-        await recordInventories(database.pool, answer, inventories);
+        await recordInventories(database.pool, answer, inventories, bytes);
         if (!request.dryRun) {
           const resourceTypes = inventories.map(({ resourceType }) => resourceType);
           await correctCounts(database.pool, position, resourceTypes);
         }
       });
-    },
-
-    async recordInventoryBytes(signal, answer, bytes) {
-      signal.throwIfAborted();
-      await translated(() => addInventoryBytes(database.pool, answer, bytes));
     },
   };
 }

@@ -10,6 +10,7 @@ import { describeRule } from "./rule.ts";
 import { describeRuns } from "./runs.ts";
 import { describeScope } from "./scope.ts";
 import { describeScrub } from "./scrub.ts";
+import { describeSharedEnds } from "./shared-ends.ts";
 import { describeTombstones } from "./tombstones.ts";
 
 /** Contract of the store on each supported Postgres. */
@@ -20,6 +21,7 @@ export function describeIngestStore(name: string, database: { readonly url: stri
     describeRuns(database);
     describeScope(database);
     describeJudgement(database);
+    describeSharedEnds(database);
     describeScrub(database);
     describeGuard(database);
     describeFindings(database);

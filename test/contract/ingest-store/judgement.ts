@@ -1,34 +1,28 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import type { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { batch, CONFIG_MAPS, PODS, put } from "../../support/store/messages.ts";
-import type { World } from "../../support/store/world.ts";
+import type { EndInit, World } from "../../support/store/world.ts";
 import { openWorlds } from "./open-worlds.ts";
-
-type Init = Exclude<MessageInitShape<typeof ResourceReconciledSchema>, { $typeName: string }>;
 
 /** Ends of comparisons: each is judged by what the store knows itself. */
 export function describeJudgement(database: { readonly url: string }): void {
   const openWorld = openWorlds(database);
 
   describe("the end of a comparison", () => {
-    const wrong: [string, string, Init][] = [
+    const wrong: [string, string, EndInit, number?][] = [
       ["of some chunks only", "IncompleteComparison", { compared: 1n, listed: 1n, equal: 1n }],
       ["whose counts do not add up", "InconsistentCounts", { listed: 5n }],
       ["of a scope that was not declared", "ScopeChanged", { scopeGeneration: 7n }],
-      ["of an attempt that was not begun", "StaleAttempt", { run: { attempt: 9 } }],
+      ["of an attempt that was not begun", "StaleAttempt", {}, 9],
       ["whose first sequence is above its own", "BadRange", { firstSequence: 99n }],
       ["with an incarnation above the epoch", "BadIncarnation", { incarnation: 9_223_372_036_854_775_000n }],
       ["without a version, of a resource type with versions", "OrderChanged", { listVersion: "" }],
       ["below the high watermark", "VersionsWentBack", { listVersion: "99" }],
     ];
-    it.each(wrong)("%s proves nothing: %s (R73)", async (_, reason, init) => {
+    it.each(wrong)("%s proves nothing: %s (R73)", async (_, reason, init, attempt) => {
       const world = await openWorld();
       await world.apply(put("a/x", { observed: 100 }), put("a/y", { observed: 100 }));
       const { request } = await world.beginRun();
-      const run = { attempt: 1, ...init.run, runId: request.runId };
-      const fields = { ...init, run };
-      await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n, world.next(), fields);
+      await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n, world.next(), init, attempt);
       expect(await outcomeOf(world, "pods")).toMatchObject({
         reason,
         verified: false,
@@ -42,8 +36,7 @@ export function describeJudgement(database: { readonly url: string }): void {
       await world.answer(request);
       await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n);
       expect(await outcomeOf(world, "pods")).toMatchObject({ ended: false, verified: false });
-      const run = { runId: request.runId, attempt: 2 };
-      await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n, world.next(), { run });
+      await world.verifyResource(request.runId, PODS, 100, world.sequence + 1n, world.next(), {}, 2);
       expect(await outcomeOf(world, "pods")).toMatchObject({ ended: true, verified: true });
     });
 

@@ -116,6 +116,16 @@ export function describeRuns(database: { readonly url: string }): void {
   });
 
   describe("a run", () => {
+    it("counts the bytes of its inventories, those of each attempt (R33)", async () => {
+      const world = await openWorld();
+      const { request } = await world.beginRun();
+      await world.answer(request);
+      // Two resource types in each of two attempts.
+      expect(
+        await world.sql("SELECT inventory_bytes AS bytes FROM reconciliation_run WHERE cluster = $1"),
+      ).toEqual([{ bytes: "400" }]);
+    });
+
     it("succeeds with its last resource type, raises low watermarks, and verifies as of its request", async () => {
       const world = await openWorld();
       const { request } = await world.beginRun();

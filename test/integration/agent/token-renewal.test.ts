@@ -100,7 +100,7 @@ describe("an agent whose token expires", () => {
       tuning: { ...DEFAULT_AGENT_TUNING, backoff: { initialMs: 1, maxMs: 10 }, flushMs: 1 },
       counters: createAgentCounters(),
       onBatch() {},
-      outbox: new Outbox(DEFAULT_AGENT_TUNING),
+      outbox: new Outbox({ clock, ...DEFAULT_AGENT_TUNING }),
     });
     await uplink.run(stop.signal);
   };

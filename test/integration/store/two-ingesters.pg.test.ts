@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Batch } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
-import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourcesReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { IngestStore, RunAttempt, StreamPosition } from "../../../src/store/ingest-store.ts";
 import { createDatabase, type Database } from "../../../src/store/postgres/database.ts";
 import { createPgIngestStore } from "../../../src/store/postgres/pg-ingest-store.ts";
@@ -72,7 +72,7 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
     await observer.query("SELECT 1 FROM resource_state WHERE cluster = $1 FOR UPDATE", [world.cluster]);
     const written = other.store.applyBatch(world.signal, world.next(), batch([put("a/3", { observed: 3 })]));
     await waiting(1);
-    const corrected = world.store.recordInventories(world.signal, attempt as RunAttempt, [sent]);
+    const corrected = world.store.recordInventories(world.signal, attempt as RunAttempt, [sent], 100);
     await waiting(2);
     await observer.query("COMMIT");
     await Promise.all([written, corrected]);
@@ -102,13 +102,11 @@ describeWithPostgres("two ingesters that both believe they own a cluster", (prov
       const apply = async (store: IngestStore): Promise<void> => {
         for (const { position, what } of stream) {
           if (what === undefined) {
-            const end = create(ResourceReconciledSchema, {
+            const reconciled = create(ResourcesReconciledSchema, {
               run: { runId: request.runId, attempt: 1 },
-              resourceType: PODS,
-              listVersion: "50",
-              firstSequence: 1n,
+              ends: [{ resourceType: PODS, listVersion: "50", firstSequence: 1n }],
             });
-            await store.applyResourceReconciled(world.signal, position, end);
+            await store.applyResourcesReconciled(world.signal, position, reconciled);
           } else {
             await store.applyBatch(world.signal, position, what);
           }

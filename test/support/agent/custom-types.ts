@@ -1,4 +1,5 @@
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import type { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import { AgentWorld } from "./agent-world.ts";
 
 /** Returns the keys of this many custom resource types, such as "types000.example.com". */
@@ -12,10 +13,16 @@ export function createCustomWorld(
   tuning: ConstructorParameters<typeof AgentWorld>[1] = {},
 ): AgentWorld {
   const world = new AgentWorld({ resources: ["*.example.com"] }, tuning);
+  defineCustomTypes(world.cluster, resourceKeys);
+  return world;
+}
+
+/** Defines custom resource types, each with one object of the value "1". */
+export function defineCustomTypes(cluster: SimulatedCluster, resourceKeys: readonly string[]): void {
   for (const key of resourceKeys) {
     const [plural = "", ...group] = key.split(".");
     const kind = plural.replace("types", "Type");
-    world.cluster.create({
+    cluster.create({
       apiVersion: "apiextensions.k8s.io/v1",
       kind: "CustomResourceDefinition",
       metadata: { name: key },
@@ -26,14 +33,13 @@ export function createCustomWorld(
         versions: [{ name: "v1", served: true, storage: true }],
       },
     });
-    world.cluster.create({
+    cluster.create({
       apiVersion: `${group.join(".")}/v1`,
       kind,
       metadata: { namespace: "default", name: "only" },
       spec: { value: "1" },
     });
   }
-  return world;
 }
 
 /** Changes the object of each resource type. */

@@ -12,7 +12,10 @@ import {
   PutObjectSchema,
   VerifyObjectSchema,
 } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
-import type { ResourceReconciled } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type {
+  ResourceReconciled,
+  ResourcesReconciled,
+} from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import {
   ObjectKeySchema,
   type ResourceType,
@@ -44,6 +47,9 @@ export interface Row {
   readonly put: PutObject | undefined;
 }
 
+/** The end of a comparison with its run. */
+export type ReceivedEnd = ResourceReconciled & Pick<ResourcesReconciled, "run">;
+
 /** Parameters of a requested comparison. */
 export interface AskOptions {
   readonly trigger?: ReconciliationTrigger;
@@ -68,7 +74,7 @@ export class FakeBackend {
   readonly rows = new Map<string, Map<string, Row>>();
   readonly incarnations = new Map<string, bigint>();
   readonly marks = new Map<string, bigint>();
-  readonly reconciled: ResourceReconciled[] = [];
+  readonly reconciled: ReceivedEnd[] = [];
   /** Answers to dry runs. */
   readonly judged: Batch[] = [];
   readonly scopes: ScopeDeclared[] = [];
@@ -210,9 +216,11 @@ export class FakeBackend {
           this.#apply(message.value);
         }
         break;
-      case "resourceReconciled":
-        this.reconciled.push(message.value);
+      case "resourcesReconciled": {
+        const { run, ends } = message.value;
+        this.reconciled.push(...ends.map((end) => ({ ...end, run })));
         break;
+      }
       default:
         throw new Error(`unexpected ${message.case}`);
     }
@@ -308,11 +316,12 @@ function summarize({ case: type, value }: SyncRequest["message"] | SyncResponse[
           return `${item.case} ${item.value?.ref === undefined ? "" : formatKey(item.value.ref)}`;
         }),
       };
-    case "resourceReconciled":
+    case "resourcesReconciled":
       return {
-        resource: resourceTypeKey(value.resourceType),
         run: value.run?.runId,
-        failure: value.failure?.reason,
+        ends: value.ends.map(({ resourceType, failure }) => {
+          return [resourceTypeKey(resourceType), failure?.reason];
+        }),
       };
     case "acknowledgement":
       return { acknowledged: value.sequence };

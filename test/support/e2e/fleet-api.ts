@@ -32,7 +32,7 @@ export async function callFleet<I extends DescMethodUnary["input"], O extends De
 
 /** Returns the latest runs of a cluster, the newest first. */
 export async function listRuns(serverUrl: string, cluster: string): Promise<readonly ReconciliationRun[]> {
-  const request = { cluster, pageSize: 100 };
+  const request = { clusters: [cluster], pageSize: 100 };
   return (await callFleet(serverUrl, FleetService.method.listReconciliationRuns, request)).runs;
 }
 

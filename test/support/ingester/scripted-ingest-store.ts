@@ -48,7 +48,7 @@ export class ScriptedIngestStore implements IngestStore {
     await this.#write(position, "scope");
   }
 
-  async applyResourceReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
+  async applyResourcesReconciled(signal: AbortSignal, position: StreamPosition): Promise<void> {
     signal.throwIfAborted();
     await this.#write(position, "reconciled");
   }
@@ -84,11 +84,9 @@ export class ScriptedIngestStore implements IngestStore {
     _signal: AbortSignal,
     _answer: RunAttempt,
     inventories: readonly SentInventory[],
+    bytes: number,
   ): Promise<void> {
     this.sent.push(...inventories);
-  }
-
-  async recordInventoryBytes(_signal: AbortSignal, _answer: RunAttempt, bytes: number): Promise<void> {
     this.inventoryBytes.push(bytes);
   }
 

@@ -8,7 +8,9 @@ import {
 import {
   type ReconciliationRequest,
   type ResourceInventory,
+  type ResourceReconciled,
   ResourceReconciledSchema,
+  ResourcesReconciledSchema,
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import type { ResourceType } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
@@ -53,6 +55,9 @@ export interface Row {
   readonly content: string | null;
   readonly trusted: boolean;
 }
+
+/** Fields of an end of a comparison. */
+export type EndInit = Exclude<MessageInitShape<typeof ResourceReconciledSchema>, { $typeName: string }>;
 
 /** Parts of a {@link World} that several share. */
 export interface WorldOptions {
@@ -232,32 +237,53 @@ export class World implements AsyncDisposable {
       this.#sent.set(resourceTypeKey(resourceType), BigInt(objects));
       const { incarnation = 0n, chunk } = chunks[0] ?? {};
       const sent = { resourceType, objects, incarnation, highWatermark: chunk?.highWatermark ?? "0" };
-      await this.store.recordInventories(this.signal, answer as RunAttempt, [sent]);
+      await this.store.recordInventories(this.signal, answer as RunAttempt, [sent], 100);
     }
     return inventories;
   }
 
-  /** Applies the agent's end of a resource type: by default, every object in the inventory was listed and equal. */
+  /** Returns the agent's end of a resource type: by default, every object in the inventory was listed and equal. */
+  endOf(
+    resourceType: ResourceType,
+    listVersion: number | string,
+    firstSequence: bigint,
+    init: EndInit = {},
+  ): ResourceReconciled {
+    const sent = this.#sent.get(resourceTypeKey(resourceType)) ?? 0n;
+    return create(ResourceReconciledSchema, {
+      resourceType,
+      listVersion: String(listVersion),
+      firstSequence,
+      scopeGeneration: this.#generation,
+      ...{ listed: sent, equal: sent, compared: sent },
+      ...init,
+    });
+  }
+
+  /** Applies the agent's ends of resource types. */
+  async verifyResources(
+    runId: string,
+    ends: readonly ResourceReconciled[],
+    position = this.next(),
+    attempt = 1,
+  ): Promise<void> {
+    const reconciled = create(ResourcesReconciledSchema, { run: { runId, attempt }, ends: [...ends] });
+    await this.store.applyResourcesReconciled(this.signal, position, reconciled);
+    this.#log.debug("comparisons applied", { sequence: position.sequence, runId, ends: ends.length });
+  }
+
+  /** Applies the agent's end of one resource type, as {@link endOf} returns it. */
   async verifyResource(
     runId: string,
     resourceType: ResourceType,
     listVersion: number | string,
     firstSequence: bigint,
     position = this.next(),
-    init: MessageInitShape<typeof ResourceReconciledSchema> = {},
+    init: EndInit = {},
+    attempt = 1,
   ): Promise<void> {
-    const sent = this.#sent.get(resourceTypeKey(resourceType)) ?? 0n;
-    const fields: MessageInitShape<typeof ResourceReconciledSchema> = {
-      run: { runId, attempt: 1 },
-      resourceType,
-      listVersion: String(listVersion),
-      firstSequence,
-      scopeGeneration: this.#generation,
-      ...{ listed: sent, equal: sent, compared: sent },
-    };
-    const end = create(ResourceReconciledSchema, { ...fields, ...init } as typeof fields);
-    await this.store.applyResourceReconciled(this.signal, position, end);
-    this.#log.debug("comparison applied", { sequence: position.sequence, runId, listVersion });
+    const end = this.endOf(resourceType, listVersion, firstSequence, init);
+    await this.verifyResources(runId, [end], position, attempt);
   }
 
   /** Applies repairs of a run to pods. */

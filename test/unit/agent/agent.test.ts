@@ -94,7 +94,7 @@ describe("an agent", () => {
       chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
     });
     world.backend.send({ case: "batch", value });
-    await world.advance();
+    await world.advance(2_000);
     expect(world.backend.reconciled[0]?.failure).toMatchObject({ reason: "UnsupportedBatchType" });
     expect(world.backend.reconciled[0]?.failure?.message).toContain("77");
   });
@@ -132,7 +132,7 @@ describe("an agent", () => {
       chunk: { run: { runId: "00000000-0000-4000-8000-000000000001", attempt: 1 }, range: {} },
     });
     world.backend.send({ case: "batch", value });
-    await world.advance();
+    await world.advance(2_000);
     expect(world.backend.reconciled[0]?.failure?.message).toBe("cannot process it");
     expect(world.agent.counters.sessions).toBe(1);
   });

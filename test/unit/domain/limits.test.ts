@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import { field as rules } from "../../../gen/proto/buf/validate/validate_pb.ts";
 import { RefusedItemSchema, RefusedItemsSchema } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { PutObjectSchema } from "../../../gen/proto/evenkeel/v1/object_pb.ts";
+import { ResourcesReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ObjectKeySchema, ObjectRefSchema } from "../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema, ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import * as limits from "../../../src/domain/limits.ts";
@@ -21,6 +22,11 @@ it.each([
   ],
   [RefusedItemSchema, "reason", { case: "string", value: { maxBytes: BigInt(limits.MAX_REASON_LENGTH) } }],
   [RefusedItemsSchema, "items", { case: "repeated", value: { maxItems: BigInt(limits.MAX_NOTICE_ITEMS) } }],
+  [
+    ResourcesReconciledSchema,
+    "ends",
+    { case: "repeated", value: { minItems: 1n, maxItems: BigInt(limits.MAX_ENDS) } },
+  ],
   [ObjectRefSchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
   [ObjectKeySchema, "name", { case: "string", value: { maxBytes: BigInt(limits.MAX_NAME_BYTES) } }],
   [

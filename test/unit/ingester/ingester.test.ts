@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BatchSchema, BatchType } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import type { Event } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
-import { ResourceReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import { ResourcesReconciledSchema } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ScopeDeclaredSchema } from "../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { Delivery, Producer } from "../../../src/bus/bus.ts";
 import { createMemoryBus, type MemoryBus, type PublishOutcome } from "../../../src/bus/memory/memory-bus.ts";
@@ -28,11 +28,10 @@ const SCOPE: Event["body"] = {
   value: create(ScopeDeclaredSchema, { generation: 1n }),
 };
 const END: Event["body"] = {
-  case: "resourceReconciled",
-  value: create(ResourceReconciledSchema, {
+  case: "resourcesReconciled",
+  value: create(ResourcesReconciledSchema, {
     run: { runId: "6f1c1b8e-6f0b-4c8e-9b9c-0d0b8f6f9a11", attempt: 1 },
-    resourceType: PODS,
-    firstSequence: 1n,
+    ends: [{ resourceType: PODS, firstSequence: 1n }],
   }),
 };
 

@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ReconciliationTrigger } from "../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { type Event, EventSchema } from "../../../gen/proto/evenkeel/v1/event_pb.ts";
@@ -40,12 +40,18 @@ function resourceType(resource: string) {
   return create(ResourceTypeSchema, { version: "v1", resource });
 }
 
-function chunk(resource: string, attempt: number, objects: number, managed = 0): ResourceInventory {
+function chunk(
+  resource: string,
+  attempt: number,
+  objects: number,
+  managed = 0,
+  range: { readonly through?: { readonly namespace: string; readonly name: string } } = {},
+): ResourceInventory {
   const ref = { namespace: "a", name: "x" };
   return create(ResourceInventorySchema, {
     resourceType: resourceType(resource),
     objects: Array.from({ length: objects }, () => ({ ref })),
-    chunk: { run: { runId: RUN, attempt }, range: {}, managed: Array.from({ length: managed }, () => ref) },
+    chunk: { run: { runId: RUN, attempt }, range, managed: Array.from({ length: managed }, () => ref) },
   });
 }
 
@@ -143,9 +149,18 @@ describe("publishInventory", () => {
       chunk(resource, attempt, ...(sizes[resource] ?? [0, 0])),
     ];
     await answer();
-    expect((await read(4)).map(show)).toEqual([["a 1", "b 1"], ["c 1"], ["d 1"], ["e 1"]]);
-    expect(store.inventoryBytes).toHaveLength(1);
-    expect(store.inventoryBytes[0]).toBeGreaterThan(1000);
+    const published = await read(4);
+    expect(published.map(show)).toEqual([["a 1", "b 1"], ["c 1"], ["d 1"], ["e 1"]]);
+    expect(store.inventoryBytes).toEqual(published.map((each) => toBinary(EventSchema, each).byteLength));
+  });
+
+  it("counts the bytes of an inventory of several messages with its last one", async () => {
+    store.resourceTypes = [resourceType("a")];
+    const through = { namespace: "a", name: "x" };
+    store.inventory = ({ attempt }) => [chunk("a", attempt, 400, 0, { through }), chunk("a", attempt, 400)];
+    await answer();
+    const bytes = (await read(2)).map((each) => toBinary(EventSchema, each).byteLength);
+    expect(store.inventoryBytes).toEqual([bytes.reduce((sum, each) => sum + each)]);
   });
 
   it("publishes nothing if the run has ended, or the session is another one", async () => {
@@ -166,6 +181,6 @@ describe("publishInventory", () => {
     await clock.advance(1000);
     await answered;
     expect((await read(4)).map(show)).toEqual([["a 1"], ["b 1"], ["a 2"], ["b 2"]]);
-    expect(store.inventoryBytes).toHaveLength(1);
+    expect(store.inventoryBytes).toHaveLength(4);
   });
 });

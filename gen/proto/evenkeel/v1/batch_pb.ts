@@ -290,8 +290,8 @@ export const KeyRangeSchema: GenMessage<KeyRange> = /*@__PURE__*/
  * of one attempt cover the key space without overlap. A resource type without
  * rows has one chunk without objects, whose range is unbounded. Chunks of one
  * attempt may arrive more than once and in any order. An agent that still waits
- * for a chunk when the run's deadline passes (5 minutes by default) sends
- * ResourceReconciled with the failure IncompleteInventory.
+ * for a chunk when the run's deadline passes (5 minutes by default) ends the
+ * comparison with the failure IncompleteInventory.
  *
  * @generated from message evenkeel.v1.InventoryChunk
  */

@@ -7,7 +7,7 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.ts";
 import type { Batch, RefusedItems } from "./batch_pb.ts";
 import { file_evenkeel_v1_batch } from "./batch_pb.ts";
-import type { ReconciliationRequest, ResourceReconciled } from "./reconciliation_pb.ts";
+import type { ReconciliationRequest, ResourcesReconciled } from "./reconciliation_pb.ts";
 import { file_evenkeel_v1_reconciliation } from "./reconciliation_pb.ts";
 import type { ScopeDeclared } from "./scope_pb.ts";
 import { file_evenkeel_v1_scope } from "./scope_pb.ts";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/event.proto.
  */
 export const file_evenkeel_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEi1QQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSDAoEcGFydBgGIAEoDRINCgVwYXJ0cxgHIAEoDRI4CgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHQoMdHJhY2VfcGFyZW50GAkgASgJQge6SARyAhhAEiMKBWJhdGNoGAogASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI4ChBjb21wcmVzc2VkX2JhdGNoGAsgASgLMhwuZXZlbmtlZWwudjEuQ29tcHJlc3NlZEJhdGNoSAASNAoOc2NvcGVfZGVjbGFyZWQYDCABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgNIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEj4KE3Jlc291cmNlX3JlY29uY2lsZWQYDiABKAsyHy5ldmVua2VlbC52MS5SZXNvdXJjZVJlY29uY2lsZWRIABIyCg1yZWZ1c2VkX2l0ZW1zGA8gASgLMhkuZXZlbmtlZWwudjEuUmVmdXNlZEl0ZW1zSABCDQoEYm9keRIFukgCCAEiUAoPQ29tcHJlc3NlZEJhdGNoEhUKBHpzdGQYASABKAxCB7pIBHoCEAESJgoSdW5jb21wcmVzc2VkX2J5dGVzGAIgASgNQgq6SAcqBRiAgIAgQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
+  fileDesc("ChdldmVua2VlbC92MS9ldmVudC5wcm90bxILZXZlbmtlZWwudjEi1wQKBUV2ZW50EhsKB2FjY291bnQYASABKAlCCrpIB3IFEAEY/QESGwoHY2x1c3RlchgCIAEoCUIKukgHcgUQARj9ARIdCgtjbHVzdGVyX3VpZBgDIAEoCUIIukgFcgMYgAESDQoFZXBvY2gYBCABKAQSEAoIc2VxdWVuY2UYBSABKAQSDAoEcGFydBgGIAEoDRINCgVwYXJ0cxgHIAEoDRI4CgxwdWJsaXNoX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESHQoMdHJhY2VfcGFyZW50GAkgASgJQge6SARyAhhAEiMKBWJhdGNoGAogASgLMhIuZXZlbmtlZWwudjEuQmF0Y2hIABI4ChBjb21wcmVzc2VkX2JhdGNoGAsgASgLMhwuZXZlbmtlZWwudjEuQ29tcHJlc3NlZEJhdGNoSAASNAoOc2NvcGVfZGVjbGFyZWQYDCABKAsyGi5ldmVua2VlbC52MS5TY29wZURlY2xhcmVkSAASRAoWcmVjb25jaWxpYXRpb25fcmVxdWVzdBgNIAEoCzIiLmV2ZW5rZWVsLnYxLlJlY29uY2lsaWF0aW9uUmVxdWVzdEgAEkAKFHJlc291cmNlc19yZWNvbmNpbGVkGA4gASgLMiAuZXZlbmtlZWwudjEuUmVzb3VyY2VzUmVjb25jaWxlZEgAEjIKDXJlZnVzZWRfaXRlbXMYDyABKAsyGS5ldmVua2VlbC52MS5SZWZ1c2VkSXRlbXNIAEINCgRib2R5EgW6SAIIASJQCg9Db21wcmVzc2VkQmF0Y2gSFQoEenN0ZBgBIAEoDEIHukgEegIQARImChJ1bmNvbXByZXNzZWRfYnl0ZXMYAiABKA1CCrpIByoFGICAgCBCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_reconciliation, file_evenkeel_v1_scope, file_google_protobuf_timestamp]);
 
 /**
  * Event is the envelope of every message on the bus. The backend stamps account,
@@ -143,12 +143,12 @@ export type Event = Message<"evenkeel.v1.Event"> & {
     case: "reconciliationRequest";
   } | {
     /**
-     * The end of the comparison of a resource type.
+     * The ends of comparisons of a run.
      *
-     * @generated from field: evenkeel.v1.ResourceReconciled resource_reconciled = 14;
+     * @generated from field: evenkeel.v1.ResourcesReconciled resources_reconciled = 14;
      */
-    value: ResourceReconciled;
-    case: "resourceReconciled";
+    value: ResourcesReconciled;
+    case: "resourcesReconciled";
   } | {
     /**
      * Items that an ingester refused, for the agent that sent them.

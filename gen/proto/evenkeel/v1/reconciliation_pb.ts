@@ -21,7 +21,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file evenkeel/v1/reconciliation.proto.
  */
 export const file_evenkeel_v1_reconciliation: GenFile = /*@__PURE__*/
-  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEiiQIKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASMwoLaW52ZW50b3JpZXMYBSADKAsyHi5ldmVua2VlbC52MS5SZXNvdXJjZUludmVudG9yeRIPCgdkcnlfcnVuGAYgASgIIsIBChFSZXNvdXJjZUludmVudG9yeRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESEwoLaW5jYXJuYXRpb24YAiABKAQSKgoHb2JqZWN0cxgDIAMoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdBIyCgVjaHVuaxgEIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQga6SAPIAQEi3gQKElJlc291cmNlUmVjb25jaWxlZBIoCgNydW4YASABKAsyEy5ldmVua2VlbC52MS5SdW5SZWZCBrpIA8gBARI4Cg1yZXNvdXJjZV90eXBlGAIgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESqwEKDGxpc3RfdmVyc2lvbhgDIAEoCUKUAbpIkAG6AYwBCihyZXNvdXJjZV9yZWNvbmNpbGVkLmxpc3RfdmVyc2lvbi52ZXJzaW9uEjdtdXN0IGJlIGVtcHR5IG9yIGEgZGVjaW1hbCBpbnRlZ2VyIG9mIGF0IG1vc3QgMzkgZGlnaXRzGid0aGlzLm1hdGNoZXMoJ14oMHxbMS05XVswLTldezAsMzh9KT8kJykSGAoLaW5jYXJuYXRpb24YBCABKARIAIgBARIfCg5maXJzdF9zZXF1ZW5jZRgFIAEoBEIHukgEMgIoARIYChBzY29wZV9nZW5lcmF0aW9uGAYgASgEEg4KBmxpc3RlZBgHIAEoBBINCgVlcXVhbBgIIAEoBBILCgNwdXQYCSABKAQSDwoHZGVsZXRlZBgKIAEoBBIQCghjb21wYXJlZBgLIAEoBBIPCgdtYW5hZ2VkGAwgASgEEgwKBGdvbmUYDSABKAQSPAoPdW5yZXByZXNlbnRhYmxlGA4gASgLMiMuZXZlbmtlZWwudjEuVW5yZXByZXNlbnRhYmxlT2JqZWN0cxIlCgdmYWlsdXJlGA8gASgLMhQuZXZlbmtlZWwudjEuRmFpbHVyZUIOCgxfaW5jYXJuYXRpb24iSgoWVW5yZXByZXNlbnRhYmxlT2JqZWN0cxINCgVjb3VudBgBIAEoBBIhCghleGFtcGxlcxgCIAMoCUIPukgMkgEJEAoiBXIDGIAEQk8KD2Rldi5ldmVua2VlbC52MVABWjpnaXRodWIuY29tL2V2ZW5rZWVsL2V2ZW5rZWVsL2dlbi9nby9ldmVua2VlbC92MTtldmVua2VlbHYxYgZwcm90bzM", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
+  fileDesc("CiBldmVua2VlbC92MS9yZWNvbmNpbGlhdGlvbi5wcm90bxILZXZlbmtlZWwudjEiiQIKFVJlY29uY2lsaWF0aW9uUmVxdWVzdBIdCglpbml0aWF0b3IYASABKAlCCrpIB3IFEAEY/QESMAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIYCgZydW5faWQYAyABKAlCCLpIBXIDsAEBEj8KB3RyaWdnZXIYBCABKA4yIi5ldmVua2VlbC52MS5SZWNvbmNpbGlhdGlvblRyaWdnZXJCCrpIB4IBBBABIAASMwoLaW52ZW50b3JpZXMYBSADKAsyHi5ldmVua2VlbC52MS5SZXNvdXJjZUludmVudG9yeRIPCgdkcnlfcnVuGAYgASgIIsIBChFSZXNvdXJjZUludmVudG9yeRI4Cg1yZXNvdXJjZV90eXBlGAEgASgLMhkuZXZlbmtlZWwudjEuUmVzb3VyY2VUeXBlQga6SAPIAQESEwoLaW5jYXJuYXRpb24YAiABKAQSKgoHb2JqZWN0cxgDIAMoCzIZLmV2ZW5rZWVsLnYxLlZlcmlmeU9iamVjdBIyCgVjaHVuaxgEIAEoCzIbLmV2ZW5rZWVsLnYxLkludmVudG9yeUNodW5rQga6SAPIAQEiogIKE1Jlc291cmNlc1JlY29uY2lsZWQSKAoDcnVuGAEgASgLMhMuZXZlbmtlZWwudjEuUnVuUmVmQga6SAPIAQESOQoEZW5kcxgCIAMoCzIfLmV2ZW5rZWVsLnYxLlJlc291cmNlUmVjb25jaWxlZEIKukgHkgEECAEQZDqlAbpIoQEangEKIHJlc291cmNlc19yZWNvbmNpbGVkLmVuZHMudW5pcXVlEiFtdXN0IGhhdmUgZWFjaCByZXNvdXJjZSB0eXBlIG9uY2UaV3RoaXMuZW5kcy5tYXAoZW5kLCBlbmQucmVzb3VyY2VfdHlwZS5ncm91cCArICcvJyArIGVuZC5yZXNvdXJjZV90eXBlLnJlc291cmNlKS51bmlxdWUoKSK0BAoSUmVzb3VyY2VSZWNvbmNpbGVkEjgKDXJlc291cmNlX3R5cGUYASABKAsyGS5ldmVua2VlbC52MS5SZXNvdXJjZVR5cGVCBrpIA8gBARKrAQoMbGlzdF92ZXJzaW9uGAIgASgJQpQBukiQAboBjAEKKHJlc291cmNlX3JlY29uY2lsZWQubGlzdF92ZXJzaW9uLnZlcnNpb24SN211c3QgYmUgZW1wdHkgb3IgYSBkZWNpbWFsIGludGVnZXIgb2YgYXQgbW9zdCAzOSBkaWdpdHMaJ3RoaXMubWF0Y2hlcygnXigwfFsxLTldWzAtOV17MCwzOH0pPyQnKRIYCgtpbmNhcm5hdGlvbhgDIAEoBEgAiAEBEh8KDmZpcnN0X3NlcXVlbmNlGAQgASgEQge6SAQyAigBEhgKEHNjb3BlX2dlbmVyYXRpb24YBSABKAQSDgoGbGlzdGVkGAYgASgEEg0KBWVxdWFsGAcgASgEEgsKA3B1dBgIIAEoBBIPCgdkZWxldGVkGAkgASgEEhAKCGNvbXBhcmVkGAogASgEEg8KB21hbmFnZWQYCyABKAQSDAoEZ29uZRgMIAEoBBI8Cg91bnJlcHJlc2VudGFibGUYDSABKAsyIy5ldmVua2VlbC52MS5VbnJlcHJlc2VudGFibGVPYmplY3RzEiUKB2ZhaWx1cmUYDiABKAsyFC5ldmVua2VlbC52MS5GYWlsdXJlQg4KDF9pbmNhcm5hdGlvbiJKChZVbnJlcHJlc2VudGFibGVPYmplY3RzEg0KBWNvdW50GAEgASgEEiEKCGV4YW1wbGVzGAIgAygJQg+6SAySAQkQCiIFcgMYgARCTwoPZGV2LmV2ZW5rZWVsLnYxUAFaOmdpdGh1Yi5jb20vZXZlbmtlZWwvZXZlbmtlZWwvZ2VuL2dvL2V2ZW5rZWVsL3YxO2V2ZW5rZWVsdjFiBnByb3RvMw", [file_buf_validate_validate, file_evenkeel_v1_batch, file_evenkeel_v1_failure, file_evenkeel_v1_object, file_evenkeel_v1_resource, file_google_protobuf_timestamp]);
 
 /**
  * ReconciliationRequest asks for the inventory of a cluster. The answer is the
@@ -129,16 +129,48 @@ export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE_
   messageDesc(file_evenkeel_v1_reconciliation, 1);
 
 /**
- * ResourceReconciled ends the comparison of one resource type. It follows the
- * comparison's Puts and Deletes in the same ordered stream.
+ * ResourcesReconciled ends comparisons of one attempt of a run. It follows their
+ * Puts and Deletes in the same ordered stream, and precedes what the agent sends
+ * about their resource types afterwards. The server applies the message in one
+ * transaction, so a run costs least if its ends share messages. An end should
+ * wait a second at most for others, and for none if no comparison of the run is
+ * left.
+ *
+ * @generated from message evenkeel.v1.ResourcesReconciled
+ */
+export type ResourcesReconciled = Message<"evenkeel.v1.ResourcesReconciled"> & {
+  /**
+   * The run and the attempt whose chunks were compared.
+   *
+   * @generated from field: evenkeel.v1.RunRef run = 1;
+   */
+  run?: RunRef | undefined;
+
+  /**
+   * The ends, one for each resource type, at most 100. Each is judged by itself.
+   *
+   * @generated from field: repeated evenkeel.v1.ResourceReconciled ends = 2;
+   */
+  ends: ResourceReconciled[];
+};
+
+/**
+ * Describes the message evenkeel.v1.ResourcesReconciled.
+ * Use `create(ResourcesReconciledSchema)` to create a new message.
+ */
+export const ResourcesReconciledSchema: GenMessage<ResourcesReconciled> = /*@__PURE__*/
+  messageDesc(file_evenkeel_v1_reconciliation, 2);
+
+/**
+ * ResourceReconciled is the end of the comparison of one resource type.
  *
  * The server checks the statement against its own knowledge. The resource type is
  * verified only if all of this holds; otherwise its comparison failed, with the
  * reason in parentheses:
  *   - The attempt is the current one (StaleAttempt). The end of an earlier attempt
  *     is ignored.
- *   - first_sequence is from 1 to the sequence of this message, and no batch of
- *     the attempt has a lower sequence (BadRange).
+ *   - first_sequence is from 1 to the sequence of the message that carries the
+ *     end, and no batch of the attempt has a lower sequence (BadRange).
  *   - The resource type has not changed its namespaces or version in a scope later
  *     than scope_generation (ScopeChanged).
  *   - compared is the number of VerifyObjects in the inventory
@@ -159,16 +191,9 @@ export const ResourceInventorySchema: GenMessage<ResourceInventory> = /*@__PURE_
  */
 export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
   /**
-   * The run and the attempt whose chunks were compared.
-   *
-   * @generated from field: evenkeel.v1.RunRef run = 1;
-   */
-  run?: RunRef | undefined;
-
-  /**
    * The resource type.
    *
-   * @generated from field: evenkeel.v1.ResourceType resource_type = 2;
+   * @generated from field: evenkeel.v1.ResourceType resource_type = 1;
    */
   resourceType?: ResourceType | undefined;
 
@@ -177,30 +202,31 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
    * the lowest one if several lists (one per namespace) were compared. Empty if
    * versions of this resource type are not ordered, and on failure.
    *
-   * @generated from field: string list_version = 3;
+   * @generated from field: string list_version = 2;
    */
   listVersion: string;
 
   /**
    * Incarnation of list_version; see Batch.incarnation.
    *
-   * @generated from field: optional uint64 incarnation = 4;
+   * @generated from field: optional uint64 incarnation = 3;
    */
   incarnation?: bigint | undefined;
 
   /**
    * Sequence of the next message at the time when the agent requested the list.
    * Everything that the agent sent from then on, live changes of this resource
-   * type included, belongs to the comparison. At most this message's sequence.
+   * type included, belongs to the comparison. At most the sequence of the
+   * message that carries the end.
    *
-   * @generated from field: uint64 first_sequence = 5;
+   * @generated from field: uint64 first_sequence = 4;
    */
   firstSequence: bigint;
 
   /**
    * Generation of the scope in which the resource type was listed.
    *
-   * @generated from field: uint64 scope_generation = 6;
+   * @generated from field: uint64 scope_generation = 5;
    */
   scopeGeneration: bigint;
 
@@ -209,14 +235,14 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
    * gone + unrepresentable.count: each listed object counts in exactly one of
    * them.
    *
-   * @generated from field: uint64 listed = 7;
+   * @generated from field: uint64 listed = 6;
    */
   listed: bigint;
 
   /**
    * Listed objects that equal their stored state.
    *
-   * @generated from field: uint64 equal = 8;
+   * @generated from field: uint64 equal = 7;
    */
   equal: bigint;
 
@@ -224,7 +250,7 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
    * PutObject messages sent, one for each listed object that differs from its
    * stored state.
    *
-   * @generated from field: uint64 put = 9;
+   * @generated from field: uint64 put = 8;
    */
   put: bigint;
 
@@ -232,32 +258,31 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
    * DeleteObject messages sent for stored objects that the list lacks. Those of
    * gone objects are not included.
    *
-   * @generated from field: uint64 deleted = 10;
+   * @generated from field: uint64 deleted = 9;
    */
   deleted: bigint;
 
   /**
    * VerifyObject messages read.
    *
-   * @generated from field: uint64 compared = 11;
+   * @generated from field: uint64 compared = 10;
    */
   compared: bigint;
 
   /**
    * Listed objects that were not compared, because the initiator manages them.
    *
-   * @generated from field: uint64 managed = 12;
+   * @generated from field: uint64 managed = 11;
    */
   managed: bigint;
 
   /**
    * Listed objects that were deleted before their content was read. This is
    * proved in one of two ways: a Delete that the watch observed after the list
-   * precedes this message, or a complete later list lacks the object, and a
-   * Delete with the reason NOT_LISTED at that list's version precedes this
-   * message.
+   * precedes the end, or a complete later list lacks the object, and a Delete
+   * with the reason NOT_LISTED at that list's version precedes the end.
    *
-   * @generated from field: uint64 gone = 13;
+   * @generated from field: uint64 gone = 12;
    */
   gone: bigint;
 
@@ -265,14 +290,14 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
    * Listed objects that the contract cannot represent. They have no row. Unset:
    * none.
    *
-   * @generated from field: evenkeel.v1.UnrepresentableObjects unrepresentable = 14;
+   * @generated from field: evenkeel.v1.UnrepresentableObjects unrepresentable = 13;
    */
   unrepresentable?: UnrepresentableObjects | undefined;
 
   /**
    * The failure of the comparison. Unset if it succeeded.
    *
-   * @generated from field: evenkeel.v1.Failure failure = 15;
+   * @generated from field: evenkeel.v1.Failure failure = 14;
    */
   failure?: Failure | undefined;
 };
@@ -282,7 +307,7 @@ export type ResourceReconciled = Message<"evenkeel.v1.ResourceReconciled"> & {
  * Use `create(ResourceReconciledSchema)` to create a new message.
  */
 export const ResourceReconciledSchema: GenMessage<ResourceReconciled> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_reconciliation, 2);
+  messageDesc(file_evenkeel_v1_reconciliation, 3);
 
 /**
  * UnrepresentableObjects counts objects that the contract cannot carry, such as
@@ -311,5 +336,5 @@ export type UnrepresentableObjects = Message<"evenkeel.v1.UnrepresentableObjects
  * Use `create(UnrepresentableObjectsSchema)` to create a new message.
  */
 export const UnrepresentableObjectsSchema: GenMessage<UnrepresentableObjects> = /*@__PURE__*/
-  messageDesc(file_evenkeel_v1_reconciliation, 3);
+  messageDesc(file_evenkeel_v1_reconciliation, 4);
 

@@ -144,7 +144,15 @@ function createWorker() {
   const failures = { failed: () => {}, worked: () => {}, noticed: () => {} };
   return {
     log,
-    worker: new ComparisonWorker({ clock, log, failures, counters, limits, reflectorOf }),
+    worker: new ComparisonWorker({
+      clock,
+      log,
+      failures,
+      counters,
+      limits,
+      reflectorOf,
+      resourceKeys: () => [],
+    }),
   };
 }
 
@@ -157,7 +165,8 @@ function createStubSession() {
     signal: end.signal,
     nextSequence: 5n,
     scopeGeneration: 1n,
-    sendReconciled: (message) => void reconciled.push(message),
+    sendEnd: (_run, end) => void reconciled.push(end),
+    releaseEnds: () => {},
   };
   return { session, end, reconciled };
 }

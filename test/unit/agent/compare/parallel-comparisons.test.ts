@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { ResourceReconciled } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { resourceTypeKey } from "../../../../src/domain/resource-type.ts";
 import type { AgentWorld } from "../../../support/agent/agent-world.ts";
 import { askAll, changeAll, createCustomWorld, customTypes } from "../../../support/agent/custom-types.ts";
@@ -110,6 +112,59 @@ describe("the comparisons of a run", () => {
     expect(ended()).toEqual([small, large]);
   });
 
+  it("end in shared messages, and the last ones as soon as all of the scope have ended (L34)", async () => {
+    await using world = createCustomWorld(types);
+    await world.start();
+    askAll(world, types);
+    await world.advance(5_000);
+    slowLists(world);
+    askAll(world, types);
+    const before = messagesOfEnds(world).length;
+    // Lists end after one, two and three seconds, four at a time.
+    await world.advance(2_900);
+    expect(messagesOfEnds(world).slice(before)).toEqual([4]);
+    await world.advance(110);
+    expect(messagesOfEnds(world).slice(before)).toEqual([4, 4, 4]);
+  });
+
+  it("end with what has changed meanwhile behind them, each in its own resource type (L34)", async () => {
+    const [busy = "", ...quiet] = types;
+    await using world = createCustomWorld(types);
+    await world.start();
+    askAll(world, types);
+    await world.advance(5_000);
+    askAll(world, quiet);
+    await world.advance(100);
+    const before = messagesOfEnds(world).length;
+    world.backend.ask(busy);
+    await world.advance(100);
+    changeAll(world, [busy], "2");
+    await world.advance(100);
+    const [last, change] = world.backend.received.slice(-2);
+    expect(last?.message.case).toBe("resourcesReconciled");
+    expect(change?.message.case === "batch" && change.message.value.run).toBeUndefined();
+    expect(messagesOfEnds(world).slice(before)).toEqual([11, 1]);
+  });
+
+  it("end again after a reconnect, each once, and none of the session before (L34)", async () => {
+    await using world = createCustomWorld(types);
+    await world.start();
+    askAll(world, types);
+    await world.advance(5_000);
+    const ended = world.backend.reconciled.length;
+    askAll(world, types.slice(1));
+    await world.advance(100);
+    world.backend.disconnect();
+    await world.advance(5_000);
+    expect(world.backend.reconciled).toHaveLength(ended);
+    const runId = askAll(world, types);
+    await world.advance(5_000);
+    const again = world.backend.reconciled.slice(ended);
+    expect(again.map(({ resourceType }) => resourceTypeKey(resourceType)).toSorted()).toEqual(types);
+    expect(new Set(again.map(({ run }) => run?.runId))).toEqual(new Set([runId]));
+    expect(messagesOfEnds(world)).toEqual([types.length]);
+  });
+
   it("are summed up in one line of the log for each run", async () => {
     await using world = createCustomWorld(types);
     await world.start();
@@ -175,14 +230,21 @@ function slowLists(
   return lists;
 }
 
+/** Returns the number of ends in each message of this session that has some. */
+function messagesOfEnds({ backend }: AgentWorld): number[] {
+  return backend.received.flatMap(({ message }) =>
+    message.case === "resourcesReconciled" ? [message.value.ends.length] : [],
+  );
+}
+
 /** Returns the sequences of the batches of a resource type in the session, and of the end of its comparison. */
 function sequencesOf({ backend }: AgentWorld, key: string): { batches: bigint[]; ended: bigint } {
-  const of = backend.received.filter(
-    ({ message: { case: type, value } }) =>
-      (type === "batch" || type === "resourceReconciled") && resourceTypeKey(value.resourceType) === key,
-  );
-  return {
-    batches: of.filter(({ message }) => message.case === "batch").map(({ sequence }) => sequence),
-    ended: of.find(({ message }) => message.case === "resourceReconciled")?.sequence ?? 0n,
-  };
+  const sequences = (isOf: (message: SyncRequest["message"]) => boolean): bigint[] =>
+    backend.received.filter(({ message }) => isOf(message)).map(({ sequence }) => sequence);
+  const isSame = ({ resourceType }: Pick<ResourceReconciled, "resourceType">): boolean =>
+    resourceTypeKey(resourceType) === key;
+  const [ended = 0n] = sequences(({ case: type, value }) => {
+    return type === "resourcesReconciled" && value.ends.some(isSame);
+  });
+  return { batches: sequences(({ case: type, value }) => type === "batch" && isSame(value)), ended };
 }

@@ -1,16 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { BatchSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema, RunRefSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import type { SyncRequest } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { putItem } from "../../../../src/agent/uplink/batch-items.ts";
 import { Outbox } from "../../../../src/agent/uplink/outbox.ts";
 import { RetryableError } from "../../../../src/lib/errors.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 
 const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
 const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
-const LIMITS = { batch: { maxItems: 10, maxBytes: 10_000 }, maxPendingBytes: 2_000 };
+const LIMITS = {
+  clock: new ManualClock(),
+  batch: { maxItems: 10, maxBytes: 10_000 },
+  maxPendingBytes: 2_000,
+};
 const SESSION = { epoch: 7n, maxUnacknowledgedBytes: 100_000 };
 
 function offer(outbox: Outbox, name: string, bytes = 10, resourceType: ResourceType = PODS): void {
@@ -200,3 +206,120 @@ describe("an outbox", () => {
     await expect(outbox.take(aborted, never).next()).rejects.toThrow("cut off");
   });
 });
+
+describe("the ends of comparisons (L34)", () => {
+  const RUN = create(RunRefSchema, { runId: "r", attempt: 1 });
+  const endOf = (resourceType: ResourceType) => create(ResourceReconciledSchema, { resourceType });
+
+  /** Opens a session, runs the outbox, and returns the messages behind the scope. */
+  async function open() {
+    const clock = new ManualClock();
+    const outbox = new Outbox({ ...LIMITS, clock });
+    declare(outbox);
+    const session = openSession(outbox);
+    const running = outbox.run(session.abort.signal);
+    running.catch(() => {});
+    await clock.advance(0);
+    const sent = () => session.taken.slice(1).map(sketch);
+    const end = async (): Promise<void> => {
+      session.abort.abort(new Error("the test has ended"));
+      await expect(running).rejects.toThrow("the test has ended");
+      await session.ended.catch(() => {});
+      expect(clock.pending).toBe(0);
+    };
+    return { clock, outbox, session, sent, [Symbol.asyncDispose]: end };
+  }
+
+  it("wait a second for others, from the first of them on", async () => {
+    await using world = await open();
+    const { clock, outbox, sent } = world;
+    await clock.advance(700);
+    outbox.offerEnd(RUN, endOf(PODS));
+    await clock.advance(600);
+    outbox.offerEnd(RUN, endOf(NODES));
+    await clock.advance(399);
+    expect(sent()).toEqual([]);
+    await clock.advance(1);
+    expect(sent()).toEqual(["end of pods, nodes"]);
+  });
+
+  it("wait while other messages are sent, and no longer for them", async () => {
+    await using world = await open();
+    const { clock, outbox, sent } = world;
+    outbox.offerEnd(RUN, endOf(PODS));
+    for (let at = 0; at < 9; at++) {
+      offer(outbox, `x${at}`, 10, NODES);
+      await clock.advance(110);
+    }
+    expect(sent()).toHaveLength(9);
+    await clock.advance(10);
+    expect(sent().at(-1)).toBe("end of pods");
+  });
+
+  it("go out at once when no other comparison is left, and the next ones wait a full second", async () => {
+    await using world = await open();
+    const { clock, outbox, sent } = world;
+    outbox.offerEnd(RUN, endOf(PODS));
+    await clock.advance(900);
+    outbox.releaseEnds();
+    await clock.advance(0);
+    expect(sent()).toEqual(["end of pods"]);
+    outbox.offerEnd(RUN, endOf(NODES));
+    await clock.advance(900);
+    expect(sent()).toEqual(["end of pods"]);
+    await clock.advance(100);
+    expect(sent()).toEqual(["end of pods", "end of nodes"]);
+  });
+
+  it("go out behind the changes of their resource types, and before the next one of them", async () => {
+    await using world = await open();
+    const { clock, outbox, sent } = world;
+    offer(outbox, "x");
+    outbox.offerEnd(RUN, endOf(PODS));
+    offer(outbox, "n", 10, NODES);
+    await clock.advance(0);
+    expect(sent()).toEqual(["batch of pods", "batch of nodes"]);
+    offer(outbox, "y");
+    await clock.advance(0);
+    expect(sent()).toEqual(["batch of pods", "batch of nodes", "end of pods", "batch of pods"]);
+  });
+
+  it("go out at once when the agent stops, which waits for their acknowledgement", async () => {
+    await using world = await open();
+    const { clock, outbox, session, sent } = world;
+    outbox.acknowledge(1n);
+    outbox.offerEnd(RUN, endOf(PODS));
+    session.stop.abort();
+    await clock.advance(0);
+    expect(sent()).toEqual(["end of pods"]);
+    expect(await isPending(session.ended)).toBe(true);
+    outbox.acknowledge(2n);
+    await session.ended;
+  });
+
+  it("are dropped with their session, which ends their run", async () => {
+    await using world = await open();
+    const { clock, outbox, sent } = world;
+    outbox.offerEnd(RUN, endOf(PODS));
+    outbox.openSession(SESSION);
+    await clock.advance(2_000);
+    expect(sent()).toEqual(["scope"]);
+    expect(outbox.state.isDrained).toBe(false);
+    outbox.acknowledge(1n);
+    expect([outbox.state.isDrained, outbox.state.pendingBytes]).toEqual([true, 0]);
+  });
+});
+
+/** Returns a short form of a request. */
+function sketch({ message }: SyncRequest): string {
+  switch (message.case) {
+    case "batch":
+      return `batch of ${message.value.resourceType?.resource}`;
+    case "resourcesReconciled":
+      return `end of ${message.value.ends.map(({ resourceType }) => resourceType?.resource).join(", ")}`;
+    case "scopeDeclared":
+      return "scope";
+    default:
+      return message.case ?? "";
+  }
+}

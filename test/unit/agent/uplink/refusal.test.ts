@@ -1,8 +1,16 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { type Batch, BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  type Batch,
+  BatchSchema,
+  BatchType,
+  RunRefSchema,
+} from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
-import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import {
+  type ResourceReconciled,
+  ResourceReconciledSchema,
+} from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
 import { type SyncRequest, SyncRequestSchema } from "../../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
@@ -15,8 +23,9 @@ import type { AgentWorld } from "../../../support/agent/agent-world.ts";
 import { syncedWorld } from "../../../support/agent/synced-world.ts";
 
 const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
+const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
 const SESSION = { maxUnacknowledgedBytes: 1_000_000 };
-const RUN = { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 };
+const RUN = create(RunRefSchema, { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 });
 
 function item(name: string, version = 1) {
   const object = { metadata: { name, namespace: "a", uid: "u", resourceVersion: String(version) } };
@@ -57,6 +66,13 @@ function drain(state: UplinkState): SyncRequest[] {
     state.acknowledge(request.sequence);
   }
   return requests;
+}
+
+/** Returns the ends of the last message after all is sent. */
+function lastEnds(state: UplinkState): readonly ResourceReconciled[] {
+  state.releaseEnds();
+  const last = drain(state).at(-1)?.message;
+  return last?.case === "resourcesReconciled" ? last.value.ends : [];
 }
 
 /** Returns the items of batches, as "a/x" or "a/x without content". */
@@ -217,28 +233,28 @@ describe("a refusal of the backend (R52)", () => {
       run: RUN,
     });
     const endOf = (failure?: string) => {
-      const end = { run: RUN, resourceType: PODS, listVersion: "7" };
-      state.offerReconciled(
+      const end = { resourceType: PODS, listVersion: "7" };
+      state.offerEnd(
+        RUN,
         create(
           ResourceReconciledSchema,
           failure === undefined ? end : { ...end, failure: { reason: failure } },
         ),
       );
-      const last = drain(state).at(-1)?.message;
-      return last?.case === "resourceReconciled" ? (last.value.failure?.reason ?? "none") : undefined;
+      return lastEnds(state).map((each) => each.failure?.reason ?? "none");
     };
     state.offerRunBatch(batch);
     send(state);
     state.refuse([{ field: "batch.items[0]", description: "no" }]);
     state.openSession(SESSION);
     state.offerRunBatch(batch);
-    expect(endOf("Forbidden")).toBe("Forbidden");
-    expect(endOf()).toBe("Refused");
+    expect(endOf("Forbidden")).toEqual(["Forbidden"]);
+    expect(endOf()).toEqual(["Refused"]);
     state.openSession(SESSION);
-    expect(endOf()).toBe("none");
+    expect(endOf()).toEqual(["none"]);
   });
 
-  it("fails the comparison that lost an item", () => {
+  it("fails the comparison that lost an item, and not another in the same message", () => {
     const state = openState();
     const batch: Batch = create(BatchSchema, {
       resourceType: PODS,
@@ -253,14 +269,13 @@ describe("a refusal of the backend (R52)", () => {
       state.openSession(SESSION);
     }
     state.offerRunBatch(batch);
-    state.offerReconciled(
-      create(ResourceReconciledSchema, { run: RUN, resourceType: PODS, listVersion: "7" }),
-    );
-    const last = drain(state).at(-1)?.message;
-    expect(last?.case === "resourceReconciled" && last.value).toMatchObject({
-      listVersion: "",
-      failure: { reason: "Refused" },
-    });
+    for (const resourceType of [NODES, PODS]) {
+      state.offerEnd(RUN, create(ResourceReconciledSchema, { resourceType, listVersion: "7" }));
+    }
+    expect(lastEnds(state).map(({ listVersion, failure }) => [listVersion, failure?.reason])).toEqual([
+      ["7", undefined],
+      ["", "Refused"],
+    ]);
   });
 
   it("never ends the agent, whose other objects are copied", async () => {

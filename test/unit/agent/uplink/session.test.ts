@@ -1,6 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { BatchSchema, ReconciliationTrigger } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import {
+  BatchSchema,
+  ReconciliationTrigger,
+  RunRefSchema,
+} from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
 import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import { ResourceScopeSchema } from "../../../../gen/proto/evenkeel/v1/scope_pb.ts";
@@ -81,7 +85,9 @@ function drain(seconds?: bigint): SyncResponse["message"] {
 
 /** Runs a session whose backend answers with the messages, and then ends the stream. */
 async function runWith(answers: readonly SyncResponse["message"][]) {
-  const outbox = new Outbox({ batch: { maxItems: 10, maxBytes: 10 * MIB }, maxPendingBytes: 100 * MIB });
+  const clock = new ManualClock();
+  const batch = { maxItems: 10, maxBytes: 10 * MIB };
+  const outbox = new Outbox({ clock, batch, maxPendingBytes: 100 * MIB });
   outbox.declareScope({
     resources: [create(ResourceScopeSchema, { resourceType: PODS })],
     namespaces: [],
@@ -103,7 +109,7 @@ async function runWith(answers: readonly SyncResponse["message"][]) {
   const acknowledged: bigint[] = [];
   const sessions: UplinkSession[] = [];
   const result = await runSession(never, never, {
-    clock: new ManualClock(),
+    clock,
     outbox,
     hello: create(HelloSchema, { cluster: "test" }),
     welcomeMs: 1_000,
@@ -167,7 +173,8 @@ describe("the end of a session", () => {
     expect([session?.epoch, session?.scopeGeneration, session?.nextSequence]).toEqual([3n, 1n, 6n]);
     expect(session?.signal.aborted).toBe(true);
     expect(() => session?.sendRunBatch(batch)).toThrow("the session has ended");
-    expect(() => session?.sendReconciled(create(ResourceReconciledSchema))).toThrow("the session has ended");
+    const [run, end] = [create(RunRefSchema), create(ResourceReconciledSchema)];
+    expect(() => session?.sendEnd(run, end)).toThrow("the session has ended");
   });
 });
 

@@ -1,9 +1,13 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchSchema, BatchType } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { BatchSchema, BatchType, RunRefSchema } from "../../../../gen/proto/evenkeel/v1/batch_pb.ts";
+import { FailureSchema } from "../../../../gen/proto/evenkeel/v1/failure_pb.ts";
 import { DeleteReason } from "../../../../gen/proto/evenkeel/v1/object_pb.ts";
-import { ResourceReconciledSchema } from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
+import {
+  type ResourceReconciled,
+  ResourceReconciledSchema,
+} from "../../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { type ResourceType, ResourceTypeSchema } from "../../../../gen/proto/evenkeel/v1/resource_pb.ts";
 import {
   RemovalReason,
@@ -22,7 +26,7 @@ const PODS = create(ResourceTypeSchema, { version: "v1", resource: "pods" });
 const NODES = create(ResourceTypeSchema, { version: "v1", resource: "nodes" });
 const LIMITS = { maxItems: 3, maxBytes: 2_000 };
 const SESSION = { maxUnacknowledgedBytes: 6_000 };
-const RUN = { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 };
+const RUN = create(RunRefSchema, { runId: "2f0e7a5c-9d0b-4a51-8d0c-5a2f1f6f0a11", attempt: 1 });
 
 function put(name: string, version: number, { resourceType = PODS, uid = "u", bytes = 2 } = {}): Change {
   const object = { metadata: { name, namespace: "a", uid, resourceVersion: String(version) } };
@@ -78,9 +82,15 @@ function sketch({ message }: SyncRequest): string {
         .join(" ");
     case "scopeDeclared":
       return `scope ${message.value.generation}`;
+    case "resourcesReconciled":
+      return `end of ${message.value.ends.map(({ resourceType }) => resourceTypeKey(resourceType)).join(", ")}`;
     default:
       return message.case ?? "";
   }
+}
+
+function endOf(resourceType: ResourceType, init: { readonly listed?: bigint } = {}): ResourceReconciled {
+  return create(ResourceReconciledSchema, { resourceType, ...init });
 }
 
 describe("UplinkState", () => {
@@ -142,9 +152,79 @@ describe("UplinkState", () => {
   it("R20: moves no change over a marker", () => {
     const state = openState();
     state.offer(put("x", 1));
-    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
+    state.offerEnd(RUN, endOf(PODS));
     state.offer(gone("x", 2));
-    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "resourceReconciled", "-a/x@2"]);
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/x@1", "end of pods", "-a/x@2"]);
+  });
+
+  it("R20: moves a change over the end of another resource type only", () => {
+    const state = openState();
+    state.offerEnd(RUN, endOf(PODS));
+    state.offer(put("n", 1, { resourceType: NODES }));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/n@1"]);
+    state.offerEnd(RUN, endOf(NODES));
+    state.offerRunBatch(
+      create(BatchSchema, {
+        resourceType: NODES,
+        type: BatchType.DEFAULT,
+        items: [put("m", 2).item],
+        run: RUN,
+      }),
+    );
+    expect(drain(state).map(sketch)).toEqual(["end of pods, nodes", "+a/m@2"]);
+  });
+
+  it("declares a scope behind the ends of comparisons of the one before", () => {
+    const state = openState();
+    state.offerEnd(RUN, endOf(PODS));
+    state.declareScope(scopeOf([PODS]));
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "end of pods", "scope 2"]);
+  });
+
+  it("sends ends in one message if they are of one attempt, and each resource type once (U6)", () => {
+    const state = openState();
+    const next = { ...RUN, attempt: 2 };
+    const other = { ...RUN, runId: "00000000-0000-4000-8000-000000000001" };
+    state.offerEnd(RUN, endOf(PODS));
+    state.offerEnd(next, endOf(NODES));
+    state.offerEnd({ ...other, attempt: 2 }, endOf(PODS));
+    state.offerEnd(other, endOf(NODES));
+    state.offerEnd(other, endOf(PODS));
+    state.offerEnd(other, endOf(PODS, { listed: 7n }));
+    state.releaseEnds();
+    const messages = drain(state).flatMap(({ message }) =>
+      message.case === "resourcesReconciled" ? [message.value] : [],
+    );
+    expect(messages.map(({ run, ends }) => [run?.runId, run?.attempt, ends.length])).toEqual([
+      [RUN.runId, 1, 1],
+      [RUN.runId, 2, 1],
+      [other.runId, 2, 1],
+      [other.runId, 1, 2],
+      [other.runId, 1, 1],
+    ]);
+    expect(messages.at(-1)?.ends[0]?.listed).toBe(7n);
+  });
+
+  it("sends at most 100 ends in one message, and at most the bytes of a batch (U6)", () => {
+    const sizesOf = (maxBytes: number, message: string): number[] => {
+      const state = new UplinkState({ maxItems: 3, maxBytes });
+      state.declareScope(scopeOf([PODS]));
+      state.openSession({ maxUnacknowledgedBytes: 10_000_000 });
+      for (let at = 0; at < 250; at++) {
+        const resourceType = create(ResourceTypeSchema, { version: "v1", resource: `r${at}` });
+        const failure = create(FailureSchema, { reason: "Internal", message });
+        state.offerEnd(RUN, { ...endOf(resourceType), failure });
+      }
+      expect(state.pendingBytes).toBeGreaterThan(250 * message.length);
+      state.releaseEnds();
+      return drain(state).flatMap(({ message: sent }) => {
+        const isLarge = toBinary(SyncRequestSchema, create(SyncRequestSchema, { message: sent })).length;
+        expect(isLarge).toBeLessThanOrEqual(maxBytes + 256);
+        return sent.case === "resourcesReconciled" ? [sent.value.ends.length] : [];
+      });
+    };
+    expect(sizesOf(1_000_000, "short")).toEqual([100, 100, 50]);
+    expect(sizesOf(50_000, "x".repeat(4_000)).every((size) => size === 12 || size === 10)).toBe(true);
   });
 
   it("lets no older observation replace a newer one", () => {
@@ -181,11 +261,14 @@ describe("UplinkState", () => {
     );
     state.offer(put("x", 3));
     state.next();
-    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
+    state.offerEnd(RUN, endOf(NODES));
+    state.offerEnd(RUN, endOf(PODS));
+    state.offer(put("x", 4));
+    state.offerEnd(RUN, endOf(NODES));
     state.openSession(SESSION);
     const requests = drain(state);
-    expect(requests.map(sketch)).toEqual(["scope 1", "+a/x@1", "+a/x@3"]);
-    expect(requests.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n]);
+    expect(requests.map(sketch)).toEqual(["scope 1", "+a/x@1", "+a/x@3", "+a/x@4"]);
+    expect(requests.map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n, 4n]);
   });
 
   it("cuts batches by items and by bytes, and sends a larger object alone", () => {
@@ -234,7 +317,8 @@ type Command =
       readonly bytes: number;
     }
   | { readonly op: "drop"; readonly resourceType: ResourceType }
-  | { readonly op: "run" | "marker" | "scope" | "take" | "session" }
+  | { readonly op: "end"; readonly resourceType: ResourceType; readonly attempt: number }
+  | { readonly op: "run" | "release" | "scope" | "take" | "session" }
   | { readonly op: "acknowledge"; readonly share: number };
 
 const command: fc.Arbitrary<Command> = fc.oneof(
@@ -262,22 +346,33 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      op: fc.constantFrom("run" as const, "marker" as const, "scope" as const, "session" as const),
+      op: fc.constantFrom("run" as const, "release" as const, "scope" as const, "session" as const),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant("end" as const),
+      resourceType: fc.constantFrom(PODS, NODES),
+      attempt: fc.constantFrom(1, 2),
     }),
   },
 );
+
+/** Newest version of each object that was offered. */
+type Offered = Map<string, { readonly version: number; readonly mayBeLost: boolean }>;
 
 /** Runs the commands against a backend that applies what is new by the rule, and checks the invariants as it goes. */
 class Model {
   readonly #state = openState();
   /** Newest version offered, and newest one received, of each object. A dropped put need not be received. */
-  readonly #offered = new Map<string, { readonly version: number; readonly mayBeLost: boolean }>();
+  readonly #offered: Offered = new Map();
   readonly #received = new Map<string, number>();
   /** Versions of the puts, and the newest version of each resource type at which its puts were dropped. */
   readonly #puts = new Set<number>();
   readonly #dropped = new Map<string, number>();
-  /** For each KindReconciled of this session: what had been offered when it was. */
-  #markers: Map<string, { readonly version: number; readonly mayBeLost: boolean }>[] = [];
+  /** For each end of this session that is not received: what had been offered when it was. */
+  #ends: { readonly resourceKey: string; readonly offered: Offered }[] = [];
   #taken: { readonly request: SyncRequest; readonly bytes: string }[] = [];
   #last = 0n;
   #generation = 0n;
@@ -323,9 +418,12 @@ class Model {
           create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, run: RUN }),
         );
         return;
-      case "marker":
-        this.#state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
-        this.#markers.push(new Map(this.#offered));
+      case "end":
+        this.#state.offerEnd({ ...RUN, attempt: c.attempt }, endOf(c.resourceType));
+        this.#ends.push({ resourceKey: resourceTypeKey(c.resourceType), offered: new Map(this.#offered) });
+        return;
+      case "release":
+        this.#state.releaseEnds();
         return;
       case "scope":
         this.#state.declareScope(scopeOf([PODS, NODES]));
@@ -347,7 +445,7 @@ class Model {
 
   #drop(resourceKey: string): void {
     this.#dropped.set(resourceKey, this.#version);
-    for (const expected of [this.#offered, ...this.#markers]) {
+    for (const expected of [this.#offered, ...this.#ends.map(({ offered }) => offered)]) {
       for (const [object, { version }] of expected) {
         if (object.startsWith(`${resourceKey} `) && this.#puts.has(version)) {
           expected.set(object, { version, mayBeLost: true });
@@ -357,7 +455,7 @@ class Model {
   }
 
   #startSession(): void {
-    this.#markers = [];
+    this.#ends = [];
     this.#last = 0n;
     this.#generation = 0n;
   }
@@ -385,9 +483,11 @@ class Model {
       case "scopeDeclared":
         expect(message.value.generation).toBe(++this.#generation);
         return;
-      case "resourceReconciled": {
-        for (const [object, { version, mayBeLost }] of this.#markers.shift() ?? []) {
-          expect(mayBeLost || (this.#received.get(object) ?? 0) >= version).toBe(true); // U3, forwards
+      case "resourcesReconciled": {
+        const keys = message.value.ends.map(({ resourceType }) => resourceTypeKey(resourceType));
+        expect(new Set(keys).size).toBe(keys.length); // U6
+        for (const key of keys) {
+          this.#receiveEnd(key);
         }
         return;
       }
@@ -398,14 +498,24 @@ class Model {
           const version = Number(ownObservedVersionOf(item));
           const dropped = this.#dropped.get(resourceTypeKey(message.value.resourceType)) ?? 0;
           expect(item.message.case === "putObject" && version <= dropped).toBe(false); // U10
-          const marker = this.#markers[0]?.get(object)?.version;
-          // U3, backwards: a change offered behind a marker that is still to come.
-          expect(this.#markers.length === 0 || version <= (marker ?? 0)).toBe(true);
+          const key = resourceTypeKey(message.value.resourceType);
+          const end = this.#ends.find(({ resourceKey }) => resourceKey === key);
+          // U3, backwards: a change offered behind an end that is still to come.
+          expect(end === undefined || version <= (end.offered.get(object)?.version ?? 0)).toBe(true);
           this.#received.set(object, Math.max(version, this.#received.get(object) ?? 0));
         }
         return;
       default:
         throw new Error(`unexpected ${message.case}`);
+    }
+  }
+
+  #receiveEnd(key: string): void {
+    const at = this.#ends.findIndex(({ resourceKey }) => resourceKey === key);
+    const [end] = this.#ends.splice(at, 1);
+    for (const [object, { version, mayBeLost }] of end?.offered ?? []) {
+      const isReceived = mayBeLost || (this.#received.get(object) ?? 0) >= version;
+      expect(isReceived || !object.startsWith(`${key} `)).toBe(true); // U3, forwards
     }
   }
 }
@@ -538,9 +648,10 @@ describe("the messages that are pending", () => {
     state.offerRunBatch(
       create(BatchSchema, { resourceType: PODS, type: BatchType.DEFAULT, items, run: RUN }),
     );
-    state.offerReconciled(create(ResourceReconciledSchema, { resourceType: PODS }));
+    state.offerEnd(RUN, endOf(PODS));
     state.dropPuts(resourceTypeKey(PODS));
-    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/r@2", "resourceReconciled"]);
+    state.releaseEnds();
+    expect(drain(state).map(sketch)).toEqual(["scope 1", "+a/r@2", "end of pods"]);
   });
 
   it("are counted when a batch without its dropped puts is sent again (R30)", () => {

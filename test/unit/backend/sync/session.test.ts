@@ -110,6 +110,23 @@ describe("a session", () => {
     expect(published()).toEqual([]);
   });
 
+  it("refuses ends of comparisons with an incarnation above its epoch, and publishes none of them", async () => {
+    const session = createSession({ producer });
+    const endOf = (resource: string, incarnation: bigint) => ({
+      resourceType: { version: "v1", resource },
+      incarnation,
+    });
+    const ends = [endOf("pods", 7n), endOf("nodes", 8n)];
+    const request = create(SyncRequestSchema, {
+      sequence: 1n,
+      message: { case: "resourcesReconciled", value: { ends } },
+    });
+    await expect(session.accept(signal, request)).rejects.toThrow(
+      "resources_reconciled.ends[1].incarnation: expected at most the session's epoch 7, found 8",
+    );
+    expect(published()).toEqual([]);
+  });
+
   it("refuses a second Hello", async () => {
     const session = createSession({ producer });
     const hello = create(SyncRequestSchema, { sequence: 1n, message: { case: "hello", value: {} } });
