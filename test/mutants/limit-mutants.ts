@@ -150,6 +150,22 @@ export const limitMutants: readonly Mutant[] = [
     only: "not to all of them at once",
   },
   {
+    race: "L37",
+    file: "src/agent/uplink/uplink-state.ts",
+    find: "isFull || this.#unacknowledged.length < MAX_SMALL_MESSAGES",
+    replace: "true",
+    tests: ["test/unit/agent/uplink/uplink-state.test.ts"],
+    only: "collects changes in one batch",
+  },
+  {
+    race: "L37",
+    file: "src/agent/uplink/uplink-state.ts",
+    find: "isFull || this.#unacknowledged.length < MAX_SMALL_MESSAGES",
+    replace: "this.#unacknowledged.length < MAX_SMALL_MESSAGES",
+    tests: ["test/unit/agent/uplink/uplink-state.test.ts"],
+    only: "sends whole batches",
+  },
+  {
     race: "L36",
     file: "src/rpc/server/count-frames.ts",
     find: "    await messages.turn();\n",

@@ -52,6 +52,13 @@ export interface DeclaredScope {
   readonly warnings?: readonly string[];
 }
 
+/**
+ * Messages without acknowledgement, beyond which less than a whole batch waits for others (as in Nagle's algorithm, RFC
+ * 896). Each message is a transaction. While the backend is slow, changes become fewer and larger ones here, instead of
+ * a queue of small ones there, so a backlog ends soon after its cause.
+ */
+const MAX_SMALL_MESSAGES = 4;
+
 /** Messages that are sent one by one after a refusal that several messages may have caused. */
 const CAREFUL_MESSAGES = 1_000;
 
@@ -80,7 +87,7 @@ const CAREFUL_MESSAGES = 1_000;
  *      `maxBytes` unless it has one item. A message of ends has one attempt of a run, each resource type once, at most
  *      `MAX_ENDS` ends, and at most `maxBytes` unless it has one end.
  *  U7. Unacknowledged bytes never exceed `maxUnacknowledgedBytes`, except through a message that is numbered
- *      while there are none.
+ *      while there are none. With four of them, less than `maxBytes` of pending messages wait.
  *  U8. A change of a resource type outside the session's scope is dropped with the resource type, not sent.
  *  U9. An item that the backend refused is withheld, as {@link WithheldItems} defines. A run that lost an item
  *      in this way ends with a failure.
@@ -313,7 +320,9 @@ export class UplinkState {
     if (this.#unacknowledged.length === 0) {
       return Number.POSITIVE_INFINITY;
     }
-    return this.#careful > 0 ? -1 : this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes;
+    const isFull = this.#pendingBytes >= this.#batchLimits.maxBytes;
+    const mayJoin = isFull || this.#unacknowledged.length < MAX_SMALL_MESSAGES;
+    return mayJoin && this.#careful === 0 ? this.#maxUnacknowledgedBytes - this.#unacknowledgedBytes : -1;
   }
 
   /** Removes and returns the next message. */

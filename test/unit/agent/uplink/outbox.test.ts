@@ -250,6 +250,7 @@ describe("the ends of comparisons (L34)", () => {
     for (let at = 0; at < 9; at++) {
       offer(outbox, `x${at}`, 10, NODES);
       await clock.advance(110);
+      outbox.acknowledge(BigInt(at + 2));
     }
     expect(sent()).toHaveLength(9);
     await clock.advance(10);
@@ -279,6 +280,7 @@ describe("the ends of comparisons (L34)", () => {
     offer(outbox, "n", 10, NODES);
     await clock.advance(0);
     expect(sent()).toEqual(["batch of pods", "batch of nodes"]);
+    outbox.acknowledge(3n);
     offer(outbox, "y");
     await clock.advance(0);
     expect(sent()).toEqual(["batch of pods", "batch of nodes", "end of pods", "batch of pods"]);

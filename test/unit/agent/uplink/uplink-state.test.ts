@@ -117,6 +117,39 @@ describe("UplinkState", () => {
     expect(batch?.message.case === "batch" && batch.message.value.items[0]?.message.value?.uid).toBe("new");
   });
 
+  it("collects changes in one batch while four messages are on their way (L37)", () => {
+    const state = openState();
+    const next = (): string | undefined => {
+      const request = state.next();
+      return request && sketch(request);
+    };
+    const send = (name: string): string | undefined => {
+      state.offer(put(name, 1));
+      return next();
+    };
+    expect([next(), ...["a", "b", "c"].map(send)]).toEqual(["scope 1", "+a/a@1", "+a/b@1", "+a/c@1"]);
+    expect(["d", "e"].map(send)).toEqual([undefined, undefined]);
+    state.acknowledge(1n);
+    expect([next(), next()]).toEqual(["+a/d@1 +a/e@1", undefined]);
+    state.acknowledge(5n);
+    expect(state.isDrained).toBe(true);
+  });
+
+  it("sends whole batches while any number of messages is on its way (L37)", () => {
+    const state = new UplinkState({ maxItems: 100, maxBytes: 1_000 });
+    state.declareScope(scopeOf([PODS]));
+    state.openSession({ maxUnacknowledgedBytes: 1_000_000 });
+    for (let at = 0; at < 200; at++) {
+      state.offer(put(`x${at}`, 1));
+    }
+    let sent = 0;
+    while (state.next() !== undefined) {
+      sent++;
+    }
+    expect(sent).toBeGreaterThan(10);
+    expect(state.pendingBytes).toBeLessThan(1_000);
+  });
+
   it("R30: drops the pending puts of a reflector that has ended, and keeps its deletes", () => {
     const state = openState();
     state.offer(put("x", 1));
