@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 import { agentMemory } from "./benchmarks/agent-memory.ts";
 import { changeLatency } from "./benchmarks/change-latency.ts";
 import { contentCheck } from "./benchmarks/content-check.ts";
+import { fleet } from "./benchmarks/fleet.ts";
 import { flood } from "./benchmarks/flood.ts";
 import { ingestRate } from "./benchmarks/ingest-rate.ts";
 import { initialSync } from "./benchmarks/initial-sync.ts";
@@ -23,6 +24,7 @@ const benchmarks = new Map([
   ["content-check", contentCheck],
   ["flood", flood],
   ["isolation", isolation],
+  ["fleet", fleet],
   ["object-partitions", objectPartitions],
   ["object-fillfactor", objectFillfactor],
   ["object-vacuum", objectVacuum],

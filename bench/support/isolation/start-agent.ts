@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../../test/support/e2e/programs.ts";
+import { createKubeconfig } from "../create-kubeconfig.ts";
 import { queryRows } from "../query-rows.ts";
 import { until } from "../until.ts";
-import { createKubeconfig } from "../world.ts";
 import { ATTACKER, type Target } from "./target.ts";
 
 /** Starts the attacker's agent, which reads these resource types, and waits for its first run. */
