@@ -1,4 +1,5 @@
 import { cpus } from "node:os";
+import { parseArgs } from "node:util";
 import { agentMemory } from "./benchmarks/agent-memory.ts";
 import { changeLatency } from "./benchmarks/change-latency.ts";
 import { contentCheck } from "./benchmarks/content-check.ts";
@@ -11,9 +12,14 @@ import { isolation } from "./benchmarks/isolation.ts";
 import { metadataList } from "./benchmarks/metadata-list.ts";
 import { objectFillfactor, objectPartitions, objectVacuum } from "./benchmarks/object-table.ts";
 import { publishRate } from "./benchmarks/publish-rate.ts";
-import { createWorld } from "./support/world.ts";
+import { soak } from "./benchmarks/soak.ts";
+import { createWorld, type World } from "./support/world.ts";
 
-const benchmarks = new Map([
+const { positionals: names, values } = parseArgs({
+  allowPositionals: true,
+  options: { minutes: { type: "string", default: "10" } },
+});
+const benchmarks = new Map<string, (world: World) => Promise<void>>([
   ["initial-sync", initialSync],
   ["change-latency", changeLatency],
   ["agent-memory", agentMemory],
@@ -25,15 +31,19 @@ const benchmarks = new Map([
   ["flood", flood],
   ["isolation", isolation],
   ["fleet", fleet],
+  ["soak", (world) => soak(world, minutes)],
   ["object-partitions", objectPartitions],
   ["object-fillfactor", objectFillfactor],
   ["object-vacuum", objectVacuum],
 ]);
 
-const names = process.argv.slice(2);
 const unknown = names.filter((name) => !benchmarks.has(name));
 if (unknown.length > 0) {
   throw new Error(`no benchmark ${unknown.join(", ")}; there are ${[...benchmarks.keys()].join(", ")}`);
+}
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) {
+  throw new Error(`--minutes: expected a number above 0, found "${values.minutes}"`);
 }
 await using world = await createWorld();
 const cores = `${cpus().length} cores (${cpus()[0]?.model.trim()})`;

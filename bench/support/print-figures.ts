@@ -25,5 +25,10 @@ export function printFigures(benchmark: string, figures: readonly Figure[]): voi
   process.exitCode = isHeld ? process.exitCode : 1;
   const load = loadavg().map((value) => Number(value.toFixed(2)));
   console.log(`  load average ${load.join(", ")}`);
-  console.log(JSON.stringify({ benchmark, isHeld, loadAverage: load, figures }));
+  console.log(JSON.stringify({ benchmark, isHeld, loadAverage: load, figures }, toShortNumber));
+}
+
+/** Rounds numbers to a thousandth. JSON has no infinite ones: they become null. */
+function toShortNumber(_key: string, value: unknown): unknown {
+  return typeof value === "number" && Number.isFinite(value) ? Math.round(value * 1_000) / 1_000 : value;
 }

@@ -7,20 +7,19 @@ import { SimulatedCluster } from "../../../src/simulation/simulated-cluster.ts";
 import type { SimulatedObject } from "../../../src/simulation/simulated-object.ts";
 import { configMapObject, namespaceObject } from "../../../src/simulation/workload-objects.ts";
 import { createPod } from "../create-pod.ts";
-import {
-  FLEET_RESOURCES,
-  type FleetApiOrder,
-  type FleetApiReport,
-  type ObjectState,
-  SAMPLE_EVERY,
-} from "./messages.ts";
+import { FLEET_RESOURCES, type FleetApiOrder, type FleetApiReport, type ObjectState } from "./messages.ts";
+import { type RowSampler, startRowSampler } from "./row-sampler.ts";
+
+/** Changes are sampled. It has no common factor with the number of clusters, so the samples are of all clusters. */
+const SAMPLE_EVERY = 7;
 
 /** Every 19th change of a pod deletes it and creates another one: no common factor with the number of clusters. */
 const REPLACE_EVERY = 19;
 const CONFIG_MAP_SHARE = 10;
 
 /** A cluster with its objects as they were last written: a list of the cluster costs more, the more objects it has. */
-interface FleetCluster {
+interface ChangingCluster {
+  readonly account: string;
   readonly name: string;
   readonly cluster: SimulatedCluster;
   readonly contentBytes: number;
@@ -28,8 +27,9 @@ interface FleetCluster {
   created: number;
 }
 
-const clusters: FleetCluster[] = [];
+const clusters: ChangingCluster[] = [];
 let changing: AbortController | undefined;
+let sampler: RowSampler | undefined;
 
 process.on("message", async (order: FleetApiOrder) => {
   switch (order.type) {
@@ -42,6 +42,9 @@ process.on("message", async (order: FleetApiOrder) => {
       break;
     case "stop":
       changing?.abort();
+      break;
+    case "sample":
+      report({ type: "sampled", ...(sampler?.take() ?? { latencies: [], waiting: 0 }) });
       break;
     case "list":
       for (const { name, cluster } of clusters) {
@@ -62,11 +65,12 @@ async function createClusters(
 ): Promise<Record<string, string>> {
   const urls: Record<string, string> = {};
   const { contentBytes } = order;
-  for (const name of order.clusters) {
+  sampler = await startRowSampler(order.databaseUrl);
+  for (const { account, cluster: name } of order.clusters) {
     // Not seeded: clusters differ in the uids of their objects, and in their own.
     const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSystemRandom() });
     cluster.create(namespaceObject("kube-system"));
-    const each: FleetCluster = { name, cluster, contentBytes, written: [], created: 0 };
+    const each: ChangingCluster = { account, name, cluster, contentBytes, written: [], created: 0 };
     for (let index = 0; index < order.objects; index += 1) {
       const isMap = index % CONFIG_MAP_SHARE === 0;
       each.written.push(isMap ? addConfigMap(each) : addPod(each));
@@ -78,11 +82,11 @@ async function createClusters(
   return urls;
 }
 
-function addPod(each: FleetCluster): ObjectState {
+function addPod(each: ChangingCluster): ObjectState {
   return toState("pods", each.cluster.create(createPod(each.created++, each.contentBytes)));
 }
 
-function addConfigMap(each: FleetCluster): ObjectState {
+function addConfigMap(each: ChangingCluster): ObjectState {
   const object = configMapObject("default", `settings-${each.created++}`, { value: each.name });
   return toState("configmaps", each.cluster.create(object));
 }
@@ -106,7 +110,7 @@ async function change(signal: AbortSignal, everyMs: number): Promise<{ changes: 
 }
 
 /** Returns the number of writes. */
-function changeOne(each: FleetCluster, place: number, turn: number): number {
+function changeOne(each: ChangingCluster, place: number, turn: number): number {
   const before = each.written[place];
   if (before === undefined) {
     throw new Error(`cluster "${each.name}": expected an object at place ${place}, found none`);
@@ -116,16 +120,16 @@ function changeOne(each: FleetCluster, place: number, turn: number): number {
   if (isReplaced) {
     each.cluster.delete(resource, namespace, name);
   }
-  const at = String(process.hrtime.bigint());
+  const at = performance.now();
   const state = isReplaced ? addPod(each) : update(each, before, turn);
   each.written[place] = state;
   if (turn % SAMPLE_EVERY === 0) {
-    report({ type: "changed", cluster: each.name, state, at });
+    sampler?.add({ account: each.account, cluster: each.name, state, at });
   }
   return isReplaced ? 2 : 1;
 }
 
-function update({ cluster }: FleetCluster, before: ObjectState, turn: number): ObjectState {
+function update({ cluster }: ChangingCluster, before: ObjectState, turn: number): ObjectState {
   const [resource, namespace, name] = before;
   const changed = cluster.update(resource, namespace, name, (old) => ({
     ...old,

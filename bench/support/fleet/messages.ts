@@ -2,11 +2,13 @@
 export type FleetApiOrder =
   | {
       readonly type: "create";
-      readonly clusters: readonly string[];
+      readonly clusters: readonly FleetCluster[];
       /** Objects of each cluster: pods, and ConfigMaps for a tenth of them. */
       readonly objects: number;
       /** Bytes of the canonical JSON of each pod. */
       readonly contentBytes: number;
+      /** Database with the rows of the objects. */
+      readonly databaseUrl: string;
     }
   /**
    * Writes every `everyMs`, in the clusters by turns, until "stop": changes of objects, and deletions of pods in
@@ -14,21 +16,28 @@ export type FleetApiOrder =
    */
   | { readonly type: "change"; readonly everyMs: number }
   | { readonly type: "stop" }
+  | { readonly type: "sample" }
   | { readonly type: "list" };
+
+/** A cluster, and the account of its agent. */
+export interface FleetCluster {
+  readonly account: string;
+  readonly cluster: string;
+}
 
 /** Report of the process of many API servers. */
 export type FleetApiReport =
   | { readonly type: "created"; readonly urls: Readonly<Record<string, string>> }
-  | ({ readonly type: "changed" } & SampledChange)
+  | ({ readonly type: "sampled" } & Samples)
   | { readonly type: "stopped"; readonly changes: number; readonly seconds: number }
   | { readonly type: "objects"; readonly cluster: string; readonly objects: readonly ObjectState[] };
 
-/** A change of an object, one in {@link SAMPLE_EVERY}. */
-export interface SampledChange {
-  readonly cluster: string;
-  readonly state: ObjectState;
-  /** `process.hrtime.bigint()` before the change. All processes of the machine share this clock. */
-  readonly at: string;
+/** Times from changes to their rows. */
+export interface Samples {
+  /** Milliseconds of each change whose row was seen since the last report. */
+  readonly latencies: readonly number[];
+  /** Number of changes whose rows have not been seen. */
+  readonly waiting: number;
 }
 
 /** Identity and version of an object: resource, namespace, name, uid, resourceVersion. */
@@ -39,9 +48,6 @@ export type ObjectState = readonly [
   uid: string,
   version: string,
 ];
-
-/** Has no common factor with the number of clusters, so that the samples are of all clusters. */
-export const SAMPLE_EVERY = 7;
 
 /** Resource types of the objects. */
 export const FLEET_RESOURCES = ["pods", "configmaps"] as const;

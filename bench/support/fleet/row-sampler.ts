@@ -1,72 +1,72 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import type { SampledChange } from "./messages.ts";
+import type { ObjectState, Samples } from "./messages.ts";
 
 /** Time between two queries, which the measured times include. */
 const POLL_MS = 10;
 /** Rows of one query, the oldest changes first. */
 const MAX_ROWS = 500;
 
+/** A change of an object. */
+export interface SampledChange {
+  readonly account: string;
+  readonly cluster: string;
+  readonly state: ObjectState;
+  /** `performance.now()` before the change. */
+  readonly at: number;
+}
+
 /** Waits for the rows of changes. */
-export interface RowSampler extends AsyncDisposable {
+export interface RowSampler {
   /** Waits for the row of a change from now on. */
-  add(account: string, change: SampledChange): void;
-  /** Number of changes whose rows have not been seen. */
-  readonly waiting: number;
-  /** Returns the milliseconds from each change to its row since the last call. Changes that wait are not included. */
-  take(): number[];
+  add(change: SampledChange): void;
+  take(): Samples;
 }
 
 /**
  * Polls the rows of sampled changes by their primary keys. A trigger with NOTIFY would take a lock of the whole database
- * at each commit, and so delay what is measured.
+ * at each commit, and so delay what is measured. It ends with the process.
  */
 export async function startRowSampler(databaseUrl: string): Promise<RowSampler> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   await client.query("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off");
-  const waiting = new Map<number, { readonly account: string; readonly change: SampledChange }>();
+  const waiting = new Map<number, SampledChange>();
   let latencies: number[] = [];
   let count = 0;
-  let isStopped = false;
 
   const poll = async (): Promise<void> => {
-    while (!isStopped) {
+    const polled = [...waiting].slice(0, MAX_ROWS);
+    const values = [
+      polled.map(([id]) => id),
+      polled.map(([, { account }]) => account),
+      polled.map(([, { cluster }]) => cluster),
+      ...[0, 1, 2, 3, 4].map((column) => polled.map(([, { state }]) => state[column])),
+    ];
+    const { rows } = await client.query<{ id: number }>({ name: "sample", text: FIND_ROWS, values });
+    const now = performance.now();
+    for (const { id } of rows) {
+      latencies.push(now - (waiting.get(id)?.at ?? now));
+      waiting.delete(id);
+    }
+  };
+  const run = async (): Promise<never> => {
+    for (;;) {
       if (waiting.size > 0) {
-        const polled = [...waiting].slice(0, MAX_ROWS);
-        const values = [
-          polled.map(([id]) => id),
-          polled.map(([, { account }]) => account),
-          polled.map(([, { change }]) => change.cluster),
-          ...[0, 1, 2, 3, 4].map((column) => polled.map(([, { change }]) => change.state[column])),
-        ];
-        const { rows } = await client.query<{ id: number }>({ name: "sample", text: FIND_ROWS, values });
-        const now = process.hrtime.bigint();
-        for (const { id } of rows) {
-          latencies.push(Number(now - BigInt(waiting.get(id)?.change.at ?? now)) / 1e6);
-          waiting.delete(id);
-        }
+        await poll();
       }
       await sleep(POLL_MS);
     }
   };
-  const polling = poll();
+  void run();
   return {
-    add(account, change) {
-      waiting.set(count++, { account, change });
-    },
-    get waiting() {
-      return waiting.size;
+    add(change) {
+      waiting.set(count++, change);
     },
     take() {
       const taken = latencies;
       latencies = [];
-      return taken;
-    },
-    async [Symbol.asyncDispose]() {
-      isStopped = true;
-      await polling;
-      await client.end();
+      return { latencies: taken, waiting: waiting.size };
     },
   };
 }

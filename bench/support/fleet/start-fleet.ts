@@ -6,14 +6,13 @@ import type {
   FleetAgentsReport,
   FleetApiOrder,
   FleetApiReport,
+  FleetCluster,
   ObjectState,
+  Samples,
 } from "./messages.ts";
-import { type RowSampler, startRowSampler } from "./row-sampler.ts";
 
 /** A cluster, and its agent's account and token. */
-export interface FleetMember {
-  readonly account: string;
-  readonly cluster: string;
+export interface FleetMember extends FleetCluster {
   /** Unset for servers without authentication. */
   readonly token?: string;
 }
@@ -22,7 +21,6 @@ export interface FleetMember {
 export interface Fleet extends AsyncDisposable {
   readonly apiPid: number;
   readonly agentPids: readonly number[];
-  readonly sampler: RowSampler;
   /** Creates the clusters with their objects. */
   create(members: readonly FleetMember[], objects: number, contentBytes: number): Promise<void>;
   startAgents(servers: readonly string[]): Promise<void>;
@@ -30,43 +28,46 @@ export interface Fleet extends AsyncDisposable {
   startChanges(everyMs: number): void;
   /** Returns the changes per second. */
   stopChanges(): Promise<number>;
+  /** Returns the times of the changes whose rows were seen since the last call. */
+  takeSamples(): Promise<Samples>;
   /** Returns the objects of each cluster. */
   list(): Promise<ReadonlyMap<string, readonly ObjectState[]>>;
-  /** Waits until the sampled changes have rows and the condition holds, for at most a minute. */
+  /** Waits until the sampled changes have rows and the condition holds, for at most four minutes. */
   settle(isDone: () => Promise<boolean>): Promise<void>;
   /** Returns the errors with which agents have ended. */
   failures(): readonly string[];
 }
 
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 240_000;
 
 /** Starts the processes of a fleet without clusters. */
 export async function startFleet(world: World, databaseUrl: string, agentProcesses: number): Promise<Fleet> {
   await using stack = new AsyncDisposableStack();
-  const sampler = stack.use(await startRowSampler(databaseUrl));
   const api = stack.use(world.startProcess<FleetApiOrder, FleetApiReport>("fleet/api-process.ts"));
   const agents = Array.from({ length: agentProcesses }, () =>
     stack.use(world.startProcess<FleetAgentsOrder, FleetAgentsReport>("fleet/agents-process.ts")),
   );
   const failures: string[] = [];
-  const accounts = new Map<string, string>();
   let members: readonly FleetMember[] = [];
   let urls: Readonly<Record<string, string>> = {};
-  void collectSamples(api, accounts, sampler);
   for (const each of agents) {
     void collectFailures(each, failures);
   }
+  const kept: number[] = [];
+  const countWaiting = async (): Promise<number> => {
+    api.order({ type: "sample" });
+    const { latencies, waiting } = await api.next("sampled");
+    kept.push(...latencies);
+    return waiting;
+  };
   const moved = stack.move();
   return {
     apiPid: api.pid,
     agentPids: agents.map(({ pid }) => pid),
-    sampler,
     async create(created, objects, contentBytes) {
       members = created;
-      for (const { cluster, account } of created) {
-        accounts.set(cluster, account);
-      }
-      api.order({ type: "create", clusters: [...accounts.keys()], objects, contentBytes });
+      const clusters = created.map(({ account, cluster }) => ({ account, cluster }));
+      api.order({ type: "create", clusters, objects, contentBytes, databaseUrl });
       ({ urls } = await api.next("created"));
     },
     async startAgents(servers) {
@@ -86,10 +87,14 @@ export async function startFleet(world: World, databaseUrl: string, agentProcess
       const { changes, seconds } = await api.next("stopped");
       return changes / seconds;
     },
+    async takeSamples() {
+      const waiting = await countWaiting();
+      return { latencies: kept.splice(0), waiting };
+    },
     async list() {
       api.order({ type: "list" });
       const objects = new Map<string, readonly ObjectState[]>();
-      while (objects.size < accounts.size) {
+      while (objects.size < members.length) {
         const report = await api.next("objects");
         objects.set(report.cluster, report.objects);
       }
@@ -97,29 +102,13 @@ export async function startFleet(world: World, databaseUrl: string, agentProcess
     },
     async settle(isDone) {
       const deadline = performance.now() + SETTLE_MS;
-      while ((sampler.waiting > 0 || !(await isDone())) && performance.now() < deadline) {
+      while (((await countWaiting()) > 0 || !(await isDone())) && performance.now() < deadline) {
         await sleep(500);
       }
     },
     failures: () => failures,
     [Symbol.asyncDispose]: () => moved.disposeAsync(),
   };
-}
-
-/** Adds the sampled changes until the process ends. */
-async function collectSamples(
-  api: ReportingProcess<FleetApiOrder, FleetApiReport>,
-  accounts: ReadonlyMap<string, string>,
-  sampler: RowSampler,
-): Promise<void> {
-  try {
-    for (;;) {
-      const change = await api.next("changed");
-      sampler.add(accounts.get(change.cluster) ?? "", change);
-    }
-  } catch {
-    // The process has ended.
-  }
 }
 
 async function collectFailures(
