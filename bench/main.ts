@@ -17,7 +17,12 @@ import { createWorld, type World } from "./support/world.ts";
 
 const { positionals: names, values } = parseArgs({
   allowPositionals: true,
-  options: { minutes: { type: "string", default: "10" } },
+  options: {
+    /** Duration of the soak. */
+    minutes: { type: "string", default: "10" },
+    /** Changes per second of the fleet, for machines on which the others do not fit. */
+    changes: { type: "string", default: "500" },
+  },
 });
 const benchmarks = new Map<string, (world: World) => Promise<void>>([
   ["initial-sync", initialSync],
@@ -30,7 +35,7 @@ const benchmarks = new Map<string, (world: World) => Promise<void>>([
   ["content-check", contentCheck],
   ["flood", flood],
   ["isolation", isolation],
-  ["fleet", fleet],
+  ["fleet", (world) => fleet(world, changes)],
   ["soak", (world) => soak(world, minutes)],
   ["object-partitions", objectPartitions],
   ["object-fillfactor", objectFillfactor],
@@ -41,10 +46,7 @@ const unknown = names.filter((name) => !benchmarks.has(name));
 if (unknown.length > 0) {
   throw new Error(`no benchmark ${unknown.join(", ")}; there are ${[...benchmarks.keys()].join(", ")}`);
 }
-const minutes = Number(values.minutes);
-if (!(minutes > 0)) {
-  throw new Error(`--minutes: expected a number above 0, found "${values.minutes}"`);
-}
+const [minutes, changes] = [toPositive("minutes"), toPositive("changes")];
 await using world = await createWorld();
 const cores = `${cpus().length} cores (${cpus()[0]?.model.trim()})`;
 console.log(`${cores}, Node ${process.version}, ${world.postgres}`);
@@ -53,4 +55,12 @@ for (const [name, run] of benchmarks) {
     console.log(`\n${name}`);
     await run(world);
   }
+}
+
+function toPositive(option: keyof typeof values): number {
+  const value = Number(values[option]);
+  if (!(value > 0)) {
+    throw new Error(`--${option}: expected a number above 0, found "${values[option]}"`);
+  }
+  return value;
 }

@@ -12,7 +12,6 @@ import type { RunningServer, World } from "../support/world.ts";
 const CLUSTERS = 50;
 const OBJECTS = 2_000;
 const CONTENT_BYTES = 1_000;
-const CHANGES_PER_SECOND = 500;
 const SECONDS = 40;
 const BACKENDS = 2;
 const INGESTERS = 2;
@@ -34,7 +33,7 @@ const MIB = 1024 * 1024;
  * time until each cluster is verified again after all backends restarted one after the other, with changes all the
  * time. At the end all rows are compared with the API servers. The exit code is 1 if a bound does not hold.
  */
-export async function fleet(world: World): Promise<void> {
+export async function fleet(world: World, changesPerSecond: number): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const databaseUrl = await world.createDatabase();
   const tenant = await world.createTenant();
@@ -82,7 +81,7 @@ export async function fleet(world: World): Promise<void> {
   print(`first copy: ${copySeconds.toFixed(0)} s`);
   meter.endPhase("first copy");
 
-  simulated.startChanges(1_000 / CHANGES_PER_SECOND);
+  simulated.startChanges(1_000 / changesPerSecond);
   await sleep(SECONDS * 1_000);
   const { latencies: steady, waiting: late } = await simulated.takeSamples();
   meter.endPhase("changes");
@@ -111,8 +110,8 @@ export async function fleet(world: World): Promise<void> {
       value: rate,
       unit: "/s",
       bound: {
-        text: `>= ${MIN_RATE_SHARE * CHANGES_PER_SECOND}`,
-        holds: rate >= MIN_RATE_SHARE * CHANGES_PER_SECOND,
+        text: `>= ${MIN_RATE_SHARE * changesPerSecond}`,
+        holds: rate >= MIN_RATE_SHARE * changesPerSecond,
       },
     },
     ...ms(`change to row, ${SECONDS} s, ${steady.length} samples`, steady),
