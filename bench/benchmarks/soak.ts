@@ -81,7 +81,7 @@ export async function soak(world: World, minutes: number): Promise<void> {
       const cells = [
         ((performance.now() - started) / MINUTE_MS).toFixed(1),
         attack.name,
-        `${lists.slowestMs.toFixed(0)} / ${quantile(changes, 0.99).toFixed(0)} ms`,
+        `${lists.slowestMs.toFixed(0)} / ${changes.length === 0 ? "-" : quantile(changes, 0.99).toFixed(0)} ms`,
         `${(memory.latest() / MIB).toFixed(0)} MiB`,
         result.slice(0, 120),
       ];

@@ -46,7 +46,9 @@ export function startUsageMeter(parts: readonly Part[]): UsageMeter {
         const own = children.get(pid) ?? [];
         try {
           each.cpuByPid.set(pid, readCpuSeconds(pid, own));
-          bytes += own.length === 0 ? readProcessMemory(pid).peakBytes : readSharedBytes([pid, ...own]);
+          // A process that ends has no memory before it has no files.
+          bytes +=
+            (own.length === 0 ? readProcessMemory(pid).peakBytes : readSharedBytes([pid, ...own])) || 0;
         } catch {
           // It has just ended.
         }
