@@ -1,8 +1,9 @@
 import { FleetService } from "../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { callFleet } from "../../test/support/e2e/fleet-api.ts";
+import { CLUSTER } from "../support/create-kubeconfig.ts";
 import { waitForRun } from "../support/runs.ts";
 import { quantile } from "../support/statistics.ts";
-import { CLUSTER, type World } from "../support/world.ts";
+import type { World } from "../support/world.ts";
 
 const OBJECTS = 10_000;
 const CONTENT_BYTES = 3_500;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createSystemClock } from "../../src/lib/clock.ts";
 import { createSilentLog } from "../../src/lib/log.ts";
-import { createSeededRandom } from "../../src/lib/random.ts";
+import { createSystemRandom } from "../../src/lib/random.ts";
 import { createApiServer } from "../../src/simulation/api-server.ts";
 import { SimulatedCluster } from "../../src/simulation/simulated-cluster.ts";
 import { configMapObject, namespaceObject } from "../../src/simulation/workload-objects.ts";
@@ -10,7 +10,7 @@ import { createPod } from "./create-pod.ts";
 import { createDefinition, isCustomPath } from "./custom-types.ts";
 
 // In its own process, so that the cost of the simulated API does not count as the agent's.
-const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSeededRandom(1) });
+const cluster = new SimulatedCluster({ clock: createSystemClock(), random: createSystemRandom() });
 cluster.create(namespaceObject("kube-system"));
 const api = await createApiServer(new AbortController().signal, { cluster, log: createSilentLog() });
 

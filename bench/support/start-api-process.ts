@@ -1,8 +1,6 @@
-import { fork } from "node:child_process";
-import { on, once } from "node:events";
-import { fileURLToPath } from "node:url";
 import type { Reaper } from "../../deploy/local/components/reaper.ts";
 import type { ApiOrder, ApiReport } from "./api-messages.ts";
+import { startReportingProcess } from "./reporting-process.ts";
 
 /** A simulated API server in its own process. */
 export interface ApiProcess extends AsyncDisposable {
@@ -19,47 +17,28 @@ export interface ApiProcess extends AsyncDisposable {
 
 /** Starts an API server without pods. */
 export async function startApiProcess(reaper: Reaper): Promise<ApiProcess> {
-  const child = fork(fileURLToPath(new URL("api-process.ts", import.meta.url)));
-  const leftover = { type: "pid", pid: Number(child.pid) } as const;
-  reaper.add(leftover);
-  const exited = once(child, "exit");
-  const reports = on(child, "message") as AsyncIterableIterator<[ApiReport]>;
-  const next = async <Type extends ApiReport["type"]>(
-    type: Type,
-  ): Promise<Extract<ApiReport, { type: Type }>> => {
-    const { value } = await reports.next();
-    const [report] = value as [ApiReport];
-    if (report.type !== type) {
-      throw new Error(`API server process: expected the report "${type}", found "${report.type}"`);
-    }
-    return report as Extract<ApiReport, { type: Type }>;
-  };
-  const order = (message: ApiOrder): boolean => child.send(message);
-  const { url } = await next("listening");
+  const process = startReportingProcess<ApiOrder, ApiReport>("api-process.ts", reaper);
+  const { url } = await process.next("listening");
   return {
     url,
     async fill(count, contentBytes, first = 0) {
-      order({ type: "fill", first, count, contentBytes });
-      await next("filled");
+      process.order({ type: "fill", first, count, contentBytes });
+      await process.next("filled");
     },
     async createConfigMaps(names, value) {
-      order({ type: "configMaps", names, value });
-      await next("filled");
+      process.order({ type: "configMaps", names, value });
+      await process.next("filled");
     },
     async define(count, isForbidden) {
-      order({ type: "define", count, isForbidden });
-      await next("filled");
+      process.order({ type: "define", count, isForbidden });
+      await process.next("filled");
     },
     async *change(count, everyMs) {
-      order({ type: "change", count, everyMs });
+      process.order({ type: "change", count, everyMs });
       for (let left = count; left > 0; left--) {
-        yield await next("changed");
+        yield await process.next("changed");
       }
     },
-    async [Symbol.asyncDispose]() {
-      child.disconnect();
-      await exited;
-      reaper.remove(leftover);
-    },
+    [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   };
 }

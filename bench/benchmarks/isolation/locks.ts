@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
-import { ScriptedAgent } from "../../../test/support/backend/scripted-agent.ts";
 import type { Finding, IsolationCase } from "../../support/isolation/isolation-case.ts";
+import {
+  changeObject,
+  lockCluster,
+  openAgent,
+  WAITING_AGENTS,
+} from "../../support/isolation/lock-cluster.ts";
 import { measureLoad } from "../../support/isolation/measure-load.ts";
 import { startTarget, type Target } from "../../support/isolation/target.ts";
 import { queryRows } from "../../support/query-rows.ts";
-import { createBatch, PODS } from "../../support/tenant-bus.ts";
 import { until } from "../../support/until.ts";
 import type { World } from "../../support/world.ts";
 
-const LOCKED = "locked";
-/** Agents that wait for the session of the locked cluster. */
-const WAITING_AGENTS = 10;
 const MAX_OTHER_MS = 3_000;
 const LOCKED_MS = 15_000;
 /** Runs that the scheduler begins for another cluster, due every second, while the lock is held. */
@@ -43,7 +43,7 @@ async function holdLock(world: World): Promise<Finding> {
     await using _waiting = locked.changeAndConnect();
     const openedMs = await timeOf(async () => {
       await using other = await openAgent(target, "other");
-      await change(other, 1);
+      await changeObject(other, 1);
     });
     await sleep(LOCKED_MS);
     const [runs] = await queryRows<{ count: number }>(target.databaseUrl, COUNT_RUNS);
@@ -68,65 +68,6 @@ async function stopUnderLock(world: World): Promise<Finding> {
   const { code, signal } = await target.program.ended;
   const detail = `ended after ${(stopMs / 1_000).toFixed(1)} s, ${signal ?? `exit code ${code}`}`;
   return { detail, holds: stopMs <= MAX_STOP_MS && code === 0 };
-}
-
-/** Opens a cluster with one object, and locks its row by a transaction that stays open. */
-async function lockCluster(target: Target) {
-  await using stack = new AsyncDisposableStack();
-  const agent = stack.use(await openAgent(target, LOCKED));
-  await change(agent, 1);
-  const locker = new pg.Client({ connectionString: target.databaseUrl });
-  await locker.connect();
-  stack.defer(() => locker.end());
-  await locker.query("BEGIN");
-  await locker.query(`SELECT 1 FROM kubernetes_object WHERE cluster = '${LOCKED}' FOR UPDATE`);
-  const moved = stack.move();
-  return {
-    /** Sends a change of the locked row, which waits, and connects agents that wait for the session. */
-    changeAndConnect() {
-      agent.send({ case: "batch", value: createBatch(0, 1, 1_000, 2) });
-      const agents = Array.from(
-        { length: WAITING_AGENTS },
-        () => new ScriptedAgent(target.url, target.token),
-      );
-      for (const [index, each] of agents.entries()) {
-        void each
-          .park(`agent-${index}`, { cluster: LOCKED })
-          .then(() => endAtDrain(each))
-          .catch(() => {});
-      }
-      endAtDrain(agent).catch(() => {});
-      return {
-        async [Symbol.asyncDispose]() {
-          await Promise.all(agents.map((each) => each[Symbol.asyncDispose]()));
-        },
-      };
-    },
-    [Symbol.asyncDispose]: () => moved.disposeAsync(),
-  };
-}
-
-/** Reads until the server drains the stream, and ends it then, as agents do. */
-async function endAtDrain(agent: ScriptedAgent): Promise<void> {
-  for (;;) {
-    const { message } = await agent.next();
-    if (message.case === "drain") {
-      agent.end();
-    }
-  }
-}
-
-async function openAgent({ url, token }: Target, cluster: string): Promise<ScriptedAgent> {
-  const agent = new ScriptedAgent(url, token);
-  await agent.open({ cluster });
-  agent.send({ case: "scopeDeclared", value: { generation: 1n, resources: [{ resourceType: PODS }] } });
-  await agent.acknowledged();
-  return agent;
-}
-
-async function change(agent: ScriptedAgent, version: number): Promise<void> {
-  agent.send({ case: "batch", value: createBatch(0, 1, 1_000, version) });
-  await agent.acknowledged();
 }
 
 async function timeOf(work: () => Promise<unknown>): Promise<number> {

@@ -9,10 +9,11 @@ import { createBatch, PODS } from "../tenant-bus.ts";
 import type { Sample } from "./sample.ts";
 
 /*
- * Program of an account that does nothing special: every 50 ms it lists its clusters, and changes one object. It prints
- * each call as a line of JSON. In its own process, so that the work of an attack does not count as the server's.
+ * Program of an account that does nothing special: every 50 ms it lists its clusters, and changes one object, or only
+ * one of both. It prints each call as a line of JSON. In its own process, so that the work of an attack does not count
+ * as the server's.
  */
-const [url = "", token = ""] = process.argv.slice(2);
+const [url = "", token = "", calls = ""] = process.argv.slice(2);
 const EVERY_MS = 50;
 const TIMEOUT_MS = 60_000;
 const CLUSTER = "neighbour";
@@ -27,8 +28,8 @@ await Promise.all([
   repeat("change", change),
 ]);
 
-async function repeat(type: Sample["type"], work: () => Promise<unknown>): Promise<never> {
-  for (;;) {
+async function repeat(type: Sample["type"], work: () => Promise<unknown>): Promise<void> {
+  while (calls.includes(type)) {
     const from = process.hrtime.bigint();
     const error = await work().then(
       () => undefined,
