@@ -195,8 +195,8 @@ export const readingMutants: readonly Mutant[] = [
     race: "R52",
     file: UPLINK_STATE,
     find: "return mayJoin && this.#careful === 0 ? ",
-    replace: "return ",
     replace: "return mayJoin ? ",
+    tests: REFUSAL_TESTS,
   },
   {
     race: "R53",

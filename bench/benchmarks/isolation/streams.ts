@@ -3,6 +3,7 @@ import {
   type AttackedMethod,
   HEALTH_CHECK,
   HEALTH_WATCH,
+  holdUnfinishedMessages,
   LIST_OBJECTS,
   openWatches,
   SYNC,
@@ -16,6 +17,8 @@ import { startTarget } from "../../support/isolation/target.ts";
 import type { World } from "../../support/world.ts";
 
 const BODIES = 100;
+const SMALL_MEMORY = "512MiB";
+const HELD_MS = 15_000;
 const BODY_BYTES = 8 * 1024 * 1024;
 const QUESTION_BYTES = 64 * 1024;
 /** Time limit of a body, and of an agent's first message, with a reserve. */
@@ -42,13 +45,19 @@ export const streamCases: readonly IsolationCase[] = [
   },
   {
     row: 2,
-    attack: `${BODIES} unfinished messages of 6 MiB for Sync, with a token for all clusters`,
+    attack: `${BODIES} unfinished first messages of 6 MiB for Sync, with a token for all clusters`,
     bound: `ended after 15 s (here <= ${MAX_FIRST_MESSAGE_SECONDS}); G`,
     run: (world) => measureUnfinished(world, SYNC, MAX_SYNC_REQUEST_BYTES, MAX_FIRST_MESSAGE_SECONDS),
   },
   {
     row: 2,
-    attack: "10,000 Health.Watch on 10 connections",
+    attack: `sessions of ${BODIES} clusters, each with an unfinished message of 6 MiB; --memory-limit ${SMALL_MEMORY}`,
+    bound: "G",
+    run: measureUnfinishedMessages,
+  },
+  {
+    row: 2,
+    attack: "10,000 Health.Watch on 100 connections",
     bound: "refused from 1,001 on; G",
     run: (world) => measureWatches(world, HEALTH_WATCH, HEALTH_WATCHES, MAX_HEALTH_WATCHES),
   },
@@ -72,6 +81,14 @@ async function measureUnfinished(
   );
   const isEnded = answers.every(({ type }) => type === "refused");
   return { load, detail: formatAnswers(answers), holds: isEnded && load.seconds <= maxSeconds };
+}
+
+async function measureUnfinishedMessages(world: World): Promise<Finding> {
+  await using target = await startTarget(world, { flags: ["--memory-limit", SMALL_MEMORY] });
+  const { load, value: open } = await measureLoad(target, () =>
+    holdUnfinishedMessages(target, BODIES, MAX_SYNC_REQUEST_BYTES, HELD_MS),
+  );
+  return { load, detail: `${open} open after ${HELD_MS / 1_000} s`, holds: open > 0 };
 }
 
 async function measureWatches(

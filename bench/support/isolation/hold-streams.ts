@@ -1,5 +1,7 @@
 import type { ClientHttp2Session } from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { SyncRequestSchema } from "../../../gen/proto/evenkeel/v1/sync_service_pb.ts";
 import { beginGrpc, openConnection, type RawAnswer, readAnswer, toEnvelope } from "./raw-requests.ts";
 import type { Target } from "./target.ts";
 
@@ -22,8 +24,8 @@ export const WATCH_RUNS: AttackedMethod = {
 };
 export const SYNC: AttackedMethod = { path: "/evenkeel.v1.SyncService/Sync", hasToken: true };
 
-/** Streams of one connection. */
-const STREAMS = 1_000;
+/** Streams of one connection at a time. The server permits no more. */
+const STREAMS = 100;
 /** Time without an answer after which the streams without one count as accepted. */
 const SETTLED_MS = 3_000;
 
@@ -45,6 +47,33 @@ export async function sendUnfinished(
   );
   session.destroy();
   return answers;
+}
+
+/**
+ * Opens sessions of as many clusters, each with an unfinished message of this size. Returns after `ms` how many of them
+ * are still open.
+ */
+export async function holdUnfinishedMessages(
+  target: Target,
+  count: number,
+  bytes: number,
+  ms: number,
+): Promise<number> {
+  const session = await openConnection(target.url);
+  const rest = toEnvelope(Buffer.alloc(bytes - 1), false, bytes);
+  const streams = Array.from({ length: count }, (_, index) => {
+    const cluster = `cluster-${index}`;
+    const value = { cluster, clusterUid: `uid-${cluster}`, instanceId: "agent", agentVersion: "bench" };
+    const hello = create(SyncRequestSchema, { message: { case: "hello", value } });
+    const stream = beginGrpc(session, SYNC.path, toHeaders(target, SYNC)).resume();
+    stream.write(toEnvelope(toBinary(SyncRequestSchema, hello), false));
+    stream.write(rest);
+    return stream;
+  });
+  await sleep(ms);
+  const open = streams.filter(({ closed }) => !closed).length;
+  session.destroy();
+  return open;
 }
 
 /** Watches that are open until they are disposed. */

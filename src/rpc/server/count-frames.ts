@@ -32,8 +32,8 @@ export interface CountedMessages {
   /** Largest message. A longer one is passed on, for Connect refuses it by its header. */
   readonly maxBytes: number;
   readonly memory: FrameMemory;
-  /** Waits for the turn of a message that has arrived. */
-  readonly turn: () => Promise<void>;
+  /** Waits for the turn of a message of this size, which has arrived. */
+  readonly turn: (bytes: number) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -66,7 +66,7 @@ export async function* countFrames(
     if (!(await arrivesInTime(source, messages.clock, bytes))) {
       break;
     }
-    await messages.turn();
+    await messages.turn(bytes);
     const frame = source.take(bytes);
     assertFewParts(frame.subarray(HEADER_BYTES), messages);
     yield frame;

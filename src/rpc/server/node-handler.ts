@@ -14,6 +14,7 @@ import type { MemoryBudget } from "../../lib/memory-budget.ts";
 import { countFrames } from "./count-frames.ts";
 import { createFrameMemory } from "./frame-memory.ts";
 import { QUESTION_LIMITS, SYNC_LIMITS } from "./service-limits.ts";
+import { Turns } from "./turns.ts";
 
 /** Longest time for the body of a request with one message, in milliseconds. */
 const MAX_BODY_MS = 10_000;
@@ -49,7 +50,7 @@ export function createNodeHandler(
   router: ConnectRouter,
   { clock, log, isLocalOnly = false, memory }: NodeHandlerOptions,
 ): NodeHandler {
-  const turn = createTurns();
+  const turns = new Turns();
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
     const path = request.url?.split("?", 1)[0] ?? "";
@@ -65,7 +66,7 @@ export function createNodeHandler(
       refuse(response, 404, `not found: ${path}\n`);
       return;
     }
-    void answer(handler, { clock, memory, turn }, request, response).catch((error: unknown) => {
+    void answer(handler, { clock, memory, turns }, request, response).catch((error: unknown) => {
       if (!isDisconnect(error)) {
         log.warn("response not written", { method: path, error });
       }
@@ -75,14 +76,15 @@ export function createNodeHandler(
 
 async function answer(
   handler: UniversalHandler,
-  {
-    clock,
-    memory,
-    turn,
-  }: Pick<NodeHandlerOptions, "clock" | "memory"> & { readonly turn: () => Promise<void> },
+  { clock, memory, turns }: Pick<NodeHandlerOptions, "clock" | "memory"> & { readonly turns: Turns },
   request: NodeRequest,
   response: NodeResponse,
 ): Promise<void> {
+  const connection = connectionOf(request);
+  await turns.take(connection);
+  if (response.destroyed || request.socket.destroyed) {
+    return;
+  }
   const universalRequest = toUniversalRequest(request, response);
   if (universalRequest === undefined) {
     refuse(response, 400, "request: missing or malformed host\n");
@@ -97,7 +99,7 @@ async function answer(
       contentType: universalRequest.header.get("content-type") ?? "",
       maxBytes: maxBytesOf(method),
       memory: createFrameMemory(memory, universalRequest),
-      turn,
+      turn: (bytes: number) => turns.take(connection, bytes),
       clock,
     };
     const counted = isStream(body) ? countFrames(body, messages) : body;
@@ -115,16 +117,9 @@ async function answer(
   await universalResponseToNodeResponse(universalResponse, response);
 }
 
-/**
- * Returns a function that gives each call a turn of the event loop of its own, in their order. The messages that arrive
- * at the same time on thousands of connections would be decoded in one turn, and other callers would wait for all.
- */
-function createTurns(): () => Promise<void> {
-  let last = Promise.resolve();
-  return () => {
-    last = last.then(() => new Promise((resolve) => setImmediate(resolve)));
-    return last;
-  };
+function connectionOf(request: NodeRequest): object {
+  // The session of HTTP/2 is gone if the client has left.
+  return ("stream" in request ? request.stream.session : request.socket) ?? request;
 }
 
 function maxBytesOf({ parent }: UniversalHandler["method"]): number {

@@ -116,15 +116,14 @@ describe("a request in JSON with an unknown field", () => {
 
 test("at most 1,000 Watch streams are open, and the end of one admits another", async () => {
   await using server = await serveForTest({});
-  // A connection has a limit of 1,000 streams, too.
-  const clients = [grpcClient(Health, server.url), grpcClient(Health, server.url)] as const;
+  // A connection has a limit of 100 streams.
+  const clients = Array.from({ length: 11 }, () => grpcClient(Health, server.url));
   const stops: AbortController[] = [];
   const open = async () => {
     const stop = new AbortController();
     stops.push(stop);
-    const stream = clients[stops.length % 2 === 0 ? 0 : 1]
-      .watch({}, { signal: stop.signal })
-      [Symbol.asyncIterator]();
+    const client = clients[stops.length % clients.length] as (typeof clients)[number];
+    const stream = client.watch({}, { signal: stop.signal })[Symbol.asyncIterator]();
     await stream.next();
     return stream;
   };

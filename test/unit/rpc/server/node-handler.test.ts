@@ -1,0 +1,71 @@
+import { once } from "node:events";
+import { connect, constants } from "node:http2";
+import { expect, test } from "vitest";
+import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
+
+const PATH = "/evenkeel.v1.FleetService/ListClusters";
+const CALLS = 100;
+
+/** Sends calls on one connection at once. */
+function sendCalls(url: string) {
+  const session = connect(url);
+  session.on("error", () => {});
+  const headers = { ":method": "POST", ":path": PATH, "content-type": "application/json" };
+  const streams = Array.from({ length: CALLS }, () => {
+    const stream = session
+      .request(headers)
+      .on("error", () => {})
+      .resume();
+    stream.end("{}");
+    return stream;
+  });
+  return { session, streams };
+}
+
+test("calls that arrive together begin in several turns of the event loop (L36)", async () => {
+  let turns = 0;
+  const turnsOfCalls: number[] = [];
+  await using server = await serveForTest({
+    fleet: {
+      listClusters() {
+        turnsOfCalls.push(turns);
+        return {};
+      },
+    },
+  });
+  const { session, streams } = sendCalls(server.url);
+  const ended = Promise.all(streams.map((stream) => once(stream, "close")));
+  while (turnsOfCalls.length < CALLS) {
+    turns += 1;
+    await new Promise(setImmediate);
+  }
+  await ended;
+  session.destroy();
+  expect(new Set(turnsOfCalls).size).toBeGreaterThanOrEqual(CALLS / 8 - 1);
+});
+
+test("the call of a client that has left before its turn does not begin (L36)", async () => {
+  let calls = 0;
+  const first = Promise.withResolvers<void>();
+  await using server = await serveForTest({
+    fleet: {
+      listClusters() {
+        calls += 1;
+        first.resolve();
+        return {};
+      },
+    },
+  });
+  const clients = Array.from({ length: 5 }, () => sendCalls(server.url));
+  await first.promise;
+  for (const stream of clients.flatMap(({ streams }) => streams)) {
+    stream.close(constants.NGHTTP2_CANCEL);
+  }
+  // A call of a client that stays gets its turn behind all others.
+  const last = sendCalls(server.url);
+  await Promise.all(last.streams.map((stream) => once(stream, "close")));
+  for (const { session } of [...clients, last]) {
+    session.destroy();
+  }
+  expect(calls).toBeLessThan(5 * CALLS);
+});
