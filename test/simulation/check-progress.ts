@@ -64,8 +64,8 @@ interface SessionCounts {
 }
 
 /**
- * Sessions begin because a process started or a connection broke, and not in a loop. A new process begins its backoff
- * anew, so a cluster may have more of them than a process.
+ * Sessions begin because a process started or a connection broke, and not in a loop. A new process has a new backoff, so
+ * a cluster may have more of them than a process.
  */
 async function checkSessions({ pool, time }: Fleet): Promise<Violation[]> {
   const { rows } = await pool.query<SessionCounts>(MOST_SESSIONS);
