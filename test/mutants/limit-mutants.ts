@@ -184,6 +184,22 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L36",
     file: "src/rpc/server/node-handler.ts",
+    find: "    if (turns.isFull(connectionOf(request))) {",
+    replace: "    if (false) {",
+    tests: ["test/unit/rpc/server/node-handler.test.ts"],
+    only: "refused before they begin",
+  },
+  {
+    race: "L36",
+    file: "src/rpc/server/turns.ts",
+    find: " && ofConnection >= MAX_WAITING_OF_CONNECTION",
+    replace: "",
+    tests: ["test/unit/rpc/server/turns.test.ts"],
+    only: "and another one is not",
+  },
+  {
+    race: "L36",
+    file: "src/rpc/server/node-handler.ts",
     find: "  await turns.take(connection);\n",
     replace: "",
     tests: ["test/unit/rpc/server/node-handler.test.ts"],

@@ -101,7 +101,10 @@ async function measureWatches(
   const { load, value } = await measureLoad(target, () => openWatches(target, method, count));
   using watches = value;
   const { accepted, answers } = watches;
-  const refused = answers.filter(isExhausted).length;
-  const detail = `${accepted.toLocaleString("en")} accepted, ${refused.toLocaleString("en")} RESOURCE_EXHAUSTED`;
+  const refused = answers.filter(({ type }) => type === "refused").length;
+  const exhausted = answers.filter(isExhausted).length;
+  const detail =
+    `${accepted.toLocaleString("en")} accepted, ${exhausted.toLocaleString("en")} RESOURCE_EXHAUSTED, ` +
+    `${(refused - exhausted).toLocaleString("en")} not begun`;
   return { load, detail, holds: accepted <= max && accepted > 0 && accepted + refused === count };
 }

@@ -3,6 +3,7 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   connect,
+  constants,
   type IncomingHttpHeaders,
 } from "node:http2";
 import { Code } from "@connectrpc/connect";
@@ -70,6 +71,10 @@ export async function readAnswer(stream: ClientHttp2Stream): Promise<RawAnswer> 
   const status = found["grpc-status"] === undefined ? undefined : Number(found["grpc-status"]);
   if (status !== undefined) {
     return status === 0 ? { type: "ok" } : { type: "refused", status };
+  }
+  if (stream.rstCode === constants.NGHTTP2_REFUSED_STREAM) {
+    // The code of gRPC for it.
+    return { type: "refused", status: Code.Unavailable };
   }
   const http = Number(found[":status"]);
   return http >= 400 ? { type: "refused", status: http } : { type: "none" };

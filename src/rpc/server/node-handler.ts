@@ -53,6 +53,10 @@ export function createNodeHandler(
   const turns = new Turns();
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
   return (request, response) => {
+    if (turns.isFull(connectionOf(request))) {
+      refuseUnprocessed(response);
+      return;
+    }
     const path = request.url?.split("?", 1)[0] ?? "";
     const { headers } = request;
     const host = headers.host ?? headers[":authority"]?.toString();
@@ -189,6 +193,15 @@ function toUniversalRequest(request: NodeRequest, response: NodeResponse) {
 function refuse(response: NodeResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
   response.end(text);
+}
+
+/** Ends a call that its client may repeat without a risk (RFC 9113, 8.7). */
+function refuseUnprocessed(response: NodeResponse): void {
+  if (response instanceof Http2ServerResponse) {
+    response.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+  } else {
+    refuse(response, 503, "the server has too many requests; try again\n");
+  }
 }
 
 function isDisconnect(error: unknown): boolean {

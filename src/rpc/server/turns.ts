@@ -7,6 +7,12 @@ const COST_OF_TURN = 8;
 /** Bytes of a message that cost as much as a request. */
 const BYTES_OF_REQUEST = 32 * 1024;
 
+/** Work that may wait. Each request that waits takes about 25 KB. */
+const MAX_WAITING = 1_000;
+
+/** Work of one connection that may wait when there is more. */
+const MAX_WAITING_OF_CONNECTION = 10;
+
 interface Work {
   readonly cost: number;
   readonly begin: () => void;
@@ -19,8 +25,15 @@ interface Work {
 export class Turns {
   /** Work that waits, by connection. The first connection is the next one. */
   readonly #waiting = new Map<object, Work[]>();
+  #count = 0;
   #begun = 0;
   #isScheduled = false;
+
+  /** True if much work waits, of this connection too. */
+  isFull(connection: object): boolean {
+    const ofConnection = this.#waiting.get(connection)?.length ?? 0;
+    return this.#count >= MAX_WAITING && ofConnection >= MAX_WAITING_OF_CONNECTION;
+  }
 
   /** Waits for the turn of a request, or of a message of this size. */
   async take(connection: object, bytes = 0): Promise<void> {
@@ -34,6 +47,7 @@ export class Turns {
       const works = this.#waiting.get(connection) ?? [];
       this.#waiting.set(connection, works);
       works.push({ cost, begin });
+      this.#count += 1;
     });
   }
 
@@ -54,6 +68,7 @@ export class Turns {
       // Behind all others, so that this loop reaches it again after them.
       this.#waiting.delete(connection);
       const work = works.shift();
+      this.#count -= 1;
       if (works.length > 0) {
         this.#waiting.set(connection, works);
       }

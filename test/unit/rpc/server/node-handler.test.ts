@@ -1,10 +1,14 @@
-import { once } from "node:events";
-import { connect, constants } from "node:http2";
+import { type ClientHttp2Stream, connect, constants } from "node:http2";
 import { expect, test } from "vitest";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 
 const PATH = "/evenkeel.v1.FleetService/ListClusters";
 const CALLS = 100;
+
+/** Returns at the end of a stream, also of one that fails. */
+function closeOf(stream: ClientHttp2Stream): Promise<unknown> {
+  return new Promise((resolve) => stream.once("close", resolve));
+}
 
 /** Sends calls on one connection at once. */
 function sendCalls(url: string) {
@@ -34,7 +38,7 @@ test("calls that arrive together begin in several turns of the event loop (L36)"
     },
   });
   const { session, streams } = sendCalls(server.url);
-  const ended = Promise.all(streams.map((stream) => once(stream, "close")));
+  const ended = Promise.all(streams.map((stream) => closeOf(stream)));
   while (turnsOfCalls.length < CALLS) {
     turns += 1;
     await new Promise(setImmediate);
@@ -63,9 +67,30 @@ test("the call of a client that has left before its turn does not begin (L36)", 
   }
   // A call of a client that stays gets its turn behind all others.
   const last = sendCalls(server.url);
-  await Promise.all(last.streams.map((stream) => once(stream, "close")));
+  await Promise.all(last.streams.map((stream) => closeOf(stream)));
   for (const { session } of [...clients, last]) {
     session.destroy();
   }
   expect(calls).toBeLessThan(5 * CALLS);
+});
+
+test("calls that nothing could begin soon are refused before they begin (L36)", async () => {
+  let calls = 0;
+  await using server = await serveForTest({
+    fleet: {
+      listClusters() {
+        calls += 1;
+        return {};
+      },
+    },
+  });
+  const clients = Array.from({ length: 30 }, () => sendCalls(server.url));
+  const streams = clients.flatMap((client) => client.streams);
+  await Promise.all(streams.map((stream) => closeOf(stream)));
+  for (const { session } of clients) {
+    session.destroy();
+  }
+  const refused = streams.filter(({ rstCode }) => rstCode === constants.NGHTTP2_REFUSED_STREAM).length;
+  expect(refused).toBeGreaterThan(0);
+  expect(calls).toBeLessThanOrEqual(streams.length - refused);
 });

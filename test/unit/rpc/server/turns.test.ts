@@ -57,3 +57,23 @@ test("a large message has a turn of its own", async () => {
   await turn();
   expect(begun).toEqual(["a", "b", "c"]);
 });
+
+test("a connection with much work is full when a thousand wait, and another one is not", async () => {
+  const turns = new Turns();
+  const [busy, quiet] = [{}, {}];
+  const begun: string[] = [];
+  for (let at = 0; at < 1_007; at++) {
+    begin(turns, busy, `busy ${at}`, begun);
+  }
+  expect(turns.isFull(busy)).toBe(false);
+  begin(turns, busy, "last", begun);
+  expect([turns.isFull(busy), turns.isFull(quiet)]).toEqual([true, false]);
+  for (let at = 0; at < 10; at++) {
+    begin(turns, quiet, `quiet ${at}`, begun);
+  }
+  expect(turns.isFull(quiet)).toBe(true);
+  await turn();
+  await turn();
+  await turn();
+  expect([turns.isFull(busy), turns.isFull(quiet)]).toEqual([false, false]);
+});
