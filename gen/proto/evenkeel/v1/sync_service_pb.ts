@@ -52,7 +52,7 @@ export type SyncRequest = Message<"evenkeel.v1.SyncRequest"> & {
    */
   message: {
     /**
-     * The first message.
+     * The first message, of at most 64 KiB.
      *
      * @generated from field: evenkeel.v1.Hello hello = 3;
      */
