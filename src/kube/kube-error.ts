@@ -45,6 +45,12 @@ export class UnprovenAbsenceError extends MalformedResponseError {
   override readonly name = "UnprovenAbsenceError";
 }
 
+/** Reports that a read returned an older version of an object than a list or a watch has shown. */
+export class StaleReadError extends RetryableError {
+  override readonly name = "StaleReadError";
+  readonly reason = "StaleRead";
+}
+
 /** Reports a response with more bytes than the request may have. */
 export class ResponseTooLargeError extends RetryableError {
   override readonly name = "ResponseTooLargeError";

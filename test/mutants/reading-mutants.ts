@@ -199,6 +199,14 @@ export const readingMutants: readonly Mutant[] = [
     tests: REFUSAL_TESTS,
   },
   {
+    race: "R6",
+    file: "src/agent/watch/read-current.ts",
+    find: "found < shown",
+    replace: "false",
+    tests: ["test/unit/agent/watch/read-contents.test.ts"],
+    only: "older than the list",
+  },
+  {
     race: "R53",
     file: SNAPSHOT,
     find: "(this.#addresses.length === 0 || (this.#hasVersion && this.#hasUid))",

@@ -156,7 +156,12 @@ function checkResurrections(history: readonly HistoryEvent[], { id, truth }: Che
       }
       continue;
     }
-    const identity = `${event.resource} ${event.key} ${event.row === "absent" ? event.uid : uidOf(event.state)}`;
+    const uid = event.row === "absent" ? event.uid : uidOf(event.state);
+    if (uid === "") {
+      // Nothing distinguishes two objects without a uid.
+      continue;
+    }
+    const identity = `${event.resource} ${event.key} ${uid}`;
     if (event.row === "absent") {
       deleted.set(identity, deleted.get(identity) ?? event.at);
     } else if (event.row !== undefined) {

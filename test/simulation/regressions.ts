@@ -225,4 +225,20 @@ export const REGRESSIONS: readonly Regression[] = [
       isReplayed: false,
     },
   },
+  {
+    fault:
+      "a read returns an object that was replaced, from before the watch event, and its row comes back (R6)",
+    plan: {
+      seed: 211649,
+      clusters: [{ account: 1, isAbridged: false }],
+      ingesters: 1,
+      skewsMs: [0],
+      steps: [
+        { type: "fault", at: 3862, seed: 1271114368, cluster: 0, fault: "stale lists", forMs: 297 },
+        { type: "write", at: 4057, seed: 407138231, cluster: 0, write: "recreate" },
+      ],
+      quietMs: 12564,
+      isReplayed: false,
+    },
+  },
 ];

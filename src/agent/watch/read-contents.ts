@@ -1,13 +1,13 @@
 import { UncanonicalError } from "../../domain/canonical-json.ts";
 import { formatKey } from "../../domain/object-key.ts";
 import { maxVersion, parseResourceVersion } from "../../domain/resource-version.ts";
-import { getObject } from "../../kube/get.ts";
 import { MalformedResponseError, UnprovenAbsenceError } from "../../kube/kube-error.ts";
 import { type KubeObject, objectKeyOf } from "../../kube/kube-object.ts";
 import { currentVersion, listPages } from "../../kube/list.ts";
 import type { ObservedState } from "../observed-put.ts";
 import type { ResourceContext } from "../resource-context.ts";
 import type { RetryBudget } from "../retry-budget.ts";
+import { readCurrent } from "./read-current.ts";
 import { isAboutObject, type ReadingMode } from "./reading-mode.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -77,7 +77,7 @@ export async function* readContents(
 /** Reads one by one what is left. */
 async function* readSingly(
   signal: AbortSignal,
-  { kube, resourceType }: ResourceContext,
+  context: ResourceContext,
   snapshot: Snapshot,
   left: Uint8Array,
   { retries }: ReadOptions,
@@ -86,7 +86,8 @@ async function* readSingly(
     const key = snapshot.objectKeyAt(at);
     const listVersion = snapshot.versionFor(key.namespace);
     try {
-      const object = await retries.run(signal, () => getObject(signal, kube, resourceType, key));
+      const { resourceVersion } = snapshot.at(at);
+      const object = await retries.run(signal, () => readCurrent(signal, context, key, resourceVersion));
       yield object === undefined
         ? { type: "notFound", at }
         : { type: "object", at, state: { object }, observedVersion: later(listVersion, object) };
@@ -100,6 +101,7 @@ async function* readSingly(
       } else if (isAboutObject(error)) {
         if (error instanceof UnprovenAbsenceError) {
           // Its definition may have been removed: then the list answers 404 too.
+          const { kube, resourceType } = context;
           await retries.run(signal, () => currentVersion(signal, kube, resourceType, key.namespace));
         }
         yield { type: "failed", at, error };

@@ -1,12 +1,12 @@
 import { sameChecksum } from "../../domain/content-format.ts";
 import { resourceTypeKey } from "../../domain/resource-type.ts";
-import { getObject } from "../../kube/get.ts";
 import { KubeRefusedError, MalformedResponseError } from "../../kube/kube-error.ts";
 import { type KubeObject, objectKeyOf } from "../../kube/kube-object.ts";
 import { toMessage } from "../../lib/errors.ts";
 import { contentFormatOf, toContent } from "../object-content.ts";
 import { escapeKey } from "../representation.ts";
 import type { ResourceContext } from "../resource-context.ts";
+import { readCurrent } from "./read-current.ts";
 
 /** Result of the comparison of a listed or watched object with a read of the same object. */
 type Verdict = "same" | "abridged" | "open";
@@ -85,8 +85,8 @@ export class ReadingMode {
   }
 
   async #read(signal: AbortSignal, shown: KubeObject): Promise<KubeObject | undefined> {
-    const { kube, resourceType } = this.#context;
-    return await getObject(signal, kube, resourceType, objectKeyOf(shown));
+    const { resourceVersion = "" } = shown.metadata;
+    return await readCurrent(signal, this.#context, objectKeyOf(shown), resourceVersion);
   }
 
   #judge(shown: KubeObject, read: KubeObject | undefined): Verdict {

@@ -232,6 +232,24 @@ describe("contents that are read by pages", () => {
     expect(versionsOf(await reader.read(snapshot, (key) => key === "a/c01"))).toEqual([""]);
   });
 
+  it("of a read that is older than the list are read again (R6)", async () => {
+    const reader = createReader(keysOf(2));
+    const snapshot = await reader.list();
+    let stale = 1;
+    reader.intercept = async (request, go) => {
+      const response = await go();
+      return isRead(request) && stale-- > 0
+        ? { ...response, body: rewrite(response.body, /"resourceVersion":"\d+"/g, '"resourceVersion":"1"') }
+        : response;
+    };
+    const first = (key: string): boolean => key === "a/c00";
+    expect(versionsOf(await reader.read(snapshot, first, 1))).toEqual([snapshot.versionFor("")]);
+    stale = 1;
+    await expect(reader.read(snapshot, first, 0)).rejects.toThrow(
+      /^get of a\/c00: expected version \d+ or higher, found 1; a cache may have answered$/,
+    );
+  });
+
   it("of a list from before the snapshot are refused", async () => {
     const reader = createReader(keysOf(5));
     const snapshot = await reader.list();
