@@ -6,7 +6,6 @@ import { BACKEND_SUBSCRIPTION, INGESTER_SUBSCRIPTION, replyTopic, TOPICS } from 
 import { sleepUnlessAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { MemoryBudget } from "../lib/memory-budget.ts";
 import type { Random } from "../lib/random.ts";
 import { supervise } from "../lib/supervise.ts";
 import type { Metrics, Tracer } from "../lib/telemetry.ts";
@@ -20,12 +19,11 @@ import { OpeningTurns } from "./sync/opening-turns.ts";
 import { keepStreams } from "./sync/session-keeper.ts";
 import { SessionRegistry } from "./sync/session-registry.ts";
 import { StandbyRegistry } from "./sync/standby-registry.ts";
-import { createSyncService } from "./sync/sync-service.ts";
+import { type AgentMemory, createSyncService } from "./sync/sync-service.ts";
 
 export interface BackendOptions {
   readonly bus: Bus;
-  /** Memory for the streams of agents and their messages. */
-  readonly memory: MemoryBudget;
+  readonly memory: AgentMemory;
   readonly sessions: SessionStore;
   readonly runs: RunStore;
   readonly clock: Clock;
@@ -70,7 +68,7 @@ const DRAIN_SPREAD_MS = 2_000;
  * them while {@link Backend.run} runs.
  */
 export async function createBackend(signal: AbortSignal, options: BackendOptions): Promise<Backend> {
-  const { bus, random, clock, runDeadlineMs } = options;
+  const { bus, random, clock, memory, runDeadlineMs } = options;
   const registry = new SessionRegistry();
   const standbys = new StandbyRegistry();
   options.metrics.gauge(
@@ -86,12 +84,12 @@ export async function createBackend(signal: AbortSignal, options: BackendOptions
   options.metrics.gauge(
     "evenkeel_backend_memory_bytes",
     "Memory that streams of agents and their messages take of the budget",
-    () => options.memory.bytes,
+    () => memory.agents.bytes + memory.messages.bytes,
   );
   options.metrics.gauge(
     "evenkeel_backend_memory_limit_bytes",
     "Memory budget for streams of agents and their messages",
-    () => options.memory.limit,
+    () => memory.agents.limit + memory.messages.limit,
   );
   options.metrics.gauge("evenkeel_backend_queued_bytes", "Bytes of batches that wait for slow agents", () =>
     registry.list().reduce((sum, { outbox }) => sum + outbox.bytes, 0),

@@ -10,7 +10,6 @@ import { untilAborted } from "../lib/abort.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RetryableError } from "../lib/errors.ts";
 import type { Log } from "../lib/log.ts";
-import { MemoryBudget } from "../lib/memory-budget.ts";
 import { retry } from "../lib/retry.ts";
 import { type Authenticator, createAnonymousAuthenticator } from "../rpc/auth/authenticator.ts";
 import { createJwtAuthenticator } from "../rpc/auth/jwt-authenticator.ts";
@@ -23,7 +22,7 @@ import { createPgFreshnessStore } from "../store/postgres/pg-freshness-store.ts"
 import { createPgRunStore } from "../store/postgres/pg-run-store.ts";
 import { createPgSessionStore } from "../store/postgres/pg-session-store.ts";
 import type { ReadinessCheck } from "../telemetry/serve-probes.ts";
-import { readMemoryFacts, toMemoryLimit, toStreamBudget } from "./memory-limit.ts";
+import { createAgentMemory, readMemoryFacts, toMemoryLimit } from "./memory-limit.ts";
 import { openProgramContext } from "./program-context.ts";
 import type { Runtime } from "./runtime.ts";
 import { createStopDeadline } from "./stop-deadline.ts";
@@ -103,7 +102,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
   const { database, bus, runtime } = options;
   const { clock, random, log } = runtime;
   const authenticator = createAuthenticator(options.auth, runtime);
-  const memory = new MemoryBudget(toStreamBudget(options.memoryLimit ?? toMemoryLimit(readMemoryFacts())));
+  const memory = createAgentMemory(options.memoryLimit ?? toMemoryLimit(readMemoryFacts()));
   // The parts must outlive the signal: the drain needs them.
   const running = new AbortController();
   const backend = await retry(signal, { ...runtime, name: "joining the bus" }, () =>
@@ -147,7 +146,7 @@ export async function startBackend(signal: AbortSignal, options: BackendRunOptio
       health.register(router);
     },
     isLocalOnly: options.auth.type === "none",
-    memory,
+    memory: memory.messages,
     authenticator,
     clock,
     log,

@@ -1,6 +1,8 @@
 import { totalmem } from "node:os";
 import { getHeapStatistics } from "node:v8";
+import type { AgentMemory } from "../backend/sync/sync-service.ts";
 import { MIN_MEMORY_LIMIT } from "../config/programs/server.ts";
+import { MemoryBudget } from "../lib/memory-budget.ts";
 
 /**
  * Memory of a process without agents, in bytes: code, connections to Postgres and to the bus, four queries that read
@@ -10,6 +12,9 @@ const BASE_BYTES = 256 * 1024 * 1024;
 
 /** Part of the rest that is given out. The other half is for garbage, and for what the amounts do not count. */
 const SHARE = 0.5;
+
+/** Part of that for messages. The largest takes 18 MiB. */
+const SHARE_OF_MESSAGES = 0.25;
 
 /** What limits the memory of this process, in bytes. */
 export interface MemoryFacts {
@@ -36,7 +41,9 @@ export function toMemoryLimit({ container, machine, heap }: MemoryFacts): number
   return Math.max(MIN_MEMORY_LIMIT, Math.min(isLimited ? container : machine / 2, heap));
 }
 
-/** Returns the budget of a process with this limit for the streams of agents and their messages, in bytes. */
-export function toStreamBudget(memoryLimit: number): number {
-  return Math.floor(SHARE * (Math.max(memoryLimit, MIN_MEMORY_LIMIT) - BASE_BYTES));
+/** Creates the memory for agents of a process with this limit. */
+export function createAgentMemory(memoryLimit: number): AgentMemory {
+  const bytes = Math.floor(SHARE * (Math.max(memoryLimit, MIN_MEMORY_LIMIT) - BASE_BYTES));
+  const messages = Math.floor(bytes * SHARE_OF_MESSAGES);
+  return { agents: new MemoryBudget(bytes - messages), messages: new MemoryBudget(messages) };
 }

@@ -67,7 +67,7 @@ describeWithPostgres("from the agent's stream to the rows", (provided) => {
     const memory = new MemoryBudget(64 * 1024 * 1024);
     backend = await createBackend(signal, {
       bus,
-      memory,
+      memory: { agents: memory, messages: memory },
       clock,
       random,
       log,

@@ -128,7 +128,7 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L35",
     file: "src/backend/sync/sync-service.ts",
-    find: "  if (memory.room < STREAM_BYTES) {",
+    find: "  if (agents.room < STREAM_BYTES) {",
     replace: "  if (false) {",
     tests: ["test/unit/backend/sync/sync-service.test.ts"],
     only: "without memory for it",
@@ -136,7 +136,7 @@ export const limitMutants: readonly Mutant[] = [
   {
     race: "L35",
     file: "src/backend/sync/sync-service.ts",
-    find: '  signal.addEventListener("abort", () => memory.release(STREAM_BYTES), { once: true });\n',
+    find: '  signal.addEventListener("abort", () => agents.release(STREAM_BYTES), { once: true });\n',
     replace: "",
     tests: ["test/unit/backend/sync/sync-service.test.ts"],
     only: "charges messages until they are stored",

@@ -69,7 +69,7 @@ export async function runBackend(process: SimulatedProcess, ports: BackendPorts)
     createBackend(running.signal, {
       ...runtime,
       bus,
-      memory: new MemoryBudget(MEMORY_BYTES),
+      memory: { agents: new MemoryBudget(MEMORY_BYTES), messages: new MemoryBudget(MEMORY_BYTES) },
       sessions: createPgSessionStore(database, random),
       runs: createPgRunStore(database, random),
       intervalMs: INTERVAL_MS,

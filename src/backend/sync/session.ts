@@ -17,13 +17,18 @@ import { Downstream } from "./downstream.ts";
 import { PublishWindow } from "./publish-window.ts";
 import { validateBatch } from "./validate-batch.ts";
 
+/** Memory of the session's account, as the backend divides it. */
+export interface SessionMemory {
+  readonly agents: AccountMemory;
+  readonly messages: AccountMemory;
+}
+
 export interface SessionOptions {
   readonly identity: EventIdentity;
   /** Request that is published behind the session's first scope. */
   readonly connectRun: ReconciliationRequest | undefined;
   readonly producer: Producer;
-  /** Memory of the account, for messages in both directions. */
-  readonly memory: AccountMemory;
+  readonly memory: SessionMemory;
   readonly limits: PackLimits;
   readonly clock: Clock;
   readonly tracer: Tracer;
@@ -48,13 +53,13 @@ export class Session {
 
   constructor({ identity, connectRun, producer, memory, limits, clock, tracer }: SessionOptions) {
     this.identity = identity;
-    this.outbox = new Downstream(memory);
+    this.outbox = new Downstream(memory.agents);
     this.#connectRun = connectRun;
     this.#lastRunId = connectRun?.runId;
     this.#clock = clock;
     this.#limits = limits;
     this.#tracer = tracer;
-    this.#window = new PublishWindow(producer, memory, {
+    this.#window = new PublishWindow(producer, memory.messages, {
       stored: (sequence) => this.outbox.acknowledge(sequence),
       failure: (error) => this.end(error),
     });

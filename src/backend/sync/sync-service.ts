@@ -12,7 +12,7 @@ import {
   toMessage,
 } from "../../lib/errors.ts";
 import type { Log } from "../../lib/log.ts";
-import type { AccountMemory, MemoryBudget } from "../../lib/memory-budget.ts";
+import type { MemoryBudget } from "../../lib/memory-budget.ts";
 import type { Tracer } from "../../lib/telemetry.ts";
 import { identityOf } from "../../rpc/auth/authenticator.ts";
 import type { SessionRequest, SessionStore } from "../../store/session-store.ts";
@@ -20,7 +20,7 @@ import { INITIATOR } from "../runs/request-run.ts";
 import { admitAgent } from "./admit-agent.ts";
 import type { Response } from "./downstream.ts";
 import type { OpeningTurns } from "./opening-turns.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionMemory } from "./session.ts";
 import type { SessionRegistry } from "./session-registry.ts";
 import type { StandbyRegistry } from "./standby-registry.ts";
 
@@ -31,12 +31,23 @@ export interface SyncServiceOptions {
   readonly turns: OpeningTurns;
   readonly bus: Bus;
   readonly producer: Producer;
-  readonly memory: MemoryBudget;
+  readonly memory: AgentMemory;
   readonly replyTopic: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly runDeadlineMs: number;
   readonly tracer: Tracer;
+}
+
+/**
+ * Memory of a backend for its agents. That of messages is free again when they are stored or refused, so no connected
+ * or slow agent can keep the messages of others waiting.
+ */
+export interface AgentMemory {
+  /** For connected agents, and for the batches that they have not read. */
+  readonly agents: MemoryBudget;
+  /** For messages of agents that are not stored. */
+  readonly messages: MemoryBudget;
 }
 
 /** Limits of the messages from agents. */
@@ -51,8 +62,8 @@ const HELLO_TIMEOUT_MS = 15_000;
 /** Time to store the end of a session, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Memory of a stream besides its messages: its connection and their buffers. */
-const STREAM_BYTES = 128 * 1024;
+/** Memory of a stream besides its messages, in bytes: its connection and its buffers. */
+const STREAM_BYTES = 96 * 1024;
 
 /** Time after which an agent for whose stream there is no memory may try again, in milliseconds. */
 const RETRY_FULL_MS = 10_000;
@@ -119,23 +130,23 @@ async function* sync(
 }
 
 /**
- * Takes the memory of a stream until the call ends. Returns that of its account.
+ * Takes the memory of a stream until the call ends. Returns the memory of its account.
  *
  * @throws LimitExceededError if there is no room
  */
-function openStream(budget: MemoryBudget, { values, signal }: HandlerContext): AccountMemory {
+function openStream(memory: AgentMemory, { values, signal }: HandlerContext): SessionMemory {
   const { account } = identityOf(values);
-  const memory = budget.of(account);
-  if (memory.room < STREAM_BYTES) {
+  const agents = memory.agents.of(account);
+  if (agents.room < STREAM_BYTES) {
     const message =
       `Sync: the server's memory for account "${account}" is in use; try again in ${RETRY_FULL_MS} ms, ` +
       "or raise --memory-limit, or add backends";
     throw new LimitExceededError(message, { retryAfterMs: RETRY_FULL_MS });
   }
-  memory.hold(STREAM_BYTES);
+  agents.hold(STREAM_BYTES);
   // At the end of every call: a generator's `finally` is not reached if its reader has stopped.
-  signal.addEventListener("abort", () => memory.release(STREAM_BYTES), { once: true });
-  return memory;
+  signal.addEventListener("abort", () => agents.release(STREAM_BYTES), { once: true });
+  return { agents, messages: memory.messages.of(account) };
 }
 
 /** Reads Hello and returns the agent's request for a session. */

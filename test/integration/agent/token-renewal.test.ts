@@ -28,6 +28,7 @@ import { serveForTest } from "../../support/rpc/serve-for-test.ts";
 import { createTokenIssuer } from "../../support/rpc/token-issuer.ts";
 import { createTestLog } from "../../support/vitest/test-log.ts";
 
+const MEBIBYTE = 1024 * 1024;
 const HOUR_MS = 3_600_000;
 const issuer = createTokenIssuer();
 
@@ -59,7 +60,7 @@ describe("an agent whose token expires", () => {
       registry: new SessionRegistry(),
       standbys: new StandbyRegistry(),
       turns: new OpeningTurns(),
-      memory: new MemoryBudget(64 * 1024 * 1024),
+      memory: { agents: new MemoryBudget(MEBIBYTE), messages: new MemoryBudget(64 * MEBIBYTE) },
       producer: new ControlledProducer(),
       bus,
       replyTopic: "replies/test",

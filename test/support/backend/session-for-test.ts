@@ -7,7 +7,7 @@ import {
 } from "../../../gen/proto/evenkeel/v1/reconciliation_pb.ts";
 import { Session } from "../../../src/backend/sync/session.ts";
 import type { Producer } from "../../../src/bus/bus.ts";
-import { type AccountMemory, MemoryBudget } from "../../../src/lib/memory-budget.ts";
+import { MemoryBudget } from "../../../src/lib/memory-budget.ts";
 import { noTracer } from "../../../src/lib/telemetry.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { ControlledProducer } from "./controlled-producer.ts";
@@ -20,17 +20,17 @@ export interface SessionInit {
   readonly connectRun?: ReconciliationRequest;
   readonly producer?: Producer;
   readonly maxMessageBytes?: number;
-  readonly memory?: AccountMemory;
 }
 
 /** Creates a session without an agent. */
 export function createSession(init: SessionInit = {}): Session {
   const { account = "acme", cluster = "c1", epoch = 7n, connectRun } = init;
+  const memory = new MemoryBudget(1024 ** 3).of(account);
   return new Session({
     identity: { account, cluster, clusterUid: `uid-${cluster}`, epoch },
     connectRun,
     producer: init.producer ?? new ControlledProducer(),
-    memory: init.memory ?? new MemoryBudget(1024 ** 3).of(account),
+    memory: { agents: memory, messages: memory },
     tracer: noTracer,
     limits: { maxMessageBytes: init.maxMessageBytes ?? 1_000_000, compress: false },
     clock: new ManualClock(),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { MIN_MEMORY_LIMIT } from "../../../src/config/programs/server.ts";
-import { readMemoryFacts, toMemoryLimit, toStreamBudget } from "../../../src/main/memory-limit.ts";
+import { createAgentMemory, readMemoryFacts, toMemoryLimit } from "../../../src/main/memory-limit.ts";
 
 const GIBIBYTE = 1024 ** 3;
 const machine = 16 * GIBIBYTE;
@@ -33,7 +33,11 @@ describe("the memory of a process", () => {
   });
 
   it("leaves for agents half of what the process does not need itself", () => {
-    expect(toStreamBudget(GIBIBYTE)).toBe(384 * 1024 ** 2);
-    expect(toStreamBudget(1)).toBe(64 * 1024 ** 2);
+    const limitsOf = (bytes: number): number[] => {
+      const { agents, messages } = createAgentMemory(bytes);
+      return [agents, messages].map(({ limit }) => limit / 1024 ** 2);
+    };
+    expect(limitsOf(GIBIBYTE)).toEqual([288, 96]);
+    expect(limitsOf(1)).toEqual([48, 16]);
   });
 });

@@ -19,7 +19,7 @@ import { ManualClock } from "../../../support/manual-clock.ts";
 import { serveForTest } from "../../../support/rpc/serve-for-test.ts";
 import { createTestLog } from "../../../support/vitest/test-log.ts";
 
-const STREAM_BYTES = 128 * 1024;
+const STREAM_BYTES = 96 * 1024;
 
 const SCOPE: ScriptedMessage = {
   case: "scopeDeclared",
@@ -37,11 +37,13 @@ function batch(name = "x"): ScriptedMessage {
   };
 }
 
+const createBudget = (): MemoryBudget => new MemoryBudget(64 * 1024 * 1024);
+
 /** The service behind all layers of the port, over a bus whose receipts the test controls. */
 async function serveSync(
   clock: Clock = createSystemClock(),
   identity: Identity = { account: "default" },
-  memory = new MemoryBudget(64 * 1024 * 1024),
+  { agents = createBudget(), messages = createBudget() } = {},
 ) {
   const registry = new SessionRegistry();
   const standbys = new StandbyRegistry();
@@ -52,7 +54,7 @@ async function serveSync(
     registry,
     standbys,
     turns: new OpeningTurns(),
-    memory,
+    memory: { agents, messages },
     producer,
     bus: createMemoryBus(),
     replyTopic: "replies/test",
@@ -63,9 +65,9 @@ async function serveSync(
   });
   const server = await serveForTest(
     { sync },
-    { clock, memory, authenticator: { authenticate: async () => identity } },
+    { clock, memory: messages, authenticator: { authenticate: async () => identity } },
   );
-  const agents: ScriptedAgent[] = [];
+  const connected: ScriptedAgent[] = [];
   return {
     registry,
     standbys,
@@ -74,11 +76,11 @@ async function serveSync(
     close: server.close,
     connect(): ScriptedAgent {
       const agent = new ScriptedAgent(server.url);
-      agents.push(agent);
+      connected.push(agent);
       return agent;
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+      await Promise.all(connected.map((agent) => agent[Symbol.asyncDispose]()));
       await server.close();
     },
   };
@@ -171,30 +173,31 @@ describe("SyncService", () => {
   });
 
   it("charges messages until they are stored, and a stream until it ends (L35)", async () => {
-    const memory = new MemoryBudget(64 * 1024 * 1024);
-    await using service = await serveSync(undefined, undefined, memory);
+    const [agents, messages] = [createBudget(), createBudget()];
+    await using service = await serveSync(undefined, undefined, { agents, messages });
     const agent = service.connect();
     await agent.open();
-    await until(() => memory.bytes === STREAM_BYTES);
+    await until(() => messages.bytes === 0);
+    expect(agents.bytes).toBe(STREAM_BYTES);
     agent.send(SCOPE);
     agent.send(batch());
     await until(() => service.producer.publishes.length === 3);
-    expect(memory.bytes).toBeGreaterThan(STREAM_BYTES);
+    expect(messages.bytes).toBeGreaterThan(0);
     for (const at of [0, 1, 2]) {
       await service.producer.receive(at);
     }
-    await until(() => memory.bytes === STREAM_BYTES);
+    await until(() => messages.bytes === 0);
     agent.send(batch());
     await until(() => service.producer.publishes.length === 4);
     await agent[Symbol.asyncDispose]();
     await service.producer.receive(3);
-    await until(() => memory.bytes === 0);
+    await until(() => messages.bytes + agents.bytes === 0);
   });
 
   it("stays within its memory while nothing is stored, and stores everything later (L35)", async () => {
     // An eighth of the room is 21 KiB, and each message takes more than 2 KiB.
-    const memory = new MemoryBudget(400 * 1024);
-    await using service = await serveSync(undefined, undefined, memory);
+    const messages = new MemoryBudget(230 * 1024);
+    await using service = await serveSync(undefined, undefined, { messages });
     const agent = service.connect();
     await agent.open();
     agent.send(SCOPE);
@@ -208,20 +211,20 @@ describe("SyncService", () => {
       await service.producer.receive(stored);
     }
     expect(most).toBeLessThanOrEqual(10);
-    await until(() => memory.bytes === STREAM_BYTES);
+    await until(() => messages.bytes === 0);
   });
 
   it("refuses the stream of an agent without memory for it (L35)", async () => {
-    const memory = new MemoryBudget(1024 * 1024);
-    memory.of("default").hold(700 * 1024);
-    await using service = await serveSync(undefined, undefined, memory);
+    const agents = new MemoryBudget(1024 * 1024);
+    agents.of("default").hold(700 * 1024);
+    await using service = await serveSync(undefined, undefined, { agents });
     const agent = service.connect();
     agent.sendAs(0n, { case: "hello", value: { cluster: "c1", clusterUid: "uid-1", instanceId: "agent-1" } });
     const error = await endOf(agent);
     expect(error).toMatchObject({ code: Code.ResourceExhausted });
     expect(error.rawMessage).toMatch(/^Sync: the server's memory for account "default" is in use/);
     expect(error.findDetails(RetryInfoSchema)).toHaveLength(1);
-    expect(memory.bytes).toBe(700 * 1024);
+    expect(agents.bytes).toBe(700 * 1024);
   });
 
   it("publishes the connect run behind the first scope (R13)", async () => {
