@@ -13,8 +13,8 @@ const BASE_BYTES = 256 * 1024 * 1024;
 /** Part of the rest that is given out. The other half is for garbage, and for what the amounts do not count. */
 const SHARE = 0.5;
 
-/** Part of that for messages. The largest takes 18 MiB. */
-const SHARE_OF_MESSAGES = 0.25;
+/** Part of that for messages. The largest takes 18 MiB, which an empty budget always gives. */
+const SHARE_OF_MESSAGES = 0.125;
 
 /** What limits the memory of this process, in bytes. */
 export interface MemoryFacts {

@@ -21,7 +21,8 @@ const PATH = "/evenkeel.v1.SyncService/Sync";
 /** Opened at a time, below the rate at which an account may open sessions. */
 const OPENING = 40;
 const OPEN_EVERY_MS = 1_000;
-const RECONNECT_MS = 5_000;
+/** Range of the delays before a reconnect, each twice as long as the one before. */
+const [MIN_RECONNECT_MS, MAX_RECONNECT_MS] = [1_000, 30_000];
 const OBJECTS = 16;
 const OBJECT_BYTES = 16 * 1024;
 const BATCHES = 32;
@@ -70,12 +71,12 @@ for (let opened = 0; opened < Number(count); opened += OPENING) {
 async function connectAgent(index: number): Promise<void> {
   const { promise: isOpen, resolve } = Promise.withResolvers<void>();
   void (async () => {
-    for (;;) {
+    for (let delayMs = MIN_RECONNECT_MS; ; delayMs = Math.min(2 * delayMs, MAX_RECONNECT_MS)) {
       await openAgent(index, resolve);
       states[index] = "ended";
       reconnects += 1;
       resolve();
-      await sleep(RECONNECT_MS * (1 + Math.random()));
+      await sleep(delayMs * (0.5 + Math.random()));
     }
   })();
   await isOpen;

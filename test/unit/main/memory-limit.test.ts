@@ -37,7 +37,7 @@ describe("the memory of a process", () => {
       const { agents, messages } = createAgentMemory(bytes);
       return [agents, messages].map(({ limit }) => limit / 1024 ** 2);
     };
-    expect(limitsOf(GIBIBYTE)).toEqual([288, 96]);
-    expect(limitsOf(1)).toEqual([48, 16]);
+    expect(limitsOf(GIBIBYTE)).toEqual([336, 48]);
+    expect(limitsOf(1)).toEqual([56, 8]);
   });
 });
