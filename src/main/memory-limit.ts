@@ -16,7 +16,7 @@ const SHARE = 0.5;
 /** Part of that for messages. The largest takes 18 MiB, which an empty budget always gives. */
 const SHARE_OF_MESSAGES = 0.125;
 
-/** What limits the memory of this process, in bytes. */
+/** Limits of the memory of this process, in bytes. */
 export interface MemoryFacts {
   /** Limit of the container; more than the machine has if there is none. */
   readonly container: number;
@@ -25,7 +25,7 @@ export interface MemoryFacts {
   readonly heap: number;
 }
 
-/** Reads what limits the memory of this process. */
+/** Reads the limits of the memory of this process. */
 export function readMemoryFacts(): MemoryFacts {
   const { heap_size_limit: heap } = getHeapStatistics();
   return { container: process.constrainedMemory(), machine: totalmem(), heap };

@@ -390,7 +390,7 @@ export class UplinkState {
     return request;
   }
 
-  /** What follows the end of a comparison could come from before its list, so it must not precede the end. */
+  /** Sends an end before a change of its resource type that is offered later, which may be older than its list. */
   #releaseEndOf(resourceType: ResourceType | undefined): void {
     if (this.#heldEnds?.has(resourceType)) {
       this.releaseEnds();

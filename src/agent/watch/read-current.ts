@@ -1,5 +1,4 @@
-import type { ObjectKey } from "../../domain/object-key.ts";
-import { formatKey } from "../../domain/object-key.ts";
+import { formatKey, type ObjectKey } from "../../domain/object-key.ts";
 import { parseResourceVersion } from "../../domain/resource-version.ts";
 import { getObject } from "../../kube/get.ts";
 import { StaleReadError } from "../../kube/kube-error.ts";

@@ -37,8 +37,6 @@ export class Downstream {
   readonly #memory: AccountMemory;
   readonly #queue: BoundedQueue<Item>;
   readonly #notices: RefusedItems[] = [];
-  /** Bytes that are charged for the batches in the queue. */
-  #charged = 0;
   #acknowledged = 0n;
   #drainAfterMs: number | undefined;
 
@@ -61,19 +59,19 @@ export class Downstream {
   /** Adds a batch. Returns false if there is no room because the agent is too slow. */
   offer(batch: Batch): boolean {
     const { byteLength: bytes } = toBinary(BatchSchema, batch);
-    const charge = DECODED_FACTOR * bytes;
-    const hasRoom = this.#charged === 0 || this.#charged + charge <= this.#memory.room / AGENTS_IN_ROOM;
+    const held = this.#queue.bytes;
+    const hasRoom = held === 0 || DECODED_FACTOR * (held + bytes) <= this.#memory.room / AGENTS_IN_ROOM;
     if (!hasRoom || !this.#queue.offer({ batch, bytes })) {
       return false;
     }
-    this.#charge(charge);
+    this.#memory.hold(DECODED_FACTOR * bytes);
     return true;
   }
 
-  /** Gives back the memory of the batches that the agent did not take. No batch follows. */
+  /** Gives back the memory of the batches that the agent did not take, once: no batch follows, and nothing is taken. */
   release(): void {
     this.#queue.close();
-    this.#charge(-this.#charged);
+    this.#memory.release(DECODED_FACTOR * this.#queue.bytes);
   }
 
   /** Adds a notice, or drops it if the agent is too slow. */
@@ -109,7 +107,7 @@ export class Downstream {
         yield { message: { case: "acknowledgement", value: { sequence: sent } } };
       }
       if (batch !== undefined) {
-        this.#charge(-DECODED_FACTOR * bytes);
+        this.#memory.release(DECODED_FACTOR * bytes);
         yield { message: { case: "batch", value: batch } };
       }
       for (const notice of this.#notices.splice(0)) {
@@ -119,15 +117,6 @@ export class Downstream {
         yield { message: { case: "drain", value: { retryAfter: durationFromMs(this.#drainAfterMs) } } };
         return;
       }
-    }
-  }
-
-  #charge(bytes: number): void {
-    this.#charged += bytes;
-    if (bytes > 0) {
-      this.#memory.hold(bytes);
-    } else {
-      this.#memory.release(-bytes);
     }
   }
 
